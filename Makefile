@@ -1,0 +1,86 @@
+# `make help` lists what there is. Every tool is in .venv, pinned with hashes; nothing else is installed anywhere.
+
+PYTHON ?= python3
+BIN = .venv/bin
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+COMPILE = $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url $(UPGRADE)
+
+# of `make build` and `make deploy`: a table of samconfig.toml
+ENV ?= default
+
+# of `make lock`
+UPGRADE ?=
+
+# of `make run`
+HOST ?= 127.0.0.1
+PORT ?= 4566
+SANDBOX_PORT ?= 4600
+PROVIDERS ?=
+PARAMETERS ?=
+
+# of `make sam-local-*`
+FUNCTION ?= RequestOtpFunction
+EVENT ?= events/request_otp-sms.json
+API_PORT ?= 3000
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint lock build deploy sam-local-invoke sam-local-api test-sam-local clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
+
+run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PROVIDERS=sinch,infobip PARAMETERS="Name=Value …"
+	@exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
+	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
+
+test: .venv/.dev ## Run the unit, functional, contract and end-to-end tests
+	$(BIN)/python -m pytest tests/unit tests/functional tests/contract tests/e2e
+
+lint: .venv/.dev ## Check style, types and the template
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/cfn-lint template.yaml
+	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
+
+lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upgrade for newer versions
+	$(COMPILE) --override requirements-overrides.txt requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) --override requirements-overrides.txt -c requirements-dev.txt requirements-run.in -o requirements-run.txt
+	$(COMPILE) -c requirements-dev.txt layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
+
+build: .venv/.run ## Build the template for deployment into .aws-sam
+	@find functions -name __pycache__ -prune -exec rm -rf {} +
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --config-env $(ENV)
+
+deploy: build ## Deploy to your AWS account, asking for each parameter; ENV=prod for samconfig.toml's [prod]
+	$(BIN)/sam deploy --guided --config-env $(ENV)
+
+sam-local-invoke: .venv/.run ## Run one function in a container on `make run HOST=docker`; FUNCTION=… EVENT=…
+	@exec $(BIN)/python -m local.containers invoke "$(FUNCTION)" "$(EVENT)"
+
+sam-local-api: .venv/.run ## Serve the API from containers on `make run HOST=docker`; API_PORT=…
+	@exec $(BIN)/python -m local.containers api --port "$(API_PORT)"
+
+test-sam-local: .venv/.dev ## Request and verify a code in real containers; needs Docker and Lambda's base image
+	$(BIN)/python -m pytest tests/sam_local
+
+clean: ## Remove everything made here, .venv too
+	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or later is needed; choose one with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+# Without bytecode, which is made when first needed: half the time.
+.venv/.run: requirements-run.txt | .venv/bin/python
+	@echo "installing requirements-run.txt into .venv; about a minute, once"
+	@$(PIP_INSTALL) --no-compile -r requirements-run.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.run
+	@echo "installing requirements-dev.txt into .venv; about a minute, once"
+	@$(PIP_INSTALL) --no-compile -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,33 @@
+"""POST /request-otp: a code is sent to a phone."""
+
+from typing import Any
+
+from sms_otp import http, wiring
+from sms_otp.config import settings
+from sms_otp.providers.base import Channel
+from sms_otp.service import Caller, RequestOtp
+
+
+def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
+    """API Gateway's proxy event in, its proxy response out."""
+    return http.answer(event, context, settings, _request)
+
+
+def _request(event: http.Event, caller: Caller) -> http.Body:
+    body = http.read_body(event, "RequestOtp")
+    asked = RequestOtp(
+        phone_number=body["phoneNumber"],
+        channel=Channel(body.get("channel", Channel.SMS)),
+        locale=body.get("locale"),
+        purpose=body.get("purpose"),
+        session_id=body.get("sessionId"),
+    )
+    requested = wiring.service().request(asked, caller)
+    return {
+        "success": True,
+        "message": "A code is on its way.",
+        "verificationId": requested.verification_id,
+        "channel": requested.channel,
+        "expiresAt": http.iso(requested.expires_at),
+        "resendAfter": requested.resend_after,
+    }

@@ -1,0 +1,31 @@
+"""POST /verify-otp: is the code that the user typed the one that was sent?"""
+
+from typing import Any
+
+from sms_otp import http, wiring
+from sms_otp.config import settings
+from sms_otp.service import Caller, VerifyOtp
+
+
+def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
+    """API Gateway's proxy event in, its proxy response out."""
+    return http.answer(event, context, settings, _verify)
+
+
+def _verify(event: http.Event, caller: Caller) -> http.Body:
+    body = http.read_body(event, "VerifyOtp")
+    asked = VerifyOtp(
+        verification_id=body["verificationId"],
+        otp=body["otp"],
+        phone_number=body.get("phoneNumber"),
+        session_id=body.get("sessionId"),
+    )
+    verified = wiring.service().verify(asked, caller)
+    answer = {
+        "success": True,
+        "message": "The code is right.",
+        "verificationId": verified.verification_id,
+        "phoneNumber": verified.phone_number,
+        "verifiedAt": http.iso(verified.verified_at),
+    }
+    return answer if verified.purpose is None else answer | {"purpose": verified.purpose}

@@ -1,0 +1,184 @@
+"""Every way in which a request can be answered with something other than success.
+
+OtpError
+├── InvalidRequest
+│   ├── InvalidPhoneNumber
+│   └── InvalidOtpFormat
+├── DestinationNotAllowed
+├── VerificationNotFound
+├── OtpIncorrect
+├── OtpExpired
+├── VerificationCancelled
+├── AlreadyVerified
+├── TooManyAttempts
+├── NumberLocked
+├── RateLimited
+├── RequestInProgress
+├── IdempotencyKeyReused
+├── ProviderRejected
+├── ProviderUnavailable
+├── ServiceMisconfigured
+└── InternalError
+
+`code` is the contract with callers; `http` alone knows the status and title of each. The message
+of an exception may be shown to the caller, so it never holds a code, a secret or a number.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, TypedDict
+
+
+class FieldError(TypedDict):
+    """One thing that is wrong with a body: a JSON pointer (RFC 6901) and what was expected there."""
+
+    pointer: str
+    detail: str
+
+
+class OtpError(Exception):
+    """Base of all answers that are not success.
+
+    `detail` is shown to the caller. `reason` is for the log alone: a short fixed word, or the name
+    of a field or dependency, never its value.
+    """
+
+    code: ClassVar[str] = "INTERNAL_ERROR"
+    detail: ClassVar[str] = "The request could not be completed."
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        reason: str | None = None,
+        retry_after: int | None = None,
+        attempts_remaining: int | None = None,
+        errors: Sequence[FieldError] = (),
+    ) -> None:
+        super().__init__(detail or self.detail)
+        self.reason = reason
+        self.retry_after = retry_after
+        self.attempts_remaining = attempts_remaining
+        self.errors = tuple(errors)
+
+
+class InvalidRequest(OtpError):
+    """The body or a header is not of the form asked for."""
+
+    code = "INVALID_REQUEST"
+    detail = "The request is not of the form that this operation takes."
+
+
+class InvalidPhoneNumber(InvalidRequest):
+    """`phoneNumber` is not a valid E.164 number."""
+
+    code = "INVALID_PHONE_NUMBER"
+    detail = "phoneNumber must be a valid number in E.164 form, such as +14155550123."
+
+
+class InvalidOtpFormat(InvalidRequest):
+    """`otp` is not a string of digits of the configured length. Never counted as a guess."""
+
+    code = "INVALID_OTP_FORMAT"
+    detail = "otp must be a string of digits of the length that was sent."
+
+
+class DestinationNotAllowed(OtpError):
+    """The number's country or kind is not one that this deployment sends to."""
+
+    code = "DESTINATION_NOT_ALLOWED"
+    detail = "Codes are not sent to this country or kind of number."
+
+
+class VerificationNotFound(OtpError):
+    """Unknown, or another tenant's, or another session's: one answer, so that none can be told apart."""
+
+    code = "VERIFICATION_NOT_FOUND"
+    detail = "There is no such verification."
+
+
+class OtpIncorrect(OtpError):
+    """The code is wrong; the guess is spent."""
+
+    code = "OTP_INCORRECT"
+    detail = "The code is not right."
+
+
+class OtpExpired(OtpError):
+    """The verification's life is over, whatever the code."""
+
+    code = "OTP_EXPIRED"
+    detail = "The code has expired. Request a new one."
+
+
+class VerificationCancelled(OtpError):
+    """The verification was cancelled, or its code was never sent."""
+
+    code = "VERIFICATION_CANCELLED"
+    detail = "The verification was cancelled. Request a new code."
+
+
+class AlreadyVerified(OtpError):
+    """The code was used once already (NIST SP 800-63B-4 §3.1.3.2: valid only once)."""
+
+    code = "ALREADY_VERIFIED"
+    detail = "The code was used already."
+
+
+class TooManyAttempts(OtpError):
+    """This verification's guesses are spent."""
+
+    code = "TOO_MANY_ATTEMPTS"
+    detail = "All attempts for this code are used. Request a new one."
+
+
+class NumberLocked(OtpError):
+    """The number has failed too often and must wait, whatever the code."""
+
+    code = "NUMBER_LOCKED"
+    detail = "Too many wrong codes for this number. Wait before the next attempt."
+
+
+class RateLimited(OtpError):
+    """A send limit refuses; nothing was sent."""
+
+    code = "RATE_LIMITED"
+    detail = "Too many codes were requested. Wait before asking again."
+
+
+class RequestInProgress(OtpError):
+    """The first request with this Idempotency-Key still runs."""
+
+    code = "REQUEST_IN_PROGRESS"
+    detail = "A request with this Idempotency-Key is still running."
+
+
+class IdempotencyKeyReused(OtpError):
+    """The Idempotency-Key was used with another body."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+    detail = "This Idempotency-Key was used with another request body."
+
+
+class ProviderRejected(OtpError):
+    """The provider refuses this number for good: opted out, unreachable, blocked."""
+
+    code = "PROVIDER_REJECTED"
+    detail = "The number cannot receive codes."
+
+
+class ProviderUnavailable(OtpError):
+    """No provider took, or decided, the request in time."""
+
+    code = "PROVIDER_UNAVAILABLE"
+    detail = "The request could not be completed now. Try again later."
+
+
+class ServiceMisconfigured(OtpError):
+    """A setting or secret of this deployment is missing or malformed; the log names it."""
+
+    code = "SERVICE_MISCONFIGURED"
+    detail = "The service cannot answer this request. Its operator has been told."
+
+
+class InternalError(OtpError):
+    """Anything unforeseen."""

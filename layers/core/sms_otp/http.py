@@ -1,0 +1,187 @@
+"""API Gateway's event in, checked body to a use case, response out. The one place that knows statuses."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sms_otp import errors, observability, schemas, strict_json
+from sms_otp.clock import Deadline
+from sms_otp.config import Settings
+from sms_otp.ports import StoreError
+from sms_otp.service import Caller
+
+Event = Mapping[str, Any]
+Body = dict[str, Any]
+
+BODY_LIMIT = 4096
+"""Bytes. The longest body that the schemas allow is well under it."""
+RESERVE_SECONDS = 1.0
+"""Kept back from the Lambda's time, so that an answer is always given before it is ended."""
+
+# errorCode -> (status, title). RFC 9457 asks that the title be the same for every occurrence.
+PROBLEMS: dict[str, tuple[int, str]] = {
+    "INVALID_REQUEST": (400, "Invalid request"),
+    "INVALID_PHONE_NUMBER": (400, "Invalid phone number"),
+    "INVALID_OTP_FORMAT": (400, "Invalid OTP format"),
+    "OTP_INCORRECT": (400, "Incorrect code"),
+    "DESTINATION_NOT_ALLOWED": (403, "Destination not allowed"),
+    "VERIFICATION_NOT_FOUND": (404, "Verification not found"),
+    "ALREADY_VERIFIED": (409, "Already verified"),
+    "REQUEST_IN_PROGRESS": (409, "Request in progress"),
+    "OTP_EXPIRED": (410, "Code expired"),
+    "VERIFICATION_CANCELLED": (410, "Verification cancelled"),
+    "IDEMPOTENCY_KEY_REUSED": (422, "Idempotency-Key reused"),
+    "PROVIDER_REJECTED": (422, "Number rejected"),
+    "RATE_LIMITED": (429, "Too many requests"),
+    "TOO_MANY_ATTEMPTS": (429, "Too many attempts"),
+    "NUMBER_LOCKED": (429, "Number locked"),
+    "SERVICE_MISCONFIGURED": (500, "Internal error"),
+    "INTERNAL_ERROR": (500, "Internal error"),
+    "PROVIDER_UNAVAILABLE": (503, "Provider unavailable"),
+}
+TOLD_AS_INTERNAL = "SERVICE_MISCONFIGURED"
+"""Told apart from INTERNAL_ERROR in the log, not to the caller."""
+
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+DEFAULT_RETRY_AFTER = 1
+
+
+def answer(
+    event: Event,
+    context: Any,
+    settings: Callable[[], Settings],
+    handle: Callable[[Event, Caller], Body],
+) -> dict[str, Any]:
+    """Run one request to its response. Whatever happens, the answer is JSON of the documented shape."""
+    request_id = _request_id(event, context)
+    try:
+        tenant = _tenant(event, settings())
+        observability.begin(request_id, context.aws_request_id, tenant)
+        deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
+        body = handle(event, Caller(tenant, request_id, deadline))
+    except errors.OtpError as error:
+        _tell_refusal(error)
+        return _problem(error, request_id)
+    except StoreError as error:
+        observability.warn("store_failed", reason=error.reason)
+        return _problem(errors.InternalError(), request_id)
+    except Exception as error:  # the last resort: an unforeseen error is an answer too, and never a success
+        observability.fail("unforeseen", error)
+        return _problem(errors.InternalError(), request_id)
+    return _response(200, "application/json; charset=utf-8", body)
+
+
+def read_body(event: Event, schema: str) -> Body:
+    """The event's body, checked against the schema with this title. Raises `InvalidRequest`."""
+    import fastjsonschema
+
+    try:
+        body = strict_json.parse_object(_raw_body(event), limit=BODY_LIMIT)
+    except ValueError as error:
+        raise errors.InvalidRequest(f"The body cannot be read: {error}.") from None
+    try:
+        schemas.validator(schema)(body)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise _invalid(error.path[1:], error.rule, error.rule_definition) from None
+    return body
+
+
+def iso(seconds: int) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _raw_body(event: Event) -> bytes:
+    content_type = _header(event, "content-type").lower().replace(" ", "")
+    if content_type.split(";")[0] != "application/json" or content_type.partition(";")[2] not in (
+        "",
+        "charset=utf-8",
+    ):
+        raise ValueError("Content-Type must be application/json")
+    body = event.get("body") or ""
+    if not event.get("isBase64Encoded"):
+        return str(body).encode()
+    if len(body) > BODY_LIMIT * 2:
+        raise ValueError(f"longer than {BODY_LIMIT} bytes")
+    try:
+        return base64.b64decode(body, validate=True)
+    except binascii.Error:
+        raise ValueError("not base64") from None
+
+
+def _header(event: Event, name: str) -> str:
+    for key, value in (event.get("headers") or {}).items():
+        if key.lower() == name:
+            return str(value)
+    return ""
+
+
+def _invalid(path: list[str], rule: str | None, wanted: Any) -> errors.InvalidRequest:
+    """The problem at one place of the body. The caller's own value is not repeated."""
+    kinds = {"phoneNumber": errors.InvalidPhoneNumber, "otp": errors.InvalidOtpFormat}
+    kind = kinds.get(path[0], errors.InvalidRequest) if path else errors.InvalidRequest
+    told = (
+        wanted if rule in ("type", "required", "enum", "maxLength", "minLength") else "see the API's schema"
+    )
+    pointer = "".join(f"/{step}" for step in path)
+    return kind(errors=[{"pointer": pointer, "detail": f"{rule}: {told}"}])
+
+
+def _request_id(event: Event, context: Any) -> str:
+    return str((event.get("requestContext") or {}).get("requestId") or context.aws_request_id)
+
+
+def _tenant(event: Event, settings: Settings) -> str:
+    """The id of the API key that the caller used. Without one there is no tenant and no answer."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    tenant = identity.get("apiKeyId")
+    if tenant:
+        return str(tenant)
+    if settings.stage == "local":
+        # The local stack checks keys but does not say which one it was, and `sam local` has none.
+        from sms_otp import keys
+
+        return "local-" + keys.verification_key(_header(event, "x-api-key"))[:16]
+    raise errors.ServiceMisconfigured(reason="no API key id in the request")
+
+
+def _tell_refusal(error: errors.OtpError) -> None:
+    tell = observability.warn if PROBLEMS[error.code][0] >= 500 else observability.tell
+    tell("request_refused", error_code=error.code, reason=error.reason)
+
+
+def _problem(error: errors.OtpError, request_id: str) -> dict[str, Any]:
+    """RFC 9457 problem details, with the members that callers of this API branch on."""
+    shown = errors.InternalError() if error.code == TOLD_AS_INTERNAL else error
+    status, title = PROBLEMS[shown.code]
+    body: Body = {
+        "type": f"urn:sms-otp:problem:{shown.code.lower().replace('_', '-')}",
+        "title": title,
+        "status": status,
+        "detail": str(shown),
+        "instance": request_id,
+        "success": False,
+        "errorCode": shown.code,
+    }
+    headers = {}
+    if status in (429, 503):
+        body["retryAfter"] = error.retry_after or DEFAULT_RETRY_AFTER
+        headers["Retry-After"] = str(body["retryAfter"])
+    if error.attempts_remaining is not None:
+        body["attemptsRemaining"] = error.attempts_remaining
+    if error.errors:
+        body["errors"] = list(error.errors)
+    return _response(status, "application/problem+json; charset=utf-8", body, headers)
+
+
+def _response(
+    status: int, content_type: str, body: Body, headers: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": content_type, **HEADERS, **(headers or {})},
+        "body": json.dumps(body, separators=(",", ":")),
+    }

@@ -1,0 +1,58 @@
+"""What is told: one JSON line per decision, by event name. Numbers only masked, codes and secrets never.
+
+Only what `tell` knows how to make safe leaves this module; an exception's text does not, because
+it can hold what a caller or a provider sent.
+"""
+
+import logging
+import traceback
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from sms_otp.phone import PhoneNumber
+
+_CHATTY = ("boto3", "botocore", "urllib3", "requests")
+"""At DEBUG these write whole requests to the log, secrets and numbers included."""
+
+
+@cache
+def _logger() -> Logger:
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return Logger(utc=True)
+
+
+def begin(request_id: str, function_request_id: str, tenant: str | None) -> None:
+    """The ids that every line of this request carries, from the access log to the provider's reference."""
+    _logger().append_keys(
+        request_id=request_id, function_request_id=function_request_id, tenant=tenant or "-"
+    )
+
+
+def tell(event: str, **fields: Any) -> None:
+    """One decision, one line. `number` is masked here and adds its country; a key is cut to 8 digits."""
+    _logger().info(event, extra=_safe(fields))
+
+
+def warn(event: str, **fields: Any) -> None:
+    """A line that somebody should look at."""
+    _logger().warning(event, extra=_safe(fields))
+
+
+def fail(event: str, error: BaseException, **fields: Any) -> None:
+    """Something unforeseen: its class and where it happened, not its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
+    _logger().error(event, extra=_safe(fields | {"error": type(error).__name__, "where": where}))
+
+
+def _safe(fields: dict[str, Any]) -> dict[str, Any]:
+    safe = {name: value for name, value in fields.items() if value is not None}
+    number = safe.pop("number", None)
+    if isinstance(number, PhoneNumber):
+        safe |= {"number": number.masked, "country": number.country}
+    if "number_key" in safe:
+        safe["number_key"] = safe["number_key"][:8]
+    return safe

@@ -1,0 +1,109 @@
+"""The port that every provider implements, and its outcomes.
+
+ProviderError
+├── Refused         this number, for good: never fail over
+├── Throttled       certainly not sent: fail over
+├── Unavailable     certainly not sent: fail over
+├── Misconfigured   401, 403, an account or a setting: refetch the secret once, then fail over and alarm
+└── Ambiguous       the request left and no answer came: never send again, on any provider
+
+An error's `reason` is a short fixed word or the provider's own status and error code
+("http_500", "42901"); never its free text, which can hold the number.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from sms_otp.clock import Deadline
+from sms_otp.phone import PhoneNumber
+
+
+class Channel(StrEnum):
+    """How the code travels to the user."""
+
+    SMS = "sms"
+    VOICE = "voice"
+
+
+class Delivery(StrEnum):
+    """What is known of the code's way to the phone. Acceptance by a provider is not delivery."""
+
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class Check(StrEnum):
+    """A provider's word on a guess."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    EXPIRED = "expired"
+    EXHAUSTED = "exhausted"
+    UNKNOWN = "unknown"
+    """The provider no longer knows this reference: finished, purged or never its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A provider took the code. `ref` is its handle (Infobip's pinId, Sinch's id), opaque to us."""
+
+    ref: str
+    delivery: Delivery = Delivery.ACCEPTED
+    message_id: str | None = None
+    """The handle that delivery reports carry, where it differs from `ref`."""
+
+
+class ProviderError(Exception):
+    """A provider did not do what was asked. The subclass says what may be done next."""
+
+    def __init__(self, provider: str, reason: str, *, retry_after: int | None = None) -> None:
+        super().__init__(f"{provider}: {reason}")
+        self.provider = provider
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class Refused(ProviderError):
+    """The provider refuses this number for good. No other provider is asked."""
+
+
+class Throttled(ProviderError):
+    """The provider is asked too often. Certainly not sent."""
+
+
+class Unavailable(ProviderError):
+    """The provider is down or cannot be reached. Certainly not sent."""
+
+
+class Misconfigured(ProviderError):
+    """Our credentials, account or settings are refused. Certainly not sent."""
+
+
+class Ambiguous(ProviderError):
+    """The request left and its outcome is unknown: it may have been sent, so it is never repeated."""
+
+
+class Provider(Protocol):
+    """Generates, delivers and checks codes. Adapters are safe to share between requests."""
+
+    name: ClassVar[str]
+    channels: ClassVar[frozenset[Channel]]
+
+    def send(
+        self, to: PhoneNumber, *, channel: Channel, locale: str | None, reference: str, deadline: Deadline
+    ) -> Sent:
+        """Ask for a new code to be made and delivered. `reference` is ours, unique to this send.
+
+        Raises a `ProviderError`. Never repeats a request that may have left.
+        """
+        ...
+
+    def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
+        """Ask whether `otp` is the code behind `ref`.
+
+        Raises a `ProviderError` when the provider gave no word; the guess stays spent all the same.
+        """
+        ...

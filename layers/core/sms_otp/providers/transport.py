@@ -1,0 +1,229 @@
+"""The one HTTP client for providers: one request, one answer, by a deadline, or a word on what may have left.
+
+Nothing is followed, repeated or read from the environment. A provider's host is checked in `hosts`,
+before a URL gets here.
+"""
+
+import io
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from sms_otp.clock import Clock, Deadline
+from sms_otp.strict_json import parse_object
+
+if TYPE_CHECKING:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3 import BaseHTTPResponse
+
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 4.0
+"""The longest silence between two bytes of an answer."""
+TOTAL_SECONDS = 6.0
+"""From the call to the answer's last byte, name resolution included."""
+IDLE_SECONDS = 20.0
+"""A connection that was idle for longer is not used again: it may have died while the execution
+environment was frozen, and a request lost on it could not be told from an answer lost."""
+MAX_BODY_BYTES = 64 * 1024
+
+_LONGEST_RETRY_AFTER = 24 * 60 * 60
+
+
+class TransportError(Exception):
+    """No answer. `reason` is a short fixed word; no URL, header or body is part of it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotSent(TransportError):  # noqa: N818 - it says what happened, as the outcomes in `base` do
+    """No byte of the request's body left, so the provider cannot have acted."""
+
+
+class NoAnswer(TransportError):  # noqa: N818 - it says what happened, as the outcomes in `base` do
+    """The request may have left, and no whole, readable answer to it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer, of any status."""
+
+    status: int
+    body: bytes = field(repr=False)
+    retry_after: int | None = None
+    """Seconds, from `Retry-After`; none where it is absent or makes no sense (RFC 9110 §10.2.3)."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is of the 2xx class."""
+        return 200 <= self.status < 300
+
+    def json(self) -> dict[str, Any]:
+        """The body, where it is one JSON object by `strict_json`'s rules. Raises `NoAnswer`."""
+        try:
+            return parse_object(self.body, limit=MAX_BODY_BYTES)
+        except ValueError:
+            raise NoAnswer("not_json") from None
+
+
+class Transport:
+    """Safe to share between requests and threads; one per execution environment."""
+
+    def __init__(self, clock: Clock = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._adapter: HTTPAdapter | None = None
+        self._last_used = 0.0
+
+    def exchange(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
+    ) -> Answer:
+        """Send once and wait for the whole answer, at most until `deadline` or `TOTAL_SECONDS`.
+
+        `body` must not be empty: its first byte is what tells a request that left from one that did
+        not. Raises `NotSent` or `NoAnswer`.
+        """
+        seconds = min(TOTAL_SECONDS, deadline.remaining())
+        if seconds <= 0:
+            raise NotSent("deadline")
+        outgoing = _Outgoing(body)
+        answer: Future[Answer] = Future()
+
+        # Timeouts of sockets bound neither name resolution nor an answer that drips in byte by byte.
+        # A thread that can be left behind bounds both.
+        def work() -> None:
+            try:
+                answer.set_result(self._perform(method, url, headers, outgoing, seconds))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=work, name="provider-exchange", daemon=True).start()
+        try:
+            return answer.result(timeout=seconds)
+        except TimeoutError:
+            raise outgoing.failure("deadline") from None
+
+    def _perform(
+        self, method: str, url: str, headers: Mapping[str, str], outgoing: "_Outgoing", seconds: float
+    ) -> Answer:
+        import requests
+        import urllib3
+
+        timeout = (min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds))
+        try:
+            response = self._connections().send(
+                _prepared(method, url, headers, outgoing), stream=True, timeout=timeout, verify=True
+            )
+            try:
+                content = _content(response.raw, outgoing)
+            finally:
+                response.close()
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            # `from None`: their texts hold the URL, and of a malformed header its value.
+            raise outgoing.failure(_reason(error)) from None
+        retry_after = _retry_after(response.headers.get("Retry-After"), self._clock())
+        return Answer(response.status_code, content, retry_after)
+
+    def _connections(self) -> "HTTPAdapter":
+        """The connections in use, or new ones where those have been idle for too long.
+
+        The adapter alone, without a `requests.Session` around it, is a session with `trust_env=False`
+        and `allow_redirects=False`, no cookies, and no reading of a redirect's whole body, however
+        long, which `Session.send` does even when it must not follow.
+        """
+        from requests.adapters import HTTPAdapter
+
+        with self._lock:
+            now = self._monotonic()
+            if self._adapter is None or now - self._last_used > IDLE_SECONDS:
+                self._adapter = HTTPAdapter(max_retries=0)
+            self._last_used = now
+            return self._adapter
+
+
+class _Outgoing(io.BytesIO):
+    """A request's body that knows whether it has left, and can be kept from leaving.
+
+    The connection is made, and the headers are written, before the first byte of a body is read from
+    here. A provider cannot act on a request whose body it never got.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._lock = threading.Lock()
+        self._left = False
+        self.abandoned = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As `io.BytesIO.read`. Raises `OSError` once abandoned."""
+        with self._lock:
+            if self.abandoned:
+                raise OSError("abandoned")
+            self._left = True
+        return super().read(size)
+
+    def failure(self, reason: str) -> TransportError:
+        """Abandon the request, and say what its failure means."""
+        with self._lock:
+            self.abandoned = True
+            return NoAnswer(reason) if self._left else NotSent(reason)
+
+
+def _prepared(
+    method: str, url: str, headers: Mapping[str, str], outgoing: _Outgoing
+) -> "requests.PreparedRequest":
+    import requests
+
+    # Unpacked, so that the limit on an answer's bytes is also a limit on what is held in memory.
+    fixed = {"User-Agent": "sms-otp", "Accept": "application/json", "Accept-Encoding": "identity"}
+    return requests.Request(method, url, headers={**fixed, **headers}, data=outgoing).prepare()
+
+
+def _content(raw: "BaseHTTPResponse", outgoing: _Outgoing) -> bytes:
+    """The whole body. Piece by piece as they come in, so that a thread left behind ends at the next."""
+    content = b""
+    while piece := raw.read1(MAX_BODY_BYTES, decode_content=False):
+        content += piece
+        if len(content) > MAX_BODY_BYTES:
+            raise outgoing.failure("oversize")
+        if outgoing.abandoned:
+            raise outgoing.failure("deadline")
+    return content
+
+
+def _reason(error: Exception) -> str:
+    import requests
+    import urllib3
+
+    words: tuple[tuple[type[Exception], str], ...] = (
+        (requests.ConnectTimeout, "connect_timeout"),
+        (requests.ReadTimeout, "read_timeout"),
+        (urllib3.exceptions.ReadTimeoutError, "read_timeout"),
+        (urllib3.exceptions.ProtocolError, "truncated"),  # as it is, it comes from the body alone
+        (requests.exceptions.SSLError, "tls"),
+        (urllib3.exceptions.SSLError, "tls"),
+    )
+    return next((word for kind, word in words if isinstance(error, kind)), "connection")
+
+
+def _retry_after(value: str | None, now: float) -> int | None:
+    """Seconds or an HTTP date, as RFC 9110 §10.2.3 has it. Anything else, or over a day, is ignored."""
+    if value is None:
+        return None
+    if re.fullmatch("[0-9]{1,6}", value):
+        seconds = int(value)
+    else:
+        try:
+            seconds = int(parsedate_to_datetime(value).replace(tzinfo=UTC).timestamp() - now)
+        except (ValueError, IndexError, OverflowError):
+            return None
+    return seconds if 0 <= seconds <= _LONGEST_RETRY_AFTER else None

@@ -1,0 +1,56 @@
+"""The bodies that callers send, as JSON Schema (draft 04, the dialect of API Gateway's models).
+
+The one truth: the functions validate with these, and `template.yaml` hands the same to API
+Gateway, which refuses a malformed body before a function starts. Whether a string is a number or
+a code of this deployment's length is decided in code (`phone`, `verification`), not here.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+Schema = dict[str, Any]
+
+_IDENTIFIER = {"type": "string", "minLength": 1, "maxLength": 64}
+_SESSION = {"type": "string", "minLength": 1, "maxLength": 256}
+_NUMBER = {"type": "string", "minLength": 1, "maxLength": 32}
+
+REQUEST_OTP: Schema = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "title": "RequestOtp",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["phoneNumber"],
+    "properties": {
+        "phoneNumber": _NUMBER,
+        "channel": {"type": "string", "enum": ["sms", "voice"]},
+        "locale": {"type": "string", "maxLength": 35, "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"},
+        "purpose": {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,64}$"},
+        "sessionId": _SESSION,
+        "clientIp": {"type": "string", "minLength": 2, "maxLength": 45},
+    },
+}
+
+VERIFY_OTP: Schema = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "title": "VerifyOtp",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["verificationId", "otp"],
+    "properties": {
+        "verificationId": _IDENTIFIER,
+        "otp": {"type": "string", "minLength": 1, "maxLength": 16},
+        "phoneNumber": _NUMBER,
+        "sessionId": _SESSION,
+    },
+}
+
+
+@cache
+def validator(title: str) -> Callable[[Any], Any]:
+    """The compiled check for the schema with this title. Raises fastjsonschema's exception."""
+    import fastjsonschema
+
+    by_title = {schema["title"]: schema for schema in (REQUEST_OTP, VERIFY_OTP)}
+    check: Callable[[Any], Any] = fastjsonschema.compile(by_title[title], detailed_exceptions=True)
+    return check

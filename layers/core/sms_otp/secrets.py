@@ -1,0 +1,83 @@
+"""Secrets Manager: the providers' credentials and the pepper, cached for five minutes.
+
+    provider secret  {"infobip": {"apiKey", "baseUrl", "applicationId", "messageId"},
+                      "sinch": {"applicationKey", "applicationSecret"}}
+    pepper secret    {"pepper": "…"}
+
+What is wrong with a secret is told by the name of its field, never by its value.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sms_otp.clock import Clock
+from sms_otp.errors import ServiceMisconfigured
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+CACHE_SECONDS = 300
+SHORTEST_PEPPER = 32
+
+
+class Vault:
+    """Both secrets, fetched when first needed. Safe to share between requests."""
+
+    def __init__(
+        self, client: "SecretsManagerClient", provider_secret: str, pepper_secret: str, clock: Clock
+    ) -> None:
+        self._client = client
+        self._provider_secret = provider_secret
+        self._pepper_secret = pepper_secret
+        self._clock = clock
+        self._cached: dict[str, tuple[float, Mapping[str, Any]]] = {}
+
+    def pepper(self) -> str:
+        """The key of every keyed hash. Raises `ServiceMisconfigured`."""
+        pepper = self._read(self._pepper_secret, "pepper").get("pepper")
+        if not isinstance(pepper, str) or len(pepper) < SHORTEST_PEPPER:
+            raise ServiceMisconfigured(reason="secret field pepper")
+        return pepper
+
+    def credentials(self, provider: str) -> Mapping[str, str]:
+        """The named provider's fields, all strings. Raises `ServiceMisconfigured`."""
+        fields = self._read(self._provider_secret, "provider").get(provider)
+        if not isinstance(fields, dict):
+            raise ServiceMisconfigured(reason=f"secret field {provider}")
+        for name, value in fields.items():
+            if not isinstance(value, str) or not value:
+                raise ServiceMisconfigured(reason=f"secret field {provider}.{name}")
+        return fields
+
+    def forget_credentials(self) -> None:
+        """Fetch the providers' credentials anew at their next use: a provider has refused these."""
+        self._cached.pop(self._provider_secret, None)
+
+    def _read(self, secret: str, name: str) -> Mapping[str, Any]:
+        now = self._clock()
+        fetched_at, fields = self._cached.get(secret, (-CACHE_SECONDS, {}))
+        if now - fetched_at < CACHE_SECONDS:
+            return fields
+        fields = self._fetch(secret, name)
+        self._cached[secret] = (now, fields)
+        return fields
+
+    def _fetch(self, secret: str, name: str) -> Mapping[str, Any]:
+        try:
+            text = self._client.get_secret_value(SecretId=secret)["SecretString"]
+        except ClientError as error:
+            raise ServiceMisconfigured(reason=f"{name} secret: {error.response['Error']['Code']}") from None
+        except BotoCoreError as error:
+            raise ServiceMisconfigured(reason=f"{name} secret: {type(error).__name__}") from None
+        except KeyError:
+            raise ServiceMisconfigured(reason=f"{name} secret: not text") from None
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            raise ServiceMisconfigured(reason=f"{name} secret: not a JSON object")
+        return fields

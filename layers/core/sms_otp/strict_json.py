@@ -1,0 +1,64 @@
+"""JSON as two careful programs would both read it.
+
+Python's parser takes duplicate keys, NaN, lone surrogates and integers of any length. A body that
+two parsers can read differently, or that cannot be written back, is refused here (RFC 8259 §4, §8.2).
+"""
+
+import json
+from typing import Any, NoReturn
+
+LONGEST_NUMBER = 20
+"""Characters. No field of ours and none of a provider's comes near; int() of more is slow by design."""
+
+
+def parse_object(data: bytes, *, limit: int) -> dict[str, Any]:
+    """The JSON object in `data`, UTF-8 of at most `limit` bytes. Raises ValueError, whatever is wrong.
+
+    The error's text is for people and names no value.
+    """
+    if len(data) > limit:
+        raise ValueError(f"longer than {limit} bytes")
+    try:
+        document = json.loads(
+            data.decode(),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_short_int,
+            parse_float=_short_float,
+        )
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeError:
+        raise ValueError("not UTF-8 text") from None
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    except json.JSONDecodeError:
+        raise ValueError("not JSON") from None
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key stands twice")
+    return members
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _short_int(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError("a number is too long")
+    return int(digits)
+
+
+def _short_float(digits: str) -> float:
+    if len(digits) > LONGEST_NUMBER:
+        raise ValueError("a number is too long")
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError("a number is too large")
+    return number

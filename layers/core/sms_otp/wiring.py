@@ -1,0 +1,83 @@
+"""Puts a deployment's parts together, once per execution environment.
+
+The only module that knows every other: handlers ask it for the service, tests build their own.
+Nothing is made at import.
+"""
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sms_otp import observability, providers
+from sms_otp.config import Settings, settings
+from sms_otp.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
+from sms_otp.providers.router import Router
+from sms_otp.secrets import Vault
+from sms_otp.service import Policy, Service
+from sms_otp.store import DynamoStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sms_otp.providers.base import Provider
+
+# Seconds and tries of every call to AWS. botocore's own defaults (60 s, up to 10 tries) outlive the request.
+DYNAMODB_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 0.5}
+SECRETS_TIMEOUTS = {"connect_timeout": 1.0, "read_timeout": 1.0}
+AWS_TRIES = 2
+
+
+@cache
+def service() -> Service:
+    """The deployed service."""
+    chosen = settings()
+    vault = Vault(
+        _client("secretsmanager", SECRETS_TIMEOUTS),
+        chosen.provider_secret_arn,
+        chosen.pepper_secret_arn,
+        time.time,
+    )
+
+    def build(name: str, credentials: "Mapping[str, str]") -> "Provider":
+        return providers.build(name, credentials, chosen)
+
+    return Service(
+        policy=policy(chosen),
+        store=DynamoStore(_client("dynamodb", DYNAMODB_TIMEOUTS), chosen.table_name),
+        providers=Router(chosen.provider_order, vault, build),
+        pepper=vault.pepper,
+        clock=time.time,
+        tell=observability.tell,
+    )
+
+
+def policy(chosen: Settings) -> Policy:
+    """The limits that a deployment's parameters ask for."""
+    return Policy(
+        code_length=chosen.code_length,
+        code_life=chosen.code_life_seconds,
+        max_attempts=chosen.max_attempts,
+        sends=SendPolicy(
+            windows=(
+                Window(chosen.sends_per_quarter_hour, 15 * MINUTE),
+                Window(chosen.sends_per_hour, HOUR),
+                Window(chosen.sends_per_day, DAY),
+            ),
+            gap=chosen.resend_gap_seconds * SECOND,
+            gap_max=chosen.resend_gap_max_seconds * SECOND,
+        ),
+        guesses=GuessPolicy(
+            free=chosen.failures_before_wait,
+            wait=chosen.failure_wait_seconds * SECOND,
+            wait_max=chosen.failure_wait_max_seconds * SECOND,
+            disabled_at=chosen.failures_before_disabled,
+        ),
+    )
+
+
+def _client(name: str, timeouts: dict[str, float]) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(**timeouts, retries={"mode": "standard", "total_max_attempts": AWS_TRIES})  # type: ignore[arg-type] # botocore takes fractions of a second
+    return boto3.client(name, config=config)  # type: ignore[call-overload] # the name is one of two constants

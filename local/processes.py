@@ -1,0 +1,103 @@
+"""Child processes that are sure to end: each in a session of its own, stopped with all that it started."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+STOP_SECONDS = 5
+TAIL_LINES = 15
+
+# Whatever proxy this machine uses, it is not the way to a port of its own.
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class LocalStackError(Exception):
+    """The local stack cannot start or has ended. The message is for the person at the terminal."""
+
+
+class Child:
+    """A running command, its output in a log file. As a context manager it is stopped at the end."""
+
+    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - commands of our own, no shell
+                command,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def finish(self, timeout: float) -> None:
+        """Wait for its success. Raises `LocalStackError` if it fails or takes longer (seconds)."""
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise LocalStackError(f"{self.name} took longer than {timeout:.0f} s. {self._told()}") from None
+        if status:
+            raise LocalStackError(f"{self.name} failed. {self._told()}")
+
+    def answers(self, url: str, timeout: float) -> None:
+        """Wait until it answers. Raises `LocalStackError` if it ends first or takes longer (seconds)."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            self.check()
+            with contextlib.suppress(urllib.error.URLError, OSError), _direct.open(url, timeout=1):
+                return
+            time.sleep(0.05)
+        raise LocalStackError(f"{self.name} does not answer after {timeout:.0f} s. {self._told()}")
+
+    def check(self) -> None:
+        """Raises `LocalStackError` if it has ended."""
+        if self._process.poll() is not None:
+            raise LocalStackError(f"{self.name} has ended. {self._told()}")
+
+    def stop(self) -> None:
+        """End it and everything that it started: politely, then not."""
+        for ending in (signal.SIGTERM, signal.SIGKILL):
+            # The group outlives its leader while any process that the leader started is left.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, ending)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
+
+    def _told(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        return "\n".join([f"Its output is in {self.log}; it ends with:", *(f"    {line}" for line in lines)])
+
+
+def free_port(host: str) -> int:
+    """A port that nothing listened on a moment ago."""
+    with socket.create_server((host, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def require_free(host: str, port: int, choose_another: str) -> None:
+    """Raises `LocalStackError`, with how to choose another, where the port cannot be listened on."""
+    try:
+        socket.create_server((host, port)).close()
+    except (OSError, OverflowError) as error:
+        # A port out of range has no errno; create_server adds words of its own to the others' text.
+        why = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        raise LocalStackError(f"cannot listen on {host}:{port} ({why}); {choose_another}") from None

@@ -1,0 +1,121 @@
+"""`make run`: the local stack until Ctrl-C, with a first request to paste."""
+
+import argparse
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from local.containers import docker_host
+from local.processes import LocalStackError
+from local.stack import LOCAL, ROOT, LocalStack, StackFile
+
+NUMBER = "+14155550123"
+"""Of the range that North America keeps for fiction (555-0100 to 555-0199)."""
+WATCH_SECONDS = 0.5
+
+GUIDE = """
+API key    {key}
+API        {api}
+Inbox      {sandbox}/
+
+Ask for a code:
+
+  answer=$(curl -sS {api}/request-otp -H 'x-api-key: {key}' -H 'content-type: application/json' -d '{request}'); echo "$answer"
+
+Read it on the phone:
+
+  code=$(curl -sS '{sandbox}/inbox?to={to}' | grep -o '"code": *"[0-9]*"' | head -n 1 | tr -dc 0-9); echo "$code"
+
+Verify it:
+
+  id=$(echo "$answer" | grep -o '"verificationId": *"[^"]*"' | cut -d '"' -f 4)
+  curl -sS {api}/verify-otp -H 'x-api-key: {key}' -H 'content-type: application/json' -d "{{\\"verificationId\\":\\"$id\\",\\"otp\\":\\"$code\\"}}"
+
+Ctrl-C stops everything.
+"""  # noqa: E501 - each command is one line to paste
+
+
+def main() -> None:
+    """Exits with a message and 1 where the stack cannot start or ends by itself; with 0 when told to stop."""
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _told_to_stop)
+    arguments = _arguments()
+    started = time.monotonic()
+
+    def say(step: str) -> None:
+        print(f"[{time.monotonic() - started:5.1f} s] {step}", flush=True)
+
+    written = LOCAL / "stack.json"
+    say("starting; logs are in .local/logs")
+    try:
+        with LocalStack(
+            host=docker_host() if arguments.host == "docker" else arguments.host,
+            port=arguments.port,
+            sandbox_port=arguments.sandbox_port,
+            parameters=arguments.parameters,
+            say=say,
+        ) as stack:
+            stack.file.write(written)
+            say(f"wrote {written.relative_to(ROOT)}")
+            print(guide(stack.file), flush=True)
+            _watch(stack, written)
+    except LocalStackError as error:
+        sys.exit(f"make run: {error}")
+    except _Stop:
+        print("stopped", flush=True)
+
+
+def guide(stack: StackFile) -> str:
+    """What to paste first."""
+    return GUIDE.format(
+        key=stack.apiKey,
+        api=stack.baseUrl,
+        sandbox=stack.sandboxUrl,
+        request=f'{{"phoneNumber":"{NUMBER}"}}',
+        to=quote(NUMBER, safe=""),
+    )
+
+
+def _watch(stack: LocalStack, written: Path) -> None:
+    try:
+        while True:
+            time.sleep(WATCH_SECONDS)
+            stack.check()
+    finally:
+        written.unlink(missing_ok=True)
+
+
+class _Stop(BaseException):
+    """Told to stop. No `Exception`, so that nothing on the way takes it for a failure."""
+
+
+def _told_to_stop(_signal: int, _frame: Any) -> None:
+    # Once: a second Ctrl-C would leave running what the first was about to stop.
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)
+    raise _Stop
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local.run", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen; `docker`: on its bridge")
+    parser.add_argument("--port", default=4566, type=int, help="of MiniStack (default: %(default)s)")
+    parser.add_argument("--sandbox-port", default=4600, type=int, help="(default: %(default)s)")
+    parser.add_argument("--providers", default="", help="ProviderOrder, such as sinch,infobip")
+    parser.add_argument("--parameters", default="", help="of the template: Name=Value …")
+    arguments = parser.parse_args()
+    try:
+        arguments.parameters = dict(pair.split("=", 1) for pair in shlex.split(arguments.parameters))
+    except ValueError:
+        parser.error(f"parameters must be Name=Value, separated by spaces: {arguments.parameters}")
+    if arguments.providers:
+        arguments.parameters["ProviderOrder"] = arguments.providers
+    return arguments
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""`python -m local.sandbox --host 127.0.0.1 --port 4600`: the sandbox until Ctrl-C."""
+
+import argparse
+import contextlib
+import sys
+
+from local.sandbox.app import create_app
+from local.sandbox.server import bind, build_server, url_of
+
+
+def main() -> None:
+    """Exits with a message where the port is taken."""
+    parser = argparse.ArgumentParser(prog="python -m local.sandbox", description="Fake Infobip and Sinch.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", default=4600, type=int, help="port to listen on (default: %(default)s)")
+    arguments = parser.parse_args()
+    try:
+        listener = bind(arguments.host, arguments.port)
+    except (OSError, OverflowError) as error:
+        sys.exit(f"sandbox: cannot listen on {arguments.host}:{arguments.port}: {error}")
+    with listener, contextlib.suppress(KeyboardInterrupt):
+        print(f"sandbox: {url_of(listener)}", flush=True)
+        build_server(create_app()).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    main()

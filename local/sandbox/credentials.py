@@ -1,0 +1,52 @@
+"""The one account that the sandbox knows at each provider. Obviously not secrets."""
+
+from typing import TypedDict
+
+INFOBIP_PATH = "/infobip"
+SINCH_PATH = "/sinch"
+
+INFOBIP_API_KEY = "sandbox-infobip-key"
+INFOBIP_APPLICATION_ID = "sandbox-application"
+INFOBIP_MESSAGE_ID = "sandbox-message"
+
+SINCH_APPLICATION_KEY = "00000000-5a9d-4b0c-8000-000000000000"
+SINCH_APPLICATION_SECRET = "bm90LWEtc2VjcmV0LXNhbmRib3gh"  # noqa: S105 - the sandbox's own, base64 of "not-a-secret-sandbox!"
+
+
+class InfobipCredentials(TypedDict):
+    """What the service's provider secret holds for Infobip."""
+
+    apiKey: str
+    baseUrl: str
+    applicationId: str
+    messageId: str
+
+
+class SinchCredentials(TypedDict):
+    """What the service's provider secret holds for Sinch. `applicationSecret` is base64."""
+
+    applicationKey: str
+    applicationSecret: str
+
+
+class Credentials(TypedDict):
+    """The service's provider secret, whole."""
+
+    infobip: InfobipCredentials
+    sinch: SinchCredentials
+
+
+def credentials(sandbox_url: str) -> Credentials:
+    """The provider secret that makes the service talk to the sandbox at `sandbox_url`."""
+    return {
+        "infobip": {
+            "apiKey": INFOBIP_API_KEY,
+            "baseUrl": sandbox_url.rstrip("/") + INFOBIP_PATH,
+            "applicationId": INFOBIP_APPLICATION_ID,
+            "messageId": INFOBIP_MESSAGE_ID,
+        },
+        "sinch": {
+            "applicationKey": SINCH_APPLICATION_KEY,
+            "applicationSecret": SINCH_APPLICATION_SECRET,
+        },
+    }

@@ -1,0 +1,87 @@
+"""Failures on demand: what was asked for, and which call it spoils.
+
+timeout   neither acts nor answers                lost   acts, never answers
+drip      does not act, answers 1 byte a second   html   a 200 that is a web page
+refused   the provider's permanent no             redirect   elsewhere
+401 429 500 502   that status, in the provider's (502: its gateway's) form
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+PROVIDERS = ("infobip", "sinch")
+OPERATIONS = ("send", "resend", "check", "status")
+FAULTS = ("timeout", "drip", "lost", "refused", "401", "429", "500", "502", "html", "redirect")
+
+MOST_TIMES = 1_000_000
+MOST_PENDING = 1_000
+
+
+class BadFault(ValueError):  # noqa: N818 - it names the thing, as FAULTS does
+    """The body of `POST /faults` is not a fault; the message says why."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """`fault` spoils the next `times` calls of `operation` at `provider`."""
+
+    provider: str
+    operation: str
+    fault: str
+    times: int
+
+
+def parse_fault(body: object) -> Fault:
+    """The fault that a JSON body asks for; `times` is 1 where absent. Raises `BadFault`."""
+    if not isinstance(body, dict):
+        raise BadFault("the body must be a JSON object")
+    unknown = sorted(set(body) - {"provider", "operation", "fault", "times"})
+    if unknown:
+        raise BadFault(f"unknown field: {', '.join(unknown)}")
+    times = body.get("times", 1)
+    if type(times) is not int or not 1 <= times <= MOST_TIMES:
+        raise BadFault(f"times must be an integer from 1 to {MOST_TIMES}")
+    return Fault(
+        provider=_one_of(PROVIDERS, "provider", body),
+        operation=_one_of(OPERATIONS, "operation", body),
+        fault=_one_of(FAULTS, "fault", body),
+        times=times,
+    )
+
+
+def _one_of(choices: Sequence[str], field: str, body: dict[str, object]) -> str:
+    value = body.get(field)
+    if not isinstance(value, str) or value not in choices:
+        raise BadFault(f"{field} must be one of the strings {', '.join(choices)}")
+    return value
+
+
+class Faults:
+    """What is still to fail, oldest first."""
+
+    def __init__(self) -> None:
+        self._pending: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Queue `fault` behind the others. Raises `BadFault` when the queue is full."""
+        if len(self._pending) >= MOST_PENDING:
+            raise BadFault(f"at most {MOST_PENDING} faults may be pending")
+        self._pending.append(fault)
+
+    def take(self, provider: str, operations: Sequence[str]) -> str | None:
+        """Use up one failure of the oldest fault for `provider` and any of `operations`."""
+        for fault in self._pending:
+            if fault.provider == provider and fault.operation in operations:
+                fault.times -= 1
+                if fault.times == 0:
+                    self._pending.remove(fault)
+                return fault.fault
+        return None
+
+    def pending(self) -> list[dict[str, str | int]]:
+        """The faults as JSON objects, `times` being what is left of each."""
+        return [asdict(fault) for fault in self._pending]
+
+    def clear(self) -> None:
+        """Let everything work again."""
+        self._pending.clear()

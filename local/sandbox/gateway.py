@@ -1,0 +1,139 @@
+"""Where every provider call passes: recorded first, then spoiled or acted upon.
+
+Acting is plain synchronous code on the one event loop, so no two calls interleave and counts are
+exact however many arrive at once.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from local.sandbox.calls import Calls
+from local.sandbox.faults import Faults
+
+HANG_SECONDS = 30.0
+"""The longest that a hanging call is kept; no client of ours waits that long."""
+
+NOWHERE = "http://127.0.0.1:1/"
+
+Act = Callable[[Request, bytes], Response]
+
+
+class Refusal(Exception):  # noqa: N818 - a provider's no is an answer, not an error of ours
+    """Leaves an operation at once with the provider's error answer."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__(answer.status_code)
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One endpoint of a provider. `name` is the word used by faults and the call log."""
+
+    method: str
+    path: str
+    name: str
+    act: Act
+    number: Callable[[Request, bytes], str | None]
+    """The E.164 number that a call is about, `None` where it names none."""
+    refused: Callable[[str | None], Response]
+    """The permanent no, given that number."""
+
+
+class FakeProvider(Protocol):
+    """What a provider's module gives to the gateway."""
+
+    name: str
+
+    def operations(self) -> Sequence[Operation]:
+        """Its endpoints."""
+        ...
+
+    def fault_names(self, operation: str, number: str | None) -> Sequence[str]:
+        """The operations whose pending faults may spoil this call."""
+        ...
+
+    def failure(self, status: int) -> Response:
+        """Its answer for 401, 429 or 500, in its own form."""
+        ...
+
+
+class Gateway:
+    """Wraps the providers' operations into routes."""
+
+    def __init__(self, calls: Calls, faults: Faults, hang_seconds: float) -> None:
+        self._calls = calls
+        self._faults = faults
+        self._hang_seconds = hang_seconds
+
+    def routes(self, provider: FakeProvider) -> Iterator[Route]:
+        """One route for each of the provider's operations."""
+        for operation in provider.operations():
+            yield Route(operation.path, self._endpoint(provider, operation), methods=[operation.method])
+
+    def _endpoint(
+        self, provider: FakeProvider, operation: Operation
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            body = await request.body()
+            number = operation.number(request, body)
+            call = self._calls.record(provider.name, operation.name, number)
+            fault = self._faults.take(provider.name, provider.fault_names(operation.name, number))
+            if fault == "lost":
+                _act(operation, request, body)
+            if fault in ("lost", "timeout"):
+                return await hang(request, self._hang_seconds)
+            if fault is None:
+                answer = _act(operation, request, body)
+            elif fault == "refused":
+                answer = operation.refused(number)
+            else:
+                answer = self._spoiled(provider, fault)
+            call.status = answer.status_code
+            return answer
+
+        return endpoint
+
+    def _spoiled(self, provider: FakeProvider, fault: str) -> Response:
+        match fault:
+            case "drip":
+                return StreamingResponse(self._drip(), media_type="application/json")
+            case "html":
+                return HTMLResponse("<!doctype html><title>Welcome</title><p>Sign in to this network.")
+            case "redirect":
+                return RedirectResponse(NOWHERE, status_code=302)
+            case "502":
+                return HTMLResponse("<html><body><h1>502 Bad Gateway</h1></body></html>", status_code=502)
+            case _:
+                return provider.failure(int(fault))
+
+    async def _drip(self) -> AsyncIterator[bytes]:
+        """Blanks, which may stand before any JSON, so that only a total deadline ends the wait."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._hang_seconds):
+                while True:
+                    yield b" "
+                    await asyncio.sleep(1)
+
+
+def _act(operation: Operation, request: Request, body: bytes) -> Response:
+    try:
+        return operation.act(request, body)
+    except Refusal as refusal:
+        return refusal.answer
+
+
+async def hang(request: Request, seconds: float) -> Response:
+    """Wait until the client gives up, or for `seconds`; then the answer hardly matters."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while (await request.receive())["type"] != "http.disconnect":
+                continue
+    return Response(status_code=504)

@@ -1,0 +1,56 @@
+"""The phones: every message that a provider delivered."""
+
+import secrets
+from collections import deque
+from dataclasses import asdict, dataclass
+from itertools import islice
+
+from local.sandbox.memory import NEWEST_KEPT
+from local.sandbox.times import Clock, iso_utc
+
+CODE_LENGTH = 6
+
+
+def new_code() -> str:
+    """Digits from the system's random source, each code as likely as any other."""
+    return f"{secrets.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}d}"
+
+
+def e164(number: str) -> str:
+    """`number` with exactly one plus sign, however the provider or the query string spelled it."""
+    return "+" + number.strip().lstrip("+")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One SMS, or the words of one call. Field names are those of `GET /inbox`; `to` is E.164."""
+
+    to: str
+    text: str
+    code: str
+    provider: str
+    channel: str
+    sentAt: str  # noqa: N815 - the JSON field's name
+
+
+class Inbox:
+    """Every phone's messages; the newest `NEWEST_KEPT` of them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._messages: deque[Message] = deque(maxlen=NEWEST_KEPT)
+
+    def deliver(self, to: str, text: str, code: str, *, provider: str, channel: str) -> None:
+        """Put a message on the phone `to` (digits, with or without a plus sign)."""
+        message = Message(e164(to), text, code, provider, channel, iso_utc(self._clock()))
+        self._messages.append(message)
+
+    def newest_first(self, to: str | None = None, *, limit: int = NEWEST_KEPT) -> list[dict[str, str]]:
+        """At most `limit` messages, of one phone where `to` is given, as JSON objects."""
+        wanted = None if to is None else e164(to)
+        matching = (message for message in reversed(self._messages) if wanted in (None, message.to))
+        return [asdict(message) for message in islice(matching, limit)]
+
+    def clear(self) -> None:
+        """Empty every phone."""
+        self._messages.clear()

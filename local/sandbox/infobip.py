@@ -1,0 +1,285 @@
+"""Infobip 2FA, version 2, as its OpenAPI document and SDKs describe it: sending, resending, verifying.
+
+Where the documents are silent (marked "unspecified" below) the fake does the plainest thing that they
+allow. Applications live in `Infobip._applications` by id, with their message templates inside.
+"""
+
+import json
+import re
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from local.sandbox.credentials import (
+    INFOBIP_API_KEY,
+    INFOBIP_APPLICATION_ID,
+    INFOBIP_PATH,
+)
+from local.sandbox.gateway import Operation, Refusal
+from local.sandbox.inbox import Inbox, e164, new_code
+from local.sandbox.infobip_application import Application, LiveApplication
+from local.sandbox.infobip_errors import error, forbidden, invalid, sms_refused, voice_refused
+from local.sandbox.memory import Newest
+from local.sandbox.times import Clock
+
+_NUMBER = re.compile(r"[1-9]\d{6,14}")
+_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
+_PIN = f"{INFOBIP_PATH}/2fa/2/pin"
+
+
+@dataclass(slots=True)
+class Pin:
+    """One sent PIN. `to` is digits without a plus sign; times are seconds since the epoch."""
+
+    pin_id: str
+    application_id: str
+    message_id: str
+    to: str
+    code: str
+    sent_at: float
+    attempts_left: int
+    verified_at: float | None = None
+
+
+class Infobip:
+    """The fake. One application, known by `INFOBIP_APPLICATION_ID`."""
+
+    name = "infobip"
+
+    def __init__(self, inbox: Inbox, clock: Clock, application: Application) -> None:
+        self._inbox = inbox
+        self._clock = clock
+        self._applications = {INFOBIP_APPLICATION_ID: LiveApplication(application, clock)}
+        self._pins: Newest[str, Pin] = Newest()
+
+    def operations(self) -> Sequence[Operation]:
+        """The endpoints for PINs."""
+        pin, in_body, of_pin = f"{_PIN}/{{pin_id}}", self._number_in_body, self._number_of_pin
+        return (
+            Operation("POST", _PIN, "send", self._send_sms, in_body, sms_refused),
+            Operation("POST", f"{_PIN}/voice", "send", self._send_voice, in_body, voice_refused),
+            Operation("POST", f"{pin}/resend", "resend", self._resend_sms, of_pin, sms_refused),
+            Operation("POST", f"{pin}/resend/voice", "resend", self._resend_voice, of_pin, voice_refused),
+            Operation("POST", f"{pin}/verify", "check", self._verify, of_pin, forbidden),
+            Operation(
+                "GET",
+                f"{INFOBIP_PATH}/2fa/2/applications/{{application_id}}/verifications",
+                "status",
+                self._verifications,
+                self._number_in_query,
+                forbidden,
+            ),
+        )
+
+    def fault_names(self, operation: str, number: str | None) -> Sequence[str]:
+        """Its own, for Infobip has an endpoint for each."""
+        del number
+        return (operation,)
+
+    def failure(self, status: int) -> Response:
+        """Infobip's error body; its 429 may carry `Retry-After`, so the fake's does."""
+        answer = error(status)
+        if status == 429:
+            answer.headers["Retry-After"] = "2"
+        return answer
+
+    def _send_sms(self, request: Request, body: bytes) -> Response:
+        _authorize(request)
+        looked_up = _flag(request.query_params.get("ncNeeded", "true"), "ncNeeded")
+        sent = _object(body)
+        return self._sms(self._new_pin(sent), sent, looked_up=looked_up is True)
+
+    def _send_voice(self, request: Request, body: bytes) -> Response:
+        _authorize(request)
+        sent = _object(body)
+        return self._voice(self._new_pin(sent), sent)
+
+    def _resend_sms(self, request: Request, body: bytes) -> Response:
+        pin, sent = self._again(request, body)
+        return self._sms(pin, sent, looked_up=True)
+
+    def _resend_voice(self, request: Request, body: bytes) -> Response:
+        pin, sent = self._again(request, body)
+        return self._voice(pin, sent)
+
+    def _again(self, request: Request, body: bytes) -> tuple[Pin, dict[str, Any]]:
+        """The same PIN; its life and its attempts go on as they were (unspecified)."""
+        _authorize(request)
+        pin = self._pin(request)
+        sent = _object(body or b"{}")
+        _check_placeholders(sent)
+        self._spend_send(self._applications[pin.application_id], pin.to)
+        return pin, sent
+
+    def _new_pin(self, sent: dict[str, Any]) -> Pin:
+        for required in ("applicationId", "messageId", "to"):
+            if not isinstance(sent.get(required), str) or not sent[required]:
+                raise invalid(required, "must not be blank")
+        if not _NUMBER.fullmatch(sent["to"]):
+            raise invalid("to", "must be digits in international format, without a plus sign")
+        _check_placeholders(sent)
+        live = self._applications.get(sent["applicationId"])
+        if live is None or sent["messageId"] not in live.application.templates:
+            text = "Application or message with given ID cannot be found."
+            raise Refusal(error(404, message_id="RESOURCE_NOT_FOUND", text=text))
+        self._spend_send(live, sent["to"])
+        pin = Pin(
+            pin_id=secrets.token_hex(16).upper(),
+            application_id=sent["applicationId"],
+            message_id=sent["messageId"],
+            to=sent["to"],
+            code=new_code(),
+            sent_at=self._clock(),
+            attempts_left=live.application.pin_attempts,
+        )
+        self._pins[pin.pin_id] = pin
+        return pin
+
+    def _spend_send(self, live: LiveApplication, number: str) -> None:
+        if not live.send_limit.allows(number):
+            raise Refusal(self.failure(429))
+
+    def _sms(self, pin: Pin, sent: dict[str, Any], *, looked_up: bool) -> Response:
+        self._deliver(pin, sent, "sms")
+        answer = {
+            "pinId": pin.pin_id,
+            "to": pin.to,
+            "ncStatus": "NC_DESTINATION_REACHABLE" if looked_up else "NC_DESTINATION_UNKNOWN",
+            "smsStatus": "MESSAGE_SENT",
+        }
+        if sent.get("trackDelivery") is True:
+            answer["externalMessageId"] = str(uuid.uuid4())
+        return JSONResponse(answer)
+
+    def _voice(self, pin: Pin, sent: dict[str, Any]) -> Response:
+        self._deliver(pin, sent, "voice")
+        return JSONResponse({"pinId": pin.pin_id, "to": pin.to, "callStatus": "PENDING_ACCEPTED"})
+
+    def _deliver(self, pin: Pin, sent: dict[str, Any], channel: str) -> None:
+        values = {**sent.get("placeholders", {}), "pin": pin.code}
+        template = self._applications[pin.application_id].application.templates[pin.message_id]
+        text = _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
+        self._inbox.deliver(pin.to, text, pin.code, provider=self.name, channel=channel)
+
+    def _verify(self, request: Request, body: bytes) -> Response:
+        _authorize(request)
+        pin = self._pin(request)
+        guess = _object(body).get("pin")
+        if not isinstance(guess, str) or not guess:
+            raise invalid("pin", "must not be blank")
+        live = self._applications[pin.application_id]
+        if not live.verify_limit.allows(pin.to):
+            raise Refusal(self.failure(429))
+        pin_error = self._judge(pin, guess, live)
+        answer: dict[str, Any] = {"pinId": pin.pin_id, "msisdn": pin.to, "verified": pin_error is None}
+        if pin_error is None:
+            pin.verified_at = self._clock()
+            # Infobip's own samples all show 0 on success, whatever was left.
+            return JSONResponse(answer | {"attemptsRemaining": 0})
+        return JSONResponse(answer | {"attemptsRemaining": pin.attempts_left, "pinError": pin_error})
+
+    def _judge(self, pin: Pin, guess: str, live: LiveApplication) -> str | None:
+        """The `pinError`, or `None` for a right PIN. A wrong one costs an attempt."""
+        if self._clock() >= pin.sent_at + live.time_to_live:
+            return "TTL_EXPIRED"
+        # What a second verification is told where only one is allowed is unspecified.
+        used = pin.verified_at is not None and not live.application.allow_multiple_pin_verifications
+        if used or pin.attempts_left == 0:
+            return "NO_MORE_PIN_ATTEMPTS"
+        if secrets.compare_digest(guess.encode(), pin.code.encode()):
+            return None
+        pin.attempts_left -= 1
+        return "WRONG_PIN"
+
+    def _verifications(self, request: Request, body: bytes) -> Response:
+        del body
+        _authorize(request)
+        application_id = request.path_params["application_id"]
+        if application_id not in self._applications:
+            raise Refusal(error(404))
+        query = request.query_params
+        if not query.get("msisdn"):
+            raise invalid("msisdn", "must not be blank")
+        verified, sent = _flag(query.get("verified"), "verified"), _flag(query.get("sent"), "sent")
+        return JSONResponse(
+            {
+                "verifications": [
+                    _verification(pin)
+                    for pin in reversed(self._pins.values())
+                    if pin.application_id == application_id
+                    and pin.to == query["msisdn"]
+                    and verified in (None, pin.verified_at is not None)
+                    and sent in (None, True)
+                ]
+            }
+        )
+
+    def _pin(self, request: Request) -> Pin:
+        pin = self._pins.get(request.path_params["pin_id"])
+        if pin is None:
+            raise Refusal(error(404))
+        return pin
+
+    def _number_of_pin(self, request: Request, body: bytes) -> str | None:
+        del body
+        pin = self._pins.get(request.path_params["pin_id"])
+        return e164(pin.to) if pin else None
+
+    @staticmethod
+    def _number_in_body(request: Request, body: bytes) -> str | None:
+        del request
+        try:
+            to = _object(body).get("to")
+        except Refusal:
+            return None
+        return e164(to) if isinstance(to, str) else None
+
+    @staticmethod
+    def _number_in_query(request: Request, body: bytes) -> str | None:
+        del body
+        msisdn = request.query_params.get("msisdn")
+        return e164(msisdn) if msisdn else None
+
+
+def _verification(pin: Pin) -> dict[str, Any]:
+    """Times are whole seconds, as in every sample of Infobip's, though its text says milliseconds."""
+    answer: dict[str, Any] = {"msisdn": pin.to, "verified": pin.verified_at is not None}
+    if pin.verified_at is not None:
+        answer["verifiedAt"] = int(pin.verified_at)
+    return answer | {"sentAt": int(pin.sent_at)}
+
+
+def _authorize(request: Request) -> None:
+    """`App <key>` alone: `Bearer` is for OAuth tokens, of which this account has none."""
+    given = request.headers.get("authorization", "")
+    if not secrets.compare_digest(given.encode(), f"App {INFOBIP_API_KEY}".encode()):
+        raise Refusal(error(401))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise Refusal(error(400))
+    return parsed
+
+
+def _check_placeholders(sent: dict[str, Any]) -> None:
+    placeholders = sent.get("placeholders", {})
+    if not isinstance(placeholders, dict) or not all(isinstance(v, str) for v in placeholders.values()):
+        raise invalid("placeholders", "must be a map of strings")
+    if "pin" in placeholders:
+        raise invalid("placeholders", "must not contain pin")
+
+
+def _flag(text: str | None, name: str) -> bool | None:
+    if text not in (None, "true", "false"):
+        raise invalid(name, "must be true or false")
+    return None if text is None else text == "true"

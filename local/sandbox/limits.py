@@ -1,0 +1,30 @@
+"""A provider's own rate limit, in Infobip's spelling: `{attempts}/{timeLength}{timeUnit}`."""
+
+from local.sandbox.memory import Newest
+from local.sandbox.times import Clock, infobip_duration
+
+WIDE = "1000000/d"
+"""What the sandbox uses unless told otherwise, so that the service's own limits are what refuses."""
+
+
+class RateLimit:
+    """Counts calls per key in fixed windows that begin with a key's first call."""
+
+    def __init__(self, text: str, clock: Clock) -> None:
+        """Raises `ValueError` when `text` is not a limit."""
+        count, _, length = text.partition("/")
+        self._count = int(count)
+        self._seconds = infobip_duration(length)
+        self._clock = clock
+        self._windows: Newest[str, tuple[float, int]] = Newest()
+
+    def allows(self, key: str) -> bool:
+        """Whether one more call fits; a refused call is not counted."""
+        now = self._clock()
+        began, used = self._windows.get(key, (now, 0))
+        if now - began >= self._seconds:
+            began, used = now, 0
+        if used >= self._count:
+            return False
+        self._windows[key] = (began, used + 1)
+        return True

@@ -1,0 +1,106 @@
+"""What a call to Sinch Verification asks for, checked as Sinch checks it."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from local.sandbox.gateway import Refusal
+from local.sandbox.sinch_errors import refusal
+from local.sandbox.times import sinch_expiry
+
+METHODS = ("sms", "callout")
+DEFAULT_EXPIRY_SECONDS = 600
+"""Sinch does not say how long a code lives unless asked; so long that ours expires first."""
+
+_NUMBER = re.compile(r"\+[1-9]\d{6,14}")
+_REFERENCE = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
+_LONGEST_CUSTOM = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A start that may go ahead. `number` is E.164."""
+
+    number: str
+    method: str
+    reference: str | None
+    expiry_seconds: int
+
+
+def named_endpoint(body: bytes) -> object:
+    """The endpoint that a body names, unchecked: for the call log, which takes whatever came."""
+    try:
+        identity = _json_object(body).get("identity")
+    except Refusal:
+        return None
+    return identity.get("endpoint") if isinstance(identity, dict) else None
+
+
+def parse_start(body: bytes) -> Start:
+    """Raises `Refusal` with Sinch's 400."""
+    asked = _json_object(body)
+    identity = _part(asked, "identity")
+    if identity.get("type") != "number":
+        raise refusal(40001, "Identity type must be number.")
+    number = checked_number(identity.get("endpoint"))
+    method = asked.get("method")
+    if method not in METHODS:
+        raise refusal(40001, f"Method must be one of {', '.join(METHODS)}.")
+    reference, custom = asked.get("reference"), asked.get("custom", "")
+    if reference is not None and not (isinstance(reference, str) and _REFERENCE.fullmatch(reference)):
+        raise refusal(40001, "Reference must be safe in a URL's path.")
+    if not isinstance(custom, str) or len(custom) > _LONGEST_CUSTOM:
+        raise refusal(40001, f"Custom must be a string of at most {_LONGEST_CUSTOM} characters.")
+    expiry = _sms_expiry(_part(asked, "smsOptions")) if method == "sms" else DEFAULT_EXPIRY_SECONDS
+    return Start(number, method, reference, expiry)
+
+
+def checked_number(endpoint: object) -> str:
+    """An E.164 number with its plus sign. Raises `Refusal`."""
+    if not isinstance(endpoint, str) or not endpoint:
+        raise refusal(40002)
+    if not endpoint.startswith("+"):
+        raise refusal(40005)
+    if not _NUMBER.fullmatch(endpoint):
+        raise refusal(40001, f"Number {endpoint} is invalid.")
+    return endpoint
+
+
+def reported_code(body: bytes, method: str) -> str:
+    """The code in a report on a verification by `method`. Raises `Refusal`."""
+    report = _json_object(body)
+    if report.get("method") != method:
+        raise refusal(40003)
+    code = _part(report, method).get("code")
+    if not isinstance(code, str) or not code:
+        raise refusal(40002, "Code parameter is missing.")
+    return code
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise refusal(40001, "Request body must be a JSON object.")
+    return parsed
+
+
+def _sms_expiry(options: dict[str, Any]) -> int:
+    if options.get("codeType", "Numeric") != "Numeric":
+        raise refusal(40001, "The sandbox makes only Numeric codes.")
+    if "expiry" not in options:
+        return DEFAULT_EXPIRY_SECONDS
+    try:
+        return sinch_expiry(options["expiry"])
+    except (TypeError, ValueError):
+        raise refusal(40001, "Expiry must be of the form HH:MM:SS.") from None
+
+
+def _part(whole: dict[str, Any], name: str) -> dict[str, Any]:
+    part = whole.get(name, {})
+    if not isinstance(part, dict):
+        raise refusal(40001, f"{name} must be a JSON object.")
+    return part

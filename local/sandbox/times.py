@@ -1,0 +1,34 @@
+"""Time and the ways in which the providers spell it."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], float]
+"""Answers seconds since the epoch: `time.time`, or a stepped clock in tests."""
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_INFOBIP_DURATION = re.compile(r"(\d*)(ms|s|m|h|d)")
+_SINCH_EXPIRY = re.compile(r"(\d\d):([0-5]\d):([0-5]\d)")
+
+
+def iso_utc(seconds: float) -> str:
+    """`2024-06-06T09:08:41.478487Z`."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def infobip_duration(text: str) -> float:
+    """Seconds in `15m`, `90s`, `d`: a length, 1 where absent, and a unit. Raises `ValueError`."""
+    match = _INFOBIP_DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not a duration: {text}")
+    return int(match[1] or 1) * _UNITS[match[2]]
+
+
+def sinch_expiry(text: str) -> int:
+    """Seconds in `HH:MM:SS`. Raises `ValueError`."""
+    match = _SINCH_EXPIRY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not an expiry: {text}")
+    hours, minutes, seconds = (int(part) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds

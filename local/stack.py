@@ -1,0 +1,273 @@
+"""`template.yaml`, as it is, deployed to an emulated AWS on this machine, the providers' stand-in beside it.
+
+    with LocalStack(parameters={"MaxAttempts": "3"}) as stack:
+        requests.get(f"{stack.base_url}/health")
+
+Everything is in memory or under `.local/`, and gone at the end. No AWS account, profile or variable is used.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from samcli.yamlhelper import yaml_parse
+
+from local.processes import Child, LocalStackError, free_port, require_free
+from local.sandbox.credentials import credentials
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ROOT = Path(__file__).parent.parent
+LOCAL = ROOT / ".local"
+BUILD = LOCAL / "build"
+LOGS = LOCAL / "logs"
+BIN = Path(sys.prefix) / "bin"
+"""Of the virtual environment that this runs in."""
+
+REGION = "us-east-1"
+STACK_NAME = "sms-otp-local"
+
+START_SECONDS = 60
+BUILD_SECONDS = 240
+DEPLOY_SECONDS = 240
+
+PARAMETERS = {
+    "Stage": "local",
+    "LogRetentionDays": "1",
+    # Wide, so that what refuses a request is the service's own limits.
+    "PlanRateLimit": "1000",
+    "PlanBurstLimit": "1000",
+    "PlanDailyQuota": "100000000",
+    "StageRateLimit": "1000",
+    "StageBurstLimit": "1000",
+    "RequestOtpRateLimit": "1000",
+    "RequestOtpBurstLimit": "1000",
+}
+
+
+@dataclass(frozen=True)
+class StackFile:
+    """What `.local/stack.json` tells other programs, in the JSON names that it has there."""
+
+    baseUrl: str  # noqa: N815 - the file's contract
+    apiKey: str  # noqa: N815
+    sandboxUrl: str  # noqa: N815
+    awsEndpointUrl: str  # noqa: N815
+    region: str
+    stackName: str  # noqa: N815
+
+    def write(self, path: Path) -> None:
+        """As JSON, replaced whole so that no reader sees half of it."""
+        draft = path.with_suffix(".tmp")
+        draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        draft.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> "StackFile":
+        """Raises `LocalStackError` where no stack runs."""
+        try:
+            return cls(**json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise LocalStackError("no local stack runs: `make run` in another terminal starts one") from None
+
+
+class LocalStack:
+    """The stack while its `with` block lasts. Raises `LocalStackError` where it cannot start.
+
+    `host` is where both servers listen, and how the functions reach the sandbox. Ports that are not given
+    are free ones. `parameters` are the template's, over `PARAMETERS`; `emulator` is more environment for
+    MiniStack (`{"AUTH": "true"}` has it evaluate IAM). `say` is told of each step as it ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        sandbox_port: int | None = None,
+        parameters: Mapping[str, str] | None = None,
+        emulator: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._host = host
+        self._port = free_port(host) if port is None else port
+        self._sandbox_port = free_port(host) if sandbox_port is None else sandbox_port
+        self.aws_endpoint_url = f"http://{host}:{self._port}"
+        self.sandbox_url = f"http://{host}:{self._sandbox_port}"
+        self._parameters = {**PARAMETERS, "ProviderSandboxUrl": self.sandbox_url, **(parameters or {})}
+        self._emulator = dict(emulator or {})
+        self._say = say
+        self._temporary = LOCAL / f"tmp-{self._port}"
+        self._running = contextlib.ExitStack()
+        self._children: list[Child] = []
+        self.outputs: dict[str, str] = {}
+        """The CloudFormation stack's, by name."""
+        self.api_key = ""
+
+    @property
+    def base_url(self) -> str:
+        """What the API's paths are appended to."""
+        stage = self.outputs["ApiUrl"].rsplit("/", 1)[-1]
+        return f"{self.aws_endpoint_url}/restapis/{self.outputs['ApiId']}/{stage}/_user_request_"
+
+    @property
+    def file(self) -> StackFile:
+        """What is written to `.local/stack.json`."""
+        return StackFile(
+            self.base_url, self.api_key, self.sandbox_url, self.aws_endpoint_url, REGION, STACK_NAME
+        )
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the emulated AWS."""
+        return local_client(service, self.aws_endpoint_url)
+
+    def check(self) -> None:
+        """Raises `LocalStackError` if one of the servers has ended."""
+        for child in self._children:
+            child.check()
+
+    def __enter__(self) -> "LocalStack":
+        _require_known(self._parameters)
+        require_free(self._host, self._port, "choose another port with PORT=…")
+        require_free(self._host, self._sandbox_port, "choose another port with SANDBOX_PORT=…")
+        with contextlib.ExitStack() as starting:
+            starting.push(self._running)
+            self._start()
+            starting.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        self._running.close()
+
+    def _start(self) -> None:
+        self._temporary.mkdir(parents=True, exist_ok=True)
+        self._running.callback(shutil.rmtree, self._temporary, ignore_errors=True)
+        # Both servers start while the build runs.
+        emulator = self._serve("emulator", [str(BIN / "ministack")], self._emulator_environment())
+        sandbox = self._serve(
+            "sandbox",
+            [sys.executable, "-m", "local.sandbox", "--host", self._host, "--port", str(self._sandbox_port)],
+            _environment(),
+        )
+        build()
+        self._say("built the template")
+        sandbox.answers(f"{self.sandbox_url}/inbox", START_SECONDS)
+        self._say(f"the provider sandbox answers at {self.sandbox_url}")
+        emulator.answers(f"{self.aws_endpoint_url}/_ministack/health", START_SECONDS)
+        self._say(f"MiniStack answers at {self.aws_endpoint_url}")
+        self._deploy()
+        self._say(f"deployed the template as {STACK_NAME}")
+
+    def _serve(self, name: str, command: list[str], environment: Mapping[str, str]) -> Child:
+        log = LOGS / f"{name.lower()}-{self._port}.log"
+        child = self._running.enter_context(Child(f"The {name}", command, environment, log))
+        self._children.append(child)
+        return child
+
+    def _emulator_environment(self) -> dict[str, str]:
+        return {
+            **aws_environment(self.aws_endpoint_url),
+            "BIND_HOST": self._host,
+            "GATEWAY_PORT": str(self._port),
+            "TMPDIR": str(self._temporary),
+            # Servers that nothing here asks for, on ports of their own.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            # It would look for containers of its own to tidy up, also where another's run.
+            "DOCKER_HOST": f"unix://{LOCAL / 'no-docker'}",
+            **self._emulator,
+        }
+
+    def _deploy(self) -> None:
+        command = [
+            *sam("deploy", "--template-file", str(BUILD / "template.yaml")),
+            *("--parameter-overrides", *(f"{name}={value}" for name, value in self._parameters.items())),
+        ]
+        log = LOGS / f"deploy-{self._port}.log"
+        with Child("The deployment", command, aws_environment(self.aws_endpoint_url), log) as deployment:
+            deployment.finish(DEPLOY_SECONDS)
+        described = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+        self.client("secretsmanager").put_secret_value(
+            SecretId=self.outputs["ProviderSecretArn"], SecretString=json.dumps(credentials(self.sandbox_url))
+        )
+        key = self.client("apigateway").get_api_key(apiKey=self.outputs["ApiKeyId"], includeValue=True)
+        self.api_key = key["value"]
+
+
+def build() -> None:
+    """`sam build` into `.local/build`; one at a time, whoever asks. Raises `LocalStackError`."""
+    with _alone(LOCAL / "build.lock"):
+        command = [*sam("build"), "--build-dir", str(BUILD), "--cache-dir", str(LOCAL / "cache")]
+        environment = {**_environment(), "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+        with Child("The build", command, environment, LOGS / "build.log") as child:
+            child.finish(BUILD_SECONDS)
+
+
+def sam(*command: str) -> list[str]:
+    """SAM CLI with the settings of `[local]` in `samconfig.toml`."""
+    config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
+    return [str(BIN / "sam"), *command, *config]
+
+
+def local_client(service: str, endpoint_url: str) -> Any:
+    """A boto3 client of the emulated AWS at `endpoint_url`, whatever profile this shell has."""
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)  # noqa: S106
+    return session.client(service, endpoint_url=endpoint_url)  # type: ignore[call-overload] # any service
+
+
+def aws_environment(endpoint_url: str) -> dict[str, str]:
+    """This process's environment, with the emulated AWS in place of whatever AWS it knows."""
+    return {
+        **_environment(),
+        "AWS_ENDPOINT_URL": endpoint_url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # Whatever proxy this machine uses, it is not the way to these servers.
+        "NO_PROXY": "*",
+        "no_proxy": "*",
+    }
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_CLI_"))}
+    return {
+        **kept,
+        "PYTHONUNBUFFERED": "1",
+        "SAM_CLI_TELEMETRY": "0",
+    }
+
+
+def _require_known(parameters: Mapping[str, str]) -> None:
+    """SAM CLI would leave out, silently, a parameter that the template does not have."""
+    known = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise LocalStackError(f"the template has no {', '.join(unknown)}; it has {', '.join(known)}")
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,38 @@
+"""What every test gets: no AWS account to reach, and settings as the template's defaults make them."""
+
+import pytest
+
+from sms_otp.config import Settings
+from sms_otp.service import Policy
+from sms_otp.wiring import policy as policy_of
+from tests.fakes import StepClock
+from tests.template import environment
+
+
+@pytest.fixture(autouse=True)
+def _no_aws_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A forgotten fake can reach nobody's account."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """The template's defaults."""
+    return Settings.from_environment(environment())
+
+
+@pytest.fixture
+def policy(settings: Settings) -> Policy:
+    """The limits that the template's defaults make."""
+    return policy_of(settings)
+
+
+@pytest.fixture
+def clock() -> StepClock:
+    """A clock that moves only when told to."""
+    return StepClock()

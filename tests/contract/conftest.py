@@ -1,0 +1,22 @@
+"""The providers' stand-in, over real HTTP on loopback."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from local.sandbox.server import running_sandbox
+
+
+@pytest.fixture(scope="session")
+def _sandbox_server() -> Iterator[str]:
+    with running_sandbox() as url:
+        yield url
+
+
+@pytest.fixture
+def sandbox(_sandbox_server: str) -> str:
+    """The URL of a sandbox with an empty inbox, an empty call log and no pending fault."""
+    for kept in ("inbox", "calls", "faults"):
+        requests.delete(f"{_sandbox_server}/{kept}", timeout=5).raise_for_status()
+    return _sandbox_server

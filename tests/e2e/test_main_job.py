@@ -1,0 +1,184 @@
+"""Ask for a code, receive it, verify it: over HTTP, on the real template."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from local.stack import LocalStack
+from sms_otp.keys import verification_key
+from tests.e2e.conftest import Backend, fresh_number
+
+pytestmark = pytest.mark.e2e
+
+WRONG = "000000"
+
+
+@pytest.fixture(scope="module")
+def sinch_first() -> Iterator[LocalStack]:
+    """A second deployment: Sinch first, and a plan that is soon spent."""
+    parameters = {"ProviderOrder": "sinch,infobip", "PlanRateLimit": "5", "PlanBurstLimit": "10"}
+    with LocalStack(parameters=parameters) as running:
+        yield running
+
+
+def requested(backend: Backend, number: str, **fields: str) -> str:
+    answer = backend.request(number, **fields)
+    assert answer.status_code == 200, answer.text
+    verification_id: str = answer.json()["verificationId"]
+    return verification_id
+
+
+def code_sent_to(backend: Backend, number: str) -> str:
+    (message,) = backend.inbox(number)
+    code: str = message["code"]
+    return code
+
+
+def test_a_code_is_asked_for_received_and_verified_with_infobip(backend: Backend) -> None:
+    number = fresh_number()
+    answer = backend.request(number, purpose="signup")
+    body = answer.json()
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert (body["success"], body["channel"], body["resendAfter"]) == (True, "sms", 30)
+    (message,) = backend.inbox(number)
+    assert message["provider"] == "infobip"
+
+    wrong = backend.verify(body["verificationId"], "000000" if message["code"] != "000000" else "000001")
+    assert wrong.status_code == 400
+    assert wrong.headers["Content-Type"].startswith("application/problem+json")
+    assert (wrong.json()["errorCode"], wrong.json()["attemptsRemaining"]) == ("OTP_INCORRECT", 4)
+
+    right = backend.verify(body["verificationId"], message["code"])
+    assert right.status_code == 200
+    assert right.json()["phoneNumber"] == number
+    assert right.json()["purpose"] == "signup"
+
+    again = backend.verify(body["verificationId"], message["code"])
+    assert (again.status_code, again.json()["errorCode"]) == (409, "ALREADY_VERIFIED")
+
+
+def test_a_call_brings_the_code_where_voice_is_asked_for(backend: Backend) -> None:
+    number = fresh_number()
+    verification_id = requested(backend, number, channel="voice")
+    (message,) = backend.inbox(number)
+    assert message["channel"] == "voice"
+    assert backend.verify(verification_id, message["code"]).status_code == 200
+
+
+def test_five_wrong_guesses_end_a_verification_and_the_right_code_no_longer_helps(backend: Backend) -> None:
+    number = fresh_number()
+    verification_id = requested(backend, number)
+    right = code_sent_to(backend, number)
+    wrong = "111111" if right != "111111" else "222222"
+    assert [backend.verify(verification_id, wrong).status_code for _ in range(5)] == [400] * 5
+    spent = backend.verify(verification_id, right)
+    assert (spent.status_code, spent.json()["errorCode"]) == (429, "TOO_MANY_ATTEMPTS")
+    assert int(spent.headers["Retry-After"]) >= 1
+    assert len(backend.calls("check", number)) == 5
+
+
+def test_only_the_session_that_asked_may_verify(backend: Backend) -> None:
+    number = fresh_number()
+    verification_id = requested(backend, number, sessionId="mine")
+    code = code_sent_to(backend, number)
+    for stranger in ({}, {"sessionId": "another"}, {"sessionId": "mine", "phoneNumber": fresh_number()}):
+        refused = backend.verify(verification_id, code, **stranger)
+        assert (refused.status_code, refused.json()["errorCode"]) == (404, "VERIFICATION_NOT_FOUND")
+    assert backend.calls("check", number) == []
+    assert backend.verify(verification_id, code, sessionId="mine", phoneNumber=number).status_code == 200
+
+
+def test_a_second_code_within_the_gap_is_refused_and_not_sent(backend: Backend) -> None:
+    number = fresh_number()
+    requested(backend, number)
+    refused = backend.request(number)
+    assert (refused.status_code, refused.json()["errorCode"]) == (429, "RATE_LIMITED")
+    assert 1 <= refused.json()["retryAfter"] == int(refused.headers["Retry-After"]) <= 30
+    assert len(backend.inbox(number)) == 1
+
+
+@pytest.mark.parametrize("fault", ["500", "502", "429", "401"])
+def test_a_provider_that_did_not_send_leaves_the_number_free_to_ask_again(
+    backend: Backend, fault: str
+) -> None:
+    number = fresh_number()
+    for provider in ("infobip", "sinch"):
+        backend.spoil(provider, "send", fault)
+    refused = backend.request(number)
+    assert (refused.status_code, refused.json()["errorCode"]) == (503, "PROVIDER_UNAVAILABLE")
+    assert backend.inbox(number) == []
+    backend._sandbox("DELETE", "/faults")
+    requested(backend, number)
+
+
+def test_a_send_whose_answer_is_lost_is_never_repeated(backend: Backend) -> None:
+    number = fresh_number()
+    backend.spoil("infobip", "send", "lost")
+    refused = backend.request(number)
+    assert (refused.status_code, refused.json()["errorCode"]) == (503, "PROVIDER_UNAVAILABLE")
+    assert backend.request(number).status_code == 429
+    assert len(backend.calls("send", number)) == 1
+
+
+def test_a_number_that_the_provider_refuses_for_good_is_told_so(backend: Backend) -> None:
+    number = fresh_number()
+    backend.spoil("infobip", "send", "refused")
+    refused = backend.request(number)
+    assert (refused.status_code, refused.json()["errorCode"]) == (422, "PROVIDER_REJECTED")
+    assert len(backend.calls("send", number)) == 1
+
+
+def test_a_check_that_gets_no_answer_verifies_nobody_and_stays_spent(backend: Backend) -> None:
+    number = fresh_number()
+    verification_id = requested(backend, number)
+    backend.spoil("infobip", "check", "500")
+    assert backend.verify(verification_id, code_sent_to(backend, number)).status_code == 503
+    wrong = backend.verify(verification_id, "111111")
+    assert wrong.json().get("attemptsRemaining", 3) == 3
+
+
+def test_without_an_api_key_nothing_is_answered(backend: Backend) -> None:
+    stranger = Backend(backend.stack, "")
+    assert stranger.request(fresh_number()).status_code == 403
+    assert stranger.verify("an-id", WRONG).status_code == 403
+    assert Backend(backend.stack, "not-a-key").request(fresh_number()).status_code == 403
+
+
+def test_health_needs_no_key(backend: Backend) -> None:
+    answer = requests.get(f"{backend.stack.base_url}/health", timeout=10)
+    assert (answer.status_code, answer.json()["status"]) == (200, "healthy")
+
+
+def test_the_whole_job_with_sinch(sinch_first: LocalStack) -> None:
+    backend = Backend(sinch_first, sinch_first.api_key)
+    number = fresh_number()
+    verification_id = requested(backend, number)
+    (message,) = backend.inbox(number)
+    assert message["provider"] == "sinch"
+    wrong = "111111" if message["code"] != "111111" else "222222"
+    assert backend.verify(verification_id, wrong).json()["errorCode"] == "OTP_INCORRECT"
+    assert backend.verify(verification_id, message["code"]).status_code == 200
+
+
+def test_an_expired_code_is_refused_although_its_item_is_still_there(backend: Backend) -> None:
+    number = fresh_number()
+    verification_id = requested(backend, number)
+    backend.stack.client("dynamodb").update_item(
+        TableName=backend.stack.outputs["TableName"],
+        Key={"pk": {"S": f"V#{verification_key(verification_id)}"}},
+        UpdateExpression="SET expiresAt = :now",
+        ExpressionAttributeValues={":now": {"N": str(int(time.time()))}},
+    )
+    late = backend.verify(verification_id, code_sent_to(backend, number))
+    assert (late.status_code, late.json()["errorCode"]) == (410, "OTP_EXPIRED")
+    assert backend.calls("check", number) == []
+
+
+def test_what_exceeds_the_usage_plan_is_shed(sinch_first: LocalStack) -> None:
+    backend = Backend(sinch_first, sinch_first.api_key)
+    statuses = {backend.verify("an-id", WRONG).status_code for _ in range(40)}
+    assert statuses == {404, 429}

@@ -1,0 +1,60 @@
+"""A transport without a network: it answers what it is given and keeps what it was asked."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sms_otp.clock import Deadline
+from sms_otp.phone import PhoneNumber
+from sms_otp.providers.base import ProviderError
+from sms_otp.providers.transport import Answer, Transport, TransportError
+
+PHONE = PhoneNumber(e164="+14155550123", country="US")
+DEADLINE = Deadline(10)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One exchange, as an adapter asked for it."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    deadline: Deadline
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class ScriptedTransport(Transport):
+    """Gives the same outcome to every exchange."""
+
+    def __init__(self, outcome: Answer | TransportError) -> None:
+        super().__init__()
+        self.asked: list[Asked] = []
+        self._outcome = outcome
+
+    def exchange(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
+    ) -> Answer:
+        self.asked.append(Asked(method, url, headers, body, deadline))
+        if isinstance(self._outcome, TransportError):
+            raise self._outcome
+        return self._outcome
+
+
+def answer(status: int, body: object = None, retry_after: int | None = None) -> Answer:
+    """`body` as bytes where it is bytes, otherwise as JSON."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Answer(status, content, retry_after)
+
+
+def outcome(act: Callable[[], object]) -> object:
+    """What an act returned, or the `ProviderError` class it raised."""
+    try:
+        return act()
+    except ProviderError as error:
+        return type(error)

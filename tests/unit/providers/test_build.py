@@ -1,0 +1,100 @@
+"""How a provider is made from a deployment's secret and settings."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sms_otp import providers
+from sms_otp.config import Settings
+from sms_otp.errors import ServiceMisconfigured
+from sms_otp.providers.base import Misconfigured
+from sms_otp.providers.infobip import Infobip
+from sms_otp.providers.sinch import Sinch
+
+LAYER = Path(providers.__file__).parents[2]
+
+INFOBIP = {
+    "apiKey": "a-key",
+    "baseUrl": "https://abc123.api.infobip.com",
+    "applicationId": "an-application",
+    "messageId": "a-message",
+}
+SINCH = {"applicationKey": "a-key", "applicationSecret": "JViE5vDor0Sw3WllZka15Q=="}
+CREDENTIALS = {"infobip": INFOBIP, "sinch": SINCH}
+FIELDS = [(provider, field) for provider, fields in CREDENTIALS.items() for field in fields]
+
+
+@pytest.fixture
+def chosen(settings: Settings) -> Settings:
+    return replace(settings, stage="prod", provider_sandbox_url="", sinch_auth="application")
+
+
+def test_each_name_builds_its_own_provider(chosen: Settings) -> None:
+    assert isinstance(providers.build("infobip", INFOBIP, chosen), Infobip)
+    assert isinstance(providers.build("sinch", SINCH, chosen), Sinch)
+
+
+def test_a_name_that_nobody_knows_is_a_wrong_setting(chosen: Settings) -> None:
+    with pytest.raises(ServiceMisconfigured) as caught:
+        providers.build("twilio", {}, chosen)
+    assert caught.value.reason == "environment variable PROVIDER_ORDER"
+
+
+@pytest.mark.parametrize(("provider", "field"), FIELDS)
+@pytest.mark.parametrize("value", [None, "", " ", 7, ["x"], "a\nb", "a b", "trailing ", "é"])
+def test_a_field_that_cannot_be_used_is_named_and_not_shown(
+    provider: str, field: str, value: object, chosen: Settings
+) -> None:
+    with pytest.raises(ServiceMisconfigured) as caught:
+        providers.build(provider, {**CREDENTIALS[provider], field: value}, chosen)
+    assert caught.value.reason == f"secret field {provider}.{field}"
+
+
+@pytest.mark.parametrize(("provider", "field"), FIELDS)
+def test_a_missing_field_is_named(provider: str, field: str, chosen: Settings) -> None:
+    held = {name: value for name, value in CREDENTIALS[provider].items() if name != field}
+    with pytest.raises(ServiceMisconfigured) as caught:
+        providers.build(provider, held, chosen)
+    assert caught.value.reason == f"secret field {provider}.{field}"
+
+
+def test_a_sinch_secret_that_is_not_base64_is_refused_where_requests_are_signed(chosen: Settings) -> None:
+    malformed = {**SINCH, "applicationSecret": "not-base64!"}
+    with pytest.raises(Misconfigured):
+        providers.build("sinch", malformed, chosen)
+    assert isinstance(providers.build("sinch", malformed, replace(chosen, sinch_auth="basic")), Sinch)
+
+
+def test_an_unknown_way_to_authorize_at_sinch_is_a_wrong_setting(chosen: Settings) -> None:
+    with pytest.raises(ServiceMisconfigured) as caught:
+        providers.build("sinch", SINCH, replace(chosen, sinch_auth="public"))
+    assert caught.value.reason == "environment variable SINCH_AUTH"
+
+
+def test_importing_the_providers_loads_no_http_client_and_no_adapter() -> None:
+    unwanted = {"requests", "urllib3", "sms_otp.providers.infobip", "sms_otp.providers.sinch"}
+    loaded = loaded_after("import sms_otp.providers, sms_otp.providers.base")
+    assert "sms_otp.providers.base" in loaded
+    assert not unwanted & loaded
+
+
+def test_importing_an_adapter_loads_no_http_client() -> None:
+    loaded = loaded_after("import sms_otp.providers.infobip, sms_otp.providers.sinch")
+    assert "sms_otp.providers.transport" in loaded
+    assert not {"requests", "urllib3"} & loaded
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after `statement`."""
+    done = subprocess.run(  # noqa: S603 - the interpreter itself, and words of this file
+        [sys.executable, "-c", f"{statement}; import sys; print(*sys.modules)"],
+        env={**os.environ, "PYTHONPATH": str(LAYER)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())

@@ -1,0 +1,294 @@
+"""Infobip 2FA's answers, one by one, and what each means here."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from sms_otp.providers.base import (
+    Ambiguous,
+    Channel,
+    Check,
+    Delivery,
+    Misconfigured,
+    ProviderError,
+    Refused,
+    Sent,
+    Throttled,
+    Unavailable,
+)
+from sms_otp.providers.infobip import Infobip
+from sms_otp.providers.transport import Answer, NoAnswer, NotSent, TransportError
+from tests.unit.providers.scripted import DEADLINE, PHONE, Asked, ScriptedTransport, answer, outcome
+
+BASE_URL = "https://abc123.api.infobip.com"
+CREDENTIALS = {"apiKey": "the-key", "applicationId": "the-application", "messageId": "the-message"}
+PIN_ID = "9C817C6F8AF3D48F9FE553282AFA2B67"
+
+SENT = {
+    "pinId": PIN_ID,
+    "to": "14155550123",
+    "ncStatus": "NC_DESTINATION_REACHABLE",
+    "smsStatus": "MESSAGE_SENT",
+}
+NOT_SENT = {**SENT, "smsStatus": "MESSAGE_NOT_SENT"}
+RIGHT = {"pinId": PIN_ID, "msisdn": "14155550123", "verified": True, "attemptsRemaining": 0}
+WRONG = {**RIGHT, "verified": False, "attemptsRemaining": 2, "pinError": "WRONG_PIN"}
+HTML = b"<!doctype html><title>Welcome</title>"
+
+
+def without(body: Mapping[str, object], *names: str) -> dict[str, object]:
+    return {name: value for name, value in body.items() if name not in names}
+
+
+def service_exception(message_id: str, **more: object) -> dict[str, object]:
+    return {"requestError": {"serviceException": {"messageId": message_id, "text": "…", **more}}}
+
+
+def infobip(transport: ScriptedTransport, *, number_lookup: bool = False) -> Infobip:
+    return Infobip(BASE_URL, CREDENTIALS, transport, number_lookup=number_lookup)
+
+
+def send(given: Answer | TransportError, channel: Channel = Channel.SMS) -> Sent:
+    return infobip(ScriptedTransport(given)).send(
+        PHONE, channel=channel, locale=None, reference="our-reference", deadline=DEADLINE
+    )
+
+
+def check(given: Answer | TransportError, ref: str = PIN_ID) -> Check:
+    return infobip(ScriptedTransport(given)).check(ref, "123456", channel=Channel.SMS, deadline=DEADLINE)
+
+
+def asked_by_send(channel: Channel, *, number_lookup: bool = False) -> Asked:
+    transport = ScriptedTransport(answer(200, SENT))
+    infobip(transport, number_lookup=number_lookup).send(
+        PHONE, channel=channel, locale="sv-SE", reference="our-reference", deadline=DEADLINE
+    )
+    (asked,) = transport.asked
+    return asked
+
+
+def test_an_sms_is_asked_for_with_the_api_key_and_the_digits_of_the_number() -> None:
+    asked = asked_by_send(Channel.SMS)
+    assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/2fa/2/pin?ncNeeded=false")
+    assert asked.headers["Authorization"] == "App the-key"
+    assert asked.headers["Content-Type"] == "application/json"
+    assert asked.json == {
+        "applicationId": "the-application",
+        "messageId": "the-message",
+        "to": "14155550123",
+        "trackDelivery": True,
+    }
+    assert asked.deadline is DEADLINE
+
+
+def test_the_number_is_looked_up_first_where_that_is_chosen() -> None:
+    assert asked_by_send(Channel.SMS, number_lookup=True).url.endswith("/2fa/2/pin?ncNeeded=true")
+
+
+def test_a_call_is_asked_for_at_the_voice_endpoint_which_knows_no_lookup() -> None:
+    asked = asked_by_send(Channel.VOICE, number_lookup=True)
+    assert asked.url == f"{BASE_URL}/2fa/2/pin/voice"
+    assert asked.json["to"] == "14155550123"
+
+
+def test_a_guess_is_put_to_the_pin_it_is_about() -> None:
+    transport = ScriptedTransport(answer(200, RIGHT))
+    infobip(transport).check(PIN_ID, "012345", channel=Channel.SMS, deadline=DEADLINE)
+    (asked,) = transport.asked
+    assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/2fa/2/pin/{PIN_ID}/verify")
+    assert asked.headers["Authorization"] == "App the-key"
+    assert asked.json == {"pin": "012345"}
+    assert asked.deadline is DEADLINE
+
+
+def test_a_pin_id_cannot_leave_its_place_in_the_path() -> None:
+    transport = ScriptedTransport(answer(404))
+    infobip(transport).check("../a?b#c%/é", "123456", channel=Channel.SMS, deadline=DEADLINE)
+    assert transport.asked[0].url == f"{BASE_URL}/2fa/2/pin/..%2Fa%3Fb%23c%25%2F%C3%A9/verify"
+
+
+@pytest.mark.parametrize(
+    ("channel", "body", "sent"),
+    [
+        (Channel.SMS, SENT, Sent(PIN_ID)),
+        (Channel.SMS, {**SENT, "externalMessageId": "a-message"}, Sent(PIN_ID, message_id="a-message")),
+        (Channel.SMS, {**SENT, "externalMessageId": 7}, Sent(PIN_ID)),
+        (Channel.SMS, without(SENT, "ncStatus"), Sent(PIN_ID)),
+        (Channel.SMS, {**SENT, "ncStatus": "NC_DESTINATION_UNKNOWN"}, Sent(PIN_ID)),
+        (Channel.SMS, {**SENT, "ncStatus": "NC_NOT_CONFIGURED"}, Sent(PIN_ID)),
+        (Channel.SMS, without(SENT, "ncStatus", "smsStatus"), Sent(PIN_ID)),
+        (Channel.SMS, {**SENT, "smsStatus": "MESSAGE_POSTPONED"}, Sent(PIN_ID, delivery=Delivery.UNKNOWN)),
+        (Channel.VOICE, {"pinId": PIN_ID, "to": "1", "callStatus": "PENDING_ACCEPTED"}, Sent(PIN_ID)),
+    ],
+)
+def test_a_send_that_was_taken_answers_the_pin_id(channel: Channel, body: object, sent: Sent) -> None:
+    assert send(answer(200, body), channel) == sent
+
+
+def test_any_status_of_the_2xx_class_is_a_success() -> None:
+    assert send(answer(201, SENT)) == Sent(PIN_ID)
+
+
+SEND_FAILURES: list[tuple[str, Answer | TransportError, type[ProviderError]]] = [
+    ("unreachable, first spelling", answer(200, {**NOT_SENT, "ncStatus": "NC_NOT_REACHABLE"}), Refused),
+    (
+        "unreachable, second spelling",
+        answer(200, {**NOT_SENT, "ncStatus": "NC_DESTINATION_NOT_REACHABLE"}),
+        Refused,
+    ),
+    ("unreachable, yet said to be sent", answer(200, {**SENT, "ncStatus": "NC_NOT_REACHABLE"}), Refused),
+    ("blocked for calls", answer(200, {"pinId": PIN_ID, "callStatus": "REJECTED_DESTINATION"}), Refused),
+    ("not sent, though reachable", answer(200, NOT_SENT), Unavailable),
+    ("not sent, unknown", answer(200, {**NOT_SENT, "ncStatus": "NC_DESTINATION_UNKNOWN"}), Unavailable),
+    ("not sent, no lookup", answer(200, {**NOT_SENT, "ncStatus": "NC_NOT_CONFIGURED"}), Unavailable),
+    ("not sent, no word on the lookup", answer(200, without(NOT_SENT, "ncStatus")), Unavailable),
+    ("not sent, no pinId", answer(200, without(NOT_SENT, "pinId")), Unavailable),
+    ("no credit for calls", answer(200, {"callStatus": "REJECTED_NOT_ENOUGH_CREDITS"}), Unavailable),
+    ("no pinId", answer(200, without(SENT, "pinId")), Ambiguous),
+    ("empty pinId", answer(200, {**SENT, "pinId": ""}), Ambiguous),
+    ("pinId null", answer(200, {**SENT, "pinId": None}), Ambiguous),
+    ("pinId a number", answer(200, {**SENT, "pinId": 7}), Ambiguous),
+    ("pinId a dot segment", answer(200, {**SENT, "pinId": ".."}), Ambiguous),
+    ("pinId with a line's end", answer(200, {**SENT, "pinId": "A\n"}), Ambiguous),
+    ("pinId not ASCII", answer(200, {**SENT, "pinId": "é"}), Ambiguous),
+    ("pinId without end", answer(200, {**SENT, "pinId": "A" * 257}), Ambiguous),
+    ("empty body", answer(200, b""), Ambiguous),
+    ("empty object", answer(200, {}), Ambiguous),
+    ("array", answer(200, [SENT]), Ambiguous),
+    ("html", answer(200, HTML), Ambiguous),
+    ("no content", answer(204, b""), Ambiguous),
+    ("the number", answer(400, service_exception("BAD_REQUEST", validationErrors={"to": ["…"]})), Refused),
+    (
+        "the number, by its path",
+        answer(400, service_exception("BAD_REQUEST", validationErrors={"request.to": ["…"]})),
+        Refused,
+    ),
+    (
+        "the number, in the newer shape",
+        answer(400, {"errorCode": "E400", "violations": [{"property": "to", "violation": "…"}]}),
+        Refused,
+    ),
+    (
+        "another field",
+        answer(400, service_exception("BAD_REQUEST", validationErrors={"applicationId": ["…"]})),
+        Misconfigured,
+    ),
+    (
+        "the number and another field",
+        answer(400, service_exception("BAD_REQUEST", validationErrors={"to": ["…"], "messageId": ["…"]})),
+        Misconfigured,
+    ),
+    (
+        "another field, in the newer shape",
+        answer(400, {"errorCode": "E400", "violations": [{"property": "from"}]}),
+        Misconfigured,
+    ),
+    ("no field", answer(400, service_exception("BAD_REQUEST")), Misconfigured),
+    ("a 400 of no known shape", answer(400, {"violations": "to", "requestError": ["to"]}), Misconfigured),
+    ("a 400 in html", answer(400, HTML), Misconfigured),
+    ("key refused", answer(401, service_exception("UNAUTHORIZED")), Misconfigured),
+    ("no credit", answer(402), Misconfigured),
+    ("missing scope", answer(403, service_exception("FORBIDDEN")), Misconfigured),
+    ("no such application", answer(404, service_exception("RESOURCE_NOT_FOUND")), Misconfigured),
+    ("never came in whole", answer(408), Unavailable),
+    ("conflict", answer(409), Ambiguous),
+    ("too often", answer(429, service_exception("TOO_MANY_REQUESTS")), Throttled),
+    ("too often, in html", answer(429, HTML), Throttled),
+    ("500", answer(500, service_exception("GENERAL_ERROR")), Unavailable),
+    ("502", answer(502, HTML), Unavailable),
+    ("503", answer(503), Unavailable),
+    ("504", answer(504, HTML), Ambiguous),
+    ("a status of nobody's", answer(524), Ambiguous),
+    ("301", answer(301, HTML), Unavailable),
+    ("302", answer(302, HTML), Unavailable),
+    ("307", answer(307), Unavailable),
+    ("nothing left", NotSent("connect_timeout"), Unavailable),
+    ("no answer", NoAnswer("read_timeout"), Ambiguous),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [case[1:] for case in SEND_FAILURES], ids=[case[0] for case in SEND_FAILURES]
+)
+def test_a_send_that_failed_says_what_may_be_done_next(
+    given: Answer | TransportError, expected: type[ProviderError]
+) -> None:
+    assert outcome(lambda: send(given)) is expected
+
+
+CHECKS: list[tuple[str, Answer | TransportError, object]] = [
+    ("right", answer(200, RIGHT), Check.CORRECT),
+    ("right, without pinId", answer(200, without(RIGHT, "pinId")), Check.CORRECT),
+    ("right, another number's digits", answer(200, {**RIGHT, "msisdn": "447700900123"}), Check.CORRECT),
+    ("wrong", answer(200, WRONG), Check.WRONG),
+    ("expired", answer(200, {**WRONG, "pinError": "TTL_EXPIRED"}), Check.EXPIRED),
+    ("exhausted", answer(200, {**WRONG, "pinError": "NO_MORE_PIN_ATTEMPTS"}), Check.EXHAUSTED),
+    ("wrong, for a new reason", answer(200, {**WRONG, "pinError": "PIN_REVOKED"}), Check.WRONG),
+    ("wrong, for no reason", answer(200, without(WRONG, "pinError")), Check.WRONG),
+    ("wrong, for a list", answer(200, {**WRONG, "pinError": ["TTL_EXPIRED"]}), Check.WRONG),
+    ("verified as a string", answer(200, {**RIGHT, "verified": "true"}), Ambiguous),
+    ("verified as one", answer(200, {**RIGHT, "verified": 1}), Ambiguous),
+    ("verified null", answer(200, {**RIGHT, "verified": None}), Ambiguous),
+    ("verified missing", answer(200, without(RIGHT, "verified")), Ambiguous),
+    ("verified not, as zero", answer(200, {**WRONG, "verified": 0}), Ambiguous),
+    ("another pin's yes", answer(200, {**RIGHT, "pinId": "ANOTHER"}), Ambiguous),
+    ("another pin's no", answer(200, {**WRONG, "pinId": "ANOTHER"}), Ambiguous),
+    ("pinId null", answer(200, {**RIGHT, "pinId": None}), Ambiguous),
+    ("verified twice", answer(200, b'{"verified": false, "verified": true}'), Ambiguous),
+    ("html", answer(200, HTML), Ambiguous),
+    ("empty", answer(200, b""), Ambiguous),
+    ("array", answer(200, [RIGHT]), Ambiguous),
+    ("unknown pin", answer(404, service_exception("NOT_FOUND")), Check.UNKNOWN),
+    ("a yes under a 404", answer(404, RIGHT), Check.UNKNOWN),
+    ("a yes under a 400", answer(400, RIGHT), Misconfigured),
+    ("a yes under a 302", answer(302, RIGHT), Unavailable),
+    ("a yes under a 500", answer(500, RIGHT), Unavailable),
+    ("bad request", answer(400, service_exception("BAD_REQUEST")), Misconfigured),
+    ("key refused", answer(401, service_exception("UNAUTHORIZED")), Misconfigured),
+    ("missing scope", answer(403, service_exception("FORBIDDEN")), Misconfigured),
+    ("too often", answer(429, service_exception("TOO_MANY_REQUESTS")), Throttled),
+    ("500", answer(500, service_exception("GENERAL_ERROR")), Unavailable),
+    ("502", answer(502, HTML), Unavailable),
+    ("503", answer(503), Unavailable),
+    ("504", answer(504), Ambiguous),
+    ("nothing left", NotSent("connection"), Unavailable),
+    ("no answer", NoAnswer("deadline"), Ambiguous),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [case[1:] for case in CHECKS], ids=[case[0] for case in CHECKS]
+)
+def test_a_check_answers_the_providers_word_and_nothing_more(
+    given: Answer | TransportError, expected: object
+) -> None:
+    assert outcome(lambda: check(given)) is expected
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (answer(401, service_exception("UNAUTHORIZED")), "UNAUTHORIZED"),
+        (answer(404, service_exception("RESOURCE_NOT_FOUND")), "RESOURCE_NOT_FOUND"),
+        (answer(403, {"errorCode": "E403", "description": "…"}), "E403"),
+        (answer(500, HTML), "http_500"),
+        (answer(403, service_exception("blocked: 14155550123")), "http_403"),
+        (answer(403, service_exception("14155550123")), "http_403"),
+        (answer(302, {"errorCode": "E302"}), "redirect"),
+        (answer(200, NOT_SENT), "not_sent"),
+        (NotSent("tls"), "tls"),
+    ],
+)
+def test_a_failures_reason_is_a_word_that_can_hold_no_number(
+    given: Answer | TransportError, reason: str
+) -> None:
+    with pytest.raises(ProviderError) as caught:
+        send(given)
+    assert caught.value.reason == reason
+    assert str(caught.value) == f"infobip: {reason}"
+
+
+def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
+    with pytest.raises(Throttled) as caught:
+        send(answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=30))
+    assert caught.value.retry_after == 30

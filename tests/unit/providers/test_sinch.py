@@ -1,0 +1,389 @@
+"""Sinch Verification's signature and answers, one by one, and what each means here."""
+
+import base64
+
+import pytest
+
+from sms_otp.providers import sinch
+from sms_otp.providers.base import (
+    Ambiguous,
+    Channel,
+    Check,
+    Misconfigured,
+    ProviderError,
+    Refused,
+    Sent,
+    Throttled,
+    Unavailable,
+)
+from sms_otp.providers.sinch import Sinch
+from sms_otp.providers.transport import Answer, NoAnswer, NotSent, TransportError
+from tests.unit.providers.scripted import DEADLINE, PHONE, Asked, ScriptedTransport, answer, outcome
+
+BASE_URL = "https://verification.api.sinch.com"
+KEY = "the-key"
+SECRET = "JViE5vDor0Sw3WllZka15Q=="
+NOW = 1_717_664_921.9
+"""2024-06-06T09:08:41.9Z"""
+
+REF = "1ce0ffee-c0de-5eed-d00d-f00dfeed1337"
+STARTED = {"id": REF, "method": "sms", "sms": {"interceptionTimeout": 298}, "_links": []}
+SUCCESSFUL = {"id": REF, "method": "sms", "status": "SUCCESSFUL"}
+FAIL = {"id": REF, "method": "sms", "status": "FAIL"}
+HTML = b"<!doctype html><title>Welcome</title>"
+
+
+def provider(transport: ScriptedTransport, base_url: str = BASE_URL) -> Sinch:
+    return Sinch(base_url, sinch.signed(KEY, SECRET, lambda: NOW), transport, code_life_seconds=300)
+
+
+def send(given: Answer | TransportError) -> Sent:
+    return provider(ScriptedTransport(given)).send(
+        PHONE, channel=Channel.SMS, locale=None, reference="our-reference", deadline=DEADLINE
+    )
+
+
+def check(given: Answer | TransportError) -> Check:
+    return provider(ScriptedTransport(given)).check(REF, "123456", channel=Channel.SMS, deadline=DEADLINE)
+
+
+def asked_by_send(channel: Channel, locale: str | None) -> Asked:
+    transport = ScriptedTransport(answer(200, STARTED))
+    provider(transport).send(
+        PHONE, channel=channel, locale=locale, reference="our-reference", deadline=DEADLINE
+    )
+    (asked,) = transport.asked
+    return asked
+
+
+def asked_by_check(ref: str, channel: Channel = Channel.SMS, base_url: str = BASE_URL) -> Asked:
+    transport = ScriptedTransport(answer(404))
+    provider(transport, base_url).check(ref, "012345", channel=channel, deadline=DEADLINE)
+    (asked,) = transport.asked
+    return asked
+
+
+def error(code: object, message: str = "…") -> dict[str, object]:
+    return {"errorCode": code, "message": message, "reference": "c01dc0de-c4db-44f1-5ca1-da9159d21c19"}
+
+
+VENDOR_VECTORS = [
+    pytest.param(
+        "JViE5vDor0Sw3WllZka15Q==",
+        "POST",
+        "/v1/sms/+46700000000",
+        b'{"message":"Hello world"}',
+        "application/json",
+        "2014-06-04T13:41:58Z",
+        "qDXMwzfaxCRS849c/2R0hg0nphgdHciTo7OdM6MsdnM=",
+        id="a",
+    ),
+    pytest.param(
+        "BeIukql3pTKJ8RGL5zo0DA==",
+        "POST",
+        "/sinch/callback/ace",
+        b'{"event":"ace","callid":"822aa4b7-05b4-4d83-87c7-1f835ee0b6f6_257",'
+        b'"timestamp":"2014-09-24T10:59:41Z","version":1}',
+        "application/json",
+        "2014-09-24T10:59:41Z",
+        "Tg6fMyo8mj9pYfWQ9ssbx3Tc1BNC87IEygAfLbJqZb4=",
+        id="b",
+    ),
+    pytest.param(
+        base64.b64encode(b"my-key-secret").decode(),
+        "POST",
+        "/path/pathParamValue",
+        b'{"identity":{"type":"number","endpoint":"+33444555666"},"method":"sms"}',
+        "application/json; charset=UTF-8",
+        "2023-11-22T09:10:11.999Z",
+        "QP3OzQZVzRZAEev6DBLvJkgpiqyZPuXYsc7oyjUV0K8=",
+        id="c",
+    ),
+    pytest.param(
+        "9876543210",
+        "POST",
+        "/VerificationRequestEvent",
+        b'{"id":"018c25e1-7163-5677-b8fb-467d7b1cffa5","event":"VerificationResultEvent","method":"sms",'
+        b'"identity":{"verified":false,"type":"number","endpoint":"+33628254417"},'
+        b'"status":"FAIL","reason":"Expired"}',
+        "application/json; charset=utf-8",
+        "2023-12-01T15:01:20.0406449Z",
+        "xfKhO0XvlRNJraahUBEJzzi1f3Fn3pYO41/ZzwOHPaQ=",
+        id="d, a secret without its padding",
+    ),
+]
+OWN_VECTORS = [
+    pytest.param(
+        SECRET,
+        "POST",
+        "/verification/v1/verifications",
+        b'{"identity":{"type":"number","endpoint":"+46700000000"},"method":"sms"}',
+        "application/json",
+        "2024-06-06T09:08:41Z",
+        "eZ+nslnTBlc63u5BY6s92Ar2uKaWuv++WU/St7h87JM=",
+        id="start",
+    ),
+    pytest.param(
+        SECRET,
+        "PUT",
+        "/verification/v1/verifications/number/+46700000000",
+        b'{"method":"sms","sms":{"code":"1234"}}',
+        "application/json",
+        "2024-06-06T09:08:41Z",
+        "wQhnJFCX/ZjQHKNR2eOPAJrMyrXNW/21qFjznJ9Wrog=",
+        id="report",
+    ),
+    pytest.param(
+        SECRET,
+        "GET",
+        "/verification/v1/verifications/id/1234567890",
+        b"",
+        "",
+        "2024-06-06T09:08:41Z",
+        "I0O5HUDa2XaIG0JcJKPHjH4LrBdCYcXdMXBLa1IIvsI=",
+        id="status, without a body",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("secret", "method", "path", "body", "content_type", "timestamp", "signature"),
+    [*VENDOR_VECTORS, *OWN_VECTORS],
+)
+def test_a_signature_is_the_one_that_sinch_makes(
+    secret: str, method: str, path: str, body: bytes, content_type: str, timestamp: str, signature: str
+) -> None:
+    made = sinch.signature_of(sinch.decoded_secret(secret), method, path, body, content_type, timestamp)
+    assert made == signature
+
+
+@pytest.mark.parametrize("secret", ["not base64!", "abcde", "ab=c", "é" * 4, "YWJj\n"])
+def test_a_secret_that_is_not_base64_is_refused_without_being_shown(secret: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        sinch.signed(KEY, secret, lambda: NOW)
+    assert caught.value.reason == "secret field sinch.applicationSecret"
+    assert secret not in str(caught.value)
+    assert caught.value.__suppress_context__
+
+
+def test_an_sms_is_asked_for_with_the_number_the_expiry_and_our_reference() -> None:
+    asked = asked_by_send(Channel.SMS, "sv-SE")
+    assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/verification/v1/verifications")
+    assert asked.json == {
+        "identity": {"type": "number", "endpoint": "+14155550123"},
+        "method": "sms",
+        "reference": "our-reference",
+        "smsOptions": {"expiry": "00:05:00", "codeType": "Numeric"},
+    }
+    assert asked.headers["Accept-Language"] == "sv-SE"
+    assert asked.headers["Content-Type"] == "application/json"
+    assert asked.deadline is DEADLINE
+
+
+def test_a_call_is_asked_for_by_the_name_callout_and_in_the_users_language() -> None:
+    asked = asked_by_send(Channel.VOICE, "fr-FR")
+    assert asked.json == {
+        "identity": {"type": "number", "endpoint": "+14155550123"},
+        "method": "callout",
+        "reference": "our-reference",
+        "calloutOptions": {"speech": {"locale": "fr-FR"}},
+    }
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+def test_no_language_is_asked_for_where_none_is_given(channel: Channel) -> None:
+    asked = asked_by_send(channel, None)
+    assert "Accept-Language" not in asked.headers
+    assert "calloutOptions" not in asked.json
+
+
+@pytest.mark.parametrize(("channel", "name"), [(Channel.SMS, "sms"), (Channel.VOICE, "callout")])
+def test_a_guess_is_reported_by_id_under_the_method_it_was_started_with(channel: Channel, name: str) -> None:
+    asked = asked_by_check(REF, channel)
+    assert (asked.method, asked.url) == ("PUT", f"{BASE_URL}/verification/v1/verifications/id/{REF}")
+    assert asked.json == {"method": name, name: {"code": "012345"}}
+
+
+def test_what_is_signed_is_what_is_sent() -> None:
+    asked = asked_by_send(Channel.SMS, None)
+    signature = sinch.signature_of(
+        sinch.decoded_secret(SECRET),
+        "POST",
+        "/verification/v1/verifications",
+        asked.body,
+        asked.headers["Content-Type"],
+        "2024-06-06T09:08:41Z",
+    )
+    assert asked.headers["x-timestamp"] == "2024-06-06T09:08:41Z"
+    assert asked.headers["Authorization"] == f"Application the-key:{signature}"
+
+
+def test_the_signed_path_is_that_of_the_real_url_and_decoded() -> None:
+    asked = asked_by_check("a/b +é", base_url="http://127.0.0.1:4600/sinch")
+    assert asked.url == "http://127.0.0.1:4600/sinch/verification/v1/verifications/id/a%2Fb%20%2B%C3%A9"
+    signature = sinch.signature_of(
+        sinch.decoded_secret(SECRET),
+        "PUT",
+        "/sinch/verification/v1/verifications/id/a/b +é",
+        asked.body,
+        "application/json",
+        "2024-06-06T09:08:41Z",
+    )
+    assert asked.headers["Authorization"] == f"Application the-key:{signature}"
+
+
+def test_basic_credentials_use_the_secret_as_it_is_shown() -> None:
+    transport = ScriptedTransport(answer(200, SUCCESSFUL))
+    Sinch(BASE_URL, sinch.basic("key", "c2VjcmV0"), transport, code_life_seconds=300).check(
+        REF, "123456", channel=Channel.SMS, deadline=DEADLINE
+    )
+    headers = transport.asked[0].headers
+    assert headers["Authorization"] == "Basic " + base64.b64encode(b"key:c2VjcmV0").decode()
+    assert "x-timestamp" not in headers
+
+
+@pytest.mark.parametrize(("seconds", "expiry"), [(60, "00:01:00"), (599, "00:09:59"), (3661, "01:01:01")])
+def test_a_codes_life_is_spelled_in_hours_minutes_and_seconds(seconds: int, expiry: str) -> None:
+    transport = ScriptedTransport(answer(200, STARTED))
+    Sinch(BASE_URL, sinch.basic("key", "secret"), transport, code_life_seconds=seconds).send(
+        PHONE, channel=Channel.SMS, locale=None, reference="our-reference", deadline=DEADLINE
+    )
+    assert transport.asked[0].json["smsOptions"]["expiry"] == expiry
+
+
+def test_a_send_that_was_taken_answers_sinchs_id() -> None:
+    assert send(answer(200, STARTED)) == Sent(REF)
+
+
+SEND_FAILURES: list[tuple[str, Answer | TransportError, type[ProviderError]]] = [
+    ("no id", answer(200, {"method": "sms"}), Ambiguous),
+    ("empty id", answer(200, {**STARTED, "id": ""}), Ambiguous),
+    ("id a number", answer(200, {**STARTED, "id": 1234567890}), Ambiguous),
+    ("id a dot segment", answer(200, {**STARTED, "id": "."}), Ambiguous),
+    ("html", answer(200, HTML), Ambiguous),
+    ("empty", answer(200, b""), Ambiguous),
+    ("40001", answer(400, error(40001)), Refused),
+    ("40002", answer(400, error(40002)), Refused),
+    ("40003", answer(400, error(40003)), Refused),
+    ("40005", answer(400, error(40005)), Refused),
+    ("40005, as a string", answer(400, error("40005")), Refused),
+    ("40004", answer(400, error(40004)), Misconfigured),
+    ("400 without a code", answer(400, HTML), Misconfigured),
+    ("40100", answer(401, error(40100)), Misconfigured),
+    ("40101", answer(401, error(40101)), Misconfigured),
+    ("40102", answer(401, error(40102)), Misconfigured),
+    ("40104", answer(401, error(40104)), Misconfigured),
+    ("40107", answer(401, error(40107)), Misconfigured),
+    ("40200", answer(402, error(40200)), Misconfigured),
+    ("40300", answer(403, error(40300)), Refused),
+    ("40303, set-up", answer(403, error(40303, "Callback URL must be set when …")), Misconfigured),
+    ("40303, denied", answer(403, error(40303, "Explicitly Denied by a callback")), Refused),
+    ("403 without a code", answer(403, HTML), Misconfigured),
+    ("40400", answer(404, error(40400)), Misconfigured),
+    ("40900", answer(409, error(40900)), Ambiguous),
+    ("409 without a code", answer(409, HTML), Ambiguous),
+    ("42200", answer(422, error(42200)), Misconfigured),
+    ("42201", answer(422, error(42201)), Unavailable),
+    ("42900", answer(429, error(42900)), Throttled),
+    ("42901", answer(429, error(42901)), Throttled),
+    ("429 without a code", answer(429, HTML), Throttled),
+    ("50000", answer(500, error(50000)), Unavailable),
+    ("502", answer(502, HTML), Unavailable),
+    ("50300", answer(503, error(50300)), Unavailable),
+    ("50301", answer(503, error(50301)), Misconfigured),
+    ("504", answer(504, HTML), Ambiguous),
+    ("302", answer(302, HTML), Unavailable),
+    ("a code of another status", answer(500, error(40300)), Unavailable),
+    ("nothing left", NotSent("connection"), Unavailable),
+    ("no answer", NoAnswer("truncated"), Ambiguous),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [case[1:] for case in SEND_FAILURES], ids=[case[0] for case in SEND_FAILURES]
+)
+def test_a_start_that_failed_says_what_may_be_done_next(
+    given: Answer | TransportError, expected: type[ProviderError]
+) -> None:
+    assert outcome(lambda: send(given)) is expected
+
+
+CHECKS: list[tuple[str, Answer | TransportError, object]] = [
+    ("right", answer(200, SUCCESSFUL), Check.CORRECT),
+    ("another's yes", answer(200, {**SUCCESSFUL, "id": "another"}), Ambiguous),
+    ("nobody's yes", answer(200, {"status": "SUCCESSFUL"}), Ambiguous),
+    ("yes in small letters", answer(200, {**SUCCESSFUL, "status": "successful"}), Ambiguous),
+    ("yes as a boolean", answer(200, {**SUCCESSFUL, "status": True}), Ambiguous),
+    ("wrong, by an error", answer(400, error(40003)), Check.WRONG),
+    ("wrong, by an error as a string", answer(400, error("40003")), Check.WRONG),
+    ("wrong, by a status", answer(200, {**FAIL, "reason": "Invalid code"}), Check.WRONG),
+    ("failed for no reason", answer(200, FAIL), Check.WRONG),
+    ("failed for a new reason", answer(200, {**FAIL, "reason": "Tired"}), Check.WRONG),
+    ("expired", answer(200, {**FAIL, "reason": "Expired"}), Check.EXPIRED),
+    ("another's no", answer(200, {**FAIL, "id": "another"}), Ambiguous),
+    ("denied", answer(200, {**FAIL, "status": "DENIED", "reason": "Fraud"}), Check.UNKNOWN),
+    ("superseded", answer(200, {**FAIL, "status": "ABORTED"}), Check.UNKNOWN),
+    ("network", answer(200, {**FAIL, "status": "ERROR", "reason": "SMS delivery failure"}), Check.UNKNOWN),
+    ("pending", answer(200, {**FAIL, "status": "PENDING"}), Ambiguous),
+    ("a new status", answer(200, {**FAIL, "status": "PAUSED"}), Ambiguous),
+    ("no status", answer(200, {"id": REF}), Ambiguous),
+    ("status a list", answer(200, {**FAIL, "status": ["SUCCESSFUL"]}), Ambiguous),
+    ("status twice", answer(200, b'{"id": "x", "status": "FAIL", "status": "SUCCESSFUL"}'), Ambiguous),
+    ("html", answer(200, HTML), Ambiguous),
+    ("empty", answer(200, b""), Ambiguous),
+    ("unknown", answer(404, error(40400)), Check.UNKNOWN),
+    ("a yes under a 404", answer(404, SUCCESSFUL), Check.UNKNOWN),
+    ("a yes under a 500", answer(500, SUCCESSFUL), Unavailable),
+    ("a wrong code's code under a 500", answer(500, error(40003)), Unavailable),
+    ("40001", answer(400, error(40001)), Misconfigured),
+    ("40002", answer(400, error(40002)), Misconfigured),
+    ("400 without a code", answer(400, HTML), Misconfigured),
+    ("40102", answer(401, error(40102)), Misconfigured),
+    ("40200", answer(402, error(40200)), Misconfigured),
+    ("40300", answer(403, error(40300)), Refused),
+    ("40303", answer(403, error(40303)), Misconfigured),
+    ("42200", answer(422, error(42200)), Misconfigured),
+    ("42900", answer(429, error(42900)), Throttled),
+    ("50000", answer(500, error(50000)), Unavailable),
+    ("502", answer(502, HTML), Unavailable),
+    ("50300", answer(503, error(50300)), Unavailable),
+    ("50301", answer(503, error(50301)), Misconfigured),
+    ("504", answer(504, HTML), Ambiguous),
+    ("302", answer(302, HTML), Unavailable),
+    ("nothing left", NotSent("connection"), Unavailable),
+    ("no answer", NoAnswer("read_timeout"), Ambiguous),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [case[1:] for case in CHECKS], ids=[case[0] for case in CHECKS]
+)
+def test_a_report_answers_the_providers_word_and_nothing_more(
+    given: Answer | TransportError, expected: object
+) -> None:
+    assert outcome(lambda: check(given)) is expected
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (answer(429, error(42901)), "42901"),
+        (answer(403, error(40300, "+14155550123 is blacklisted")), "40300"),
+        (answer(500, HTML), "http_500"),
+        (answer(400, error("14155550123")), "http_400"),
+        (answer(400, error(True)), "http_400"),
+        (answer(400, error("4000٣")), "http_400"),
+        (answer(302, error(30200)), "redirect"),
+    ],
+)
+def test_a_failures_reason_is_a_word_that_can_hold_no_number(given: Answer, reason: str) -> None:
+    with pytest.raises(ProviderError) as caught:
+        send(given)
+    assert caught.value.reason == reason
+    assert str(caught.value) == f"sinch: {reason}"
+
+
+def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
+    with pytest.raises(Throttled) as caught:
+        send(answer(429, error(42900), retry_after=7))
+    assert caught.value.retry_after == 7

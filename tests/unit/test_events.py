@@ -1,0 +1,101 @@
+"""The files in `events/` are the generator's, fit the template, and are read by their handlers as meant."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from health.app import lambda_handler as health
+from local import events
+from sms_otp import http, phone
+from sms_otp.errors import OtpError
+from tests.template import resource, template
+
+SCHEMAS = {"request_otp": "RequestOtp", "verify_otp": "VerifyOtp"}
+
+
+def functions() -> dict[str, dict[str, Any]]:
+    """The template's functions by package: the properties of the one API event of each."""
+    found = {}
+    for described in template()["Resources"].values():
+        if described["Type"] == "AWS::Serverless::Function":
+            (event,) = described["Properties"]["Events"].values()
+            package = described["Properties"]["Handler"].partition(".")[0]
+            found[package] = event["Properties"]
+    return found
+
+
+def read(name: str) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads((events.DIRECTORY / f"{name}.json").read_text())
+    return event
+
+
+def test_the_directory_holds_a_file_for_each_case_and_no_other() -> None:
+    assert {path.name for path in events.DIRECTORY.iterdir()} == {f"{name}.json" for name in events.CASES}
+
+
+@pytest.mark.parametrize("name", events.CASES)
+def test_a_file_is_what_the_generator_writes(name: str) -> None:
+    assert (events.DIRECTORY / f"{name}.json").read_text() == events.text(events.CASES[name])
+
+
+def test_the_generator_writes_every_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "DIRECTORY", tmp_path / "events")
+    events.main()
+    assert len(list((tmp_path / "events").iterdir())) == len(events.CASES)
+
+
+def test_each_function_has_an_event() -> None:
+    assert {name.partition("-")[0] for name in events.CASES} == set(functions())
+
+
+@pytest.mark.parametrize("name", events.CASES)
+def test_an_event_comes_by_the_path_the_method_and_the_stage_of_its_function(name: str) -> None:
+    event, function = read(name), functions()[name.partition("-")[0]]
+    context = event["requestContext"]
+    assert event["resource"] == event["path"] == context["resourcePath"] == function["Path"]
+    assert event["httpMethod"] == context["httpMethod"] == function["Method"]
+    assert context["stage"] == resource("Api")["StageName"]
+    assert context["path"] == f"/{context['stage']}{event['path']}"
+
+
+@pytest.mark.parametrize("name", events.CASES)
+def test_an_event_names_a_key_exactly_where_its_function_asks_for_one(name: str) -> None:
+    event, function = read(name), functions()[name.partition("-")[0]]
+    asks = function.get("Auth", {}).get("ApiKeyRequired", True)
+    assert ("apiKeyId" in event["requestContext"]["identity"]) is asks
+    assert ("x-api-key" in event["headers"]) is asks
+
+
+def outcome(name: str) -> str:
+    """`ok`, or the errorCode with which the handler's reading of the event ends."""
+    try:
+        body = http.read_body(read(name), SCHEMAS[name.partition("-")[0]])
+        if name.startswith("request_otp"):
+            phone.parse(body["phoneNumber"])
+    except OtpError as error:
+        return error.code
+    return "ok"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("request_otp-sms", "ok"),
+        ("request_otp-voice", "ok"),
+        ("request_otp-with_session", "ok"),
+        ("request_otp-invalid_number", "INVALID_PHONE_NUMBER"),
+        ("request_otp-malformed_json", "INVALID_REQUEST"),
+        ("request_otp-base64", "ok"),
+        ("verify_otp-code", "ok"),
+        ("verify_otp-wrong_form", "ok"),  # its form is the service's to judge, by the deployment's code length
+        ("verify_otp-unknown_id", "ok"),
+    ],
+)
+def test_an_event_is_read_as_its_name_says(name: str, expected: str) -> None:
+    assert outcome(name) == expected
+
+
+def test_the_health_event_is_answered() -> None:
+    assert health(read("health-up"), None)["statusCode"] == 200

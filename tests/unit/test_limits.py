@@ -1,0 +1,151 @@
+"""The bounds of the limits, stated as properties: whatever the caller's timing, they hold exactly."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_otp.limits import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    Failures,
+    GuessPolicy,
+    SendPolicy,
+    Window,
+    gap_after,
+    lock,
+    next_send_at,
+    remembered,
+    whole_seconds,
+)
+
+NOW = 1_800_000_000_000
+SENDS = SendPolicy(
+    windows=(Window(3, 15 * MINUTE), Window(5, HOUR), Window(10, DAY)), gap=30 * SECOND, gap_max=240 * SECOND
+)
+GUESSES = GuessPolicy(free=5, wait=30 * SECOND, wait_max=HOUR, disabled_at=100)
+
+waits = st.lists(st.integers(min_value=0, max_value=3 * HOUR), min_size=1, max_size=120)
+windows = st.lists(
+    st.builds(Window, st.integers(1, 12), st.integers(SECOND, DAY)), min_size=1, max_size=4
+).map(tuple)
+
+
+def sends_granted(policy: SendPolicy, pauses: list[int]) -> list[int]:
+    """The moments of the sends that the policy lets through, tried after each of these pauses."""
+    now = NOW
+    log: tuple[int, ...] = ()
+    granted: list[int] = []
+    for pause in pauses:
+        now += pause
+        if next_send_at(log, policy, now) <= now:
+            log = (*remembered(log, policy, now), now)
+            granted.append(now)
+    return granted
+
+
+@given(windows=windows, pauses=waits)
+def test_no_span_of_a_window_ever_holds_more_sends_than_its_limit(
+    windows: tuple[Window, ...], pauses: list[int]
+) -> None:
+    granted = sends_granted(SendPolicy(windows), pauses)
+    for window in windows:
+        for start in granted:
+            within = [at for at in granted if start <= at < start + window.span]
+            assert len(within) <= window.limit
+
+
+@given(windows=windows, pauses=waits)
+def test_the_named_moment_is_the_first_at_which_a_send_is_allowed(
+    windows: tuple[Window, ...], pauses: list[int]
+) -> None:
+    policy = SendPolicy(windows)
+    log = tuple(sends_granted(policy, pauses))
+    now = log[-1]
+    allowed_at = next_send_at(log, policy, now)
+    for window in windows:
+        assert sum(1 for at in log if at > allowed_at - window.span) < window.limit
+    if allowed_at > now:
+        early = allowed_at - 1
+        assert any(sum(1 for at in log if at > early - w.span) >= w.limit for w in windows)
+
+
+@given(pauses=waits)
+def test_between_two_sends_lies_at_least_the_gap_that_the_first_had_grown_to(pauses: list[int]) -> None:
+    granted = sends_granted(SENDS, pauses)
+    for index in range(1, len(granted)):
+        before = granted[:index][::-1]
+        assert granted[index] - granted[index - 1] >= gap_after(before, SENDS)
+
+
+def test_the_gap_doubles_with_each_send_of_the_hour_up_to_its_ceiling() -> None:
+    newest_first: list[int] = []
+    gaps = []
+    for index in range(6):
+        newest_first.insert(0, NOW + index * MINUTE)
+        gaps.append(gap_after(newest_first, SENDS) // SECOND)
+    assert gaps == [30, 60, 120, 240, 240, 240]
+
+
+def test_a_send_of_more_than_an_hour_ago_no_longer_widens_the_gap() -> None:
+    assert gap_after([NOW, NOW - HOUR], SENDS) == 30 * SECOND
+
+
+def test_the_first_send_needs_to_wait_for_nothing() -> None:
+    assert next_send_at((), SENDS, NOW) == NOW
+
+
+def test_the_default_limits_let_three_five_and_ten_through() -> None:
+    granted = sends_granted(SENDS, [30 * SECOND] * (3 * DAY // (30 * SECOND)))
+    first = granted[0]
+    assert sum(1 for at in granted if at < first + 15 * MINUTE) == 3
+    assert sum(1 for at in granted if at < first + HOUR) == 5
+    assert sum(1 for at in granted if at < first + DAY) == 10
+
+
+@given(failures=st.integers(0, 200))
+def test_the_rows_that_the_store_makes_its_condition_of_say_what_the_policy_says(failures: int) -> None:
+    rows = dict(GUESSES.steps)
+    most = max(rows)
+    in_rows = 0 if failures < GUESSES.free else rows[min(failures, most)]
+    assert in_rows == GUESSES.wait_after(failures)
+
+
+def test_the_wait_grows_from_thirty_seconds_to_an_hour() -> None:
+    assert [GUESSES.wait_after(n) // SECOND for n in range(4, 14)] == [
+        0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600,
+    ]  # fmt: skip
+
+
+@given(pauses=st.lists(st.integers(0, 2 * HOUR), max_size=300))
+def test_however_a_number_is_guessed_at_it_is_disabled_at_the_hundredth_failure_in_a_row(
+    pauses: list[int],
+) -> None:
+    now, failures = NOW, Failures()
+    for pause in pauses:
+        now += pause
+        if lock(failures, GUESSES, now) is None:
+            failures = Failures(failures.count + 1, now)
+    assert failures.count <= 100
+    assert failures.disabled(GUESSES) == (failures.count == 100)
+
+
+def test_a_first_day_without_success_has_room_for_thirty_four_guesses() -> None:
+    now, failures, spent = NOW, Failures(), 0
+    while now < NOW + DAY:
+        if lock(failures, GUESSES, now) is None:
+            failures, spent = Failures(failures.count + 1, now), spent + 1
+        now += SECOND
+    assert spent == 5 + 7 + 22
+
+
+def test_a_disabled_number_stays_so_whatever_time_passes() -> None:
+    refused = lock(Failures(100, NOW), GUESSES, NOW + 365 * DAY)
+    assert refused is not None
+    assert refused.reason == "disabled"
+
+
+@given(milliseconds=st.integers(-5 * SECOND, DAY))
+def test_whoever_waits_the_seconds_that_were_named_never_comes_too_early(milliseconds: int) -> None:
+    assert whole_seconds(milliseconds) >= 1
+    assert whole_seconds(milliseconds) * SECOND >= milliseconds

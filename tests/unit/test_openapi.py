@@ -1,0 +1,236 @@
+"""`openapi.yaml` says what the code and the template do, no more and no less."""
+
+import ast
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import fastjsonschema
+import pytest
+import yaml
+from openapi_spec_validator import validate
+
+from health import app as health
+from sms_otp import errors, http, schemas
+from sms_otp.config import Settings
+from tests.template import ROOT, resource, template
+
+CALLERS_CODES = {code for code in http.PROBLEMS if code != http.TOLD_AS_INTERNAL}
+PROBLEM = "application/problem+json"
+
+
+@cache
+def document() -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text())
+    return parsed
+
+
+def resolved(node: dict[str, Any]) -> dict[str, Any]:
+    """The node itself, or what its `$ref` names in this document."""
+    if "$ref" not in node:
+        return node
+    found: Any = document()
+    for step in node["$ref"].removeprefix("#/").split("/"):
+        found = found[step]
+    return dict(found)
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def responses() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(path, status, response) of every operation."""
+    for path, _, operation in operations():
+        for status, response in operation["responses"].items():
+            yield path, status, resolved(response)
+
+
+def media_types() -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, media type) of every body, asked or answered."""
+    for path, _, operation in operations():
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            yield path, content
+    for path, status, response in responses():
+        for content in response["content"].values():
+            yield f"{path} {status}", content
+
+
+def examples(content: dict[str, Any]) -> dict[str, Any]:
+    return {name: resolved(example)["value"] for name, example in content["examples"].items()}
+
+
+def events() -> dict[tuple[str, str], dict[str, Any]]:
+    """The template's API events, by path and method."""
+    found = {}
+    for declared in template()["Resources"].values():
+        if declared["Type"] != "AWS::Serverless::Function":
+            continue
+        for event in declared["Properties"]["Events"].values():
+            properties = event["Properties"]
+            found[properties["Path"], properties["Method"].lower()] = properties
+    return found
+
+
+def gateway_bodies() -> dict[str, dict[str, Any]]:
+    """API Gateway's own answers, by the type of their gateway response."""
+    declared = resource("Api")["GatewayResponses"]
+    return {name: json.loads(own["ResponseTemplates"]["application/json"]) for name, own in declared.items()}
+
+
+def without_descriptions(schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: without_descriptions(value)
+        for key, value in schema.items()
+        if not (key == "description" and isinstance(value, str)) and key != "$schema"
+    }
+
+
+def problem_examples() -> dict[str, dict[str, Any]]:
+    return {name: example["value"] for name, example in document()["components"]["examples"].items()}
+
+
+def error_class(code: str) -> type[errors.OtpError]:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    return next(kind for kind in kinds if issubclass(kind, errors.OtpError) and kind.code == code)
+
+
+def names_used(source: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(source.read_text())))
+    return {node.id for node in nodes if isinstance(node, ast.Name)} | {
+        node.attr for node in nodes if isinstance(node, ast.Attribute)
+    }
+
+
+def codes_raised() -> set[str]:
+    """The errorCodes whose exceptions the code uses, as callers see them."""
+    modules = [path for path in (ROOT / "layers/core/sms_otp").rglob("*.py") if path.name != "errors.py"]
+    used = set().union(*(names_used(path) for path in modules))
+    return {code for code in CALLERS_CODES if error_class(code).__name__ in used}
+
+
+def test_the_document_is_valid() -> None:
+    validate(document())
+
+
+def test_paths_and_methods_are_the_templates() -> None:
+    assert {(path, method) for path, method, _ in operations()} == set(events())
+
+
+def test_an_api_key_is_asked_for_where_the_template_asks_for_one() -> None:
+    by_default = resource("Api")["Auth"]["ApiKeyRequired"]
+    for path, method, operation in operations():
+        required = events()[path, method].get("Auth", {}).get("ApiKeyRequired", by_default)
+        assert (operation.get("security", document()["security"]) != []) == required, path
+
+
+@pytest.mark.parametrize(
+    "schema", [schemas.REQUEST_OTP, schemas.VERIFY_OTP], ids=lambda schema: schema["title"]
+)
+def test_a_requests_schema_is_the_one_that_the_code_checks(schema: dict[str, Any]) -> None:
+    documented = document()["components"]["schemas"][schema["title"]]
+    assert without_descriptions(documented) == without_descriptions(schema)
+
+
+def test_a_request_body_names_the_model_that_the_template_validates() -> None:
+    for path, method, operation in operations():
+        model = events()[path, method].get("RequestModel", {}).get("Model")
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        documented = body and body["schema"]["$ref"].rpartition("/")[2]
+        assert documented == model, path
+
+
+def test_error_codes_are_those_of_the_code_and_of_api_gateway() -> None:
+    listed = document()["components"]["schemas"]["Problem"]["properties"]["errorCode"]["enum"]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == CALLERS_CODES | {body["errorCode"] for body in gateway_bodies().values()}
+
+
+def test_every_error_code_has_an_example_of_its_name() -> None:
+    own = problem_examples().keys() - gateway_bodies().keys()
+    assert own == CALLERS_CODES
+
+
+@pytest.mark.parametrize("code", sorted(CALLERS_CODES))
+def test_an_error_codes_example_is_what_the_code_answers(code: str, settings: Settings) -> None:
+    example = problem_examples()[code]
+    error = error_class(code)(
+        retry_after=example.get("retryAfter"),
+        attempts_remaining=example.get("attemptsRemaining"),
+        errors=example.get("errors", ()),
+    )
+
+    def refuse(_event: http.Event, _caller: object) -> http.Body:
+        raise error
+
+    event = {"requestContext": {"requestId": example["instance"], "identity": {"apiKeyId": "a-key"}}}
+    context = SimpleNamespace(aws_request_id="a-request", get_remaining_time_in_millis=lambda: 20_000)
+    answer = http.answer(event, context, lambda: settings, refuse)
+
+    assert json.loads(answer["body"]) == example
+    assert answer["statusCode"] == example["status"]
+    assert answer["headers"]["Content-Type"].split(";")[0] == PROBLEM
+    assert answer["headers"].get("Retry-After") == (
+        str(example["retryAfter"]) if "retryAfter" in example else None
+    )
+
+
+def test_api_gateways_examples_are_the_templates() -> None:
+    shown = problem_examples()
+    for name in shown.keys() & gateway_bodies().keys():
+        assert shown[name] | {"instance": "$context.requestId"} == gateway_bodies()[name], name
+        declared = resource("Api")["GatewayResponses"][name]
+        assert declared["StatusCode"] == shown[name]["status"], name
+
+
+def test_every_refusal_is_shown_under_its_own_status() -> None:
+    for path, status, response in responses():
+        if status == "200":
+            continue
+        bodies = examples(response["content"][PROBLEM])
+        assert {str(body["status"]) for body in bodies.values()} == {status}, path
+
+
+def test_the_refusals_shown_are_those_that_the_code_can_raise() -> None:
+    shown = {
+        body["errorCode"]
+        for _, status, response in responses()
+        if status != "200"
+        for body in examples(response["content"][PROBLEM]).values()
+    }
+    assert shown - {"FORBIDDEN"} == codes_raised()
+
+
+def test_every_answer_names_the_headers_that_it_has() -> None:
+    for path, status, response in responses():
+        documented = set(response["headers"])
+        assert set(http.HEADERS) <= documented, (path, status)
+        (content,) = response["content"].values()
+        waits = any("retryAfter" in body for body in examples(content).values())
+        assert ("Retry-After" in documented) == waits, (path, status)
+
+
+def test_constant_headers_have_the_values_that_are_sent() -> None:
+    for _, _, response in responses():
+        for name, value in http.HEADERS.items():
+            assert resolved(response["headers"][name])["schema"]["const"] == value
+
+
+def test_every_example_fits_its_schema() -> None:
+    for where, content in media_types():
+        check = fastjsonschema.compile(resolved(content["schema"]))
+        assert content["examples"], where
+        for example in examples(content).values():
+            check(example)
+
+
+def test_the_health_example_is_what_the_function_answers() -> None:
+    content = document()["paths"]["/health"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert examples(content) == {"healthy": json.loads(health.lambda_handler({}, None)["body"])}

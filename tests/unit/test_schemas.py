@@ -1,0 +1,57 @@
+"""API Gateway refuses by the same schemas as the functions do."""
+
+from typing import Any
+
+import pytest
+
+from sms_otp import schemas
+from tests.template import resource, template
+
+TITLED = {schema["title"]: schema for schema in (schemas.REQUEST_OTP, schemas.VERIFY_OTP)}
+
+
+def without_names(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema's own words: a model of API Gateway gets its dialect and its title from elsewhere."""
+    return {word: value for word, value in schema.items() if word not in ("$schema", "title")}
+
+
+def model_of(path: str) -> dict[str, Any]:
+    """How the template has a path's body checked."""
+    for described in template()["Resources"].values():
+        if described["Type"] == "AWS::Serverless::Function":
+            (event,) = described["Properties"]["Events"].values()
+            if event["Properties"]["Path"] == path:
+                model: dict[str, Any] = event["Properties"]["RequestModel"]
+                return model
+    raise AssertionError(path)
+
+
+def test_the_template_has_a_model_for_each_schema_and_no_other() -> None:
+    assert set(resource("Api")["Models"]) == set(TITLED)
+
+
+@pytest.mark.parametrize("title", TITLED)
+def test_a_model_of_the_template_is_the_schema_that_the_function_checks_with(title: str) -> None:
+    assert resource("Api")["Models"][title] == without_names(TITLED[title])
+
+
+@pytest.mark.parametrize("title", TITLED)
+def test_a_schema_is_of_the_dialect_that_api_gateway_reads(title: str) -> None:
+    assert TITLED[title]["$schema"] == "http://json-schema.org/draft-04/schema#"
+
+
+@pytest.mark.parametrize(("path", "title"), [("/request-otp", "RequestOtp"), ("/verify-otp", "VerifyOtp")])
+def test_a_body_that_the_model_refuses_never_reaches_the_function(path: str, title: str) -> None:
+    assert model_of(path) == {"Model": title, "Required": True, "ValidateBody": True}
+
+
+@pytest.mark.parametrize("title", TITLED)
+def test_a_field_that_the_schema_does_not_name_is_refused(title: str) -> None:
+    assert TITLED[title]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("title", TITLED)
+def test_every_field_is_text_of_a_bounded_length(title: str) -> None:
+    for name, field in TITLED[title]["properties"].items():
+        assert field["type"] == "string", name
+        assert "maxLength" in field or "enum" in field or "{1,64}$" in field["pattern"], name

@@ -1,0 +1,102 @@
+"""What is read from Secrets Manager, how often, and what is said of a secret that is wrong."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
+
+from sms_otp.errors import ServiceMisconfigured
+from sms_otp.secrets import Vault
+from tests.fakes import PEPPER, StepClock
+
+CREDENTIALS = {"infobip": {"apiKey": "canary-key"}, "sinch": {"applicationKey": "canary-app"}}
+
+
+class FakeSecretsManager:
+    """Answers with what it holds, and counts."""
+
+    def __init__(self, **secrets: Any) -> None:
+        self.secrets = secrets
+        self.calls: list[str] = []
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803 # boto3's name
+        self.calls.append(SecretId)
+        held = self.secrets[SecretId]
+        if isinstance(held, Exception):
+            raise held
+        return held if isinstance(held, dict) else {"SecretString": held}
+
+
+def vault(client: FakeSecretsManager, clock: StepClock) -> Vault:
+    return Vault(client, "providers", "pepper", clock)  # type: ignore[arg-type] # has the one method used
+
+
+@pytest.fixture
+def client() -> FakeSecretsManager:
+    return FakeSecretsManager(providers=json.dumps(CREDENTIALS), pepper=json.dumps({"pepper": PEPPER}))
+
+
+def test_secrets_are_read_once_in_five_minutes(client: FakeSecretsManager, clock: StepClock) -> None:
+    kept = vault(client, clock)
+    for _ in range(3):
+        assert kept.pepper() == PEPPER
+        assert kept.credentials("infobip") == CREDENTIALS["infobip"]
+    assert client.calls == ["pepper", "providers"]
+    clock.step(300)
+    kept.pepper()
+    assert client.calls == ["pepper", "providers", "pepper"]
+
+
+def test_forgotten_credentials_are_fetched_anew_and_the_pepper_is_not(
+    client: FakeSecretsManager, clock: StepClock
+) -> None:
+    kept = vault(client, clock)
+    kept.pepper()
+    kept.credentials("sinch")
+    client.secrets["providers"] = json.dumps({"sinch": {"applicationKey": "rotated"}})
+    kept.forget_credentials()
+    assert kept.credentials("sinch") == {"applicationKey": "rotated"}
+    kept.pepper()
+    assert client.calls == ["pepper", "providers", "providers"]
+
+
+def refused_by_aws(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "canary-message"}}, "GetSecretValue")
+
+
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [
+        ("", "provider secret: not a JSON object"),
+        ("canary-not-json", "provider secret: not a JSON object"),
+        ('["canary"]', "provider secret: not a JSON object"),
+        ("[" * 100_000, "provider secret: not a JSON object"),
+        ("{}", "secret field infobip"),
+        ('{"infobip": "canary"}', "secret field infobip"),
+        ('{"infobip": {"apiKey": ""}}', "secret field infobip.apiKey"),
+        ('{"infobip": {"apiKey": 7}}', "secret field infobip.apiKey"),
+        ({"SecretBinary": b"canary"}, "provider secret: not text"),
+        (refused_by_aws("ResourceNotFoundException"), "provider secret: ResourceNotFoundException"),
+        (refused_by_aws("AccessDeniedException"), "provider secret: AccessDeniedException"),
+        (ConnectTimeoutError(endpoint_url="canary"), "provider secret: ConnectTimeoutError"),
+    ],
+)
+def test_a_secret_that_is_wrong_is_named_and_never_shown(
+    clock: StepClock, client: FakeSecretsManager, secret: Any, reason: str
+) -> None:
+    client.secrets["providers"] = secret
+    with pytest.raises(ServiceMisconfigured) as refused:
+        vault(client, clock).credentials("infobip")
+    assert refused.value.reason == reason
+    assert "canary" not in repr(refused.value) + str(refused.value)
+
+
+@pytest.mark.parametrize("pepper", ["", "short", None, 7])
+def test_a_pepper_that_is_missing_or_weak_is_refused(
+    clock: StepClock, client: FakeSecretsManager, pepper: Any
+) -> None:
+    client.secrets["pepper"] = json.dumps({"pepper": pepper})
+    with pytest.raises(ServiceMisconfigured, match="cannot answer") as refused:
+        vault(client, clock).pepper()
+    assert refused.value.reason == "secret field pepper"

@@ -1,0 +1,328 @@
+"""The use cases, over a store in memory and a provider that keeps its codes in memory."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sms_otp import errors
+from sms_otp.clock import Deadline
+from sms_otp.phone import PhoneNumber
+from sms_otp.ports import StoreError
+from sms_otp.providers.base import (
+    Ambiguous,
+    Check,
+    Misconfigured,
+    ProviderError,
+    Refused,
+    Throttled,
+    Unavailable,
+)
+from sms_otp.service import Caller, Policy, RequestOtp, Service, VerifyOtp
+from sms_otp.verification import State
+from tests.fakes import PEPPER, FakeProvider, MemoryStore, StepClock, number_key, outcome
+
+NUMBER = "+14155550123"
+requests = itertools.count()
+
+
+class World:
+    """One service with everything around it in memory."""
+
+    def __init__(self, policy: Policy, clock: StepClock) -> None:
+        self.store, self.provider, self.clock = MemoryStore(), FakeProvider(), clock
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.service = Service(
+            policy=policy,
+            store=self.store,
+            providers=self.provider,
+            pepper=lambda: PEPPER,
+            clock=clock,
+            tell=lambda event, **fields: self.told.append((event, fields)),
+        )
+
+    def caller(self, tenant: str = "tenant-a") -> Caller:
+        return Caller(tenant, f"request-{next(requests)}", Deadline(10))
+
+    def request(self, number: str = NUMBER, tenant: str = "tenant-a", **fields: Any) -> str:
+        asked = RequestOtp(number, **fields)
+        return self.service.request(asked, self.caller(tenant)).verification_id
+
+    def verify(
+        self, verification_id: str, otp: str = "123456", tenant: str = "tenant-a", **fields: Any
+    ) -> str:
+        asked = VerifyOtp(verification_id, otp, **fields)
+        return outcome(lambda: self.service.verify(asked, self.caller(tenant)))
+
+    def sends(self) -> int:
+        return len(self.provider.sent)
+
+    def guesses(self) -> int:
+        return len(self.provider.checked)
+
+
+@pytest.fixture
+def world(policy: Policy, clock: StepClock) -> World:
+    return World(policy, clock)
+
+
+def test_the_right_code_verifies_and_clears_the_failures_of_the_number(world: World) -> None:
+    verification_id = world.request(purpose="signup")
+    assert world.verify(verification_id, "000000") == "OTP_INCORRECT"
+    verified = world.service.verify(VerifyOtp(verification_id, "123456"), world.caller())
+    assert (verified.phone_number, verified.purpose) == (NUMBER, "signup")
+    assert world.store.failures == {}
+
+
+def test_the_answer_to_a_request_says_when_the_next_code_may_be_asked_for(world: World) -> None:
+    requested = world.service.request(RequestOtp(NUMBER), world.caller())
+    assert requested.expires_at == int(world.clock()) + 300
+    assert requested.resend_after == 30
+    world.clock.step(29)
+    assert outcome(world.request) == "RATE_LIMITED"
+    world.clock.step(1)
+    assert outcome(world.request) == "ok"
+
+
+def test_neither_the_verification_id_nor_the_session_is_stored(world: World) -> None:
+    verification_id = world.request(session_id="a-session")
+    stored = repr(world.store.verifications)
+    assert verification_id not in stored
+    assert "a-session" not in stored
+
+
+def test_a_code_works_once(world: World) -> None:
+    verification_id = world.request()
+    assert [world.verify(verification_id) for _ in range(3)] == ["ok", "ALREADY_VERIFIED", "ALREADY_VERIFIED"]
+    assert world.guesses() == 1
+
+
+def test_the_sixth_guess_never_reaches_the_provider_even_if_it_is_right(world: World) -> None:
+    verification_id = world.request()
+    assert [world.verify(verification_id, "000000") for _ in range(5)] == ["OTP_INCORRECT"] * 5
+    world.clock.step(3600 * 24)
+    world.store.failures.clear()
+    assert world.verify(verification_id) == "OTP_EXPIRED"
+    assert world.guesses() == 5
+
+
+def test_spent_guesses_are_told_before_the_code_expires(world: World) -> None:
+    verification_id = world.request()
+    for _ in range(5):
+        world.verify(verification_id, "000000")
+    assert world.verify(verification_id) == "TOO_MANY_ATTEMPTS"
+    assert world.guesses() == 5
+
+
+def test_each_wrong_code_says_how_many_guesses_are_left(world: World) -> None:
+    verification_id = world.request()
+    remaining = []
+    for _ in range(5):
+        with pytest.raises(errors.OtpIncorrect) as refused:
+            world.service.verify(VerifyOtp(verification_id, "000000"), world.caller())
+        remaining.append(refused.value.attempts_remaining)
+    assert remaining == [4, 3, 2, 1, 0]
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(299, "ok"), (300, "OTP_EXPIRED"), (301, "OTP_EXPIRED")])
+def test_a_code_is_refused_from_the_second_of_its_expiry(world: World, seconds: int, expected: str) -> None:
+    verification_id = world.request()
+    world.clock.step(seconds)
+    assert world.verify(verification_id) == expected
+    assert world.guesses() == (expected == "ok")
+
+
+def test_a_code_that_expires_while_the_provider_thinks_is_refused(world: World) -> None:
+    verification_id = world.request()
+    world.clock.step(299)
+    check = world.provider.check
+
+    def slow_check(*arguments: Any, **named: Any) -> Check:
+        world.clock.step(2)
+        return check(*arguments, **named)
+
+    world.provider.check = slow_check  # type: ignore[method-assign] # one slow provider
+    assert world.verify(verification_id) == "OTP_EXPIRED"
+    assert next(iter(world.store.verifications.values())).state is State.PENDING
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [{"tenant": "tenant-b"}, {"session_id": "another"}, {}, {"phone_number": "+14155550199"}],
+)
+def test_only_the_tenant_session_and_number_that_asked_may_verify(
+    world: World, stranger: dict[str, str]
+) -> None:
+    verification_id = world.request(session_id="mine")
+    named = {"session_id": "mine"} if "phone_number" in stranger else {}
+    assert world.verify(verification_id, **named | stranger) == "VERIFICATION_NOT_FOUND"
+    assert world.guesses() == 0
+    assert next(iter(world.store.verifications.values())).attempts == 0
+    assert world.verify(verification_id, session_id="mine", phone_number=NUMBER) == "ok"
+
+
+@pytest.mark.parametrize(
+    "otp", ["", "12345", "1234567", "12345a", "１２３４５６", "123456\n", "-12345", "12 456"]
+)
+def test_a_code_of_the_wrong_form_is_no_guess(world: World, otp: str) -> None:
+    verification_id = world.request()
+    assert world.verify(verification_id, otp) == "INVALID_OTP_FORMAT"
+    assert next(iter(world.store.verifications.values())).attempts == 0
+    assert world.guesses() == 0
+
+
+def test_a_number_that_failed_too_often_must_wait_and_a_new_code_does_not_help(world: World) -> None:
+    first = world.request()
+    for _ in range(5):
+        world.verify(first, "000000")
+    assert outcome(world.request) == "NUMBER_LOCKED"
+    world.clock.step(30)
+    second = world.request()
+    assert world.verify(second, "000000") == "OTP_INCORRECT"
+    assert world.verify(second) == "NUMBER_LOCKED", "the right code during a wait is refused like a wrong one"
+    assert world.guesses() == 6
+    world.clock.step(60)
+    assert world.verify(second) == "ok"
+    assert world.store.failures == {}
+
+
+def test_the_failures_of_one_tenant_do_not_lock_the_number_at_another(world: World) -> None:
+    for _ in range(5):
+        world.store.spend_number_guess(
+            number_key(NUMBER), "tenant-a", int(world.clock() * 1000), world.service.policy.guesses
+        )
+    assert outcome(world.request) == "NUMBER_LOCKED"
+    assert outcome(lambda: world.request(tenant="tenant-b")) == "ok"
+
+
+def test_sends_to_a_number_are_counted_whoever_asks(world: World) -> None:
+    answers = []
+    for tenant in ("a", "b", "c", "d"):
+        answers.append(outcome(lambda tenant=tenant: world.request(tenant=tenant)))  # type: ignore[misc] # bound now
+        world.clock.step(240)
+    assert answers == ["ok", "ok", "ok", "RATE_LIMITED"]
+    assert world.sends() == 3
+
+
+def test_a_lost_race_is_an_answer_and_nothing_is_sent(world: World) -> None:
+    read = world.store.read_number
+
+    def read_then_lose(key: str, tenant: str) -> Any:
+        found = read(key, tenant)
+        world.store.read_number = read  # type: ignore[method-assign] # the other request reads as usual
+        world.request()
+        return found
+
+    world.store.read_number = read_then_lose  # type: ignore[method-assign, assignment] # one interleaving
+    with pytest.raises(errors.RateLimited) as refused:
+        world.service.request(RequestOtp(NUMBER), world.caller())
+    assert refused.value.retry_after == 30
+    assert world.sends() == 1
+
+
+CERTAINLY_NOT_SENT = [Throttled, Unavailable, Misconfigured]
+
+
+@pytest.mark.parametrize("failure", CERTAINLY_NOT_SENT)
+def test_what_was_certainly_not_sent_costs_the_number_nothing(
+    world: World, failure: type[ProviderError]
+) -> None:
+    world.provider.fails_with = lambda: failure("fake", "http_500")
+    assert outcome(world.request) == "PROVIDER_UNAVAILABLE"
+    world.provider.fails_with = None
+    assert outcome(world.request) == "ok"
+    assert len(world.store.verifications) == 1
+
+
+def test_a_send_whose_outcome_is_unknown_stays_reserved(world: World) -> None:
+    world.provider.fails_with = lambda: Ambiguous("fake", "timeout")
+    with pytest.raises(errors.ProviderUnavailable) as refused:
+        world.service.request(RequestOtp(NUMBER), world.caller())
+    assert refused.value.retry_after == 30
+    world.provider.fails_with = None
+    assert outcome(world.request) == "RATE_LIMITED"
+    assert world.sends() == 1
+
+
+def test_a_number_that_the_provider_refuses_for_good_stays_counted_and_can_never_verify(world: World) -> None:
+    world.provider.fails_with = lambda: Refused("fake", "opted_out")
+    assert outcome(world.request) == "PROVIDER_REJECTED"
+    assert next(iter(world.store.verifications.values())).state is State.FAILED
+    assert outcome(world.request) == "RATE_LIMITED"
+
+
+def test_a_release_that_fails_leaves_the_send_reserved_and_the_answer_as_it_was(world: World) -> None:
+    def no_release(_: object) -> None:
+        raise StoreError("TransactWriteItems: ThrottlingException")
+
+    world.store.release = no_release  # type: ignore[method-assign, assignment] # one fault
+    world.provider.fails_with = lambda: Unavailable("fake", "http_500")
+    assert outcome(world.request) == "PROVIDER_UNAVAILABLE"
+    assert ("release_failed", {"reason": "TransactWriteItems: ThrottlingException"}) in world.told
+
+
+@pytest.mark.parametrize("failure", [*CERTAINLY_NOT_SENT, Ambiguous, Refused])
+def test_a_provider_that_gives_no_word_verifies_nobody_and_the_guess_stays_spent(
+    world: World, failure: type[ProviderError]
+) -> None:
+    verification_id = world.request()
+    world.provider.fails_with = lambda: failure("fake", "http_500")
+    assert world.verify(verification_id) == "PROVIDER_UNAVAILABLE"
+    held = next(iter(world.store.verifications.values()))
+    assert (held.state, held.attempts) == (State.PENDING, 1)
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        (Check.WRONG, "OTP_INCORRECT"),
+        (Check.EXPIRED, "OTP_EXPIRED"),
+        (Check.EXHAUSTED, "TOO_MANY_ATTEMPTS"),
+        (Check.UNKNOWN, "OTP_EXPIRED"),
+    ],
+)
+def test_each_word_of_a_provider_other_than_yes_is_a_refusal(
+    world: World, check: Check, expected: str
+) -> None:
+    verification_id = world.request()
+    world.provider.check = lambda *_, **__: check  # type: ignore[method-assign] # one answer
+    assert world.verify(verification_id) == expected
+
+
+STORE_STEPS = ["read_number", "reserve", "record_sent", "spend_guess", "spend_number_guess", "consume"]
+
+
+@pytest.mark.parametrize("step", STORE_STEPS)
+def test_a_store_that_fails_at_any_step_verifies_nobody_and_sends_at_most_once(
+    world: World, step: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError(f"{step}: InternalServerError")
+
+    verification_id = world.request("+14155550188")
+    sends = world.sends()
+    setattr(world.store, step, fail)
+
+    def attempt(act: Callable[[], Any]) -> bool:
+        try:
+            act()
+        except (StoreError, errors.OtpError):
+            return False
+        return True
+
+    requested = attempt(world.request)
+    verified = attempt(lambda: world.service.verify(VerifyOtp(verification_id, "123456"), world.caller()))
+    assert [requested, verified].count(False) == 1, "exactly the use case that takes this step fails"
+    assert world.sends() - sends == (step not in ("read_number", "reserve"))
+
+
+def test_every_event_carries_the_number_only_as_an_object_that_hides_it(world: World) -> None:
+    verification_id = world.request()
+    world.verify(verification_id, "000000")
+    world.verify(verification_id)
+    assert [event for event, _ in world.told] == ["otp_requested", "otp_incorrect", "otp_verified"]
+    for _, fields in world.told:
+        assert isinstance(fields["number"], PhoneNumber)
+        assert NUMBER not in repr(fields)
+        assert "123456" not in repr(fields)

@@ -1,0 +1,86 @@
+"""What may be guessed at, and what a guess at anything else is told."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from sms_otp.verification import Guess, State, Verification, refusal, unconsumable
+from tests.fakes import START, a_verification
+
+NOW = int(START)
+
+
+def a_guess(**changes: Any) -> Guess:
+    whole: dict[str, Any] = {
+        "key": a_verification().key,
+        "tenant": "tenant-a",
+        "now": NOW,
+        "max_attempts": 5,
+    }
+    return Guess(**whole | changes)
+
+
+def code(found: Verification | None, guess: Guess) -> str | None:
+    refused = refusal(found, guess)
+    return None if refused is None else refused.code
+
+
+def test_a_pending_verification_may_be_guessed_at() -> None:
+    assert refusal(a_verification(), a_guess()) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"state": State.VERIFIED}, "ALREADY_VERIFIED"),
+        ({"state": State.CANCELLED}, "VERIFICATION_CANCELLED"),
+        ({"state": State.FAILED}, "VERIFICATION_CANCELLED"),
+        ({"attempts": 5}, "TOO_MANY_ATTEMPTS"),
+        ({"attempts": 4}, None),
+        ({"provider_ref": None}, "VERIFICATION_NOT_FOUND"),
+    ],
+)
+def test_the_state_decides_what_a_guess_is_told(changes: dict[str, Any], expected: str | None) -> None:
+    assert code(a_verification(**changes), a_guess()) == expected
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(-1, None), (0, "OTP_EXPIRED"), (1, "OTP_EXPIRED")])
+def test_a_code_ends_at_the_second_of_its_expiry(seconds: int, expected: str | None) -> None:
+    found = a_verification()
+    assert code(found, a_guess(now=found.expires_at + seconds)) == expected
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        {"tenant": "tenant-b"},
+        {"session_hash": "another"},
+        {"session_hash": None},
+        {"phone": "+14155550199"},
+    ],
+)
+def test_a_stranger_is_told_the_same_as_of_no_verification_at_all(
+    state: State, stranger: dict[str, Any]
+) -> None:
+    found = a_verification(state=state, attempts=5, session_hash="mine")
+    guess = dataclasses.replace(a_guess(session_hash="mine", now=NOW + 999), **stranger)
+    assert code(found, guess) == "VERIFICATION_NOT_FOUND" == code(None, guess)
+
+
+def test_a_session_given_where_none_was_asked_for_is_a_stranger() -> None:
+    assert code(a_verification(), a_guess(session_hash="any")) == "VERIFICATION_NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (None, "VERIFICATION_NOT_FOUND"),
+        (a_verification(state=State.VERIFIED), "ALREADY_VERIFIED"),
+        (a_verification(state=State.CANCELLED), "VERIFICATION_CANCELLED"),
+        (a_verification(), "OTP_EXPIRED"),
+    ],
+)
+def test_a_right_code_that_comes_too_late_is_told_why(found: Verification | None, expected: str) -> None:
+    assert unconsumable(found).code == expected

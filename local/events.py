@@ -141,12 +141,12 @@ def text(event: Event) -> str:
     return json.dumps(event, indent=2) + "\n"
 
 
-def main() -> None:
-    """Write every case's file."""
-    DIRECTORY.mkdir(exist_ok=True)
+def write(directory: Path) -> None:
+    """Write every case's file into a directory that may not exist yet."""
+    directory.mkdir(exist_ok=True)
     for name, event in CASES.items():
-        (DIRECTORY / f"{name}.json").write_text(text(event))
+        (directory / f"{name}.json").write_text(text(event))
 
 
 if __name__ == "__main__":
-    main()
+    write(DIRECTORY)

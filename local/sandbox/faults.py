@@ -17,7 +17,7 @@ MOST_TIMES = 1_000_000
 MOST_PENDING = 1_000
 
 
-class BadFault(ValueError):  # noqa: N818 - it names the thing, as FAULTS does
+class BadFault(ValueError):
     """The body of `POST /faults` is not a fault; the message says why."""
 
 

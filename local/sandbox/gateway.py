@@ -25,7 +25,7 @@ NOWHERE = "http://127.0.0.1:1/"
 Act = Callable[[Request, bytes], Response]
 
 
-class Refusal(Exception):  # noqa: N818 - a provider's no is an answer, not an error of ours
+class Refusal(Exception):
     """Leaves an operation at once with the provider's error answer."""
 
     def __init__(self, answer: Response) -> None:

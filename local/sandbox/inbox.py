@@ -1,5 +1,6 @@
 """The phones: every message that a provider delivered."""
 
+import re
 import secrets
 from collections import deque
 from dataclasses import asdict, dataclass
@@ -10,6 +11,8 @@ from local.sandbox.times import Clock, iso_utc
 
 CODE_LENGTH = 6
 
+_NUMBER = re.compile(r"\+?[0-9]{1,20}")
+
 
 def new_code() -> str:
     """Digits from the system's random source, each code as likely as any other."""
@@ -19,6 +22,11 @@ def new_code() -> str:
 def e164(number: str) -> str:
     """`number` with exactly one plus sign, however the provider or the query string spelled it."""
     return "+" + number.strip().lstrip("+")
+
+
+def number_or_none(value: object) -> str | None:
+    """E.164 of what a call names, right or wrong in its plus sign; `None` for what is no number."""
+    return e164(value) if isinstance(value, str) and _NUMBER.fullmatch(value.strip()) else None
 
 
 @dataclass(frozen=True, slots=True)

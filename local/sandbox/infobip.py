@@ -4,7 +4,6 @@ Where the documents are silent (marked "unspecified" below) the fake does the pl
 allow. Applications live in `Infobip._applications` by id, with their message templates inside.
 """
 
-import json
 import re
 import secrets
 import uuid
@@ -21,13 +20,14 @@ from local.sandbox.credentials import (
     INFOBIP_PATH,
 )
 from local.sandbox.gateway import Operation, Refusal
-from local.sandbox.inbox import Inbox, e164, new_code
+from local.sandbox.inbox import Inbox, e164, new_code, number_or_none
 from local.sandbox.infobip_application import Application, LiveApplication
 from local.sandbox.infobip_errors import error, forbidden, invalid, sms_refused, voice_refused
+from local.sandbox.json_body import json_object
 from local.sandbox.memory import Newest
 from local.sandbox.times import Clock
 
-_NUMBER = re.compile(r"[1-9]\d{6,14}")
+_NUMBER = re.compile(r"[1-9][0-9]{6,14}")
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _PIN = f"{INFOBIP_PATH}/2fa/2/pin"
 
@@ -191,7 +191,7 @@ class Infobip:
         used = pin.verified_at is not None and not live.application.allow_multiple_pin_verifications
         if used or pin.attempts_left == 0:
             return "NO_MORE_PIN_ATTEMPTS"
-        if secrets.compare_digest(guess.encode(), pin.code.encode()):
+        if guess == pin.code:
             return None
         pin.attempts_left -= 1
         return "WRONG_PIN"
@@ -233,17 +233,12 @@ class Infobip:
     @staticmethod
     def _number_in_body(request: Request, body: bytes) -> str | None:
         del request
-        try:
-            to = _object(body).get("to")
-        except Refusal:
-            return None
-        return e164(to) if isinstance(to, str) else None
+        return number_or_none((json_object(body) or {}).get("to"))
 
     @staticmethod
     def _number_in_query(request: Request, body: bytes) -> str | None:
         del body
-        msisdn = request.query_params.get("msisdn")
-        return e164(msisdn) if msisdn else None
+        return number_or_none(request.query_params.get("msisdn"))
 
 
 def _verification(pin: Pin) -> dict[str, Any]:
@@ -262,11 +257,8 @@ def _authorize(request: Request) -> None:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        parsed = None
-    if not isinstance(parsed, dict):
+    parsed = json_object(body)
+    if parsed is None:
         raise Refusal(error(400))
     return parsed
 

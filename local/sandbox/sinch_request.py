@@ -1,11 +1,10 @@
 """What a call to Sinch Verification asks for, checked as Sinch checks it."""
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from local.sandbox.gateway import Refusal
+from local.sandbox.json_body import json_object
 from local.sandbox.sinch_errors import refusal
 from local.sandbox.times import sinch_expiry
 
@@ -13,7 +12,7 @@ METHODS = ("sms", "callout")
 DEFAULT_EXPIRY_SECONDS = 600
 """Sinch does not say how long a code lives unless asked; so long that ours expires first."""
 
-_NUMBER = re.compile(r"\+[1-9]\d{6,14}")
+_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _REFERENCE = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 _LONGEST_CUSTOM = 4096
 
@@ -30,16 +29,13 @@ class Start:
 
 def named_endpoint(body: bytes) -> object:
     """The endpoint that a body names, unchecked: for the call log, which takes whatever came."""
-    try:
-        identity = _json_object(body).get("identity")
-    except Refusal:
-        return None
+    identity = (json_object(body) or {}).get("identity")
     return identity.get("endpoint") if isinstance(identity, dict) else None
 
 
 def parse_start(body: bytes) -> Start:
     """Raises `Refusal` with Sinch's 400."""
-    asked = _json_object(body)
+    asked = _object(body)
     identity = _part(asked, "identity")
     if identity.get("type") != "number":
         raise refusal(40001, "Identity type must be number.")
@@ -69,7 +65,7 @@ def checked_number(endpoint: object) -> str:
 
 def reported_code(body: bytes, method: str) -> str:
     """The code in a report on a verification by `method`. Raises `Refusal`."""
-    report = _json_object(body)
+    report = _object(body)
     if report.get("method") != method:
         raise refusal(40003)
     code = _part(report, method).get("code")
@@ -78,12 +74,9 @@ def reported_code(body: bytes, method: str) -> str:
     return code
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        parsed = None
-    if not isinstance(parsed, dict):
+def _object(body: bytes) -> dict[str, Any]:
+    parsed = json_object(body)
+    if parsed is None:
         raise refusal(40001, "Request body must be a JSON object.")
     return parsed
 

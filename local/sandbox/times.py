@@ -8,8 +8,8 @@ Clock = Callable[[], float]
 """Answers seconds since the epoch: `time.time`, or a stepped clock in tests."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_INFOBIP_DURATION = re.compile(r"(\d*)(ms|s|m|h|d)")
-_SINCH_EXPIRY = re.compile(r"(\d\d):([0-5]\d):([0-5]\d)")
+_INFOBIP_DURATION = re.compile(r"([0-9]*)(ms|s|m|h|d)")
+_SINCH_EXPIRY = re.compile(r"([0-9]{2}):([0-5][0-9]):([0-5][0-9])")
 
 
 def iso_utc(seconds: float) -> str:

@@ -59,7 +59,7 @@ def build(sandbox: str, settings: Settings) -> Callable[..., Provider]:
     """Builds a provider as a local stack does, with some of its credentials or settings changed."""
 
     def build(name: str, changed: dict[str, str] | None = None, **chosen: Any) -> Provider:
-        held: dict[str, object] = {**credentials(sandbox)[name], **(changed or {})}  # type: ignore[literal-required]
+        held: dict[str, object] = {**credentials(sandbox)[name], **(changed or {})}  # type: ignore[literal-required]  # the name is a parameter
         local = replace(settings, stage="local", provider_sandbox_url=sandbox, **chosen)
         return providers.build(name, held, local)
 

@@ -148,6 +148,15 @@ def test_a_call_that_is_refused_or_malformed_is_listed_too(client: Client) -> No
     ]
 
 
+def test_text_that_no_answer_could_carry_is_malformed_and_leaves_nothing_behind(client: Client) -> None:
+    client._call("POST", "/infobip/2fa/2/pin", {"to": "\ud800"})
+    client._call("POST", "/sinch/verification/v1/verifications", {"identity": {"endpoint": "\ud800"}})
+    assert [(c["provider"], c["to"], c["status"]) for c in client.get("calls")] == [
+        ("infobip", None, 400),
+        ("sinch", None, 400),
+    ]
+
+
 def test_calls_at_the_same_time_are_counted_exactly(client: Client) -> None:
     client.fault("infobip", "send", "500", times=50)
     with ThreadPoolExecutor(16) as pool:
@@ -325,13 +334,16 @@ def impatient() -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize(("fault", "status"), [("timeout", 504), ("lost", 504), ("drip", 200)])
-def test_a_hanging_call_ends_even_if_its_client_waits_on(impatient: str, fault: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("fault", "status", "body"), [("timeout", 504, ""), ("lost", 504, ""), ("drip", 200, " ")]
+)
+def test_a_hanging_call_ends_even_if_its_client_waits_on(
+    impatient: str, fault: str, status: int, body: str
+) -> None:
     client = Client(impatient)
     client.fault("infobip", "send", fault)
     answer = client.send("infobip")
-    assert answer.status_code == status
-    assert answer.text.strip() == ""
+    assert (answer.status_code, answer.text) == (status, body)
 
 
 def test_a_hanging_call_ends_when_its_client_leaves() -> None:

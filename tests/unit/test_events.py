@@ -40,9 +40,8 @@ def test_a_file_is_what_the_generator_writes(name: str) -> None:
     assert (events.DIRECTORY / f"{name}.json").read_text() == events.text(events.CASES[name])
 
 
-def test_the_generator_writes_every_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "DIRECTORY", tmp_path / "events")
-    events.main()
+def test_the_generator_writes_every_case(tmp_path: Path) -> None:
+    events.write(tmp_path / "events")
     assert len(list((tmp_path / "events").iterdir())) == len(events.CASES)
 
 

@@ -103,7 +103,8 @@ def _raw_body(event: Event) -> bytes:
         raise ValueError("Content-Type must be application/json")
     body = event.get("body") or ""
     if not event.get("isBase64Encoded"):
-        return str(body).encode()
+        # A lone surrogate must reach the parser, which refuses it without repeating it.
+        return str(body).encode(errors="surrogatepass")
     if len(body) > BODY_LIMIT * 2:
         raise ValueError(f"longer than {BODY_LIMIT} bytes")
     try:

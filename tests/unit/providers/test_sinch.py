@@ -279,6 +279,7 @@ SEND_FAILURES: list[tuple[str, Answer | TransportError, type[ProviderError]]] = 
     ("40303, set-up", answer(403, error(40303, "Callback URL must be set when …")), Misconfigured),
     ("40303, denied", answer(403, error(40303, "Explicitly Denied by a callback")), Refused),
     ("403 without a code", answer(403, HTML), Misconfigured),
+    ("denied, says another status", answer(503, error(50300, "Access denied")), Unavailable),
     ("40400", answer(404, error(40400)), Misconfigured),
     ("40900", answer(409, error(40900)), Ambiguous),
     ("409 without a code", answer(409, HTML), Ambiguous),

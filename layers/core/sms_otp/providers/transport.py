@@ -44,11 +44,11 @@ class TransportError(Exception):
         self.reason = reason
 
 
-class NotSent(TransportError):  # noqa: N818 - it says what happened, as the outcomes in `base` do
+class NotSent(TransportError):
     """No byte of the request's body left, so the provider cannot have acted."""
 
 
-class NoAnswer(TransportError):  # noqa: N818 - it says what happened, as the outcomes in `base` do
+class NoAnswer(TransportError):
     """The request may have left, and no whole, readable answer to it came."""
 
 

@@ -1,0 +1,217 @@
+"""What the documents name exists: files, targets, parameters, paths, codes and modules."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+
+from sms_otp import http
+from tests.template import ROOT, template
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")])
+CORE = ROOT / "layers/core/sms_otp"
+
+BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+MAKE = re.compile(r"(?:`|^ *)make ([a-z][a-z-]*)", re.MULTILINE)
+QUOTED = re.compile(r"`([^`\n]+)`")
+CURLED = re.compile(r'"\$API(/[^"?]*)')
+
+
+def each_document() -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def quoted(document: Path) -> Iterator[str]:
+    """What stands in backticks in the running text."""
+    yield from QUOTED.findall(BLOCK.sub("", document.read_text()))
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    return [body for kind, body in BLOCK.findall(document.read_text()) if kind == language]
+
+
+def heading_anchors(document: Path) -> set[str]:
+    """GitHub's anchors of a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", BLOCK.sub("", document.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def sources() -> list[Path]:
+    return [*CORE.rglob("*.py"), *(ROOT / "functions").rglob("*.py"), *(ROOT / "local").rglob("*.py")]
+
+
+@cache
+def classes_and_constants() -> frozenset[str]:
+    """The names of every class of ours, and of every constant of a module."""
+    names = set()
+    for path in sources():
+        tree = ast.parse(path.read_text())
+        names |= {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+        for statement in tree.body:
+            targets = statement.targets if isinstance(statement, ast.Assign) else ()
+            names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return frozenset(names)
+
+
+@cache
+def known_to_aws() -> frozenset[str]:
+    """The template's names, DynamoDB's operations, and botocore's one class that is spoken of."""
+    operations = boto3.client("dynamodb").meta.service_model.operation_names
+    sections = ("Parameters", "Resources", "Outputs", "Globals")
+    own = {name for section in sections for name in template()[section]}
+    return frozenset({*operations, *own, *template()["Globals"]["Function"], "ClientError"})
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def make_variables() -> set[str]:
+    return set(re.findall(r"^([A-Z_]+) \??=", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def module_name(path: Path) -> str:
+    return path.parent.name if path.name == "__init__.py" else path.stem
+
+
+def imported(path: Path, modules: set[str]) -> set[str]:
+    """The modules of `sms_otp` that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sms_otp":
+            package = (node.module or "").rpartition(".")[2]
+            names = (
+                {alias.name for alias in node.names} & modules
+                if package in ("sms_otp", "providers")
+                else set()
+            )
+            found |= names or {package}
+    return found
+
+
+def imports() -> dict[str, set[str]]:
+    """Of each module, and of all handlers together, the modules that it imports."""
+    files = [path for path in CORE.rglob("*.py") if path != CORE / "__init__.py"]
+    modules = {module_name(path) for path in files}
+    graph = {module_name(path): imported(path, modules) for path in files}
+    handlers = [imported(path, modules) for path in (ROOT / "functions").rglob("*.py")]
+    return {**graph, "handlers": set().union(*handlers)}
+
+
+def drawn() -> dict[str, set[str]]:
+    """The arrows of the module map."""
+    graph: dict[str, set[str]] = {}
+    (picture,) = [
+        block for block in blocks(ROOT / "docs/architecture.md", "mermaid") if "handlers -->" in block
+    ]
+    for line in picture.splitlines()[1:]:
+        source, _, targets = line.partition("-->")
+        graph.setdefault(source.strip(), set()).update(target.strip() for target in targets.split("&"))
+    return graph
+
+
+def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        new = graph.get(waiting.pop(), set()) - seen
+        seen |= new
+        waiting.extend(new)
+    return seen
+
+
+@each_document()
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    for link in LINK.findall(BLOCK.sub("", document.read_text())):
+        if link.startswith("https://"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), link
+        assert not anchor or anchor in heading_anchors(target), link
+
+
+@each_document()
+def test_every_make_target_exists(document: Path) -> None:
+    assert set(MAKE.findall(document.read_text())) <= make_targets()
+
+
+@each_document()
+def test_every_name_of_several_words_is_one_of_ours_or_of_aws(document: Path) -> None:
+    """Template parameters above all: each is written in backticks, alone or as `Name=value`."""
+    names = {word.partition("=")[0] for word in quoted(document)}
+    camel_case = {name for name in names if re.fullmatch(r"([A-Z][a-z]+){2,}", name)}
+    assert camel_case <= known_to_aws() | classes_and_constants()
+
+
+@each_document()
+def test_every_name_in_capitals_is_an_error_code_or_a_variable(document: Path) -> None:
+    capitals = {word for word in quoted(document) if re.fullmatch("[A-Z]+(_[A-Z]+)+", word)}
+    assert capitals <= http.PROBLEMS.keys() | make_variables() | classes_and_constants()
+
+
+@each_document()
+def test_every_file_named_exists(document: Path) -> None:
+    named = {
+        word
+        for word in quoted(document)
+        if re.fullmatch(r"[\w.-]+(/[\w.-]+)+|[\w-]+\.(py|yaml|txt|md|in)", word)
+    }
+    for name in named:
+        assert (ROOT / name).exists() or (CORE / name).exists() or "://" in name or "/json" in name, name
+
+
+def test_every_path_that_the_readme_calls_is_one_of_the_api() -> None:
+    called = set(CURLED.findall((ROOT / "README.md").read_text()))
+    assert called == {"/request-otp", "/verify-otp"}
+    assert called <= yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"].keys()
+
+
+def test_every_json_block_is_json() -> None:
+    found = [block for document in DOCUMENTS for block in blocks(document, "json")]
+    assert found
+    for block in found:
+        json.loads(block)
+
+
+def test_every_body_that_the_readme_sends_is_json() -> None:
+    bodies = re.findall(r"-d '(\{.*?\})'", (ROOT / "README.md").read_text())
+    assert bodies
+    for body in bodies:
+        json.loads(body)
+
+
+def test_decisions_are_numbered_without_a_gap_and_say_all_that_is_asked() -> None:
+    records = sorted((ROOT / "docs/decisions").glob("*.md"))
+    for number, record in enumerate(records, start=1):
+        text = record.read_text()
+        assert record.name.startswith(f"{number:04}-")
+        assert text.startswith(f"# {number}. ")
+        assert re.search(r"^20\d\d-\d\d-\d\d$", text, re.MULTILINE), record.name
+        for heading in ("Context", "Decision", "Consequences"):
+            assert f"\n## {heading}\n" in text, record.name
+        assert re.search("\n## (Alternatives|Left out)\n", text), record.name
+
+
+def test_every_arrow_of_the_module_map_is_an_import() -> None:
+    actual = imports()
+    for module, targets in drawn().items():
+        assert targets <= actual[module], module
+
+
+def test_every_import_follows_the_arrows_of_the_module_map() -> None:
+    for module, targets in imports().items():
+        assert targets <= reachable(drawn(), module), module
+
+
+def test_the_arrows_of_the_module_map_never_lead_back() -> None:
+    for module in drawn():
+        assert module not in reachable(drawn(), module)

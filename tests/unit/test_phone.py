@@ -1,0 +1,164 @@
+"""Only strict E.164 of a kind that codes are sent to is a number here, and it has one spelling."""
+
+import dataclasses
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from sms_otp import phone
+from sms_otp.errors import OtpError
+
+from tests.corpora import phone_numbers
+from tests.corpora.phone_numbers import ROWS, SENDABLE, Row
+
+CANONICAL = sorted({row.expected for row in SENDABLE})
+
+
+def shown(row: Row) -> str:
+    return ascii(row.text[:40])
+
+
+def outcome(text: str) -> str:
+    """The canonical number, or the errorCode."""
+    try:
+        return phone.parse(text).e164
+    except OtpError as error:
+        return error.code
+
+
+def test_the_corpus_is_as_large_as_it_is_meant_to_be() -> None:
+    assert len(ROWS) >= 300
+    assert len({row.expected for row in phone_numbers.MOBILE}) >= 100
+
+
+def test_no_row_of_the_corpus_stands_twice() -> None:
+    assert len({row.text for row in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=shown)
+def test_what_is_sent_as_a_number_comes_to_what_stands_beside_it(row: Row) -> None:
+    assert outcome(row.text) == row.expected
+
+
+@pytest.mark.parametrize("e164", CANONICAL)
+def test_a_canonical_number_is_its_own_only_spelling(e164: str) -> None:
+    assert outcome(e164) == e164
+
+
+@pytest.mark.parametrize("row", phone_numbers.HABITS, ids=shown)
+def test_a_habitual_spelling_shares_the_limits_of_the_canonical_one(row: Row) -> None:
+    """The limits are kept by `e164`: a second spelling of a subscriber would be a second set of them."""
+    assert outcome(row.text) in (*CANONICAL, phone_numbers.INVALID, phone_numbers.REFUSED)
+
+
+@pytest.mark.parametrize("e164", CANONICAL)
+def test_a_number_knows_its_country_and_its_digits(e164: str) -> None:
+    number = phone.parse(e164)
+    assert re.fullmatch("[A-Z]{2}", number.country)
+    assert number.digits == e164.removeprefix("+")
+
+
+@pytest.mark.parametrize(
+    ("e164", "country"),
+    [
+        ("+14155550177", "US"),
+        ("+16135550123", "CA"),
+        ("+447400123456", "GB"),
+        ("+447624000000", "IM"),
+        ("+79123456789", "RU"),
+        ("+77710009998", "KZ"),
+    ],
+)
+def test_countries_that_share_a_calling_code_are_told_apart(e164: str, country: str) -> None:
+    assert phone.parse(e164).country == country
+
+
+@pytest.mark.parametrize("row", ROWS, ids=shown)
+def test_a_refusal_does_not_repeat_what_was_sent(row: Row) -> None:
+    try:
+        phone.parse(row.text)
+    except OtpError as error:
+        told = f"{error} {error.reason or ''} {error.errors}"
+        assert len(row.text) < 4 or row.text not in told.replace("+14155550123", "")
+        assert error.__context__ is None or error.__suppress_context__
+
+
+E164_TEXT = st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True)
+
+
+def digits_shown(masked: str) -> int:
+    return sum(character.isdigit() for character in masked)
+
+
+@given(E164_TEXT)
+@example("+14155550177")
+@example("+6834002")
+@example("+999999999999999")
+def test_a_mask_hides_at_least_five_digits_and_shows_at_most_six(e164: str) -> None:
+    masked = phone.mask(e164)
+    assert len(masked) == len(e164)
+    assert masked.count("*") >= 5
+    assert digits_shown(masked) <= 6
+
+
+@pytest.mark.parametrize(
+    ("e164", "masked"),
+    [
+        ("+14155550171", "+1415*****71"),
+        ("+447400123456", "+4474******56"),
+        ("+6834002", "+*****02"),
+        ("+24740123", "+2*****23"),
+    ],
+)
+def test_a_mask_looks_as_documented(e164: str, masked: str) -> None:
+    assert phone.mask(e164) == masked
+
+
+@given(E164_TEXT)
+def test_a_mask_changes_nothing_that_it_shows(e164: str) -> None:
+    assert all(seen in ("*", real) for seen, real in zip(phone.mask(e164), e164, strict=True))
+
+
+@pytest.mark.parametrize("e164", CANONICAL)
+def test_a_number_is_hidden_wherever_it_is_written_out(e164: str) -> None:
+    number = phone.parse(e164)
+    for written in (repr(number), str(number), f"{number}", f"{number!r}", number.masked, repr([number])):
+        assert e164 not in written
+        assert number.digits not in written
+        assert phone.mask(e164) in written
+
+
+def test_a_number_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        phone.parse("+14155550177").e164 = "+14155550178"  # type: ignore[misc] # what is to be refused
+
+
+# Any text, and text that looks enough like a number to get past the first look at it.
+NEARLY = st.builds(
+    lambda start, cut, middle: start[:cut] + middle + start[cut:],
+    st.sampled_from(CANONICAL),
+    st.integers(0, 13),
+    st.text("0123456789+ \n\uff11\u0661", max_size=3),
+)
+
+
+@given(st.text() | E164_TEXT | NEARLY)
+def test_any_text_is_a_number_in_its_one_spelling_or_is_refused(text: str) -> None:
+    try:
+        number = phone.parse(text)
+    except OtpError:
+        return
+    assert phone.E164.fullmatch(number.e164)
+    assert phone.parse(number.e164) == number
+
+
+@given(st.text() | E164_TEXT | NEARLY)
+def test_any_text_is_comparable_only_if_it_is_e164(text: str) -> None:
+    try:
+        spelled = phone.canonical(text)
+    except OtpError as error:
+        assert error.code == phone_numbers.INVALID
+        assert not phone.E164.fullmatch(text)
+        return
+    assert spelled == text

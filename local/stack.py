@@ -43,6 +43,7 @@ DEPLOY_SECONDS = 240
 PARAMETERS = {
     "Stage": "local",
     "LogRetentionDays": "1",
+    "AllowedCountries": "*",
     # Wide, so that what refuses a request is the service's own limits.
     "PlanRateLimit": "1000",
     "PlanBurstLimit": "1000",
@@ -242,6 +243,8 @@ def aws_environment(endpoint_url: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        # Seconds between SAM CLI's looks at a deployment. Its 5 spare a real AWS.
+        "SAM_CLI_POLL_DELAY": "0.2",
         # Whatever proxy this machine uses, it is not the way to these servers.
         "NO_PROXY": "*",
         "no_proxy": "*",

@@ -6,10 +6,12 @@ from threading import Lock
 from typing import Any, ClassVar
 
 from sms_otp import errors, keys
+from sms_otp.budgets import Counter
 from sms_otp.clock import Deadline
+from sms_otp.idempotency import Claim
 from sms_otp.limits import Failures, GuessPolicy, lock
 from sms_otp.phone import PhoneNumber
-from sms_otp.ports import LostRace, Reservation, SendLog
+from sms_otp.ports import Entry, LostRace, Moved, Question, Reservation, SendLog, View
 from sms_otp.providers.base import Channel, Check, Sent
 from sms_otp.verification import Guess, State, Verification, refusal, unconsumable
 
@@ -31,43 +33,79 @@ class StepClock:
 
 
 class MemoryStore:
-    """`ports.Store` in a dictionary under one lock: every method is one step, as DynamoDB's are."""
+    """`ports.Store` in dictionaries under one lock: every method is one step, as DynamoDB's are."""
 
     def __init__(self) -> None:
         self.lock = Lock()
         self.verifications: dict[str, Verification] = {}
         self.logs: dict[str, SendLog] = {}
         self.failures: dict[tuple[str, str], Failures] = {}
+        self.claims: dict[str, Claim] = {}
+        self.counters: dict[str, Counter] = {}
+        self.newest_of: dict[tuple[str, str], str] = {}
 
-    def read_number(self, number_key: str, tenant: str) -> tuple[SendLog, Failures]:
+    def read(self, question: Question) -> View:
         with self.lock:
-            return (
-                self.logs.get(number_key, SendLog()),
-                self.failures.get((number_key, tenant), Failures()),
+            return View(
+                number=self.logs.get(question.number_key, SendLog()),
+                failures=self.failures.get((question.number_key, question.tenant), Failures()),
+                client=self.logs.get(question.client_key or "", SendLog()),
+                claim=self.claims.get(question.claim_key or ""),
+                counters={key: self.counters[key] for key in question.counters if key in self.counters},
             )
 
     def reserve(self, reservation: Reservation) -> None:
-        verification, read = reservation.verification, reservation.number_log
+        verification = reservation.verification
         with self.lock:
-            held = self.logs.get(verification.number_key, SendLog())
-            if held.version != read.version:
+            if reservation.number and self._moved(reservation.number):
                 raise LostRace
-            self.logs[verification.number_key] = SendLog((*read.sends, reservation.sent_at), read.version + 1)
+            if reservation.client and self._moved(reservation.client):
+                raise Moved
+            if reservation.claim and self._is_claimed(reservation.claim):
+                raise Moved
+            for share in reservation.shares:
+                if share.limit is not None and self.counters.get(share.key, Counter()).used >= share.limit:
+                    raise Moved
+            for entry in (reservation.number, reservation.client):
+                if entry:
+                    sends = (*entry.log.sends, reservation.sent_at)
+                    self.logs[entry.key] = SendLog(sends, entry.log.version + 1)
+            for share in reservation.shares:
+                self._count(share.key, used=1)
+            if reservation.claim:
+                self.claims[reservation.claim.key] = reservation.claim
+            if reservation.find_by_number:
+                self.newest_of[verification.number_key, verification.tenant] = verification.key
             self.verifications[verification.key] = verification
 
     def release(self, reservation: Reservation) -> None:
-        number_key = reservation.verification.number_key
         with self.lock:
-            held = self.logs[number_key]
-            left = tuple(at for at in held.sends if at != reservation.sent_at)
-            self.logs[number_key] = SendLog(left, held.version + 1)
+            for entry in (reservation.number, reservation.client):
+                if entry:
+                    held = self.logs[entry.key]
+                    left = tuple(at for at in held.sends if at != reservation.sent_at)
+                    self.logs[entry.key] = SendLog(left, held.version + 1)
+            for share in reservation.shares:
+                self._count(share.key, used=-1)
+            if reservation.claim:
+                del self.claims[reservation.claim.key]
             del self.verifications[reservation.verification.key]
 
-    def record_sent(self, key: str, provider: str, provider_ref: str) -> None:
+    def record_sent(self, key: str, provider: str, provider_ref: str, claim: Claim | None = None) -> None:
         self._change(key, provider=provider, provider_ref=provider_ref)
+        if claim:
+            self.claims[claim.key] = claim
 
-    def record_failed(self, key: str) -> None:
+    def record_failed(self, key: str, claim: Claim | None = None) -> None:
         self._change(key, state=State.FAILED)
+        if claim:
+            self.claims[claim.key] = claim
+
+    def record_answer(self, claim: Claim) -> None:
+        self.claims[claim.key] = claim
+
+    def newest(self, number_key: str, tenant: str) -> str | None:
+        return self.newest_of.get((number_key, tenant))
 
     def spend_guess(self, guess: Guess) -> Verification:
         with self.lock:
@@ -97,6 +135,19 @@ class MemoryStore:
                 held, state=State.VERIFIED, verified_at=now, verified_by=request_id
             )
             self.failures.pop((verification.number_key, verification.tenant), None)
+            for key in verification.counted_on:
+                self._count(key, used=-1, verified=1)
+
+    def _moved(self, entry: Entry) -> bool:
+        return self.logs.get(entry.key, SendLog()).version != entry.log.version
+
+    def _is_claimed(self, claim: Claim) -> bool:
+        held = self.claims.get(claim.key)
+        return held is not None and held.expires_at > claim.claimed_at
+
+    def _count(self, key: str, used: int = 0, verified: int = 0) -> None:
+        held = self.counters.get(key, Counter())
+        self.counters[key] = Counter(held.used + used, held.verified + verified)
 
     def _change(self, key: str, **changes: Any) -> None:
         with self.lock:

@@ -25,9 +25,11 @@ def resource(name: str) -> dict[str, Any]:
 def environment(**parameters: str) -> dict[str, str]:
     """The functions' environment, made from the template with these parameters and the defaults of the rest.
 
-    A reference to a resource becomes the resource's name.
+    Which countries are sent to has no default; here it is all of them. A reference to a resource
+    becomes the resource's name.
     """
     known = template()["Parameters"]
+    parameters = {"AllowedCountries": "*"} | parameters
 
     def value(given: Any) -> str:
         if not isinstance(given, dict):

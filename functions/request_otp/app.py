@@ -21,6 +21,8 @@ def _request(event: http.Event, caller: Caller) -> http.Body:
         locale=body.get("locale"),
         purpose=body.get("purpose"),
         session_id=body.get("sessionId"),
+        client_ip=body.get("clientIp"),
+        idempotency_key=http.idempotency_key(event),
     )
     requested = wiring.service().request(asked, caller)
     return {

@@ -15,7 +15,7 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 def _verify(event: http.Event, caller: Caller) -> http.Body:
     body = http.read_body(event, "VerifyOtp")
     asked = VerifyOtp(
-        verification_id=body["verificationId"],
+        verification_id=body.get("verificationId"),
         otp=body["otp"],
         phone_number=body.get("phoneNumber"),
         session_id=body.get("sessionId"),
@@ -26,6 +26,7 @@ def _verify(event: http.Event, caller: Caller) -> http.Body:
         "message": "The code is right.",
         "verificationId": verified.verification_id,
         "phoneNumber": verified.phone_number,
+        "purpose": verified.purpose,
         "verifiedAt": http.iso(verified.verified_at),
     }
-    return answer if verified.purpose is None else answer | {"purpose": verified.purpose}
+    return {name: value for name, value in answer.items() if value is not None}

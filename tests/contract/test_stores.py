@@ -1,7 +1,8 @@
 """One suite for every store: the one in memory that the unit tests use, and DynamoDB."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -9,8 +10,10 @@ import pytest
 from moto import mock_aws
 
 from sms_otp import errors
+from sms_otp.budgets import Counter, Share
+from sms_otp.idempotency import Answer, Claim
 from sms_otp.limits import DAY, SECOND, Failures, GuessPolicy
-from sms_otp.ports import LostRace, Reservation, SendLog, Store
+from sms_otp.ports import Entry, LostRace, Moved, Question, Reservation, SendLog, Store, View
 from sms_otp.service import Policy
 from sms_otp.store import DynamoStore
 from sms_otp.verification import Guess, Verification
@@ -38,12 +41,19 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 @pytest.fixture
 def guesses(policy: Policy) -> GuessPolicy:
-    return policy.guesses
+    return policy.admission.guesses
 
 
-def reserve(store: Store, log: SendLog | None = None, sent_at: int = NOW_MS, **changes: Any) -> Reservation:
+def reserve(
+    store: Store,
+    log: SendLog | None = None,
+    sent_at: int = NOW_MS,
+    extra: Mapping[str, Any] = MappingProxyType({}),
+    **changes: Any,
+) -> Reservation:
     verification = a_verification(**{"provider": None, "provider_ref": None} | changes)
-    reservation = Reservation(verification, log or SendLog(), sent_at, keep_until=NOW + 1000)
+    number = Entry(verification.number_key, log or SendLog(), NOW + 1000)
+    reservation = Reservation(verification, sent_at, number, **extra)
     store.reserve(reservation)
     return reservation
 
@@ -67,15 +77,15 @@ def guess(verification: Verification, **changes: Any) -> Guess:
 
 
 def test_a_number_that_was_never_sent_to_has_no_history(store: Store) -> None:
-    assert store.read_number("a-number", "tenant-a") == (SendLog(), Failures())
+    assert store.read(Question("a-number", "tenant-a", "a-client", "a-claim", ("a-counter",))) == View()
 
 
 def test_a_reservation_counts_the_send_and_moves_the_version(store: Store) -> None:
     verification = reserve(store).verification
-    log, _ = store.read_number(verification.number_key, "any tenant")
+    log = store.read(Question(verification.number_key, "any tenant")).number
     assert (log.sends, log.version) == ((NOW_MS,), 1)
     reserve(store, SendLog(log.sends, log.version), NOW_MS + 1, key="b")
-    log, _ = store.read_number(verification.number_key, "any tenant")
+    log = store.read(Question(verification.number_key, "any tenant")).number
     assert (sorted(log.sends), log.version) == ([NOW_MS, NOW_MS + 1], 2)
 
 
@@ -90,7 +100,7 @@ def test_a_reservation_on_a_history_that_has_moved_is_a_lost_race_and_stores_not
 def test_a_released_reservation_leaves_no_send_and_no_verification(store: Store) -> None:
     reservation = reserve(store)
     store.release(reservation)
-    log, _ = store.read_number(reservation.verification.number_key, "tenant-a")
+    log = store.read(Question(reservation.verification.number_key, "tenant-a")).number
     assert log.sends == ()
     assert log.version == 2, "whoever read before the release must read again"
     with pytest.raises(errors.VerificationNotFound):
@@ -174,15 +184,15 @@ def test_consuming_clears_the_failures_of_the_number_at_that_tenant_alone(
     for tenant in ("tenant-a", "tenant-b"):
         store.spend_number_guess(verification.number_key, tenant, NOW_MS, guesses)
     store.consume(verification, "r", NOW)
-    assert store.read_number(verification.number_key, "tenant-a")[1].count == 0
-    assert store.read_number(verification.number_key, "tenant-b")[1].count == 1
+    assert store.read(Question(verification.number_key, "tenant-a")).failures.count == 0
+    assert store.read(Question(verification.number_key, "tenant-b")).failures.count == 1
 
 
 def test_a_consumption_that_is_refused_clears_no_failures(store: Store, guesses: GuessPolicy) -> None:
     verification = pending(store)
     store.spend_number_guess(verification.number_key, "tenant-a", NOW_MS, guesses)
     assert outcome(lambda: store.consume(verification, "r", verification.expires_at)) == "OTP_EXPIRED"
-    assert store.read_number(verification.number_key, "tenant-a")[1].count == 1
+    assert store.read(Question(verification.number_key, "tenant-a")).failures.count == 1
 
 
 def test_the_wait_of_a_number_grows_as_the_policy_says_to_the_millisecond(
@@ -200,7 +210,7 @@ def test_the_wait_of_a_number_grows_as_the_policy_says_to_the_millisecond(
             assert refused.value.retry_after == 1
         now += wait
         assert spend(now) == "ok"
-    assert store.read_number("n", "t")[1] == Failures(20, now)
+    assert store.read(Question("n", "t")).failures == Failures(20, now)
 
 
 def test_the_hundredth_failure_in_a_row_disables_the_number(store: Store, guesses: GuessPolicy) -> None:
@@ -211,4 +221,89 @@ def test_the_hundredth_failure_in_a_row_disables_the_number(store: Store, guesse
     with pytest.raises(errors.NumberLocked) as refused:
         store.spend_number_guess("n", "t", now + 365 * DAY, guesses)
     assert refused.value.reason == "disabled"
-    assert store.read_number("n", "t")[1].count == 100
+    assert store.read(Question("n", "t")).failures.count == 100
+
+
+def shares(limit: int | None, *keys: str) -> dict[str, Any]:
+    return {"shares": tuple(Share(key, limit, NOW + 1000) for key in keys)}
+
+
+def counters(store: Store, *keys: str) -> dict[str, Counter]:
+    return dict(store.read(Question("n", "t", counters=keys)).counters)
+
+
+def test_a_share_is_spent_up_to_its_limit_and_not_once_more(store: Store) -> None:
+    for index in range(3):
+        reserve(store, key=f"k{index}", number_key=f"n{index}", extra=shares(3, "D#day#0"))
+    with pytest.raises(Moved):
+        reserve(store, key="k3", number_key="n3", extra=shares(3, "D#day#0"))
+    assert counters(store, "D#day#0") == {"D#day#0": Counter(used=3)}
+    assert store.read(Question("n3", "tenant-a")).number == SendLog(), "nothing of a refused send is stored"
+
+
+def test_a_share_without_a_limit_is_counted_and_never_refused(store: Store) -> None:
+    for index in range(3):
+        reserve(store, key=f"k{index}", number_key=f"n{index}", extra=shares(None, "B#US#hour#0"))
+    assert counters(store, "B#US#hour#0") == {"B#US#hour#0": Counter(used=3)}
+
+
+def test_a_verification_takes_its_own_send_out_of_the_unverified_ones(store: Store) -> None:
+    keys = ("B#US#hour#0", "B#US#day#0")
+    verification = pending(store, counted_on=keys, extra=shares(None, *keys, "D#day#0"))
+    store.consume(verification, "r", NOW)
+    assert counters(store, *keys, "D#day#0") == {
+        "B#US#hour#0": Counter(used=0, verified=1),
+        "B#US#day#0": Counter(used=0, verified=1),
+        "D#day#0": Counter(used=1),
+    }
+
+
+def test_a_client_whose_log_has_moved_makes_the_send_be_decided_anew(store: Store) -> None:
+    client = Entry("a-client", SendLog(), NOW + 1000)
+    reserve(store, extra={"client": client})
+    assert store.read(Question("n", "t", "a-client")).client == SendLog((NOW_MS,), 1)
+    with pytest.raises(Moved):
+        reserve(store, key="b", number_key="b", extra={"client": client})
+
+
+def test_a_release_gives_back_everything_that_was_reserved(store: Store) -> None:
+    claim = Claim("a-claim", "print", "nonce", NOW)
+    client = Entry("a-client", SendLog(), NOW + 1000)
+    reservation = reserve(store, extra={"client": client, "claim": claim, **shares(5, "D#day#0")})
+    store.release(reservation)
+    view = store.read(Question(reservation.verification.number_key, "t", "a-client", "a-claim", ("D#day#0",)))
+    assert (view.number.sends, view.client.sends, view.claim) == ((), (), None)
+    assert view.counters == {"D#day#0": Counter(used=0)}
+
+
+def test_a_key_is_claimed_once_until_it_is_free_again(store: Store) -> None:
+    first = Claim("a-claim", "print", "nonce", NOW)
+    reserve(store, extra={"claim": first})
+    assert store.read(Question("n", "t", claim_key="a-claim")).claim == first
+    late = dataclasses.replace(first, nonce="another", claimed_at=first.expires_at - 1)
+    with pytest.raises(Moved):
+        reserve(store, key="b", number_key="b", extra={"claim": late})
+    again = dataclasses.replace(first, nonce="another", claimed_at=first.expires_at)
+    reserve(store, key="c", number_key="c", extra={"claim": again})
+    assert store.read(Question("n", "t", claim_key="a-claim")).claim == again
+
+
+@pytest.mark.parametrize("settle", ["sent", "failed", "unknown"])
+def test_the_answer_of_a_request_is_kept_whatever_became_of_its_send(store: Store, settle: str) -> None:
+    claim = Claim("a-claim", "print", "nonce", NOW)
+    key = reserve(store, extra={"claim": claim}).verification.key
+    answered = dataclasses.replace(claim, answer=Answer(NOW + 300, 30, None if settle == "sent" else "E"))
+    if settle == "sent":
+        store.record_sent(key, "infobip", "ref", answered)
+    elif settle == "failed":
+        store.record_failed(key, answered)
+    else:
+        store.record_answer(answered)
+    assert store.read(Question("n", "t", claim_key="a-claim")).claim == answered
+
+
+def test_the_newest_verification_of_a_number_is_found_at_its_own_tenant(store: Store) -> None:
+    verification = reserve(store, extra={"find_by_number": True}).verification
+    reserve(store, SendLog((NOW_MS,), 1), NOW_MS + 1, extra={"find_by_number": True}, key="newer")
+    assert store.newest(verification.number_key, "tenant-a") == "newer"
+    assert store.newest(verification.number_key, "tenant-b") is None

@@ -14,6 +14,7 @@ from botocore.config import Config
 from sms_otp import providers
 from sms_otp.config import Settings
 from sms_otp.providers.base import Provider
+from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.router import Router
 from sms_otp.service import Service
 from sms_otp.store import DynamoStore
@@ -33,10 +34,11 @@ class Vault:
     """Hands out the sandbox's credentials."""
 
     def __init__(self, sandbox_url: str) -> None:
-        self._credentials = credentials(sandbox_url)
+        self._credentials: Mapping[str, Any] = credentials(sandbox_url)
 
     def credentials(self, provider: str) -> Mapping[str, str]:
-        return self._credentials[provider]
+        fields: Mapping[str, str] = self._credentials[provider]
+        return fields
 
     def forget_credentials(self) -> None:
         """They are never rotated."""
@@ -85,7 +87,7 @@ def service(dynamodb: Any, sandbox: str) -> Service:
     return Service(
         policy=policy(settings),
         store=DynamoStore(dynamodb, TABLE),
-        providers=Router(settings.provider_order, Vault(sandbox), build),
+        providers=Router(settings.provider_order, Vault(sandbox), build, FixedCodes({})),
         pepper=lambda: PEPPER,
         clock=StepClock(),
         tell=lambda *_, **__: None,

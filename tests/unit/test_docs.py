@@ -1,4 +1,4 @@
-"""What the documents name exists: files, targets, parameters, paths, codes and modules."""
+"""What the documents name exists: files, targets, parameters, paths and codes."""
 
 import ast
 import json
@@ -19,8 +19,11 @@ CORE = ROOT / "layers/core/sms_otp"
 
 BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-MAKE = re.compile(r"(?:`|^ *)make ([a-z][a-z-]*)", re.MULTILINE)
+MAKE_QUOTED = re.compile(r"`make ([a-z-]+)")
+MAKE_TYPED = re.compile(r"^ *make ([a-z-]+)", re.MULTILINE)
 QUOTED = re.compile(r"`([^`\n]+)`")
+FOLDERS = r"(functions|layers|local|docs|tests|events|\.ci)"
+FILE = re.compile(FOLDERS + r"(/[\w.-]+)+|[\w./-]+\.(py|yaml|toml|txt|in|md)")
 CURLED = re.compile(r'"\$API(/[^"?]*)')
 
 
@@ -77,56 +80,6 @@ def make_variables() -> set[str]:
     return set(re.findall(r"^([A-Z_]+) \??=", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
-def module_name(path: Path) -> str:
-    return path.parent.name if path.name == "__init__.py" else path.stem
-
-
-def imported(path: Path, modules: set[str]) -> set[str]:
-    """The modules of `sms_otp` that a file imports, wherever in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sms_otp":
-            package = (node.module or "").rpartition(".")[2]
-            names = (
-                {alias.name for alias in node.names} & modules
-                if package in ("sms_otp", "providers")
-                else set()
-            )
-            found |= names or {package}
-    return found
-
-
-def imports() -> dict[str, set[str]]:
-    """Of each module, and of all handlers together, the modules that it imports."""
-    files = [path for path in CORE.rglob("*.py") if path != CORE / "__init__.py"]
-    modules = {module_name(path) for path in files}
-    graph = {module_name(path): imported(path, modules) for path in files}
-    handlers = [imported(path, modules) for path in (ROOT / "functions").rglob("*.py")]
-    return {**graph, "handlers": set().union(*handlers)}
-
-
-def drawn() -> dict[str, set[str]]:
-    """The arrows of the module map."""
-    graph: dict[str, set[str]] = {}
-    (picture,) = [
-        block for block in blocks(ROOT / "docs/architecture.md", "mermaid") if "handlers -->" in block
-    ]
-    for line in picture.splitlines()[1:]:
-        source, _, targets = line.partition("-->")
-        graph.setdefault(source.strip(), set()).update(target.strip() for target in targets.split("&"))
-    return graph
-
-
-def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
-    seen: set[str] = set()
-    waiting = [start]
-    while waiting:
-        new = graph.get(waiting.pop(), set()) - seen
-        seen |= new
-        waiting.extend(new)
-    return seen
-
-
 @each_document()
 def test_every_relative_link_leads_somewhere(document: Path) -> None:
     for link in LINK.findall(BLOCK.sub("", document.read_text())):
@@ -141,7 +94,8 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
 
 @each_document()
 def test_every_make_target_exists(document: Path) -> None:
-    assert set(MAKE.findall(document.read_text())) <= make_targets()
+    typed = "".join(blocks(document, ""))
+    assert {*MAKE_QUOTED.findall(document.read_text()), *MAKE_TYPED.findall(typed)} <= make_targets()
 
 
 @each_document()
@@ -160,13 +114,9 @@ def test_every_name_in_capitals_is_an_error_code_or_a_variable(document: Path) -
 
 @each_document()
 def test_every_file_named_exists(document: Path) -> None:
-    named = {
-        word
-        for word in quoted(document)
-        if re.fullmatch(r"[\w.-]+(/[\w.-]+)+|[\w-]+\.(py|yaml|txt|md|in)", word)
-    }
-    for name in named:
-        assert (ROOT / name).exists() or (CORE / name).exists() or "://" in name or "/json" in name, name
+    for word in quoted(document):
+        if FILE.fullmatch(word):
+            assert (ROOT / word).exists() or (CORE / word).exists(), word
 
 
 def test_every_path_that_the_readme_calls_is_one_of_the_api() -> None:
@@ -199,19 +149,3 @@ def test_decisions_are_numbered_without_a_gap_and_say_all_that_is_asked() -> Non
         for heading in ("Context", "Decision", "Consequences"):
             assert f"\n## {heading}\n" in text, record.name
         assert re.search("\n## (Alternatives|Left out)\n", text), record.name
-
-
-def test_every_arrow_of_the_module_map_is_an_import() -> None:
-    actual = imports()
-    for module, targets in drawn().items():
-        assert targets <= actual[module], module
-
-
-def test_every_import_follows_the_arrows_of_the_module_map() -> None:
-    for module, targets in imports().items():
-        assert targets <= reachable(drawn(), module), module
-
-
-def test_the_arrows_of_the_module_map_never_lead_back() -> None:
-    for module in drawn():
-        assert module not in reachable(drawn(), module)

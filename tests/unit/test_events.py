@@ -88,7 +88,7 @@ def outcome(name: str) -> str:
         ("request_otp-malformed_json", "INVALID_REQUEST"),
         ("request_otp-base64", "ok"),
         ("verify_otp-code", "ok"),
-        ("verify_otp-wrong_form", "ok"),  # its form is the service's to judge, by the deployment's code length
+        ("verify_otp-wrong_form", "ok"),  # its form is judged later, by the deployment's code length
         ("verify_otp-unknown_id", "ok"),
     ],
 )

@@ -9,9 +9,11 @@ from sms_otp.clock import Deadline
 from sms_otp.errors import ServiceMisconfigured
 from sms_otp.phone import PhoneNumber
 from sms_otp.providers.base import Channel, Check, Misconfigured, Sent
+from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.router import Router
 
 TO = PhoneNumber("+14155550123", "US")
+TESTS = FixedCodes({"+14155550100": "246810"})
 
 
 class Vault:
@@ -61,7 +63,7 @@ def _nobody_was_asked() -> None:
 
 
 def router(vault: Vault, right_key: str = "old-key", order: tuple[str, ...] = ("infobip", "sinch")) -> Router:
-    return Router(order, vault, lambda _, credentials: KeyedProvider(credentials, right_key))
+    return Router(order, vault, lambda _, credentials: KeyedProvider(credentials, right_key), TESTS)
 
 
 def send(asked: Router) -> tuple[str, Sent]:
@@ -88,7 +90,7 @@ def test_a_provider_is_built_once_for_the_same_credentials() -> None:
         built.append(name)
         return KeyedProvider(credentials, "old-key")
 
-    asked = Router(("infobip",), Vault(), build)
+    asked = Router(("infobip",), Vault(), build, TESTS)
     for _ in range(3):
         send(asked)
     assert built == ["infobip"]
@@ -117,3 +119,22 @@ def test_an_empty_order_is_a_misconfiguration() -> None:
     with pytest.raises(ServiceMisconfigured) as refused:
         router(Vault(), order=())
     assert refused.value.reason == "environment variable PROVIDER_ORDER"
+
+
+@pytest.mark.parametrize(
+    ("ref", "otp", "expected"),
+    [
+        ("+14155550100", "246810", Check.CORRECT),
+        ("+14155550100", "246811", Check.WRONG),
+        ("+14155550199", "246810", Check.UNKNOWN),
+    ],
+)
+def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
+    ref: str, otp: str, expected: Check
+) -> None:
+    asked = router(Vault())
+    to = PhoneNumber("+14155550100", "ZZ", is_test=True)
+    sent = asked.send(to, channel=Channel.SMS, locale=None, reference="r", deadline=Deadline(5))
+    assert sent == ("test", Sent(ref="+14155550100"))
+    assert asked.check("test", ref, otp, channel=Channel.SMS, deadline=Deadline(5)) is expected
+    assert KeyedProvider.asked == []

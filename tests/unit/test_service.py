@@ -9,7 +9,7 @@ import pytest
 from sms_otp import errors
 from sms_otp.clock import Deadline
 from sms_otp.phone import PhoneNumber
-from sms_otp.ports import StoreError
+from sms_otp.ports import Question, StoreError, View
 from sms_otp.providers.base import (
     Ambiguous,
     Check,
@@ -190,7 +190,7 @@ def test_a_number_that_failed_too_often_must_wait_and_a_new_code_does_not_help(w
 def test_the_failures_of_one_tenant_do_not_lock_the_number_at_another(world: World) -> None:
     for _ in range(5):
         world.store.spend_number_guess(
-            number_key(NUMBER), "tenant-a", int(world.clock() * 1000), world.service.policy.guesses
+            number_key(NUMBER), "tenant-a", int(world.clock() * 1000), world.service.policy.admission.guesses
         )
     assert outcome(world.request) == "NUMBER_LOCKED"
     assert outcome(lambda: world.request(tenant="tenant-b")) == "ok"
@@ -206,15 +206,15 @@ def test_sends_to_a_number_are_counted_whoever_asks(world: World) -> None:
 
 
 def test_a_lost_race_is_an_answer_and_nothing_is_sent(world: World) -> None:
-    read = world.store.read_number
+    read = world.store.read
 
-    def read_then_lose(key: str, tenant: str) -> Any:
-        found = read(key, tenant)
-        world.store.read_number = read  # type: ignore[method-assign] # the other request reads as usual
+    def read_then_lose(question: Question) -> View:
+        found = read(question)
+        world.store.read = read  # type: ignore[method-assign] # the other request reads as usual
         world.request()
         return found
 
-    world.store.read_number = read_then_lose  # type: ignore[method-assign, assignment] # one interleaving
+    world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
     with pytest.raises(errors.RateLimited) as refused:
         world.service.request(RequestOtp(NUMBER), world.caller())
     assert refused.value.retry_after == 30
@@ -290,7 +290,7 @@ def test_each_word_of_a_provider_other_than_yes_is_a_refusal(
     assert world.verify(verification_id) == expected
 
 
-STORE_STEPS = ["read_number", "reserve", "record_sent", "spend_guess", "spend_number_guess", "consume"]
+STORE_STEPS = ["read", "reserve", "record_sent", "spend_guess", "spend_number_guess", "consume"]
 
 
 @pytest.mark.parametrize("step", STORE_STEPS)
@@ -314,7 +314,7 @@ def test_a_store_that_fails_at_any_step_verifies_nobody_and_sends_at_most_once(
     requested = attempt(world.request)
     verified = attempt(lambda: world.service.verify(VerifyOtp(verification_id, "123456"), world.caller()))
     assert [requested, verified].count(False) == 1, "exactly the use case that takes this step fails"
-    assert world.sends() - sends == (step not in ("read_number", "reserve"))
+    assert world.sends() - sends == (step not in ("read", "reserve"))
 
 
 def test_every_event_carries_the_number_only_as_an_object_that_hides_it(world: World) -> None:

@@ -5,8 +5,9 @@ Nothing is read at import: a handler asks for `settings()`, a test builds `Setti
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -43,18 +44,41 @@ class Settings:
     failure_wait_seconds: int
     failure_wait_max_seconds: int
     failures_before_disabled: int
+    trust_client_ip: bool
+    """Whether `clientIp` in a body is the backend's word on its own client."""
+    client_sends_per_hour: int
+    client_sends_per_day: int
+    daily_send_cap: int
+
+    allowed_countries: tuple[str, ...]
+    """ISO 3166-1 alpha-2 codes, or `*` for all."""
+    pumping_guard: str
+    """`off`, `record` or `enforce`."""
+    country_unverified_per_hour: int
+    country_unverified_per_day: int
+    block_unverified_per_hour: int
+
+    require_verification_id: bool
+    test_numbers: Mapping[str, str] = field(repr=False)
+    """Fixed codes by E.164 number. Never where `stage` is `prod`."""
+    test_numbers_end: int
+    """Seconds since the epoch, from which they are numbers like any other; 0 where there are none."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Raises `ServiceMisconfigured`, naming the variable that is missing or malformed."""
         values: dict[str, Any] = {}
-        for field in fields(cls):
-            variable = field.name.upper()
+        for known in fields(cls):
+            variable = known.name.upper()
             try:
-                values[field.name] = _PARSERS[field.type](environment[variable])
+                parse = _BY_NAME.get(known.name) or _BY_TYPE[known.type]
+                values[known.name] = parse(environment[variable])
             except (KeyError, ValueError) as error:
                 raise ServiceMisconfigured(reason=f"environment variable {variable}") from error
-        return cls(**values)
+        chosen = cls(**values)
+        if chosen.test_numbers and (chosen.stage == "prod" or not chosen.test_numbers_end):
+            raise ServiceMisconfigured(reason="environment variable TEST_NUMBERS")
+        return chosen
 
 
 def _flag(text: str) -> bool:
@@ -67,7 +91,29 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-_PARSERS: dict[Any, Any] = {str: str, int: int, bool: _flag, tuple[str, ...]: _words}
+def _codes(text: str) -> Mapping[str, str]:
+    return dict(_pair(word) for word in _words(text))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    number, separator, code = text.partition("=")
+    if not separator or not code.isdigit():
+        raise ValueError("not number=code")
+    return number, code
+
+
+def _date(text: str) -> int:
+    return int(datetime.fromisoformat(f"{text}T00:00:00+00:00").timestamp()) if text else 0
+
+
+_BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
+    str: str,
+    int: int,
+    bool: _flag,
+    tuple[str, ...]: _words,
+    Mapping[str, str]: _codes,
+}
+_BY_NAME: Mapping[str, Callable[[str], Any]] = {"test_numbers_end": _date}
 
 
 @cache

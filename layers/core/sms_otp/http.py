@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -45,6 +46,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
 TOLD_AS_INTERNAL = "SERVICE_MISCONFIGURED"
 """Told apart from INTERNAL_ERROR in the log, not to the caller."""
 
+_IDEMPOTENCY_KEY = re.compile("[!-~]{1,255}")
+
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 DEFAULT_RETRY_AFTER = 1
 
@@ -61,7 +64,7 @@ def answer(
         tenant = _tenant(event, settings())
         observability.begin(request_id, context.aws_request_id, tenant)
         deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
-        body = handle(event, Caller(tenant, request_id, deadline))
+        body = handle(event, Caller(tenant, request_id, deadline, _source_ip(event)))
     except errors.OtpError as error:
         _tell_refusal(error)
         return _problem(error, request_id)
@@ -89,13 +92,24 @@ def read_body(event: Event, schema: str) -> Body:
     return body
 
 
+def idempotency_key(event: Event) -> str | None:
+    """The header of that name: 1 to 255 visible ASCII characters. Raises `InvalidRequest`."""
+    key = header(event, "idempotency-key")
+    if not key:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        detail = "1 to 255 visible ASCII characters"
+        raise errors.InvalidRequest(errors=[{"pointer": "Idempotency-Key", "detail": detail}])
+    return key
+
+
 def iso(seconds: int) -> str:
     """RFC 3339 in UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _raw_body(event: Event) -> bytes:
-    content_type = _header(event, "content-type").lower().replace(" ", "")
+    content_type = header(event, "content-type").lower().replace(" ", "")
     if content_type.split(";")[0] != "application/json" or content_type.partition(";")[2] not in (
         "",
         "charset=utf-8",
@@ -113,7 +127,8 @@ def _raw_body(event: Event) -> bytes:
         raise ValueError("not base64") from None
 
 
-def _header(event: Event, name: str) -> str:
+def header(event: Event, name: str) -> str:
+    """The value of a header, whatever its case; empty if there is none. `name` in lower case."""
     for key, value in (event.get("headers") or {}).items():
         if key.lower() == name:
             return str(value)
@@ -145,8 +160,13 @@ def _tenant(event: Event, settings: Settings) -> str:
         # The local stack checks keys but does not say which one it was, and `sam local` has none.
         from sms_otp import keys
 
-        return "local-" + keys.verification_key(_header(event, "x-api-key"))[:16]
+        return "local-" + keys.verification_key(header(event, "x-api-key"))[:16]
     raise errors.ServiceMisconfigured(reason="no API key id in the request")
+
+
+def _source_ip(event: Event) -> str:
+    """The address that called API Gateway, as it saw it: headers are the caller's own word."""
+    return str(((event.get("requestContext") or {}).get("identity") or {}).get("sourceIp", ""))
 
 
 def _tell_refusal(error: errors.OtpError) -> None:

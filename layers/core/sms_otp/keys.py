@@ -5,6 +5,7 @@ digits are tried in seconds, so everything derived from one is keyed with the pe
 this deployment that the table never holds.
 """
 
+import base64
 import hashlib
 import hmac
 import secrets
@@ -20,9 +21,15 @@ def verification_key(verification_id: str) -> str:
     return hashlib.sha256(verification_id.encode()).hexdigest()
 
 
-def session_hash(verification_id: str, session_id: str) -> str:
-    """Binds a session to its verification, salted by the verificationId that the table does not hold."""
-    return hmac.digest(verification_id.encode(), session_id.encode(), "sha256").hex()
+def derived_verification_id(pepper: str, nonce: str) -> str:
+    """A verificationId that can be made again from a stored nonce, by whoever has the pepper: 192 bits of HMAC."""
+    made = hmac.digest(pepper.encode(), f"verification:{nonce}".encode(), "sha256")
+    return base64.urlsafe_b64encode(made[:24]).decode()
+
+
+def session_hash(verification_key: str, session_id: str) -> str:
+    """Binds a session to one verification. The session's id is the caller's, and is to be unguessable."""
+    return hmac.digest(verification_key.encode(), session_id.encode(), "sha256").hex()
 
 
 def keyed(pepper: str, kind: str, value: str) -> str:

@@ -9,6 +9,8 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 """ITU-T E.164: a plus sign and at most 15 digits, none of them a zero in front. ASCII alone, because
 libphonenumber also takes full-width and Arabic digits, letters, extensions and invisible characters."""
 
+_MEXICAN_MOBILE = re.compile(r"\+521([0-9]{10})")
+
 
 @dataclass(frozen=True, slots=True)
 class PhoneNumber:
@@ -17,6 +19,8 @@ class PhoneNumber:
     e164: str
     country: str
     """ISO 3166-1 alpha-2, as libphonenumber tells it."""
+    is_test: bool = False
+    """Whether its code is fixed by a parameter; no provider is asked about it."""
 
     @property
     def digits(self) -> str:
@@ -40,13 +44,12 @@ def parse(text: str) -> PhoneNumber:
     Raises `InvalidPhoneNumber` if it is not E.164 or no number of its country's plan, and
     `DestinationNotAllowed` if it is of a kind that no code is sent to.
     """
-    if not E164.fullmatch(text):
-        raise InvalidPhoneNumber
+    spelled = canonical(text)
     # A quarter of this package's import time is not spent by functions that never parse a number.
     import phonenumbers
 
     try:
-        number = phonenumbers.parse(text)
+        number = phonenumbers.parse(spelled)
     except phonenumbers.NumberParseException:
         raise InvalidPhoneNumber from None
     country = phonenumbers.region_code_for_number(number)
@@ -62,10 +65,15 @@ def parse(text: str) -> PhoneNumber:
 
 
 def canonical(text: str) -> str:
-    """The spelling under which a verification's number is stored, for comparison. Never a reason to send."""
+    """The one spelling of a subscriber's number. Raises `InvalidPhoneNumber` if `text` is not E.164.
+
+    Mexico dropped the 1 that stood before its mobile numbers, and both are still dialled. Argentina's
+    and Italy's second spellings need no rule: without its 9 an Argentine number is a fixed line, and
+    without its 0 an Italian one is none at all, so neither is sent to.
+    """
     if not E164.fullmatch(text):
         raise InvalidPhoneNumber
-    return text
+    return _MEXICAN_MOBILE.sub(r"+52\1", text)
 
 
 def mask(e164: str) -> str:

@@ -1,8 +1,11 @@
 """What the use cases ask of the outside, and the records that cross the line."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from sms_otp.budgets import Counter, Share
+from sms_otp.idempotency import Claim
 from sms_otp.limits import Failures, GuessPolicy
 from sms_otp.verification import Guess, Verification
 
@@ -16,20 +19,58 @@ class SendLog:
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
-    """Everything that must be stored, in one step, before a code is sent."""
+class Question:
+    """What must be known before a send is decided: the keys of everything that has a say in it."""
 
-    verification: Verification
-    number_log: SendLog
-    """The number's log as it was read; the store adds `sent_at` to it."""
-    sent_at: int
-    """Milliseconds; what `release` takes out again."""
+    number_key: str
+    tenant: str
+    client_key: str | None = None
+    claim_key: str | None = None
+    counters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What was found, all of it strongly consistent. What is not there is empty."""
+
+    number: SendLog = SendLog()
+    failures: Failures = Failures()
+    client: SendLog = SendLog()
+    claim: Claim | None = None
+    counters: Mapping[str, Counter] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One more send in a log: `log` as it was read, less what no window remembers."""
+
+    key: str
+    log: SendLog
     keep_until: int
     """Seconds; when the log may be forgotten."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Everything that must be stored, in one step, before a code is sent."""
+
+    verification: Verification
+    sent_at: int
+    """Milliseconds; what `release` takes out of the logs again."""
+    number: Entry | None = None
+    client: Entry | None = None
+    shares: tuple[Share, ...] = ()
+    claim: Claim | None = None
+    find_by_number: bool = False
+    """Whether this becomes the number's newest verification at its tenant, to be found by `newest`."""
+
+
 class LostRace(Exception):
     """Another request for the same number reserved first. An answer, not a reason to try again."""
+
+
+class Moved(Exception):
+    """Something else moved since it was read: a client's log, a shard, a claim. Read again and decide again."""
 
 
 class StoreError(Exception):
@@ -43,24 +84,35 @@ class StoreError(Exception):
 class Store(Protocol):
     """The state of verifications and of numbers. Each method is one step that holds or does not."""
 
-    def read_number(self, number_key: str, tenant: str) -> tuple[SendLog, Failures]:
-        """The number's sends, whoever asked, and its failures at this tenant. Strongly consistent."""
+    def read(self, question: Question) -> View:
+        """Everything that has a say in a send."""
         ...
 
     def reserve(self, reservation: Reservation) -> None:
-        """Store the send and its verification. Raises `LostRace` if the log moved since it was read."""
+        """Store a send and its verification, if nothing moved since it was decided.
+
+        Raises `LostRace` if the number's log did, `Moved` if anything else did; nothing is stored then.
+        """
         ...
 
     def release(self, reservation: Reservation) -> None:
         """Undo a reservation whose code was certainly not sent."""
         ...
 
-    def record_sent(self, key: str, provider: str, provider_ref: str) -> None:
-        """Name the provider that holds the code and its handle."""
+    def record_sent(self, key: str, provider: str, provider_ref: str, claim: Claim | None = None) -> None:
+        """Name the provider that holds the code and its handle, and the answer to repetitions of the request."""
         ...
 
-    def record_failed(self, key: str) -> None:
+    def record_failed(self, key: str, claim: Claim | None = None) -> None:
         """The provider refuses this number for good: the verification can never succeed."""
+        ...
+
+    def record_answer(self, claim: Claim) -> None:
+        """Keep the answer for repetitions of a request whose send has an unknown outcome."""
+        ...
+
+    def newest(self, number_key: str, tenant: str) -> str | None:
+        """The key of the number's newest verification at this tenant."""
         ...
 
     def spend_guess(self, guess: Guess) -> Verification:
@@ -78,8 +130,9 @@ class Store(Protocol):
         ...
 
     def consume(self, verification: Verification, request_id: str, now: int) -> None:
-        """Turn a pending, unexpired verification into a verified one, once, and clear the number's failures.
+        """Turn a pending, unexpired verification into a verified one, once; `now` in seconds.
 
-        Recognises its own earlier success by `request_id`. Raises the refusal otherwise. `now` in seconds.
+        In the same step the number's failures are cleared and its send no longer counts as unverified.
+        Recognises its own earlier success by `request_id`. Raises the refusal otherwise.
         """
         ...

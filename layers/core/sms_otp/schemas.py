@@ -36,7 +36,8 @@ VERIFY_OTP: Schema = {
     "title": "VerifyOtp",
     "type": "object",
     "additionalProperties": False,
-    "required": ["verificationId", "otp"],
+    "required": ["otp"],
+    "anyOf": [{"required": ["verificationId"]}, {"required": ["phoneNumber"]}],
     "properties": {
         "verificationId": _IDENTIFIER,
         "otp": {"type": "string", "minLength": 1, "maxLength": 16},

@@ -1,25 +1,35 @@
 """The use cases. They know no HTTP and no boto3; what they need of the outside, they are handed."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from sms_otp import errors, keys, limits, phone
+from sms_otp import errors, idempotency, keys, phone
+from sms_otp.admission import Admission, AdmissionPolicy, Admitted
+from sms_otp.clients import network_of
 from sms_otp.clock import Clock, Deadline
-from sms_otp.limits import SECOND, GuessPolicy, SendPolicy, whole_seconds
+from sms_otp.guard import History
+from sms_otp.idempotency import Answer, Claim
+from sms_otp.limits import SECOND
 from sms_otp.phone import PhoneNumber
-from sms_otp.ports import LostRace, Reservation, Store, StoreError
+from sms_otp.ports import LostRace, Moved, Reservation, Store, StoreError, View
 from sms_otp.providers.base import Ambiguous, Channel, Check, ProviderError, Refused, Sent
 from sms_otp.verification import Guess, Verification
+
+RESERVE_TRIES = 5
+"""How often a send is decided anew because a client's log, a shard or a claim moved meanwhile."""
+RETRY_AFTER = 5
+"""Seconds that a caller is asked to wait after a provider's failure that named no time of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the usage plan's key and the one request."""
+    """Who asks: the usage plan's key, the address that called, and the one request."""
 
     tenant: str
     request_id: str
     deadline: Deadline
+    source_ip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,14 @@ class RequestOtp:
     locale: str | None = None
     purpose: str | None = None
     session_id: str | None = None
+    client_ip: str | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What a repetition of this request must have in common with it."""
+        fields = (self.phone_number, self.channel, self.locale, self.purpose, self.session_id, self.client_ip)
+        return dict(enumerate(fields))  # type: ignore[arg-type] # positions serve as well as names
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +63,9 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class VerifyOtp:
-    """A code was typed. Fields as in the API."""
+    """A code was typed. Fields as in the API; without `verification_id`, the number's newest is meant."""
 
-    verification_id: str
+    verification_id: str | None
     otp: str
     phone_number: str | None = None
     session_id: str | None = None
@@ -57,7 +75,7 @@ class VerifyOtp:
 class Verified:
     """The code was right. `verified_at` in seconds since the epoch."""
 
-    verification_id: str
+    verification_id: str | None
     phone_number: str
     purpose: str | None
     verified_at: int
@@ -71,8 +89,15 @@ class Policy:
     code_life: int
     """Seconds; at most 600 (NIST SP 800-63B-4 §3.1.3.2)."""
     max_attempts: int
-    sends: SendPolicy
-    guesses: GuessPolicy
+    admission: AdmissionPolicy
+    countries: frozenset[str] | None
+    """ISO 3166-1 alpha-2 codes that are sent to; None is all."""
+    trust_client_ip: bool
+    require_verification_id: bool
+    test_numbers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Numbers whose code is fixed, by E.164."""
+    test_numbers_end: int = 0
+    """Seconds; from then on they are numbers like any other."""
 
 
 class Providers(Protocol):
@@ -99,6 +124,7 @@ class Service:
     pepper: Callable[[], str]
     clock: Clock
     tell: Tell
+    history: History = field(default_factory=History)
 
     def request(self, asked: RequestOtp, caller: Caller) -> Requested:
         """Send a code to a number. Raises an `OtpError`; then no code can be verified.
@@ -106,36 +132,117 @@ class Service:
         Nothing is sent before its reservation is stored, and a send whose outcome is unknown stays
         reserved, so no retry of the caller's can send twice within the number's limits.
         """
-        to = phone.parse(asked.phone_number)
-        number_key = keys.keyed(self.pepper(), "number", to.e164)
-        now = int(self.clock() * SECOND)
-        log, failures = self.store.read_number(number_key, caller.tenant)
-        self._refuse_locked(failures, now)
-        self._refuse_early(log.sends, now)
+        to, is_test = self._destination(asked.phone_number)
+        client = self._client(asked, caller)
+        for _ in range(RESERVE_TRIES):
+            now = int(self.clock() * SECOND)
+            claim = self._claim(asked, caller, now // SECOND)
+            admission = Admission(
+                self.policy.admission,
+                self.history,
+                self.pepper(),
+                to,
+                caller.tenant,
+                client,
+                claim,
+                now,
+                exempt=is_test,
+            )
+            view = self.store.read(admission.question)
+            if (answer := admission.repeated(view)) is not None:
+                return self._repeat(asked, answer, view)
+            admitted = admission.decide(view)
+            verification_id = self._new_id(claim)
+            reservation = self._reservation(
+                asked, caller, to, admission.number_key, verification_id, admitted, claim, now
+            )
+            try:
+                self.store.reserve(reservation)
+            except LostRace:
+                raise errors.RateLimited(reason="lost race", retry_after=admitted.resend_after) from None
+            except Moved:
+                continue
+            return self._send(asked, caller, to, verification_id, reservation, admitted)
+        raise errors.RateLimited(reason="contended", retry_after=1)
 
-        verification_id = keys.new_verification_id()
-        verification = self._new_verification(asked, caller, to, number_key, verification_id, now)
-        kept = limits.remembered(log.sends, self.policy.sends, now)
-        reservation = Reservation(
-            verification=verification,
-            number_log=type(log)(kept, log.version),
-            sent_at=now,
-            keep_until=now // SECOND + limits.KEEP_LOG,
+    def _destination(self, number: str) -> tuple[PhoneNumber, bool]:
+        """The number, and whether it is one whose code is fixed. Raises as `phone.parse` does."""
+        if number in self.policy.test_numbers and self.clock() < self.policy.test_numbers_end:
+            return PhoneNumber(number, "ZZ", is_test=True), True
+        to = phone.parse(number)
+        if self.policy.countries is not None and to.country not in self.policy.countries:
+            raise errors.DestinationNotAllowed(reason="country")
+        return to, False
+
+    def _client(self, asked: RequestOtp, caller: Caller) -> str | None:
+        """Whose sends the limit per client counts; None where a trusted backend names nobody."""
+        if self.policy.trust_client_ip:
+            return None if asked.client_ip is None else network_of(asked.client_ip)
+        return network_of(caller.source_ip)
+
+    def _claim(self, asked: RequestOtp, caller: Caller, now: int) -> Claim | None:
+        if asked.idempotency_key is None:
+            return None
+        return idempotency.claim(self.pepper(), caller.tenant, asked.idempotency_key, asked.body, now)
+
+    def _new_id(self, claim: Claim | None) -> str:
+        if claim is None:
+            return keys.new_verification_id()
+        return keys.derived_verification_id(self.pepper(), claim.nonce)
+
+    def _repeat(self, asked: RequestOtp, answer: Answer, view: View) -> Requested:
+        answer.raise_error()
+        verification_id = self._new_id(view.claim)
+        return Requested(verification_id, asked.channel, answer.expires_at, answer.resend_after)
+
+    def _reservation(
+        self,
+        asked: RequestOtp,
+        caller: Caller,
+        to: PhoneNumber,
+        number_key: str,
+        verification_id: str,
+        admitted: Admitted,
+        claim: Claim | None,
+        now: int,
+    ) -> Reservation:
+        key, session = keys.verification_key(verification_id), asked.session_id
+        verification = Verification(
+            key=key,
+            tenant=caller.tenant,
+            phone=to.e164,
+            country=to.country,
+            number_key=number_key,
+            channel=asked.channel,
+            created_at=now // SECOND,
+            expires_at=now // SECOND + self.policy.code_life,
+            purpose=asked.purpose,
+            session_hash=None if session is None else keys.session_hash(key, session),
+            counted_on=tuple(share.key for share in admitted.shares[1:]),
         )
-        next_send_at = limits.next_send_at((*kept, now), self.policy.sends, now)
-        resend_after = whole_seconds(next_send_at - now)
-        try:
-            self.store.reserve(reservation)
-        except LostRace:
-            raise errors.RateLimited(reason="lost race", retry_after=resend_after) from None
-        self._send(asked, caller, to, reservation, resend_after)
-        return Requested(verification_id, asked.channel, verification.expires_at, resend_after)
+        return Reservation(
+            verification=verification,
+            sent_at=now,
+            number=admitted.number,
+            client=admitted.client,
+            shares=admitted.shares,
+            claim=claim,
+            find_by_number=not self.policy.require_verification_id,
+        )
 
     def _send(
-        self, asked: RequestOtp, caller: Caller, to: PhoneNumber, reservation: Reservation, resend_after: int
-    ) -> None:
+        self,
+        asked: RequestOtp,
+        caller: Caller,
+        to: PhoneNumber,
+        verification_id: str,
+        reservation: Reservation,
+        admitted: Admitted,
+    ) -> Requested:
         verification = reservation.verification
-        told = {"number": to, "number_key": verification.number_key, "channel": asked.channel}
+        told = _told(verification, to)
+        for over in admitted.over:
+            self.tell("send_suspect", **told, limit=over)
         try:
             name, sent = self.providers.send(
                 to,
@@ -145,21 +252,33 @@ class Service:
                 deadline=caller.deadline,
             )
         except Refused as refused:
-            self.tell("otp_rejected", **told, provider=refused.provider, reason=refused.reason)
-            self.store.record_failed(verification.key)
+            self.tell("otp_rejected", **told | {"provider": refused.provider, "reason": refused.reason})
+            answer = Answer(error=errors.ProviderRejected.code)
+            self.store.record_failed(verification.key, _answered(reservation.claim, answer))
             raise errors.ProviderRejected(reason=refused.reason) from refused
         except Ambiguous as ambiguous:
-            self.tell("provider_failed", **told, provider=ambiguous.provider, reason=ambiguous.reason)
-            raise errors.ProviderUnavailable(reason="ambiguous", retry_after=resend_after) from ambiguous
+            self.tell("provider_failed", **told | {"provider": ambiguous.provider, "reason": ambiguous.reason})
+            self._keep_unknown(reservation, admitted.resend_after)
+            raise errors.ProviderUnavailable(
+                reason="ambiguous", retry_after=admitted.resend_after
+            ) from ambiguous
         except ProviderError as failed:
-            self.tell("provider_failed", **told, provider=failed.provider, reason=failed.reason)
+            self.tell("provider_failed", **told | {"provider": failed.provider, "reason": failed.reason})
             self._release(reservation)
             raise _unavailable(failed) from failed
         except errors.ServiceMisconfigured:
             self._release(reservation)
             raise
-        self.store.record_sent(verification.key, name, sent.ref)
-        self.tell("otp_requested", **told, provider=name, purpose=asked.purpose)
+        answer = Answer(verification.expires_at, admitted.resend_after)
+        self.store.record_sent(verification.key, name, sent.ref, _answered(reservation.claim, answer))
+        self.tell("otp_requested", **told | {"provider": name})
+        return Requested(verification_id, asked.channel, verification.expires_at, admitted.resend_after)
+
+    def _keep_unknown(self, reservation: Reservation, resend_after: int) -> None:
+        """A repetition of a send of unknown outcome is told the same. The claim alone already keeps it from sending."""
+        answer = Answer(error=errors.ProviderUnavailable.code, resend_after=resend_after)
+        if (claim := _answered(reservation.claim, answer)) is not None:
+            self.store.record_answer(claim)
 
     def _release(self, reservation: Reservation) -> None:
         """Give back what a code that was certainly not sent had reserved; if that fails, it stays so."""
@@ -168,39 +287,6 @@ class Service:
         except StoreError as error:
             self.tell("release_failed", reason=error.reason)
 
-    def _new_verification(
-        self,
-        asked: RequestOtp,
-        caller: Caller,
-        to: PhoneNumber,
-        number_key: str,
-        verification_id: str,
-        now: int,
-    ) -> Verification:
-        session = asked.session_id
-        return Verification(
-            key=keys.verification_key(verification_id),
-            tenant=caller.tenant,
-            phone=to.e164,
-            country=to.country,
-            number_key=number_key,
-            channel=asked.channel,
-            created_at=now // SECOND,
-            expires_at=now // SECOND + self.policy.code_life,
-            purpose=asked.purpose,
-            session_hash=None if session is None else keys.session_hash(verification_id, session),
-        )
-
-    def _refuse_early(self, sends: tuple[int, ...], now: int) -> None:
-        wait = limits.next_send_at(sends, self.policy.sends, now) - now
-        if wait > 0:
-            raise errors.RateLimited(reason="number", retry_after=whole_seconds(wait))
-
-    def _refuse_locked(self, failures: limits.Failures, now: int) -> None:
-        """No code is sent that could not be used: the number must wait before its next guess."""
-        if (refusal := limits.lock(failures, self.policy.guesses, now)) is not None:
-            raise refusal
-
     def verify(self, asked: VerifyOtp, caller: Caller) -> Verified:
         """Decide whether a code is right. Raises an `OtpError`; then nobody is verified.
 
@@ -208,18 +294,20 @@ class Service:
         """
         if not self._is_code(asked.otp):
             raise errors.InvalidOtpFormat
+        key = self._key_of(asked, caller)
         session = asked.session_id
         guess = Guess(
-            key=keys.verification_key(asked.verification_id),
+            key=key,
             tenant=caller.tenant,
             now=int(self.clock()),
             max_attempts=self.policy.max_attempts,
-            session_hash=None if session is None else keys.session_hash(asked.verification_id, session),
+            session_hash=None if session is None else keys.session_hash(key, session),
             phone=None if asked.phone_number is None else phone.canonical(asked.phone_number),
         )
         verification = self.store.spend_guess(guess)
+        now = int(self.clock() * SECOND)
         self.store.spend_number_guess(
-            verification.number_key, caller.tenant, int(self.clock() * SECOND), self.policy.guesses
+            verification.number_key, caller.tenant, now, self.policy.admission.guesses
         )
         check = self._check(verification, asked.otp, caller.deadline)
         if check is not Check.CORRECT:
@@ -233,6 +321,18 @@ class Service:
             attempts=verification.attempts,
         )
         return Verified(asked.verification_id, verification.phone, verification.purpose, verified_at)
+
+    def _key_of(self, asked: VerifyOtp, caller: Caller) -> str:
+        """The verification that is meant. Naming it by number alone must be allowed by the deployment."""
+        if asked.verification_id is not None:
+            return keys.verification_key(asked.verification_id)
+        if self.policy.require_verification_id or asked.phone_number is None:
+            raise errors.InvalidRequest(errors=[{"pointer": "/verificationId", "detail": "required"}])
+        number_key = keys.keyed(self.pepper(), "number", phone.canonical(asked.phone_number))
+        key = self.store.newest(number_key, caller.tenant)
+        if key is None:
+            raise errors.VerificationNotFound
+        return key
 
     def _is_code(self, otp: str) -> bool:
         return len(otp) == self.policy.code_length and otp.isascii() and otp.isdigit()
@@ -257,17 +357,17 @@ class Service:
         return errors.OtpExpired()
 
 
+def _answered(claim: Claim | None, answer: Answer) -> Claim | None:
+    return None if claim is None else replace(claim, answer=answer)
+
+
 def _unavailable(failed: ProviderError) -> errors.ProviderUnavailable:
     return errors.ProviderUnavailable(reason=failed.reason, retry_after=failed.retry_after or RETRY_AFTER)
 
 
-RETRY_AFTER = 5
-"""Seconds that a caller is asked to wait after a provider's failure that named no time of its own."""
-
-
-def _told(verification: Verification) -> dict[str, Any]:
+def _told(verification: Verification, number: PhoneNumber | None = None) -> dict[str, Any]:
     return {
-        "number": PhoneNumber(verification.phone, verification.country),
+        "number": number or PhoneNumber(verification.phone, verification.country),
         "number_key": verification.number_key,
         "channel": verification.channel,
         "provider": verification.provider,

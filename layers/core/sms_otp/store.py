@@ -5,6 +5,12 @@ One table, one item per thing, by partition key alone:
     V#<sha256(verificationId)>          the verification
     N#<numberKey>                       the number's sends, whoever asked
     F#<numberKey>#<tenant>              the number's consecutive failures at one tenant
+    L#<numberKey>#<tenant>              the number's newest verification, where it may be named by number
+    C#<clientKey>                       a client's sends
+    I#<claimKey>                        a request with an Idempotency-Key, and its answer
+    D#<day>#<shard>                     the whole service's sends of a day
+    B#<country>#<hour or day>#<shard>   a country's unverified sends, and its verifications
+    P#<blockKey>#<hour>#<shard>         the same of a block of 10,000 neighbouring numbers
 
 The life of a verification, and what its conditions look at:
 
@@ -24,7 +30,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_otp import errors
 from sms_otp.limits import KEEP_LOG, SECOND, Failures, GuessPolicy, lock
-from sms_otp.ports import LostRace, Reservation, SendLog, StoreError
+from sms_otp.budgets import Counter, Share
+from sms_otp.idempotency import Answer, Claim
+from sms_otp.ports import Entry, LostRace, Moved, Question, Reservation, SendLog, StoreError, View
 from sms_otp.verification import Guess, State, Verification, refusal, unconsumable
 
 if TYPE_CHECKING:
@@ -49,6 +57,10 @@ IS_SESSIONLESS = "attribute_not_exists(sessionHash)"
 IS_NUMBERS = "phone = :phone"
 IS_NEW = "attribute_not_exists(pk)"
 IS_VERSION = "version = :version"
+IS_UNUSED = "attribute_not_exists(used)"
+HAS_ROOM = "used < :limit"
+IS_OVER = "expiresAt <= :now"
+IS_CLAIMANTS = "nonce = :nonce"
 
 
 class DynamoStore:
@@ -58,70 +70,89 @@ class DynamoStore:
         self._client = client
         self._table = table
 
-    def read_number(self, number_key: str, tenant: str) -> tuple[SendLog, Failures]:
+    def read(self, question: Question) -> View:
         """See `ports.Store`."""
-        log_key, failures_key = _number_pk(number_key), _failures_pk(number_key, tenant)
-        found = self._read([log_key, failures_key])
-        return _send_log(found.get(log_key)), _failures(found.get(failures_key))
+        number, failures = (
+            _number_pk(question.number_key),
+            _failures_pk(question.number_key, question.tenant),
+        )
+        client = _client_pk(question.client_key or "")
+        claim = _claim_pk(question.claim_key or "")
+        wanted = [number, failures, *question.counters]
+        wanted += [client] if question.client_key else []
+        wanted += [claim] if question.claim_key else []
+        found = self._read(wanted)
+        return View(
+            number=_send_log(found.get(number)),
+            failures=_failures(found.get(failures)),
+            client=_send_log(found.get(client)),
+            claim=_claim(found.get(claim)),
+            counters={key: _counter(found[key]) for key in question.counters if key in found},
+        )
 
     def reserve(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
+        steps = [self._put_verification(reservation.verification)]
+        if reservation.number:
+            steps.insert(0, self._add_send(_number_pk(reservation.number.key), reservation.number, reservation))
+        if reservation.client:
+            steps.append(self._add_send(_client_pk(reservation.client.key), reservation.client, reservation))
+        if reservation.claim:
+            steps.append(self._put_claim(reservation.claim))
+        if reservation.find_by_number:
+            steps.append(self._put_newest(reservation.verification))
+        steps += [self._spend(share) for share in reservation.shares]
         try:
-            self._transact([self._add_send(reservation), self._put_verification(reservation.verification)])
-        except (_ConditionFailed, _Conflict) as lost:
-            raise LostRace from lost
+            self._transact(steps)
+        except _ConditionFailed as failed:
+            if reservation.number and failed.at == 0:
+                raise LostRace from failed
+            raise Moved from failed
+        except _Conflict as conflict:
+            raise Moved from conflict
 
     def release(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
         verification = reservation.verification
-        self._transact(
-            [
-                {
-                    "Update": {
-                        "TableName": self._table,
-                        "Key": _key(_number_pk(verification.number_key)),
-                        "UpdateExpression": "DELETE sends :sent ADD version :one",
-                        "ExpressionAttributeValues": {
-                            ":sent": {"NS": [str(reservation.sent_at)]},
-                            ":one": {"N": "1"},
-                        },
-                    }
-                },
-                {
-                    "Delete": {
-                        "TableName": self._table,
-                        "Key": _key(_verification_pk(verification.key)),
-                        "ConditionExpression": f"{IS_PENDING} AND NOT {HAS_HOLDER}",
-                        "ExpressionAttributeNames": {"#state": "state"},
-                        "ExpressionAttributeValues": {":pending": {"S": State.PENDING}},
-                    }
-                },
-            ]
-        )
+        steps: list[Item] = [
+            {
+                "Delete": {
+                    "TableName": self._table,
+                    "Key": _key(_verification_pk(verification.key)),
+                    "ConditionExpression": f"{IS_PENDING} AND NOT {HAS_HOLDER}",
+                    "ExpressionAttributeNames": {"#state": "state"},
+                    "ExpressionAttributeValues": {":pending": {"S": State.PENDING}},
+                }
+            }
+        ]
+        if reservation.number:
+            steps.append(self._remove_send(_number_pk(reservation.number.key), reservation.sent_at))
+        if reservation.client:
+            steps.append(self._remove_send(_client_pk(reservation.client.key), reservation.sent_at))
+        if reservation.claim:
+            claim = _key(_claim_pk(reservation.claim.key))
+            steps.append({"Delete": {"TableName": self._table, "Key": claim}})
+        steps += [self._count(share.key, "ADD used :minus", {":minus": {"N": "-1"}}) for share in reservation.shares]
+        self._transact(steps)
 
-    def record_sent(self, key: str, provider: str, provider_ref: str) -> None:
+    def record_sent(self, key: str, provider: str, provider_ref: str, claim: Claim | None = None) -> None:
         """See `ports.Store`."""
-        self._update(
-            _verification_pk(key),
-            "SET provider = :provider, providerRef = :ref",
-            IS_PENDING,
-            names={"#state": "state"},
-            values={
-                ":provider": {"S": provider},
-                ":ref": {"S": provider_ref},
-                ":pending": {"S": State.PENDING},
-            },
-        )
+        values: Item = {":provider": {"S": provider}, ":ref": {"S": provider_ref}}
+        self._settle(key, "SET provider = :provider, providerRef = :ref", values, claim)
 
-    def record_failed(self, key: str) -> None:
+    def record_failed(self, key: str, claim: Claim | None = None) -> None:
         """See `ports.Store`."""
-        self._update(
-            _verification_pk(key),
-            "SET #state = :failed",
-            IS_PENDING,
-            names={"#state": "state"},
-            values={":failed": {"S": State.FAILED}, ":pending": {"S": State.PENDING}},
-        )
+        self._settle(key, "SET #state = :failed", {":failed": {"S": State.FAILED}}, claim)
+
+    def record_answer(self, claim: Claim) -> None:
+        """See `ports.Store`."""
+        self._transact([self._answer(claim)])
+
+    def newest(self, number_key: str, tenant: str) -> str | None:
+        """See `ports.Store`."""
+        pk = _newest_pk(number_key, tenant)
+        found = self._read([pk]).get(pk)
+        return str(found["verification"]["S"]) if found else None
 
     def spend_guess(self, guess: Guess) -> Verification:
         """See `ports.Store`."""
@@ -223,29 +254,119 @@ class DynamoStore:
                 "Key": _key(_failures_pk(verification.number_key, verification.tenant)),
             }
         }
+        verified = [
+            self._count(
+                key, "ADD used :minus, verified :one", {":minus": {"N": "-1"}, ":one": {"N": "1"}}
+            )
+            for key in verification.counted_on
+        ]
         try:
-            self._transact([consume, clear_failures])
+            self._consume([consume, clear_failures], verified)
         except _ConditionFailed as failed:
             held = _verification(failed.items[0]) if failed.items[0] else None
             if held and held.state is State.VERIFIED and held.verified_by == request_id:
                 return
             raise unconsumable(held) from failed
 
-    def _add_send(self, reservation: Reservation) -> Item:
-        verification, log = reservation.verification, reservation.number_log
-        sends = [*log.sends, reservation.sent_at]
+    def _consume(self, needed: list[Item], statistics: list[Item]) -> None:
+        """A busy counter may cost the guard a count, never a user the success."""
+        try:
+            self._transact(needed + statistics)
+        except _Conflict:
+            self._transact(needed)
+
+    def _settle(self, key: str, update: str, values: Item, claim: Claim | None) -> None:
+        """The end of a send: what became of the verification and, where one was claimed, the answer."""
+        settle: Item = {
+            "Update": {
+                "TableName": self._table,
+                "Key": _key(_verification_pk(key)),
+                "UpdateExpression": update,
+                "ConditionExpression": IS_PENDING,
+                "ExpressionAttributeNames": {"#state": "state"},
+                "ExpressionAttributeValues": {":pending": {"S": State.PENDING}, **values},
+            }
+        }
+        self._transact([settle, self._answer(claim)] if claim else [settle])
+
+    def _add_send(self, pk: str, entry: Entry, reservation: Reservation) -> Item:
+        log = entry.log
         return {
             "Update": {
                 "TableName": self._table,
-                "Key": _key(_number_pk(verification.number_key)),
+                "Key": _key(pk),
                 "UpdateExpression": "SET sends = :sends, version = :next, #ttl = :ttl",
                 "ConditionExpression": IS_VERSION if log.version else IS_NEW,
                 "ExpressionAttributeNames": {"#ttl": "ttl"},
                 "ExpressionAttributeValues": {
-                    ":sends": {"NS": [str(at) for at in sends]},
+                    ":sends": {"NS": [str(at) for at in {*log.sends, reservation.sent_at}]},
                     ":next": {"N": str(log.version + 1)},
-                    ":ttl": {"N": str(reservation.keep_until)},
+                    ":ttl": {"N": str(entry.keep_until)},
                     **({":version": {"N": str(log.version)}} if log.version else {}),
+                },
+            }
+        }
+
+    def _remove_send(self, pk: str, sent_at: int) -> Item:
+        return self._count(
+            pk, "DELETE sends :sent ADD version :one", {":sent": {"NS": [str(sent_at)]}, ":one": {"N": "1"}}
+        )
+
+    def _count(self, pk: str, update: str, values: Item) -> Item:
+        return {
+            "Update": {
+                "TableName": self._table,
+                "Key": _key(pk),
+                "UpdateExpression": update,
+                "ExpressionAttributeValues": values,
+            }
+        }
+
+    def _spend(self, share: Share) -> Item:
+        spend = self._count(
+            share.key,
+            "SET #ttl = :ttl ADD used :one",
+            {":one": {"N": "1"}, ":ttl": {"N": str(share.keep_until)}},
+        )
+        spend["Update"]["ExpressionAttributeNames"] = {"#ttl": "ttl"}
+        if share.limit is not None:
+            spend["Update"]["ConditionExpression"] = f"{IS_UNUSED} OR {HAS_ROOM}"
+            spend["Update"]["ExpressionAttributeValues"][":limit"] = {"N": str(share.limit)}
+        return spend
+
+    def _put_claim(self, claim: Claim) -> Item:
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": {
+                    "pk": {"S": _claim_pk(claim.key)},
+                    "fingerprint": {"S": claim.fingerprint},
+                    "nonce": {"S": claim.nonce},
+                    "claimedAt": {"N": str(claim.claimed_at)},
+                    "expiresAt": {"N": str(claim.expires_at)},
+                    "ttl": {"N": str(claim.expires_at)},
+                },
+                # Whether or not it has been deleted by then.
+                "ConditionExpression": f"{IS_NEW} OR {IS_OVER}",
+                "ExpressionAttributeValues": {":now": {"N": str(claim.claimed_at)}},
+            }
+        }
+
+    def _answer(self, claim: Claim) -> Item:
+        answer = claim.answer.dump() if claim.answer else ""
+        update = self._count(_claim_pk(claim.key), "SET answer = :answer", {":answer": {"S": answer}})
+        update["Update"]["ConditionExpression"] = IS_CLAIMANTS
+        update["Update"]["ExpressionAttributeValues"][":nonce"] = {"S": claim.nonce}
+        return update
+
+    def _put_newest(self, verification: Verification) -> Item:
+        return {
+            "Put": {
+                "TableName": self._table,
+                "Item": {
+                    "pk": {"S": _newest_pk(verification.number_key, verification.tenant)},
+                    "verification": {"S": verification.key},
+                    "ttl": {"N": str(verification.expires_at + KEEP_VERIFICATION)},
                 },
             }
         }
@@ -312,9 +433,11 @@ class DynamoStore:
 class _ConditionFailed(Exception):
     """A condition did not hold. `items` are what stood there, in the order of the transaction."""
 
-    def __init__(self, items: list[Item | None]) -> None:
+    def __init__(self, items: list[Item | None], at: int = 0) -> None:
         super().__init__("condition failed")
         self.items = items
+        self.at = at
+        """The first of the transaction's conditions that did not hold."""
 
 
 class _Conflict(StoreError):
@@ -334,9 +457,10 @@ def _translated(operation: str, error: ClientError) -> Exception:
         return _Conflict(operation)
     if code == "TransactionCanceledException":
         reasons = response.get("CancellationReasons", [])
-        codes = {reason.get("Code") for reason in reasons}
+        codes = [reason.get("Code") for reason in reasons]
         if "ConditionalCheckFailed" in codes:
-            return _ConditionFailed([reason.get("Item") for reason in reasons])
+            at = codes.index("ConditionalCheckFailed")
+            return _ConditionFailed([reason.get("Item") for reason in reasons], at)
         if "TransactionConflict" in codes:
             return _Conflict(operation)
         return StoreError(f"{operation}: cancelled")
@@ -374,6 +498,18 @@ def _number_pk(number_key: str) -> str:
     return f"N#{number_key}"
 
 
+def _client_pk(client_key: str) -> str:
+    return f"C#{client_key}"
+
+
+def _claim_pk(claim_key: str) -> str:
+    return f"I#{claim_key}"
+
+
+def _newest_pk(number_key: str, tenant: str) -> str:
+    return f"L#{number_key}#{tenant}"
+
+
 def _failures_pk(number_key: str, tenant: str) -> str:
     return f"F#{number_key}#{tenant}"
 
@@ -389,6 +525,24 @@ def _failures(item: Item | None) -> Failures:
     if item is None:
         return Failures()
     return Failures(count=int(item["failures"]["N"]), last_at=int(item["lastAt"]["N"]))
+
+
+def _counter(item: Item) -> Counter:
+    nothing = {"N": "0"}
+    return Counter(int(item.get("used", nothing)["N"]), int(item.get("verified", nothing)["N"]))
+
+
+def _claim(item: Item | None) -> Claim | None:
+    if item is None:
+        return None
+    answer = item.get("answer")
+    return Claim(
+        key=item["pk"]["S"].removeprefix("I#"),
+        fingerprint=item["fingerprint"]["S"],
+        nonce=item["nonce"]["S"],
+        claimed_at=int(item["claimedAt"]["N"]),
+        answer=Answer.load(answer["S"]) if answer else None,
+    )
 
 
 # (attribute, field of Verification, DynamoDB's type)
@@ -407,9 +561,17 @@ _VERIFICATION_ATTRIBUTES = (
     ("sessionHash", "session_hash", "S"),
     ("provider", "provider", "S"),
     ("providerRef", "provider_ref", "S"),
+    ("countedOn", "counted_on", "L"),
     ("verifiedAt", "verified_at", "N"),
     ("verifiedBy", "verified_by", "S"),
 )
+
+
+_VALUES: Mapping[str, Callable[[Any], Any]] = {
+    "S": str,
+    "N": int,
+    "L": lambda texts: tuple(text["S"] for text in texts),
+}
 
 
 def _verification_item(verification: Verification) -> Item:
@@ -419,7 +581,9 @@ def _verification_item(verification: Verification) -> Item:
     }
     for attribute, field, kind in _VERIFICATION_ATTRIBUTES:
         value = getattr(verification, field)
-        if value is not None:
+        if kind == "L":
+            item[attribute] = {kind: [{"S": text} for text in value]}
+        elif value is not None:
             item[attribute] = {kind: str(value)}
     return item
 
@@ -430,8 +594,7 @@ def _verification(item: Item) -> Verification:
     try:
         for attribute, field, kind in _VERIFICATION_ATTRIBUTES:
             if attribute in item:
-                text = item[attribute][kind]
-                values[field] = int(text) if kind == "N" else text
+                values[field] = _VALUES[kind](item[attribute][kind])
         values["state"] = State(values["state"])
         return Verification(**values)
     except (KeyError, ValueError, TypeError) as error:

@@ -42,6 +42,8 @@ class Verification:
     provider: str | None = None
     provider_ref: str | None = None
     """The holder's handle for the code; absent until a provider has taken it."""
+    counted_on: tuple[str, ...] = ()
+    """The guard's counters on which this send stands as unverified."""
     verified_at: int | None = None
     verified_by: str | None = None
     """The id of the request that consumed the code, so that its own retry is recognised."""

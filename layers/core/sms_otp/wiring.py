@@ -9,8 +9,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sms_otp import observability, providers
+from sms_otp.admission import AdmissionPolicy
+from sms_otp.budgets import shards_for
 from sms_otp.config import Settings, settings
+from sms_otp.guard import GuardPolicy, Mode
 from sms_otp.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
+from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.router import Router
 from sms_otp.secrets import Vault
 from sms_otp.service import Policy, Service
@@ -44,7 +48,7 @@ def service() -> Service:
     return Service(
         policy=policy(chosen),
         store=DynamoStore(_client("dynamodb", DYNAMODB_TIMEOUTS), chosen.table_name),
-        providers=Router(chosen.provider_order, vault, build),
+        providers=Router(chosen.provider_order, vault, build, FixedCodes(chosen.test_numbers)),
         pepper=vault.pepper,
         clock=time.time,
         tell=observability.tell,
@@ -57,21 +61,39 @@ def policy(chosen: Settings) -> Policy:
         code_length=chosen.code_length,
         code_life=chosen.code_life_seconds,
         max_attempts=chosen.max_attempts,
-        sends=SendPolicy(
-            windows=(
-                Window(chosen.sends_per_quarter_hour, 15 * MINUTE),
-                Window(chosen.sends_per_hour, HOUR),
-                Window(chosen.sends_per_day, DAY),
+        admission=AdmissionPolicy(
+            number=SendPolicy(
+                windows=(
+                    Window(chosen.sends_per_quarter_hour, 15 * MINUTE),
+                    Window(chosen.sends_per_hour, HOUR),
+                    Window(chosen.sends_per_day, DAY),
+                ),
+                gap=chosen.resend_gap_seconds * SECOND,
+                gap_max=chosen.resend_gap_max_seconds * SECOND,
             ),
-            gap=chosen.resend_gap_seconds * SECOND,
-            gap_max=chosen.resend_gap_max_seconds * SECOND,
+            client=SendPolicy(
+                windows=(Window(chosen.client_sends_per_hour, HOUR), Window(chosen.client_sends_per_day, DAY))
+            ),
+            guesses=GuessPolicy(
+                free=chosen.failures_before_wait,
+                wait=chosen.failure_wait_seconds * SECOND,
+                wait_max=chosen.failure_wait_max_seconds * SECOND,
+                disabled_at=chosen.failures_before_disabled,
+            ),
+            sends_per_day=chosen.daily_send_cap,
+            guard=GuardPolicy(
+                mode=Mode(chosen.pumping_guard),
+                floor_hour=chosen.country_unverified_per_hour,
+                floor_day=chosen.country_unverified_per_day,
+                block_hour=chosen.block_unverified_per_hour,
+                shards=shards_for(chosen.daily_send_cap),
+            ),
         ),
-        guesses=GuessPolicy(
-            free=chosen.failures_before_wait,
-            wait=chosen.failure_wait_seconds * SECOND,
-            wait_max=chosen.failure_wait_max_seconds * SECOND,
-            disabled_at=chosen.failures_before_disabled,
-        ),
+        countries=None if chosen.allowed_countries == ("*",) else frozenset(chosen.allowed_countries),
+        trust_client_ip=chosen.trust_client_ip,
+        require_verification_id=chosen.require_verification_id,
+        test_numbers=chosen.test_numbers,
+        test_numbers_end=chosen.test_numbers_end,
     )
 
 

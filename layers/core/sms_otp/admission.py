@@ -1,0 +1,136 @@
+"""Whether a code may be sent, and what must be reserved before it is. Decides; sends nothing.
+
+In this order: the answer to an earlier request with the same key, the lock on guesses, the number's
+sends, the client's, the whole service's day, the country's and the block's unverified sends.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sms_otp import errors, keys, limits
+from sms_otp.budgets import Counter, Share, Window
+from sms_otp.guard import Guard, GuardPolicy, History, Mode
+from sms_otp.idempotency import Answer, Claim, earlier_answer
+from sms_otp.limits import SECOND, GuessPolicy, SendPolicy, whole_seconds
+from sms_otp.phone import PhoneNumber
+from sms_otp.ports import Entry, Question, SendLog, View
+
+DAY = 24 * 3600
+KEEP_SERVICE_DAY = DAY
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionPolicy:
+    """The limits on sends."""
+
+    number: SendPolicy
+    client: SendPolicy
+    guesses: GuessPolicy
+    sends_per_day: int
+    """Of the whole service."""
+    guard: GuardPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A send that may go, once these are reserved."""
+
+    number: Entry | None
+    client: Entry | None
+    shares: tuple[Share, ...]
+    over: tuple[str, ...]
+    """The guard's limits that this send is over, where it only records."""
+    resend_after: int
+    """Seconds until the number's next send."""
+
+
+class Admission:
+    """One request's way through the limits. `now` in milliseconds."""
+
+    def __init__(
+        self,
+        policy: AdmissionPolicy,
+        history: History,
+        pepper: str,
+        to: PhoneNumber,
+        tenant: str,
+        client: str | None,
+        claim: Claim | None,
+        now: int,
+        *,
+        exempt: bool = False,
+    ) -> None:
+        self._policy = policy
+        self._now = now
+        self._exempt = exempt
+        self._claim = claim
+        self.number_key = keys.keyed(pepper, "number", to.e164)
+        self._tenant = tenant
+        self._client_key = None if client is None else keys.keyed(pepper, "client", client)
+        self._day = _service_day(now // SECOND, policy.guard.shards)
+        self._day_sample = self._day.sample()
+        self._guard = None
+        if policy.guard.mode is not Mode.OFF:
+            block = keys.keyed(pepper, "block", to.e164[:-4])
+            self._guard = Guard(policy.guard, history, to.country, block, now // SECOND)
+
+    @property
+    def question(self) -> Question:
+        """What must be read before `decide`."""
+        claim_key = self._claim.key if self._claim else None
+        if self._exempt:
+            return Question(self.number_key, self._tenant, None, claim_key)
+        counters = self._day_sample + (self._guard.keys if self._guard else ())
+        return Question(self.number_key, self._tenant, self._client_key, claim_key, counters)
+
+    def repeated(self, view: View) -> Answer | None:
+        """The answer of the earlier request with this key and body. Raises as `idempotency` says."""
+        return earlier_answer(view.claim, self._claim) if self._claim else None
+
+    def decide(self, view: View) -> Admitted:
+        """Raises `NumberLocked` or `RateLimited`."""
+        if (locked := limits.lock(view.failures, self._policy.guesses, self._now)) is not None:
+            raise locked
+        if self._exempt:
+            return Admitted(None, None, (), (), 0)
+        self._refuse_early(view.number, self._policy.number, "number")
+        number = self._entry(self.number_key, view.number, self._policy.number)
+        client = None
+        if self._client_key is not None:
+            self._refuse_early(view.client, self._policy.client, "client")
+            client = self._entry(self._client_key, view.client, self._policy.client)
+        share = self._service_share(view.counters)
+        guarded, over = self._guarded(view.counters)
+        moments = (*number.log.sends, self._now)
+        next_at = limits.next_send_at(moments, self._policy.number, self._now)
+        return Admitted(number, client, (share, *guarded), over, whole_seconds(next_at - self._now))
+
+    def _refuse_early(self, log: SendLog, policy: SendPolicy, reason: str) -> None:
+        wait = limits.next_send_at(log.sends, policy, self._now) - self._now
+        if wait > 0:
+            raise errors.RateLimited(reason=reason, retry_after=whole_seconds(wait))
+
+    def _entry(self, key: str, log: SendLog, policy: SendPolicy) -> Entry:
+        kept = limits.remembered(log.sends, policy, self._now)
+        return Entry(key, SendLog(kept, log.version), self._now // SECOND + limits.KEEP_LOG)
+
+    def _service_share(self, read: Mapping[str, Counter]) -> Share:
+        share = self._day.share(read, self._day_sample, self._policy.sends_per_day, KEEP_SERVICE_DAY)
+        if share is None:
+            wait = self._day.ends_at - self._now // SECOND
+            raise errors.RateLimited(reason="service day", retry_after=wait)
+        return share
+
+    def _guarded(self, read: Mapping[str, Counter]) -> tuple[tuple[Share, ...], tuple[str, ...]]:
+        if self._guard is None:
+            return (), ()
+        verdict = self._guard.decide(read)
+        if verdict.over and self._policy.guard.mode is Mode.ENFORCE:
+            raise errors.RateLimited(reason=verdict.over[0], retry_after=verdict.retry_after)
+        return verdict.shares, verdict.over
+
+
+def _service_day(now: int, shards: int) -> Window:
+    start = now - now % DAY
+    return Window(f"D#{datetime.fromtimestamp(start, UTC):%Y-%m-%d}", shards, start + DAY)

@@ -1,0 +1,88 @@
+"""Counts that many requests share: the service's sends of a day, a country's unverified sends of an hour.
+
+One item for such a count would be hot: every request would wait for the last. So a budget is dealt
+out to shards, each with its share of the limit, and a send is one conditional write on one of them.
+No more than the limit is ever spent, because no shard spends more than its share. A service that may
+send 25,000 codes a day needs one shard; one that sends 1,000 a second has 512 and two sends a second
+on each.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SENDS_PER_SHARD = 25_000
+"""A day's sends that one item carries: at ten times the mean rate, three writes a second."""
+MOST_SHARDS = 512
+SAMPLE = 4
+"""Shards that one request looks at. Up to this many, a budget is also never refused before it is spent."""
+
+
+def shards_for(sends_per_day: int) -> int:
+    """How many items a count needs, if the whole service may send this often."""
+    return min(1 + sends_per_day // SENDS_PER_SHARD, MOST_SHARDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One shard, as it was read. `used` sends, and of those in all times of the window `verified`."""
+
+    used: int = 0
+    verified: int = 0
+
+
+NOTHING = Counter()
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One shard's part of a budget, to be spent by the conditional write `used < limit`."""
+
+    key: str
+    limit: int | None
+    """None: counted and never refused."""
+    keep_until: int
+    """Seconds; when the count may be forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A count over one stretch of time, spread over shards. `stem` names it, `ends_at` in seconds."""
+
+    stem: str
+    shards: int
+    ends_at: int
+
+    def sample(self) -> tuple[str, ...]:
+        """The keys of a few shards, by chance, for one request to look at."""
+        chosen = secrets.SystemRandom().sample(range(self.shards), min(SAMPLE, self.shards))
+        return tuple(f"{self.stem}#{shard}" for shard in chosen)
+
+    def verified(self, read: Mapping[str, Counter], sampled: tuple[str, ...]) -> int:
+        """How many were verified over all shards, estimated from the sampled ones."""
+        return self._whole(sum(read.get(key, NOTHING).verified for key in sampled), sampled)
+
+    def used(self, read: Mapping[str, Counter], sampled: tuple[str, ...]) -> int:
+        """How many are used over all shards, estimated from the sampled ones."""
+        return self._whole(sum(read.get(key, NOTHING).used for key in sampled), sampled)
+
+    def _whole(self, seen: int, sampled: tuple[str, ...]) -> int:
+        return seen * self.shards // len(sampled)
+
+    def share(
+        self, read: Mapping[str, Counter], sampled: tuple[str, ...], limit: int, keep_seconds: int
+    ) -> Share | None:
+        """A sampled shard that has something left of its part of `limit`, or None if none has."""
+        open_shards = [key for key in sampled if read.get(key, NOTHING).used < self._part(key, limit)]
+        if not open_shards:
+            return None
+        key = secrets.choice(open_shards)
+        return Share(key, self._part(key, limit), self.ends_at + keep_seconds)
+
+    def uncounted(self, sampled: tuple[str, ...], keep_seconds: int) -> Share:
+        """A shard that is counted on, whatever its count."""
+        return Share(secrets.choice(sampled), None, self.ends_at + keep_seconds)
+
+    def _part(self, key: str, limit: int) -> int:
+        shard = int(key.rpartition("#")[2])
+        return limit // self.shards + (shard < limit % self.shards)

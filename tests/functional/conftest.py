@@ -1,0 +1,83 @@
+"""The functions over an AWS of this process's own, and a provider that keeps its codes in memory."""
+
+import io
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import boto3
+import pytest
+from hypothesis import settings as hypothesis_settings
+from moto import mock_aws
+from mypy_boto3_dynamodb import DynamoDBClient
+
+from local.sandbox.credentials import credentials
+from sms_otp import config, observability, wiring
+from sms_otp.service import Service
+from tests.fakes import PEPPER, FakeProvider, StepClock
+from tests.functional.deployment import Deployment, create_table
+from tests.template import environment
+
+# How many examples a fuzz test tries: pytest tests/functional --hypothesis-profile=prove
+hypothesis_settings.register_profile("usual", max_examples=200, deadline=None)
+hypothesis_settings.register_profile("prove", max_examples=10_000, deadline=None)
+hypothesis_settings.load_profile("usual")
+
+REGION = "eu-west-1"
+loggers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def _wired() -> Iterator[Service]:
+    """The service as `wiring` puts it together from the template's environment, its secrets put."""
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        variables = environment()
+        for name, value in (variables | {"AWS_DEFAULT_REGION": REGION}).items():
+            patch.setenv(name, value)
+        config.settings.cache_clear()
+        wiring.service.cache_clear()
+        manager = boto3.client("secretsmanager", region_name=REGION)
+        for name, fields in (
+            (variables["PEPPER_SECRET_ARN"], {"pepper": PEPPER}),
+            (variables["PROVIDER_SECRET_ARN"], credentials("https://provider.invalid")),
+        ):
+            manager.create_secret(Name=name, SecretString=json.dumps(fields))
+        yield wiring.service()
+        config.settings.cache_clear()
+        wiring.service.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def _dynamodb(_wired: Service) -> DynamoDBClient:
+    return boto3.client("dynamodb", region_name=REGION)
+
+
+@pytest.fixture
+def _log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """What the functions log. Python keeps a logger and its stream by name, so each test takes a new name."""
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"functional-{next(loggers)}")
+    observability._logger.cache_clear()
+    log = io.StringIO()
+    observability._logger().registered_handler.setStream(log)  # type: ignore[attr-defined] # a StreamHandler
+    yield log
+    observability._logger.cache_clear()
+
+
+@pytest.fixture
+def deployed(
+    _wired: Service,
+    _dynamodb: DynamoDBClient,
+    _log: io.StringIO,
+    clock: StepClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Deployment]:
+    """The deployed functions over an empty table. Only the providers and the clock are not the real ones."""
+    table = config.settings().table_name
+    create_table(_dynamodb, table)
+    provider = FakeProvider()
+    service = replace(_wired, providers=provider, clock=clock)
+    # The one seam: a handler asks `wiring` for its service.
+    monkeypatch.setattr(wiring, "service", lambda: service)
+    yield Deployment(_dynamodb, table, provider, clock, _log)
+    _dynamodb.delete_table(TableName=table)

@@ -1,0 +1,130 @@
+"""The functions as they are deployed, in one process: what their tests call and look into."""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mypy_boto3_dynamodb import DynamoDBClient
+
+import health.app
+import request_otp.app
+import verify_otp.app
+from local import events
+from tests.fakes import FakeProvider, StepClock
+from tests.template import resource
+
+HANDLERS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]] = {
+    "request_otp": request_otp.app.lambda_handler,
+    "verify_otp": verify_otp.app.lambda_handler,
+    "health": health.app.lambda_handler,
+}
+PATHS = {"request_otp": "/request-otp", "verify_otp": "/verify-otp", "health": "/health"}
+
+PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "success", "errorCode"}
+EXTRA_MEMBERS = {"attemptsRemaining", "retryAfter", "errors"}
+MUST_WAIT = (429, 503)
+"""The statuses that say when to come again."""
+
+
+class Context:
+    """What Lambda tells of the one invocation."""
+
+    aws_request_id = "11111111-2222-4333-8444-555555555555"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        """The whole of the functions' timeout."""
+        return 20_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A function's answer to API Gateway."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON object that every answer is."""
+        body = json.loads(self.text)
+        assert isinstance(body, dict)
+        return body
+
+    @property
+    def outcome(self) -> str:
+        """`ok` or the errorCode."""
+        return "ok" if self.body["success"] else str(self.body["errorCode"])
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The real functions and wiring over a table and secrets of moto's. No provider is reached."""
+
+    dynamodb: DynamoDBClient
+    table: str
+    provider: FakeProvider
+    clock: StepClock
+    log: io.StringIO
+
+    def call(self, function: str, event: dict[str, Any]) -> Answer:
+        """One event through one function's handler. The answer's shape is checked whatever it says."""
+        answered = HANDLERS[function](event, Context())
+        answer = Answer(answered["statusCode"], answered["headers"], answered["body"])
+        check(answer)
+        return answer
+
+    def post(self, function: str, **members: Any) -> Answer:
+        """The body that these members make, through one function's handler."""
+        return self.call(function, events.build(PATHS[function], body=json.dumps(members)))
+
+    def items(self) -> list[dict[str, Any]]:
+        """Everything that the table holds."""
+        page = self.dynamodb.scan(TableName=self.table)
+        assert "LastEvaluatedKey" not in page
+        return page["Items"]
+
+    def untouched(self) -> bool:
+        """Whether nothing was stored, sent or checked."""
+        return not (self.items() or self.provider.sent or self.provider.checked)
+
+    def lines(self) -> list[str]:
+        """What was logged, line by line."""
+        return self.log.getvalue().splitlines()
+
+
+def check(answer: Answer) -> None:
+    """What holds for every answer: never cached, never sniffed, and an error is a problem (RFC 9457)."""
+    body, headers = answer.body, answer.headers
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert all(value.isprintable() for value in headers.values())
+    assert ("Retry-After" in headers) is (answer.status in MUST_WAIT)
+    if answer.status == 200:
+        assert headers["Content-Type"] == "application/json; charset=utf-8"
+        assert body["success"] is True
+        return
+    assert headers["Content-Type"] == "application/problem+json; charset=utf-8"
+    assert set(body) >= PROBLEM_MEMBERS
+    assert set(body) <= PROBLEM_MEMBERS | EXTRA_MEMBERS
+    assert body["success"] is False
+    assert body["status"] == answer.status
+    assert ("retryAfter" in body) is (answer.status in MUST_WAIT)
+    if answer.status in MUST_WAIT:
+        assert headers["Retry-After"] == str(body["retryAfter"])
+        assert body["retryAfter"] >= 1
+
+
+def create_table(client: DynamoDBClient, name: str) -> None:
+    """The template's table, as far as moto has it."""
+    table = resource("Table")
+    client.create_table(
+        TableName=name,
+        BillingMode=table["BillingMode"],
+        AttributeDefinitions=table["AttributeDefinitions"],
+        KeySchema=table["KeySchema"],
+    )
+    client.update_time_to_live(TableName=name, TimeToLiveSpecification=table["TimeToLiveSpecification"])

@@ -1,13 +1,11 @@
 """The use cases, over a store in memory and a provider that keeps its codes in memory."""
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from sms_otp import errors
-from sms_otp.clock import Deadline
 from sms_otp.phone import PhoneNumber
 from sms_otp.ports import Question, StoreError, View
 from sms_otp.providers.base import (
@@ -19,47 +17,10 @@ from sms_otp.providers.base import (
     Throttled,
     Unavailable,
 )
-from sms_otp.service import Caller, Policy, RequestOtp, Service, VerifyOtp
+from sms_otp.service import Policy, RequestOtp, VerifyOtp
 from sms_otp.verification import State
-from tests.fakes import PEPPER, FakeProvider, MemoryStore, StepClock, number_key, outcome
-
-NUMBER = "+14155550123"
-requests = itertools.count()
-
-
-class World:
-    """One service with everything around it in memory."""
-
-    def __init__(self, policy: Policy, clock: StepClock) -> None:
-        self.store, self.provider, self.clock = MemoryStore(), FakeProvider(), clock
-        self.told: list[tuple[str, dict[str, Any]]] = []
-        self.service = Service(
-            policy=policy,
-            store=self.store,
-            providers=self.provider,
-            pepper=lambda: PEPPER,
-            clock=clock,
-            tell=lambda event, **fields: self.told.append((event, fields)),
-        )
-
-    def caller(self, tenant: str = "tenant-a") -> Caller:
-        return Caller(tenant, f"request-{next(requests)}", Deadline(10))
-
-    def request(self, number: str = NUMBER, tenant: str = "tenant-a", **fields: Any) -> str:
-        asked = RequestOtp(number, **fields)
-        return self.service.request(asked, self.caller(tenant)).verification_id
-
-    def verify(
-        self, verification_id: str, otp: str = "123456", tenant: str = "tenant-a", **fields: Any
-    ) -> str:
-        asked = VerifyOtp(verification_id, otp, **fields)
-        return outcome(lambda: self.service.verify(asked, self.caller(tenant)))
-
-    def sends(self) -> int:
-        return len(self.provider.sent)
-
-    def guesses(self) -> int:
-        return len(self.provider.checked)
+from tests.fakes import StepClock, number_key, outcome
+from tests.unit.world import NUMBER, World
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ class Admitted:
 
     number: Entry | None
     client: Entry | None
+    sent_at: int
+    """Milliseconds; unlike that of any other send in either log, so that each is counted."""
     shares: tuple[Share, ...]
     over: tuple[str, ...]
     """The guard's limits that this send is over, where it only records."""
@@ -93,7 +95,7 @@ class Admission:
         if (locked := limits.lock(view.failures, self._policy.guesses, self._now)) is not None:
             raise locked
         if self._exempt:
-            return Admitted(None, None, (), (), 0)
+            return Admitted(None, None, self._now, (), (), 0)
         self._refuse_early(view.number, self._policy.number, "number")
         number = self._entry(self.number_key, view.number, self._policy.number)
         client = None
@@ -104,7 +106,15 @@ class Admission:
         guarded, over = self._guarded(view.counters)
         moments = (*number.log.sends, self._now)
         next_at = limits.next_send_at(moments, self._policy.number, self._now)
-        return Admitted(number, client, (share, *guarded), over, whole_seconds(next_at - self._now))
+        resend_after = whole_seconds(next_at - self._now)
+        return Admitted(number, client, self._moment(number, client), (share, *guarded), over, resend_after)
+
+    def _moment(self, *entries: Entry | None) -> int:
+        taken = {at for entry in entries if entry for at in entry.log.sends}
+        moment = self._now
+        while moment in taken:
+            moment += 1
+        return moment
 
     def _refuse_early(self, log: SendLog, policy: SendPolicy, reason: str) -> None:
         wait = limits.next_send_at(log.sends, policy, self._now) - self._now

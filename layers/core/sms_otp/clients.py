@@ -1,4 +1,4 @@
-"""Who a limit per client counts: one IPv4 address, or one IPv6 network of the size that one subscriber gets."""
+"""Who a limit per client counts: one IPv4 address, or the IPv6 network that one subscriber gets."""
 
 import ipaddress
 

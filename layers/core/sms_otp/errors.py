@@ -24,7 +24,7 @@ OtpError
 of an exception may be shown to the caller, so it never holds a code, a secret or a number.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypedDict
 
 
@@ -59,6 +59,8 @@ class OtpError(Exception):
         self.retry_after = retry_after
         self.attempts_remaining = attempts_remaining
         self.errors = tuple(errors)
+        self.about: Mapping[str, object] = {}
+        """More for the log: what the refusal is about, in objects that hide what must not be shown."""
 
 
 class InvalidRequest(OtpError):

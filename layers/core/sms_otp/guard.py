@@ -100,9 +100,7 @@ class History:
 class Guard:
     """The decision for one send. Made for each request; `history` is shared between them."""
 
-    def __init__(
-        self, policy: GuardPolicy, history: History, country: str, block_key: str, now: int
-    ) -> None:
+    def __init__(self, policy: GuardPolicy, history: History, country: str, block_key: str, now: int) -> None:
         self._policy = policy
         self._history = history
         self._now = now
@@ -146,9 +144,7 @@ class Guard:
     def _hour_limit(self, read: Mapping[str, Counter]) -> int:
         this_hour = self._hour.verified(read, self._sampled[self._hour.stem])
         last_hour = self._history.verified[self._last_hour.stem] * (HOUR - self._now % HOUR) / HOUR
-        return int(
-            max(self._policy.floor_hour, 0.2 * self._best_day() / 6, 0.2 * (this_hour + last_hour))
-        )
+        return int(max(self._policy.floor_hour, 0.2 * self._best_day() / 6, 0.2 * (this_hour + last_hour)))
 
     def _day_limit(self, read: Mapping[str, Counter]) -> int:
         today = self._day.verified(read, self._sampled[self._day.stem])

@@ -171,7 +171,7 @@ def _source_ip(event: Event) -> str:
 
 def _tell_refusal(error: errors.OtpError) -> None:
     tell = observability.warn if PROBLEMS[error.code][0] >= 500 else observability.tell
-    tell("request_refused", error_code=error.code, reason=error.reason)
+    tell("request_refused", error_code=error.code, reason=error.reason, **error.about)
 
 
 def _problem(error: errors.OtpError, request_id: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def verification_key(verification_id: str) -> str:
 
 
 def derived_verification_id(pepper: str, nonce: str) -> str:
-    """A verificationId that can be made again from a stored nonce, by whoever has the pepper: 192 bits of HMAC."""
+    """A verificationId that whoever has the pepper can make again from a stored nonce: 192 bits of HMAC."""
     made = hmac.digest(pepper.encode(), f"verification:{nonce}".encode(), "sha256")
     return base64.urlsafe_b64encode(made[:24]).decode()
 

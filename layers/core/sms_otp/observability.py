@@ -53,6 +53,7 @@ def _safe(fields: dict[str, Any]) -> dict[str, Any]:
     number = safe.pop("number", None)
     if isinstance(number, PhoneNumber):
         safe |= {"number": number.masked, "country": number.country}
+        safe |= {"test_number": True} if number.is_test else {}
     if "number_key" in safe:
         safe["number_key"] = safe["number_key"][:8]
     return safe

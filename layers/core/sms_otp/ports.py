@@ -18,6 +18,10 @@ class SendLog:
     version: int = 0
 
 
+NO_SENDS = SendLog()
+NO_FAILURES = Failures()
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What must be known before a send is decided: the keys of everything that has a say in it."""
@@ -33,9 +37,9 @@ class Question:
 class View:
     """What was found, all of it strongly consistent. What is not there is empty."""
 
-    number: SendLog = SendLog()
-    failures: Failures = Failures()
-    client: SendLog = SendLog()
+    number: SendLog = NO_SENDS
+    failures: Failures = NO_FAILURES
+    client: SendLog = NO_SENDS
     claim: Claim | None = None
     counters: Mapping[str, Counter] = field(default_factory=dict)
 
@@ -70,7 +74,7 @@ class LostRace(Exception):
 
 
 class Moved(Exception):
-    """Something else moved since it was read: a client's log, a shard, a claim. Read again and decide again."""
+    """Something else moved since it was read: a client's log, a shard, a claim. Decide again."""
 
 
 class StoreError(Exception):
@@ -100,7 +104,7 @@ class Store(Protocol):
         ...
 
     def record_sent(self, key: str, provider: str, provider_ref: str, claim: Claim | None = None) -> None:
-        """Name the provider that holds the code and its handle, and the answer to repetitions of the request."""
+        """Name the provider that holds the code and its handle, and the answer to a repeated request."""
         ...
 
     def record_failed(self, key: str, claim: Claim | None = None) -> None:

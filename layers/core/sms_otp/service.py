@@ -151,7 +151,7 @@ class Service:
             view = self.store.read(admission.question)
             if (answer := admission.repeated(view)) is not None:
                 return self._repeat(asked, answer, view)
-            admitted = admission.decide(view)
+            admitted = self._admit(admission, view, to)
             verification_id = self._new_id(claim)
             reservation = self._reservation(
                 asked, caller, to, admission.number_key, verification_id, admitted, claim, now
@@ -165,13 +165,22 @@ class Service:
             return self._send(asked, caller, to, verification_id, reservation, admitted)
         raise errors.RateLimited(reason="contended", retry_after=1)
 
+    def _admit(self, admission: Admission, view: View, to: PhoneNumber) -> Admitted:
+        try:
+            return admission.decide(view)
+        except errors.OtpError as refused:
+            refused.about = {"number": to, "number_key": admission.number_key}
+            raise
+
     def _destination(self, number: str) -> tuple[PhoneNumber, bool]:
         """The number, and whether it is one whose code is fixed. Raises as `phone.parse` does."""
         if number in self.policy.test_numbers and self.clock() < self.policy.test_numbers_end:
             return PhoneNumber(number, "ZZ", is_test=True), True
         to = phone.parse(number)
         if self.policy.countries is not None and to.country not in self.policy.countries:
-            raise errors.DestinationNotAllowed(reason="country")
+            refused = errors.DestinationNotAllowed(reason="country")
+            refused.about = {"number": to}
+            raise refused
         return to, False
 
     def _client(self, asked: RequestOtp, caller: Caller) -> str | None:
@@ -222,7 +231,7 @@ class Service:
         )
         return Reservation(
             verification=verification,
-            sent_at=now,
+            sent_at=admitted.sent_at,
             number=admitted.number,
             client=admitted.client,
             shares=admitted.shares,
@@ -257,7 +266,9 @@ class Service:
             self.store.record_failed(verification.key, _answered(reservation.claim, answer))
             raise errors.ProviderRejected(reason=refused.reason) from refused
         except Ambiguous as ambiguous:
-            self.tell("provider_failed", **told | {"provider": ambiguous.provider, "reason": ambiguous.reason})
+            self.tell(
+                "provider_failed", **told | {"provider": ambiguous.provider, "reason": ambiguous.reason}
+            )
             self._keep_unknown(reservation, admitted.resend_after)
             raise errors.ProviderUnavailable(
                 reason="ambiguous", retry_after=admitted.resend_after

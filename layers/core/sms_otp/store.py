@@ -29,9 +29,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_otp import errors
-from sms_otp.limits import KEEP_LOG, SECOND, Failures, GuessPolicy, lock
 from sms_otp.budgets import Counter, Share
 from sms_otp.idempotency import Answer, Claim
+from sms_otp.limits import KEEP_LOG, SECOND, Failures, GuessPolicy, lock
 from sms_otp.ports import Entry, LostRace, Moved, Question, Reservation, SendLog, StoreError, View
 from sms_otp.verification import Guess, State, Verification, refusal, unconsumable
 
@@ -94,7 +94,9 @@ class DynamoStore:
         """See `ports.Store`."""
         steps = [self._put_verification(reservation.verification)]
         if reservation.number:
-            steps.insert(0, self._add_send(_number_pk(reservation.number.key), reservation.number, reservation))
+            steps.insert(
+                0, self._add_send(_number_pk(reservation.number.key), reservation.number, reservation)
+            )
         if reservation.client:
             steps.append(self._add_send(_client_pk(reservation.client.key), reservation.client, reservation))
         if reservation.claim:
@@ -132,7 +134,9 @@ class DynamoStore:
         if reservation.claim:
             claim = _key(_claim_pk(reservation.claim.key))
             steps.append({"Delete": {"TableName": self._table, "Key": claim}})
-        steps += [self._count(share.key, "ADD used :minus", {":minus": {"N": "-1"}}) for share in reservation.shares]
+        steps += [
+            self._count(share.key, "ADD used :minus", {":minus": {"N": "-1"}}) for share in reservation.shares
+        ]
         self._transact(steps)
 
     def record_sent(self, key: str, provider: str, provider_ref: str, claim: Claim | None = None) -> None:
@@ -255,9 +259,7 @@ class DynamoStore:
             }
         }
         verified = [
-            self._count(
-                key, "ADD used :minus, verified :one", {":minus": {"N": "-1"}, ":one": {"N": "1"}}
-            )
+            self._count(key, "ADD used :minus, verified :one", {":minus": {"N": "-1"}, ":one": {"N": "1"}})
             for key in verification.counted_on
         ]
         try:

@@ -77,7 +77,7 @@ def refusal(found: Verification | None, guess: Guess) -> errors.OtpError | None:
     if guess.now >= found.expires_at:
         return errors.OtpExpired()
     if found.attempts >= guess.max_attempts:
-        return errors.TooManyAttempts(attempts_remaining=0)
+        return errors.TooManyAttempts(attempts_remaining=0, retry_after=found.expires_at - guess.now)
     if found.provider_ref is None:
         return errors.VerificationNotFound()
     return None

@@ -1,0 +1,304 @@
+"""The limits on sends as a caller meets them: client, service, countries, repetition, test numbers."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from sms_otp import errors
+from sms_otp.guard import Mode
+from sms_otp.ports import Moved, Reservation
+from sms_otp.providers.base import Ambiguous, Refused, Unavailable
+from sms_otp.service import Caller, Policy, RequestOtp, VerifyOtp
+from tests.fakes import START, StepClock, outcome
+from tests.unit.world import NUMBER, World
+
+
+def number(index: int) -> str:
+    return f"+1415555{100 + index:04d}"
+
+
+def with_policy(policy: Policy, clock: StepClock, **changes: Any) -> World:
+    return World(dataclasses.replace(policy, **changes), clock)
+
+
+def with_admission(policy: Policy, clock: StepClock, **changes: Any) -> World:
+    return with_policy(policy, clock, admission=dataclasses.replace(policy.admission, **changes))
+
+
+@pytest.fixture
+def world(policy: Policy, clock: StepClock) -> World:
+    return World(policy, clock)
+
+
+def test_a_client_may_ask_ten_times_in_any_hour_whatever_the_numbers(world: World) -> None:
+    answers = []
+    for index in range(12):
+        answers.append(outcome(lambda i=index: world.request(number(i), client_ip="192.0.2.7")))  # type: ignore[misc] # bound now
+        world.clock.step(60)
+    assert answers == ["ok"] * 10 + ["RATE_LIMITED"] * 2
+    assert outcome(lambda: world.request(number(20), client_ip="192.0.2.8")) == "ok"
+    world.clock.step(3600 - 12 * 60)
+    assert outcome(lambda: world.request(number(21), client_ip="192.0.2.7")) == "ok"
+
+
+def test_sends_of_one_client_in_the_same_millisecond_are_all_counted(world: World) -> None:
+    for index in range(10):
+        world.request(number(index), client_ip="192.0.2.7")
+    assert outcome(lambda: world.request(number(10), client_ip="192.0.2.7")) == "RATE_LIMITED"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "one_client"),
+    [
+        (("2001:db8::1", "2001:db8:0:0:ffff::2"), True),
+        (("2001:db8::1", "2001:db8:0:1::1"), False),
+        (("::ffff:192.0.2.7", "192.0.2.7"), True),
+        (("192.0.2.7", "192.0.2.8"), False),
+    ],
+)
+def test_a_client_is_an_ipv4_address_or_an_ipv6_network_of_64(
+    world: World, addresses: tuple[str, str], one_client: bool
+) -> None:
+    for index in range(10):
+        world.request(number(index), client_ip=addresses[0])
+    refused = outcome(lambda: world.request(number(10), client_ip=addresses[1])) == "RATE_LIMITED"
+    assert refused is one_client
+
+
+@pytest.mark.parametrize(
+    "address", ["", "a", "1.2.3", "1.2.3.4.5", "192.0.2.7/24", "fe80::1%eth0%x", "٣.2.3.4"]
+)
+def test_a_client_address_that_is_none_is_refused_and_never_an_escape(world: World, address: str) -> None:
+    assert outcome(lambda: world.request(client_ip=address)) == "INVALID_REQUEST"
+    assert world.sends() == 0
+
+
+def test_a_trusted_backend_that_names_no_client_has_no_limit_per_client(world: World) -> None:
+    assert [outcome(lambda i=i: world.request(number(i))) for i in range(15)] == ["ok"] * 15  # type: ignore[misc] # bound now
+
+
+def test_without_trust_the_calling_address_is_the_client_whatever_the_body_says(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = with_policy(policy, clock, trust_client_ip=False)
+    answers = [
+        outcome(lambda i=i: world.request(number(i), client_ip=f"192.0.2.{i}"))  # type: ignore[misc] # bound now
+        for i in range(11)
+    ]
+    assert answers == ["ok"] * 10 + ["RATE_LIMITED"]
+
+
+def test_the_whole_service_stops_at_its_daily_cap_and_starts_anew_at_midnight(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = with_admission(policy, clock, sends_per_day=7)
+    answers = [outcome(lambda i=i: world.request(number(i))) for i in range(9)]  # type: ignore[misc] # bound now
+    assert answers == ["ok"] * 7 + ["RATE_LIMITED"] * 2
+    with pytest.raises(errors.RateLimited) as refused:
+        world.request(number(50))
+    world.clock.step(refused.value.retry_after or 0)
+    assert outcome(lambda: world.request(number(51))) == "ok"
+
+
+def test_only_the_countries_on_the_list_are_sent_to(policy: Policy, clock: StepClock) -> None:
+    world = with_policy(policy, clock, countries=frozenset({"GB"}))
+    assert outcome(world.request) == "DESTINATION_NOT_ALLOWED"
+    assert outcome(lambda: world.request("+447400123456")) == "ok"
+    assert world.sends() == 1
+
+
+def test_the_guard_refuses_a_country_that_verifies_nothing_and_a_verification_makes_room(
+    policy: Policy, clock: StepClock
+) -> None:
+    guard = dataclasses.replace(policy.admission.guard, mode=Mode.ENFORCE)
+    world = with_admission(policy, clock, guard=guard)
+    first = world.request(number(0))
+    assert [outcome(lambda i=i: world.request(number(i))) for i in (1, 2, 3)] == ["ok", "ok", "RATE_LIMITED"]  # type: ignore[misc] # bound now
+    assert world.verify(first) == "ok"
+    assert outcome(lambda: world.request(number(4))) == "ok"
+    assert outcome(lambda: world.request("+447400123456")) == "ok"
+
+
+def test_a_guard_that_records_tells_what_it_would_have_refused(world: World) -> None:
+    for index in range(4):
+        world.request(number(index))
+    suspects = [fields["limit"] for event, fields in world.told if event == "send_suspect"]
+    assert suspects == ["country hour"]
+
+
+def test_a_guard_that_is_off_counts_nothing(policy: Policy, clock: StepClock) -> None:
+    guard = dataclasses.replace(policy.admission.guard, mode=Mode.OFF)
+    world = with_admission(policy, clock, guard=guard)
+    world.request()
+    assert [key[0] for key in world.store.counters] == ["D"]
+
+
+def test_what_was_not_sent_counts_for_nobody(world: World) -> None:
+    world.provider.fails_with = lambda: Unavailable("fake", "http_500")
+    assert (
+        outcome(lambda: world.request(client_ip="192.0.2.7", idempotency_key="k")) == "PROVIDER_UNAVAILABLE"
+    )
+    assert all(counter.used == 0 for counter in world.store.counters.values())
+    assert all(log.sends == () for log in world.store.logs.values())
+    world.provider.fails_with = None
+    assert outcome(lambda: world.request(client_ip="192.0.2.7", idempotency_key="k")) == "ok"
+
+
+def test_the_same_key_and_body_get_the_same_answer_and_one_message(world: World) -> None:
+    asked = RequestOtp(NUMBER, purpose="signup", idempotency_key="a-key")
+    first = world.service.request(asked, world.caller())
+    world.clock.step(3600)
+    assert world.service.request(asked, world.caller()) == first
+    assert world.sends() == 1
+
+
+def test_the_same_key_with_another_body_is_refused(world: World) -> None:
+    world.request(idempotency_key="a-key")
+    for changed in ({"purpose": "login"}, {"session_id": "s"}, {"client_ip": "192.0.2.7"}, {"locale": "de"}):
+        assert (
+            outcome(lambda c=changed: world.request(idempotency_key="a-key", **c)) == "IDEMPOTENCY_KEY_REUSED"
+        )  # type: ignore[misc] # bound now
+    assert outcome(lambda: world.request(number(1), idempotency_key="a-key")) == "IDEMPOTENCY_KEY_REUSED"
+    assert world.sends() == 1
+
+
+def test_a_key_belongs_to_its_tenant(world: World) -> None:
+    first = world.request(idempotency_key="a-key")
+    world.clock.step(30)
+    second = world.request(idempotency_key="a-key", tenant="tenant-b")
+    assert first != second
+    assert world.sends() == 2
+
+
+def test_a_key_is_free_again_after_a_day_whether_or_not_its_item_is_deleted(world: World) -> None:
+    first = world.request(idempotency_key="a-key")
+    world.clock.step(24 * 3600)
+    assert world.request(idempotency_key="a-key") != first
+    assert world.sends() == 2
+
+
+def test_while_the_first_request_runs_a_second_with_its_key_is_told_so(world: World) -> None:
+    record_sent = world.store.record_sent
+    seen = []
+
+    def during(*arguments: Any) -> None:
+        seen.append(outcome(lambda: world.request(idempotency_key="a-key")))
+        record_sent(*arguments)
+
+    world.store.record_sent = during  # type: ignore[method-assign] # one interleaving
+    world.request(idempotency_key="a-key")
+    assert seen == ["REQUEST_IN_PROGRESS"]
+    assert world.sends() == 1
+
+
+def test_a_request_that_died_after_its_reservation_never_sends_again_under_its_key(world: World) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    world.store.record_sent = die  # type: ignore[method-assign] # the function is ended here
+    with pytest.raises(KeyboardInterrupt):
+        world.request(idempotency_key="a-key")
+    world.clock.step(31)
+    assert outcome(lambda: world.request(idempotency_key="a-key")) == "PROVIDER_UNAVAILABLE"
+    assert world.sends() == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"), [(Ambiguous, "PROVIDER_UNAVAILABLE"), (Refused, "PROVIDER_REJECTED")]
+)
+def test_an_error_that_ended_a_request_is_its_answer_from_then_on(
+    world: World, failure: type[Exception], expected: str
+) -> None:
+    world.provider.fails_with = lambda: failure("fake", "a-reason")
+    assert outcome(lambda: world.request(idempotency_key="a-key")) == expected
+    world.provider.fails_with = None
+    world.clock.step(3600)
+    assert outcome(lambda: world.request(idempotency_key="a-key")) == expected
+    assert world.sends() == 1
+
+
+def test_a_refusal_before_anything_was_reserved_leaves_the_key_free(world: World) -> None:
+    world.request()
+    assert outcome(lambda: world.request(idempotency_key="a-key")) == "RATE_LIMITED"
+    world.clock.step(30)
+    assert outcome(lambda: world.request(idempotency_key="a-key")) == "ok"
+
+
+def test_what_is_stored_of_a_key_holds_neither_it_nor_the_number_nor_the_verification_id(
+    world: World,
+) -> None:
+    verification_id = world.request(idempotency_key="canary-key")
+    stored = repr(world.store.claims)
+    for secret in (verification_id, "canary-key", NUMBER, NUMBER[1:]):
+        assert secret not in stored
+
+
+def test_a_send_is_decided_anew_while_something_else_moves_and_refused_if_it_never_rests(
+    world: World,
+) -> None:
+    reserve, tries = world.store.reserve, []
+
+    def moved_twice(reservation: Reservation) -> None:
+        tries.append(reservation)
+        if len(tries) <= 2:
+            raise Moved
+        reserve(reservation)
+
+    world.store.reserve = moved_twice  # type: ignore[method-assign] # two interleavings
+    assert outcome(world.request) == "ok"
+
+    def always_moved(_: Reservation) -> None:
+        raise Moved
+
+    world.store.reserve = always_moved  # type: ignore[method-assign] # contention without end
+    assert outcome(lambda: world.request(number(1))) == "RATE_LIMITED"
+    assert world.sends() == 1
+
+
+TESTS = {"test_numbers": {"+447700900001": "246810"}, "test_numbers_end": int(START) + 3600}
+
+
+def test_a_test_number_takes_its_code_and_no_send_limit_counts_it(policy: Policy, clock: StepClock) -> None:
+    world = with_policy(policy, clock, **TESTS)
+    for _ in range(20):
+        world.request("+447700900001", client_ip="192.0.2.7")
+    assert world.store.logs == {}
+    assert world.store.counters == {}
+    assert world.told[-1][1]["number"].is_test
+
+
+def test_a_test_number_is_a_number_like_any_other_from_its_end(policy: Policy, clock: StepClock) -> None:
+    world = with_policy(policy, clock, **TESTS)
+    clock.step(3600)
+    assert outcome(lambda: world.request("+447700900001")) == "INVALID_PHONE_NUMBER"
+
+
+def test_guesses_at_a_test_number_are_limited_like_any(policy: Policy, clock: StepClock) -> None:
+    world = with_policy(policy, clock, **TESTS)
+    verification_id = world.request("+447700900001")
+    answers = [world.verify(verification_id, "000000") for _ in range(6)]
+    assert answers == ["OTP_INCORRECT"] * 5 + ["TOO_MANY_ATTEMPTS"]
+
+
+def test_the_newest_verification_of_a_number_is_meant_where_naming_it_is_not_required(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = with_policy(policy, clock, require_verification_id=False)
+    world.request(session_id="s")
+    named = VerifyOtp(None, "123456", phone_number=NUMBER, session_id="s")
+    stranger = Caller("tenant-b", "r", world.caller().deadline)
+    assert outcome(lambda: world.service.verify(named, stranger)) == "VERIFICATION_NOT_FOUND"
+    assert outcome(lambda: world.service.verify(named, world.caller())) == "ok"
+
+
+def test_a_verification_must_be_named_where_that_is_required(world: World) -> None:
+    world.request()
+    named = VerifyOtp(None, "123456", phone_number=NUMBER)
+    assert outcome(lambda: world.service.verify(named, world.caller())) == "INVALID_REQUEST"
+
+
+def test_the_old_spelling_of_a_mexican_number_is_the_same_subscriber(world: World) -> None:
+    verification_id = world.request("+522221234567")
+    assert outcome(lambda: world.request("+5212221234567")) == "RATE_LIMITED"
+    assert world.verify(verification_id, phone_number="+5212221234567") == "ok"

@@ -1,0 +1,156 @@
+"""The budgets that many requests share, and the guard that watches for sends that nobody verifies."""
+
+from collections import Counter as Tally
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_otp.budgets import Counter, Window, shards_for
+from sms_otp.guard import (
+    DAY,
+    HOUR,
+    Guard,
+    GuardPolicy,
+    History,
+    Mode,
+    Verdict,
+    block_window,
+    day_window,
+    hour_window,
+)
+
+NOW = 1_800_000_000 - 1_800_000_000 % DAY + 12 * HOUR
+POLICY = GuardPolicy(Mode.ENFORCE, floor_hour=3, floor_day=20, block_hour=10, shards=1)
+
+
+@pytest.mark.parametrize(
+    ("sends_per_day", "shards"), [(1, 1), (24_999, 1), (25_000, 2), (1_000_000, 41), (10**9, 512)]
+)
+def test_a_service_that_sends_more_has_more_shards(sends_per_day: int, shards: int) -> None:
+    assert shards_for(sends_per_day) == shards
+
+
+@given(limit=st.integers(0, 10_000), shards=st.integers(1, 40))
+def test_the_shards_of_a_budget_add_up_to_its_limit_exactly(limit: int, shards: int) -> None:
+    window = Window("D#day", shards, NOW)
+    spent: Tally[str] = Tally()
+    every = tuple(f"D#day#{shard}" for shard in range(shards))
+    while True:
+        read = {key: Counter(used=count) for key, count in spent.items()}
+        share = window.share(read, every, limit, 0)
+        if share is None:
+            break
+        assert share.limit is not None
+        spent[share.key] = share.limit
+    assert sum(spent.values()) == limit
+
+
+@given(shards=st.integers(1, 512))
+def test_a_request_looks_at_few_shards_and_only_at_those_there_are(shards: int) -> None:
+    sampled = Window("D#day", shards, NOW).sample()
+    assert len(set(sampled)) == len(sampled) == min(4, shards)
+    assert {int(key.rpartition("#")[2]) for key in sampled} <= set(range(shards))
+
+
+def test_the_verified_of_all_shards_are_estimated_from_the_sampled_ones() -> None:
+    window = Window("B#US#day", 8, NOW)
+    sampled = ("B#US#day#1", "B#US#day#5")
+    assert (
+        window.verified({"B#US#day#1": Counter(verified=3), "B#US#day#5": Counter(verified=4)}, sampled) == 28
+    )
+
+
+def decide(read: Mapping[str, Counter], policy: GuardPolicy = POLICY, now: int = NOW) -> Verdict:
+    guard = Guard(policy, History(), "US", "block", now)
+    return guard.decide({key: read[key] for key in guard.keys if key in read})
+
+
+def key_of(window: Window) -> str:
+    return f"{window.stem}#0"
+
+
+HOUR_KEY = key_of(hour_window("US", NOW, 1))
+LAST_HOUR_KEY = key_of(hour_window("US", NOW - HOUR, 1))
+DAY_KEY = key_of(day_window("US", NOW, 1))
+YESTERDAY_KEY = key_of(day_window("US", NOW - DAY, 1))
+BLOCK_KEY = key_of(block_window("block", NOW))
+
+
+@pytest.mark.parametrize(
+    ("read", "over"),
+    [
+        ({}, ()),
+        ({HOUR_KEY: Counter(used=2)}, ()),
+        ({HOUR_KEY: Counter(used=3)}, ("country hour",)),
+        ({DAY_KEY: Counter(used=19)}, ()),
+        ({DAY_KEY: Counter(used=20)}, ("country day",)),
+        ({BLOCK_KEY: Counter(used=9)}, ()),
+        ({BLOCK_KEY: Counter(used=10)}, ("block hour",)),
+        # 20 % of what was verified this hour
+        ({HOUR_KEY: Counter(used=19, verified=100)}, ()),
+        ({HOUR_KEY: Counter(used=20, verified=100)}, ("country hour",)),
+        # and of the last hour, of which all is still within 60 minutes when this one begins
+        ({HOUR_KEY: Counter(used=19), LAST_HOUR_KEY: Counter(verified=100)}, ()),
+        # 20 % of a sixth of the best day of the last 14
+        ({HOUR_KEY: Counter(used=39), YESTERDAY_KEY: Counter(verified=1200)}, ()),
+        ({HOUR_KEY: Counter(used=40), YESTERDAY_KEY: Counter(verified=1200)}, ("country hour",)),
+        # 30 % of the best day
+        ({DAY_KEY: Counter(used=359), YESTERDAY_KEY: Counter(verified=1200)}, ()),
+        ({DAY_KEY: Counter(used=360), YESTERDAY_KEY: Counter(verified=1200)}, ("country day",)),
+    ],
+)
+def test_a_country_may_have_open_what_its_own_history_grants(
+    read: Mapping[str, Counter], over: tuple[str, ...]
+) -> None:
+    assert decide(read).over == over
+
+
+@pytest.mark.parametrize(("days_ago", "over"), [(14, ()), (15, ("country day",))])
+def test_the_history_reaches_back_fourteen_days(days_ago: int, over: tuple[str, ...]) -> None:
+    past = key_of(day_window("US", NOW - days_ago * DAY, 1))
+    assert decide({DAY_KEY: Counter(used=100), past: Counter(verified=1000)}).over == over
+
+
+def test_another_countrys_history_grants_nothing() -> None:
+    other = key_of(day_window("GB", NOW - DAY, 1))
+    assert decide({DAY_KEY: Counter(used=20), other: Counter(verified=9999)}).over == ("country day",)
+
+
+def test_every_send_is_counted_for_its_hour_its_day_and_its_block() -> None:
+    assert [share.key for share in decide({}).shares] == [HOUR_KEY, DAY_KEY, BLOCK_KEY]
+
+
+def test_where_it_enforces_the_counters_refuse_what_a_race_would_let_through() -> None:
+    assert [share.limit for share in decide({}).shares] == [3, 20, 10]
+
+
+def test_where_it_only_records_nothing_is_refused_and_everything_counted() -> None:
+    policy = GuardPolicy(Mode.RECORD, 3, 20, 10, 1)
+    verdict = decide({HOUR_KEY: Counter(used=50)}, policy)
+    assert verdict.over == ("country hour",)
+    assert [share.limit for share in verdict.shares] == [None, None, None]
+
+
+def test_a_refusal_names_the_end_of_the_window_that_is_full() -> None:
+    assert decide({HOUR_KEY: Counter(used=3)}, now=NOW + 600).retry_after == HOUR - 600
+    assert decide({DAY_KEY: Counter(used=20)}, now=NOW + 600).retry_after == 12 * HOUR - 600
+
+
+def test_the_past_is_read_once_and_what_is_too_old_is_forgotten() -> None:
+    history = History()
+    first = Guard(POLICY, history, "US", "block", NOW)
+    first.decide({})
+    again = Guard(POLICY, history, "US", "block", NOW + 60)
+    assert len(first.keys) == 3 + 1 + 14
+    assert len(again.keys) == 3
+    again.decide({})
+    later = Guard(POLICY, history, "US", "block", NOW + 40 * DAY)
+    later.decide({})
+    assert len(history.verified) == 1 + 14
+
+
+def test_one_read_holds_everything_even_with_many_shards_and_no_history() -> None:
+    guard = Guard(GuardPolicy(Mode.ENFORCE, 3, 20, 10, 512), History(), "US", "block", NOW)
+    assert len(guard.keys) + 4 + 4 <= 100, "BatchGetItem takes a hundred keys"

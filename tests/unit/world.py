@@ -1,0 +1,46 @@
+"""One service with everything around it in memory."""
+
+import itertools
+from typing import Any
+
+from sms_otp.clock import Deadline
+from sms_otp.service import Caller, Policy, RequestOtp, Service, VerifyOtp
+from tests.fakes import PEPPER, FakeProvider, MemoryStore, StepClock, outcome
+
+NUMBER = "+14155550123"
+requests = itertools.count()
+
+
+class World:
+    """A service, its store, its provider, its clock, and what it told."""
+
+    def __init__(self, policy: Policy, clock: StepClock) -> None:
+        self.store, self.provider, self.clock = MemoryStore(), FakeProvider(), clock
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.service = Service(
+            policy=policy,
+            store=self.store,
+            providers=self.provider,
+            pepper=lambda: PEPPER,
+            clock=clock,
+            tell=lambda event, **fields: self.told.append((event, fields)),
+        )
+
+    def caller(self, tenant: str = "tenant-a") -> Caller:
+        return Caller(tenant, f"request-{next(requests)}", Deadline(10), "198.51.100.1")
+
+    def request(self, number: str = NUMBER, tenant: str = "tenant-a", **fields: Any) -> str:
+        asked = RequestOtp(number, **fields)
+        return self.service.request(asked, self.caller(tenant)).verification_id
+
+    def verify(
+        self, verification_id: str, otp: str = "123456", tenant: str = "tenant-a", **fields: Any
+    ) -> str:
+        asked = VerifyOtp(verification_id, otp, **fields)
+        return outcome(lambda: self.service.verify(asked, self.caller(tenant)))
+
+    def sends(self) -> int:
+        return len(self.provider.sent)
+
+    def guesses(self) -> int:
+        return len(self.provider.checked)

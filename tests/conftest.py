@@ -2,8 +2,8 @@
 
 import pytest
 
+from sms_otp.commands import Policy
 from sms_otp.config import Settings
-from sms_otp.service import Policy
 from sms_otp.wiring import policy as policy_of
 from tests.fakes import StepClock
 from tests.template import environment

@@ -3,9 +3,9 @@
 from typing import Any
 
 from sms_otp import http, wiring
+from sms_otp.commands import Caller, RequestOtp
 from sms_otp.config import settings
 from sms_otp.providers.base import Channel
-from sms_otp.service import Caller, RequestOtp
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:

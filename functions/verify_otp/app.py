@@ -3,8 +3,8 @@
 from typing import Any
 
 from sms_otp import http, wiring
+from sms_otp.commands import Caller, VerifyOtp
 from sms_otp.config import settings
-from sms_otp.service import Caller, VerifyOtp
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from moto import mock_aws
 
 from sms_otp import errors
 from sms_otp.budgets import Counter, Share
+from sms_otp.commands import Policy
 from sms_otp.idempotency import Answer, Claim
 from sms_otp.limits import DAY, SECOND, Failures, GuessPolicy
 from sms_otp.ports import Entry, LostRace, Moved, Question, Reservation, SendLog, Store, View
-from sms_otp.service import Policy
 from sms_otp.store import DynamoStore
 from sms_otp.verification import Guess, Verification
 from tests.fakes import START, MemoryStore, a_verification, outcome

@@ -11,6 +11,11 @@ import boto3
 import pytest
 import requests
 from botocore.config import Config
+
+from local.processes import Child, free_port
+from local.sandbox.credentials import credentials
+from local.sandbox.server import running_sandbox
+from local.stack import BIN, LOGS, REGION, START_SECONDS, aws_environment
 from sms_otp import providers
 from sms_otp.config import Settings
 from sms_otp.providers.base import Provider
@@ -19,11 +24,6 @@ from sms_otp.providers.router import Router
 from sms_otp.service import Service
 from sms_otp.store import DynamoStore
 from sms_otp.wiring import policy
-
-from local.sandbox.credentials import credentials
-from local.sandbox.server import running_sandbox
-from local.processes import Child, free_port
-from local.stack import BIN, LOGS, REGION, START_SECONDS, aws_environment
 from tests.fakes import PEPPER, StepClock
 from tests.template import environment, resource
 
@@ -57,7 +57,9 @@ def dynamodb() -> Iterator[Any]:
     port = free_port("127.0.0.1")
     url = f"http://127.0.0.1:{port}"
     environment = {**aws_environment(url), "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port)}
-    with Child("MiniStack", [str(BIN / "ministack")], environment, LOGS / f"ministack-{port}.log") as emulator:
+    with Child(
+        "MiniStack", [str(BIN / "ministack")], environment, LOGS / f"ministack-{port}.log"
+    ) as emulator:
         emulator.answers(f"{url}/_ministack/health", START_SECONDS)
         # One connection per caller, so that they really call at once.
         client = boto3.client(
@@ -78,7 +80,7 @@ def dynamodb() -> Iterator[Any]:
 
 @pytest.fixture
 def service(dynamodb: Any, sandbox: str) -> Service:
-    """The deployed wiring with the template's defaults, Infobip first, on a clock that moves only when told."""
+    """The deployed wiring with the template's defaults, on a clock that moves only when told."""
     settings = Settings.from_environment(environment(Stage="local", ProviderSandboxUrl=sandbox))
 
     def build(name: str, given: Mapping[str, str]) -> Provider:

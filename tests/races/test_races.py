@@ -8,8 +8,8 @@ from threading import Barrier
 from typing import Any
 
 from sms_otp.clock import Deadline
-from sms_otp.service import Caller, RequestOtp, Service, VerifyOtp
-
+from sms_otp.commands import Caller, RequestOtp, VerifyOtp
+from sms_otp.service import Service
 from tests.fakes import outcome
 from tests.races.conftest import calls, inbox
 

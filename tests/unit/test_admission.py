@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from sms_otp import errors
+from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.guard import Mode
 from sms_otp.ports import Moved, Reservation
 from sms_otp.providers.base import Ambiguous, Refused, Unavailable
-from sms_otp.service import Caller, Policy, RequestOtp, VerifyOtp
 from tests.fakes import START, StepClock, outcome
 from tests.unit.world import NUMBER, World
 
@@ -186,7 +186,7 @@ def test_while_the_first_request_runs_a_second_with_its_key_is_told_so(world: Wo
         seen.append(outcome(lambda: world.request(idempotency_key="a-key")))
         record_sent(*arguments)
 
-    world.store.record_sent = during  # type: ignore[method-assign] # one interleaving
+    world.store.record_sent = during  # type: ignore[method-assign, assignment] # one interleaving
     world.request(idempotency_key="a-key")
     assert seen == ["REQUEST_IN_PROGRESS"]
     assert world.sends() == 1
@@ -196,7 +196,7 @@ def test_a_request_that_died_after_its_reservation_never_sends_again_under_its_k
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    world.store.record_sent = die  # type: ignore[method-assign] # the function is ended here
+    world.store.record_sent = die  # type: ignore[method-assign, assignment] # the function is ended here
     with pytest.raises(KeyboardInterrupt):
         world.request(idempotency_key="a-key")
     world.clock.step(31)
@@ -251,7 +251,7 @@ def test_a_send_is_decided_anew_while_something_else_moves_and_refused_if_it_nev
     def always_moved(_: Reservation) -> None:
         raise Moved
 
-    world.store.reserve = always_moved  # type: ignore[method-assign] # contention without end
+    world.store.reserve = always_moved  # type: ignore[method-assign, assignment] # contention without end
     assert outcome(lambda: world.request(number(1))) == "RATE_LIMITED"
     assert world.sends() == 1
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sms_otp import errors
+from sms_otp.commands import Policy, RequestOtp, VerifyOtp
 from sms_otp.phone import PhoneNumber
 from sms_otp.ports import Question, StoreError, View
 from sms_otp.providers.base import (
@@ -17,7 +18,6 @@ from sms_otp.providers.base import (
     Throttled,
     Unavailable,
 )
-from sms_otp.service import Policy, RequestOtp, VerifyOtp
 from sms_otp.verification import State
 from tests.fakes import StepClock, number_key, outcome
 from tests.unit.world import NUMBER, World

@@ -4,7 +4,8 @@ import itertools
 from typing import Any
 
 from sms_otp.clock import Deadline
-from sms_otp.service import Caller, Policy, RequestOtp, Service, VerifyOtp
+from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
+from sms_otp.service import Service
 from tests.fakes import PEPPER, FakeProvider, MemoryStore, StepClock, outcome
 
 NUMBER = "+14155550123"

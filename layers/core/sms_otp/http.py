@@ -10,9 +10,9 @@ from typing import Any
 
 from sms_otp import errors, observability, schemas, strict_json
 from sms_otp.clock import Deadline
+from sms_otp.commands import Caller
 from sms_otp.config import Settings
 from sms_otp.ports import StoreError
-from sms_otp.service import Caller
 
 Event = Mapping[str, Any]
 Body = dict[str, Any]

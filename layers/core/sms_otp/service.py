@@ -1,13 +1,14 @@
 """The use cases. They know no HTTP and no boto3; what they need of the outside, they are handed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from sms_otp import errors, idempotency, keys, phone
-from sms_otp.admission import Admission, AdmissionPolicy, Admitted
+from sms_otp.admission import Admission, Admitted
 from sms_otp.clients import network_of
 from sms_otp.clock import Clock, Deadline
+from sms_otp.commands import Caller, Policy, Requested, RequestOtp, Verified, VerifyOtp
 from sms_otp.guard import History
 from sms_otp.idempotency import Answer, Claim
 from sms_otp.limits import SECOND
@@ -20,84 +21,6 @@ RESERVE_TRIES = 5
 """How often a send is decided anew because a client's log, a shard or a claim moved meanwhile."""
 RETRY_AFTER = 5
 """Seconds that a caller is asked to wait after a provider's failure that named no time of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: the usage plan's key, the address that called, and the one request."""
-
-    tenant: str
-    request_id: str
-    deadline: Deadline
-    source_ip: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RequestOtp:
-    """A code is asked for. Fields as in the API."""
-
-    phone_number: str
-    channel: Channel = Channel.SMS
-    locale: str | None = None
-    purpose: str | None = None
-    session_id: str | None = None
-    client_ip: str | None = None
-    idempotency_key: str | None = None
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """What a repetition of this request must have in common with it."""
-        fields = (self.phone_number, self.channel, self.locale, self.purpose, self.session_id, self.client_ip)
-        return dict(enumerate(fields))  # type: ignore[arg-type] # positions serve as well as names
-
-
-@dataclass(frozen=True, slots=True)
-class Requested:
-    """A code is on its way. `expires_at` in seconds since the epoch, `resend_after` in seconds from now."""
-
-    verification_id: str
-    channel: str
-    expires_at: int
-    resend_after: int
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyOtp:
-    """A code was typed. Fields as in the API; without `verification_id`, the number's newest is meant."""
-
-    verification_id: str | None
-    otp: str
-    phone_number: str | None = None
-    session_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """The code was right. `verified_at` in seconds since the epoch."""
-
-    verification_id: str | None
-    phone_number: str
-    purpose: str | None
-    verified_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What this deployment allows."""
-
-    code_length: int
-    code_life: int
-    """Seconds; at most 600 (NIST SP 800-63B-4 §3.1.3.2)."""
-    max_attempts: int
-    admission: AdmissionPolicy
-    countries: frozenset[str] | None
-    """ISO 3166-1 alpha-2 codes that are sent to; None is all."""
-    trust_client_ip: bool
-    require_verification_id: bool
-    test_numbers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Numbers whose code is fixed, by E.164."""
-    test_numbers_end: int = 0
-    """Seconds; from then on they are numbers like any other."""
 
 
 class Providers(Protocol):
@@ -261,20 +184,18 @@ class Service:
                 deadline=caller.deadline,
             )
         except Refused as refused:
-            self.tell("otp_rejected", **told | {"provider": refused.provider, "reason": refused.reason})
+            self.tell("otp_rejected", **told | _failed(refused))
             answer = Answer(error=errors.ProviderRejected.code)
             self.store.record_failed(verification.key, _answered(reservation.claim, answer))
             raise errors.ProviderRejected(reason=refused.reason) from refused
         except Ambiguous as ambiguous:
-            self.tell(
-                "provider_failed", **told | {"provider": ambiguous.provider, "reason": ambiguous.reason}
-            )
+            self.tell("provider_failed", **told | _failed(ambiguous))
             self._keep_unknown(reservation, admitted.resend_after)
             raise errors.ProviderUnavailable(
                 reason="ambiguous", retry_after=admitted.resend_after
             ) from ambiguous
         except ProviderError as failed:
-            self.tell("provider_failed", **told | {"provider": failed.provider, "reason": failed.reason})
+            self.tell("provider_failed", **told | _failed(failed))
             self._release(reservation)
             raise _unavailable(failed) from failed
         except errors.ServiceMisconfigured:
@@ -286,7 +207,7 @@ class Service:
         return Requested(verification_id, asked.channel, verification.expires_at, admitted.resend_after)
 
     def _keep_unknown(self, reservation: Reservation, resend_after: int) -> None:
-        """A repetition of a send of unknown outcome is told the same. The claim alone already keeps it from sending."""
+        """Whoever repeats the request is told the same again. The claim alone keeps it from sending."""
         answer = Answer(error=errors.ProviderUnavailable.code, resend_after=resend_after)
         if (claim := _answered(reservation.claim, answer)) is not None:
             self.store.record_answer(claim)
@@ -374,6 +295,10 @@ def _answered(claim: Claim | None, answer: Answer) -> Claim | None:
 
 def _unavailable(failed: ProviderError) -> errors.ProviderUnavailable:
     return errors.ProviderUnavailable(reason=failed.reason, retry_after=failed.retry_after or RETRY_AFTER)
+
+
+def _failed(error: ProviderError) -> dict[str, Any]:
+    return {"provider": error.provider, "reason": error.reason}
 
 
 def _told(verification: Verification, number: PhoneNumber | None = None) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from sms_otp import observability, providers
 from sms_otp.admission import AdmissionPolicy
 from sms_otp.budgets import shards_for
+from sms_otp.commands import Policy
 from sms_otp.config import Settings, settings
 from sms_otp.guard import GuardPolicy, Mode
 from sms_otp.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
 from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.router import Router
 from sms_otp.secrets import Vault
-from sms_otp.service import Policy, Service
+from sms_otp.service import Service
 from sms_otp.store import DynamoStore
 
 if TYPE_CHECKING:

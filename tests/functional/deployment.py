@@ -91,6 +91,15 @@ class Deployment:
         """Whether nothing was stored, sent or checked."""
         return not (self.items() or self.provider.sent or self.provider.checked)
 
+    def empty(self) -> None:
+        """Forget everything that was stored, sent, checked and logged."""
+        for item in self.items():
+            self.dynamodb.delete_item(TableName=self.table, Key={"pk": item["pk"]})
+        self.provider.sent.clear()
+        self.provider.checked.clear()
+        self.log.seek(0)
+        self.log.truncate()
+
     def lines(self) -> list[str]:
         """What was logged, line by line."""
         return self.log.getvalue().splitlines()

@@ -231,6 +231,30 @@ def test_every_example_fits_its_schema() -> None:
             check(example)
 
 
+def test_the_idempotency_key_is_taken_and_refused_as_its_schema_says() -> None:
+    (declared,) = document()["paths"]["/request-otp"]["post"]["parameters"]
+    parameter = resolved(declared)
+    assert (parameter["in"], parameter["required"]) == ("header", False)
+    fits = fastjsonschema.compile(parameter["schema"])
+    header = parameter["name"].lower()
+    for key in ("", "k", "~" * 255, parameter["example"]):
+        fits(key)
+        assert http.idempotency_key({"headers": {header: key}}) == (key or None)
+    for key in ("~" * 256, "two words", "cl\u00e9", "a\ttab", "a\nline"):
+        with pytest.raises(fastjsonschema.JsonSchemaValueException):
+            fits(key)
+        with pytest.raises(errors.InvalidRequest) as refused:
+            http.idempotency_key({"headers": {header: key}})
+        answers = document()["paths"]["/request-otp"]["post"]["responses"]
+        shown = examples(answers["400"]["content"][PROBLEM])["INVALID_IDEMPOTENCY_KEY"]
+        assert shown["errors"] == list(refused.value.errors)
+        assert (shown["errorCode"], shown["detail"]) == (refused.value.code, str(refused.value))
+
+
+def test_only_a_request_for_a_code_takes_parameters() -> None:
+    assert {path for path, _, operation in operations() if "parameters" in operation} == {"/request-otp"}
+
+
 def test_the_health_example_is_what_the_function_answers() -> None:
     content = document()["paths"]["/health"]["get"]["responses"]["200"]["content"]["application/json"]
     assert examples(content) == {"healthy": json.loads(health.lambda_handler({}, None)["body"])}

@@ -69,7 +69,7 @@ def answer(
         _tell_refusal(error)
         return _problem(error, request_id)
     except StoreError as error:
-        observability.warn("store_failed", reason=error.reason)
+        observability.tell("store_failed", reason=error.reason)
         return _problem(errors.InternalError(), request_id)
     except Exception as error:  # the last resort: an unforeseen error is an answer too, and never a success
         observability.fail("unforeseen", error)
@@ -170,8 +170,8 @@ def _source_ip(event: Event) -> str:
 
 
 def _tell_refusal(error: errors.OtpError) -> None:
-    tell = observability.warn if PROBLEMS[error.code][0] >= 500 else observability.tell
-    tell("request_refused", error_code=error.code, reason=error.reason, **error.about)
+    event = "request_refused" if PROBLEMS[error.code][0] < 500 else "service_failed"
+    observability.tell(event, error_code=error.code, reason=error.reason, **error.about)
 
 
 def _problem(error: errors.OtpError, request_id: str) -> dict[str, Any]:

@@ -11,17 +11,22 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from sms_otp import metrics
 from sms_otp.phone import PhoneNumber
 
 _CHATTY = ("boto3", "botocore", "urllib3", "requests")
 """At DEBUG these write whole requests to the log, secrets and numbers included."""
+
+_WARNINGS = frozenset({"provider_failed", "release_failed", "send_suspect", "store_failed", "service_failed"})
+"""Events that somebody should look at."""
 
 
 @cache
 def _logger() -> Logger:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    return Logger(utc=True)
+    # Where it was written is always this module.
+    return Logger(utc=True, location=None)  # `None` leaves the key out
 
 
 def begin(request_id: str, function_request_id: str, tenant: str | None) -> None:
@@ -32,13 +37,11 @@ def begin(request_id: str, function_request_id: str, tenant: str | None) -> None
 
 
 def tell(event: str, **fields: Any) -> None:
-    """One decision, one line. `number` is masked here and adds its country; a key is cut to 8 digits."""
-    _logger().info(event, extra=_safe(fields))
-
-
-def warn(event: str, **fields: Any) -> None:
-    """A line that somebody should look at."""
-    _logger().warning(event, extra=_safe(fields))
+    """One decision: its line and its metrics. `number` is masked and adds its country, a key is cut."""
+    safe = _safe(fields)
+    write = _logger().warning if event in _WARNINGS else _logger().info
+    write(event, extra=safe)
+    metrics.emit(event, safe)
 
 
 def fail(event: str, error: BaseException, **fields: Any) -> None:

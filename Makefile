@@ -2,7 +2,9 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
-PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+# checkov pins other versions of what SAM CLI and MiniStack pin, so it has an environment and a lock of its own.
+CHECKOV_BIN = .venv/checkov/bin
 COMPILE = $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url $(UPGRADE)
 
@@ -37,17 +39,20 @@ run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PRO
 test: .venv/.dev ## Run the unit, functional, contract and end-to-end tests
 	$(BIN)/python -m pytest tests/unit tests/functional tests/contract tests/e2e
 
-lint: .venv/.dev ## Check style, types and the template
+lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both for security
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local
 	$(BIN)/cfn-lint template.yaml
+	$(CHECKOV_BIN)/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
 
 lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upgrade for newer versions
 	$(COMPILE) --override requirements-overrides.txt requirements-dev.in -o requirements-dev.txt
 	$(COMPILE) --override requirements-overrides.txt -c requirements-dev.txt requirements-run.in -o requirements-run.txt
 	$(COMPILE) -c requirements-dev.txt layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
+	$(COMPILE) requirements-checkov.in -o requirements-checkov.txt
 
 build: .venv/.run ## Build the template for deployment into .aws-sam
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
@@ -77,10 +82,16 @@ clean: ## Remove everything made here, .venv too
 # Without bytecode, which is made when first needed: half the time.
 .venv/.run: requirements-run.txt | .venv/bin/python
 	@echo "installing requirements-run.txt into .venv; about a minute, once"
-	@$(PIP_INSTALL) --no-compile -r requirements-run.txt
+	@$(BIN)/$(PIP_INSTALL) --no-compile -r requirements-run.txt
 	@touch $@
 
 .venv/.dev: requirements-dev.txt .venv/.run
 	@echo "installing requirements-dev.txt into .venv; about a minute, once"
-	@$(PIP_INSTALL) --no-compile -r requirements-dev.txt
+	@$(BIN)/$(PIP_INSTALL) --no-compile -r requirements-dev.txt
+	@touch $@
+
+.venv/.checkov: requirements-checkov.txt | .venv/bin/python
+	@echo "installing requirements-checkov.txt into .venv/checkov; about a minute, once"
+	@$(BIN)/python -m venv .venv/checkov
+	@$(CHECKOV_BIN)/$(PIP_INSTALL) --no-compile -r requirements-checkov.txt
 	@touch $@

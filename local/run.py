@@ -19,6 +19,7 @@ WATCH_SECONDS = 0.5
 
 GUIDE = """
 API key    {key}
+another    {second_key}, of a second tenant
 API        {api}
 Inbox      {sandbox}/
 
@@ -73,6 +74,7 @@ def guide(stack: StackFile) -> str:
     """What to paste first."""
     return GUIDE.format(
         key=stack.apiKey,
+        second_key=stack.secondApiKey,
         api=stack.baseUrl,
         sandbox=stack.sandboxUrl,
         request=f'{{"phoneNumber":"{NUMBER}"}}',

@@ -65,6 +65,7 @@ class StackFile:
     awsEndpointUrl: str  # noqa: N815
     region: str
     stackName: str  # noqa: N815
+    secondApiKey: str  # noqa: N815
 
     def write(self, path: Path) -> None:
         """As JSON, replaced whole so that no reader sees half of it."""
@@ -85,8 +86,7 @@ class LocalStack:
     """The stack while its `with` block lasts. Raises `LocalStackError` where it cannot start.
 
     `host` is where both servers listen, and how the functions reach the sandbox. Ports that are not given
-    are free ones. `parameters` are the template's, over `PARAMETERS`; `emulator` is more environment for
-    MiniStack (`{"AUTH": "true"}` has it evaluate IAM). `say` is told of each step as it ends.
+    are free ones. `parameters` are the template's, over `PARAMETERS`. `say` is told of each step as it ends.
     """
 
     def __init__(
@@ -96,7 +96,6 @@ class LocalStack:
         port: int | None = None,
         sandbox_port: int | None = None,
         parameters: Mapping[str, str] | None = None,
-        emulator: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._host = host
@@ -105,14 +104,17 @@ class LocalStack:
         self.aws_endpoint_url = f"http://{host}:{self._port}"
         self.sandbox_url = f"http://{host}:{self._sandbox_port}"
         self._parameters = {**PARAMETERS, "ProviderSandboxUrl": self.sandbox_url, **(parameters or {})}
-        self._emulator = dict(emulator or {})
         self._say = say
         self._temporary = LOCAL / f"tmp-{self._port}"
+        self._deployed = LOCAL / f"deployed-{self._port}"
         self._running = contextlib.ExitStack()
         self._children: list[Child] = []
         self.outputs: dict[str, str] = {}
         """The CloudFormation stack's, by name."""
         self.api_key = ""
+        """The first tenant's, which the template makes."""
+        self.second_api_key = ""
+        """A second tenant's, in the same usage plan."""
 
     @property
     def base_url(self) -> str:
@@ -124,12 +126,25 @@ class LocalStack:
     def file(self) -> StackFile:
         """What is written to `.local/stack.json`."""
         return StackFile(
-            self.base_url, self.api_key, self.sandbox_url, self.aws_endpoint_url, REGION, STACK_NAME
+            self.base_url,
+            self.api_key,
+            self.sandbox_url,
+            self.aws_endpoint_url,
+            REGION,
+            STACK_NAME,
+            self.second_api_key,
         )
 
     def client(self, service: str) -> Any:
         """A boto3 client of the emulated AWS."""
         return local_client(service, self.aws_endpoint_url)
+
+    def physical_id(self, resource: str) -> str:
+        """What the deployment calls the template's resource of this name."""
+        described = self.client("cloudformation").describe_stack_resource(
+            StackName=STACK_NAME, LogicalResourceId=resource
+        )
+        return str(described["StackResourceDetail"]["PhysicalResourceId"])
 
     def check(self) -> None:
         """Raises `LocalStackError` if one of the servers has ended."""
@@ -156,7 +171,8 @@ class LocalStack:
 
     def _start(self) -> None:
         self._temporary.mkdir(parents=True, exist_ok=True)
-        self._running.callback(shutil.rmtree, self._temporary, ignore_errors=True)
+        for made in (self._temporary, self._deployed):
+            self._running.callback(shutil.rmtree, made, ignore_errors=True)
         # Both servers start while the build runs.
         emulator = self._serve("emulator", [str(BIN / "ministack")], self._emulator_environment())
         sandbox = self._serve(
@@ -164,7 +180,7 @@ class LocalStack:
             [sys.executable, "-m", "local.sandbox", "--host", self._host, "--port", str(self._sandbox_port)],
             _environment(),
         )
-        build()
+        build(self._deployed)
         self._say("built the template")
         sandbox.answers(f"{self.sandbox_url}/inbox", START_SECONDS)
         self._say(f"the provider sandbox answers at {self.sandbox_url}")
@@ -185,17 +201,18 @@ class LocalStack:
             "BIND_HOST": self._host,
             "GATEWAY_PORT": str(self._port),
             "TMPDIR": str(self._temporary),
+            # A function whose role lacks an action is refused, as it would be on AWS.
+            "AUTH": "true",
             # Servers that nothing here asks for, on ports of their own.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
             # It would look for containers of its own to tidy up, also where another's run.
             "DOCKER_HOST": f"unix://{LOCAL / 'no-docker'}",
-            **self._emulator,
         }
 
     def _deploy(self) -> None:
         command = [
-            *sam("deploy", "--template-file", str(BUILD / "template.yaml")),
+            *sam("deploy", "--template-file", str(self._deployed / "template.yaml")),
             *("--parameter-overrides", *(f"{name}={value}" for name, value in self._parameters.items())),
         ]
         log = LOGS / f"deploy-{self._port}.log"
@@ -206,17 +223,50 @@ class LocalStack:
         self.client("secretsmanager").put_secret_value(
             SecretId=self.outputs["ProviderSecretArn"], SecretString=json.dumps(credentials(self.sandbox_url))
         )
-        key = self.client("apigateway").get_api_key(apiKey=self.outputs["ApiKeyId"], includeValue=True)
-        self.api_key = key["value"]
+        self.api_key = self._api_key(self.outputs["ApiKeyId"])
+        self.second_api_key = self._api_key(self._second_tenant())
+
+    def _api_key(self, key_id: str) -> str:
+        return str(self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"])
+
+    def _second_tenant(self) -> str:
+        """Made as the template says a further one is: a key, and its place in the plan."""
+        client = self.client("apigateway")
+        key_id = str(client.create_api_key(name="second-tenant", enabled=True)["id"])
+        plan = self.physical_id("UsagePlan")
+        client.create_usage_plan_key(usagePlanId=plan, keyId=key_id, keyType="API_KEY")
+        return key_id
 
 
-def build() -> None:
-    """`sam build` into `.local/build`; one at a time, whoever asks. Raises `LocalStackError`."""
+def build(to: Path) -> None:
+    """`sam build` into `.local/build`, and a copy for MiniStack in `to`, a directory beside it.
+
+    One at a time, whoever asks. Raises `LocalStackError`.
+    """
     with _alone(LOCAL / "build.lock"):
         command = [*sam("build"), "--build-dir", str(BUILD), "--cache-dir", str(LOCAL / "cache")]
         environment = {**_environment(), "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
         with Child("The build", command, environment, LOGS / "build.log") as child:
             child.finish(BUILD_SECONDS)
+        shutil.rmtree(to, ignore_errors=True)
+        shutil.copytree(BUILD, to)
+    _leave_bytecode_alone(to)
+
+
+def _leave_bytecode_alone(directory: Path) -> None:
+    """Compile every module for the Python that MiniStack runs functions with, and remove all else.
+
+    For each worker that it starts, MiniStack unpacks the layers anew and imports from there. Source would be
+    compiled each time; beside its bytecode it would be twice the files to unpack, which takes longer still.
+    """
+    for made_for_lambda in [*directory.rglob("__pycache__")]:
+        shutil.rmtree(made_for_lambda)
+    command = [sys.executable, "-m", "compileall", "-q", "-b", "--invalidation-mode", "unchecked-hash"]
+    log = LOGS / f"{directory.name}.log"
+    with Child("The compilation", [*command, str(directory)], _environment(), log) as child:
+        child.finish(BUILD_SECONDS)
+    for source in [*directory.rglob("*.py")]:
+        source.unlink()
 
 
 def sam(*command: str) -> list[str]:
@@ -227,7 +277,7 @@ def sam(*command: str) -> list[str]:
 
 def local_client(service: str, endpoint_url: str) -> Any:
     """A boto3 client of the emulated AWS at `endpoint_url`, whatever profile this shell has."""
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)  # noqa: S106
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)  # noqa: S106 - no secret
     return session.client(service, endpoint_url=endpoint_url)  # type: ignore[call-overload] # any service
 
 

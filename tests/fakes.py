@@ -10,10 +10,10 @@ from sms_otp.budgets import Counter
 from sms_otp.clock import Deadline
 from sms_otp.idempotency import Claim
 from sms_otp.limits import Failures, GuessPolicy, lock
-from sms_otp.phone import PhoneNumber
-from sms_otp.ports import Entry, LostRace, Moved, Question, Reservation, SendLog, View
+from sms_otp.ports import Entry, Holder, LostRace, Moved, Question, Reservation, SendLog, View
 from sms_otp.providers.base import Channel, Check, Sent
-from sms_otp.verification import Guess, State, Verification, refusal, unconsumable
+from sms_otp.providers.router import OnFailure, Order
+from sms_otp.verification import Guess, State, Verification, refusal, uncancellable, unconsumable
 
 START = 1_800_000_000.0
 PEPPER = "a-pepper-for-tests-that-is-long-enough"
@@ -59,6 +59,8 @@ class MemoryStore:
         with self.lock:
             if reservation.number and self._moved(reservation.number):
                 raise LostRace
+            if reservation.resend and self.verifications[verification.key] != verification:
+                raise Moved
             if reservation.client and self._moved(reservation.client):
                 raise Moved
             if reservation.claim and self._is_claimed(reservation.claim):
@@ -76,7 +78,12 @@ class MemoryStore:
                 self.claims[reservation.claim.key] = reservation.claim
             if reservation.find_by_number:
                 self.newest_of[verification.number_key, verification.tenant] = verification.key
-            self.verifications[verification.key] = verification
+            if reservation.resend:
+                held = self.verifications[verification.key]
+                also = held.also_counted_on + tuple(share.key for share in reservation.shares[1:])
+                self._change(verification.key, sends=held.sends + 1, also_counted_on=also)
+            else:
+                self.verifications[verification.key] = verification
 
     def release(self, reservation: Reservation) -> None:
         with self.lock:
@@ -89,10 +96,30 @@ class MemoryStore:
                 self._count(share.key, used=-1)
             if reservation.claim:
                 del self.claims[reservation.claim.key]
-            del self.verifications[reservation.verification.key]
+            if reservation.resend:
+                self._change(reservation.verification.key, sends=reservation.verification.sends)
+            else:
+                del self.verifications[reservation.verification.key]
 
-    def record_sent(self, key: str, provider: str, provider_ref: str, claim: Claim | None = None) -> None:
-        self._change(key, provider=provider, provider_ref=provider_ref)
+    def find(self, key: str) -> Verification | None:
+        return self.verifications.get(key)
+
+    def cancel(self, key: str, tenant: str) -> None:
+        with self.lock:
+            found = self.verifications.get(key)
+            if found and found.tenant == tenant and found.state is State.PENDING:
+                self._change(key, state=State.CANCELLED)
+            elif (refused := uncancellable(found, tenant)) is not None:
+                raise refused
+
+    def record_sent(self, key: str, holder: Holder, claim: Claim | None = None) -> None:
+        self._change(
+            key,
+            provider=holder.provider,
+            provider_ref=holder.ref,
+            channel=holder.channel,
+            delivery=holder.delivery,
+        )
         if claim:
             self.claims[claim.key] = claim
 
@@ -135,8 +162,10 @@ class MemoryStore:
                 held, state=State.VERIFIED, verified_at=now, verified_by=request_id
             )
             self.failures.pop((verification.number_key, verification.tenant), None)
-            for key in verification.counted_on:
+            for key in held.counted_on:
                 self._count(key, used=-1, verified=1)
+            for key in held.also_counted_on:
+                self._count(key, used=-1)
 
     def _moved(self, entry: Entry) -> bool:
         return self.logs.get(entry.key, SendLog()).version != entry.log.version
@@ -150,8 +179,7 @@ class MemoryStore:
         self.counters[key] = Counter(held.used + used, held.verified + verified)
 
     def _change(self, key: str, **changes: Any) -> None:
-        with self.lock:
-            self.verifications[key] = replace(self.verifications[key], **changes)
+        self.verifications[key] = replace(self.verifications[key], **changes)
 
 
 @dataclass
@@ -165,15 +193,20 @@ class FakeProvider:
     sent: list[tuple[str, str]] = field(default_factory=list)
     checked: list[tuple[str, str]] = field(default_factory=list)
 
-    def send(
-        self, to: PhoneNumber, *, channel: Channel, locale: str | None, reference: str, deadline: Deadline
-    ) -> tuple[str, Sent]:
+    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
         """As `Router.send`."""
-        del channel, locale, deadline
-        self.sent.append((to.e164, reference))
+        del deadline, on_failure
+        self.sent.append((order.to.e164, order.reference))
         if self.fails_with:
             raise self.fails_with()
         return self.name, Sent(ref=f"ref-{len(self.sent)}")
+
+    def resend(
+        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+    ) -> tuple[str, Sent]:
+        """As `Router.resend`: the same code once more, as Infobip does."""
+        self.send(order, deadline, on_failure)
+        return holder, Sent(ref=ref)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """As `Router.check`."""

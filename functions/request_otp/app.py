@@ -24,12 +24,4 @@ def _request(event: http.Event, caller: Caller) -> http.Body:
         client_ip=body.get("clientIp"),
         idempotency_key=http.idempotency_key(event),
     )
-    requested = wiring.service().request(asked, caller)
-    return {
-        "success": True,
-        "message": "A code is on its way.",
-        "verificationId": requested.verification_id,
-        "channel": requested.channel,
-        "expiresAt": http.iso(requested.expires_at),
-        "resendAfter": requested.resend_after,
-    }
+    return http.requested(wiring.service().request(asked, caller))

@@ -14,7 +14,7 @@ from sms_otp.budgets import Counter, Share
 from sms_otp.commands import Policy
 from sms_otp.idempotency import Answer, Claim
 from sms_otp.limits import DAY, SECOND, Failures, GuessPolicy
-from sms_otp.ports import Entry, LostRace, Moved, Question, Reservation, SendLog, Store, View
+from sms_otp.ports import Entry, Holder, LostRace, Moved, Question, Reservation, SendLog, Store, View
 from sms_otp.store import DynamoStore
 from sms_otp.verification import Guess, Verification
 from tests.fakes import START, MemoryStore, a_verification, outcome
@@ -61,8 +61,8 @@ def reserve(
 def pending(store: Store, **changes: Any) -> Verification:
     """A verification that a provider holds."""
     verification = reserve(store, **changes).verification
-    store.record_sent(verification.key, "infobip", "ref-1")
-    return dataclasses.replace(verification, provider="infobip", provider_ref="ref-1")
+    store.record_sent(verification.key, Holder("infobip", "ref-1", "sms", "accepted"))
+    return dataclasses.replace(verification, provider="infobip", provider_ref="ref-1", delivery="accepted")
 
 
 def guess(verification: Verification, **changes: Any) -> Guess:
@@ -294,7 +294,7 @@ def test_the_answer_of_a_request_is_kept_whatever_became_of_its_send(store: Stor
     key = reserve(store, extra={"claim": claim}).verification.key
     answered = dataclasses.replace(claim, answer=Answer(NOW + 300, 30, None if settle == "sent" else "E"))
     if settle == "sent":
-        store.record_sent(key, "infobip", "ref", answered)
+        store.record_sent(key, Holder("infobip", "ref", "sms", "accepted"), answered)
     elif settle == "failed":
         store.record_failed(key, answered)
     else:

@@ -1,4 +1,4 @@
-"""The template, deployed to an emulated AWS, and a caller of it over HTTP."""
+"""The template, deployed to an emulated AWS that enforces IAM, and a caller of it over HTTP."""
 
 import dataclasses
 import itertools
@@ -38,16 +38,29 @@ class Backend:
     def request(self, number: str, **fields: Any) -> requests.Response:
         return self.post("/request-otp", {"phoneNumber": number, **fields})
 
+    def requested(self, number: str, **fields: Any) -> str:
+        """The verificationId of a code that is on its way."""
+        answer = self.request(number, **fields)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["verificationId"])
+
     def verify(self, verification_id: str, otp: str, **fields: Any) -> requests.Response:
         return self.post("/verify-otp", {"verificationId": verification_id, "otp": otp, **fields})
 
     def inbox(self, number: str) -> list[dict[str, Any]]:
         return self._sandbox("GET", "/inbox", params={"to": number}).json()  # type: ignore[no-any-return] # a list
 
+    def code(self, number: str) -> str:
+        """The newest that the phone got."""
+        return str(self.inbox(number)[0]["code"])
+
     def calls(self, operation: str, number: str) -> list[dict[str, Any]]:
         """The provider calls of one kind about one number."""
-        every = self._sandbox("GET", "/calls").json()
-        return [call for call in every if call["operation"] == operation and call["to"] == number]
+        return [call for call in self.every_call(number) if call["operation"] == operation]
+
+    def every_call(self, number: str) -> list[dict[str, Any]]:
+        """The provider calls about one number."""
+        return [call for call in self._sandbox("GET", "/calls").json() if call["to"] == number]
 
     def spoil(self, provider: str, operation: str, fault: str, times: int = 1) -> None:
         wanted = {"provider": provider, "operation": operation, "fault": fault, "times": times}
@@ -63,6 +76,13 @@ class Backend:
 def stack() -> Iterator[LocalStack]:
     """One deployment with the template's defaults, Infobip first."""
     with LocalStack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def by_number() -> Iterator[LocalStack]:
+    """A second deployment, where a number's newest verification may be named by the number, at once anew."""
+    with LocalStack(parameters={"RequireVerificationId": "false", "ResendGapSeconds": "0"}) as running:
         yield running
 
 

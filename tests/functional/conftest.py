@@ -16,6 +16,8 @@ from local.sandbox.credentials import credentials
 from sms_otp import config, observability, wiring
 from sms_otp.service import Service
 from tests.fakes import PEPPER, FakeProvider, StepClock
+from tests.functional.canaries import Watch
+from tests.functional.canaries import watch as watch  # a fixture of every test here
 from tests.functional.deployment import Deployment, create_table
 from tests.template import environment
 
@@ -54,12 +56,13 @@ def _dynamodb(_wired: Service) -> DynamoDBClient:
 
 
 @pytest.fixture
-def _log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def _log(monkeypatch: pytest.MonkeyPatch, watch: Watch) -> Iterator[io.StringIO]:
     """What the functions log. Python keeps a logger and its stream by name, so each test takes a new name."""
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"functional-{next(loggers)}")
     observability._logger.cache_clear()
     log = io.StringIO()
     observability._logger().registered_handler.setStream(log)  # type: ignore[attr-defined] # a StreamHandler
+    watch.listen("the log", log.getvalue)
     yield log
     observability._logger.cache_clear()
 
@@ -70,6 +73,7 @@ def deployed(
     _dynamodb: DynamoDBClient,
     _log: io.StringIO,
     clock: StepClock,
+    watch: Watch,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Deployment]:
     """The deployed functions over an empty table. Only the providers and the clock are not the real ones."""
@@ -80,4 +84,5 @@ def deployed(
     # The one seam: a handler asks `wiring` for its service.
     monkeypatch.setattr(wiring, "service", lambda: service)
     yield Deployment(_dynamodb, table, provider, clock, _log)
+    watch.look_into(_dynamodb, table, clock())
     _dynamodb.delete_table(TableName=table)

@@ -11,7 +11,7 @@ import boto3
 import pytest
 import yaml
 
-from sms_otp import http
+from sms_otp import http, metrics
 from tests.template import ROOT, template
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")])
@@ -72,6 +72,13 @@ def known_to_aws() -> frozenset[str]:
     return frozenset({*operations, *own, *template()["Globals"]["Function"], "ClientError"})
 
 
+@cache
+def known_to_cloudwatch() -> frozenset[str]:
+    """The metrics and their namespace."""
+    every = (*metrics.BY_EVENT.values(), *metrics.BY_REFUSAL.values())
+    return frozenset({metrics.NAMESPACE, *(metric.name for group in every for metric in group)})
+
+
 def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
@@ -103,7 +110,7 @@ def test_every_name_of_several_words_is_one_of_ours_or_of_aws(document: Path) ->
     """Template parameters above all: each is written in backticks, alone or as `Name=value`."""
     names = {word.partition("=")[0] for word in quoted(document)}
     camel_case = {name for name in names if re.fullmatch(r"([A-Z][a-z]+){2,}", name)}
-    assert camel_case <= known_to_aws() | classes_and_constants()
+    assert camel_case <= known_to_aws() | known_to_cloudwatch() | classes_and_constants()
 
 
 @each_document()

@@ -1,6 +1,6 @@
-"""Which provider is asked, and what happens when it refuses our credentials."""
+"""Which provider is asked, which one is next when it cannot, and what happens to refused credentials."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import pytest
@@ -8,116 +8,264 @@ import pytest
 from sms_otp.clock import Deadline
 from sms_otp.errors import ServiceMisconfigured
 from sms_otp.phone import PhoneNumber
-from sms_otp.providers.base import Channel, Check, Misconfigured, Sent
+from sms_otp.providers.base import (
+    Ambiguous,
+    Channel,
+    Check,
+    Misconfigured,
+    Provider,
+    ProviderError,
+    Refused,
+    Sent,
+    Throttled,
+    Unavailable,
+)
+from sms_otp.providers.breaker import NoBreaker
 from sms_otp.providers.fixed import FixedCodes
-from sms_otp.providers.router import Router
+from sms_otp.providers.router import Order, Router
 
 TO = PhoneNumber("+14155550123", "US")
 TESTS = FixedCodes({"+14155550100": "246810"})
+ORDER = Order(TO, Channel.SMS, None, "r", 300)
+Behaviour = Callable[[], None]
 
 
 class Vault:
-    """Holds one key per provider; `rotated` is what a fresh look finds."""
+    """Holds one key for every provider; `rotated` is what a fresh look finds."""
 
-    def __init__(self, rotated: str = "old-key") -> None:
-        self.key, self.rotated, self.forgotten = "old-key", rotated, 0
+    def __init__(self, rotated: str = "old-key", missing: str = "") -> None:
+        self.key, self.rotated, self.forgotten, self.missing = "old-key", rotated, 0, missing
 
     def credentials(self, provider: str) -> Mapping[str, str]:
+        if provider == self.missing:
+            raise ServiceMisconfigured(reason=f"secret field {provider}")
         return {"provider": provider, "key": self.key}
 
     def forget_credentials(self) -> None:
         self.key, self.forgotten = self.rotated, self.forgotten + 1
 
 
-class KeyedProvider:
-    """Takes one key and refuses every other as a 401 would."""
+class Scripted:
+    """A provider that does what the script says for its name, and notes that it was asked."""
 
-    name: ClassVar[str] = "keyed"
+    name: ClassVar[str] = "scripted"
     channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
-    asked: ClassVar[list[str]] = []
 
-    def __init__(self, credentials: Mapping[str, str], right_key: str) -> None:
-        self.credentials, self.right_key = credentials, right_key
-
-    def _ask(self) -> None:
-        self.asked.append(self.credentials["key"])
-        if self.credentials["key"] != self.right_key:
-            raise Misconfigured(self.credentials["provider"], "http_401")
+    def __init__(self, name: str, key: str, world: "World") -> None:
+        self._name, self._key, self._world = name, key, world
 
     def send(
-        self, to: PhoneNumber, *, channel: Channel, locale: str | None, reference: str, deadline: Deadline
+        self,
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,
+        life: int,
+        deadline: Deadline,
     ) -> Sent:
-        del to, channel, locale, deadline
-        self._ask()
-        return Sent(ref=f"{self.credentials['provider']}:{reference}")
+        del to, channel, locale, life, deadline
+        return self._ask("send", reference)
+
+    def resend(
+        self,
+        ref: str,
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,
+        life: int,
+        deadline: Deadline,
+    ) -> Sent:
+        del to, channel, locale, reference, life, deadline
+        return self._ask("resend", ref)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
-        del ref, otp, channel, deadline
-        self._ask()
+        del otp, channel, deadline
+        self._ask("check", ref)
         return Check.CORRECT
 
-
-@pytest.fixture(autouse=True)
-def _nobody_was_asked() -> None:
-    KeyedProvider.asked.clear()
-
-
-def router(vault: Vault, right_key: str = "old-key", order: tuple[str, ...] = ("infobip", "sinch")) -> Router:
-    return Router(order, vault, lambda _, credentials: KeyedProvider(credentials, right_key), TESTS)
-
-
-def send(asked: Router) -> tuple[str, Sent]:
-    return asked.send(TO, channel=Channel.SMS, locale=None, reference="r", deadline=Deadline(5))
+    def _ask(self, operation: str, ref: str) -> Sent:
+        self._world.asked.append((operation, self._name, self._key))
+        failure = self._world.failures.get(self._name)
+        if failure is not None:
+            raise failure(self._name, "scripted")
+        if self._key != self._world.right_key:
+            raise Misconfigured(self._name, "http_401")
+        return Sent(ref=f"{self._name}:{ref}")
 
 
-def check(asked: Router, holder: str) -> Check:
-    return asked.check(holder, "ref", "123456", channel=Channel.SMS, deadline=Deadline(5))
+class ScriptedSms(Scripted):
+    """One that knows no voice."""
+
+    channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS})
+
+
+class World:
+    """A router over scripted providers, and what happened to them."""
+
+    def __init__(
+        self,
+        order: tuple[str, ...] = ("infobip", "sinch"),
+        routes: Mapping[str, tuple[str, ...]] | None = None,
+        vault: Vault | None = None,
+        right_key: str = "old-key",
+    ) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+        self.failures: dict[str, type[ProviderError]] = {}
+        self.failed: list[ProviderError] = []
+        self.right_key = right_key
+        self.vault = vault or Vault()
+        self.router = Router(order, routes or {}, self.vault, self.build, TESTS, NoBreaker())
+
+    def build(self, name: str, credentials: Mapping[str, str]) -> Provider:
+        kind = ScriptedSms if name == "aws" else Scripted
+        return kind(name, credentials["key"], self)
+
+    def send(self, order: Order = ORDER) -> tuple[str, Sent]:
+        return self.router.send(order, Deadline(5), self.failed.append)
+
+    def resend(self, holder: str = "infobip") -> tuple[str, Sent]:
+        return self.router.resend(holder, "old-ref", ORDER, Deadline(5), self.failed.append)
+
+    def check(self, holder: str) -> Check:
+        return self.router.check(holder, "ref", "123456", channel=Channel.SMS, deadline=Deadline(5))
+
+    def names(self) -> list[str]:
+        return [name for _, name, _ in self.asked]
 
 
 @pytest.mark.parametrize("order", [("infobip", "sinch"), ("sinch", "infobip"), ("sinch",)])
 def test_the_first_of_the_order_sends(order: tuple[str, ...]) -> None:
-    assert send(router(Vault(), order=order)) == (order[0], Sent(ref=f"{order[0]}:r"))
+    world = World(order)
+    assert world.send() == (order[0], Sent(ref=f"{order[0]}:r"))
+    assert world.names() == [order[0]]
+
+
+def test_a_country_with_a_route_goes_by_it() -> None:
+    world = World(routes={"US": ("sinch",), "IN": ("infobip",)})
+    assert world.send()[0] == "sinch"
+
+
+@pytest.mark.parametrize("failure", [Throttled, Unavailable, Misconfigured])
+def test_what_was_certainly_not_sent_is_sent_by_the_next(failure: type[ProviderError]) -> None:
+    world = World()
+    world.failures["infobip"] = failure
+    assert world.send()[0] == "sinch"
+    assert world.names() == ["infobip", "sinch"]
+    assert [error.provider for error in world.failed] == ["infobip"]
+
+
+@pytest.mark.parametrize("failure", [Refused, Ambiguous])
+def test_what_was_refused_or_may_have_been_sent_is_sent_by_nobody_else(failure: type[ProviderError]) -> None:
+    world = World()
+    world.failures["infobip"] = failure
+    with pytest.raises(failure):
+        world.send()
+    assert world.names() == ["infobip"]
+
+
+def test_where_every_provider_fails_the_last_one_says_why() -> None:
+    world = World(("infobip", "sinch", "aws"))
+    world.failures |= {"infobip": Unavailable, "sinch": Throttled, "aws": Misconfigured}
+    with pytest.raises(Misconfigured):
+        world.send()
+    assert world.names() == ["infobip", "sinch", "aws"]
+
+
+def test_a_provider_without_the_channel_is_passed_over_and_not_asked() -> None:
+    world = World(("aws", "sinch"))
+    assert world.send(Order(TO, Channel.VOICE, None, "r", 300))[0] == "sinch"
+    assert world.names() == ["sinch"]
+
+
+def test_a_provider_whose_secret_is_missing_is_passed_over() -> None:
+    world = World(vault=Vault(missing="infobip"))
+    assert world.send()[0] == "sinch"
+    assert [error.reason for error in world.failed] == ["secret field infobip"]
+
+
+def test_after_the_deadline_no_provider_is_asked() -> None:
+    world = World()
+    with pytest.raises(Unavailable):
+        world.router.send(ORDER, Deadline(0), world.failed.append)
+    assert world.asked == []
+
+
+def test_the_holder_of_a_code_sends_it_again() -> None:
+    world = World(("sinch", "infobip"))
+    assert world.resend("infobip") == ("infobip", Sent(ref="infobip:old-ref"))
+    assert world.asked == [("resend", "infobip", "old-key")]
+
+
+def test_where_the_holder_cannot_send_again_another_sends_a_new_code() -> None:
+    world = World()
+    world.failures["infobip"] = Unavailable
+    assert world.resend("infobip") == ("sinch", Sent(ref="sinch:r"))
+    assert [(operation, name) for operation, name, _ in world.asked] == [
+        ("resend", "infobip"),
+        ("send", "sinch"),
+    ]
+
+
+@pytest.mark.parametrize("failure", [Refused, Ambiguous])
+def test_a_resend_that_may_have_gone_out_is_not_sent_by_another(failure: type[ProviderError]) -> None:
+    world = World()
+    world.failures["infobip"] = failure
+    with pytest.raises(failure):
+        world.resend("infobip")
+    assert world.names() == ["infobip"]
+
+
+def test_a_holder_without_company_that_cannot_send_again_says_why() -> None:
+    world = World(("infobip",))
+    world.failures["infobip"] = Throttled
+    with pytest.raises(Throttled):
+        world.resend("infobip")
 
 
 def test_the_holder_of_a_code_checks_it_even_if_it_no_longer_sends() -> None:
-    assert check(router(Vault(), order=("sinch",)), "infobip") is Check.CORRECT
+    assert World(("sinch",)).check("infobip") is Check.CORRECT
 
 
 def test_a_provider_is_built_once_for_the_same_credentials() -> None:
-    built: list[str] = []
+    world, built = World(), []
 
-    def build(name: str, credentials: Mapping[str, str]) -> KeyedProvider:
+    def build(name: str, credentials: Mapping[str, str]) -> Provider:
         built.append(name)
-        return KeyedProvider(credentials, "old-key")
+        return world.build(name, credentials)
 
-    asked = Router(("infobip",), Vault(), build, TESTS)
+    world.router = Router(("infobip",), {}, world.vault, build, TESTS, NoBreaker())
     for _ in range(3):
-        send(asked)
+        world.send()
     assert built == ["infobip"]
 
 
 def test_refused_credentials_are_fetched_anew_once_and_the_request_goes_through() -> None:
-    vault = Vault(rotated="new-key")
-    assert send(router(vault, right_key="new-key"))[0] == "infobip"
-    assert KeyedProvider.asked == ["old-key", "new-key"]
-    assert vault.forgotten == 1
+    world = World(vault=Vault(rotated="new-key"), right_key="new-key")
+    assert world.send()[0] == "infobip"
+    assert [key for _, _, key in world.asked] == ["old-key", "new-key"]
+    assert world.vault.forgotten == 1
 
 
 def test_credentials_that_are_still_the_same_are_not_tried_again() -> None:
+    world = World(right_key="another")
     with pytest.raises(Misconfigured):
-        check(router(Vault(), right_key="another"), "infobip")
-    assert KeyedProvider.asked == ["old-key"]
+        world.check("infobip")
+    assert [key for _, _, key in world.asked] == ["old-key"]
 
 
 def test_fresh_credentials_that_are_refused_too_are_the_end_of_it() -> None:
+    world = World(("infobip",), vault=Vault(rotated="new-key"), right_key="another")
     with pytest.raises(Misconfigured):
-        send(router(Vault(rotated="new-key"), right_key="another"))
-    assert KeyedProvider.asked == ["old-key", "new-key"]
+        world.send()
+    assert [key for _, _, key in world.asked] == ["old-key", "new-key"]
 
 
 def test_an_empty_order_is_a_misconfiguration() -> None:
     with pytest.raises(ServiceMisconfigured) as refused:
-        router(Vault(), order=())
+        World(order=())
     assert refused.value.reason == "environment variable PROVIDER_ORDER"
 
 
@@ -132,9 +280,9 @@ def test_an_empty_order_is_a_misconfiguration() -> None:
 def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
     ref: str, otp: str, expected: Check
 ) -> None:
-    asked = router(Vault())
+    world = World()
     to = PhoneNumber("+14155550100", "ZZ", is_test=True)
-    sent = asked.send(to, channel=Channel.SMS, locale=None, reference="r", deadline=Deadline(5))
-    assert sent == ("test", Sent(ref="+14155550100"))
-    assert asked.check("test", ref, otp, channel=Channel.SMS, deadline=Deadline(5)) is expected
-    assert KeyedProvider.asked == []
+    assert world.send(Order(to, Channel.SMS, None, "r", 300)) == ("test", Sent(ref="+14155550100"))
+    asked = world.router.check("test", ref, otp, channel=Channel.SMS, deadline=Deadline(5))
+    assert asked is expected
+    assert world.asked == []

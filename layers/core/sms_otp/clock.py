@@ -8,9 +8,10 @@ Clock = Callable[[], float]
 
 
 class Deadline:
-    """The moment by which a request must have its answer.
+    """The moment after which a request begins nothing new, and by which a provider must have answered.
 
-    Monotonic, so that a corrected wall clock neither stretches nor cuts it.
+    What a request has begun is still brought to its end: a send that left is recorded, a right code is
+    consumed. Monotonic, so that a corrected wall clock neither stretches nor cuts it.
     """
 
     def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:

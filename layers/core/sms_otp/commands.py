@@ -39,6 +39,15 @@ class RequestOtp:
 
 
 @dataclass(frozen=True, slots=True)
+class ResendOtp:
+    """The code is asked for once more. Fields as in the API; no channel is the one that was used last."""
+
+    verification_id: str
+    channel: Channel | None = None
+    session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Requested:
     """A code is on its way. `expires_at` in seconds since the epoch, `resend_after` in seconds from now."""
 

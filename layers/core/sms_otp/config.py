@@ -24,6 +24,8 @@ class Settings:
     pepper_secret_arn: str
 
     provider_order: tuple[str, ...]
+    provider_routes: Mapping[str, tuple[str, ...]]
+    """Orders of their own, by ISO 3166-1 alpha-2 country; `EU` has been spelled out."""
     provider_sandbox_url: str
     """Only where `stage` is `local`: the providers' stand-in, over plain HTTP."""
     sinch_auth: str
@@ -102,6 +104,22 @@ def _pair(text: str) -> tuple[str, str]:
     return number, code
 
 
+EU = ("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK").split()  # noqa: SIM905 # a list of words is read more easily as words
+"""The member states of the European Union."""
+
+
+def _routes(text: str) -> Mapping[str, tuple[str, ...]]:
+    """`IN=infobip;EU=sinch,infobip`: what names one country goes before what names the Union."""
+    routes: dict[str, tuple[str, ...]] = {}
+    for route in filter(None, (part.strip() for part in text.split(";"))):
+        place, separator, order = route.partition("=")
+        if not separator or not _words(order):
+            raise ValueError("not country=providers")
+        routes[place] = _words(order)
+    union = routes.pop("EU", None)
+    return (dict.fromkeys(EU, union) if union else {}) | routes
+
+
 def _date(text: str) -> int:
     return int(datetime.fromisoformat(f"{text}T00:00:00+00:00").timestamp()) if text else 0
 
@@ -112,6 +130,7 @@ _BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
     bool: _flag,
     tuple[str, ...]: _words,
     Mapping[str, str]: _codes,
+    Mapping[str, tuple[str, ...]]: _routes,
 }
 _BY_NAME: Mapping[str, Callable[[str], Any]] = {"test_numbers_end": _date}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sms_otp.clock import Deadline
 from sms_otp.limits import SECOND
 from sms_otp.ports import StoreError
 
@@ -23,11 +24,14 @@ Step = dict[str, Any]
 CONFLICT_PAUSES = (10, 20, 40, 80)
 """Milliseconds, each doubled at most by chance, between tries at an item that a transaction holds."""
 
+CONFLICT_SECONDS = 0.5
+"""No try is begun later than this after the first, however long each took: a request's time is short."""
+
 _RESERVED = {"#state": "state", "#ttl": "ttl"}
 """Attributes whose names are reserved words of DynamoDB, and what expressions call them."""
 
 
-class ConditionFailed(Exception):
+class ConditionFailed(StoreError):
     """A condition did not hold and nothing was written. `item` is what stood there, if anything did."""
 
     def __init__(self, item: Item | None, at: int) -> None:
@@ -129,6 +133,7 @@ class Table:
 
     def _write(self, operation: str, write: Callable[[], Item]) -> Item:
         """Try again while another transaction holds an item: such a refusal wrote nothing."""
+        patience = Deadline(CONFLICT_SECONDS)
         for pause in CONFLICT_PAUSES:
             try:
                 return write()
@@ -139,6 +144,8 @@ class Table:
             if not isinstance(translated, Conflict):
                 raise translated
             time.sleep((pause + secrets.randbelow(pause)) / SECOND)
+            if not patience.remaining():
+                break
         raise Conflict(f"{operation}: conflict")
 
 

@@ -4,6 +4,8 @@
     N#<numberKey>                       the number's sends, whoever asked
     F#<numberKey>#<tenant>              the number's consecutive failures at one tenant
     L#<numberKey>#<tenant>              the number's newest verification, where it may be named by number
+    K#<provider>                        the provider's circuit breaker, where it is not closed
+    M#<provider>#<message>              the verification that a provider's reports on a message are about
     C#<clientKey>                       a client's sends
     I#<claimKey>                        a request with an Idempotency-Key, and its answer
     D#<day>#<shard>                     the whole service's sends of a day
@@ -43,6 +45,8 @@ _VERIFICATION_ATTRIBUTES = (
     ("provider", "provider", "S"),
     ("providerRef", "provider_ref", "S"),
     ("countedOn", "counted_on", "L"),
+    ("alsoCountedOn", "also_counted_on", "L"),
+    ("delivery", "delivery", "S"),
     ("verifiedAt", "verified_at", "N"),
     ("verifiedBy", "verified_by", "S"),
 )
@@ -72,6 +76,10 @@ def claim_pk(claim_key: str) -> str:
 
 def newest_pk(number_key: str, tenant: str) -> str:
     return f"L#{number_key}#{tenant}"
+
+
+def message_pk(provider: str, message_id: str) -> str:
+    return f"M#{provider}#{message_id}"
 
 
 def failures_pk(number_key: str, tenant: str) -> str:

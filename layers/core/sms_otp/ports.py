@@ -65,8 +65,22 @@ class Reservation:
     client: Entry | None = None
     shares: tuple[Share, ...] = ()
     claim: Claim | None = None
+    resend: bool = False
+    """Whether the verification is there already and is sent for once more."""
     find_by_number: bool = False
     """Whether this becomes the number's newest verification at its tenant, to be found by `newest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a verification's code since the newest send."""
+
+    provider: str
+    ref: str
+    channel: str
+    delivery: str
+    message_id: str | None = None
+    """The handle that delivery reports name, where it is not `ref`."""
 
 
 class LostRace(Exception):
@@ -103,7 +117,15 @@ class Store(Protocol):
         """Undo a reservation whose code was certainly not sent."""
         ...
 
-    def record_sent(self, key: str, provider: str, provider_ref: str, claim: Claim | None = None) -> None:
+    def find(self, key: str) -> Verification | None:
+        """The verification with this key, whoever's it is. Strongly consistent."""
+        ...
+
+    def cancel(self, key: str, tenant: str) -> None:
+        """Make a pending verification a cancelled one. Raises `VerificationNotFound` or `AlreadyVerified`."""
+        ...
+
+    def record_sent(self, key: str, holder: Holder, claim: Claim | None = None) -> None:
         """Name the provider that holds the code and its handle, and the answer to a repeated request."""
         ...
 

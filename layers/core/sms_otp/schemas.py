@@ -46,12 +46,43 @@ VERIFY_OTP: Schema = {
     },
 }
 
+_ONE_VERIFICATION = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["verificationId"],
+}
+
+RESEND_OTP: Schema = {
+    **_ONE_VERIFICATION,
+    "title": "ResendOtp",
+    "properties": {
+        "verificationId": _IDENTIFIER,
+        "channel": {"type": "string", "enum": ["sms", "voice"]},
+        "sessionId": _SESSION,
+    },
+}
+
+CANCEL_OTP: Schema = {
+    **_ONE_VERIFICATION,
+    "title": "CancelOtp",
+    "properties": {"verificationId": _IDENTIFIER},
+}
+
+OTP_STATUS: Schema = {
+    **_ONE_VERIFICATION,
+    "title": "OtpStatus",
+    "properties": {"verificationId": _IDENTIFIER},
+}
+
+ALL = (REQUEST_OTP, RESEND_OTP, VERIFY_OTP, CANCEL_OTP, OTP_STATUS)
+
 
 @cache
 def validator(title: str) -> Callable[[Any], Any]:
     """The compiled check for the schema with this title. Raises fastjsonschema's exception."""
     import fastjsonschema
 
-    by_title = {schema["title"]: schema for schema in (REQUEST_OTP, VERIFY_OTP)}
+    by_title = {schema["title"]: schema for schema in ALL}
     check: Callable[[Any], Any] = fastjsonschema.compile(by_title[title], detailed_exceptions=True)
     return check

@@ -1,40 +1,27 @@
 """The use cases. They know no HTTP and no boto3; what they need of the outside, they are handed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, field
 
 from sms_otp import errors, idempotency, keys, phone
 from sms_otp.admission import Admission, Admitted
 from sms_otp.clients import network_of
 from sms_otp.clock import Clock, Deadline
-from sms_otp.commands import Caller, Policy, Requested, RequestOtp, Verified, VerifyOtp
+from sms_otp.commands import Caller, Policy, Requested, RequestOtp, ResendOtp, Verified, VerifyOtp
+from sms_otp.delivery import RETRY_AFTER, Delivery, Providers, Tell, told_of, unavailable
 from sms_otp.guard import History
 from sms_otp.idempotency import Answer, Claim
 from sms_otp.limits import SECOND
 from sms_otp.phone import PhoneNumber
-from sms_otp.ports import LostRace, Moved, Reservation, Store, StoreError, View
-from sms_otp.providers.base import Ambiguous, Channel, Check, ProviderError, Refused, Sent
-from sms_otp.verification import Guess, Verification
+from sms_otp.ports import LostRace, Moved, Reservation, Store, View
+from sms_otp.providers.base import Channel, Check, ProviderError
+from sms_otp.providers.router import Order
+from sms_otp.verification import Guess, Verification, refusal
 
 RESERVE_TRIES = 5
 """How often a send is decided anew because a client's log, a shard or a claim moved meanwhile."""
-RETRY_AFTER = 5
-"""Seconds that a caller is asked to wait after a provider's failure that named no time of its own."""
-
-
-class Providers(Protocol):
-    """See `providers.router.Router`."""
-
-    def send(
-        self, to: PhoneNumber, *, channel: Channel, locale: str | None, reference: str, deadline: Deadline
-    ) -> tuple[str, Sent]: ...
-
-    def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check: ...
-
-
-Tell = Callable[..., Any]
-"""`tell(event, **fields)`: one line in the log for one decision. See `observability`."""
+TEST_COUNTRY = "ZZ"
+"""ISO 3166-1's user-assigned code for a country that is none: that of a number whose code is fixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +42,13 @@ class Service:
         Nothing is sent before its reservation is stored, and a send whose outcome is unknown stays
         reserved, so no retry of the caller's can send twice within the number's limits.
         """
-        to, is_test = self._destination(asked.phone_number)
+        to = self._destination(asked.phone_number)
         client = self._client(asked, caller)
         for _ in range(RESERVE_TRIES):
+            _check_time(caller)
             now = int(self.clock() * SECOND)
             claim = self._claim(asked, caller, now // SECOND)
-            admission = Admission(
-                self.policy.admission,
-                self.history,
-                self.pepper(),
-                to,
-                caller.tenant,
-                client,
-                claim,
-                now,
-                exempt=is_test,
-            )
+            admission = self._admission(to, caller, client, claim, now)
             view = self.store.read(admission.question)
             if (answer := admission.repeated(view)) is not None:
                 return self._repeat(asked, answer, view)
@@ -79,13 +57,12 @@ class Service:
             reservation = self._reservation(
                 asked, caller, to, admission.number_key, verification_id, admitted, claim, now
             )
-            try:
-                self.store.reserve(reservation)
-            except LostRace:
-                raise errors.RateLimited(reason="lost race", retry_after=admitted.resend_after) from None
-            except Moved:
+            if not self._reserve(reservation, admitted, caller):
                 continue
-            return self._send(asked, caller, to, verification_id, reservation, admitted)
+            order = Order(
+                to, asked.channel, asked.locale, reservation.verification.key, self.policy.code_life
+            )
+            return self._deliver(verification_id, reservation, order, admitted, caller)
         raise errors.RateLimited(reason="contended", retry_after=1)
 
     def _admit(self, admission: Admission, view: View, to: PhoneNumber) -> Admitted:
@@ -95,22 +72,21 @@ class Service:
             refused.about = {"number": to, "number_key": admission.number_key}
             raise
 
-    def _destination(self, number: str) -> tuple[PhoneNumber, bool]:
-        """The number, and whether it is one whose code is fixed. Raises as `phone.parse` does."""
+    def _destination(self, number: str) -> PhoneNumber:
+        """The number, if it is one that is sent to. Raises as `phone.parse` does."""
         if number in self.policy.test_numbers and self.clock() < self.policy.test_numbers_end:
-            return PhoneNumber(number, "ZZ", is_test=True), True
+            return PhoneNumber(number, TEST_COUNTRY, is_test=True)
         to = phone.parse(number)
         if self.policy.countries is not None and to.country not in self.policy.countries:
             refused = errors.DestinationNotAllowed(reason="country")
             refused.about = {"number": to}
             raise refused
-        return to, False
+        return to
 
     def _client(self, asked: RequestOtp, caller: Caller) -> str | None:
         """Whose sends the limit per client counts; None where a trusted backend names nobody."""
-        if self.policy.trust_client_ip:
-            return None if asked.client_ip is None else network_of(asked.client_ip)
-        return network_of(caller.source_ip)
+        named = None if asked.client_ip is None else network_of(asked.client_ip)
+        return named if self.policy.trust_client_ip else network_of(caller.source_ip)
 
     def _claim(self, asked: RequestOtp, caller: Caller, now: int) -> Claim | None:
         if asked.idempotency_key is None:
@@ -162,62 +138,89 @@ class Service:
             find_by_number=not self.policy.require_verification_id,
         )
 
-    def _send(
+    def _deliver(
         self,
-        asked: RequestOtp,
-        caller: Caller,
-        to: PhoneNumber,
         verification_id: str,
         reservation: Reservation,
+        order: Order,
         admitted: Admitted,
+        caller: Caller,
     ) -> Requested:
         verification = reservation.verification
-        told = _told(verification, to)
         for over in admitted.over:
-            self.tell("send_suspect", **told, limit=over)
-        try:
-            name, sent = self.providers.send(
-                to,
-                channel=asked.channel,
-                locale=asked.locale,
-                reference=verification.key[:32],
-                deadline=caller.deadline,
+            self.tell("send_suspect", **told_of(verification, order.to), limit=over)
+        delivery = Delivery(self.store, self.providers, self.tell)
+        delivery.deliver(reservation, order, admitted.resend_after, caller.deadline)
+        return Requested(verification_id, order.channel, verification.expires_at, admitted.resend_after)
+
+    def resend(self, asked: ResendOtp, caller: Caller) -> Requested:
+        """Send once more for a verification that goes on: same verificationId, expiry and guesses.
+
+        Raises an `OtpError`. The number's limits count it like any send. Where the provider can, it is
+        the same code, so that an earlier message that arrives late is still right.
+        """
+        key, session = keys.verification_key(asked.verification_id), asked.session_id
+        session_hash = None if session is None else keys.session_hash(key, session)
+        for _ in range(RESERVE_TRIES):
+            _check_time(caller)
+            now = int(self.clock() * SECOND)
+            guess = Guess(key, caller.tenant, now // SECOND, self.policy.max_attempts, session_hash)
+            found = self.store.find(key)
+            if (refused := refusal(found, guess)) is not None:
+                raise refused
+            assert found is not None  # noqa: S101 # `refusal` has refused what is not there
+            to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)
+            client = None if self.policy.trust_client_ip else network_of(caller.source_ip)
+            admission = self._admission(to, caller, client, None, now)
+            admitted = self._admit(admission, self.store.read(admission.question), to)
+            reservation = self._again(found, admitted)
+            if not self._reserve(reservation, admitted, caller):
+                continue
+            order = Order(
+                to=to,
+                channel=asked.channel or Channel(found.channel),
+                locale=None,
+                reference=f"{key}-{found.sends}",
+                life=found.expires_at - now // SECOND,
             )
-        except Refused as refused:
-            self.tell("otp_rejected", **told | _failed(refused))
-            answer = Answer(error=errors.ProviderRejected.code)
-            self.store.record_failed(verification.key, _answered(reservation.claim, answer))
-            raise errors.ProviderRejected(reason=refused.reason) from refused
-        except Ambiguous as ambiguous:
-            self.tell("provider_failed", **told | _failed(ambiguous))
-            self._keep_unknown(reservation, admitted.resend_after)
-            raise errors.ProviderUnavailable(
-                reason="ambiguous", retry_after=admitted.resend_after
-            ) from ambiguous
-        except ProviderError as failed:
-            self.tell("provider_failed", **told | _failed(failed))
-            self._release(reservation)
-            raise _unavailable(failed) from failed
-        except errors.ServiceMisconfigured:
-            self._release(reservation)
-            raise
-        answer = Answer(verification.expires_at, admitted.resend_after)
-        self.store.record_sent(verification.key, name, sent.ref, _answered(reservation.claim, answer))
-        self.tell("otp_requested", **told | {"provider": name})
-        return Requested(verification_id, asked.channel, verification.expires_at, admitted.resend_after)
+            return self._deliver(asked.verification_id, reservation, order, admitted, caller)
+        raise errors.RateLimited(reason="contended", retry_after=1)
 
-    def _keep_unknown(self, reservation: Reservation, resend_after: int) -> None:
-        """Whoever repeats the request is told the same again. The claim alone keeps it from sending."""
-        answer = Answer(error=errors.ProviderUnavailable.code, resend_after=resend_after)
-        if (claim := _answered(reservation.claim, answer)) is not None:
-            self.store.record_answer(claim)
+    def _again(self, found: Verification, admitted: Admitted) -> Reservation:
+        return Reservation(
+            verification=found,
+            sent_at=admitted.sent_at,
+            number=admitted.number,
+            client=admitted.client,
+            shares=admitted.shares,
+            resend=True,
+        )
 
-    def _release(self, reservation: Reservation) -> None:
-        """Give back what a code that was certainly not sent had reserved; if that fails, it stays so."""
+    def _reserve(self, reservation: Reservation, admitted: Admitted, caller: Caller) -> bool:
+        """Whether it is reserved; if not, something moved and the send is to be decided anew."""
+        _check_time(caller)
         try:
-            self.store.release(reservation)
-        except StoreError as error:
-            self.tell("release_failed", reason=error.reason)
+            self.store.reserve(reservation)
+        except LostRace:
+            raise errors.RateLimited(reason="lost race", retry_after=admitted.resend_after) from None
+        except Moved:
+            return False
+        return True
+
+    def _admission(
+        self, to: PhoneNumber, caller: Caller, client: str | None, claim: Claim | None, now: int
+    ) -> Admission:
+        return Admission(
+            self.policy.admission,
+            self.history,
+            self.pepper(),
+            to,
+            caller.tenant,
+            client,
+            claim,
+            now,
+            exempt=to.is_test,
+        )
 
     def verify(self, asked: VerifyOtp, caller: Caller) -> Verified:
         """Decide whether a code is right. Raises an `OtpError`; then nobody is verified.
@@ -236,7 +239,9 @@ class Service:
             session_hash=None if session is None else keys.session_hash(key, session),
             phone=None if asked.phone_number is None else phone.canonical(asked.phone_number),
         )
+        _check_time(caller)
         verification = self.store.spend_guess(guess)
+        _check_time(caller)
         now = int(self.clock() * SECOND)
         self.store.spend_number_guess(
             verification.number_key, caller.tenant, now, self.policy.admission.guesses
@@ -248,7 +253,7 @@ class Service:
         self.store.consume(verification, caller.request_id, verified_at)
         self.tell(
             "otp_verified",
-            **_told(verification),
+            **told_of(verification),
             seconds=verified_at - verification.created_at,
             attempts=verification.attempts,
         )
@@ -276,12 +281,12 @@ class Service:
                 holder, ref, otp, channel=Channel(verification.channel), deadline=deadline
             )
         except ProviderError as failed:
-            self.tell("provider_failed", **_told(verification), reason=failed.reason)
-            raise _unavailable(failed) from failed
+            self.tell("provider_failed", **told_of(verification), reason=failed.reason)
+            raise unavailable(failed) from failed
 
     def _wrong(self, check: Check, verification: Verification) -> errors.OtpError:
         remaining = max(0, self.policy.max_attempts - verification.attempts)
-        self.tell("otp_incorrect", **_told(verification), check=check, attempts=verification.attempts)
+        self.tell("otp_incorrect", **told_of(verification), check=check, attempts=verification.attempts)
         if check is Check.WRONG:
             return errors.OtpIncorrect(attempts_remaining=remaining)
         if check is Check.EXHAUSTED:
@@ -289,23 +294,7 @@ class Service:
         return errors.OtpExpired()
 
 
-def _answered(claim: Claim | None, answer: Answer) -> Claim | None:
-    return None if claim is None else replace(claim, answer=answer)
-
-
-def _unavailable(failed: ProviderError) -> errors.ProviderUnavailable:
-    return errors.ProviderUnavailable(reason=failed.reason, retry_after=failed.retry_after or RETRY_AFTER)
-
-
-def _failed(error: ProviderError) -> dict[str, Any]:
-    return {"provider": error.provider, "reason": error.reason}
-
-
-def _told(verification: Verification, number: PhoneNumber | None = None) -> dict[str, Any]:
-    return {
-        "number": number or PhoneNumber(verification.phone, verification.country),
-        "number_key": verification.number_key,
-        "channel": verification.channel,
-        "provider": verification.provider,
-        "purpose": verification.purpose,
-    }
+def _check_time(caller: Caller) -> None:
+    """Nothing is begun after the deadline. Raises `ProviderUnavailable`."""
+    if not caller.deadline.remaining():
+        raise errors.ProviderUnavailable(reason="deadline", retry_after=RETRY_AFTER)

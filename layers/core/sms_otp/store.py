@@ -9,6 +9,8 @@ Writing to a deleted item would create it anew, so whatever changes a verificati
 that only a whole one has.
 """
 
+import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sms_otp import errors
@@ -16,6 +18,7 @@ from sms_otp.budgets import Share
 from sms_otp.dynamodb import ConditionFailed, Conflict, Step, Table, delete, put, typed, update
 from sms_otp.idempotency import Claim
 from sms_otp.items import (
+    KEEP_VERIFICATION,
     claim_item,
     claim_of,
     claim_pk,
@@ -23,6 +26,7 @@ from sms_otp.items import (
     counter_of,
     failures_of,
     failures_pk,
+    message_pk,
     newest_pk,
     number_pk,
     send_log_of,
@@ -32,8 +36,8 @@ from sms_otp.items import (
     verification_ttl,
 )
 from sms_otp.limits import KEEP_LOG, SECOND, GuessPolicy, lock
-from sms_otp.ports import Entry, LostRace, Moved, Question, Reservation, View
-from sms_otp.verification import Guess, State, Verification, refusal, unconsumable
+from sms_otp.ports import Entry, Holder, LostRace, Moved, Question, Reservation, View
+from sms_otp.verification import Guess, State, Verification, refusal, uncancellable, unconsumable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -83,7 +87,9 @@ class DynamoStore:
         """See `ports.Store`."""
         number, client, verification = reservation.number, reservation.client, reservation.verification
         steps = [_add_send(number_pk(number.key), number, reservation.sent_at)] if number else []
-        steps.append(put(verification_item(verification), IS_NEW))
+        steps.append(
+            _send_again(reservation) if reservation.resend else put(verification_item(verification), IS_NEW)
+        )
         if client:
             steps.append(_add_send(client_pk(client.key), client, reservation.sent_at))
         if reservation.claim:
@@ -105,7 +111,12 @@ class DynamoStore:
         """See `ports.Store`."""
         number, client, claim = reservation.number, reservation.client, reservation.claim
         pk = verification_pk(reservation.verification.key)
-        steps = [delete(pk, f"{IS_PENDING} AND NOT {HAS_HOLDER}", pending=State.PENDING)]
+        if reservation.resend:
+            steps = [
+                update(pk, "ADD sends :minus", IS_TENANTS, minus=-1, tenant=reservation.verification.tenant)
+            ]
+        else:
+            steps = [delete(pk, f"{IS_PENDING} AND NOT {HAS_HOLDER}", pending=State.PENDING)]
         if number:
             steps.append(_remove_send(number_pk(number.key), reservation.sent_at))
         if client:
@@ -115,22 +126,55 @@ class DynamoStore:
         steps += [update(share.key, "ADD used :minus", minus=-1) for share in reservation.shares]
         self._table.transact(steps)
 
-    def record_sent(self, key: str, provider: str, provider_ref: str, claim: Claim | None = None) -> None:
+    def find(self, key: str) -> Verification | None:
         """See `ports.Store`."""
-        held_by = {"provider": provider, "ref": provider_ref}
-        self._settle(key, "SET provider = :provider, providerRef = :ref", held_by, claim)
+        pk = verification_pk(key)
+        found = self._table.read([pk]).get(pk)
+        return verification_of(found) if found else None
+
+    def cancel(self, key: str, tenant: str) -> None:
+        """See `ports.Store`."""
+        step = update(
+            verification_pk(key),
+            "SET #state = :cancelled",
+            f"{IS_TENANTS} AND {IS_PENDING}",
+            tenant=tenant,
+            pending=State.PENDING,
+            cancelled=State.CANCELLED,
+        )
+        try:
+            self._table.update(step)
+        except ConditionFailed as failed:
+            found = verification_of(failed.item) if failed.item else None
+            if (refused := uncancellable(found, tenant)) is not None:
+                raise refused from failed
+
+    def record_sent(self, key: str, holder: Holder, claim: Claim | None = None) -> None:
+        """See `ports.Store`."""
+        held_by = {
+            "provider": holder.provider,
+            "ref": holder.ref,
+            "channel": holder.channel,
+            "delivery": holder.delivery,
+        }
+        expression = "SET provider = :provider, providerRef = :ref, channel = :channel, delivery = :delivery"
+        more = [_message(key, holder.provider, holder.message_id)] if holder.message_id else []
+        self._settle(key, expression, held_by, claim, *more)
 
     def record_failed(self, key: str, claim: Claim | None = None) -> None:
         """See `ports.Store`."""
         self._settle(key, "SET #state = :failed", {"failed": State.FAILED}, claim)
 
-    def _settle(self, key: str, expression: str, values: dict[str, str], claim: Claim | None) -> None:
+    def _settle(
+        self, key: str, expression: str, values: dict[str, str], claim: Claim | None, *more: Step
+    ) -> None:
         """The end of a send: what became of the verification and, where one was claimed, the answer."""
         settle = update(verification_pk(key), expression, IS_PENDING, pending=State.PENDING, **values)
-        if claim:
-            self._table.transact([settle, _answer(claim)])
-        else:
+        steps = [settle, *([_answer(claim)] if claim else []), *more]
+        if len(steps) == 1:
             self._table.update(settle)
+        else:
+            self._table.transact(steps)
 
     def record_answer(self, claim: Claim) -> None:
         """See `ports.Store`."""
@@ -227,8 +271,10 @@ class DynamoStore:
             ),
             delete(failures_pk(verification.number_key, verification.tenant)),
         ]
+        sends = Counter(verification.counted_on + verification.also_counted_on)
         counted = [
-            update(pk, "ADD used :minus, verified :one", minus=-1, one=1) for pk in verification.counted_on
+            update(pk, "ADD used :minus, verified :one", minus=-count, one=int(pk in verification.counted_on))
+            for pk, count in sends.items()
         ]
         try:
             self._consume(needed, counted)
@@ -256,6 +302,34 @@ def _add_send(pk: str, entry: Entry, sent_at: int) -> Step:
         next=log.version + 1,
         ttl=entry.keep_until,
         **({"version": log.version} if log.version else {}),
+    )
+
+
+def _send_again(reservation: Reservation) -> Step:
+    """A resend is conditioned like a guess, so that none brings a verification back to life."""
+    verification = reservation.verification
+    counted = tuple(share.key for share in reservation.shares[1:])
+    return update(
+        verification_pk(verification.key),
+        "SET alsoCountedOn = list_append(alsoCountedOn, :counted) ADD sends :one",
+        f"{IS_TENANTS} AND {IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY}",
+        counted=counted,
+        one=1,
+        tenant=verification.tenant,
+        pending=State.PENDING,
+        now=reservation.sent_at // SECOND,
+        ref=verification.provider_ref,
+    )
+
+
+def _message(key: str, provider: str, message_id: str) -> Step:
+    """Where reports on this message find their verification. Kept as long as one may come."""
+    return put(
+        {
+            "pk": typed(message_pk(provider, message_id)),
+            "verification": typed(key),
+            "ttl": typed(int(time.time()) + KEEP_VERIFICATION),
+        }
     )
 
 

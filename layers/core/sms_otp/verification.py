@@ -43,7 +43,11 @@ class Verification:
     provider_ref: str | None = None
     """The holder's handle for the code; absent until a provider has taken it."""
     counted_on: tuple[str, ...] = ()
-    """The guard's counters on which this send stands as unverified."""
+    """The guard's counters on which the first send stands as unverified."""
+    also_counted_on: tuple[str, ...] = ()
+    """The same of the sends after it. One verification, so they are not counted as verified."""
+    delivery: str = "unknown"
+    """What is known of the newest send's way to the phone; see `providers.base.Delivery`."""
     verified_at: int | None = None
     verified_by: str | None = None
     """The id of the request that consumed the code, so that its own retry is recognised."""
@@ -81,6 +85,22 @@ def refusal(found: Verification | None, guess: Guess) -> errors.OtpError | None:
     if found.provider_ref is None:
         return errors.VerificationNotFound()
     return None
+
+
+def status_of(found: Verification, now: int, max_attempts: int) -> str:
+    """`pending verified expired locked cancelled failed`, as it is at `now`."""
+    if found.state is not State.PENDING:
+        return found.state
+    if now >= found.expires_at:
+        return "expired"
+    return "locked" if found.attempts >= max_attempts else "pending"
+
+
+def uncancellable(found: Verification | None, tenant: str) -> errors.OtpError | None:
+    """Why a verification could not be cancelled, or None if that was not needed any more."""
+    if found is None or found.tenant != tenant:
+        return errors.VerificationNotFound()
+    return errors.AlreadyVerified() if found.state is State.VERIFIED else None
 
 
 def unconsumable(found: Verification | None) -> errors.OtpError:

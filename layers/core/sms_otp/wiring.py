@@ -14,7 +14,9 @@ from sms_otp.budgets import shards_for
 from sms_otp.commands import Policy
 from sms_otp.config import Settings, settings
 from sms_otp.guard import GuardPolicy, Mode
+from sms_otp.lifecycle import Lifecycle
 from sms_otp.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
+from sms_otp.providers.breaker import CircuitBreaker
 from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.router import Router
 from sms_otp.secrets import Vault
@@ -23,6 +25,8 @@ from sms_otp.store import DynamoStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
 
     from sms_otp.providers.base import Provider
 
@@ -48,12 +52,36 @@ def service() -> Service:
 
     return Service(
         policy=policy(chosen),
-        store=DynamoStore(_client("dynamodb", DYNAMODB_TIMEOUTS), chosen.table_name),
-        providers=Router(chosen.provider_order, vault, build, FixedCodes(chosen.test_numbers)),
+        store=_store(chosen),
+        providers=Router(
+            chosen.provider_order,
+            chosen.provider_routes,
+            vault,
+            build,
+            FixedCodes(chosen.test_numbers),
+            CircuitBreaker(_dynamodb(), chosen.table_name, observability.tell),
+        ),
         pepper=vault.pepper,
         clock=time.time,
         tell=observability.tell,
     )
+
+
+@cache
+def lifecycle() -> Lifecycle:
+    """What may be done with a verification without a provider or a secret."""
+    chosen = settings()
+    return Lifecycle(policy(chosen), _store(chosen), time.time)
+
+
+def _store(chosen: Settings) -> DynamoStore:
+    return DynamoStore(_dynamodb(), chosen.table_name)
+
+
+@cache
+def _dynamodb() -> "DynamoDBClient":
+    client: DynamoDBClient = _client("dynamodb", DYNAMODB_TIMEOUTS)
+    return client
 
 
 def policy(chosen: Settings) -> Policy:

@@ -12,6 +12,7 @@ from sms_otp.providers import hosts
 from sms_otp.providers.base import Provider
 
 if TYPE_CHECKING:
+    from sms_otp.providers.aws import Client
     from sms_otp.providers.transport import Transport
 
 
@@ -47,14 +48,23 @@ def _sinch(credentials: Mapping[str, object], settings: Settings) -> Provider:
         authorize = basic(key, secret)
     else:
         raise ServiceMisconfigured(reason="environment variable SINCH_AUTH")
-    base_url = hosts.sinch_url(settings)
-    return Sinch(base_url, authorize, _transport(), code_life_seconds=settings.code_life_seconds)
+    return Sinch(hosts.sinch_url(settings), authorize, _transport())
+
+
+def _aws(credentials: Mapping[str, object], settings: Settings) -> Provider:
+    from sms_otp.providers.aws import Aws
+
+    _fields("aws", credentials, ("codeKey", "originationIdentity"))
+    # The rest may hold blanks, for some of it is text; `secrets.Vault` lets through nothing but strings.
+    held = {name: value for name, value in credentials.items() if isinstance(value, str)}
+    return Aws(held, _end_user_messaging(hosts.aws_url(settings)), code_length=settings.code_length)
 
 
 # An adapter is imported only where it is built, so that a function pays for the providers it uses.
 _BUILDERS: Mapping[str, Callable[[Mapping[str, object], Settings], Provider]] = {
     "infobip": _infobip,
     "sinch": _sinch,
+    "aws": _aws,
 }
 
 
@@ -68,6 +78,25 @@ def _transport() -> "Transport":
     from sms_otp.providers.transport import Transport
 
     return Transport()
+
+
+@cache
+def _end_user_messaging(endpoint_url: str | None) -> "Client":
+    """One per execution environment too. Only `endpoint_url` can lead it elsewhere, no proxy or variable."""
+    import boto3
+    from botocore.config import Config
+
+    from sms_otp.providers.transport import CONNECT_SECONDS, READ_SECONDS
+
+    config = Config(  # type: ignore[call-arg] # its types lack ignore_configured_endpoint_urls
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"total_max_attempts": 1},
+        ignore_configured_endpoint_urls=True,
+        proxies={},
+    )
+    client: Client = boto3.client("pinpoint-sms-voice-v2", endpoint_url=endpoint_url, config=config)
+    return client
 
 
 def _fields(provider: str, credentials: Mapping[str, object], names: tuple[str, ...]) -> dict[str, str]:

@@ -93,11 +93,37 @@ class Provider(Protocol):
     channels: ClassVar[frozenset[Channel]]
 
     def send(
-        self, to: PhoneNumber, *, channel: Channel, locale: str | None, reference: str, deadline: Deadline
+        self,
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,
+        life: int,
+        deadline: Deadline,
     ) -> Sent:
-        """Ask for a new code to be made and delivered. `reference` is ours, unique to this send.
+        """Ask for a new code to be made and delivered.
 
-        Raises a `ProviderError`. Never repeats a request that may have left.
+        `reference` is ours, unique to this send and safe in a URL's path. `life` is how many seconds
+        the code may still be used. Raises a `ProviderError`. Never repeats a request that may have left.
+        """
+        ...
+
+    def resend(
+        self,
+        ref: str,
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,
+        life: int,
+        deadline: Deadline,
+    ) -> Sent:
+        """Deliver again what `ref` stands for: the same code where the provider can, else a new one.
+
+        The answer's `ref` takes the place of the old one; whichever code it stands for is the one that
+        counts. Otherwise as `send`.
         """
         ...
 

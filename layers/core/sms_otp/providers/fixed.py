@@ -19,11 +19,33 @@ class FixedCodes:
         self._codes = codes
 
     def send(
-        self, to: PhoneNumber, *, channel: Channel, locale: str | None, reference: str, deadline: Deadline
+        self,
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,
+        life: int,
+        deadline: Deadline,
     ) -> Sent:
         """See `Provider`. The handle is the number itself."""
-        del channel, locale, reference, deadline
+        del channel, locale, reference, life, deadline
         return Sent(ref=to.e164)
+
+    def resend(
+        self,
+        ref: str,
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,
+        life: int,
+        deadline: Deadline,
+    ) -> Sent:
+        """See `Provider`. The code is the same for ever."""
+        del to, channel, locale, reference, life, deadline
+        return Sent(ref)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """See `Provider`. A number that is no longer listed has no code."""

@@ -34,6 +34,14 @@ def sinch_url(settings: Settings) -> str:
     return _sandbox_url("sinch", settings) or SINCH_URL
 
 
+def aws_url(settings: Settings) -> str | None:
+    """The sandbox, where one is set; else none, and boto3 knows its region's host.
+
+    Raises `Misconfigured`, naming what is wrong.
+    """
+    return _sandbox_url("aws", settings)
+
+
 def _sandbox_url(provider: str, settings: Settings) -> str | None:
     """The sandbox's base, where one is set.
 

@@ -26,11 +26,11 @@ from sms_otp.providers.transport import Answer, Transport
 _UNREACHABLE = ("NC_NOT_REACHABLE", "NC_DESTINATION_NOT_REACHABLE")
 
 # `smsStatus` of a text; `callStatus` of a call is one of Infobip's general status names. Absent, a
-# pinId alone says that it was taken. Group REJECTED is what never left Infobip, and in it
-# REJECTED_DESTINATION a number that is blocked.
+# pinId alone says that it was taken. Group REJECTED is what never left Infobip; in it are the numbers
+# that do not exist, are on a blocklist, or on their country's do-not-disturb registry.
 _ACCEPTED = ("MESSAGE_SENT", "PENDING_ACCEPTED", "")
 _NOT_SENT = ("MESSAGE_NOT_SENT", "REJECTED_")
-_BLOCKED = "REJECTED_DESTINATION"
+_BLOCKED = ("REJECTED_DESTINATION", "REJECTED_DESTINATION_BLOCK", "REJECTED_DND")
 
 _PIN_ERRORS: Mapping[str, Check] = {
     "WRONG_PIN": Check.WRONG,
@@ -64,6 +64,7 @@ class Infobip:
         self._transport = transport
         lookup = "true" if number_lookup else "false"
         self._send_paths = {Channel.SMS: f"/2fa/2/pin?ncNeeded={lookup}", Channel.VOICE: "/2fa/2/pin/voice"}
+        self._resend_paths = {Channel.SMS: "resend", Channel.VOICE: "resend/voice"}
 
     def send(
         self,
@@ -72,6 +73,7 @@ class Infobip:
         channel: Channel,
         locale: str | None,  # noqa: ARG002 - of the port; the message template has the language here
         reference: str,  # noqa: ARG002 - of the port; Infobip knows no idempotency
+        life: int,  # noqa: ARG002 - of the port; `pinTimeToLive` is the application's here
         deadline: Deadline,
     ) -> Sent:
         """`POST /2fa/2/pin` or `/2fa/2/pin/voice`. Raises a `ProviderError`."""
@@ -80,6 +82,30 @@ class Infobip:
         if not answer.ok:
             raise self._failure(answer, Refused if _is_about_number(answer) else None)
         return self._sent(outcomes.content(self.name, answer))
+
+    def resend(
+        self,
+        ref: str,
+        to: PhoneNumber,  # noqa: ARG002 - of the port; Infobip knows whose pinId it is
+        *,
+        channel: Channel,
+        locale: str | None,  # noqa: ARG002 - as in `send`
+        reference: str,  # noqa: ARG002 - as in `send`
+        life: int,  # noqa: ARG002 - as in `send`
+        deadline: Deadline,
+    ) -> Sent:
+        """`POST /2fa/2/pin/{pinId}/resend` or `…/resend/voice`: the same PIN. Raises a `ProviderError`."""
+        path = f"{_pin_path(ref)}/{self._resend_paths[channel]}"
+        answer = self._ask(path, {"trackDelivery": True}, deadline)
+        if answer.status == 404:
+            # Nothing was sent, and no setting is wrong: only this PIN is gone, and a new one may go out.
+            raise Unavailable(self.name, "unknown_pin")
+        if not answer.ok:
+            raise self._failure(answer)
+        sent = self._sent(outcomes.content(self.name, answer))
+        if sent.ref != ref:
+            raise Ambiguous(self.name, "other_pin_id")
+        return sent
 
     def check(
         self,
@@ -90,7 +116,7 @@ class Infobip:
         deadline: Deadline,
     ) -> Check:
         """`POST /2fa/2/pin/{pinId}/verify`. A wrong code is a 200 too. Raises a `ProviderError`."""
-        answer = self._ask(f"/2fa/2/pin/{quote(ref, safe='')}/verify", {"pin": otp}, deadline)
+        answer = self._ask(f"{_pin_path(ref)}/verify", {"pin": otp}, deadline)
         if answer.status == 404:
             return Check.UNKNOWN
         if not answer.ok:
@@ -100,7 +126,7 @@ class Infobip:
     def _sent(self, content: dict[str, Any]) -> Sent:
         """A 200 may still say that nothing was sent."""
         status = word(content.get("smsStatus") or content.get("callStatus"))
-        if content.get("ncStatus") in _UNREACHABLE or status == _BLOCKED:
+        if content.get("ncStatus") in _UNREACHABLE or status in _BLOCKED:
             raise Refused(self.name, "unreachable")
         if status.startswith(_NOT_SENT):
             raise Unavailable(self.name, "not_sent")
@@ -137,6 +163,10 @@ class Infobip:
 
     def _failure(self, answer: Answer, kind: type[ProviderError] | None = None) -> ProviderError:
         return outcomes.failure(self.name, answer, code=_error_code(answer), kind=kind)
+
+
+def _pin_path(ref: str) -> str:
+    return f"/2fa/2/pin/{quote(ref, safe='')}"
 
 
 def _is_about_number(answer: Answer) -> bool:

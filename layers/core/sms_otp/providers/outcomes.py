@@ -74,9 +74,14 @@ def failure(
 
     `kind` where the provider's own `code` says more than the status.
     """
-    kind = kind or _STATUSES.get(answer.status) or _CLASSES.get(answer.status // 100, Ambiguous)
+    kind = kind or of_status(answer.status)
     reason = "redirect" if answer.status // 100 == 3 else code or f"http_{answer.status}"
     return kind(provider, reason, retry_after=answer.retry_after)
+
+
+def of_status(status: int) -> type[ProviderError]:
+    """What a status other than 2xx stands for, where nothing else is known."""
+    return _STATUSES.get(status) or _CLASSES.get(status // 100, Ambiguous)
 
 
 def word(value: object) -> str:

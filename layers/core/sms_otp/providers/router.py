@@ -1,14 +1,37 @@
-"""Which provider sends, and which one checks."""
+"""Which provider sends, which one is next when it cannot, and which one checks."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from sms_otp.clock import Deadline
 from sms_otp.errors import ServiceMisconfigured
 from sms_otp.phone import PhoneNumber
-from sms_otp.providers.base import Channel, Check, Misconfigured, Provider, Sent
+from sms_otp.providers.base import (
+    Channel,
+    Check,
+    Misconfigured,
+    Provider,
+    ProviderError,
+    Sent,
+    Throttled,
+    Unavailable,
+)
 
 Answer = TypeVar("Answer")
+OnFailure = Callable[[ProviderError], object]
+"""Told of each provider that failed before another was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be sent. Fields as in `Provider.send`."""
+
+    to: PhoneNumber
+    channel: Channel
+    locale: str | None
+    reference: str
+    life: int
 
 
 class Credentials(Protocol):
@@ -19,67 +42,140 @@ class Credentials(Protocol):
     def forget_credentials(self) -> None: ...
 
 
-class Router:
-    """Sends through the first provider of the order; asks the provider that holds a code about it.
+class Breaker(Protocol):
+    """Stops sends to a provider that fails again and again. See `providers.breaker`."""
 
-    Numbers whose code is fixed have a provider of their own, `test_numbers`.
+    def call(self, name: str, act: Callable[[], Answer]) -> Answer:
+        """Act, or raise `Unavailable` while the provider is to be left alone."""
+        ...
+
+
+class Router:
+    """Sends through the first provider that can; asks the provider that holds a code about it.
+
+    A country may have an order of its own in `routes`. Numbers whose code is fixed have a provider of
+    their own, `test_numbers`.
     """
 
     def __init__(
         self,
         order: tuple[str, ...],
+        routes: Mapping[str, tuple[str, ...]],
         vault: Credentials,
         build: Callable[[str, Mapping[str, str]], Provider],
         test_numbers: Provider,
+        breaker: Breaker,
     ) -> None:
         if not order:
             raise ServiceMisconfigured(reason="environment variable PROVIDER_ORDER")
         self._order = order
+        self._routes = routes
         self._vault = vault
         self._build = build
         self._test_numbers = test_numbers
+        self._breaker = breaker
         self._built: dict[str, tuple[Mapping[str, str], Provider]] = {}
 
-    def send(
-        self, to: PhoneNumber, *, channel: Channel, locale: str | None, reference: str, deadline: Deadline
+    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
+        """The name of the provider that took the code, and its handle.
+
+        Only a failure that certainly sent nothing lets the next provider try. Raises the last one's
+        `ProviderError`, or `Refused` and `Ambiguous` at once.
+        """
+        return self._first_of(self._candidates(order.to), order, deadline, on_failure)
+
+    def resend(
+        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
     ) -> tuple[str, Sent]:
-        """The name of the provider that took the code, and its handle. Raises a `ProviderError`."""
-        name = self._test_numbers.name if to.is_test else self._order[0]
+        """The same, by the holder of the code first: it alone can send the same code again."""
 
-        def send(provider: Provider) -> Sent:
-            return provider.send(to, channel=channel, locale=locale, reference=reference, deadline=deadline)
+        def again(provider: Provider) -> Sent:
+            return provider.resend(
+                ref,
+                order.to,
+                channel=order.channel,
+                locale=order.locale,
+                reference=order.reference,
+                life=order.life,
+                deadline=deadline,
+            )
 
-        return name, self._ask(name, send)
+        others = tuple(name for name in self._candidates(order.to) if name != holder)
+        try:
+            return holder, self._deliver(holder, order, again, deadline)
+        except (Throttled, Unavailable, Misconfigured) as failed:
+            if not others:
+                raise
+            on_failure(failed)
+        return self._first_of(others, order, deadline, on_failure)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
-        """The holder's word on a guess. Raises a `ProviderError`."""
+        """The holder's word on a guess. Raises a `ProviderError`. No breaker ever skips a check."""
 
         def check(provider: Provider) -> Check:
             return provider.check(ref, otp, channel=channel, deadline=deadline)
 
-        return self._ask(name, check)
+        return self._ask(name, check, deadline)
 
-    def _ask(self, name: str, ask: Callable[[Provider], Answer]) -> Answer:
+    def _candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+        return (self._test_numbers.name,) if to.is_test else self._routes.get(to.country, self._order)
+
+    def _first_of(
+        self, names: tuple[str, ...], order: Order, deadline: Deadline, on_failure: OnFailure
+    ) -> tuple[str, Sent]:
+        def send(provider: Provider) -> Sent:
+            return provider.send(
+                order.to,
+                channel=order.channel,
+                locale=order.locale,
+                reference=order.reference,
+                life=order.life,
+                deadline=deadline,
+            )
+
+        *earlier, last = names
+        for name in earlier:
+            try:
+                return name, self._deliver(name, order, send, deadline)
+            except (Throttled, Unavailable, Misconfigured) as failed:
+                on_failure(failed)
+        return last, self._deliver(last, order, send, deadline)
+
+    def _deliver(self, name: str, order: Order, act: Callable[[Provider], Sent], deadline: Deadline) -> Sent:
+        def deliver(provider: Provider) -> Sent:
+            if order.channel not in provider.channels:
+                raise Unavailable(name, "no such channel")
+            return act(provider)
+
+        return self._breaker.call(name, lambda: self._ask(name, deliver, deadline))
+
+    def _ask(self, name: str, ask: Callable[[Provider], Answer], deadline: Deadline) -> Answer:
         """Ask once more with fresh credentials when these are refused: a key may just have been rotated.
 
         A refused request was not carried out, so nothing is sent twice.
         """
-        used = self._provider(name)
+        used = self._provider(name, deadline)
         try:
             return ask(used)
         except Misconfigured:
             self._vault.forget_credentials()
-            fresh = self._provider(name)
+            fresh = self._provider(name, deadline)
             if fresh is used:
                 raise
             return ask(fresh)
 
-    def _provider(self, name: str) -> Provider:
+    def _provider(self, name: str, deadline: Deadline) -> Provider:
         if name == self._test_numbers.name:
             return self._test_numbers
-        credentials = self._vault.credentials(name)
-        built_from, provider = self._built.get(name, (None, None))
-        if provider is None or built_from != credentials:
-            provider = self._build(name, credentials)
-            self._built[name] = (credentials, provider)
+        if not deadline.remaining():
+            # To fetch its credentials can take longer than a request may go on.
+            raise Unavailable(name, "deadline")
+        try:
+            credentials = self._vault.credentials(name)
+            built_from, provider = self._built.get(name, (None, None))
+            if provider is None or built_from != credentials:
+                provider = self._build(name, credentials)
+                self._built[name] = (credentials, provider)
+        except ServiceMisconfigured as error:
+            raise Misconfigured(name, str(error.reason)) from error
         return provider

@@ -27,10 +27,11 @@ from sms_otp.providers.outcomes import word
 from sms_otp.providers.transport import Answer, Transport
 
 Authorize = Callable[[str, str, bytes], Mapping[str, str]]
-"""Answers the headers that authorize (method, path, body)."""
+"""Answers the headers that authorize (method, path, body); a request without a body has no type either."""
 
 _CONTENT_TYPE = "application/json"
 _PATH = "/verification/v1/verifications"
+_NO_HEADERS: Mapping[str, str] = {}
 
 # A method's name on the wire, which is also the name of a report's field.
 _METHODS: Mapping[Channel, str] = {Channel.SMS: "sms", Channel.VOICE: "callout"}
@@ -47,7 +48,7 @@ _START_CODES: Mapping[str, type[ProviderError]] = {
     "40002": Refused,  # the number is missing, or lacks its plus sign
     "40003": Refused,  # invalid identity or code; a start has only the identity
     "40005": Refused,  # the number lacks its plus sign
-    "40900": Ambiguous,  # our reference was used before: an earlier request of ours did arrive
+    "40900": Ambiguous,  # our reference was used before: an earlier start of ours did arrive
 }
 
 _VERDICTS: Mapping[str, Check] = {
@@ -66,20 +67,26 @@ class Sinch:
     name: ClassVar[str] = "sinch"
     channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS, Channel.VOICE})
 
-    def __init__(
-        self, base_url: str, authorize: Authorize, transport: Transport, *, code_life_seconds: int
-    ) -> None:
+    def __init__(self, base_url: str, authorize: Authorize, transport: Transport) -> None:
         self._url = base_url + _PATH
         self._authorize = authorize
         self._transport = transport
-        self._expiry = time.strftime("%H:%M:%S", time.gmtime(code_life_seconds))
 
     def send(
-        self, to: PhoneNumber, *, channel: Channel, locale: str | None, reference: str, deadline: Deadline
+        self,
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,
+        life: int,
+        deadline: Deadline,
     ) -> Sent:
         """`POST /verification/v1/verifications`. Raises a `ProviderError`.
 
-        Sinch refuses a `reference` that it has seen.
+        Where it is not known whether the start arrived, Sinch is asked for what it holds under
+        `reference`, once and by the same deadline. A start is never repeated; if it were, Sinch would
+        refuse a `reference` that it has seen (409).
         """
         body: dict[str, object] = {
             "identity": {"type": "number", "endpoint": to.e164},
@@ -87,23 +94,41 @@ class Sinch:
             "reference": reference,
         }
         if channel is Channel.SMS:
-            body["smsOptions"] = {"expiry": self._expiry, "codeType": "Numeric"}
+            expiry = time.strftime("%H:%M:%S", time.gmtime(life))
+            body["smsOptions"] = {"expiry": expiry, "codeType": "Numeric"}
         elif locale:
             body["calloutOptions"] = {"speech": {"locale": locale}}
         language = {"Accept-Language": locale} if locale else {}
-        answer = self._ask("POST", self._url, body, deadline, language)
-        if not answer.ok:
-            raise self._failure(answer, _START_CODES)
-        ref = outcomes.content(self.name, answer).get("id")
-        if not outcomes.is_reference(ref):
-            raise Ambiguous(self.name, "no_id")
-        return Sent(ref)
+        try:
+            return self._start(body, language, deadline)
+        except Ambiguous:
+            found = self._started(reference, deadline)
+            if found is None:
+                raise
+            return found
+
+    def resend(
+        self,
+        ref: str,  # noqa: ARG002 - of the port; the new start ends the number's pending verification
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,
+        life: int,
+        deadline: Deadline,
+    ) -> Sent:
+        """A new start, for Sinch has no resend: a new code, and the old one is right no more."""
+        return self.send(
+            to, channel=channel, locale=locale, reference=reference, life=life, deadline=deadline
+        )
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """`PUT /verification/v1/verifications/id/{id}`. Raises a `ProviderError`."""
         method = _METHODS[channel]
         url = f"{self._url}/id/{quote(ref, safe='')}"
-        answer = self._ask("PUT", url, {"method": method, method: {"code": otp}}, deadline)
+        body = {"method": method, method: {"code": otp}}
+        answer = self._ask("PUT", url, deadline, body)
         if answer.ok:
             return self._verdict(ref, outcomes.content(self.name, answer))
         if answer.status == 404:
@@ -111,6 +136,29 @@ class Sinch:
         if _error_code(answer) == "40003":
             return Check.WRONG
         raise self._failure(answer, _CODES)
+
+    def _start(self, body: Mapping[str, object], language: Mapping[str, str], deadline: Deadline) -> Sent:
+        answer = self._ask("POST", self._url, deadline, body, language)
+        if not answer.ok:
+            raise self._failure(answer, _START_CODES)
+        ref = outcomes.content(self.name, answer).get("id")
+        if not outcomes.is_reference(ref):
+            raise Ambiguous(self.name, "no_id")
+        return Sent(ref)
+
+    def _started(self, reference: str, deadline: Deadline) -> Sent | None:
+        """`GET …/reference/{reference}`: the start that is pending under it, if Sinch can tell.
+
+        Nothing found is no proof that nothing comes: the start may still be on its way.
+        """
+        try:
+            answer = self._ask("GET", f"{self._url}/reference/{quote(reference, safe='')}", deadline)
+            content = outcomes.content(self.name, answer) if answer.ok else {}
+        except ProviderError:
+            return None
+        ref = content.get("id")
+        is_ours = content.get("reference") == reference and content.get("status") == "PENDING"
+        return Sent(ref) if is_ours and outcomes.is_reference(ref) else None
 
     def _verdict(self, ref: str, content: dict[str, Any]) -> Check:
         """A status that is none of the final ones is no word on the code."""
@@ -127,11 +175,12 @@ class Sinch:
         self,
         method: str,
         url: str,
-        body: Mapping[str, object],
         deadline: Deadline,
-        headers: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
     ) -> Answer:
-        content = json.dumps(body).encode()
+        content = b"" if body is None else json.dumps(body).encode()
+        content_type = {"Content-Type": _CONTENT_TYPE} if content else {}
         # What is signed is the path as it reads decoded (Sinch's Java SDK), and the very bytes sent.
         authorization = self._authorize(method, unquote(urlsplit(url).path), content)
         return outcomes.ask(
@@ -139,7 +188,7 @@ class Sinch:
             self._transport,
             method,
             url,
-            headers={"Content-Type": _CONTENT_TYPE, **authorization, **(headers or {})},
+            headers={**content_type, **authorization, **headers},
             body=content,
             deadline=deadline,
         )
@@ -159,7 +208,8 @@ def signed(key: str, secret: str, clock: Clock) -> Authorize:
 
     def authorize(method: str, path: str, body: bytes) -> Mapping[str, str]:
         timestamp = datetime.fromtimestamp(clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        signature = signature_of(secret_bytes, method, path, body, _CONTENT_TYPE, timestamp)
+        content_type = _CONTENT_TYPE if body else ""
+        signature = signature_of(secret_bytes, method, path, body, content_type, timestamp)
         return {"Authorization": f"Application {key}:{signature}", "x-timestamp": timestamp}
 
     return authorize

@@ -89,8 +89,8 @@ class Transport:
     ) -> Answer:
         """Send once and wait for the whole answer, at most until `deadline` or `TOTAL_SECONDS`.
 
-        `body` must not be empty: its first byte is what tells a request that left from one that did
-        not. Raises `NotSent` or `NoAnswer`.
+        The first byte of `body` is what tells a request that left from one that did not, so one
+        without a body is always said to have left. Raises `NotSent` or `NoAnswer`.
         """
         seconds = min(TOTAL_SECONDS, deadline.remaining())
         if seconds <= 0:
@@ -160,7 +160,7 @@ class _Outgoing(io.BytesIO):
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
         self._lock = threading.Lock()
-        self._left = False
+        self._left = not content
         self.abandoned = False
 
     def read(self, size: int | None = -1) -> bytes:
@@ -185,7 +185,9 @@ def _prepared(
 
     # Unpacked, so that the limit on an answer's bytes is also a limit on what is held in memory.
     fixed = {"User-Agent": "sms-otp", "Accept": "application/json", "Accept-Encoding": "identity"}
-    return requests.Request(method, url, headers={**fixed, **headers}, data=outgoing).prepare()
+    # Of an empty stream `requests` would make a chunked body, which a GET is not to have.
+    body = outgoing if outgoing.getbuffer() else None
+    return requests.Request(method, url, headers={**fixed, **headers}, data=body).prepare()
 
 
 def _content(raw: "BaseHTTPResponse", outgoing: _Outgoing) -> bytes:

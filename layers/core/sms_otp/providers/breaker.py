@@ -1,0 +1,88 @@
+"""A circuit breaker for each provider, over Powertools' utility: it may stop a send, never a check.
+
+    closed ── 5 failures in a row ──► open ── 30 s ──► one probe ── success ──► closed
+                                        ▲                  └── failure ──┐
+                                        └────────────────────────────────┘
+
+Failures are counted in each execution environment and shared, once they open the circuit, through
+the table (`K#<provider>`). A slow provider fails too: its time-outs are `Ambiguous`. Where the table
+cannot be read the circuit counts as closed, so that sending goes on.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from sms_otp.providers.base import Ambiguous, Misconfigured, Throttled, Unavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Answer = TypeVar("Answer")
+
+FAILURES = 5
+OPEN_SECONDS = 30
+PROBES = 1
+STATE_AGE_SECONDS = 5
+"""How old an environment's knowledge of the shared state may be."""
+
+
+class NoBreaker:
+    """Always closed: for whoever sends too rarely to learn from it, and for tests."""
+
+    def call(self, name: str, act: Callable[[], Answer]) -> Answer:
+        """See `router.Breaker`."""
+        del name
+        return act()
+
+
+class CircuitBreaker:
+    """`router.Breaker` on the service's own table."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, tell: Callable[..., Any]) -> None:
+        self._client = client
+        self._table = table
+        self._tell = tell
+        self._guards: dict[str, Callable[[Callable[[], Any]], Any]] = {}
+
+    def call(self, name: str, act: Callable[[], Answer]) -> Answer:
+        """See `router.Breaker`."""
+        from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerOpenError
+
+        if name not in self._guards:
+            self._guards[name] = self._guard(name)
+        try:
+            answer: Answer = self._guards[name](act)
+        except CircuitBreakerOpenError:
+            raise Unavailable(name, "breaker_open", retry_after=OPEN_SECONDS) from None
+        return answer
+
+    def _guard(self, name: str) -> Callable[[Callable[[], Any]], Any]:
+        # Not at import: a function that sends nothing has no use for it.
+        from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerConfig, circuit_breaker
+        from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
+            CircuitBreakerDynamoDBPersistence,
+        )
+
+        @circuit_breaker(
+            name=f"K#{name}",
+            persistence_store=CircuitBreakerDynamoDBPersistence(
+                self._table, key_attr="pk", expiry_attr="ttl", boto3_client=self._client
+            ),
+            config=CircuitBreakerConfig(
+                failure_threshold=FAILURES,
+                recovery_timeout=OPEN_SECONDS,
+                success_threshold=PROBES,
+                handled_exceptions=(Throttled, Unavailable, Misconfigured, Ambiguous),
+                local_cache_max_age=STATE_AGE_SECONDS,
+            ),
+            on_transition=self._changed,
+        )
+        def guarded(act: Callable[[], Any]) -> Any:
+            return act()
+
+        return cast("Callable[[Callable[[], Any]], Any]", guarded)
+
+    def _changed(self, transition: Any) -> None:
+        self._tell(
+            f"breaker_{transition.to_state.value}", provider=transition.circuit_name.removeprefix("K#")
+        )

@@ -1,0 +1,162 @@
+"""Two API keys, two tenants: everything of one is unknown to the other, by status, body and counters.
+
+What is counted per number and not per tenant is what a code costs its owner: the sends.
+"""
+
+from typing import Any
+
+import pytest
+import requests
+
+from local.stack import LocalStack
+from tests.e2e.conftest import Backend, fresh_number
+
+pytestmark = pytest.mark.e2e
+
+UNKNOWN = "an-id-that-nobody-was-given"
+FREE_FAILURES = 5
+
+
+@pytest.fixture
+def other(stack: LocalStack) -> Backend:
+    """The second tenant, on the same deployment."""
+    return Backend(stack, stack.second_api_key)
+
+
+def seen(answer: requests.Response) -> tuple[int, dict[str, Any], dict[str, str]]:
+    """All that a caller can tell two answers apart by, without what is unlike in any two."""
+    body = answer.json()
+    del body["instance"]
+    own = ("date", "x-amzn-requestid", "x-amz-apigw-id", "x-amzn-trace-id", "x-amz-request-id", "x-amz-id-2")
+    return (
+        answer.status_code,
+        body,
+        {name: value for name, value in answer.headers.items() if name.lower() not in own},
+    )
+
+
+def wrong(code: str) -> str:
+    return "111111" if code != "111111" else "222222"
+
+
+def standing(backend: Backend, verification_id: str) -> dict[str, Any]:
+    """What its own tenant sees of a verification, but for the clock's part."""
+    answer = backend.post("/otp-status", {"verificationId": verification_id})
+    assert answer.status_code == 200
+    return {name: value for name, value in answer.json().items() if name != "resendAfter"}
+
+
+def pending(backend: Backend, number: str) -> tuple[str, str]:
+    return backend.requested(number), backend.code(number)
+
+
+def verified(backend: Backend, number: str) -> tuple[str, str]:
+    verification_id, code = pending(backend, number)
+    assert backend.verify(verification_id, code).status_code == 200
+    return verification_id, code
+
+
+def locked(backend: Backend, number: str) -> tuple[str, str]:
+    verification_id, code = pending(backend, number)
+    for _ in range(FREE_FAILURES):
+        assert backend.verify(verification_id, wrong(code)).status_code == 400
+    return verification_id, code
+
+
+def cancelled(backend: Backend, number: str) -> tuple[str, str]:
+    verification_id, code = pending(backend, number)
+    assert backend.post("/cancel-otp", {"verificationId": verification_id}).status_code == 200
+    return verification_id, code
+
+
+@pytest.mark.parametrize("state", [pending, verified, locked, cancelled])
+def test_anothers_verification_is_answered_like_one_that_never_was(
+    backend: Backend, other: Backend, state: Any
+) -> None:
+    number = fresh_number()
+    verification_id, code = state(backend, number)
+    calls, status = backend.every_call(number), standing(backend, verification_id)
+    for path, fields in (
+        ("/verify-otp", {"otp": code}),
+        ("/verify-otp", {"otp": wrong(code)}),
+        ("/resend-otp", {}),
+        ("/otp-status", {}),
+        ("/cancel-otp", {}),
+    ):
+        foreign = other.post(path, {"verificationId": verification_id, **fields})
+        assert seen(foreign) == seen(other.post(path, {"verificationId": UNKNOWN, **fields}))
+        assert foreign.json()["errorCode"] == "VERIFICATION_NOT_FOUND"
+    assert backend.every_call(number) == calls
+    assert standing(backend, verification_id) == status
+
+
+def test_another_tenants_guesses_are_spent_neither_on_the_verification_nor_on_the_number(
+    backend: Backend, other: Backend
+) -> None:
+    number = fresh_number()
+    verification_id, code = pending(backend, number)
+    for _ in range(2 * FREE_FAILURES):
+        assert other.verify(verification_id, wrong(code)).status_code == 404
+    assert backend.verify(verification_id, wrong(code)).json()["attemptsRemaining"] == FREE_FAILURES - 1
+    assert backend.verify(verification_id, code).status_code == 200
+
+
+def test_an_idempotency_key_is_its_tenants_own(backend: Backend, other: Backend) -> None:
+    mine, theirs = fresh_number(), fresh_number()
+    headers = {"Idempotency-Key": f"order-{mine}"}
+    first = backend.post("/request-otp", {"phoneNumber": mine}, **headers)
+    foreign = other.post("/request-otp", {"phoneNumber": theirs}, **headers)
+    assert (first.status_code, foreign.status_code) == (200, 200)
+    assert first.json()["verificationId"] != foreign.json()["verificationId"]
+    assert len(backend.inbox(mine)) == len(backend.inbox(theirs)) == 1
+
+    again = backend.post("/request-otp", {"phoneNumber": mine}, **headers)
+    assert (again.status_code, again.json()) == (200, first.json())
+    reused = backend.post("/request-otp", {"phoneNumber": theirs}, **headers)
+    assert (reused.status_code, reused.json()["errorCode"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+
+
+def test_one_tenants_idempotency_key_and_body_do_not_give_another_its_answer(
+    backend: Backend, other: Backend
+) -> None:
+    number = fresh_number()
+    headers = {"Idempotency-Key": f"order-{number}"}
+    assert backend.post("/request-otp", {"phoneNumber": number}, **headers).status_code == 200
+    refused = other.post("/request-otp", {"phoneNumber": number}, **headers)
+    assert (refused.status_code, refused.json()["errorCode"]) == (429, "RATE_LIMITED")
+    assert len(backend.inbox(number)) == 1
+
+
+def test_a_number_gets_no_more_codes_because_two_tenants_ask(by_number: LocalStack) -> None:
+    one, two = Backend(by_number, by_number.api_key), Backend(by_number, by_number.second_api_key)
+    number = fresh_number()
+    assert [asking.request(number).status_code for asking in (one, two, one)] == [200] * 3
+    refusals = [asking.request(number) for asking in (one, two)]
+    assert {refused.json()["errorCode"] for refused in refusals} == {"RATE_LIMITED"}
+    assert len(one.inbox(number)) == 3
+
+
+def test_wrong_codes_at_one_tenant_make_the_number_wait_there_alone(by_number: LocalStack) -> None:
+    one, two = Backend(by_number, by_number.api_key), Backend(by_number, by_number.second_api_key)
+    number = fresh_number()
+    mine, my_code = pending(one, number)
+    theirs, their_code = pending(two, number)
+    locked(one, number)
+
+    waits = one.verify(mine, my_code)
+    assert (waits.status_code, waits.json()["errorCode"]) == (429, "NUMBER_LOCKED")
+    assert two.verify(theirs, wrong(their_code)).json()["attemptsRemaining"] == FREE_FAILURES - 1
+    assert two.verify(theirs, their_code).status_code == 200
+    assert one.verify(mine, my_code).json()["errorCode"] == "NUMBER_LOCKED"
+
+
+def test_a_number_alone_names_no_verification_of_another_tenant(by_number: LocalStack) -> None:
+    one, two = Backend(by_number, by_number.api_key), Backend(by_number, by_number.second_api_key)
+    number, unused = fresh_number(), fresh_number()
+    code = pending(one, number)[1]
+    foreign = two.post("/verify-otp", {"phoneNumber": number, "otp": code})
+    nobodys = two.post("/verify-otp", {"phoneNumber": unused, "otp": code})
+    assert seen(foreign) == seen(nobodys)
+    assert foreign.json()["errorCode"] == "VERIFICATION_NOT_FOUND"
+    assert one.calls("check", number) == []
+    assert one.post("/verify-otp", {"phoneNumber": number, "otp": code}).status_code == 200

@@ -1,0 +1,310 @@
+"""The deployed functions with everything real but AWS, and AWS, the providers and Lambda failing on demand.
+
+The wiring, the adapters and their HTTP transport are the real ones; the providers are the sandbox on
+loopback; DynamoDB and Secrets Manager are moto's. Between the SDK and moto, and between an adapter
+and the network, stands what a test puts there.
+"""
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+import requests
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_secretsmanager import SecretsManagerClient
+
+from local import events
+from local.sandbox.credentials import credentials
+from sms_otp import config, http, providers, wiring
+from sms_otp.clock import Deadline
+from sms_otp.providers.transport import Answer as HttpAnswer
+from sms_otp.providers.transport import Transport
+from tests.fakes import PEPPER, StepClock
+from tests.functional.deployment import HANDLERS, PATHS, Answer, Context, check, create_table
+from tests.template import environment
+
+NUMBER = "+14155550177"
+KEY = "an-idempotency-key-of-one-order"
+PLENTY = 20_000
+"""Milliseconds that Lambda says are left; the template's timeout."""
+
+
+class Killed(BaseException):
+    """The execution environment ends: no handler of exceptions runs, nothing is answered."""
+
+
+class _Raw(io.BytesIO):
+    """What botocore reads an answer from."""
+
+    def stream(self, **_: Any) -> Any:
+        yield self.read()
+
+
+def aws_answer(status: int, body: Mapping[str, Any] | bytes) -> Callable[[str], AWSResponse]:
+    """AWS answers this."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"content-type": "application/x-amz-json-1.0", "x-amzn-requestid": "a-request"}
+
+    def answer(url: str) -> AWSResponse:
+        return AWSResponse(url, status, headers, _Raw(content))  # type: ignore[arg-type] # reads like urllib3's
+
+    return answer
+
+
+def aws_error(code: str, status: int = 400, **more: Any) -> Callable[[str], AWSResponse]:
+    """AWS answers with an error. Its message repeats what it was sent, as AWS's own may."""
+    message = f"One or more parameter values are not valid: {NUMBER}, {PEPPER}"
+    return aws_answer(status, {"__type": f"com.amazonaws#{code}", "message": message, **more})
+
+
+@dataclass
+class AwsFault:
+    """Spoils calls of one operation: the `first` and so many after it, of each so many `tries` of the SDK's."""
+
+    operation: str
+    instead: Callable[[str], AWSResponse] | BaseException
+    first: int = 1
+    calls: int = 1
+    tries: int = 2
+    commits: bool = False
+    """Whether AWS does what it was asked before its answer is lost or replaced."""
+
+
+class FaultyAws:
+    """Stands between boto3's default session and moto."""
+
+    def __init__(self) -> None:
+        self.faults: list[AwsFault] = []
+        self.calls: dict[str, int] = {}
+        self._tries: dict[str, int] = {}
+        self._done: set[str] = set()
+
+    def attach(self, session: boto3.session.Session) -> None:
+        """To all clients that the session makes from now on."""
+        session.events.register("before-call", self._count)
+        session.events.register_first("before-send", self._before)
+        session.events.register_last("before-send", self._after)
+
+    def _count(self, model: Any, **_: Any) -> None:
+        self.calls[model.name] = self.calls.get(model.name, 0) + 1
+        self._tries[model.name] = 0
+
+    def _before(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse | None:
+        operation = event_name.rpartition(".")[2]
+        self._tries[operation] += 1
+        if (repeated := self._answer_again(request)) is not None:
+            return repeated
+        fault = self._fault(operation)
+        if fault is None:
+            return None
+        if fault.commits:
+            self._done.add(_token(request))
+            return None if isinstance(fault.instead, BaseException) else fault.instead(request.url)
+        if isinstance(fault.instead, BaseException):
+            raise fault.instead
+        answer = fault.instead(request.url)
+        _lead_away(request)
+        return answer
+
+    def _after(self, event_name: str, **_: Any) -> None:
+        fault = self._fault(event_name.rpartition(".")[2])
+        if fault is not None and fault.commits and isinstance(fault.instead, BaseException):
+            raise fault.instead
+
+    def _answer_again(self, request: AWSPreparedRequest) -> AWSResponse | None:
+        """A transaction whose token was seen is not made again, but answered as made; moto does not know that."""
+        token = _token(request)
+        if not token or token not in self._done:
+            return None
+        answer = aws_answer(200, {})(request.url)
+        _lead_away(request)
+        return answer
+
+    def _fault(self, operation: str) -> AwsFault | None:
+        call, tried = self.calls[operation], self._tries[operation]
+        for fault in self.faults:
+            in_calls = fault.first <= call < fault.first + fault.calls
+            if fault.operation == operation and in_calls and tried <= fault.tries:
+                return fault
+        return None
+
+
+def _token(request: AWSPreparedRequest) -> str:
+    body = request.body or b""
+    return str(json.loads(body).get("ClientRequestToken", "")) if b"TransactItems" in body else ""
+
+
+def _lead_away(request: AWSPreparedRequest) -> None:
+    """Every handler of the event runs, moto's too; it takes no request to elsewhere."""
+    request.url = "https://spoiled.invalid/"
+
+
+Exchange = Callable[[], HttpAnswer]
+ProviderFault = Callable[[Exchange], HttpAnswer]
+"""What happens to one exchange with a provider; it may or may not let it take place."""
+
+
+class FaultyTransport(Transport):
+    """The real transport, some of whose exchanges are spoiled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[ProviderFault] = []
+
+    def exchange(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
+    ) -> HttpAnswer:
+        """See `Transport`."""
+
+        def really() -> HttpAnswer:
+            return super(FaultyTransport, self).exchange(
+                method, url, headers=headers, body=body, deadline=deadline
+            )
+
+        return self.faults.pop(0)(really) if self.faults else really()
+
+
+@dataclass
+class World:
+    """The deployed functions, and the ways to spoil what they stand on."""
+
+    provider: str
+    sandbox: str
+    dynamodb: DynamoDBClient
+    secrets: SecretsManagerClient
+    table: str
+    clock: StepClock
+    aws: FaultyAws = field(default_factory=FaultyAws)
+    transport: FaultyTransport = field(default_factory=FaultyTransport)
+    milliseconds: int = PLENTY
+    """What Lambda says is left of the time of each invocation."""
+
+    def request(self, key: str | None = KEY, number: str = NUMBER, request_id: str = "request-1") -> Answer:
+        """A backend asks for a code."""
+        headers = {**events.JSON_TYPE, **({"Idempotency-Key": key} if key else {})}
+        return self._call("request_otp", {"phoneNumber": number}, headers, request_id)
+
+    def verify(self, verification_id: str, otp: str, request_id: str = "request-2") -> Answer:
+        """A backend asks whether a code is right."""
+        body = {"verificationId": verification_id, "otp": otp}
+        return self._call("verify_otp", body, events.JSON_TYPE, request_id)
+
+    def _call(
+        self, function: str, body: Mapping[str, str], headers: Mapping[str, str], request_id: str
+    ) -> Answer:
+        event = events.build(PATHS[function], body=json.dumps(body), headers=headers)
+        event["requestContext"]["requestId"] = request_id
+        self.aws.calls.clear()
+        answered = HANDLERS[function](event, _Context(self.milliseconds))
+        answer = Answer(answered["statusCode"], answered["headers"], answered["body"])
+        check(answer)
+        assert answer.outcome == "ok" or http.PROBLEMS[answer.outcome][0] == answer.status
+        return answer
+
+    def pending(self) -> tuple[str, str]:
+        """A verification that waits for its code, and the code."""
+        answer = self.request()
+        assert answer.outcome == "ok"
+        return answer.body["verificationId"], self.inbox()[0]["code"]
+
+    def heal(self) -> None:
+        """Everything works again."""
+        self.aws.faults.clear()
+        self.transport.faults.clear()
+        requests.delete(f"{self.sandbox}/faults", timeout=5)
+
+    def restart(self) -> None:
+        """The next request meets a new execution environment."""
+        config.settings.cache_clear()
+        wiring.service.cache_clear()
+
+    def spoil_provider(self, operation: str, fault: str, times: int = 1) -> None:
+        """The sandbox fails in its own way."""
+        wanted = {"provider": self.provider, "operation": operation, "fault": fault, "times": times}
+        requests.post(f"{self.sandbox}/faults", json=wanted, timeout=5).raise_for_status()
+
+    def put_secret(self, name: str, text: str | bytes) -> None:
+        """A new value of one of the secrets, named as the variable is that holds its ARN."""
+        kind = "SecretBinary" if isinstance(text, bytes) else "SecretString"
+        self.secrets.put_secret_value(SecretId=getattr(config.settings(), name), **{kind: text})  # type: ignore[arg-type] # one of the two
+
+    def inbox(self, number: str = NUMBER) -> list[dict[str, Any]]:
+        """What the phone got, newest first."""
+        found = requests.get(f"{self.sandbox}/inbox", params={"to": number}, timeout=5).json()
+        assert isinstance(found, list)
+        return found
+
+    def sms(self) -> int:
+        """How many messages the phone got."""
+        return len(self.inbox())
+
+    def checks(self) -> int:
+        """How many guesses the provider was asked about."""
+        calls = requests.get(f"{self.sandbox}/calls", timeout=5).json()
+        return sum(call["operation"] == "check" for call in calls)
+
+    def items(self, kind: str) -> list[dict[str, Any]]:
+        """The table's items of one kind, by the first letter of their keys."""
+        found = self.dynamodb.scan(TableName=self.table)["Items"]
+        return [item for item in found if item["pk"]["S"].startswith(f"{kind}#")]
+
+    def verification(self) -> dict[str, Any]:
+        """The one verification, as the table holds it."""
+        [item] = self.items("V")
+        return item
+
+    def change(self, item: Mapping[str, Any]) -> None:
+        """Somebody else writes an item."""
+        self.dynamodb.put_item(TableName=self.table, Item=dict(item))
+
+    def reserved(self) -> int:
+        """How many sends the number's log holds."""
+        return sum(len(item.get("sends", {"NS": []})["NS"]) for item in self.items("N"))
+
+
+class _Context(Context):
+    """One invocation with so much time left."""
+
+    def __init__(self, milliseconds: int) -> None:
+        self._milliseconds = milliseconds
+
+    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override] # of an instance here
+        return self._milliseconds
+
+
+def build_world(provider: str, sandbox: str, clock: StepClock, patch: pytest.MonkeyPatch) -> World:
+    """A deployment of its own with one provider, within moto's `mock_aws`."""
+    variables = environment(Stage="local", ProviderSandboxUrl=sandbox, ProviderOrder=provider)
+    for name, value in variables.items():
+        patch.setenv(name, value)
+    boto3.setup_default_session()
+    assert boto3.DEFAULT_SESSION
+    beside = boto3.session.Session()
+    world = World(
+        provider=provider,
+        sandbox=sandbox,
+        dynamodb=beside.client("dynamodb"),
+        secrets=beside.client("secretsmanager"),
+        table=variables["TABLE_NAME"],
+        clock=clock,
+    )
+    world.aws.attach(boto3.DEFAULT_SESSION)
+    create_table(world.dynamodb, world.table)
+    for name, fields in (
+        (variables["PEPPER_SECRET_ARN"], {"pepper": PEPPER}),
+        (variables["PROVIDER_SECRET_ARN"], credentials(sandbox)),
+    ):
+        world.secrets.create_secret(Name=name, SecretString=json.dumps(fields))
+    world.restart()
+    # The two seams: the clock that the wiring hands out, and the transport that the adapters share.
+    patch.setattr(wiring, "time", SimpleNamespace(time=clock))
+    patch.setattr(providers, "_transport", lambda: world.transport)
+    for path in ("inbox", "calls", "faults"):
+        requests.delete(f"{sandbox}/{path}", timeout=5)
+    return world

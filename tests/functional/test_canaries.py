@@ -1,0 +1,159 @@
+"""The watch over all functional tests finds what is planted, and nothing where nothing is."""
+
+import json
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from local import events
+from sms_otp import errors, observability, wiring
+from sms_otp.ports import StoreError
+from sms_otp.providers.base import Unavailable
+from tests.fakes import PEPPER
+from tests.functional.canaries import SECRETS, Watch
+from tests.functional.deployment import Deployment
+
+NUMBER, CODE, SESSION = "+14155550177", "123456", "a-session-of-one-browser"
+KEY = "an-idempotency-key-of-one-order"
+
+
+def post(deployed: Deployment, path: str, **members: Any) -> dict[str, Any]:
+    event = events.build(path, body=json.dumps(members), headers={**events.JSON_TYPE, "Idempotency-Key": KEY})
+    return deployed.call(path.strip("/").replace("-", "_"), event).body
+
+
+@pytest.fixture
+def verification_id(deployed: Deployment) -> str:
+    """One whole verification, so that every kind of canary is in use."""
+    asked = post(deployed, "/request-otp", phoneNumber=NUMBER, sessionId=SESSION)
+    found = str(asked["verificationId"])
+    assert post(deployed, "/verify-otp", verificationId=found, otp="654321", sessionId=SESSION)["errorCode"]
+    assert post(deployed, "/verify-otp", verificationId=found, otp=CODE, sessionId=SESSION)["success"]
+    return found
+
+
+@pytest.fixture
+def canary(request: pytest.FixtureRequest, verification_id: str) -> str:
+    """The secret that a test names."""
+    wanted: str = request.param
+    return verification_id if wanted == "verificationId" else wanted
+
+
+EVERY_KIND = pytest.mark.parametrize(
+    ("canary", "kind"),
+    [
+        (CODE, "code"),
+        (NUMBER, "number"),
+        (NUMBER[3:], "number"),
+        (SESSION, "session id"),
+        (KEY, "Idempotency-Key"),
+        (events.API_KEY, "API key"),
+        ("verificationId", "verificationId"),
+        *((text, kind) for kind, text in SECRETS.items()),
+    ],
+    indirect=["canary"],
+)
+
+
+@pytest.mark.usefixtures("verification_id")
+def test_a_whole_verification_leaks_nothing(watch: Watch) -> None:
+    assert watch.found() == []
+
+
+@EVERY_KIND
+def test_each_kind_of_secret_is_found_in_the_log(canary: str, kind: str, watch: Watch) -> None:
+    observability.tell("otp_verified", detail=f"it was {canary}, was it not?")
+    assert f"{kind} in the log" in watch.found()
+    watch.forgive()
+
+
+@EVERY_KIND
+def test_each_kind_of_secret_is_found_in_what_a_library_logs_at_debug(
+    canary: str, kind: str, watch: Watch
+) -> None:
+    logging.getLogger("some.library").debug("sending %s", {"value": canary})
+    assert f"{kind} in the log" in watch.found()
+    watch.forgive()
+
+
+@EVERY_KIND
+def test_each_kind_of_secret_is_found_in_a_metric(canary: str, kind: str, watch: Watch) -> None:
+    print(json.dumps({"_aws": {"Timestamp": 0}, "country": canary}))
+    assert watch.found() == [f"{kind} in what was printed"]
+    watch.forgive()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda text: errors.OtpExpired(f"no {text}"),
+        lambda text: StoreError(f"no {text}"),
+        lambda text: Unavailable("infobip", f"no {text}"),
+    ],
+    ids=["OtpError", "StoreError", "ProviderError"],
+)
+@EVERY_KIND
+def test_each_kind_of_secret_is_found_in_the_text_of_an_exception(
+    make: Any, canary: str, kind: str, watch: Watch
+) -> None:
+    make(canary)
+    assert watch.found()[0].startswith(f"{kind} in the text of a ")
+    watch.forgive()
+
+
+@EVERY_KIND
+def test_each_kind_of_secret_is_found_in_the_table(
+    canary: str, kind: str, deployed: Deployment, watch: Watch
+) -> None:
+    item = {"pk": {"S": "N#1"}, "anything": {"M": {"deep": {"L": [{"S": f"-{canary}-"}]}}}}
+    deployed.dynamodb.put_item(TableName=deployed.table, Item=item)  # type: ignore[arg-type] # as written
+    watch.look_into(deployed.dynamodb, deployed.table, deployed.clock())
+    assert watch.found() == [f"{kind} in the table"]
+    deployed.dynamodb.delete_item(TableName=deployed.table, Key={"pk": {"S": "N#1"}})
+    watch.forgive()
+
+
+@pytest.mark.usefixtures("verification_id")
+def test_a_secret_in_the_answer_of_an_error_is_found(
+    deployed: Deployment, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tells_too_much() -> Any:
+        raise errors.OtpExpired(f"The code for {NUMBER} has expired.")
+
+    monkeypatch.setattr(wiring, "service", tells_too_much)
+    post(deployed, "/verify-otp", verificationId="unknown", otp=CODE)
+    assert "number in the answer of an error" in watch.found()
+    watch.forgive()
+
+
+def test_a_phone_that_outlives_its_verification_by_more_than_a_day_is_found(
+    deployed: Deployment, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A life that is longer than the verification's own would keep the phone for longer than is told."""
+    service = wiring.service()
+    long_lived = replace(service, policy=replace(service.policy, code_life=300))
+    monkeypatch.setattr(wiring, "service", lambda: long_lived)
+    post(deployed, "/request-otp", phoneNumber=NUMBER)
+    [item] = [item for item in deployed.items() if item["pk"]["S"].startswith("V#")]
+    item["ttl"]["N"] = str(int(item["ttl"]["N"]) + 1)
+    deployed.dynamodb.put_item(TableName=deployed.table, Item=item)
+    watch.look_into(deployed.dynamodb, deployed.table, deployed.clock())
+    assert watch.found() == ["number in the table"]
+    deployed.dynamodb.delete_item(TableName=deployed.table, Key={"pk": item["pk"]})
+    watch.forgive()
+
+
+def test_a_code_within_a_longer_number_is_none(watch: Watch) -> None:
+    watch.hide("code", CODE)
+    watch.hear("the log", f"9{CODE} {CODE}9 a{CODE} 0.{CODE} 18{CODE}00")
+    assert watch.found() == []
+    watch.hear("the log", f'"{CODE}"')
+    assert watch.found() == ["code in the log"]
+    watch.forgive()
+
+
+def test_the_secrets_of_this_deployment_are_among_the_canaries() -> None:
+    assert PEPPER in SECRETS.values()
+    assert len(SECRETS) == 4

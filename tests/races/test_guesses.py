@@ -1,0 +1,120 @@
+"""Guesses, however many at once: none beyond the limit reaches a provider, and a code is right once.
+
+All of it is exact, on DynamoDB as on its emulation: each guess is one conditional write before the
+provider is asked, and a success is one after.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from threading import Lock
+from typing import Any
+
+import pytest
+
+from sms_otp.commands import RequestOtp, VerifyOtp
+from sms_otp.providers.base import Check
+from sms_otp.service import Providers, Service
+from tests.fakes import StepClock, outcome
+from tests.proofs.scale import scaled
+from tests.races.crowd import caller, fresh_numbers, tally
+from tests.races.servers import calls, inbox
+
+CROWD = scaled(200, 1000)
+ROUNDS = scaled(1, 20)
+
+
+class Watched:
+    """The providers, and every guess that reached one."""
+
+    def __init__(self, providers: Providers) -> None:
+        self._providers = providers
+        self._lock = Lock()
+        self.guesses: list[str] = []
+        self.send = providers.send
+
+    def check(self, name: str, ref: str, otp: str, **how: Any) -> Check:
+        with self._lock:
+            self.guesses.append(otp)
+        return self._providers.check(name, ref, otp, **how)
+
+
+def request(service: Service, number: str) -> str:
+    return service.request(RequestOtp(number), caller()).verification_id
+
+
+def code_sent_to(sandbox: str, number: str) -> tuple[str, str]:
+    """The right code and a wrong one."""
+    right: str = inbox(sandbox, number)[0]["code"]
+    return right, "111111" if right != "111111" else "222222"
+
+
+def guesses(service: Service, verification_id: str, codes: Sequence[str]) -> list[Callable[[], str]]:
+    """One caller for each code."""
+
+    def guess(code: str) -> Callable[[], str]:
+        return lambda: outcome(lambda: service.verify(VerifyOtp(verification_id, code), caller()))
+
+    return [guess(code) for code in codes]
+
+
+def test_of_a_crowd_of_wrong_guesses_exactly_five_reach_the_provider(service: Service, sandbox: str) -> None:
+    for _, number in zip(range(ROUNDS), fresh_numbers(), strict=False):
+        verification_id = request(service, number)
+        right, wrong = code_sent_to(sandbox, number)
+        answers = tally(guesses(service, verification_id, [wrong] * CROWD))
+        assert answers == {"OTP_INCORRECT": 5, "TOO_MANY_ATTEMPTS": CROWD - 5}
+        assert calls(sandbox, "check", number) == 5
+        assert tally(guesses(service, verification_id, [right])) == {"TOO_MANY_ATTEMPTS": 1}
+
+
+def test_of_a_crowd_of_right_guesses_exactly_one_succeeds(service: Service, sandbox: str) -> None:
+    for _, number in zip(range(ROUNDS), fresh_numbers(), strict=False):
+        verification_id = request(service, number)
+        right, _ = code_sent_to(sandbox, number)
+        answers = tally(guesses(service, verification_id, [right] * CROWD))
+        assert answers["ok"] == 1
+        assert calls(sandbox, "check", number) <= 5
+        assert tally(guesses(service, verification_id, [right])) == {"ALREADY_VERIFIED": 1}
+
+
+@pytest.mark.parametrize("rights", [1, CROWD // 4])
+def test_a_right_guess_in_a_crowd_of_wrong_ones_succeeds_only_as_one_of_the_first_five(
+    service: Service, sandbox: str, rights: int
+) -> None:
+    watched = Watched(service.providers)
+    service = replace(service, providers=watched)
+    for index, number in zip(range(scaled(1, 5)), fresh_numbers(), strict=False):
+        watched.guesses.clear()
+        verification_id = request(service, number)
+        right, wrong = code_sent_to(sandbox, number)
+        codes = [right] * rights + [wrong] * (CROWD - rights)
+        random.Random(index).shuffle(codes)
+        answers = tally(guesses(service, verification_id, codes))
+        assert answers["ok"] == (right in watched.guesses)
+        assert len(watched.guesses) <= 5
+        assert len(watched.guesses) == 5 or answers["ok"]
+
+
+def test_of_crowds_at_several_verifications_of_one_number_only_the_free_failures_reach_the_provider(
+    build: Callable[..., Service], sandbox: str
+) -> None:
+    """And then one guess for each wait, which is never shorter than the policy's."""
+    service = build(ResendGapSeconds="0", SendsPerQuarterHour="10", SendsPerHour="10")
+    clock, number = service.clock, next(fresh_numbers())
+    assert isinstance(clock, StepClock)
+    ids = [request(service, number) for _ in range(4)]
+    right, wrong = code_sent_to(sandbox, number)
+    crowd = [guess for each in ids for guess in guesses(service, each, [wrong] * (CROWD // 4))]
+    answers = tally(crowd)
+    assert calls(sandbox, "check", number) == answers["OTP_INCORRECT"] == 5
+    assert answers["NUMBER_LOCKED"] == 4 * 5 - 5, "each guess is counted at its verification all the same"
+    for reached, wait in enumerate((30, 60, 120), start=6):
+        clock.step(wait - 1)
+        assert outcome(lambda: request(service, number)) == "NUMBER_LOCKED"
+        clock.step(1)
+        verification_id = request(service, number)
+        answers = tally(guesses(service, verification_id, [wrong] * CROWD))
+        assert answers == {"OTP_INCORRECT": 1, "NUMBER_LOCKED": 4, "TOO_MANY_ATTEMPTS": CROWD - 5}
+        assert calls(sandbox, "check", number) == reached
+    assert tally(guesses(service, ids[0], [right])) == {"TOO_MANY_ATTEMPTS": 1}

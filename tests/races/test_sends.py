@@ -1,0 +1,135 @@
+"""Sends, however many at once: never one more than a limit, and one for each Idempotency-Key.
+
+What is exact, on DynamoDB as on its emulation: **no limit is ever exceeded.** A send is reserved in one
+transaction, on the condition that every log is the one that was read and every counter has room.
+
+What is best effort: **that one burst reaches the limit.** Who loses a race for a number is refused at
+once (`lost race`); who finds a client's log or a counter moved decides anew, and after five times is
+refused too (`contended`). So a burst may leave room that its callers find when they ask again, as
+the refusal tells them to. Callers that do, reach the limit exactly.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+
+from sms_otp.commands import RequestOtp
+from sms_otp.errors import OtpError
+from sms_otp.service import Service
+from tests.fakes import StepClock, outcome
+from tests.proofs.scale import scaled
+from tests.races.crowd import at_once, caller, fresh_numbers, persistently, tally
+from tests.races.servers import calls, inbox
+
+CROWD = scaled(60, 200)
+ROUNDS = scaled(1, 20)
+FEW_ROUNDS = scaled(1, 3)
+A_DAY = 24 * 3600
+
+
+def request(service: Service, asked: RequestOtp, tenant: str = "tenant-a") -> Callable[[], str]:
+    return lambda: outcome(lambda: service.request(asked, caller(tenant)))
+
+
+def request_persistently(service: Service, asked: RequestOtp) -> Callable[[], str]:
+    return lambda: outcome(lambda: persistently(lambda: service.request(asked, caller())))
+
+
+def test_of_a_crowd_at_one_number_from_two_tenants_exactly_one_is_sent_a_code(
+    service: Service, sandbox: str
+) -> None:
+    for _, number in zip(range(ROUNDS), fresh_numbers(), strict=False):
+        crowd = [request(service, RequestOtp(number), f"tenant-{index % 2}") for index in range(CROWD)]
+        assert tally(crowd) == {"ok": 1, "RATE_LIMITED": CROWD - 1}
+        assert calls(sandbox, "send", number) == len(inbox(sandbox, number)) == 1
+
+
+def test_a_burst_without_a_gap_never_exceeds_the_window_and_with_retries_reaches_it(
+    build: Callable[..., Service], sandbox: str
+) -> None:
+    service = build(ResendGapSeconds="0", SendsPerQuarterHour="3")
+    for _, number in zip(range(ROUNDS), fresh_numbers(), strict=False):
+        burst = tally([request(service, RequestOtp(number)) for _ in range(CROWD)])
+        assert 1 <= burst["ok"] <= 3
+        rest = tally([request_persistently(service, RequestOtp(number)) for _ in range(CROWD)])
+        assert burst["ok"] + rest["ok"] == 3
+        assert calls(sandbox, "send", number) == 3
+
+
+def test_of_one_clients_crowd_at_different_numbers_never_more_than_its_limit_is_sent(
+    service: Service, sandbox: str
+) -> None:
+    """Ten an hour by default. That ten are reached takes callers that try again."""
+    numbers = fresh_numbers()
+    for index in range(FEW_ROUNDS):
+        client = f"192.0.2.{index}"
+        before = calls(sandbox, "send")
+        crowd = [RequestOtp(next(numbers), client_ip=client) for _ in range(CROWD)]
+        burst = tally([request(service, asked) for asked in crowd])
+        assert 1 <= burst["ok"] <= 10
+        crowd = [RequestOtp(next(numbers), client_ip=client) for _ in range(CROWD)]
+        rest = tally([request_persistently(service, asked) for asked in crowd])
+        assert burst["ok"] + rest["ok"] == 10
+        assert calls(sandbox, "send") - before == 10
+
+
+def test_of_a_crowd_at_different_numbers_the_daily_cap_lets_through_exactly_itself(
+    build: Callable[..., Service], sandbox: str
+) -> None:
+    service = build(DailySendCap="50")
+    assert isinstance(service.clock, StepClock)
+    for _ in range(FEW_ROUNDS):
+        before = calls(sandbox, "send")
+        crowd = [RequestOtp(number) for _, number in zip(range(CROWD), fresh_numbers(), strict=False)]
+        answers = tally([request_persistently(service, asked) for asked in crowd])
+        assert answers == {"ok": 50, "RATE_LIMITED": CROWD - 50}
+        assert calls(sandbox, "send") - before == 50
+        service.clock.step(A_DAY)
+
+
+def test_a_cap_that_is_dealt_out_to_shards_is_never_exceeded(
+    build: Callable[..., Service], sandbox: str
+) -> None:
+    """With more shards than a request looks at, it may find them spent while another has something left."""
+    service = build(DailySendCap="50")
+    admission = service.policy.admission
+    sharded = dataclasses.replace(admission.guard, shards=16)
+    policy = dataclasses.replace(
+        service.policy, admission=dataclasses.replace(admission, guard=sharded)
+    )
+    service = dataclasses.replace(service, policy=policy)
+    crowd = [RequestOtp(number) for _, number in zip(range(CROWD), fresh_numbers(), strict=False)]
+    answers = tally([request_persistently(service, asked) for asked in crowd])
+    assert 1 <= answers["ok"] <= 50
+    assert calls(sandbox, "send") == answers["ok"]
+
+
+def test_of_a_crowd_with_one_idempotency_key_one_code_is_sent_and_nobody_is_told_otherwise(
+    service: Service, sandbox: str
+) -> None:
+    """The rest are told that it is under way, or given the same answer."""
+    for index, number in zip(range(ROUNDS), fresh_numbers(), strict=False):
+        asked = RequestOtp(number, idempotency_key=f"key-{index}")
+
+        def act(asked: RequestOtp = asked) -> str:
+            try:
+                return service.request(asked, caller()).verification_id
+            except OtpError as error:
+                return error.code
+
+        answers = Counter(at_once([act] * (CROWD // 2)))
+        in_progress = answers.pop("REQUEST_IN_PROGRESS", 0)
+        ((verification_id, given),) = answers.items()
+        assert given + in_progress == CROWD // 2
+        assert act() == verification_id
+        assert calls(sandbox, "send", number) == len(inbox(sandbox, number)) == 1
+
+
+def test_of_a_crowd_with_one_idempotency_key_and_many_bodies_one_code_is_sent(
+    service: Service, sandbox: str
+) -> None:
+    numbers = fresh_numbers()
+    crowd = [RequestOtp(next(numbers), idempotency_key="a-key") for _ in range(CROWD // 2)]
+    answers = tally([request(service, asked) for asked in crowd])
+    assert answers == {"ok": 1, "IDEMPOTENCY_KEY_REUSED": CROWD // 2 - 1}
+    assert calls(sandbox, "send") == 1

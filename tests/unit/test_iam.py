@@ -1,0 +1,147 @@
+"""What each function may do in the account, as a table: one action more or less fails."""
+
+from typing import Any
+
+import pytest
+
+from tests.template import template
+
+XRAY = {("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")}
+SECRETS = {
+    ("secretsmanager:GetSecretValue", "ProviderSecret"),
+    ("secretsmanager:GetSecretValue", "PepperSecret"),
+}
+
+
+def on_table(*operations: str) -> set[tuple[str, str]]:
+    return {(f"dynamodb:{operation}", "Table") for operation in operations}
+
+
+def own_log(group: str) -> set[tuple[str, str]]:
+    return {("logs:CreateLogStream", group), ("logs:PutLogEvents", group)}
+
+
+# (action, resource of the template) by function. A transaction is allowed by the actions that it is made of.
+ALLOWED: dict[str, set[tuple[str, str]]] = {
+    "RequestOtpFunction": {
+        *on_table("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem"),
+        *SECRETS,
+        *own_log("RequestOtpLogGroup"),
+        *XRAY,
+    },
+    "VerifyOtpFunction": {
+        *on_table("BatchGetItem", "UpdateItem", "DeleteItem"),
+        *SECRETS,
+        *own_log("VerifyOtpLogGroup"),
+        *XRAY,
+    },
+    "ResendOtpFunction": {
+        *on_table("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+        *SECRETS,
+        *own_log("ResendOtpLogGroup"),
+        *XRAY,
+    },
+    "CancelOtpFunction": {*on_table("UpdateItem"), *own_log("CancelOtpLogGroup"), *XRAY},
+    "OtpStatusFunction": {*on_table("BatchGetItem"), *own_log("OtpStatusLogGroup"), *XRAY},
+    "HealthFunction": {*own_log("HealthLogGroup"), *XRAY},
+}
+WITHOUT_RESOURCES = {action for action, _ in XRAY}
+"""Actions of services that have no resources to name."""
+
+
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    """The properties of every resource of one type, by name."""
+    return {
+        name: declared["Properties"]
+        for name, declared in template()["Resources"].items()
+        if declared["Type"] == kind
+    }
+
+
+FUNCTIONS = of_type("AWS::Serverless::Function")
+
+
+def role_of(function: str) -> str:
+    role, attribute = FUNCTIONS[function]["Role"]["Fn::GetAtt"]
+    assert attribute == "Arn"
+    return str(role)
+
+
+def statements(role: str) -> list[dict[str, Any]]:
+    return [
+        statement
+        for policy in of_type("AWS::IAM::Role")[role]["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def named(resource: Any) -> str:
+    """The name of a resource that is this template's own; any other as it is written."""
+    if isinstance(resource, dict) and resource.keys() == {"Fn::GetAtt"}:
+        name, attribute = resource["Fn::GetAtt"]
+        if attribute in ("Arn", "Id"):
+            return str(name)
+    return str(resource)
+
+
+def allowed(role: str) -> set[tuple[str, str]]:
+    return {
+        (action, named(resource))
+        for statement in statements(role)
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    }
+
+
+def test_the_table_has_every_function() -> None:
+    assert FUNCTIONS.keys() == ALLOWED.keys()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_may_do_what_the_table_says_no_more_and_no_less(function: str) -> None:
+    assert allowed(role_of(function)) == ALLOWED[function]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_has_a_role_of_its_own_and_nothing_beside_it(function: str) -> None:
+    assert [other for other in FUNCTIONS if role_of(other) == role_of(function)] == [function]
+    assert "Policies" not in FUNCTIONS[function]
+    role = of_type("AWS::IAM::Role")[role_of(function)]
+    # No managed policy, whose actions are AWS's to add to.
+    assert role.keys() == {"AssumeRolePolicyDocument", "Policies"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_only_lambda_may_take_a_functions_role(function: str) -> None:
+    trust = of_type("AWS::IAM::Role")[role_of(function)]["AssumeRolePolicyDocument"]
+    assert trust["Statement"] == [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_statement_allows_by_name(function: str) -> None:
+    """No NotAction, NotResource or wildcard, through which a table of names would not see."""
+    for statement in statements(role_of(function)):
+        assert statement.keys() == {"Effect", "Action", "Resource"}
+        assert statement["Effect"] == "Allow"
+        for action in listed(statement["Action"]):
+            assert "*" not in action
+            for resource in listed(statement["Resource"]):
+                assert action in WITHOUT_RESOURCES or named(resource) in template()["Resources"]
+
+
+def test_no_role_or_policy_is_left_over() -> None:
+    roles = of_type("AWS::IAM::Role").keys()
+    assert roles == {role_of(function) for function in FUNCTIONS} | {"ApiGatewayRole"}
+    kinds = {declared["Type"] for declared in template()["Resources"].values()}
+    assert {kind for kind in kinds if kind.startswith("AWS::IAM::")} == {"AWS::IAM::Role"}
+
+
+def test_nobody_may_read_the_table_as_a_whole() -> None:
+    actions = {action for function in FUNCTIONS for action, _ in allowed(role_of(function))}
+    assert not actions & {"dynamodb:Scan", "dynamodb:Query", "dynamodb:PartiQLSelect"}

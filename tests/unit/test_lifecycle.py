@@ -1,0 +1,214 @@
+"""Resend, cancel and status, at the level of the use cases."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from sms_otp import errors
+from sms_otp.commands import Policy, RequestOtp, ResendOtp
+from sms_otp.lifecycle import Lifecycle
+from sms_otp.providers.base import Ambiguous, Channel, ProviderError, Refused, Unavailable
+from sms_otp.verification import State
+from tests.fakes import StepClock, outcome
+from tests.unit.world import NUMBER, World
+
+
+@pytest.fixture
+def world(policy: Policy, clock: StepClock) -> World:
+    return World(policy, clock)
+
+
+@pytest.fixture
+def lifecycle(world: World) -> Lifecycle:
+    return Lifecycle(world.service.policy, world.store, world.clock)
+
+
+def resend(world: World, verification_id: str, tenant: str = "tenant-a", **fields: Any) -> str:
+    asked = ResendOtp(verification_id, **fields)
+    return outcome(lambda: world.service.resend(asked, world.caller(tenant)))
+
+
+def test_a_resend_goes_on_with_the_same_verification_and_expiry(world: World) -> None:
+    first = world.service.request(RequestOtp(NUMBER), world.caller())
+    world.clock.step(30)
+    again = world.service.resend(ResendOtp(first.verification_id), world.caller())
+    assert (again.verification_id, again.expires_at) == (first.verification_id, first.expires_at)
+    assert again.resend_after == 60
+    assert world.sends() == 2
+    assert world.verify(first.verification_id) == "ok"
+
+
+def test_each_send_of_a_verification_has_a_reference_of_its_own(world: World) -> None:
+    verification_id = world.request()
+    for step in (30, 60):
+        world.clock.step(step)
+        assert resend(world, verification_id) == "ok"
+    references = [reference for _, reference in world.provider.sent]
+    assert len(set(references)) == 3
+
+
+def test_a_resend_is_counted_by_the_limits_of_the_number(world: World) -> None:
+    verification_id = world.request()
+    assert resend(world, verification_id) == "RATE_LIMITED"
+    world.clock.step(30)
+    assert resend(world, verification_id) == "ok"
+    world.clock.step(60)
+    assert resend(world, verification_id) == "ok"
+    world.clock.step(120)
+    assert resend(world, verification_id) == "RATE_LIMITED", "three in 15 minutes are spent"
+
+
+def test_a_resend_refills_no_guesses_and_forgets_no_failures(world: World) -> None:
+    verification_id = world.request()
+    for _ in range(4):
+        world.verify(verification_id, "000000")
+    world.clock.step(30)
+    assert resend(world, verification_id) == "ok"
+    assert world.verify(verification_id, "000000") == "OTP_INCORRECT"
+    assert world.verify(verification_id) == "TOO_MANY_ATTEMPTS"
+    assert next(iter(world.store.failures.values())).count == 5
+
+
+def test_a_resend_may_take_another_channel_and_otherwise_keeps_the_last(world: World) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    assert resend(world, verification_id, channel=Channel.VOICE) == "ok"
+    assert next(iter(world.store.verifications.values())).channel == "voice"
+    world.clock.step(60)
+    requested = world.service.resend(ResendOtp(verification_id), world.caller())
+    assert requested.channel == "voice"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"state": State.VERIFIED}, "ALREADY_VERIFIED"),
+        ({"state": State.CANCELLED}, "VERIFICATION_CANCELLED"),
+        ({"attempts": 5}, "TOO_MANY_ATTEMPTS"),
+        ({"expires_at": 0}, "OTP_EXPIRED"),
+        ({"provider_ref": None}, "VERIFICATION_NOT_FOUND"),
+    ],
+)
+def test_nothing_is_sent_for_a_verification_that_cannot_succeed(
+    world: World, changes: dict[str, Any], expected: str
+) -> None:
+    verification_id = world.request()
+    (key,) = world.store.verifications
+    world.store.verifications[key] = dataclasses.replace(world.store.verifications[key], **changes)
+    world.clock.step(30)
+    assert resend(world, verification_id) == expected
+    assert world.sends() == 1
+
+
+@pytest.mark.parametrize(
+    "stranger", [{"tenant": "tenant-b", "session_id": "mine"}, {"session_id": "other"}, {}]
+)
+def test_only_who_asked_may_have_it_sent_again(world: World, stranger: dict[str, str]) -> None:
+    verification_id = world.request(session_id="mine")
+    world.clock.step(30)
+    assert resend(world, verification_id, **stranger) == "VERIFICATION_NOT_FOUND"
+    assert resend(world, verification_id, session_id="mine") == "ok"
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (Refused, "PROVIDER_REJECTED"),
+        (Ambiguous, "PROVIDER_UNAVAILABLE"),
+        (Unavailable, "PROVIDER_UNAVAILABLE"),
+    ],
+)
+def test_a_resend_that_fails_leaves_the_earlier_code_right(
+    world: World, failure: type[ProviderError], expected: str
+) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    world.provider.fails_with = lambda: failure("fake", "scripted")
+    assert resend(world, verification_id) == expected
+    world.provider.fails_with = None
+    assert world.verify(verification_id) == "ok"
+
+
+def test_a_resend_that_was_certainly_not_sent_costs_nothing(world: World) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    world.provider.fails_with = lambda: Unavailable("fake", "scripted")
+    resend(world, verification_id)
+    world.provider.fails_with = None
+    assert resend(world, verification_id) == "ok"
+
+
+def test_a_verified_resend_takes_every_send_out_of_the_unverified_ones_and_counts_one_verified(
+    world: World,
+) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    resend(world, verification_id)
+    assert world.verify(verification_id) == "ok"
+    guarded = {key: counter for key, counter in world.store.counters.items() if key[0] in "BP"}
+    assert {(counter.used, counter.verified) for counter in guarded.values()} == {(0, 1)}
+
+
+def test_a_cancelled_code_is_never_right_and_cancelling_again_changes_nothing(
+    world: World, lifecycle: Lifecycle
+) -> None:
+    verification_id = world.request()
+    for _ in range(2):
+        lifecycle.cancel(verification_id, world.caller())
+    assert world.verify(verification_id) == "VERIFICATION_CANCELLED"
+    assert world.guesses() == 0
+
+
+def test_what_is_verified_cannot_be_cancelled(world: World, lifecycle: Lifecycle) -> None:
+    verification_id = world.request()
+    world.verify(verification_id)
+    assert outcome(lambda: lifecycle.cancel(verification_id, world.caller())) == "ALREADY_VERIFIED"
+
+
+def test_a_stranger_can_neither_cancel_nor_ask(world: World, lifecycle: Lifecycle) -> None:
+    verification_id = world.request()
+    for act in (lifecycle.cancel, lifecycle.status):
+        for asked in (verification_id, "unknown"):
+            with pytest.raises(errors.VerificationNotFound):
+                act(asked, world.caller("tenant-b"))
+    assert world.verify(verification_id) == "ok"
+
+
+def test_the_status_follows_the_life_of_a_verification(world: World, lifecycle: Lifecycle) -> None:
+    verification_id = world.request()
+
+    def status() -> tuple[str, int, int]:
+        now = lifecycle.status(verification_id, world.caller())
+        return now.status, now.attempts_remaining, now.resend_after
+
+    assert status() == ("pending", 5, 30)
+    world.verify(verification_id, "000000")
+    world.clock.step(31)
+    assert status() == ("pending", 4, 0)
+    for _ in range(4):
+        world.verify(verification_id, "000000")
+    assert status() == ("locked", 0, 0)
+    world.clock.step(269)
+    assert status() == ("expired", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [(State.VERIFIED, "verified"), (State.CANCELLED, "cancelled"), (State.FAILED, "failed")],
+)
+def test_a_state_that_is_final_is_told_even_after_the_expiry(
+    world: World, lifecycle: Lifecycle, state: State, expected: str
+) -> None:
+    verification_id = world.request()
+    (key,) = world.store.verifications
+    world.store.verifications[key] = dataclasses.replace(world.store.verifications[key], state=state)
+    world.clock.step(301)
+    assert lifecycle.status(verification_id, world.caller()).status == expected
+
+
+def test_the_status_tells_the_channel_and_what_is_known_of_the_delivery(
+    world: World, lifecycle: Lifecycle
+) -> None:
+    status = lifecycle.status(world.request(channel=Channel.VOICE), world.caller())
+    assert (status.channel, status.delivery) == ("voice", "accepted")

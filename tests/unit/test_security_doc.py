@@ -1,0 +1,207 @@
+"""`docs/security.md` and `docs/scaling.md` say what template and code do, and name tests that exist."""
+
+import ast
+import importlib
+import math
+import re
+from functools import cache, reduce
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sms_otp import budgets
+from sms_otp.guard import DAY, Guard, GuardPolicy, History, Mode
+from tests.template import ROOT, template
+
+SECURITY = ROOT / "docs/security.md"
+SCALING = ROOT / "docs/scaling.md"
+DOCUMENTS = sorted((ROOT / "docs").rglob("*.md"))
+
+PARAMETER = re.compile(r"([A-Z][A-Za-z]+)(?:=(.*))?")
+CONSTANT = re.compile(r"([a-z_]+(?:\.[a-z_]+)*)\.([A-Z_]+)=(.+)")
+ENFORCER = re.compile(r"[a-z_]+(\.[A-Za-z_]+)+")
+LIMITING = (
+    "Codes",
+    "Limits of a number",
+    "Limits of a client and of the service",
+    "Destinations",
+    "Convenience",
+    "Load",
+)
+"""The groups of the template's parameters that are limits, every one of them."""
+
+Row = dict[str, str]
+
+
+def quoted(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+def table(document: Path, heading: str) -> list[Row]:
+    """The first table under a heading, its rows by the names of its columns."""
+    text = document.read_text()
+    section = re.split(r"^#+ ", text.partition(f"\n{heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    for row in rows:
+        assert len(row) == len(head), row
+    return [dict(zip(head, row, strict=True)) for row in rows]
+
+
+def limits() -> list[Row]:
+    return table(SECURITY, "## Limits")
+
+
+def attempts() -> list[Row]:
+    return table(SECURITY, "## How each limit was tried")
+
+
+def attacks() -> list[Row]:
+    return table(SECURITY, "## Attacks")
+
+
+def parameters_in_limits() -> dict[str, str | None]:
+    """The parameters of the table of limits, each with the default that stands there, if one does."""
+    found = {}
+    for row in limits():
+        for word in quoted(row["parameters"]):
+            if (match := PARAMETER.fullmatch(word)) is not None:
+                found[match[1]] = match[2]
+    return found
+
+
+def named(path: str) -> Any:
+    """What a dotted name in `sms_otp` stands for. Raises where there is no such thing."""
+    steps = path.split(".")
+    for length in range(len(steps), 0, -1):
+        try:
+            module = importlib.import_module("sms_otp." + ".".join(steps[:length]))
+        except ModuleNotFoundError:
+            continue
+        return reduce(getattr, steps[length:], module)
+    raise AssertionError(path)
+
+
+@cache
+def existing_tests() -> frozenset[str]:
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("*.py")]
+    functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    return frozenset(function.name for function in functions if function.name.startswith("test_"))
+
+
+def group(label: str) -> set[str]:
+    groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    (found,) = [group["Parameters"] for group in groups if group["Label"]["default"] == label]
+    return set(found)
+
+
+def test_every_parameter_that_limits_is_in_the_table_of_limits() -> None:
+    asked = set[str]().union(*(group(label) for label in LIMITING), {"ReservedConcurrency"})
+    assert asked == parameters_in_limits().keys()
+
+
+def test_the_defaults_in_the_table_of_limits_are_the_templates() -> None:
+    declared = template()["Parameters"]
+    defaults = {name: declared[name].get("Default") for name in parameters_in_limits()}
+    told = {name: None if default is None else str(default) for name, default in defaults.items()}
+    assert parameters_in_limits() == told
+
+
+def test_every_place_that_enforces_a_limit_exists() -> None:
+    for row in limits():
+        places = quoted(row["enforced in"])
+        assert places or row["enforced in"] in ("API Gateway", "Lambda"), row["limit"]
+        for place in places:
+            assert ENFORCER.fullmatch(place), place
+            assert callable(named(place)), place
+
+
+def test_every_limit_has_a_row_that_says_how_it_was_tried() -> None:
+    assert [row["limit"] for row in attempts()] == [row["limit"] for row in limits()]
+
+
+def test_every_limit_of_ours_was_tried_by_a_test() -> None:
+    enforced_by = {row["limit"]: row["enforced in"] for row in limits()}
+    for row in attempts():
+        ours = bool(quoted(enforced_by[row["limit"]]))
+        assert not ours or quoted(row["test"]), row["limit"]
+        assert quoted(row["test"]) or "not tried" in row["tried"], row["limit"]
+
+
+def test_every_attack_stands_once_and_is_tried_or_says_why_not() -> None:
+    ids = [row["id"] for row in attacks()]
+    assert len(ids) == len(set(ids))
+    for row in attacks():
+        assert re.fullmatch("T(-[A-Z0-9]+)+", row["id"])
+        excused = re.search("not measured|there are none", row["outcome"])
+        assert bool(quoted(row["test"])) != bool(excused), row["id"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_test_that_is_named_exists(document: Path) -> None:
+    assert set(re.findall(r"\btest_\w+", document.read_text())) <= existing_tests()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_constant_has_the_value_that_is_told(document: Path) -> None:
+    for word in quoted(document.read_text()):
+        if (match := CONSTANT.fullmatch(word)) is not None:
+            assert str(named(f"{match[1]}.{match[2]}")) == match[3], word
+
+
+def test_the_constants_of_both_pages_are_looked_at() -> None:
+    found = [word for page in (SECURITY, SCALING) for word in quoted(page.read_text())]
+    assert sum(1 for word in found if CONSTANT.fullmatch(word)) >= 7
+
+
+@pytest.mark.parametrize(
+    ("parameter", "bound", "value"),
+    [
+        ("CodeLength", "MinValue", 6),
+        ("CodeLifeSeconds", "MaxValue", 600),
+        ("FailuresBeforeDisabled", "MaxValue", 100),
+    ],
+)
+def test_the_template_takes_nothing_that_the_standard_forbids(parameter: str, bound: str, value: int) -> None:
+    assert template()["Parameters"][parameter][bound] == value
+
+
+def test_the_guesses_that_a_days_codes_allow_are_as_told() -> None:
+    declared = template()["Parameters"]
+    guesses = declared["DailySendCap"]["Default"] * declared["MaxAttempts"]["Default"]
+    assert f"is {guesses:,} guesses a day" in SECURITY.read_text()
+
+
+def test_the_shards_of_each_daily_cap_are_as_told() -> None:
+    for row in table(SCALING, "## No hot item"):
+        cap = int(row["`DailySendCap`"])
+        shards = budgets.shards_for(cap)
+        rate = cap / DAY
+        assert row["shards"] == str(shards)
+        assert row["mean codes a second"] == f"{rate:.1f}"
+        assert row["mean writes a second on one shard of the day"] == f"{rate / shards:.1f}"
+
+
+def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
+    history, policy = History(), GuardPolicy(Mode.RECORD, 3, 20, 10, budgets.MOST_SHARDS)
+    first = Guard(policy, history, "US", "block", DAY * 20_000)
+    first.decide({})
+    again = Guard(policy, history, "US", "block", DAY * 20_000)
+    number_failures_client = 3
+    rows = {row["step"]: row["units"] for row in table(SCALING, "## DynamoDB")}
+    reads = number_failures_client + budgets.SAMPLE + len(again.keys)
+    more = len(first.keys) - len(again.keys)
+    assert rows["read"].startswith(f"up to {reads} reads")
+    assert rows["the same, first time for a country in an execution environment"] == f"up to {more} more"
+
+
+def test_small_limits_over_many_shards_are_found_as_seldom_as_told() -> None:
+    def found(limit: int, shards: int) -> float:
+        return 1 - math.comb(shards - limit, budgets.SAMPLE) / math.comb(shards, budgets.SAMPLE)
+
+    floor = template()["Parameters"]["CountryUnverifiedPerHour"]["Default"]
+    text = " ".join(SCALING.read_text().split())
+    assert f"With {budgets.shards_for(1_000_000)} shards (`DailySendCap=1000000`) a floor of {floor} " in text
+    assert round(1 / found(floor, budgets.shards_for(1_000_000))) == 4
+    assert 39 < 1 / found(floor, budgets.MOST_SHARDS) < 44

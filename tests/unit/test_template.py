@@ -1,0 +1,330 @@
+"""The template says what the design asks of it, before and after SAM has translated it."""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+import pytest
+from samtranslator.translator.transform import transform
+
+from sms_otp.config import Settings
+from tests.template import ROOT, resource, template
+
+PARAMETERS = template()["Parameters"]
+RESOURCES = template()["Resources"]
+
+PROBLEM = {"type", "title", "status", "detail", "instance", "success", "errorCode"}
+MUST_WAIT = ("429", "503", "504")
+HEADER = "gatewayresponse.header."
+
+# What may be logged of a request. Not `path`, which a caller can write a number into; not
+# `identity.sourceIp`, `userAgent` or `user`, which are a person's; not `identity.apiKey`, which is a secret.
+LOGGED = {
+    "requestId",
+    "requestTimeEpoch",
+    "identity.apiKeyId",
+    "httpMethod",
+    "resourcePath",
+    "status",
+    "error.responseType",
+    "wafResponseCode",
+    "integration.integrationStatus",
+    "integration.latency",
+    "integration.status",
+    "responseLatency",
+    "responseLength",
+    "tlsVersion",
+    "cipherSuite",
+    "xrayTraceId",
+}
+
+
+class NoManagedPolicies:
+    """SAM asks AWS for its managed policies; the functions have none."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+@cache
+def translated() -> dict[str, Any]:
+    """The resources that CloudFormation gets, by name."""
+    source = copy.deepcopy(template())
+    for declared in source["Resources"].values():
+        for code in declared["Properties"].keys() & {"CodeUri", "ContentUri"}:
+            # As `sam deploy` uploads them.
+            declared["Properties"][code] = "s3://a-bucket/a-key"
+    values = {name: str(known.get("Default", "*")) for name, known in PARAMETERS.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+        resources: dict[str, Any] = transform(source, values, NoManagedPolicies())["Resources"]
+    return resources
+
+
+def of_type(kind: str) -> dict[str, Any]:
+    """The properties of every translated resource of one type, by name."""
+    return {name: made["Properties"] for name, made in translated().items() if made["Type"] == kind}
+
+
+def only(kind: str) -> dict[str, Any]:
+    (properties,) = of_type(kind).values()
+    return dict(properties)
+
+
+def open_api() -> dict[str, Any]:
+    return dict(only("AWS::ApiGateway::RestApi")["Body"])
+
+
+def gateway_responses() -> dict[str, Any]:
+    return dict(open_api()["x-amazon-apigateway-gateway-responses"])
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in open_api()["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def gateway_response_names() -> list[str]:
+    return list(resource("Api")["GatewayResponses"])
+
+
+def lines_above(name: str) -> list[str]:
+    """What stands directly above a resource."""
+    lines = (ROOT / "template.yaml").read_text().splitlines()
+    start = lines.index("Resources:")
+    return lines[start : lines.index(f"  {name}:", start)]
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_every_resource_has_a_comment_that_says_why(name: str) -> None:
+    *_, above = lines_above(name)
+    assert re.match("  # [A-Z]", above) or re.match("  # .*[.]$", above)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_parameter_is_described_and_bounded(name: str) -> None:
+    known = PARAMETERS[name]
+    assert known["Description"].endswith((".", ")"))
+    if "AllowedValues" in known:
+        return
+    if known["Type"] == "Number":
+        assert known["MinValue"] <= known["MaxValue"]
+    else:
+        assert re.fullmatch(r"\^.*\$", known["AllowedPattern"])
+        assert known["ConstraintDescription"]
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMETERS if "Default" in PARAMETERS[name]])
+def test_every_default_is_a_value_that_the_parameter_allows(name: str) -> None:
+    known = PARAMETERS[name]
+    default = known["Default"]
+    if "AllowedValues" in known:
+        assert default in known["AllowedValues"]
+    elif known["Type"] == "Number":
+        assert known["MinValue"] <= default <= known["MaxValue"]
+    else:
+        assert re.fullmatch(known["AllowedPattern"], default)
+
+
+def test_every_parameter_is_used_and_shown_in_a_group() -> None:
+    groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [name for group in groups for name in group["Parameters"]]
+    assert sorted(shown) == sorted(PARAMETERS)
+    source = json.dumps({part: content for part, content in template().items() if part != "Metadata"})
+    assert [name for name in PARAMETERS if f'{{"Ref": "{name}"}}' not in source] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "bound", "nist"),
+    [
+        ("CodeLength", "MinValue", 6),  # SP 800-63B-4 3.1.3.2
+        ("CodeLifeSeconds", "MaxValue", 600),  # SP 800-63B-4 3.1.3.2
+        ("FailuresBeforeDisabled", "MaxValue", 100),  # SP 800-63B-4 3.2.2
+    ],
+)
+def test_no_parameter_can_leave_the_bounds_that_nist_sets(name: str, bound: str, nist: int) -> None:
+    assert PARAMETERS[name][bound] == nist
+
+
+def test_every_setting_is_in_the_functions_environment_and_nothing_else_is() -> None:
+    wanted = {field.name.upper() for field in fields(Settings)}
+    functions = of_type("AWS::Lambda::Function")
+    assert functions
+    for name, function in functions.items():
+        given = {
+            variable
+            for variable in function["Environment"]["Variables"]
+            if not variable.startswith("POWERTOOLS_")
+        }
+        assert given == wanted, name
+
+
+@pytest.mark.parametrize("kind", ["AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"])
+def test_what_cannot_be_made_again_outlives_the_stack(kind: str) -> None:
+    kept = [made for made in translated().values() if made["Type"] == kind]
+    assert kept
+    for made in kept:
+        assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_the_table_forgets_by_the_attribute_that_the_store_writes_and_can_be_restored() -> None:
+    table = only("AWS::DynamoDB::Table")
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert template()["Conditions"]["IsProduction"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
+    assert table["DeletionProtectionEnabled"] == {"Fn::If": ["IsProduction", True, False]}
+
+
+def test_the_path_that_costs_money_has_a_throttle_of_its_own() -> None:
+    settings = only("AWS::ApiGateway::Stage")["MethodSettings"]
+    limits = {
+        (each["HttpMethod"], each["ResourcePath"]): (
+            each["ThrottlingRateLimit"],
+            each["ThrottlingBurstLimit"],
+        )
+        for each in settings
+    }
+    # CloudFormation wants every slash but the first as ~1.
+    assert limits["POST", "/~1request-otp"] == (
+        {"Ref": "RequestOtpRateLimit"},
+        {"Ref": "RequestOtpBurstLimit"},
+    )
+    assert limits["*", "/*"] == ({"Ref": "StageRateLimit"}, {"Ref": "StageBurstLimit"})
+
+
+def test_each_throttle_of_a_path_is_of_a_path_that_there_is() -> None:
+    known = {(method.upper(), path.replace("/", "~1")) for path, method, _ in operations()}
+    for each in only("AWS::ApiGateway::Stage")["MethodSettings"]:
+        if each["ResourcePath"] != "/*":
+            assert (each["HttpMethod"], each["ResourcePath"].removeprefix("/")) in known
+
+
+def test_no_method_logs_bodies_or_keeps_answers() -> None:
+    stage = only("AWS::ApiGateway::Stage")
+    assert not stage.keys() & {"CacheClusterEnabled", "CacheClusterSize"}
+    for each in stage["MethodSettings"]:
+        assert each["DataTraceEnabled"] is False
+        assert each["LoggingLevel"] == "OFF"
+        assert "CachingEnabled" not in each
+
+
+def test_the_access_log_has_nothing_of_a_person_or_a_secret() -> None:
+    lines = only("AWS::ApiGateway::Stage")["AccessLogSetting"]["Format"]
+    logged = json.loads(lines)
+    assert all(value.startswith("$context.") for value in logged.values())
+    assert {value.removeprefix("$context.") for value in logged.values()} <= LOGGED
+    assert "\n" not in lines
+
+
+def test_every_path_asks_for_an_api_key_but_health() -> None:
+    without = {path for path, _, operation in operations() if operation.get("security") != [{"api_key": []}]}
+    assert without == {"/health"}
+
+
+def test_every_body_is_checked_before_a_function_starts() -> None:
+    validators = open_api()["x-amazon-apigateway-request-validators"]
+    for path, method, operation in operations():
+        if method == "post":
+            assert operation["requestBody"]["required"] is True, path
+            assert (
+                validators[operation["x-amazon-apigateway-request-validator"]]["validateRequestBody"] is True
+            )
+
+
+def test_a_function_may_be_called_by_its_own_method_alone() -> None:
+    permissions = of_type("AWS::Lambda::Permission")
+    assert len(permissions) == len(of_type("AWS::Lambda::Function"))
+    for permission in permissions.values():
+        assert permission["Principal"] == "apigateway.amazonaws.com"
+        source, variables = permission["SourceArn"]["Fn::Sub"]
+        assert variables["__ApiId__"] == {"Ref": "Api"}
+        method, _, path = source.rpartition("${__Stage__}/")[2].partition("/")
+        assert (f"/{path}", method.lower()) in {(path, method) for path, method, _ in operations()}
+
+
+def test_every_layer_and_function_runs_on_the_declared_python() -> None:
+    runtimes = {function["Runtime"] for function in of_type("AWS::Lambda::Function").values()}
+    assert runtimes == {"python3.13"}
+    for layer in of_type("AWS::Lambda::LayerVersion").values():
+        assert layer["CompatibleRuntimes"] == ["python3.13"]
+
+
+@pytest.mark.parametrize(
+    "name", ["DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED", "QUOTA_EXCEEDED", "INVALID_API_KEY"]
+)
+def test_a_refusal_of_api_gateways_own_is_worded_here(name: str) -> None:
+    assert name in gateway_responses()
+
+
+@pytest.mark.parametrize("name", gateway_response_names())
+def test_a_gateway_response_is_a_problem_of_our_shape(name: str) -> None:
+    declared = gateway_responses()[name]
+    assert declared["responseTemplates"].keys() == {"application/json"}
+    body = json.loads(declared["responseTemplates"]["application/json"])
+    waits = declared["statusCode"] in MUST_WAIT
+    assert body.keys() == PROBLEM | ({"retryAfter"} if waits else set())
+    assert str(body["status"]) == declared["statusCode"]
+    assert body["success"] is False
+    assert re.fullmatch("urn:sms-otp:problem:[a-z-]+", body["type"])
+    # The one value that is not fixed: API Gateway's own texts quote the request.
+    assert re.findall(r"\$[\w.]+", declared["responseTemplates"]["application/json"]) == [
+        "$context.requestId"
+    ]
+
+
+@pytest.mark.parametrize("name", gateway_response_names())
+def test_a_gateway_response_has_the_headers_of_every_answer(name: str) -> None:
+    declared = gateway_responses()[name]
+    headers = {key.removeprefix(HEADER): value for key, value in declared["responseParameters"].items()}
+    body = json.loads(declared["responseTemplates"]["application/json"])
+    expected = {
+        "Content-Type": "'application/problem+json'",
+        "Cache-Control": "'no-store'",
+        "X-Content-Type-Options": "'nosniff'",
+    }
+    if "retryAfter" in body:
+        expected["Retry-After"] = f"'{body['retryAfter']}'"
+    assert headers == expected
+
+
+@pytest.mark.parametrize(
+    ("stage", "parameter", "refused"),
+    [("dev", "ProviderSandboxUrl", True), ("prod", "TestNumbers", True)],
+)
+def test_a_stage_that_real_users_see_takes_no_stand_in(stage: str, parameter: str, refused: bool) -> None:
+    """Every rule that applies to the stage asks that the parameter be empty."""
+    empty = {"Fn::Equals": [{"Ref": parameter}, ""]}
+    rules = [
+        rule
+        for rule in template()["Rules"].values()
+        if empty in (each["Assert"] for each in rule["Assertions"])
+    ]
+    assert any(applies(rule["RuleCondition"], stage) for rule in rules) is refused
+
+
+def applies(condition: dict[str, Any], stage: str) -> bool:
+    """A rule's condition on the stage alone."""
+    ((operation, values),) = condition.items()
+    if operation == "Fn::Not":
+        return not applies(values[0], stage)
+    assert (operation, values[0]) == ("Fn::Equals", {"Ref": "Stage"})
+    return bool(values[1] == stage)
+
+
+def test_every_finding_of_checkov_that_is_let_be_says_why() -> None:
+    skipped = [
+        skip
+        for declared in RESOURCES.values()
+        for skip in declared.get("Metadata", {}).get("checkov", {}).get("skip", ())
+    ]
+    assert skipped
+    for skip in skipped:
+        assert re.fullmatch("CKV_AWS_[0-9]+", skip["id"])
+        assert skip["comment"].endswith(".")

@@ -1,0 +1,346 @@
+"""However slow everything around it is, a request is answered before Lambda ends it.
+
+A request begins nothing after its deadline, which is the Lambda's timeout less `RESERVE_SECONDS`. So
+what must fit into those seconds is the longest of what may be begun at the last moment, together
+with what must then still be stored. The numbers are those of the real clients and the template.
+
+Not bounded by any setting of botocore's, and so not counted: the resolution of AWS's own names, and
+an answer of AWS's that comes in byte by byte.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import boto3
+import pytest
+from botocore.retries.standard import ExponentialBackoff, RetryContext
+from hypothesis import HealthCheck, given, settings, target
+from hypothesis import strategies as st
+
+from sms_otp import config, dynamodb, errors, http, wiring
+from sms_otp.clock import Deadline
+from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
+from sms_otp.phone import PhoneNumber
+from sms_otp.ports import LostRace, Moved, StoreError
+from sms_otp.providers import transport
+from sms_otp.providers.base import (
+    Ambiguous,
+    Channel,
+    Check,
+    Misconfigured,
+    ProviderError,
+    Refused,
+    Sent,
+    Throttled,
+    Unavailable,
+)
+from sms_otp.providers.fixed import FixedCodes
+from sms_otp.providers.router import Router
+from sms_otp.service import Service
+from tests.fakes import PEPPER, MemoryStore, StepClock, a_verification
+from tests.template import environment, template
+
+API_GATEWAY_SECONDS = 29
+TIMEOUT: int = template()["Globals"]["Function"]["Timeout"]
+ANSWER_SECONDS = 0.5
+"""For what is neither network nor waiting: parsing, imports, writing the log and the answer."""
+
+
+@dataclass(frozen=True)
+class Longest:
+    """The longest that each step can take, in seconds."""
+
+    secret: float
+    read: float
+    write: float
+    provider: float
+
+    def overruns(self) -> dict[str, float]:
+        """What may be begun just before the deadline, with what then still follows."""
+        return {
+            "the pepper, then the read": self.secret + self.read,
+            "the reservation, then its release": 2 * self.write,
+            "credentials, then the release": self.secret + self.write,
+            "the provider's last word, then its record, tried twice": 2 * self.write,
+            "the number's guess, which may be the one that disables it": 2 * self.write,
+            "the provider's yes, then the consuming write, with and without the guard's counts": 2
+            * self.write,
+        }
+
+
+@pytest.fixture(scope="module")
+def longest() -> Longest:
+    """From the clients as `wiring` makes them."""
+    clients: dict[str, Any] = {}
+    make = boto3.client
+
+    def kept(name: str, **named: Any) -> Any:
+        clients[name] = make(name, **named)  # type: ignore[call-overload] # the name is one of two
+        return clients[name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (environment() | {"AWS_DEFAULT_REGION": "eu-west-1"}).items():
+            patch.setenv(name, value)
+        patch.setattr(boto3, "client", kept)
+        config.settings.cache_clear()
+        wiring.service.cache_clear()
+        wiring.service()
+        config.settings.cache_clear()
+        wiring.service.cache_clear()
+    one_call = longest_call(clients["dynamodb"])
+    longest_pause = 2 * max(dynamodb.CONFLICT_PAUSES) / 1000
+    return Longest(
+        secret=longest_call(clients["secretsmanager"]),
+        read=one_call,
+        write=dynamodb.CONFLICT_SECONDS + one_call + longest_pause,
+        provider=transport.TOTAL_SECONDS,
+    )
+
+
+def longest_call(client: Any) -> float:
+    """Every try's connection and answer, and the waits between them at their longest."""
+    chosen = client.meta.config
+    assert chosen.retries["mode"] == "standard"
+    tries = chosen.retries["total_max_attempts"]
+    backoff = ExponentialBackoff(random=lambda: 1.0)
+    waits = sum(backoff.delay_amount(RetryContext(attempt_number=ended)) for ended in range(1, tries))
+    return float(tries * (chosen.connect_timeout + chosen.read_timeout) + waits)
+
+
+def test_what_is_begun_at_the_last_moment_ends_within_the_time_kept_back(longest: Longest) -> None:
+    step, seconds = max(longest.overruns().items(), key=lambda item: item[1])
+    assert seconds + ANSWER_SECONDS <= http.RESERVE_SECONDS, step
+
+
+def test_all_timeouts_together_stay_under_lambdas_and_that_under_api_gateways(longest: Longest) -> None:
+    whole = (TIMEOUT - http.RESERVE_SECONDS) + max(longest.overruns().values()) + ANSWER_SECONDS
+    assert whole < TIMEOUT < API_GATEWAY_SECONDS
+
+
+def test_an_unhurried_provider_gets_all_its_time_after_one_slow_call_to_aws(longest: Longest) -> None:
+    assert TIMEOUT - http.RESERVE_SECONDS - longest.read >= longest.provider
+
+
+def test_one_exchange_with_a_provider_holds_a_connection_and_an_answer_at_their_slowest() -> None:
+    assert transport.CONNECT_SECONDS + transport.READ_SECONDS <= transport.TOTAL_SECONDS
+
+
+class Slowest:
+    """Every step takes its longest and ends well."""
+
+    def share(self) -> float:
+        """Of the longest that a step can take."""
+        return 1.0
+
+    def ending(self, endings: int) -> int:
+        """Which of so many a step comes to; the first is the good one."""
+        del endings
+        return 0
+
+
+class Drawn(Slowest):
+    """As Hypothesis has it."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self._data = data
+
+    def share(self) -> float:
+        """Often none or all."""
+        return float(self._data.draw(st.sampled_from([0.0, 1.0]) | st.floats(0, 1)))
+
+    def ending(self, endings: int) -> int:
+        """Every second time the good one."""
+        return max(0, self._data.draw(st.integers(1 - endings, endings - 1)))
+
+
+class SlowWorld:
+    """The real service, admission and router. Each step takes as long, and ends as, fate has it."""
+
+    def __init__(self, fate: Slowest, longest: Longest, policy: Policy, reserve: float) -> None:
+        self.fate, self.longest, self.now = fate, longest, 0.0
+        self.has_pepper = False
+        self.clock = StepClock()
+        self.caller = Caller("tenant-a", "a-request", Deadline(TIMEOUT - reserve, lambda: self.now))
+        self.store = SlowStore(self)
+        self.service = Service(
+            policy=policy,
+            store=self.store,
+            providers=Router(("slow",), SlowVault(self), lambda *_: SlowProvider(self), FixedCodes({})),
+            pepper=self.pepper,
+            clock=self.clock,
+            tell=lambda *_, **__: None,
+        )
+
+    def take(self, most: float) -> None:
+        """Some time passes, at most this."""
+        self.now += most * self.fate.share()
+
+    def end(self, *failures: Exception) -> None:
+        """Well, or with one of these."""
+        ending = self.fate.ending(1 + len(failures))
+        if ending:
+            raise failures[ending - 1]
+
+    def pepper(self) -> str:
+        """Fetched at most once, for it is then cached for longer than a request lasts."""
+        began = self.now
+        if not self.has_pepper:
+            self.take(self.longest.secret)
+            self.end(errors.ServiceMisconfigured())
+        self.has_pepper = self.has_pepper or self.now > began
+        return PEPPER
+
+
+class SlowVault:
+    """Secrets Manager, asked each time."""
+
+    def __init__(self, world: SlowWorld) -> None:
+        self._world = world
+        self._fetched = 0
+
+    def credentials(self, provider: str) -> Mapping[str, str]:
+        """Others each time: a refused key is always worth another try."""
+        del provider
+        self._world.take(self._world.longest.secret)
+        self._world.end(errors.ServiceMisconfigured())
+        self._fetched += 1
+        return {"fetched": str(self._fetched)}
+
+    def forget_credentials(self) -> None:
+        """Nothing is kept."""
+
+
+class SlowProvider:
+    """Takes what the transport lets it take."""
+
+    name: ClassVar[str] = "slow"
+    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
+
+    def __init__(self, world: SlowWorld) -> None:
+        self._world = world
+
+    def send(
+        self, to: PhoneNumber, *, channel: Channel, locale: str | None, reference: str, deadline: Deadline
+    ) -> Sent:
+        """See `Provider`."""
+        del to, channel, locale, reference
+        self._exchange(deadline)
+        return Sent("a-ref")
+
+    def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
+        """See `Provider`."""
+        del ref, otp, channel
+        self._exchange(deadline)
+        return Check.CORRECT
+
+    def _exchange(self, deadline: Deadline) -> None:
+        seconds = min(transport.TOTAL_SECONDS, deadline.remaining())
+        if seconds <= 0:
+            raise Unavailable(self.name, "deadline")
+        self._world.take(seconds)
+        kinds: tuple[type[ProviderError], ...] = (Ambiguous, Misconfigured, Refused, Throttled, Unavailable)
+        self._world.end(*(kind(self.name, "drawn") for kind in kinds))
+
+
+class SlowStore(MemoryStore):
+    """The store in memory, where each call takes time and may fail."""
+
+    def __init__(self, world: SlowWorld) -> None:
+        super().__init__()
+        self._world = world
+
+    def _step(self, most: float, *failures: Exception) -> None:
+        self._world.take(most)
+        self._world.end(StoreError("drawn"), *failures)
+
+    def read(self, *given: Any) -> Any:
+        self._step(self._world.longest.read)
+        return super().read(*given)
+
+    def newest(self, *given: Any) -> Any:
+        self._step(self._world.longest.read)
+        return super().newest(*given)
+
+    def reserve(self, *given: Any) -> None:
+        self._step(self._world.longest.write, Moved(), LostRace())
+        super().reserve(*given)
+
+    def release(self, *given: Any) -> None:
+        self._step(self._world.longest.write)
+        super().release(*given)
+
+    def record_sent(self, *given: Any) -> None:
+        self._step(self._world.longest.write)
+        super().record_sent(*given)
+
+    def record_failed(self, *given: Any) -> None:
+        self._step(self._world.longest.write)
+        super().record_failed(*given)
+
+    def record_answer(self, *given: Any) -> None:
+        self._step(self._world.longest.write)
+        super().record_answer(*given)
+
+    def spend_guess(self, *given: Any) -> Any:
+        self._step(self._world.longest.write)
+        return super().spend_guess(*given)
+
+    def spend_number_guess(self, *given: Any) -> None:
+        self._step(2 * self._world.longest.write)
+        super().spend_number_guess(*given)
+
+    def consume(self, *given: Any) -> None:
+        self._step(2 * self._world.longest.write)
+        super().consume(*given)
+
+
+def request(world: SlowWorld) -> None:
+    world.service.request(RequestOtp("+14155550123", idempotency_key="a-key"), world.caller)
+
+
+def verify(world: SlowWorld) -> None:
+    """By number alone, the longest way to a verification."""
+    held = a_verification(provider="slow")
+    world.store.verifications[held.key] = held
+    world.store.newest_of[held.number_key, held.tenant] = held.key
+    world.service.verify(VerifyOtp(None, "123456", phone_number=held.phone), world.caller)
+
+
+def seconds_taken(act: Callable[[SlowWorld], None], world: SlowWorld) -> float:
+    """How long one request took, however it ended."""
+    with contextlib.suppress(errors.OtpError, StoreError):
+        act(world)
+    return world.now
+
+
+@pytest.fixture
+def by_number() -> Policy:
+    """The template's defaults, where a verification may also be named by its number."""
+    return wiring.policy(config.Settings.from_environment(environment(RequireVerificationId="false")))
+
+
+@pytest.mark.parametrize("act", [request, verify])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_however_slow_each_step_is_the_request_ends_before_lambda_does(
+    act: Callable[[SlowWorld], None], data: st.DataObject, longest: Longest, by_number: Policy
+) -> None:
+    taken = seconds_taken(act, SlowWorld(Drawn(data), longest, by_number, http.RESERVE_SECONDS))
+    target(taken)
+    assert taken + ANSWER_SECONDS < TIMEOUT
+
+
+@pytest.mark.parametrize("act", [request, verify])
+def test_with_one_second_kept_back_a_slow_request_would_be_cut_off(
+    act: Callable[[SlowWorld], None], longest: Longest, by_number: Policy
+) -> None:
+    assert seconds_taken(act, SlowWorld(Slowest(), longest, by_number, reserve=1.0)) > TIMEOUT
+
+
+def test_a_request_that_comes_too_late_touches_nothing(longest: Longest, by_number: Policy) -> None:
+    world = SlowWorld(Slowest(), longest, by_number, reserve=TIMEOUT)
+    with pytest.raises(errors.ProviderUnavailable):
+        request(world)
+    assert (world.now, world.store.logs, world.store.verifications) == (0.0, {}, {})

@@ -59,7 +59,7 @@ class MemoryStore:
         with self.lock:
             if reservation.number and self._moved(reservation.number):
                 raise LostRace
-            if reservation.resend and self.verifications[verification.key] != verification:
+            if reservation.resend and not self._may_be_sent_again(verification, reservation.sent_at):
                 raise Moved
             if reservation.client and self._moved(reservation.client):
                 raise Moved
@@ -97,7 +97,8 @@ class MemoryStore:
             if reservation.claim:
                 del self.claims[reservation.claim.key]
             if reservation.resend:
-                self._change(reservation.verification.key, sends=reservation.verification.sends)
+                before = reservation.verification
+                self._change(before.key, sends=before.sends, also_counted_on=before.also_counted_on)
             else:
                 del self.verifications[reservation.verification.key]
 
@@ -166,6 +167,14 @@ class MemoryStore:
                 self._count(key, used=-1, verified=1)
             for key in held.also_counted_on:
                 self._count(key, used=-1)
+
+    def _may_be_sent_again(self, verification: Verification, sent_at: int) -> bool:
+        held = self.verifications[verification.key]
+        return (
+            held.state is State.PENDING
+            and held.expires_at * 1000 > sent_at
+            and held.provider_ref == verification.provider_ref
+        )
 
     def _moved(self, entry: Entry) -> bool:
         return self.logs.get(entry.key, SendLog()).version != entry.log.version

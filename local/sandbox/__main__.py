@@ -10,7 +10,9 @@ from local.sandbox.server import bind, build_server, url_of
 
 def main() -> None:
     """Exits with a message where the port is taken."""
-    parser = argparse.ArgumentParser(prog="python -m local.sandbox", description="Fake Infobip and Sinch.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.sandbox", description="Fake Infobip, Sinch and AWS."
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", default=4600, type=int, help="port to listen on (default: %(default)s)")
     arguments = parser.parse_args()

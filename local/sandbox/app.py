@@ -1,4 +1,4 @@
-"""The sandbox's web application: both fake providers, and the routes that look into and control them."""
+"""The sandbox's web application: the fake providers, and the routes that look into and control them."""
 
 import json
 import time
@@ -10,7 +10,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from local.sandbox import page
+from local.sandbox.aws import Aws
+from local.sandbox.callbacks import BadCallbacks, Callbacks
 from local.sandbox.calls import Calls
+from local.sandbox.deliveries import BadDelivery, Deliveries
 from local.sandbox.faults import BadFault, Faults, parse_fault
 from local.sandbox.gateway import HANG_SECONDS, Gateway
 from local.sandbox.inbox import Inbox
@@ -32,12 +35,14 @@ def create_app(
     `clock` decides expiry and the age of signatures; `hang_seconds` bounds how long a fault hangs.
     """
     inbox, calls, faults = Inbox(clock), Calls(clock), Faults()
+    callbacks, deliveries = Callbacks(), Deliveries()
     gateway = Gateway(calls, faults, hang_seconds)
     return Starlette(
         routes=[
-            *gateway.routes(Infobip(inbox, clock, infobip or Application())),
-            *gateway.routes(Sinch(inbox, clock, sinch or SinchApplication())),
-            *_Control(inbox, calls, faults).routes(),
+            *gateway.routes(Infobip(inbox, callbacks, deliveries, clock, infobip or Application())),
+            *gateway.routes(Sinch(inbox, callbacks, deliveries, clock, sinch or SinchApplication())),
+            *gateway.routes(Aws(inbox, clock)),
+            *_Control(inbox, calls, faults, callbacks, deliveries).routes(),
         ]
     )
 
@@ -45,10 +50,14 @@ def create_app(
 class _Control:
     """The routes that no provider has."""
 
-    def __init__(self, inbox: Inbox, calls: Calls, faults: Faults) -> None:
+    def __init__(
+        self, inbox: Inbox, calls: Calls, faults: Faults, callbacks: Callbacks, deliveries: Deliveries
+    ) -> None:
         self._inbox = inbox
         self._calls = calls
         self._faults = faults
+        self._callbacks = callbacks
+        self._deliveries = deliveries
 
     def routes(self) -> list[Route]:
         return [
@@ -62,6 +71,9 @@ class _Control:
             Route("/faults", self._read_faults, methods=["GET"]),
             Route("/faults", self._add_fault, methods=["POST"]),
             Route("/faults", self._clear_faults, methods=["DELETE"]),
+            Route("/callbacks", self._read_callbacks, methods=["GET"]),
+            Route("/callbacks", self._replace_callbacks, methods=["PUT"]),
+            Route("/deliveries", self._report_delivery, methods=["POST"]),
         ]
 
     async def _page(self, _request: Request) -> Response:
@@ -95,12 +107,33 @@ class _Control:
         try:
             fault = parse_fault(json.loads(await request.body()))
             self._faults.add(fault)
-        except BadFault as bad:
-            return JSONResponse({"error": str(bad)}, status_code=400)
-        except ValueError:
-            return JSONResponse({"error": "the body must be JSON"}, status_code=400)
+        except ValueError as error:
+            return _refused(error)
         return JSONResponse(asdict(fault), status_code=201)
 
     async def _clear_faults(self, _request: Request) -> Response:
         self._faults.clear()
         return Response(status_code=204)
+
+    async def _read_callbacks(self, _request: Request) -> Response:
+        return JSONResponse(self._callbacks.urls())
+
+    async def _replace_callbacks(self, request: Request) -> Response:
+        try:
+            self._callbacks.replace(json.loads(await request.body()))
+        except ValueError as error:
+            return _refused(error)
+        return JSONResponse(self._callbacks.urls())
+
+    async def _report_delivery(self, request: Request) -> Response:
+        try:
+            self._deliveries.report(json.loads(await request.body()))
+        except ValueError as error:
+            return _refused(error)
+        return Response(status_code=202)
+
+
+def _refused(error: ValueError) -> Response:
+    """What is wrong with a control route's body; an error of none of ours is the parser's."""
+    ours = isinstance(error, BadFault | BadCallbacks | BadDelivery)
+    return JSONResponse({"error": str(error) if ours else "the body must be JSON"}, status_code=400)

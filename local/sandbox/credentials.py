@@ -4,6 +4,7 @@ from typing import TypedDict
 
 INFOBIP_PATH = "/infobip"
 SINCH_PATH = "/sinch"
+AWS_PATH = "/aws"
 
 INFOBIP_API_KEY = "sandbox-infobip-key"
 INFOBIP_APPLICATION_ID = "sandbox-application"
@@ -11,6 +12,9 @@ INFOBIP_MESSAGE_ID = "sandbox-message"
 
 SINCH_APPLICATION_KEY = "00000000-5a9d-4b0c-8000-000000000000"
 SINCH_APPLICATION_SECRET = "bm90LWEtc2VjcmV0LXNhbmRib3gh"  # noqa: S105 - the sandbox's own, base64 of "not-a-secret-sandbox!"
+
+AWS_CODE_KEY = "sandbox-code-key-which-is-not-secret"
+AWS_ORIGINATION_IDENTITY = "SANDBOX"
 
 
 class InfobipCredentials(TypedDict):
@@ -29,11 +33,19 @@ class SinchCredentials(TypedDict):
     applicationSecret: str
 
 
+class AwsCredentials(TypedDict):
+    """What the service's provider secret holds for AWS End User Messaging."""
+
+    codeKey: str
+    originationIdentity: str
+
+
 class Credentials(TypedDict):
     """The service's provider secret, whole."""
 
     infobip: InfobipCredentials
     sinch: SinchCredentials
+    aws: AwsCredentials
 
 
 def credentials(sandbox_url: str) -> Credentials:
@@ -49,4 +61,5 @@ def credentials(sandbox_url: str) -> Credentials:
             "applicationKey": SINCH_APPLICATION_KEY,
             "applicationSecret": SINCH_APPLICATION_SECRET,
         },
+        "aws": {"codeKey": AWS_CODE_KEY, "originationIdentity": AWS_ORIGINATION_IDENTITY},
     }

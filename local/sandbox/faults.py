@@ -3,13 +3,13 @@
 timeout   neither acts nor answers                lost   acts, never answers
 drip      does not act, answers 1 byte a second   html   a 200 that is a web page
 refused   the provider's permanent no             redirect   elsewhere
-401 429 500 502   that status, in the provider's (502: its gateway's) form
+401 429 500 502   that failure, in the provider's (502: its gateway's) form
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-PROVIDERS = ("infobip", "sinch")
+PROVIDERS = ("infobip", "sinch", "aws")
 OPERATIONS = ("send", "resend", "check", "status")
 FAULTS = ("timeout", "drip", "lost", "refused", "401", "429", "500", "502", "html", "redirect")
 

@@ -1,7 +1,7 @@
 """Where every provider call passes: recorded first, then spoiled or acted upon.
 
 Acting is plain synchronous code on the one event loop, so no two calls interleave and counts are
-exact however many arrive at once.
+exact however many arrive at once. What must wait, for a callback's answer, says so by `await`.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ HANG_SECONDS = 30.0
 
 NOWHERE = "http://127.0.0.1:1/"
 
-Act = Callable[[Request, bytes], Response]
+Act = Callable[[Request, bytes], Response | Awaitable[Response]]
 
 
 class Refusal(Exception):
@@ -87,11 +87,11 @@ class Gateway:
             call = self._calls.record(provider.name, operation.name, number)
             fault = self._faults.take(provider.name, provider.fault_names(operation.name, number))
             if fault == "lost":
-                _act(operation, request, body)
+                await _act(operation, request, body)
             if fault in ("lost", "timeout"):
                 return await hang(request, self._hang_seconds)
             if fault is None:
-                answer = _act(operation, request, body)
+                answer = await _act(operation, request, body)
             elif fault == "refused":
                 answer = operation.refused(number)
             else:
@@ -123,9 +123,10 @@ class Gateway:
                     await asyncio.sleep(1)
 
 
-def _act(operation: Operation, request: Request, body: bytes) -> Response:
+async def _act(operation: Operation, request: Request, body: bytes) -> Response:
     try:
-        return operation.act(request, body)
+        answer = operation.act(request, body)
+        return answer if isinstance(answer, Response) else await answer
     except Refusal as refusal:
         return refusal.answer
 

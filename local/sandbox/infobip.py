@@ -14,11 +14,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from local.sandbox import infobip_report
+from local.sandbox.callbacks import Callbacks
 from local.sandbox.credentials import (
     INFOBIP_API_KEY,
     INFOBIP_APPLICATION_ID,
     INFOBIP_PATH,
 )
+from local.sandbox.deliveries import Deliveries
 from local.sandbox.gateway import Operation, Refusal
 from local.sandbox.inbox import Inbox, e164, new_code, number_or_none
 from local.sandbox.infobip_application import Application, LiveApplication
@@ -51,8 +54,17 @@ class Infobip:
 
     name = "infobip"
 
-    def __init__(self, inbox: Inbox, clock: Clock, application: Application) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        callbacks: Callbacks,
+        deliveries: Deliveries,
+        clock: Clock,
+        application: Application,
+    ) -> None:
         self._inbox = inbox
+        self._callbacks = callbacks
+        self._deliveries = deliveries
         self._clock = clock
         self._applications = {INFOBIP_APPLICATION_ID: LiveApplication(application, clock)}
         self._pins: Newest[str, Pin] = Newest()
@@ -153,8 +165,19 @@ class Infobip:
             "smsStatus": "MESSAGE_SENT",
         }
         if sent.get("trackDelivery") is True:
-            answer["externalMessageId"] = str(uuid.uuid4())
+            answer["externalMessageId"] = self._tracked(pin)
         return JSONResponse(answer)
+
+    def _tracked(self, pin: Pin) -> str:
+        """The id that the reports on this message carry."""
+        message_id, sent = str(uuid.uuid4()), self._clock()
+
+        def report(status: str) -> None:
+            now = self._clock()
+            infobip_report.post(self._callbacks, message_id, pin.to, status, sent=sent, now=now)
+
+        self._deliveries.sent(pin.to, report)
+        return message_id
 
     def _voice(self, pin: Pin, sent: dict[str, Any]) -> Response:
         self._deliver(pin, sent, "voice")

@@ -4,20 +4,23 @@ Sinch has no resend: asking again is a new start, which aborts the number's pend
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from local.sandbox.callbacks import Callbacks
 from local.sandbox.credentials import SINCH_PATH
+from local.sandbox.deliveries import Deliveries
 from local.sandbox.gateway import Act, Operation
 from local.sandbox.inbox import Inbox, new_code, number_or_none
 from local.sandbox.limits import WIDE, RateLimit
 from local.sandbox.memory import Newest
 from local.sandbox.sinch_auth import AuthError, authorize
-from local.sandbox.sinch_errors import error, refusal
+from local.sandbox.sinch_errors import denied, error, refusal
+from local.sandbox.sinch_events import Events
 from local.sandbox.sinch_request import Start, checked_number, named_endpoint, parse_start, reported_code
 from local.sandbox.times import Clock, iso_utc
 
@@ -59,8 +62,17 @@ class Sinch:
 
     name = "sinch"
 
-    def __init__(self, inbox: Inbox, clock: Clock, application: SinchApplication) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        callbacks: Callbacks,
+        deliveries: Deliveries,
+        clock: Clock,
+        application: SinchApplication,
+    ) -> None:
         self._inbox = inbox
+        self._events = Events(callbacks, clock)
+        self._deliveries = deliveries
         self._clock = clock
         self._start_limit = RateLimit(application.start_limit, clock)
         self._by_id: Newest[str, Verification] = Newest()
@@ -84,7 +96,7 @@ class Sinch:
         )
 
     def _operation(self, method: str, path: str, name: str, act: Act) -> Operation:
-        def authorized(request: Request, body: bytes) -> Response:
+        def authorized(request: Request, body: bytes) -> Response | Awaitable[Response]:
             try:
                 authorize(request, body, self._clock())
             except AuthError as refused:
@@ -103,7 +115,7 @@ class Sinch:
         """Sinch's error body for 401, 429 or 500; no `Retry-After`, for Sinch documents none."""
         return error({401: 40100, 429: 42900, 500: 50000}[status])
 
-    def _start(self, request: Request, body: bytes) -> Response:
+    async def _start(self, request: Request, body: bytes) -> Response:
         start = parse_start(body)
         if start.reference in self._by_reference:
             raise refusal(40900)
@@ -111,12 +123,33 @@ class Sinch:
             raise refusal(42901)
         pending = self._pending(start.number)
         if pending is not None:
-            pending.finish("ABORTED")
+            self._finish(pending, "ABORTED")
         verification = self._begin(start)
-        text = f"Your verification code is {verification.code}. Verified by Sinch"
-        channel = "voice" if start.method == "callout" else "sms"
-        self._inbox.deliver(start.number, text, verification.code, provider=self.name, channel=channel)
+        reason = await self._events.refused(_about(verification))
+        if reason is not None:
+            self._finish(verification, "DENIED", reason)
+            raise denied(reason)
+        self._deliver(verification)
         return JSONResponse(_started(verification, start, request))
+
+    def _deliver(self, verification: Verification) -> None:
+        text = f"Your verification code is {verification.code}. Verified by Sinch"
+        channel = "voice" if verification.method == "callout" else "sms"
+        self._inbox.deliver(verification.number, text, verification.code, provider=self.name, channel=channel)
+
+        def report(status: str) -> None:
+            result = "Successful" if status == "delivered" else "Failed"
+            self._events.tell("VerificationSmsDeliveredEvent", _about(verification) | {"smsResult": result})
+
+        if channel == "sms":
+            self._deliveries.sent(verification.number, report)
+
+    def _finish(self, verification: Verification, status: str, reason: str | None = None) -> None:
+        """Decide it, and tell what was decided."""
+        verification.finish(status, reason)
+        decided = {"status": status} | ({"reason": reason} if reason else {})
+        source = {"source": "manual"} if status == "SUCCESSFUL" else {}
+        self._events.tell("VerificationResultEvent", _about(verification) | decided | source)
 
     def _begin(self, start: Start) -> Verification:
         now = self._clock()
@@ -152,12 +185,12 @@ class Sinch:
         if verification.status != "PENDING":
             raise refusal(40400)
         if code == verification.code:
-            verification.finish("SUCCESSFUL")
+            self._finish(verification, "SUCCESSFUL")
             return JSONResponse(_outcome(verification))
         verification.wrong_codes += 1
         if verification.wrong_codes <= WRONG_CODES_TOLERATED:
             raise refusal(40003)
-        verification.finish("FAIL", "Invalid code")
+        self._finish(verification, "FAIL", "Invalid code")
         return JSONResponse(_outcome(verification))
 
     def _status_by_id(self, request: Request, body: bytes) -> Response:
@@ -179,7 +212,7 @@ class Sinch:
         if verification is None:
             raise refusal(40400)
         if verification.status == "PENDING" and self._clock() >= verification.expires_at:
-            verification.finish("FAIL", "Expired")
+            self._finish(verification, "FAIL", "Expired")
         return verification
 
     def _pending(self, number: str) -> Verification | None:
@@ -210,6 +243,16 @@ def _started(verification: Verification, start: Start, request: Request) -> dict
         {"rel": "report", "href": href, "method": "PUT"},
     ]
     return answer
+
+
+def _about(verification: Verification) -> dict[str, Any]:
+    """What every callback says of the verification."""
+    about: dict[str, Any] = {
+        "id": verification.id,
+        "method": verification.method,
+        "identity": {"type": "number", "endpoint": verification.number},
+    }
+    return about if verification.reference is None else about | {"reference": verification.reference}
 
 
 def _outcome(verification: Verification) -> dict[str, Any]:

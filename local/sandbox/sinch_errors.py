@@ -36,6 +36,11 @@ def error(code: int, message: str | None = None) -> Response:
     return JSONResponse(body, status_code=code // 100)
 
 
+def denied(reason: str) -> Refusal:
+    """A start that the callback did not allow. Of its body only the code is documented."""
+    return refusal(40303, f"{reason}.")
+
+
 def refusal(code: int, message: str | None = None) -> Refusal:
     """`error`, to be raised."""
     return Refusal(error(code, message))

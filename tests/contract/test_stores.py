@@ -307,3 +307,58 @@ def test_the_newest_verification_of_a_number_is_found_at_its_own_tenant(store: S
     reserve(store, SendLog((NOW_MS,), 1), NOW_MS + 1, extra={"find_by_number": True}, key="newer")
     assert store.newest(verification.number_key, "tenant-a") == "newer"
     assert store.newest(verification.number_key, "tenant-b") is None
+
+
+def test_a_resend_counts_one_more_send_of_the_same_verification(store: Store) -> None:
+    verification = pending(store, counted_on=("B#US#hour#0",), extra=shares(None, "D#day#0", "B#US#hour#0"))
+    again = Reservation(
+        verification,
+        NOW_MS + 1,
+        Entry(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000),
+        shares=shares(None, "D#day#0", "B#US#hour#0")["shares"],
+        resend=True,
+    )
+    store.reserve(again)
+    found = store.find(verification.key)
+    assert found == dataclasses.replace(verification, sends=2, also_counted_on=("B#US#hour#0",))
+    store.consume(found, "r", NOW)
+    assert counters(store, "B#US#hour#0") == {"B#US#hour#0": Counter(used=0, verified=1)}
+
+
+def test_a_resend_that_was_not_sent_leaves_the_verification_as_it_was(store: Store) -> None:
+    verification = pending(store)
+    number = Entry(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
+    again = Reservation(verification, NOW_MS + 1, number, resend=True)
+    store.reserve(again)
+    store.release(again)
+    assert store.find(verification.key) == verification
+    assert store.read(Question(verification.number_key, "t")).number.sends == (NOW_MS,)
+
+
+@pytest.mark.parametrize("end", ["cancelled", "verified", "moved on", "expired"])
+def test_no_resend_brings_a_verification_back_to_life(store: Store, end: str) -> None:
+    verification = pending(store)
+    at = NOW_MS + 1
+    if end == "cancelled":
+        store.cancel(verification.key, "tenant-a")
+    elif end == "verified":
+        store.consume(verification, "r", NOW)
+    elif end == "moved on":
+        store.record_sent(verification.key, Holder("sinch", "another", "sms", "accepted"))
+    else:
+        at = verification.expires_at * SECOND
+    number = Entry(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
+    with pytest.raises(Moved):
+        store.reserve(Reservation(verification, at, number, resend=True))
+
+
+def test_only_the_tenant_cancels_and_only_what_is_pending(store: Store) -> None:
+    verification = pending(store)
+    assert outcome(lambda: store.cancel(verification.key, "tenant-b")) == "VERIFICATION_NOT_FOUND"
+    assert outcome(lambda: store.cancel("unknown", "tenant-a")) == "VERIFICATION_NOT_FOUND"
+    assert outcome(lambda: store.cancel(verification.key, "tenant-a")) == "ok"
+    assert outcome(lambda: store.cancel(verification.key, "tenant-a")) == "ok"
+    assert outcome(lambda: store.consume(verification, "r", NOW)) == "VERIFICATION_CANCELLED"
+    verified = pending(store, key="b", number_key="b")
+    store.consume(verified, "r", NOW)
+    assert outcome(lambda: store.cancel("b", "tenant-a")) == "ALREADY_VERIFIED"

@@ -101,17 +101,24 @@ def test_a_second_code_within_the_gap_is_refused_and_not_sent(backend: Backend) 
     assert len(backend.inbox(number)) == 1
 
 
-@pytest.mark.parametrize("fault", ["500", "502", "429", "401"])
-def test_a_provider_that_did_not_send_leaves_the_number_free_to_ask_again(
-    backend: Backend, fault: str
-) -> None:
+@pytest.mark.parametrize("fault", ["500", "502", "429", "401", "redirect"])
+def test_where_the_first_provider_did_not_send_the_second_does(backend: Backend, fault: str) -> None:
+    number = fresh_number()
+    backend.spoil("infobip", "send", fault)
+    verification_id = requested(backend, number)
+    (message,) = backend.inbox(number)
+    assert message["provider"] == "sinch"
+    assert backend.verify(verification_id, message["code"]).status_code == 200
+    assert [call["provider"] for call in backend.calls("check", number)] == ["sinch"]
+
+
+def test_where_no_provider_sent_the_number_is_free_to_ask_again(backend: Backend) -> None:
     number = fresh_number()
     for provider in ("infobip", "sinch"):
-        backend.spoil(provider, "send", fault)
+        backend.spoil(provider, "send", "500")
     refused = backend.request(number)
     assert (refused.status_code, refused.json()["errorCode"]) == (503, "PROVIDER_UNAVAILABLE")
     assert backend.inbox(number) == []
-    backend._sandbox("DELETE", "/faults")
     requested(backend, number)
 
 
@@ -182,3 +189,70 @@ def test_what_exceeds_the_usage_plan_is_shed(sinch_first: LocalStack) -> None:
     backend = Backend(sinch_first, sinch_first.api_key)
     statuses = {backend.verify("an-id", WRONG).status_code for _ in range(40)}
     assert statuses == {404, 429}
+
+
+def passed(backend: Backend, number: str, seconds: int) -> None:
+    """Make the number's sends look this much older: a wait that no test has to wait."""
+    table = backend.stack.outputs["TableName"]
+    client = backend.stack.client("dynamodb")
+    found = client.scan(TableName=table)["Items"]
+    of_number = {item["numberKey"]["S"] for item in found if item.get("phone", {}).get("S") == number}
+    for item in found:
+        if item["pk"]["S"].removeprefix("N#") in of_number:
+            older = [str(int(at) - seconds * 1000) for at in item["sends"]["NS"]]
+            client.put_item(TableName=table, Item=item | {"sends": {"NS": older}})
+
+
+def test_a_code_sent_again_is_the_same_and_the_earlier_message_still_works(backend: Backend) -> None:
+    number = fresh_number()
+    first = backend.request(number).json()
+    early = backend.post("/resend-otp", {"verificationId": first["verificationId"]})
+    assert (early.status_code, early.json()["errorCode"]) == (429, "RATE_LIMITED")
+    passed(backend, number, 30)
+    again = backend.post("/resend-otp", {"verificationId": first["verificationId"]})
+    assert again.status_code == 200, again.text
+    assert again.json()["verificationId"] == first["verificationId"]
+    assert again.json()["expiresAt"] == first["expiresAt"]
+    newer, older = backend.inbox(number)
+    assert newer["code"] == older["code"]
+    assert backend.verify(first["verificationId"], older["code"]).status_code == 200
+
+
+def test_a_call_may_follow_a_message_that_did_not_arrive(backend: Backend) -> None:
+    number = fresh_number()
+    verification_id = requested(backend, number)
+    passed(backend, number, 30)
+    again = backend.post("/resend-otp", {"verificationId": verification_id, "channel": "voice"})
+    assert (again.status_code, again.json()["channel"]) == (200, "voice")
+    newest = backend.inbox(number)[0]
+    assert newest["channel"] == "voice"
+    assert backend.verify(verification_id, newest["code"]).status_code == 200
+
+
+def test_a_holder_that_is_down_hands_a_resend_to_the_other_and_its_code_counts(backend: Backend) -> None:
+    number = fresh_number()
+    verification_id = requested(backend, number)
+    passed(backend, number, 30)
+    backend.spoil("infobip", "resend", "500")
+    assert backend.post("/resend-otp", {"verificationId": verification_id}).status_code == 200
+    newer, older = backend.inbox(number)
+    assert (newer["provider"], older["provider"]) == ("sinch", "infobip")
+    if newer["code"] != older["code"]:
+        assert backend.verify(verification_id, older["code"]).json()["errorCode"] == "OTP_INCORRECT"
+    assert backend.verify(verification_id, newer["code"]).status_code == 200
+
+
+def test_a_verification_is_asked_after_and_given_up(backend: Backend) -> None:
+    number = fresh_number()
+    verification_id = requested(backend, number)
+    status = backend.post("/otp-status", {"verificationId": verification_id}).json()
+    assert (status["status"], status["channel"], status["delivery"]) == ("pending", "sms", "accepted")
+    assert status["attemptsRemaining"] == 5
+    assert 0 < status["resendAfter"] <= 30
+    for _ in range(2):
+        assert backend.post("/cancel-otp", {"verificationId": verification_id}).status_code == 200
+    refused = backend.verify(verification_id, code_sent_to(backend, number))
+    assert (refused.status_code, refused.json()["errorCode"]) == (410, "VERIFICATION_CANCELLED")
+    assert backend.post("/otp-status", {"verificationId": verification_id}).json()["status"] == "cancelled"
+    assert backend.post("/otp-status", {"verificationId": "unknown"}).status_code == 404
+    assert backend.calls("check", number) == []

@@ -1,13 +1,14 @@
 """What surrounds the service in the state machine: a provider and stores that fail when told to."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast
 
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from sms_otp.clock import Clock, Deadline
-from sms_otp.items import verification_of, verification_pk
+from sms_otp.items import failures_of, verification_of, verification_pk
+from sms_otp.limits import Failures
 from sms_otp.phone import PhoneNumber
 from sms_otp.ports import Store, StoreError
 from sms_otp.providers.base import (
@@ -130,13 +131,21 @@ class FailingStore:
         return call
 
 
+@dataclass(frozen=True)
+class Seen:
+    """All verifications and, by number's key and tenant, all failures that a store holds."""
+
+    verifications: Iterable[Verification]
+    failures: Mapping[tuple[str, str], Failures]
+
+
 class Shelf(Protocol):
-    """A store, and a look into it past its own methods."""
+    """A store, and a way into it past its own methods."""
 
     @property
     def store(self) -> Store: ...
 
-    def verifications(self) -> Iterable[Verification]: ...
+    def look(self) -> Seen: ...
 
     def cancel(self, key: str) -> None: ...
 
@@ -151,8 +160,8 @@ class MemoryShelf:
     def store(self) -> Store:
         return self._memory
 
-    def verifications(self) -> Iterable[Verification]:
-        return self._memory.verifications.values()
+    def look(self) -> Seen:
+        return Seen(self._memory.verifications.values(), self._memory.failures)
 
     def cancel(self, key: str) -> None:
         held = self._memory.verifications
@@ -170,11 +179,19 @@ class DynamoShelf:
     def store(self) -> Store:
         return self._store
 
-    def verifications(self) -> Iterable[Verification]:
+    def look(self) -> Seen:
         page = self._client.scan(TableName=self._table)
         assert "LastEvaluatedKey" not in page
-        items = cast("list[dict[str, Any]]", page["Items"])
-        return [verification_of(item) for item in items if item["pk"]["S"].startswith("V#")]
+        verifications: list[Verification] = []
+        failures: dict[tuple[str, str], Failures] = {}
+        for item in cast("list[dict[str, Any]]", page["Items"]):
+            kind, _, key = item["pk"]["S"].partition("#")
+            if kind == "V":
+                verifications.append(verification_of(item))
+            elif kind == "F":
+                number_key, _, tenant = key.partition("#")
+                failures[number_key, tenant] = failures_of(item)
+        return Seen(verifications, failures)
 
     def cancel(self, key: str) -> None:
         self._client.update_item(

@@ -38,7 +38,7 @@ from sms_otp.clock import Deadline
 from sms_otp.commands import Caller, RequestOtp, VerifyOtp
 from sms_otp.config import Settings
 from sms_otp.errors import OtpError
-from sms_otp.limits import SECOND
+from sms_otp.limits import SECOND, Failures
 from sms_otp.ports import Question, Store, StoreError
 from sms_otp.providers.base import Check
 from sms_otp.service import Service
@@ -103,6 +103,7 @@ class Machine(RuleBasedStateMachine):
     @initialize(rules=st.sampled_from([TEMPLATE, TIGHT]))
     def deploy(self, rules: Rules) -> None:
         self.rules, self.model, self.clock = rules, Model(rules), StepClock()
+        self.policy = policy(Settings.from_environment(environment(PumpingGuard="off", **rules.parameters)))
         self.shelf = type(self).open_shelf()
         self.failing = FailingStore(self.shelf.store)
         self.carrier = Carrier(self.clock, self._about_to_send, self._about_to_check)
@@ -110,7 +111,7 @@ class Machine(RuleBasedStateMachine):
         self.by_ref: dict[str, Issued] = {}
         self.successes: Counter[str] = Counter()
         self.stored: dict[str, Verification] = {}
-        self.counts: Counter[tuple[str, str]] = Counter()
+        self.counts: dict[tuple[str, str], int] = {}
         self.checks_seen = 0
         self.is_told = True
         self.restart()
@@ -118,9 +119,8 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         """A new execution environment: nothing is kept but what the store has."""
-        settings_ = Settings.from_environment(environment(**self.rules.parameters))
         self.service = Service(
-            policy=policy(settings_),
+            policy=self.policy,
             store=cast("Store", self.failing),
             providers=self.carrier,
             pepper=lambda: PEPPER,
@@ -266,7 +266,8 @@ class Machine(RuleBasedStateMachine):
         self._check()
 
     def _check(self) -> None:
-        stored = {verification.key: verification for verification in self.shelf.verifications()}
+        seen = self.shelf.look()
+        stored = {verification.key: verification for verification in seen.verifications}
         said_yes = {ref for _, ref, verdict in self.carrier.checks[self.checks_seen :] if verdict is Check.CORRECT}
         verified = set()
         for key, before in self.stored.items():
@@ -279,13 +280,13 @@ class Machine(RuleBasedStateMachine):
                 assert self.clock() < before.created_at + self.rules.life
                 assert before.attempts < self.rules.guesses
                 assert self.successes[key] == 1 or not self.is_told
-                verified.add((before.phone, before.tenant))
-        for number, tenant in itertools.product(NUMBERS, TENANTS):
-            failures = self._read(number, tenant).failures
-            assert failures.count >= self.counts[number, tenant] or (number, tenant) in verified
-            held = self.model.failures.get((number, tenant), (0, 0))
-            assert (failures.count, failures.last_at // SECOND) == held
-            self.counts[number, tenant] = failures.count
+                verified.add((before.number_key, before.tenant))
+        for key, count in self.counts.items():
+            assert seen.failures.get(key, Failures()).count >= count or key in verified
+        self.counts = {key: failures.count for key, failures in seen.failures.items()}
+        assert {key: (held.count, held.last_at // SECOND) for key, held in seen.failures.items()} == {
+            (number_key(number), tenant): held for (number, tenant), held in self.model.failures.items()
+        }
         assert all(count == 1 for count in self.successes.values())
         self.stored, self.checks_seen, self.is_told = stored, len(self.carrier.checks), True
 
@@ -363,8 +364,8 @@ class Machine(RuleBasedStateMachine):
 
     def _learn(self, issued: Issued) -> None:
         """What a call that the store failed in has changed. That it may have is checked elsewhere."""
-        held = {verification.key: verification for verification in self.shelf.verifications()}
-        found = held[keys.verification_key(issued.verification_id)]
+        key = keys.verification_key(issued.verification_id)
+        (found,) = (held for held in self.shelf.look().verifications if held.key == key)
         issued.guesses, issued.state = found.attempts, str(found.state)
         failures = self._read(issued.number, issued.tenant).failures
         self.model.failures[issued.number, issued.tenant] = (failures.count, failures.last_at // SECOND)
@@ -374,7 +375,7 @@ class Machine(RuleBasedStateMachine):
     def _about_to_send(self, number: str, reference: str) -> None:
         """What must be stored before anything leaves, and the limits as the phones see them."""
         now = int(self.clock())
-        (reserved,) = (v for v in self.shelf.verifications() if v.key.startswith(reference))
+        (reserved,) = (held for held in self.shelf.look().verifications if held.key.startswith(reference))
         assert (reserved.state, reserved.phone, reserved.created_at) == (State.PENDING, number, now)
         assert now * SECOND in self._read(number, reserved.tenant).number.sends
         earlier = [at for at, to in self.carrier.texts if to == number]
@@ -385,7 +386,7 @@ class Machine(RuleBasedStateMachine):
     def _about_to_check(self, ref: str) -> None:
         """What must be counted before a provider is asked, and the limits as the provider sees them."""
         now, issued = int(self.clock()), self.by_ref[ref]
-        (held,) = (v for v in self.shelf.verifications() if v.provider_ref == ref)
+        (held,) = (held for held in self.shelf.look().verifications if held.provider_ref == ref)
         earlier = [at for at, other, _ in self.carrier.checks if other == ref]
         assert len(earlier) < held.attempts <= self.rules.guesses
         assert held.state is State.PENDING

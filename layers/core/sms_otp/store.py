@@ -110,13 +110,7 @@ class DynamoStore:
     def release(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
         number, client, claim = reservation.number, reservation.client, reservation.claim
-        pk = verification_pk(reservation.verification.key)
-        if reservation.resend:
-            steps = [
-                update(pk, "ADD sends :minus", IS_TENANTS, minus=-1, tenant=reservation.verification.tenant)
-            ]
-        else:
-            steps = [delete(pk, f"{IS_PENDING} AND NOT {HAS_HOLDER}", pending=State.PENDING)]
+        steps = [_unsend(reservation)]
         if number:
             steps.append(_remove_send(number_pk(number.key), reservation.sent_at))
         if client:
@@ -319,6 +313,22 @@ def _send_again(reservation: Reservation) -> Step:
         pending=State.PENDING,
         now=reservation.sent_at // SECOND,
         ref=verification.provider_ref,
+    )
+
+
+def _unsend(reservation: Reservation) -> Step:
+    """What `release` does to the verification: as if its last send had never been asked for."""
+    verification = reservation.verification
+    pk = verification_pk(verification.key)
+    if not reservation.resend:
+        return delete(pk, f"{IS_PENDING} AND NOT {HAS_HOLDER}", pending=State.PENDING)
+    return update(
+        pk,
+        "SET alsoCountedOn = :before ADD sends :minus",
+        IS_TENANTS,
+        before=verification.also_counted_on,
+        minus=-1,
+        tenant=verification.tenant,
     )
 
 

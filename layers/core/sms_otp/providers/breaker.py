@@ -84,5 +84,6 @@ class CircuitBreaker:
 
     def _changed(self, transition: Any) -> None:
         self._tell(
-            f"breaker_{transition.to_state.value}", provider=transition.circuit_name.removeprefix("K#")
+            f"breaker_{transition.to_state.value.lower()}",
+            provider=transition.circuit_name.removeprefix("K#"),
         )

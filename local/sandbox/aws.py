@@ -1,0 +1,136 @@
+"""AWS End User Messaging SMS, `SendTextMessage`, as botocore's model of `pinpoint-sms-voice-v2` has it.
+
+AWS sends what it is given: the code is whatever the text ends in. The signature must be there, and for
+this service; it is not verified, for the sandbox knows no account's secret key.
+"""
+
+import re
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from local.sandbox.credentials import AWS_ORIGINATION_IDENTITY, AWS_PATH
+from local.sandbox.gateway import Operation, Refusal
+from local.sandbox.inbox import Inbox, number_or_none
+from local.sandbox.json_body import json_object
+from local.sandbox.memory import Newest
+from local.sandbox.times import Clock
+
+DEFAULT_LIFE_SECONDS = 259_200
+
+_TARGET = "PinpointSMSVoiceV2.SendTextMessage"
+_CONTENT_TYPE = "application/x-amz-json-1.0"
+_SIGNATURE = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=[^/, ]+/[0-9]{8}/[a-z0-9-]+/sms-voice/aws4_request, "
+    r"SignedHeaders=[a-z0-9;-]*host[a-z0-9;-]*, Signature=[0-9a-f]{64}"
+)
+_CODE = re.compile(r"(?<![0-9])[0-9]{4,10}(?![0-9])")
+_TEXTS = {
+    "DestinationPhoneNumber": re.compile(r"\+?[1-9][0-9]{1,18}"),
+    "OriginationIdentity": re.compile(r"[A-Za-z0-9_:/+-]{1,256}"),
+    "MessageBody": re.compile(r"(?!\s*$)[\s\S]{1,1600}"),
+    "MessageType": re.compile("TRANSACTIONAL|PROMOTIONAL"),
+    "ConfigurationSetName": re.compile(r"[A-Za-z0-9_:/-]{1,256}"),
+    "MaxPrice": re.compile(r"[0-9]{0,2}\.[0-9]{1,5}"),
+}
+_FAILURES = {
+    401: (400, "UnrecognizedClientException", "The security token included in the request is invalid."),
+    429: (400, "ThrottlingException", "Rate exceeded"),
+    500: (500, "InternalServerException", "Internal server error"),
+}
+
+
+class Aws:
+    """The fake. One account with one origination identity."""
+
+    name = "aws"
+
+    def __init__(self, inbox: Inbox, clock: Clock) -> None:
+        self._inbox = inbox
+        self._clock = clock
+        self._lives_until: Newest[str, float] = Newest()
+
+    def operations(self) -> Sequence[Operation]:
+        """The one endpoint; which operation is meant is in a header."""
+        return (Operation("POST", f"{AWS_PATH}/", "send", self._send, _number, _opted_out),)
+
+    def fault_names(self, operation: str, number: str | None) -> Sequence[str]:
+        """A message while an earlier one may still be used is what resending comes to here."""
+        if self._lives_until.get(number or "", 0.0) > self._clock():
+            return ("resend", operation)
+        return (operation,)
+
+    def failure(self, status: int) -> Response:
+        """AWS's answer for what other providers answer with 401, 429 or 500."""
+        return _error(*_FAILURES[status])
+
+    def _send(self, request: Request, body: bytes) -> Response:
+        _authorize(request)
+        sent = json_object(body)
+        if sent is None:
+            raise Refusal(_error(400, "SerializationException", "The body must be a JSON object."))
+        _check(sent)
+        if sent.get("OriginationIdentity") != AWS_ORIGINATION_IDENTITY:
+            told = {"ResourceType": "phone-number", "ResourceId": sent.get("OriginationIdentity")}
+            raise Refusal(_error(400, "ResourceNotFoundException", "No such origination identity.", **told))
+        to, text = sent["DestinationPhoneNumber"], sent["MessageBody"]
+        codes = _CODE.findall(text)
+        self._inbox.deliver(to, text, codes[-1] if codes else "", provider=self.name, channel="sms")
+        life = sent.get("TimeToLive", DEFAULT_LIFE_SECONDS)
+        self._lives_until[str(number_or_none(to))] = self._clock() + life
+        return JSONResponse({"MessageId": str(uuid.uuid4())}, media_type=_CONTENT_TYPE)
+
+
+def _authorize(request: Request) -> None:
+    if request.headers.get("content-type") != _CONTENT_TYPE:
+        raise Refusal(_error(400, "SerializationException", f"Content-Type must be {_CONTENT_TYPE}."))
+    if request.headers.get("x-amz-target") != _TARGET:
+        raise Refusal(_error(400, "UnknownOperationException", "No such operation."))
+    given = request.headers.get("authorization", "")
+    if not given:
+        raise Refusal(_error(400, "MissingAuthenticationTokenException", "Missing Authentication Token"))
+    if not _SIGNATURE.fullmatch(given) or "x-amz-date" not in request.headers:
+        raise Refusal(_error(400, "IncompleteSignatureException", "The signature is not one of Version 4."))
+
+
+def _check(sent: dict[str, Any]) -> None:
+    for required in ("DestinationPhoneNumber", "MessageBody"):
+        if required not in sent:
+            raise _invalid(required, "MISSING_PARAMETER")
+    for name, pattern in _TEXTS.items():
+        value = sent.get(name)
+        if name in sent and not (isinstance(value, str) and pattern.fullmatch(value)):
+            raise _invalid(name, "FIELD_VALIDATION_FAILED")
+    life = sent.get("TimeToLive", DEFAULT_LIFE_SECONDS)
+    if type(life) is not int or not 5 <= life <= DEFAULT_LIFE_SECONDS:
+        raise _invalid("TimeToLive", "FIELD_VALIDATION_FAILED")
+    countries = sent.get("DestinationCountryParameters", {})
+    if not isinstance(countries, dict) or not set(countries) <= {"IN_ENTITY_ID", "IN_TEMPLATE_ID"}:
+        raise _invalid("DestinationCountryParameters", "FIELD_VALIDATION_FAILED")
+
+
+def _invalid(field: str, reason: str) -> Refusal:
+    fields = [{"Name": field, "Message": "invalid"}]
+    return Refusal(_error(400, "ValidationException", "Invalid request.", Reason=reason, Fields=fields))
+
+
+def _opted_out(number: str | None) -> Response:
+    told = {"Reason": "DESTINATION_PHONE_NUMBER_OPTED_OUT", "ResourceType": "opted-out-number"}
+    return _error(400, "ConflictException", "The number has opted out.", **told, ResourceId=number or "")
+
+
+def _error(status: int, code: str, message: str, **told: Any) -> Response:
+    return JSONResponse(
+        {"__type": code, "Message": message, **told},
+        status_code=status,
+        media_type=_CONTENT_TYPE,
+        headers={"x-amzn-RequestId": str(uuid.uuid4())},
+    )
+
+
+def _number(request: Request, body: bytes) -> str | None:
+    del request
+    return number_or_none((json_object(body) or {}).get("DestinationPhoneNumber"))

@@ -1,0 +1,38 @@
+"""The newest message to each phone, so that its delivery report can be asked for by hand."""
+
+from collections.abc import Callable
+
+from local.sandbox.inbox import e164
+from local.sandbox.memory import Newest
+
+STATUSES = ("delivered", "failed")
+
+Report = Callable[[str], None]
+"""Posts the report of one message, with one of `STATUSES`."""
+
+
+class BadDelivery(ValueError):
+    """The body of `POST /deliveries` names no message or no status; the message says why."""
+
+
+class Deliveries:
+    """Keeps how each phone's newest message is reported, whichever provider sent it."""
+
+    def __init__(self) -> None:
+        self._reports: Newest[str, Report] = Newest()
+
+    def sent(self, to: str, report: Report) -> None:
+        """A message went to the phone `to` and was delivered at once, as it is here: report it."""
+        self._reports[e164(to)] = report
+        report("delivered")
+
+    def report(self, body: object) -> None:
+        """Report again on the newest message to `to`, with `status`. Raises `BadDelivery`."""
+        if not isinstance(body, dict) or set(body) != {"to", "status"}:
+            raise BadDelivery("the body must be a JSON object of to and status")
+        if body["status"] not in STATUSES:
+            raise BadDelivery(f"status must be one of the strings {', '.join(STATUSES)}")
+        report = self._reports.get(e164(body["to"])) if isinstance(body["to"], str) else None
+        if report is None:
+            raise BadDelivery("no message with delivery reports went to that number")
+        report(body["status"])

@@ -13,7 +13,15 @@ from sms_otp.limits import Failures, GuessPolicy, lock
 from sms_otp.ports import Entry, Holder, LostRace, Moved, Question, Reservation, SendLog, View
 from sms_otp.providers.base import Channel, Check, Sent
 from sms_otp.providers.router import OnFailure, Order
-from sms_otp.verification import Guess, State, Verification, refusal, uncancellable, unconsumable
+from sms_otp.verification import (
+    DELIVERY_BEFORE,
+    Guess,
+    State,
+    Verification,
+    refusal,
+    uncancellable,
+    unconsumable,
+)
 
 START = 1_800_000_000.0
 PEPPER = "a-pepper-for-tests-that-is-long-enough"
@@ -43,6 +51,7 @@ class MemoryStore:
         self.claims: dict[str, Claim] = {}
         self.counters: dict[str, Counter] = {}
         self.newest_of: dict[tuple[str, str], str] = {}
+        self.messages: dict[tuple[str, str], str] = {}
 
     def read(self, question: Question) -> View:
         with self.lock:
@@ -121,6 +130,8 @@ class MemoryStore:
             channel=holder.channel,
             delivery=holder.delivery,
         )
+        if holder.message_id:
+            self.messages[holder.provider, holder.message_id] = key
         if claim:
             self.claims[claim.key] = claim
 
@@ -131,6 +142,17 @@ class MemoryStore:
 
     def record_answer(self, claim: Claim) -> None:
         self.claims[claim.key] = claim
+
+    def record_delivery(self, key: str, delivery: str) -> bool:
+        with self.lock:
+            found = self.verifications.get(key)
+            if found is None or found.delivery not in DELIVERY_BEFORE[delivery]:
+                return False
+            self._change(key, delivery=delivery)
+            return True
+
+    def find_message(self, provider: str, message_id: str) -> str | None:
+        return self.messages.get((provider, message_id))
 
     def newest(self, number_key: str, tenant: str) -> str | None:
         return self.newest_of.get((number_key, tenant))

@@ -34,6 +34,9 @@ def environment(**parameters: str) -> dict[str, str]:
     def value(given: Any) -> str:
         if not isinstance(given, dict):
             return str(given)
+        if "Fn::If" in given:
+            # What a condition adds is not there by default.
+            return value(given["Fn::If"][2])
         name = given["Ref"]
         if name not in known:
             return str(name)

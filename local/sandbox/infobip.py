@@ -26,6 +26,7 @@ from local.sandbox.gateway import Operation, Refusal
 from local.sandbox.inbox import Inbox, e164, new_code, number_or_none
 from local.sandbox.infobip_application import Application, LiveApplication
 from local.sandbox.infobip_errors import error, forbidden, invalid, sms_refused, voice_refused
+from local.sandbox.infobip_provisioning import Provisioning
 from local.sandbox.json_body import json_object
 from local.sandbox.memory import Newest
 from local.sandbox.times import Clock
@@ -67,10 +68,11 @@ class Infobip:
         self._deliveries = deliveries
         self._clock = clock
         self._applications = {INFOBIP_APPLICATION_ID: LiveApplication(application, clock)}
+        self._provisioning = Provisioning(self._applications, clock, authorize)
         self._pins: Newest[str, Pin] = Newest()
 
     def operations(self) -> Sequence[Operation]:
-        """The endpoints for PINs."""
+        """The endpoints for PINs, and those for applications and their templates."""
         pin, in_body, of_pin = f"{_PIN}/{{pin_id}}", self._number_in_body, self._number_of_pin
         return (
             Operation("POST", _PIN, "send", self._send_sms, in_body, sms_refused),
@@ -86,12 +88,13 @@ class Infobip:
                 self._number_in_query,
                 forbidden,
             ),
+            *self._provisioning.operations(),
         )
 
     def fault_names(self, operation: str, number: str | None) -> Sequence[str]:
-        """Its own, for Infobip has an endpoint for each."""
+        """Its own, for Infobip has an endpoint for each; a create or an update is also a `provision`."""
         del number
-        return (operation,)
+        return (operation, operation.partition("-")[0])
 
     def failure(self, status: int) -> Response:
         """Infobip's error body; its 429 may carry `Retry-After`, so the fake's does."""
@@ -101,13 +104,13 @@ class Infobip:
         return answer
 
     def _send_sms(self, request: Request, body: bytes) -> Response:
-        _authorize(request)
+        authorize(request)
         looked_up = _flag(request.query_params.get("ncNeeded", "true"), "ncNeeded")
         sent = _object(body)
         return self._sms(self._new_pin(sent), sent, looked_up=looked_up is True)
 
     def _send_voice(self, request: Request, body: bytes) -> Response:
-        _authorize(request)
+        authorize(request)
         sent = _object(body)
         return self._voice(self._new_pin(sent), sent)
 
@@ -121,7 +124,7 @@ class Infobip:
 
     def _again(self, request: Request, body: bytes) -> tuple[Pin, dict[str, Any]]:
         """The same PIN; its life and its attempts go on as they were (unspecified)."""
-        _authorize(request)
+        authorize(request)
         pin = self._pin(request)
         sent = _object(body or b"{}")
         _check_placeholders(sent)
@@ -190,7 +193,7 @@ class Infobip:
         self._inbox.deliver(pin.to, text, pin.code, provider=self.name, channel=channel)
 
     def _verify(self, request: Request, body: bytes) -> Response:
-        _authorize(request)
+        authorize(request)
         pin = self._pin(request)
         guess = _object(body).get("pin")
         if not isinstance(guess, str) or not guess:
@@ -221,7 +224,7 @@ class Infobip:
 
     def _verifications(self, request: Request, body: bytes) -> Response:
         del body
-        _authorize(request)
+        authorize(request)
         application_id = request.path_params["application_id"]
         if application_id not in self._applications:
             raise Refusal(error(404))
@@ -272,7 +275,7 @@ def _verification(pin: Pin) -> dict[str, Any]:
     return answer | {"sentAt": int(pin.sent_at)}
 
 
-def _authorize(request: Request) -> None:
+def authorize(request: Request) -> None:
     """`App <key>` alone: `Bearer` is for OAuth tokens, of which this account has none."""
     given = request.headers.get("authorization", "")
     if not secrets.compare_digest(given.encode(), f"App {INFOBIP_API_KEY}".encode()):

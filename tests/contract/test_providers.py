@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import requests
 
+from local.sandbox.app import create_app
 from local.sandbox.credentials import credentials
+from local.sandbox.server import running_sandbox
 from sms_otp import providers
 from sms_otp.clock import Deadline
 from sms_otp.config import Settings
@@ -27,12 +29,19 @@ from sms_otp.providers.base import (
 )
 
 PHONE = PhoneNumber(e164="+14155550123", country="US")
+LIFE = 300
 IMPATIENT = 1.0
 """Seconds until the deadline where the provider never answers."""
 
-WRONG_KEYS = {
+NAMES = ["infobip", "sinch", "aws"]
+CHECKERS = ["infobip", "sinch"]
+"""Those that are asked about a code. AWS only sends: what it sent is checked here."""
+CHANNELS = [(name, channel) for name in CHECKERS for channel in Channel] + [("aws", Channel.SMS)]
+
+WRONG_SETTINGS = {
     "infobip": {"apiKey": "not-the-key"},
     "sinch": {"applicationSecret": "bm90LXRoZS1zZWNyZXQ="},
+    "aws": {"originationIdentity": "NOBODYS"},
 }
 
 FAULTS: dict[str, type[ProviderError]] = {
@@ -48,7 +57,7 @@ FAULTS: dict[str, type[ProviderError]] = {
 }
 
 
-@pytest.fixture(params=["infobip", "sinch"])
+@pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
     chosen: str = request.param
     return chosen
@@ -78,10 +87,46 @@ def _nothing_is_asked_in_vain(sandbox: str) -> Iterator[None]:
     assert requests.get(f"{sandbox}/faults", timeout=5).json() == []
 
 
-def send(provider: Provider, channel: Channel = Channel.SMS, *, seconds: float = 10) -> Sent:
+def send(
+    provider: Provider,
+    channel: Channel = Channel.SMS,
+    *,
+    to: PhoneNumber = PHONE,
+    reference: str | None = None,
+    seconds: float = 10,
+) -> Sent:
     return provider.send(
-        PHONE, channel=channel, locale="en-US", reference=str(uuid.uuid4()), deadline=Deadline(seconds)
+        to,
+        channel=channel,
+        locale="en-US",
+        reference=reference or str(uuid.uuid4()),
+        life=LIFE,
+        deadline=Deadline(seconds),
     )
+
+
+def resend(
+    provider: Provider,
+    ref: str,
+    channel: Channel = Channel.SMS,
+    *,
+    to: PhoneNumber = PHONE,
+    seconds: float = 10,
+) -> Sent:
+    return provider.resend(
+        ref,
+        to,
+        channel=channel,
+        locale="en-US",
+        reference=str(uuid.uuid4()),
+        life=LIFE,
+        deadline=Deadline(seconds),
+    )
+
+
+def a_phone() -> PhoneNumber:
+    """One of its own, so that no code of an earlier test's is pending there."""
+    return PhoneNumber(e164=f"+1415555{uuid.uuid4().int % 10**8:08d}", country="US")
 
 
 def check(provider: Provider, ref: str, otp: str, *, seconds: float = 10) -> Check:
@@ -100,6 +145,11 @@ def calls(sandbox: str) -> list[tuple[str, str]]:
     ]
 
 
+def asked(name: str, *operations: str) -> list[tuple[str, str]]:
+    """`calls` of one provider, without the checks that it is never asked for."""
+    return [(name, operation) for operation in operations if operation != "check" or name in CHECKERS]
+
+
 def spoil(sandbox: str, name: str, operation: str, fault: str) -> None:
     wanted = {"provider": name, "operation": operation, "fault": fault, "times": 1}
     requests.post(f"{sandbox}/faults", json=wanted, timeout=5).raise_for_status()
@@ -109,7 +159,12 @@ def other_than(code: str) -> str:
     return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}d}"
 
 
-@pytest.mark.parametrize("channel", list(Channel))
+def test_the_channels_are_those_that_the_suite_goes_through(name: str, provider: Provider) -> None:
+    assert provider.channels == {channel for of, channel in CHANNELS if of == name}
+    assert provider.name == name
+
+
+@pytest.mark.parametrize(("name", "channel"), CHANNELS)
 def test_a_code_is_delivered_and_then_recognised(
     channel: Channel, name: str, provider: Provider, sandbox: str
 ) -> None:
@@ -117,7 +172,7 @@ def test_a_code_is_delivered_and_then_recognised(
     (message,) = inbox(sandbox)
     assert (message["to"], message["provider"], message["channel"]) == (PHONE.e164, name, channel)
     assert provider.check(sent.ref, message["code"], channel=channel, deadline=Deadline(10)) is Check.CORRECT
-    assert calls(sandbox) == [(name, "send"), (name, "check")]
+    assert calls(sandbox) == asked(name, "send", "check")
 
 
 def test_a_wrong_code_is_wrong_and_leaves_the_right_one_right(
@@ -127,7 +182,7 @@ def test_a_wrong_code_is_wrong_and_leaves_the_right_one_right(
     code = inbox(sandbox)[0]["code"]
     assert check(provider, sent.ref, other_than(code)) is Check.WRONG
     assert check(provider, sent.ref, code) is Check.CORRECT
-    assert calls(sandbox) == [(name, "send"), (name, "check"), (name, "check")]
+    assert calls(sandbox) == asked(name, "send", "check", "check")
 
 
 def test_whether_a_right_code_is_right_twice_is_up_to_the_provider(
@@ -136,7 +191,7 @@ def test_whether_a_right_code_is_right_twice_is_up_to_the_provider(
     sent = send(provider)
     code = inbox(sandbox)[0]["code"]
     assert check(provider, sent.ref, code) is Check.CORRECT
-    again = {"infobip": Check.CORRECT, "sinch": Check.UNKNOWN}
+    again = {"infobip": Check.CORRECT, "sinch": Check.UNKNOWN, "aws": Check.CORRECT}
     assert check(provider, sent.ref, code) is again[name]
 
 
@@ -153,21 +208,39 @@ def test_a_reference_that_the_provider_does_not_know_is_unknown(
     name: str, provider: Provider, sandbox: str
 ) -> None:
     assert check(provider, "00000000-0000-0000-0000-000000000000", "123456") is Check.UNKNOWN
-    assert calls(sandbox) == [(name, "check")]
+    assert calls(sandbox) == asked(name, "check")
 
 
-def test_a_key_that_the_provider_refuses_is_a_wrong_setting(
+def test_a_setting_that_the_provider_refuses_is_a_wrong_one(
     name: str, provider: Provider, build: Callable[..., Provider], sandbox: str
 ) -> None:
-    ref = send(provider).ref
-    code = inbox(sandbox)[0]["code"]
-    stranger = build(name, WRONG_KEYS[name])
+    sent = send(provider)
+    stranger = build(name, WRONG_SETTINGS[name])
     with pytest.raises(Misconfigured):
         send(stranger)
     with pytest.raises(Misconfigured):
-        check(stranger, ref, code)
-    assert calls(sandbox) == [(name, "send"), (name, "send"), (name, "check")]
+        resend(stranger, sent.ref)
+    assert calls(sandbox) == asked(name, "send", "send", "resend" if name == "infobip" else "send")
     assert len(inbox(sandbox)) == 1
+
+
+@pytest.mark.parametrize("name", CHECKERS)
+def test_a_check_with_a_key_that_the_provider_refuses_is_no_word_on_the_code(
+    name: str, provider: Provider, build: Callable[..., Provider], sandbox: str
+) -> None:
+    ref = send(provider).ref
+    with pytest.raises(Misconfigured):
+        check(build(name, WRONG_SETTINGS[name]), ref, inbox(sandbox)[0]["code"])
+
+
+def test_a_code_of_ours_is_right_under_the_key_that_made_it_alone(
+    build: Callable[..., Provider], sandbox: str
+) -> None:
+    ref = send(build("aws")).ref
+    code = inbox(sandbox)[0]["code"]
+    assert code not in ref
+    assert check(build("aws", {"codeKey": "another-key-of-more-than-32-letters"}), ref, code) is Check.WRONG
+    assert check(build("aws"), ref, code) is Check.CORRECT
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS.items())
@@ -178,10 +251,30 @@ def test_a_send_that_fails_is_tried_once_and_says_what_may_be_done_next(
     with pytest.raises(ProviderError) as caught:
         send(provider, seconds=IMPATIENT)
     assert type(caught.value) is expected
-    assert calls(sandbox) == [(name, "send")]
+    # Of an answer that makes no sense, Sinch is asked what became of the start: nothing, here.
+    looks = ["status"] if (name, fault) == ("sinch", "html") else []
+    assert calls(sandbox) == asked(name, "send", *looks)
     assert len(inbox(sandbox)) == (1 if fault == "lost" else 0)
 
 
+@pytest.mark.parametrize(("fault", "expected"), FAULTS.items())
+def test_a_resend_that_fails_is_tried_once_and_says_what_may_be_done_next(
+    fault: str, expected: type[ProviderError], name: str, provider: Provider, sandbox: str
+) -> None:
+    to = a_phone()
+    ref = send(provider, to=to).ref
+    code = inbox(sandbox)[0]["code"]
+    spoil(sandbox, name, "resend", fault)
+    with pytest.raises(ProviderError) as caught:
+        resend(provider, ref, to=to, seconds=IMPATIENT)
+    assert type(caught.value) is expected
+    assert len(inbox(sandbox)) == (2 if fault == "lost" else 1)
+    # Only a start that reached Sinch ends the code before it.
+    ended = (name, fault) == ("sinch", "lost")
+    assert check(provider, ref, code) is (Check.UNKNOWN if ended else Check.CORRECT)
+
+
+@pytest.mark.parametrize("name", CHECKERS)
 @pytest.mark.parametrize(("fault", "expected"), FAULTS.items())
 def test_a_check_that_fails_is_tried_once_and_is_no_word_on_the_code(
     fault: str, expected: type[ProviderError], name: str, provider: Provider, sandbox: str
@@ -195,7 +288,7 @@ def test_a_check_that_fails_is_tried_once_and_is_no_word_on_the_code(
     assert calls(sandbox) == [(name, "send"), (name, "check")]
 
 
-@pytest.mark.parametrize("channel", list(Channel))
+@pytest.mark.parametrize(("name", "channel"), CHANNELS)
 def test_a_number_that_the_provider_refuses_for_good_is_refused(
     channel: Channel, name: str, provider: Provider, sandbox: str
 ) -> None:
@@ -206,6 +299,19 @@ def test_a_number_that_the_provider_refuses_for_good_is_refused(
     assert inbox(sandbox) == []
 
 
+@pytest.mark.parametrize(("name", "channel"), CHANNELS)
+def test_a_number_that_is_refused_when_it_is_sent_to_again_is_refused(
+    channel: Channel, name: str, provider: Provider, sandbox: str
+) -> None:
+    to = a_phone()
+    ref = send(provider, channel, to=to).ref
+    spoil(sandbox, name, "resend", "refused")
+    with pytest.raises(Refused):
+        resend(provider, ref, channel, to=to)
+    assert len(inbox(sandbox)) == 1
+
+
+@pytest.mark.parametrize("name", CHECKERS)
 def test_a_refused_check_is_no_word_on_the_code(name: str, provider: Provider, sandbox: str) -> None:
     ref = send(provider).ref
     code = inbox(sandbox)[0]["code"]
@@ -222,16 +328,79 @@ def test_the_number_is_looked_up_or_not_as_chosen(build: Callable[..., Provider]
     assert len(inbox(sandbox)) == 2
 
 
-def test_sinch_takes_a_reference_once(build: Callable[..., Provider], sandbox: str) -> None:
+@pytest.mark.parametrize(("name", "channel"), CHANNELS)
+def test_sending_again_delivers_a_code_that_is_right_for_the_new_reference(
+    channel: Channel, name: str, provider: Provider, sandbox: str
+) -> None:
+    first = send(provider)
+    again = resend(provider, first.ref, channel)
+    newer, older = inbox(sandbox)
+    assert (newer["to"], newer["provider"], newer["channel"]) == (PHONE.e164, name, channel)
+    assert again.ref == first.ref if name == "infobip" else again.ref != first.ref
+    if name == "infobip":
+        assert newer["code"] == older["code"]
+    elif newer["code"] != older["code"]:
+        wrong = provider.check(again.ref, older["code"], channel=channel, deadline=Deadline(10))
+        assert wrong is Check.WRONG
+    right = provider.check(again.ref, newer["code"], channel=channel, deadline=Deadline(10))
+    assert right is Check.CORRECT
+
+
+def test_sinchs_earlier_code_ends_with_the_new_start(build: Callable[..., Provider], sandbox: str) -> None:
+    sinch = build("sinch")
+    first = send(sinch)
+    code = inbox(sandbox)[0]["code"]
+    resend(sinch, first.ref)
+    assert check(sinch, first.ref, code) is Check.UNKNOWN
+
+
+def test_a_pin_that_infobip_no_longer_knows_may_be_replaced_by_another_providers(
+    build: Callable[..., Provider], sandbox: str
+) -> None:
+    with pytest.raises(Unavailable) as caught:
+        resend(build("infobip"), "00000000-0000-0000-0000-000000000000")
+    assert caught.value.reason == "unknown_pin"
+    assert inbox(sandbox) == []
+
+
+@pytest.fixture(scope="module")
+def forgetful() -> Iterator[str]:
+    """The URL of a sandbox that loses answers as a gateway does: by a 504, soon."""
+    with running_sandbox(app=create_app(hang_seconds=0.2)) as url:
+        yield url
+
+
+def test_a_sinch_start_whose_answer_was_lost_is_found_by_its_reference(
+    forgetful: str, settings: Settings
+) -> None:
+    held: Any = credentials(forgetful)["sinch"]
+    sinch = providers.build("sinch", held, replace(settings, stage="local", provider_sandbox_url=forgetful))
+    spoil(forgetful, "sinch", "send", "lost")
+    sent = send(sinch)
+    (message,) = inbox(forgetful)
+    assert check(sinch, sent.ref, message["code"]) is Check.CORRECT
+    assert calls(forgetful) == asked("sinch", "send", "status", "check")
+
+
+def test_a_reference_that_sinch_has_seen_is_ones_own_earlier_start(
+    build: Callable[..., Provider], sandbox: str
+) -> None:
     sinch, reference = build("sinch"), str(uuid.uuid4())
-
-    def start() -> Sent:
-        return sinch.send(PHONE, channel=Channel.SMS, locale=None, reference=reference, deadline=Deadline(10))
-
-    start()
-    with pytest.raises(Ambiguous):
-        start()
+    started = send(sinch, reference=reference)
+    assert send(sinch, reference=reference) == started
     assert len(inbox(sandbox)) == 1
+    assert calls(sandbox) == asked("sinch", "send", "send", "status")
+
+
+def test_a_start_that_is_over_is_not_taken_for_one_that_was_sent(
+    build: Callable[..., Provider], sandbox: str
+) -> None:
+    sinch, reference = build("sinch"), str(uuid.uuid4())
+    send(sinch, reference=reference)
+    send(sinch)
+    with pytest.raises(Ambiguous):
+        send(sinch, reference=reference)
+    assert len(inbox(sandbox)) == 2
 
 
 def test_sinch_takes_basic_credentials_too(build: Callable[..., Provider], sandbox: str) -> None:

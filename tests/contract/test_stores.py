@@ -362,3 +362,46 @@ def test_only_the_tenant_cancels_and_only_what_is_pending(store: Store) -> None:
     verified = pending(store, key="b", number_key="b")
     store.consume(verified, "r", NOW)
     assert outcome(lambda: store.cancel("b", "tenant-a")) == "ALREADY_VERIFIED"
+
+
+@pytest.mark.parametrize(
+    ("reports", "delivery", "new"),
+    [
+        (["delivered"], "delivered", [True]),
+        (["failed"], "failed", [True]),
+        (["delivered", "delivered"], "delivered", [True, False]),
+        (["failed", "failed"], "failed", [True, False]),
+        (["delivered", "failed"], "delivered", [True, False]),
+        (["failed", "delivered"], "delivered", [True, True]),
+    ],
+)
+def test_a_delivery_goes_forward_alone_and_ends_the_same_in_any_order(
+    store: Store, reports: list[str], delivery: str, new: list[bool]
+) -> None:
+    verification = pending(store)
+    assert [store.record_delivery(verification.key, report) for report in reports] == new
+    assert store.find(verification.key) == dataclasses.replace(verification, delivery=delivery)
+
+
+@pytest.mark.parametrize("report", ["delivered", "failed"])
+def test_a_delivery_of_what_was_never_accepted_changes_nothing(store: Store, report: str) -> None:
+    verification = reserve(store).verification
+    assert store.record_delivery(verification.key, report) is False
+    assert store.find(verification.key) == verification
+    assert store.record_delivery("unknown", report) is False
+    assert store.find("unknown") is None
+
+
+def test_a_delivery_changes_no_state_that_a_verification_is_in(store: Store) -> None:
+    verification = pending(store)
+    store.consume(verification, "r", NOW)
+    assert store.record_delivery(verification.key, "failed") is True
+    assert outcome(lambda: store.spend_guess(guess(verification))) == "ALREADY_VERIFIED"
+
+
+def test_a_message_leads_to_its_verification_at_its_own_provider(store: Store) -> None:
+    key = reserve(store).verification.key
+    store.record_sent(key, Holder("infobip", "ref-1", "sms", "accepted", "a-message"))
+    assert store.find_message("infobip", "a-message") == key
+    assert store.find_message("sinch", "a-message") is None
+    assert store.find_message("infobip", "another") is None

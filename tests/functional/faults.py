@@ -7,7 +7,8 @@ and the network, stands what a test puts there.
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -90,6 +91,11 @@ class FaultyAws:
         session.events.register("before-call", self._count)
         session.events.register_first("before-send", self._before)
         session.events.register_last("before-send", self._after)
+
+    def heal(self) -> None:
+        """AWS works again."""
+        self.faults.clear()
+        self._done.clear()
 
     def _count(self, model: Any, **_: Any) -> None:
         self.calls[model.name] = self.calls.get(model.name, 0) + 1
@@ -176,14 +182,17 @@ class World:
 
     provider: str
     sandbox: str
-    dynamodb: DynamoDBClient
-    secrets: SecretsManagerClient
+    account: "Aws"
     table: str
     clock: StepClock
-    aws: FaultyAws = field(default_factory=FaultyAws)
     transport: FaultyTransport = field(default_factory=FaultyTransport)
     milliseconds: int = PLENTY
     """What Lambda says is left of the time of each invocation."""
+
+    @property
+    def aws(self) -> FaultyAws:
+        """What stands between the SDK and AWS."""
+        return self.account.faulty
 
     def request(self, key: str | None = KEY, number: str = NUMBER, request_id: str = "request-1") -> Answer:
         """A backend asks for a code."""
@@ -215,14 +224,14 @@ class World:
 
     def heal(self) -> None:
         """Everything works again."""
-        self.aws.faults.clear()
+        self.aws.heal()
         self.transport.faults.clear()
         requests.delete(f"{self.sandbox}/faults", timeout=5)
 
     def restart(self) -> None:
         """The next request meets a new execution environment."""
-        config.settings.cache_clear()
-        wiring.service.cache_clear()
+        for cached in (config.settings, *vars(wiring).values()):
+            getattr(cached, "cache_clear", lambda: None)()
 
     def spoil_provider(self, operation: str, fault: str, times: int = 1) -> None:
         """The sandbox fails in its own way."""
@@ -232,7 +241,7 @@ class World:
     def put_secret(self, name: str, text: str | bytes) -> None:
         """A new value of one of the secrets, named as the variable is that holds its ARN."""
         kind = "SecretBinary" if isinstance(text, bytes) else "SecretString"
-        self.secrets.put_secret_value(SecretId=getattr(config.settings(), name), **{kind: text})  # type: ignore[arg-type] # one of the two
+        self.account.secrets.put_secret_value(SecretId=getattr(config.settings(), name), **{kind: text})  # type: ignore[arg-type] # one of the two
 
     def inbox(self, number: str = NUMBER) -> list[dict[str, Any]]:
         """What the phone got, newest first."""
@@ -251,7 +260,7 @@ class World:
 
     def items(self, kind: str) -> list[dict[str, Any]]:
         """The table's items of one kind, by the first letter of their keys."""
-        found = self.dynamodb.scan(TableName=self.table)["Items"]
+        found = self.account.dynamodb.scan(TableName=self.table)["Items"]
         return [item for item in found if item["pk"]["S"].startswith(f"{kind}#")]
 
     def verification(self) -> dict[str, Any]:
@@ -261,7 +270,7 @@ class World:
 
     def change(self, item: Mapping[str, Any]) -> None:
         """Somebody else writes an item."""
-        self.dynamodb.put_item(TableName=self.table, Item=dict(item))
+        self.account.dynamodb.put_item(TableName=self.table, Item=dict(item))
 
     def reserved(self) -> int:
         """How many sends the number's log holds."""
@@ -278,33 +287,48 @@ class _Context(Context):
         return self._milliseconds
 
 
-def build_world(provider: str, sandbox: str, clock: StepClock, patch: pytest.MonkeyPatch) -> World:
-    """A deployment of its own with one provider, within moto's `mock_aws`."""
+@dataclass(frozen=True)
+class Aws:
+    """An account of moto's, looked into beside the deployment's own clients, which can be spoiled."""
+
+    dynamodb: DynamoDBClient
+    secrets: SecretsManagerClient
+    faulty: FaultyAws
+
+
+def build_aws() -> Aws:
+    """Within moto's `mock_aws`. The deployment's clients are those of boto3's default session."""
+    boto3.setup_default_session()
+    assert boto3.DEFAULT_SESSION
+    faulty = FaultyAws()
+    faulty.attach(boto3.DEFAULT_SESSION)
+    beside = boto3.session.Session()
+    aws = Aws(beside.client("dynamodb"), beside.client("secretsmanager"), faulty)
+    variables = environment()
+    for name in ("PEPPER_SECRET_ARN", "PROVIDER_SECRET_ARN"):
+        aws.secrets.create_secret(Name=variables[name])
+    return aws
+
+
+@contextmanager
+def deployed_world(
+    aws: Aws, provider: str, sandbox: str, clock: StepClock, patch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    """A deployment of its own with one provider, a table and secrets as they are to be, and an empty phone."""
     variables = environment(Stage="local", ProviderSandboxUrl=sandbox, ProviderOrder=provider)
     for name, value in variables.items():
         patch.setenv(name, value)
-    boto3.setup_default_session()
-    assert boto3.DEFAULT_SESSION
-    beside = boto3.session.Session()
-    world = World(
-        provider=provider,
-        sandbox=sandbox,
-        dynamodb=beside.client("dynamodb"),
-        secrets=beside.client("secretsmanager"),
-        table=variables["TABLE_NAME"],
-        clock=clock,
-    )
-    world.aws.attach(boto3.DEFAULT_SESSION)
-    create_table(world.dynamodb, world.table)
-    for name, fields in (
-        (variables["PEPPER_SECRET_ARN"], {"pepper": PEPPER}),
-        (variables["PROVIDER_SECRET_ARN"], credentials(sandbox)),
-    ):
-        world.secrets.create_secret(Name=name, SecretString=json.dumps(fields))
+    world = World(provider, sandbox, aws, variables["TABLE_NAME"], clock)
+    create_table(aws.dynamodb, world.table)
     world.restart()
+    world.put_secret("pepper_secret_arn", json.dumps({"pepper": PEPPER}))
+    world.put_secret("provider_secret_arn", json.dumps(credentials(sandbox)))
     # The two seams: the clock that the wiring hands out, and the transport that the adapters share.
     patch.setattr(wiring, "time", SimpleNamespace(time=clock))
     patch.setattr(providers, "_transport", lambda: world.transport)
     for path in ("inbox", "calls", "faults"):
         requests.delete(f"{sandbox}/{path}", timeout=5)
-    return world
+    yield world
+    world.heal()
+    aws.dynamodb.delete_table(TableName=world.table)
+    world.restart()

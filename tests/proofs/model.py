@@ -71,16 +71,16 @@ def room(windows: tuple[tuple[int, int], ...], sends: list[int], now: int) -> bo
 
 TEMPLATE = Rules()
 TIGHT = Rules(
-    life=60,
+    life=90,
     guesses=3,
     gap=10,
     gap_max=20,
-    windows=((2, 900), (4, HOUR), (6, DAY)),
+    windows=((3, 900), (4, HOUR), (6, DAY)),
     client_windows=((3, HOUR), (5, DAY)),
-    day=8,
+    day=10,
     free=2,
-    wait=10,
-    wait_max=40,
+    wait=5,
+    wait_max=20,
     disabled_at=6,
 )
 """So small that every limit is met within a few dozen steps."""

@@ -32,7 +32,7 @@ def test_a_service_that_sends_more_has_more_shards(sends_per_day: int, shards: i
     assert shards_for(sends_per_day) == shards
 
 
-@given(limit=st.integers(0, 10_000), shards=st.integers(1, 40))
+@given(limit=st.integers(0, 10_000), shards=st.integers(1, 60))
 def test_the_shards_of_a_budget_add_up_to_its_limit_exactly(limit: int, shards: int) -> None:
     window = Window("D#day", shards, NOW)
     spent: Tally[str] = Tally()
@@ -47,6 +47,12 @@ def test_the_shards_of_a_budget_add_up_to_its_limit_exactly(limit: int, shards: 
     assert sum(spent.values()) == limit
 
 
+@given(limit=st.integers(1, 511), shards=st.integers(2, 512))
+def test_a_small_limit_is_found_at_once_however_many_shards_there_are(limit: int, shards: int) -> None:
+    window = Window("B#US#hour", shards, NOW)
+    assert window.share({}, window.sample(), max(limit, 5), 0) is not None
+
+
 @given(shards=st.integers(1, 512))
 def test_a_request_looks_at_few_shards_and_only_at_those_there_are(shards: int) -> None:
     sampled = Window("D#day", shards, NOW).sample()
@@ -55,11 +61,11 @@ def test_a_request_looks_at_few_shards_and_only_at_those_there_are(shards: int) 
 
 
 def test_the_verified_of_all_shards_are_estimated_from_the_sampled_ones() -> None:
-    window = Window("B#US#day", 8, NOW)
-    sampled = ("B#US#day#1", "B#US#day#5")
-    assert (
-        window.verified({"B#US#day#1": Counter(verified=3), "B#US#day#5": Counter(verified=4)}, sampled) == 28
-    )
+    window = Window("B#US#day", 9, NOW)
+    sampled = ("B#US#day#0", "B#US#day#2", "B#US#day#5")
+    counts = zip(sampled, (10, 3, 4), strict=True)
+    read = {key: Counter(verified=count) for key, count in counts}
+    assert window.verified(read, sampled) == 10 + 8 * 7 // 2
 
 
 def decide(read: Mapping[str, Counter], policy: GuardPolicy = POLICY, now: int = NOW) -> Verdict:

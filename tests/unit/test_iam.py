@@ -43,6 +43,12 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
     },
     "CancelOtpFunction": {*on_table("UpdateItem"), *own_log("CancelOtpLogGroup"), *XRAY},
     "OtpStatusFunction": {*on_table("BatchGetItem"), *own_log("OtpStatusLogGroup"), *XRAY},
+    "WebhooksFunction": {
+        *on_table("BatchGetItem", "UpdateItem"),
+        ("secretsmanager:GetSecretValue", "ProviderSecret"),
+        *own_log("WebhooksLogGroup"),
+        *XRAY,
+    },
     "HealthFunction": {*own_log("HealthLogGroup"), *XRAY},
 }
 WITHOUT_RESOURCES = {action for action, _ in XRAY}

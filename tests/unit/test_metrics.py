@@ -20,6 +20,9 @@ NAMES = {
     "SendRateLimited",
     "SendSuspect",
     "ProviderError",
+    "DeliverySuccess",
+    "DeliveryLatency",
+    "WebhookRefused",
     "VerifySuccess",
     "TimeToVerify",
 }
@@ -62,6 +65,28 @@ def test_success_and_its_time_and_failure_are_measured(capsys: pytest.CaptureFix
     values = {name: line[name] for line in emitted(capsys) for name in NAMES if name in line}
     assert values["TimeToVerify"] == [17.0]
     assert values["VerifySuccess"] == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"delivered": 1, "seconds": 4}, {"DeliverySuccess": [1.0], "DeliveryLatency": [4.0]}),
+        ({"delivered": 0}, {"DeliverySuccess": [0.0]}),
+    ],
+)
+def test_a_delivery_is_measured_for_its_provider_and_its_time_only_where_it_arrived(
+    capsys: pytest.CaptureFixture[str], fields: dict[str, int], expected: dict[str, list[float]]
+) -> None:
+    metrics.emit("delivery_reported", {"provider": "sinch", **fields})
+    lines = emitted(capsys)
+    assert {name: line[name] for line in lines for name in NAMES if name in line} == expected
+    assert {line["provider"] for line in lines} == {"sinch"}
+
+
+def test_a_refused_callback_is_counted_for_its_provider(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics.emit("webhook_refused", {"provider": "infobip", "reason": "signature"})
+    (line,) = emitted(capsys)
+    assert (line["WebhookRefused"], line["provider"]) == ([1.0], "infobip")
 
 
 @pytest.mark.parametrize(

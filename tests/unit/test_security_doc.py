@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import math
 import re
 from functools import cache, reduce
 from pathlib import Path
@@ -194,14 +193,3 @@ def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
     more = len(first.keys) - len(again.keys)
     assert rows["read"].startswith(f"up to {reads} reads")
     assert rows["the same, first time for a country in an execution environment"] == f"up to {more} more"
-
-
-def test_small_limits_over_many_shards_are_found_as_seldom_as_told() -> None:
-    def found(limit: int, shards: int) -> float:
-        return 1 - math.comb(shards - limit, budgets.SAMPLE) / math.comb(shards, budgets.SAMPLE)
-
-    floor = template()["Parameters"]["CountryUnverifiedPerHour"]["Default"]
-    text = " ".join(SCALING.read_text().split())
-    assert f"With {budgets.shards_for(1_000_000)} shards (`DailySendCap=1000000`) a floor of {floor} " in text
-    assert round(1 / found(floor, budgets.shards_for(1_000_000))) == 4
-    assert 39 < 1 / found(floor, budgets.MOST_SHARDS) < 44

@@ -47,42 +47,61 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A count over one stretch of time, spread over shards. `stem` names it, `ends_at` in seconds."""
+    """A count over one stretch of time, spread over shards. `stem` names it, `ends_at` in seconds.
+
+    A limit that is smaller than the number of shards is not worth spreading, and most shards would have
+    no part of it: the first one, at which every request looks, has it all. Where there are more shards
+    than a request looks at, the first has no other use.
+    """
 
     stem: str
     shards: int
     ends_at: int
 
     def sample(self) -> tuple[str, ...]:
-        """The keys of a few shards, by chance, for one request to look at."""
-        chosen = secrets.SystemRandom().sample(range(self.shards), min(SAMPLE, self.shards))
-        return tuple(f"{self.stem}#{shard}" for shard in chosen)
+        """The keys of a few shards for one request to look at: the first, and others by chance."""
+        if self.shards <= SAMPLE:
+            return tuple(self._key(shard) for shard in range(self.shards))
+        others = secrets.SystemRandom().sample(range(1, self.shards), SAMPLE - 1)
+        return tuple(self._key(shard) for shard in (0, *others))
 
     def verified(self, read: Mapping[str, Counter], sampled: tuple[str, ...]) -> int:
         """How many were verified over all shards, estimated from the sampled ones."""
-        return self._whole(sum(read.get(key, NOTHING).verified for key in sampled), sampled)
-
-    def used(self, read: Mapping[str, Counter], sampled: tuple[str, ...]) -> int:
-        """How many are used over all shards, estimated from the sampled ones."""
-        return self._whole(sum(read.get(key, NOTHING).used for key in sampled), sampled)
-
-    def _whole(self, seen: int, sampled: tuple[str, ...]) -> int:
-        return seen * self.shards // len(sampled)
+        first, *others = (read.get(key, NOTHING).verified for key in sampled)
+        return first + sum(others) * (self.shards - 1) // max(1, len(others))
 
     def share(
         self, read: Mapping[str, Counter], sampled: tuple[str, ...], limit: int, keep_seconds: int
     ) -> Share | None:
         """A sampled shard that has something left of its part of `limit`, or None if none has."""
-        open_shards = [key for key in sampled if read.get(key, NOTHING).used < self._part(key, limit)]
+        open_shards = [
+            key
+            for key in self._used_for(limit, sampled)
+            if read.get(key, NOTHING).used < self._part(key, limit)
+        ]
         if not open_shards:
             return None
         key = secrets.choice(open_shards)
         return Share(key, self._part(key, limit), self.ends_at + keep_seconds)
 
-    def uncounted(self, sampled: tuple[str, ...], keep_seconds: int) -> Share:
+    def uncounted(self, sampled: tuple[str, ...], limit: int, keep_seconds: int) -> Share:
         """A shard that is counted on, whatever its count."""
-        return Share(secrets.choice(sampled), None, self.ends_at + keep_seconds)
+        key = secrets.choice(self._used_for(limit, sampled))
+        return Share(key, None, self.ends_at + keep_seconds)
+
+    def _used_for(self, limit: int, sampled: tuple[str, ...]) -> tuple[str, ...]:
+        if self.shards <= SAMPLE:
+            return sampled
+        return sampled[:1] if limit < self.shards else sampled[1:]
 
     def _part(self, key: str, limit: int) -> int:
         shard = int(key.rpartition("#")[2])
-        return limit // self.shards + (shard < limit % self.shards)
+        if self.shards <= SAMPLE:
+            return limit // self.shards + (shard < limit % self.shards)
+        if shard == 0:
+            return limit
+        spread = self.shards - 1
+        return limit // spread + (shard <= limit % spread)
+
+    def _key(self, shard: int) -> str:
+        return f"{self.stem}#{shard}"

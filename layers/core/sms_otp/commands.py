@@ -20,6 +20,18 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Callback:
+    """A provider calls back, by POST."""
+
+    path: str
+    """The public path that it called, the stage included: a part of what it signs."""
+    headers: Mapping[str, str]
+    """By name in lower case."""
+    body: bytes = field(repr=False)
+    """As it came over the wire: what it signs are these bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class RequestOtp:
     """A code is asked for. Fields as in the API."""
 

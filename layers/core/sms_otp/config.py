@@ -32,6 +32,11 @@ class Settings:
     """`application` (signed requests) or `basic`."""
     infobip_number_lookup: bool
     """Whether Infobip looks the number up before it sends (`ncNeeded`; billed apart)."""
+    infobip_application_id: str
+    """Where the deployment provisioned Infobip; then this and the next take the place of the secret's."""
+    infobip_message_id: str
+    infobip_message_ids: Mapping[str, str]
+    """Message templates of further languages, by Infobip's name of each, such as `pt_br`."""
 
     code_length: int
     code_life_seconds: int
@@ -104,6 +109,17 @@ def _pair(text: str) -> tuple[str, str]:
     return number, code
 
 
+def _message_ids(text: str) -> Mapping[str, str]:
+    """`de=ID,fr=ID`, as provisioning hands them over."""
+    ids = {}
+    for word in _words(text):
+        language, separator, message_id = word.partition("=")
+        if not separator or not message_id:
+            raise ValueError("not language=id")
+        ids[language] = message_id
+    return ids
+
+
 EU = ("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK").split()  # noqa: SIM905 # a list of words is read more easily as words
 """The member states of the European Union."""
 
@@ -132,7 +148,10 @@ _BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
     Mapping[str, str]: _codes,
     Mapping[str, tuple[str, ...]]: _routes,
 }
-_BY_NAME: Mapping[str, Callable[[str], Any]] = {"test_numbers_end": _date}
+_BY_NAME: Mapping[str, Callable[[str], Any]] = {
+    "infobip_message_ids": _message_ids,
+    "test_numbers_end": _date,
+}
 
 
 @cache

@@ -17,6 +17,7 @@ OtpError
 ├── IdempotencyKeyReused
 ├── ProviderRejected
 ├── ProviderUnavailable
+├── Forbidden
 ├── ServiceMisconfigured
 └── InternalError
 
@@ -173,6 +174,13 @@ class ProviderUnavailable(OtpError):
 
     code = "PROVIDER_UNAVAILABLE"
     detail = "The request could not be completed now. Try again later."
+
+
+class Forbidden(OtpError):
+    """A callback is not the provider's own."""
+
+    code = "FORBIDDEN"
+    detail = "The caller is not known."
 
 
 class ServiceMisconfigured(OtpError):

@@ -137,7 +137,7 @@ class Guard:
                 over.append(name)
                 waits.append(window.ends_at - self._now)
             if share is None or self._policy.mode is not Mode.ENFORCE:
-                share = window.uncounted(sampled, keep)
+                share = window.uncounted(sampled, limit, keep)
             shares.append(share)
         return Verdict(tuple(shares), tuple(over), min(waits, default=0))
 

@@ -1,7 +1,6 @@
 """API Gateway's event in, checked body to a use case, response out. The one place that knows statuses."""
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -10,7 +9,7 @@ from typing import Any
 
 from sms_otp import errors, observability, schemas, strict_json
 from sms_otp.clock import Deadline
-from sms_otp.commands import Caller, Requested
+from sms_otp.commands import Callback, Caller, Requested
 from sms_otp.config import Settings
 from sms_otp.ports import StoreError
 
@@ -29,6 +28,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "INVALID_PHONE_NUMBER": (400, "Invalid phone number"),
     "INVALID_OTP_FORMAT": (400, "Invalid OTP format"),
     "OTP_INCORRECT": (400, "Incorrect code"),
+    # API Gateway answers a caller that it does not know, at 401 and 403, in the same words.
+    "FORBIDDEN": (401, "Forbidden"),
     "DESTINATION_NOT_ALLOWED": (403, "Destination not allowed"),
     "VERIFICATION_NOT_FOUND": (404, "Verification not found"),
     "ALREADY_VERIFIED": (409, "Already verified"),
@@ -61,11 +62,30 @@ def answer(
 ) -> dict[str, Any]:
     """Run one request to its response. Whatever happens, the answer is JSON of the documented shape."""
     request_id = _request_id(event, context)
-    try:
+
+    def act() -> Body:
         tenant = _tenant(event, settings())
         observability.begin(request_id, context.aws_request_id, tenant)
         deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
-        body = handle(event, Caller(tenant, request_id, deadline, _source_ip(event)))
+        return handle(event, Caller(tenant, request_id, deadline, _source_ip(event)))
+
+    return _answered(request_id, act)
+
+
+def answer_webhook(event: Event, context: Any, handle: Callable[[Callback], Body]) -> dict[str, Any]:
+    """The same for a provider's callback, which has no tenant: 200, or a problem that it may act on."""
+    request_id = _request_id(event, context)
+
+    def act() -> Body:
+        observability.begin(request_id, context.aws_request_id, None)
+        return handle(_callback(event))
+
+    return _answered(request_id, act)
+
+
+def _answered(request_id: str, act: Callable[[], Body]) -> dict[str, Any]:
+    try:
+        body = act()
     except errors.OtpError as error:
         _tell_refusal(error)
         return _problem(error, request_id)
@@ -128,15 +148,29 @@ def _raw_body(event: Event) -> bytes:
         "charset=utf-8",
     ):
         raise ValueError("Content-Type must be application/json")
-    body = event.get("body") or ""
+    if len(str(event.get("body") or "")) > BODY_LIMIT * 2:
+        raise ValueError(f"longer than {BODY_LIMIT} bytes")
+    return _decoded_body(event)
+
+
+def _callback(event: Event) -> Callback:
+    headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    path = str((event.get("requestContext") or {}).get("path", ""))
+    try:
+        return Callback(path, headers, _decoded_body(event))
+    except ValueError:
+        raise errors.Forbidden(reason="not base64") from None
+
+
+def _decoded_body(event: Event) -> bytes:
+    """The bytes that the caller sent. Raises ValueError where API Gateway's base64 is none."""
+    body = str(event.get("body") or "")
     if not event.get("isBase64Encoded"):
         # A lone surrogate must reach the parser, which refuses it without repeating it.
-        return str(body).encode(errors="surrogatepass")
-    if len(body) > BODY_LIMIT * 2:
-        raise ValueError(f"longer than {BODY_LIMIT} bytes")
+        return body.encode(errors="surrogatepass")
     try:
         return base64.b64decode(body, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise ValueError("not base64") from None
 
 
@@ -184,6 +218,7 @@ def _source_ip(event: Event) -> str:
 
 def _tell_refusal(error: errors.OtpError) -> None:
     event = "request_refused" if PROBLEMS[error.code][0] < 500 else "service_failed"
+    event = "webhook_refused" if isinstance(error, errors.Forbidden) else event
     observability.tell(event, error_code=error.code, reason=error.reason, **error.about)
 
 

@@ -31,6 +31,11 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
         Metric("VerifySuccess", value=1),
         Metric("TimeToVerify", value="seconds", unit="Seconds"),
     ),
+    "delivery_reported": (
+        Metric("DeliverySuccess", "provider", value="delivered"),
+        Metric("DeliveryLatency", "provider", value="seconds", unit="Seconds"),
+    ),
+    "webhook_refused": (Metric("WebhookRefused", "provider"),),
     "otp_incorrect": (Metric("OtpIncorrect", "country"), Metric("VerifySuccess", value=0)),
 }
 
@@ -44,10 +49,11 @@ BY_REFUSAL: Mapping[str, tuple[Metric, ...]] = {
 
 
 def emit(event: str, fields: Mapping[str, Any]) -> None:
-    """Print the EMF lines of one event. A dimension whose field the event does not have is left out."""
+    """Print the EMF lines of one event. A metric or dimension whose field the event lacks is left out."""
     metrics = BY_REFUSAL.get(str(fields.get("error_code")), ()) if event == "request_refused" else ()
     for metric in (*BY_EVENT.get(event, ()), *metrics):
-        _print(metric, fields)
+        if isinstance(metric.value, int) or metric.value in fields:
+            _print(metric, fields)
 
 
 def _print(metric: Metric, fields: Mapping[str, Any]) -> None:

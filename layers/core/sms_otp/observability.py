@@ -17,7 +17,17 @@ from sms_otp.phone import PhoneNumber
 _CHATTY = ("boto3", "botocore", "urllib3", "requests")
 """At DEBUG these write whole requests to the log, secrets and numbers included."""
 
-_WARNINGS = frozenset({"provider_failed", "release_failed", "send_suspect", "store_failed", "service_failed"})
+_WARNINGS = frozenset(
+    {
+        "provider_failed",
+        "release_failed",
+        "send_suspect",
+        "store_failed",
+        "service_failed",
+        "webhook_ignored",
+        "webhook_refused",
+    }
+)
 """Events that somebody should look at."""
 
 

@@ -137,6 +137,17 @@ class Store(Protocol):
         """Keep the answer for repetitions of a request whose send has an unknown outcome."""
         ...
 
+    def record_delivery(self, key: str, delivery: str) -> bool:
+        """Note what became of an accepted message, as `DELIVERY_BEFORE` allows; whether that was new.
+
+        Changes nothing else, and nothing at all of a verification that is unknown or never accepted.
+        """
+        ...
+
+    def find_message(self, provider: str, message_id: str) -> str | None:
+        """The key of the verification that this provider's message belongs to."""
+        ...
+
     def newest(self, number_key: str, tenant: str) -> str | None:
         """The key of the number's newest verification at this tenant."""
         ...

@@ -37,7 +37,15 @@ from sms_otp.items import (
 )
 from sms_otp.limits import KEEP_LOG, SECOND, GuessPolicy, lock
 from sms_otp.ports import Entry, Holder, LostRace, Moved, Question, Reservation, View
-from sms_otp.verification import Guess, State, Verification, refusal, uncancellable, unconsumable
+from sms_otp.verification import (
+    DELIVERY_BEFORE,
+    Guess,
+    State,
+    Verification,
+    refusal,
+    uncancellable,
+    unconsumable,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -173,6 +181,25 @@ class DynamoStore:
     def record_answer(self, claim: Claim) -> None:
         """See `ports.Store`."""
         self._table.update(_answer(claim))
+
+    def record_delivery(self, key: str, delivery: str) -> bool:
+        """See `ports.Store`."""
+        before = {word: word for word in DELIVERY_BEFORE[delivery]}
+        condition = f"delivery IN ({', '.join(f':{word}' for word in before)})"
+        step = update(
+            verification_pk(key), "SET delivery = :reported", condition, reported=delivery, **before
+        )
+        try:
+            self._table.update(step)
+        except ConditionFailed:
+            return False
+        return True
+
+    def find_message(self, provider: str, message_id: str) -> str | None:
+        """See `ports.Store`."""
+        pk = message_pk(provider, message_id)
+        found = self._table.read([pk]).get(pk)
+        return str(found["verification"]["S"]) if found else None
 
     def newest(self, number_key: str, tenant: str) -> str | None:
         """See `ports.Store`."""

@@ -6,6 +6,7 @@
 an item up to days after its TTL. `verified` is absorbing, and nothing else ever becomes it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,13 @@ class State(StrEnum):
     VERIFIED = "verified"
     CANCELLED = "cancelled"
     FAILED = "failed"
+
+
+DELIVERY_BEFORE: Mapping[str, tuple[str, ...]] = {
+    "delivered": ("accepted", "failed"),
+    "failed": ("accepted",),
+}
+"""What each reported delivery may follow. Forward only, so that reports end up the same in any order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from sms_otp.providers.base import Provider
+    from sms_otp.webhooks import Webhooks
 
 # Seconds and tries of every call to AWS. botocore's own defaults (60 s, up to 10 tries) outlive the request.
 DYNAMODB_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 0.5}
@@ -40,12 +41,7 @@ AWS_TRIES = 2
 def service() -> Service:
     """The deployed service."""
     chosen = settings()
-    vault = Vault(
-        _client("secretsmanager", SECRETS_TIMEOUTS),
-        chosen.provider_secret_arn,
-        chosen.pepper_secret_arn,
-        time.time,
-    )
+    vault = _vault(chosen)
 
     def build(name: str, credentials: "Mapping[str, str]") -> "Provider":
         return providers.build(name, credentials, chosen)
@@ -72,6 +68,32 @@ def lifecycle() -> Lifecycle:
     """What may be done with a verification without a provider or a secret."""
     chosen = settings()
     return Lifecycle(policy(chosen), _store(chosen), time.time)
+
+
+@cache
+def webhooks() -> "Webhooks":
+    """What takes the callbacks of the providers that codes are sent by."""
+    # It knows how Sinch signs, and no other function is to pay for importing that adapter.
+    from sms_otp.webhooks import Webhooks
+
+    chosen = settings()
+    orders = (chosen.provider_order, *chosen.provider_routes.values())
+    return Webhooks(
+        store=_store(chosen),
+        credentials=_vault(chosen).credentials,
+        providers=frozenset(name for order in orders for name in order),
+        clock=time.time,
+        tell=observability.tell,
+    )
+
+
+def _vault(chosen: Settings) -> Vault:
+    return Vault(
+        _client("secretsmanager", SECRETS_TIMEOUTS),
+        chosen.provider_secret_arn,
+        chosen.pepper_secret_arn,
+        time.time,
+    )
 
 
 def _store(chosen: Settings) -> DynamoStore:

@@ -11,6 +11,7 @@ from sms_otp.providers.base import ProviderError
 from sms_otp.providers.transport import Answer, Transport, TransportError
 
 PHONE = PhoneNumber(e164="+14155550123", country="US")
+LIFE = 300
 DEADLINE = Deadline(10)
 
 
@@ -30,20 +31,21 @@ class Asked:
 
 
 class ScriptedTransport(Transport):
-    """Gives the same outcome to every exchange."""
+    """Gives each exchange its outcome, and the last one to all that follow."""
 
-    def __init__(self, outcome: Answer | TransportError) -> None:
+    def __init__(self, *outcomes: Answer | TransportError) -> None:
         super().__init__()
         self.asked: list[Asked] = []
-        self._outcome = outcome
+        self._outcomes = outcomes
 
     def exchange(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
     ) -> Answer:
+        outcome = self._outcomes[min(len(self.asked), len(self._outcomes) - 1)]
         self.asked.append(Asked(method, url, headers, body, deadline))
-        if isinstance(self._outcome, TransportError):
-            raise self._outcome
-        return self._outcome
+        if isinstance(outcome, TransportError):
+            raise outcome
+        return outcome
 
 
 def answer(status: int, body: object = None, retry_after: int | None = None) -> Answer:

@@ -5,12 +5,15 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from sms_otp import providers
 from sms_otp.config import Settings
 from sms_otp.errors import ServiceMisconfigured
+from sms_otp.providers.aws import Aws
 from sms_otp.providers.base import Misconfigured
 from sms_otp.providers.infobip import Infobip
 from sms_otp.providers.sinch import Sinch
@@ -24,7 +27,8 @@ INFOBIP = {
     "messageId": "a-message",
 }
 SINCH = {"applicationKey": "a-key", "applicationSecret": "JViE5vDor0Sw3WllZka15Q=="}
-CREDENTIALS = {"infobip": INFOBIP, "sinch": SINCH}
+AWS = {"codeKey": "a-key-of-no-less-than-32-letters", "originationIdentity": "SENDER"}
+CREDENTIALS = {"infobip": INFOBIP, "sinch": SINCH, "aws": AWS}
 FIELDS = [(provider, field) for provider, fields in CREDENTIALS.items() for field in fields]
 
 
@@ -36,6 +40,33 @@ def chosen(settings: Settings) -> Settings:
 def test_each_name_builds_its_own_provider(chosen: Settings) -> None:
     assert isinstance(providers.build("infobip", INFOBIP, chosen), Infobip)
     assert isinstance(providers.build("sinch", SINCH, chosen), Sinch)
+    assert isinstance(providers.build("aws", AWS, chosen), Aws)
+
+
+@pytest.mark.parametrize(("stage", "sandbox"), [("prod", ""), ("local", "http://127.0.0.1:4600")])
+def test_a_message_goes_to_awss_own_host_or_to_the_sandbox_and_once(
+    stage: str, sandbox: str, chosen: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    made: list[Any] = []
+    make = boto3.client
+
+    def kept(name: str, **named: Any) -> Any:
+        made.append(make(name, **named))  # type: ignore[call-overload] # the name is one of one
+        return made[0]
+
+    monkeypatch.setattr(boto3, "client", kept)
+    providers._end_user_messaging.cache_clear()
+    local = replace(chosen, stage=stage, provider_sandbox_url=sandbox)
+    for _ in range(2):
+        providers.build("aws", AWS, local)
+    providers._end_user_messaging.cache_clear()
+    (client,) = made
+    host = f"{sandbox}/aws" if sandbox else "https://sms-voice.eu-west-1.amazonaws.com"
+    assert client.meta.endpoint_url == host
+    assert client.meta.config.retries == {"total_max_attempts": 1, "mode": "legacy"}
+    assert client.meta.config.proxies == {}
 
 
 def test_a_name_that_nobody_knows_is_a_wrong_setting(chosen: Settings) -> None:
@@ -62,6 +93,14 @@ def test_a_missing_field_is_named(provider: str, field: str, chosen: Settings) -
     assert caught.value.reason == f"secret field {provider}.{field}"
 
 
+def test_the_ids_of_a_provisioned_infobip_need_not_be_in_the_secret(chosen: Settings) -> None:
+    provisioned = replace(
+        chosen, infobip_application_id="a-provisioned-one", infobip_message_id="its-message"
+    )
+    held = {"apiKey": INFOBIP["apiKey"], "baseUrl": INFOBIP["baseUrl"]}
+    assert isinstance(providers.build("infobip", held, provisioned), Infobip)
+
+
 def test_a_sinch_secret_that_is_not_base64_is_refused_where_requests_are_signed(chosen: Settings) -> None:
     malformed = {**SINCH, "applicationSecret": "not-base64!"}
     with pytest.raises(Misconfigured):
@@ -76,16 +115,21 @@ def test_an_unknown_way_to_authorize_at_sinch_is_a_wrong_setting(chosen: Setting
 
 
 def test_importing_the_providers_loads_no_http_client_and_no_adapter() -> None:
-    unwanted = {"requests", "urllib3", "sms_otp.providers.infobip", "sms_otp.providers.sinch"}
+    unwanted = {
+        "boto3",
+        "requests",
+        "urllib3",
+        *(f"sms_otp.providers.{name}" for name in CREDENTIALS),
+    }
     loaded = loaded_after("import sms_otp.providers, sms_otp.providers.base")
     assert "sms_otp.providers.base" in loaded
     assert not unwanted & loaded
 
 
 def test_importing_an_adapter_loads_no_http_client() -> None:
-    loaded = loaded_after("import sms_otp.providers.infobip, sms_otp.providers.sinch")
+    loaded = loaded_after("import " + ", ".join(f"sms_otp.providers.{name}" for name in CREDENTIALS))
     assert "sms_otp.providers.transport" in loaded
-    assert not {"requests", "urllib3"} & loaded
+    assert not {"boto3", "requests", "urllib3"} & loaded
 
 
 def loaded_after(statement: str) -> set[str]:

@@ -132,11 +132,14 @@ def test_a_sandbox_is_on_this_machine(url: str, allowed: bool, settings: Setting
     if allowed:
         assert hosts.infobip_url("https://api.infobip.com", chosen) == f"{url}/infobip"
         assert hosts.sinch_url(chosen) == f"{url}/sinch"
+        assert hosts.aws_url(chosen) == f"{url}/aws"
         return
     with pytest.raises(Misconfigured, match=r"^infobip: environment variable PROVIDER_SANDBOX_URL$"):
         hosts.infobip_url("https://api.infobip.com", chosen)
     with pytest.raises(Misconfigured, match=r"^sinch: environment variable PROVIDER_SANDBOX_URL$"):
         hosts.sinch_url(chosen)
+    with pytest.raises(Misconfigured, match=r"^aws: environment variable PROVIDER_SANDBOX_URL$"):
+        hosts.aws_url(chosen)
 
 
 @pytest.mark.parametrize("stage", ["prod", "dev", "Local", "local ", ""])
@@ -151,6 +154,7 @@ def test_only_a_local_stack_takes_a_sandbox(stage: str, settings: Settings) -> N
 def test_a_local_stack_without_a_sandbox_speaks_to_the_real_providers(settings: Settings) -> None:
     chosen = local(settings, "")
     assert hosts.sinch_url(chosen) == "https://verification.api.sinch.com"
+    assert hosts.aws_url(chosen) is None
     assert hosts.infobip_url("https://api.infobip.com", chosen) == "https://api.infobip.com"
     with pytest.raises(Misconfigured):
         hosts.infobip_url("http://127.0.0.1:4600/infobip", chosen)

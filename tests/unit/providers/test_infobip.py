@@ -18,10 +18,11 @@ from sms_otp.providers.base import (
 )
 from sms_otp.providers.infobip import Infobip
 from sms_otp.providers.transport import Answer, NoAnswer, NotSent, TransportError
-from tests.unit.providers.scripted import DEADLINE, PHONE, Asked, ScriptedTransport, answer, outcome
+from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Asked, ScriptedTransport, answer, outcome
 
 BASE_URL = "https://abc123.api.infobip.com"
 CREDENTIALS = {"apiKey": "the-key", "applicationId": "the-application", "messageId": "the-message"}
+MESSAGE_IDS = {"de": "the-german-message", "pt_br": "the-brazilian-message"}
 PIN_ID = "9C817C6F8AF3D48F9FE553282AFA2B67"
 
 SENT = {
@@ -45,12 +46,12 @@ def service_exception(message_id: str, **more: object) -> dict[str, object]:
 
 
 def infobip(transport: ScriptedTransport, *, number_lookup: bool = False) -> Infobip:
-    return Infobip(BASE_URL, CREDENTIALS, transport, number_lookup=number_lookup)
+    return Infobip(BASE_URL, CREDENTIALS, transport, message_ids=MESSAGE_IDS, number_lookup=number_lookup)
 
 
 def send(given: Answer | TransportError, channel: Channel = Channel.SMS) -> Sent:
     return infobip(ScriptedTransport(given)).send(
-        PHONE, channel=channel, locale=None, reference="our-reference", deadline=DEADLINE
+        PHONE, channel=channel, locale=None, reference="our-reference", life=LIFE, deadline=DEADLINE
     )
 
 
@@ -61,10 +62,32 @@ def check(given: Answer | TransportError, ref: str = PIN_ID) -> Check:
 def asked_by_send(channel: Channel, *, number_lookup: bool = False) -> Asked:
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport, number_lookup=number_lookup).send(
-        PHONE, channel=channel, locale="sv-SE", reference="our-reference", deadline=DEADLINE
+        PHONE, channel=channel, locale="sv-SE", reference="our-reference", life=LIFE, deadline=DEADLINE
     )
     (asked,) = transport.asked
     return asked
+
+
+@pytest.mark.parametrize(
+    ("locale", "message_id"),
+    [
+        (None, "the-message"),
+        ("de", "the-german-message"),
+        ("de-AT", "the-german-message"),
+        ("pt-BR", "the-brazilian-message"),
+        ("PT-br", "the-brazilian-message"),
+        ("pt", "the-message"),
+        ("sv-SE", "the-message"),
+    ],
+)
+def test_a_code_is_sent_in_the_text_of_its_locale_or_else_in_the_default(
+    locale: str | None, message_id: str
+) -> None:
+    transport = ScriptedTransport(answer(200, SENT))
+    infobip(transport).send(
+        PHONE, channel=Channel.SMS, locale=locale, reference="our-reference", life=LIFE, deadline=DEADLINE
+    )
+    assert transport.asked[0].json["messageId"] == message_id
 
 
 def test_an_sms_is_asked_for_with_the_api_key_and_the_digits_of_the_number() -> None:
@@ -138,6 +161,10 @@ SEND_FAILURES: list[tuple[str, Answer | TransportError, type[ProviderError]]] = 
     ),
     ("unreachable, yet said to be sent", answer(200, {**SENT, "ncStatus": "NC_NOT_REACHABLE"}), Refused),
     ("blocked for calls", answer(200, {"pinId": PIN_ID, "callStatus": "REJECTED_DESTINATION"}), Refused),
+    ("no such destination", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DESTINATION"}), Refused),
+    ("on the blocklist", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DESTINATION_BLOCK"}), Refused),
+    ("do not disturb", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DND"}), Refused),
+    ("no route", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_ROUTE_NOT_AVAILABLE"}), Unavailable),
     ("not sent, though reachable", answer(200, NOT_SENT), Unavailable),
     ("not sent, unknown", answer(200, {**NOT_SENT, "ncStatus": "NC_DESTINATION_UNKNOWN"}), Unavailable),
     ("not sent, no lookup", answer(200, {**NOT_SENT, "ncStatus": "NC_NOT_CONFIGURED"}), Unavailable),
@@ -214,6 +241,54 @@ def test_a_send_that_failed_says_what_may_be_done_next(
     given: Answer | TransportError, expected: type[ProviderError]
 ) -> None:
     assert outcome(lambda: send(given)) is expected
+
+
+def resend(given: Answer | TransportError, channel: Channel = Channel.SMS) -> tuple[Sent, Asked]:
+    transport = ScriptedTransport(given)
+    sent = infobip(transport).resend(
+        PIN_ID,
+        PHONE,
+        channel=channel,
+        locale="sv-SE",
+        reference="our-reference",
+        life=LIFE,
+        deadline=DEADLINE,
+    )
+    (asked,) = transport.asked
+    return sent, asked
+
+
+@pytest.mark.parametrize(("channel", "path"), [(Channel.SMS, "resend"), (Channel.VOICE, "resend/voice")])
+def test_the_same_pin_is_sent_again_and_its_delivery_reported(channel: Channel, path: str) -> None:
+    sent, asked = resend(answer(200, {**SENT, "externalMessageId": "another-message"}), channel)
+    assert sent == Sent(PIN_ID, message_id="another-message")
+    assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/2fa/2/pin/{PIN_ID}/{path}")
+    assert asked.headers["Authorization"] == "App the-key"
+    assert asked.json == {"trackDelivery": True}
+    assert asked.deadline is DEADLINE
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "reason"),
+    [
+        (answer(404, service_exception("NOT_FOUND")), Unavailable, "unknown_pin"),
+        (answer(200, {**SENT, "pinId": "ANOTHER"}), Ambiguous, "other_pin_id"),
+        (answer(200, without(SENT, "pinId")), Ambiguous, "no_pin_id"),
+        (answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DND"}), Refused, "unreachable"),
+        (answer(200, NOT_SENT), Unavailable, "not_sent"),
+        (answer(401, service_exception("UNAUTHORIZED")), Misconfigured, "UNAUTHORIZED"),
+        (answer(429, service_exception("TOO_MANY_REQUESTS")), Throttled, "TOO_MANY_REQUESTS"),
+        (answer(500, HTML), Unavailable, "http_500"),
+        (NotSent("connection"), Unavailable, "connection"),
+        (NoAnswer("read_timeout"), Ambiguous, "read_timeout"),
+    ],
+)
+def test_a_resend_that_failed_says_what_may_be_done_next(
+    given: Answer | TransportError, expected: type[ProviderError], reason: str
+) -> None:
+    with pytest.raises(ProviderError) as caught:
+        resend(given)
+    assert (type(caught.value), caught.value.reason) == (expected, reason)
 
 
 CHECKS: list[tuple[str, Answer | TransportError, object]] = [

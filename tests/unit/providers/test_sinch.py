@@ -18,7 +18,7 @@ from sms_otp.providers.base import (
 )
 from sms_otp.providers.sinch import Sinch
 from sms_otp.providers.transport import Answer, NoAnswer, NotSent, TransportError
-from tests.unit.providers.scripted import DEADLINE, PHONE, Asked, ScriptedTransport, answer, outcome
+from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Asked, ScriptedTransport, answer, outcome
 
 BASE_URL = "https://verification.api.sinch.com"
 KEY = "the-key"
@@ -34,12 +34,12 @@ HTML = b"<!doctype html><title>Welcome</title>"
 
 
 def provider(transport: ScriptedTransport, base_url: str = BASE_URL) -> Sinch:
-    return Sinch(base_url, sinch.signed(KEY, SECRET, lambda: NOW), transport, code_life_seconds=300)
+    return Sinch(base_url, sinch.signed(KEY, SECRET, lambda: NOW), transport)
 
 
 def send(given: Answer | TransportError) -> Sent:
     return provider(ScriptedTransport(given)).send(
-        PHONE, channel=Channel.SMS, locale=None, reference="our-reference", deadline=DEADLINE
+        PHONE, channel=Channel.SMS, locale=None, reference="our-reference", life=LIFE, deadline=DEADLINE
     )
 
 
@@ -50,7 +50,7 @@ def check(given: Answer | TransportError) -> Check:
 def asked_by_send(channel: Channel, locale: str | None) -> Asked:
     transport = ScriptedTransport(answer(200, STARTED))
     provider(transport).send(
-        PHONE, channel=channel, locale=locale, reference="our-reference", deadline=DEADLINE
+        PHONE, channel=channel, locale=locale, reference="our-reference", life=LIFE, deadline=DEADLINE
     )
     (asked,) = transport.asked
     return asked
@@ -234,7 +234,7 @@ def test_the_signed_path_is_that_of_the_real_url_and_decoded() -> None:
 
 def test_basic_credentials_use_the_secret_as_it_is_shown() -> None:
     transport = ScriptedTransport(answer(200, SUCCESSFUL))
-    Sinch(BASE_URL, sinch.basic("key", "c2VjcmV0"), transport, code_life_seconds=300).check(
+    Sinch(BASE_URL, sinch.basic("key", "c2VjcmV0"), transport).check(
         REF, "123456", channel=Channel.SMS, deadline=DEADLINE
     )
     headers = transport.asked[0].headers
@@ -245,8 +245,8 @@ def test_basic_credentials_use_the_secret_as_it_is_shown() -> None:
 @pytest.mark.parametrize(("seconds", "expiry"), [(60, "00:01:00"), (599, "00:09:59"), (3661, "01:01:01")])
 def test_a_codes_life_is_spelled_in_hours_minutes_and_seconds(seconds: int, expiry: str) -> None:
     transport = ScriptedTransport(answer(200, STARTED))
-    Sinch(BASE_URL, sinch.basic("key", "secret"), transport, code_life_seconds=seconds).send(
-        PHONE, channel=Channel.SMS, locale=None, reference="our-reference", deadline=DEADLINE
+    provider(transport).send(
+        PHONE, channel=Channel.SMS, locale=None, reference="ours", life=seconds, deadline=DEADLINE
     )
     assert transport.asked[0].json["smsOptions"]["expiry"] == expiry
 
@@ -307,6 +307,100 @@ def test_a_start_that_failed_says_what_may_be_done_next(
     given: Answer | TransportError, expected: type[ProviderError]
 ) -> None:
     assert outcome(lambda: send(given)) is expected
+
+
+PENDING = {"id": REF, "method": "sms", "status": "PENDING", "reference": "our-reference"}
+
+LOST: list[Answer | TransportError] = [
+    NoAnswer("read_timeout"),
+    answer(504, HTML),
+    answer(200, HTML),
+    answer(200, {"method": "sms"}),
+    answer(409, error(40900)),
+    answer(409, HTML),
+]
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_a_start_whose_outcome_is_unknown_is_looked_up_once_by_our_reference(
+    lost: Answer | TransportError,
+) -> None:
+    transport = ScriptedTransport(lost, answer(200, PENDING))
+    sent = provider(transport).send(
+        PHONE, channel=Channel.SMS, locale="sv-SE", reference="our-reference", life=LIFE, deadline=DEADLINE
+    )
+    assert sent == Sent(REF)
+    start, lookup = transport.asked
+    assert start.method == "POST"
+    assert (lookup.method, lookup.body, lookup.deadline) == ("GET", b"", DEADLINE)
+    assert lookup.url == f"{BASE_URL}/verification/v1/verifications/reference/our-reference"
+    assert "Content-Type" not in lookup.headers
+    signature = sinch.signature_of(
+        sinch.decoded_secret(SECRET),
+        "GET",
+        "/verification/v1/verifications/reference/our-reference",
+        b"",
+        "",
+        "2024-06-06T09:08:41Z",
+    )
+    assert lookup.headers["Authorization"] == f"Application the-key:{signature}"
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        answer(404, error(40400)),
+        answer(500, error(50000)),
+        answer(401, error(40102)),
+        answer(200, HTML),
+        answer(200, {}),
+        answer(200, {**PENDING, "id": ""}),
+        answer(200, {**PENDING, "id": 7}),
+        answer(200, {**PENDING, "reference": "another"}),
+        answer(200, {**PENDING, "status": "DENIED", "reason": "Fraud"}),
+        answer(200, {**PENDING, "status": "ABORTED"}),
+        answer(200, {**PENDING, "status": "SUCCESSFUL"}),
+        answer(404, PENDING),
+        NotSent("deadline"),
+        NoAnswer("read_timeout"),
+    ],
+)
+def test_a_start_that_is_not_found_stays_unknown_and_is_not_repeated(found: Answer | TransportError) -> None:
+    transport = ScriptedTransport(NoAnswer("truncated"), found)
+    with pytest.raises(Ambiguous) as caught:
+        provider(transport).send(
+            PHONE, channel=Channel.SMS, locale=None, reference="our-reference", life=LIFE, deadline=DEADLINE
+        )
+    assert caught.value.reason == "truncated"
+    assert [asked.method for asked in transport.asked] == ["POST", "GET"]
+
+
+@pytest.mark.parametrize("failed", [answer(500, error(50000)), answer(429), NotSent("connection")])
+def test_a_start_that_certainly_failed_is_not_looked_up(failed: Answer | TransportError) -> None:
+    transport = ScriptedTransport(failed)
+    outcome(
+        lambda: provider(transport).send(
+            PHONE, channel=Channel.SMS, locale=None, reference="our-reference", life=LIFE, deadline=DEADLINE
+        )
+    )
+    assert [asked.method for asked in transport.asked] == ["POST"]
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+def test_sending_again_is_a_new_start(channel: Channel) -> None:
+    transport = ScriptedTransport(answer(200, STARTED))
+    sent = provider(transport).resend(
+        "an-older-id",
+        PHONE,
+        channel=channel,
+        locale="fr-FR",
+        reference="our-reference",
+        life=LIFE,
+        deadline=DEADLINE,
+    )
+    assert sent == Sent(REF)
+    (asked,) = transport.asked
+    assert asked == asked_by_send(channel, "fr-FR")
 
 
 CHECKS: list[tuple[str, Answer | TransportError, object]] = [

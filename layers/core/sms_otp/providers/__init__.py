@@ -32,16 +32,31 @@ def build(name: str, credentials: Mapping[str, object], settings: Settings) -> P
 def _infobip(credentials: Mapping[str, object], settings: Settings) -> Provider:
     from sms_otp.providers.infobip import Infobip
 
-    fields = _fields("infobip", credentials, ("apiKey", "baseUrl", "applicationId", "messageId"))
-    base_url = hosts.infobip_url(fields["baseUrl"], settings)
-    return Infobip(base_url, fields, _transport(), number_lookup=settings.infobip_number_lookup)
+    ids = _infobip_ids(settings)
+    needed = tuple(name for name in ("apiKey", "baseUrl", "applicationId", "messageId") if name not in ids)
+    held = {**fields("infobip", credentials, needed), **ids}
+    base_url = hosts.infobip_url(held["baseUrl"], settings)
+    return Infobip(
+        base_url,
+        held,
+        _transport(),
+        message_ids=settings.infobip_message_ids,
+        number_lookup=settings.infobip_number_lookup,
+    )
+
+
+def _infobip_ids(settings: Settings) -> Mapping[str, str]:
+    """Where the deployment provisioned Infobip it knows the ids, and takes none from the secret."""
+    if not settings.infobip_application_id:
+        return {}
+    return {"applicationId": settings.infobip_application_id, "messageId": settings.infobip_message_id}
 
 
 def _sinch(credentials: Mapping[str, object], settings: Settings) -> Provider:
     from sms_otp.providers.sinch import Sinch, basic, signed
 
-    fields = _fields("sinch", credentials, ("applicationKey", "applicationSecret"))
-    key, secret = fields["applicationKey"], fields["applicationSecret"]
+    held = fields("sinch", credentials, ("applicationKey", "applicationSecret"))
+    key, secret = held["applicationKey"], held["applicationSecret"]
     if settings.sinch_auth == "application":
         authorize = signed(key, secret, time.time)
     elif settings.sinch_auth == "basic":
@@ -54,7 +69,7 @@ def _sinch(credentials: Mapping[str, object], settings: Settings) -> Provider:
 def _aws(credentials: Mapping[str, object], settings: Settings) -> Provider:
     from sms_otp.providers.aws import Aws
 
-    _fields("aws", credentials, ("codeKey", "originationIdentity"))
+    fields("aws", credentials, ("codeKey", "originationIdentity"))
     # The rest may hold blanks, for some of it is text; `secrets.Vault` lets through nothing but strings.
     held = {name: value for name, value in credentials.items() if isinstance(value, str)}
     return Aws(held, _end_user_messaging(hosts.aws_url(settings)), code_length=settings.code_length)
@@ -99,8 +114,8 @@ def _end_user_messaging(endpoint_url: str | None) -> "Client":
     return client
 
 
-def _fields(provider: str, credentials: Mapping[str, object], names: tuple[str, ...]) -> dict[str, str]:
-    """The named fields, each of them visible ASCII."""
+def fields(provider: str, credentials: Mapping[str, object], names: tuple[str, ...]) -> dict[str, str]:
+    """The named fields, each of them visible ASCII. Raises `ServiceMisconfigured`, naming the one at fault."""
     values: dict[str, str] = {}
     for name in names:
         value = credentials.get(name)

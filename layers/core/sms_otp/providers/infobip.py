@@ -43,13 +43,22 @@ _ERROR_CODE = re.compile(r"[A-Z_]{1,40}|E[0-9]{3}")
 
 
 class Infobip:
-    """`credentials` are the secret's `apiKey`, `applicationId` and `messageId`; `base_url` is checked."""
+    """`credentials` are `apiKey`, `applicationId` and `messageId`; `base_url` is checked.
+
+    `message_ids` are message templates by language, in Infobip's names; `messageId` is for every other.
+    """
 
     name: ClassVar[str] = "infobip"
     channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS, Channel.VOICE})
 
     def __init__(
-        self, base_url: str, credentials: Mapping[str, str], transport: Transport, *, number_lookup: bool
+        self,
+        base_url: str,
+        credentials: Mapping[str, str],
+        transport: Transport,
+        *,
+        message_ids: Mapping[str, str],
+        number_lookup: bool,
     ) -> None:
         self._base_url = base_url
         self._headers = {
@@ -57,10 +66,9 @@ class Infobip:
             "Authorization": f"App {credentials['apiKey']}",
             "Content-Type": "application/json",
         }
-        self._template = {
-            "applicationId": credentials["applicationId"],
-            "messageId": credentials["messageId"],
-        }
+        self._application_id = credentials["applicationId"]
+        self._message_id = credentials["messageId"]
+        self._message_ids = message_ids
         self._transport = transport
         lookup = "true" if number_lookup else "false"
         self._send_paths = {Channel.SMS: f"/2fa/2/pin?ncNeeded={lookup}", Channel.VOICE: "/2fa/2/pin/voice"}
@@ -71,13 +79,18 @@ class Infobip:
         to: PhoneNumber,
         *,
         channel: Channel,
-        locale: str | None,  # noqa: ARG002 - of the port; the message template has the language here
+        locale: str | None,
         reference: str,  # noqa: ARG002 - of the port; Infobip knows no idempotency
         life: int,  # noqa: ARG002 - of the port; `pinTimeToLive` is the application's here
         deadline: Deadline,
     ) -> Sent:
         """`POST /2fa/2/pin` or `/2fa/2/pin/voice`. Raises a `ProviderError`."""
-        body = {**self._template, "to": to.digits, "trackDelivery": True}
+        body = {
+            "applicationId": self._application_id,
+            "messageId": self._template(locale),
+            "to": to.digits,
+            "trackDelivery": True,
+        }
         answer = self._ask(self._send_paths[channel], body, deadline)
         if not answer.ok:
             raise self._failure(answer, Refused if _is_about_number(answer) else None)
@@ -89,7 +102,7 @@ class Infobip:
         to: PhoneNumber,  # noqa: ARG002 - of the port; Infobip knows whose pinId it is
         *,
         channel: Channel,
-        locale: str | None,  # noqa: ARG002 - as in `send`
+        locale: str | None,  # noqa: ARG002 - of the port; it is the same text again
         reference: str,  # noqa: ARG002 - as in `send`
         life: int,  # noqa: ARG002 - as in `send`
         deadline: Deadline,
@@ -122,6 +135,14 @@ class Infobip:
         if not answer.ok:
             raise self._failure(answer)
         return self._verdict(ref, outcomes.content(self.name, answer))
+
+    def _template(self, locale: str | None) -> str:
+        """For `pt-BR` that of `pt_br`, else of `pt`, else the one for every other language."""
+        words = (locale or "").lower().split("-")
+        for count in range(len(words), 0, -1):
+            if found := self._message_ids.get("_".join(words[:count])):
+                return found
+        return self._message_id
 
     def _sent(self, content: dict[str, Any]) -> Sent:
         """A 200 may still say that nothing was sent."""

@@ -1,0 +1,231 @@
+"""Infobip's endpoints for 2FA applications and message templates. Nothing can be deleted, as at Infobip.
+
+The call log tells them apart: `provision-read`, `provision-create` and `provision-update`.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from local.sandbox.credentials import INFOBIP_PATH
+from local.sandbox.gateway import Act, Operation, Refusal
+from local.sandbox.infobip_application import Application, LiveApplication
+from local.sandbox.infobip_errors import error, forbidden, invalid
+from local.sandbox.json_body import json_object
+from local.sandbox.times import Clock
+
+_APPLICATIONS = f"{INFOBIP_PATH}/2fa/2/applications"
+_APPLICATION = f"{_APPLICATIONS}/{{application_id}}"
+_MESSAGES = f"{_APPLICATION}/messages"
+_MESSAGE = f"{_MESSAGES}/{{message_id}}"
+
+DEFAULTS: dict[str, Any] = {
+    "pinAttempts": 10,
+    "allowMultiplePinVerifications": True,
+    "pinTimeToLive": "15m",
+    "verifyPinLimit": "1/3s",
+    "sendPinPerApplicationLimit": "10000/1d",
+    "sendPinPerPhoneNumberLimit": "3/1d",
+}
+"""What Infobip sets where a request does not."""
+
+_DURATION = re.compile(r"[0-9]*(ms|s|m|h|d)")
+_LIMIT = re.compile(r"[0-9]+/[0-9]*(ms|s|m|h|d)")
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "pinAttempts": lambda value: type(value) is int and value > 0,
+    "allowMultiplePinVerifications": lambda value: isinstance(value, bool),
+    "pinTimeToLive": lambda value: isinstance(value, str) and bool(_DURATION.fullmatch(value)),
+    **dict.fromkeys(
+        ("verifyPinLimit", "sendPinPerApplicationLimit", "sendPinPerPhoneNumberLimit"),
+        lambda value: isinstance(value, str) and bool(_LIMIT.fullmatch(value)),
+    ),
+}
+_PIN_TYPES = ("NUMERIC", "ALPHA", "HEX", "ALPHANUMERIC")
+
+
+class Provisioning:
+    """The applications as they were written; `live` is told of each, and so sends with it.
+
+    Those that are live from the beginning are listed with what they are made of.
+    """
+
+    def __init__(
+        self,
+        live: MutableMapping[str, LiveApplication],
+        clock: Clock,
+        authorize: Callable[[Request], None],
+    ) -> None:
+        self._live = live
+        self._clock = clock
+        self._authorize = authorize
+        self._written = {known: _described(known, each.application) for known, each in live.items()}
+        self._messages = {known: dict(_templates(known, each.application)) for known, each in live.items()}
+
+    def operations(self) -> Sequence[Operation]:
+        """All but the statistics, which are not about how an application is set up."""
+        return (
+            self._operation("GET", _APPLICATIONS, "read", self._list_applications),
+            self._operation("POST", _APPLICATIONS, "create", self._create_application),
+            self._operation("GET", _APPLICATION, "read", self._read_application),
+            self._operation("PUT", _APPLICATION, "update", self._update_application),
+            self._operation("GET", _MESSAGES, "read", self._list_messages),
+            self._operation("POST", _MESSAGES, "create", self._create_message),
+            self._operation("GET", _MESSAGE, "read", self._read_message),
+            self._operation("PUT", _MESSAGE, "update", self._update_message),
+        )
+
+    def _operation(self, method: str, path: str, kind: str, act: Act) -> Operation:
+        def authorized(request: Request, body: bytes) -> Response:
+            self._authorize(request)
+            return act(request, body)
+
+        return Operation(method, path, f"provision-{kind}", authorized, _no_number, forbidden)
+
+    def _list_applications(self, _request: Request, _body: bytes) -> Response:
+        return JSONResponse(list(self._written.values()))
+
+    def _create_application(self, _request: Request, body: bytes) -> Response:
+        application_id = secrets.token_hex(16).upper()
+        self._messages[application_id] = {}
+        self._write_application(application_id, _checked_application(body, {"configuration": DEFAULTS}))
+        return JSONResponse(self._written[application_id], status_code=201)
+
+    def _read_application(self, request: Request, _body: bytes) -> Response:
+        return JSONResponse(self._application(request))
+
+    def _update_application(self, request: Request, body: bytes) -> Response:
+        known = self._application(request)
+        self._write_application(known["applicationId"], _checked_application(body, known))
+        return JSONResponse(self._written[known["applicationId"]])
+
+    def _write_application(self, application_id: str, content: dict[str, Any]) -> None:
+        self._written[application_id] = {"applicationId": application_id, **content}
+        self._go_live(application_id)
+
+    def _list_messages(self, request: Request, _body: bytes) -> Response:
+        return JSONResponse(list(self._messages[self._application(request)["applicationId"]].values()))
+
+    def _create_message(self, request: Request, body: bytes) -> Response:
+        """200, not 201: so it is documented."""
+        application_id = self._application(request)["applicationId"]
+        message_id = secrets.token_hex(16).upper()
+        return self._write_message(application_id, message_id, _checked_message(body, {}))
+
+    def _read_message(self, request: Request, _body: bytes) -> Response:
+        return JSONResponse(self._message(request))
+
+    def _update_message(self, request: Request, body: bytes) -> Response:
+        known = self._message(request)
+        content = _checked_message(body, known)
+        return self._write_message(known["applicationId"], known["messageId"], content)
+
+    def _write_message(self, application_id: str, message_id: str, content: dict[str, Any]) -> Response:
+        ids = {"messageId": message_id, "applicationId": application_id, "pinPlaceholder": "{{pin}}"}
+        self._messages[application_id][message_id] = {**content, **ids}
+        self._go_live(application_id)
+        return JSONResponse(self._messages[application_id][message_id])
+
+    def _go_live(self, application_id: str) -> None:
+        chosen = self._written[application_id]["configuration"]
+        texts = {
+            known: message["messageText"] for known, message in self._messages[application_id].items()
+        }
+        application = Application(
+            templates=texts,
+            pin_attempts=chosen["pinAttempts"],
+            pin_time_to_live=chosen["pinTimeToLive"],
+            allow_multiple_pin_verifications=chosen["allowMultiplePinVerifications"],
+            verify_pin_limit=chosen["verifyPinLimit"],
+            send_pin_per_phone_number_limit=chosen["sendPinPerPhoneNumberLimit"],
+        )
+        self._live[application_id] = LiveApplication(application, self._clock)
+
+    def _application(self, request: Request) -> dict[str, Any]:
+        return _known(self._written, request.path_params["application_id"])
+
+    def _message(self, request: Request) -> dict[str, Any]:
+        held = self._messages[self._application(request)["applicationId"]]
+        return _known(held, request.path_params["message_id"])
+
+
+def _known(held: dict[str, dict[str, Any]], key: str) -> dict[str, Any]:
+    if key not in held:
+        raise Refusal(error(404))
+    return held[key]
+
+
+def _checked_application(body: bytes, before: dict[str, Any]) -> dict[str, Any]:
+    sent = _object(body)
+    if not isinstance(sent.get("name"), str) or not sent["name"]:
+        raise invalid("name", "must not be blank")
+    configuration = sent.get("configuration", {})
+    if not isinstance(configuration, dict):
+        raise invalid("configuration", "must be an object")
+    for name, value in configuration.items():
+        if name in _KINDS and not _KINDS[name](value):
+            raise invalid(f"configuration.{name}", f"{json.dumps(value)} is not allowed")
+    return {
+        "name": sent["name"],
+        "enabled": sent.get("enabled", True),
+        "configuration": {**before["configuration"], **configuration},
+    }
+
+
+def _checked_message(body: bytes, before: dict[str, Any]) -> dict[str, Any]:
+    message = {**before, **_object(body)}
+    if message.get("pinType") not in _PIN_TYPES:
+        raise invalid("pinType", f"must be one of {', '.join(_PIN_TYPES)}")
+    text = message.get("messageText")
+    if not isinstance(text, str) or "{{pin}}" not in text:
+        raise invalid("messageText", "must contain {{pin}}")
+    if "pinLength" in message and type(message["pinLength"]) is not int:
+        raise invalid("pinLength", "must be a number")
+    return message
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    parsed = json_object(body)
+    if parsed is None:
+        raise Refusal(error(400))
+    return parsed
+
+
+def _described(application_id: str, application: Application) -> dict[str, Any]:
+    return {
+        "applicationId": application_id,
+        "name": application_id,
+        "enabled": True,
+        "configuration": {
+            **DEFAULTS,
+            "pinAttempts": application.pin_attempts,
+            "allowMultiplePinVerifications": application.allow_multiple_pin_verifications,
+            "pinTimeToLive": application.pin_time_to_live,
+            "verifyPinLimit": application.verify_pin_limit,
+            "sendPinPerPhoneNumberLimit": application.send_pin_per_phone_number_limit,
+        },
+    }
+
+
+def _templates(application_id: str, application: Application) -> Iterator[tuple[str, dict[str, Any]]]:
+    for message_id, text in application.templates.items():
+        yield (
+            message_id,
+            {
+                "messageId": message_id,
+                "applicationId": application_id,
+                "pinPlaceholder": "{{pin}}",
+                "messageText": text,
+                "pinType": "NUMERIC",
+                "pinLength": 6,
+                "language": "en",
+            },
+        )
+
+
+def _no_number(_request: Request, _body: bytes) -> None:
+    """Such a call is about no number."""

@@ -21,13 +21,16 @@ SANDBOX_PORT ?= 4600
 PROVIDERS ?=
 PARAMETERS ?=
 
+# of `make provision-check`: a deployed stack's name; the local stack where it is empty
+STACK ?=
+
 # of `make sam-local-*`
 FUNCTION ?= RequestOtpFunction
 EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock build deploy sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run test lint lock build deploy outage provision-check sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -60,6 +63,12 @@ build: .venv/.run ## Build the template for deployment into .aws-sam
 
 deploy: build ## Deploy to your AWS account, asking for each parameter; ENV=prod for samconfig.toml's [prod]
 	$(BIN)/sam deploy --guided --config-env $(ENV)
+
+outage: .venv/.dev ## Print who gets a code during a provider's outage, in virtual time
+	@PYTHONPATH=layers/core $(BIN)/python -m bench.outage
+
+provision-check: .venv/.run ## Compare what stands at Infobip with a stack's parameters, print what is weaker; STACK=…
+	@PYTHONPATH=layers/core $(BIN)/python -m local.provision_check --stack "$(STACK)"
 
 sam-local-invoke: .venv/.run ## Run one function in a container on `make run HOST=docker`; FUNCTION=… EVENT=…
 	@exec $(BIN)/python -m local.containers invoke "$(FUNCTION)" "$(EVENT)"

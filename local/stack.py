@@ -210,7 +210,21 @@ class LocalStack:
             "DOCKER_HOST": f"unix://{LOCAL / 'no-docker'}",
         }
 
+    def deploy_again(self, parameters: Mapping[str, str]) -> None:
+        """The same template, with these parameters over the ones before. Raises `LocalStackError`."""
+        _require_known(parameters)
+        self._parameters |= parameters
+        self._deploy_template()
+
     def _deploy(self) -> None:
+        self._deploy_template()
+        self.client("secretsmanager").put_secret_value(
+            SecretId=self.outputs["ProviderSecretArn"], SecretString=json.dumps(credentials(self.sandbox_url))
+        )
+        self.api_key = self._api_key(self.outputs["ApiKeyId"])
+        self.second_api_key = self._api_key(self._second_tenant())
+
+    def _deploy_template(self) -> None:
         command = [
             *sam("deploy", "--template-file", str(self._deployed / "template.yaml")),
             *("--parameter-overrides", *(f"{name}={value}" for name, value in self._parameters.items())),
@@ -220,11 +234,6 @@ class LocalStack:
             deployment.finish(DEPLOY_SECONDS)
         described = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-        self.client("secretsmanager").put_secret_value(
-            SecretId=self.outputs["ProviderSecretArn"], SecretString=json.dumps(credentials(self.sandbox_url))
-        )
-        self.api_key = self._api_key(self.outputs["ApiKeyId"])
-        self.second_api_key = self._api_key(self._second_tenant())
 
     def _api_key(self, key_id: str) -> str:
         return str(self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"])

@@ -14,11 +14,5 @@ def lambda_handler(event: custom_resource.Event, _context: Any) -> None:
 
 def _provision(parameters: Mapping[str, str]) -> Mapping[str, str]:
     wanted = provisioning.wanted_from(parameters)
-    account = provisioning.open_account(wiring.vault().credentials("infobip"), settings())
-    made = provisioning.provision(account, wanted)
-    default, *_ = made.message_ids.values()
-    return {
-        "ApplicationId": made.application_id,
-        "MessageId": default,
-        "MessageIds": ",".join(f"{language}={held}" for language, held in made.message_ids.items()),
-    }
+    account = provisioning.open_account(wiring.credentials("infobip"), settings())
+    return provisioning.provision(account, wanted).attributes

@@ -55,7 +55,7 @@ class Aws:
 
     def operations(self) -> Sequence[Operation]:
         """The one endpoint; which operation is meant is in a header."""
-        return (Operation("POST", f"{AWS_PATH}/", "send", self._send, _number, _opted_out),)
+        return (Operation("POST", AWS_PATH, "send", self._send, _number, _opted_out),)
 
     def fault_names(self, operation: str, number: str | None) -> Sequence[str]:
         """A message while an earlier one may still be used is what resending comes to here."""

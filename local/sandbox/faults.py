@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 PROVIDERS = ("infobip", "sinch", "aws")
-OPERATIONS = ("send", "resend", "check", "status", "provision")
+OPERATIONS = ("send", "resend", "check", "status", "provision", "provision-create")
 FAULTS = ("timeout", "drip", "lost", "refused", "401", "429", "500", "502", "html", "redirect")
 
 MOST_TIMES = 1_000_000

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from local.sandbox.credentials import INFOBIP_PATH
-from local.sandbox.gateway import Act, Operation, Refusal
+from local.sandbox.gateway import Operation, Refusal
 from local.sandbox.infobip_application import Application, LiveApplication
 from local.sandbox.infobip_errors import error, forbidden, invalid
 from local.sandbox.json_body import json_object
@@ -48,6 +48,9 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
 _PIN_TYPES = ("NUMERIC", "ALPHA", "HEX", "ALPHANUMERIC")
 
 
+_Act = Callable[[Request, bytes], Response]
+
+
 class Provisioning:
     """The applications as they were written; `live` is told of each, and so sends with it.
 
@@ -79,7 +82,7 @@ class Provisioning:
             self._operation("PUT", _MESSAGE, "update", self._update_message),
         )
 
-    def _operation(self, method: str, path: str, kind: str, act: Act) -> Operation:
+    def _operation(self, method: str, path: str, kind: str, act: _Act) -> Operation:
         def authorized(request: Request, body: bytes) -> Response:
             self._authorize(request)
             return act(request, body)
@@ -132,9 +135,7 @@ class Provisioning:
 
     def _go_live(self, application_id: str) -> None:
         chosen = self._written[application_id]["configuration"]
-        texts = {
-            known: message["messageText"] for known, message in self._messages[application_id].items()
-        }
+        texts = {known: message["messageText"] for known, message in self._messages[application_id].items()}
         application = Application(
             templates=texts,
             pin_attempts=chosen["pinAttempts"],

@@ -53,7 +53,7 @@ class Client:
         if provider == "aws":
             text = {"DestinationPhoneNumber": to, "MessageBody": "Your verification code is 012345."}
             origin = {"OriginationIdentity": self.account["aws"]["originationIdentity"]}
-            return self._call("POST", "/aws/", text | origin, timeout)
+            return self._call("POST", "/aws", text | origin, timeout)
         body = {"identity": {"type": "number", "endpoint": to}, "method": "sms"}
         return self._call("POST", "/sinch/verification/v1/verifications", body, timeout)
 

@@ -94,3 +94,15 @@ def test_a_number_alone_finds_its_verification_only_where_the_table_may_be_read(
         assert outcome(backend.post("/verify-otp", guess)) == (500, "INTERNAL_ERROR")
     assert backend.calls("check", number) == []
     assert backend.post("/verify-otp", guess).status_code == 200
+
+
+@pytest.mark.parametrize("action", ["dynamodb:BatchGetItem", "dynamodb:UpdateItem"])
+def test_a_resend_that_may_not_be_reserved_sends_nothing(by_number: LocalStack, action: str) -> None:
+    backend = Backend(by_number, by_number.api_key)
+    number = fresh_number()
+    again = {"verificationId": backend.requested(number)}
+    with without(by_number, "ResendOtpRole", action):
+        assert outcome(backend.post("/resend-otp", again)) == (500, "INTERNAL_ERROR")
+    assert len(backend.inbox(number)) == 1
+    assert backend.post("/resend-otp", again).status_code == 200
+    assert len(backend.inbox(number)) == 2

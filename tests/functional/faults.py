@@ -319,16 +319,18 @@ def deployed_world(
     for name, value in variables.items():
         patch.setenv(name, value)
     world = World(provider, sandbox, aws, variables["TABLE_NAME"], clock)
-    create_table(aws.dynamodb, world.table)
     world.restart()
     world.put_secret("pepper_secret_arn", json.dumps({"pepper": PEPPER}))
     world.put_secret("provider_secret_arn", json.dumps(credentials(sandbox)))
+    create_table(aws.dynamodb, world.table)
     # The two seams: the clock that the wiring hands out, and the transport that the adapters share.
     patch.setattr(wiring, "time", SimpleNamespace(time=clock))
     patch.setattr(providers, "_transport", lambda: world.transport)
     for path in ("inbox", "calls", "faults"):
         requests.delete(f"{sandbox}/{path}", timeout=5)
-    yield world
-    world.heal()
-    aws.dynamodb.delete_table(TableName=world.table)
-    world.restart()
+    try:
+        yield world
+    finally:
+        world.heal()
+        aws.dynamodb.delete_table(TableName=world.table)
+        world.restart()

@@ -94,12 +94,13 @@ class Issued:
     session: str | None
     number: str
     made_at: int
-    code: str
     verification_id: str = ""
-    ref: str | None = None
-    """The provider's handle; None if it gave none."""
+    ref: str = ""
+    """The provider's handle of its newest code."""
+    former_ref: str = ""
     state: str = "pending"
     guesses: int = 0
+    sends: int = 1
 
 
 @dataclass
@@ -152,24 +153,40 @@ class Model:
             self.client_sends.setdefault(client, []).append(now)
         self.day_sends[now // DAY] = self.day_sends.get(now // DAY, 0) + 1
 
-    def guess(self, issued: Issued | None, tenant: str, session: str | None, now: int) -> str | None:
-        """Count a guess. The errorCode with which it never reaches a provider, or None if it does."""
+    def status(self, issued: Issued, now: int) -> str:
+        """As /otp-status names it."""
+        if issued.state != "pending":
+            return issued.state
+        if now >= issued.made_at + self.rules.life:
+            return "expired"
+        return "locked" if issued.guesses >= self.rules.guesses else "pending"
+
+    def no_use(self, issued: Issued | None, tenant: str, session: str | None, now: int) -> str | None:
+        """The errorCode with which neither a guess nor a resend is taken, or None."""
         if issued is None or (issued.tenant, issued.session) != (tenant, session):
             return "VERIFICATION_NOT_FOUND"
-        if issued.state != "pending":
-            return "ALREADY_VERIFIED" if issued.state == "verified" else "VERIFICATION_CANCELLED"
-        if now >= issued.made_at + self.rules.life:
-            return "OTP_EXPIRED"
-        if issued.guesses >= self.rules.guesses:
-            return "TOO_MANY_ATTEMPTS"
+        return {
+            "pending": None,
+            "verified": "ALREADY_VERIFIED",
+            "expired": "OTP_EXPIRED",
+            "locked": "TOO_MANY_ATTEMPTS",
+        }.get(self.status(issued, now), "VERIFICATION_CANCELLED")
+
+    def guess(self, issued: Issued, now: int) -> str | None:
+        """Count a guess. The errorCode with which it never reaches a provider, or None if it does."""
         issued.guesses += 1
-        if self.locked(issued.number, tenant, now):
+        if self.locked(issued.number, issued.tenant, now):
             return "NUMBER_LOCKED"
-        count, _ = self.failures.get((issued.number, tenant), (0, 0))
-        self.failures[issued.number, tenant] = (count + 1, now)
+        count, _ = self.failures.get((issued.number, issued.tenant), (0, 0))
+        self.failures[issued.number, issued.tenant] = (count + 1, now)
         return None
 
-    def succeed(self, issued: Issued) -> None:
-        """The one thing that clears a number's failures."""
+    def succeed(self, issued: Issued, ref: str, now: int) -> str:
+        """What comes of the provider's yes to a handle. The one thing that clears a number's failures."""
+        if issued.state != "pending":
+            return "ALREADY_VERIFIED" if issued.state == "verified" else "VERIFICATION_CANCELLED"
+        if now >= issued.made_at + self.rules.life or ref != issued.ref:
+            return "OTP_EXPIRED"
         issued.state = "verified"
         self.failures.pop((issued.number, issued.tenant), None)
+        return "ok"

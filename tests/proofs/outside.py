@@ -1,15 +1,14 @@
 """What surrounds the service in the state machine: a provider and stores that fail when told to."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from sms_otp.clock import Clock, Deadline
-from sms_otp.items import failures_of, verification_of, verification_pk
+from sms_otp.items import failures_of, verification_of
 from sms_otp.limits import Failures
-from sms_otp.phone import PhoneNumber
 from sms_otp.ports import Store, StoreError
 from sms_otp.providers.base import (
     Ambiguous,
@@ -22,77 +21,94 @@ from sms_otp.providers.base import (
     Throttled,
     Unavailable,
 )
+from sms_otp.providers.router import OnFailure, Order
 from sms_otp.store import DynamoStore
-from sms_otp.verification import State, Verification
+from sms_otp.verification import Verification
 from tests.fakes import MemoryStore
 
+ACTED = "lost after it acted"
 FAULTS: dict[str, type[ProviderError]] = {
     "refused": Refused,
     "throttled": Throttled,
     "unavailable": Unavailable,
     "misconfigured": Misconfigured,
     "lost": Ambiguous,
-    "lost after it acted": Ambiguous,
+    ACTED: Ambiguous,
 }
 CERTAINLY_NOT_SENT = ("throttled", "unavailable", "misconfigured")
 
 
 @dataclass
 class Carrier:
-    """A provider that gives each send a code of its own, and takes each code once."""
+    """A provider that makes, delivers and checks codes, no two of them alike. Behaves as `Router` does."""
 
     clock: Clock
     about_to_send: Callable[[str, str], None]
     """Told number and reference before anything leaves."""
     about_to_check: Callable[[str], None]
+    renews: bool
+    """Whether a resend makes a new code with a new handle, as Sinch does; Infobip sends the same again."""
+    lenient: bool
+    """Whether it takes a right code as often as it comes, as Infobip does unless told otherwise."""
     fault: str | None = None
     """Spoils the next call."""
-    codes: dict[str, str] = field(default_factory=dict)
-    """By handle; without those that were taken."""
+    meanwhile: Callable[[], None] | None = None
+    """What happens while the next guess is checked."""
+    codes: list[str] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+    """The handles whose right code has come."""
     texts: list[tuple[int, str]] = field(default_factory=list)
     """(moment, number) of each message that may have reached a phone."""
     checks: list[tuple[int, str, Check | None]] = field(default_factory=list)
-    """(moment, handle, verdict) of each guess that arrived."""
-    made: int = 0
+    """(moment, handle, verdict) of each guess that arrived; no verdict if none was answered."""
 
-    def next_code(self) -> str:
-        """The code of the next send. No two are alike."""
-        return f"{(self.made * 7919 + 123) % 10**6:06d}"
+    def code_of(self, ref: str) -> str:
+        return self.codes[int(ref.removeprefix("ref-"))]
 
-    def send(
-        self, to: PhoneNumber, *, channel: Channel, locale: str | None, reference: str, deadline: Deadline
-    ) -> tuple[str, Sent]:
+    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
         """As `Router.send`."""
-        del channel, locale, deadline
-        self.about_to_send(to.e164, reference)
-        fault, code = self._take_fault(), self.next_code()
-        if fault is None or fault == "lost after it acted":
-            self.texts.append((int(self.clock()), to.e164))
-        if fault:
-            raise FAULTS[fault]("carrier", fault)
-        self.made += 1
-        ref = f"ref-{self.made}"
-        self.codes[ref] = code
-        return "carrier", Sent(ref)
+        del deadline, on_failure
+        self._deliver(order)
+        self.codes.append(f"{(len(self.codes) * 7919 + 123) % 10**6:06d}")
+        return "carrier", Sent(f"ref-{len(self.codes) - 1}")
+
+    def resend(
+        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+    ) -> tuple[str, Sent]:
+        """As `Router.resend`."""
+        if self.renews:
+            return self.send(order, deadline, on_failure)
+        self._deliver(order)
+        return holder, Sent(ref)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """As `Router.check`."""
         del name, channel, deadline
         self.about_to_check(ref)
-        fault = self._take_fault()
-        verdict = self._verdict(ref, otp) if fault in (None, "lost after it acted") else None
-        self.checks.append((int(self.clock()), ref, verdict if fault is None else None))
-        if fault or verdict is None:
-            raise FAULTS[str(fault)]("carrier", str(fault))
-        return verdict
+        meanwhile, self.meanwhile = self.meanwhile, None
+        fault, said = self._take_fault(), self.verdict(ref, otp)
+        if said is Check.CORRECT and fault in (None, ACTED):
+            self.taken.add(ref)
+        self.checks.append((int(self.clock()), ref, None if fault else said))
+        if meanwhile:
+            meanwhile()
+        if fault:
+            raise FAULTS[fault]("carrier", fault)
+        return said
 
-    def _verdict(self, ref: str, otp: str) -> Check:
-        if ref not in self.codes:
+    def verdict(self, ref: str, otp: str) -> Check:
+        """What it would say now."""
+        if ref in self.taken and not self.lenient:
             return Check.UNKNOWN
-        if otp != self.codes[ref]:
-            return Check.WRONG
-        del self.codes[ref]
-        return Check.CORRECT
+        return Check.CORRECT if otp == self.code_of(ref) else Check.WRONG
+
+    def _deliver(self, order: Order) -> None:
+        self.about_to_send(order.to.e164, order.reference)
+        fault = self._take_fault()
+        if fault in (None, ACTED):
+            self.texts.append((int(self.clock()), order.to.e164))
+        if fault:
+            raise FAULTS[fault]("carrier", fault)
 
     def _take_fault(self) -> str | None:
         fault, self.fault = self.fault, None
@@ -147,8 +163,6 @@ class Shelf(Protocol):
 
     def look(self) -> Seen: ...
 
-    def cancel(self, key: str) -> None: ...
-
 
 class MemoryShelf:
     """See `Shelf`."""
@@ -162,10 +176,6 @@ class MemoryShelf:
 
     def look(self) -> Seen:
         return Seen(self._memory.verifications.values(), self._memory.failures)
-
-    def cancel(self, key: str) -> None:
-        held = self._memory.verifications
-        held[key] = replace(held[key], state=State.CANCELLED)
 
 
 class DynamoShelf:
@@ -192,12 +202,3 @@ class DynamoShelf:
                 number_key, _, tenant = key.partition("#")
                 failures[number_key, tenant] = failures_of(item)
         return Seen(verifications, failures)
-
-    def cancel(self, key: str) -> None:
-        self._client.update_item(
-            TableName=self._table,
-            Key={"pk": {"S": verification_pk(key)}},
-            UpdateExpression="SET #state = :cancelled",
-            ExpressionAttributeNames={"#state": "state"},
-            ExpressionAttributeValues={":cancelled": {"S": State.CANCELLED}},
-        )

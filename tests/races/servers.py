@@ -19,6 +19,7 @@ from local.stack import BIN, LOGS, REGION, START_SECONDS, aws_environment
 from sms_otp import providers
 from sms_otp.config import Settings
 from sms_otp.providers.base import Provider
+from sms_otp.providers.breaker import NoBreaker
 from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.router import Router
 from sms_otp.service import Service
@@ -92,7 +93,7 @@ def build_service(dynamodb: DynamoDBClient, sandbox: str, **parameters: str) -> 
     return Service(
         policy=policy(settings),
         store=DynamoStore(dynamodb, new_table(dynamodb)),
-        providers=Router(settings.provider_order, Vault(sandbox), build, FixedCodes({})),
+        providers=Router(settings.provider_order, {}, Vault(sandbox), build, FixedCodes({}), NoBreaker()),
         pepper=lambda: PEPPER,
         clock=StepClock(),
         tell=lambda *_, **__: None,

@@ -49,6 +49,11 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *own_log("WebhooksLogGroup"),
         *XRAY,
     },
+    "ProvisionInfobipFunction": {
+        ("secretsmanager:GetSecretValue", "ProviderSecret"),
+        *own_log("ProvisionInfobipLogGroup"),
+        *XRAY,
+    },
     "HealthFunction": {*own_log("HealthLogGroup"), *XRAY},
 }
 WITHOUT_RESOURCES = {action for action, _ in XRAY}

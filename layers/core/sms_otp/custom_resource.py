@@ -44,7 +44,7 @@ def answer(event: Event, act: Act, settings: Settings) -> None:
         **outcome,
         # One for ever: another would make CloudFormation delete "the old one".
         "PhysicalResourceId": event["LogicalResourceId"],
-        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},  # type: ignore[literal-required] # three of its names
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
     _put(event["ResponseURL"], json.dumps(told).encode(), settings)
 

@@ -78,6 +78,16 @@ class Provisioned:
     application_id: str
     message_ids: Mapping[str, str]
 
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """For `!GetAtt`, and so for the settings that `config` has of Infobip."""
+        default, *_ = self.message_ids.values()
+        return {
+            "ApplicationId": self.application_id,
+            "MessageId": default,
+            "MessageIds": ",".join(f"{language}={held}" for language, held in self.message_ids.items()),
+        }
+
 
 # ---------------------------------------------------------------- what is wanted
 

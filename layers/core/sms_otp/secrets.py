@@ -2,6 +2,8 @@
 
     provider secret  {"infobip": {"apiKey", "baseUrl", "applicationId", "messageId"},
                       "sinch": {"applicationKey", "applicationSecret"}}
+                     and, for Infobip's delivery reports to be taken, infobip's "webhookSecret" (HMAC)
+                     or "webhookUser" and "webhookPassword" (HTTP Basic)
     pepper secret    {"pepper": "…"}
 
 What is wrong with a secret is told by the name of its field, never by its value.

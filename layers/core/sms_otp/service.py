@@ -202,7 +202,9 @@ class Service:
         try:
             self.store.reserve(reservation)
         except LostRace:
-            raise errors.RateLimited(reason="lost race", retry_after=admitted.resend_after) from None
+            if reservation.claim is None:
+                raise errors.RateLimited(reason="lost race", retry_after=admitted.resend_after) from None
+            return False  # the rival may be this request's own repetition, and has an answer for it then
         except Moved:
             return False
         return True

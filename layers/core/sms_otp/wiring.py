@@ -87,6 +87,11 @@ def webhooks() -> "Webhooks":
     )
 
 
+def credentials(provider: str) -> "Mapping[str, str]":
+    """A provider's, as they are now. Raises `ServiceMisconfigured`."""
+    return _vault(settings()).credentials(provider)
+
+
 def _vault(chosen: Settings) -> Vault:
     return Vault(
         _client("secretsmanager", SECRETS_TIMEOUTS),

@@ -65,7 +65,7 @@ def test_a_message_goes_to_awss_own_host_or_to_the_sandbox_and_once(
     (client,) = made
     host = f"{sandbox}/aws" if sandbox else "https://sms-voice.eu-west-1.amazonaws.com"
     assert client.meta.endpoint_url == host
-    assert client.meta.config.retries == {"total_max_attempts": 1, "mode": "legacy"}
+    assert client.meta.config.retries == {"total_max_attempts": 1, "mode": "standard"}
     assert client.meta.config.proxies == {}
 
 

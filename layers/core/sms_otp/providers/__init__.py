@@ -106,7 +106,7 @@ def _end_user_messaging(endpoint_url: str | None) -> "Client":
     config = Config(  # type: ignore[call-arg] # its types lack ignore_configured_endpoint_urls
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
-        retries={"total_max_attempts": 1},
+        retries={"mode": "standard", "total_max_attempts": 1},
         ignore_configured_endpoint_urls=True,
         proxies={},
     )
@@ -115,7 +115,7 @@ def _end_user_messaging(endpoint_url: str | None) -> "Client":
 
 
 def fields(provider: str, credentials: Mapping[str, object], names: tuple[str, ...]) -> dict[str, str]:
-    """The named fields, each of them visible ASCII. Raises `ServiceMisconfigured`, naming the one at fault."""
+    """The named fields, each of them visible ASCII. Raises `ServiceMisconfigured`, naming what is not."""
     values: dict[str, str] = {}
     for name in names:
         value = credentials.get(name)

@@ -263,9 +263,7 @@ def _refusal(error: ClientError) -> ProviderError:
 
 def _is_about_number(response: Mapping[str, Any]) -> bool:
     """A ValidationException that names the number, and nothing else, is about the number."""
-    fields = response.get("Fields")
-    named = {word(field.get("Name")) for field in fields} if isinstance(fields, list) else set()
-    return named == {"DestinationPhoneNumber"}
+    return {field.get("Name") for field in response.get("Fields", [])} == {"DestinationPhoneNumber"}
 
 
 def _check(credentials: Mapping[str, str]) -> None:

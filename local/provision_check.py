@@ -1,0 +1,90 @@
+"""`make provision-check`: what stands at Infobip, beside what a stack's parameters ask for.
+
+Reads the stack, its provider secret and Infobip, and changes nothing. `STACK=` names a stack in the AWS
+account of this shell; without it the local one is meant. Ends with 1 where anything is missing or weaker.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import boto3
+
+from local.processes import LocalStackError
+from local.stack import LOCAL, StackFile, local_client
+from sms_otp import provisioning
+from sms_otp.config import Settings
+from sms_otp.errors import ServiceMisconfigured
+from sms_otp.providers.base import Misconfigured
+from sms_otp.secrets import Vault
+
+Row = tuple[str, str, str, str, str]
+HEADINGS = ("what", "field", "wanted", "found", "")
+WORSE = ("weaker", "missing")
+
+
+def rows(found: Sequence[provisioning.Found]) -> Iterator[Row]:
+    """One for each difference, or one that says that there is none."""
+    for each in found:
+        if each.body is None:
+            yield (each.name, "", "", "", "missing")
+            continue
+        for differs in each.differences:
+            verdict = "weaker" if differs.weaker else "differs"
+            yield (each.name, differs.field, str(differs.wanted), str(differs.found), verdict)
+        if not each.differences:
+            yield (each.name, "", "", "", "as wanted")
+
+
+def table(lines: Sequence[Row]) -> str:
+    """In columns."""
+    widths = [max(len(line[column]) for line in (HEADINGS, *lines)) for column in range(len(HEADINGS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in (HEADINGS, *lines)
+    )
+
+
+def look(stack: str, client: Any) -> Sequence[provisioning.Found]:
+    """`client` makes a boto3 client of a service. Raises what reading a secret or Infobip can raise."""
+    described = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in described["Parameters"]}
+    settings = _settings(client("lambda"), outputs["RequestOtpFunctionName"])
+    vault = Vault(
+        client("secretsmanager"), settings.provider_secret_arn, settings.pepper_secret_arn, lambda: 0.0
+    )
+    account = provisioning.open_account(vault.credentials("infobip"), settings)
+    return provisioning.look(account, provisioning.wanted_from(parameters))
+
+
+def _settings(functions: Any, name: str) -> Settings:
+    """The deployed ones."""
+    configuration = functions.get_function_configuration(FunctionName=name)
+    variables: Mapping[str, str] = configuration["Environment"]["Variables"]
+    return Settings.from_environment(variables)
+
+
+def main() -> None:
+    """Prints the table, or what kept it from being made."""
+    parser = argparse.ArgumentParser(prog="python -m local.provision_check")
+    parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
+    name = parser.parse_args().stack
+    try:
+        if name:
+            found = look(name, boto3.client)
+        else:
+            stack = StackFile.read(LOCAL / "stack.json")
+            found = look(stack.stackName, lambda service: local_client(service, stack.awsEndpointUrl))
+    except (LocalStackError, provisioning.ProvisioningFailed) as error:
+        sys.exit(f"provision-check: {error}")
+    except (ServiceMisconfigured, Misconfigured) as error:
+        sys.exit(f"provision-check: {error.reason}")
+    lines = list(rows(found))
+    print(table(lines))
+    sys.exit(any(verdict in WORSE for *_, verdict in lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""Infobip set up over real HTTP, as CloudFormation asks for it, and what CloudFormation is told."""
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import pytest
+import requests
+
+from local import provision_check
+from local.sandbox.credentials import credentials
+from local.sandbox.server import running_sandbox
+from sms_otp import custom_resource, provisioning
+from sms_otp.config import Settings
+from tests.template import environment, template
+
+PROPERTIES = {
+    name: str(template()["Parameters"][name]["Default"])
+    for name in template()["Resources"]["InfobipSetup"]["Properties"]
+    if name in template()["Parameters"]
+}
+WRONG_KEY = "canary-of-a-wrong-key"
+
+
+class CloudFormation(http.server.BaseHTTPRequestHandler):
+    """Takes what a custom resource answers."""
+
+    answers: ClassVar[list[dict[str, Any]]] = []
+    media_types: ClassVar[list[str | None]] = []
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.answers.append(json.loads(body))
+        self.media_types.append(self.headers["Content-Type"])
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def response_url() -> Iterator[str]:
+    CloudFormation.answers.clear()
+    CloudFormation.media_types.clear()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), CloudFormation) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/answer?signed=%2Fyes%3D"
+        server.shutdown()
+        thread.join()
+
+
+@dataclass
+class Deployment:
+    """A stack whose custom resource is asked for again and again, at an account of its own."""
+
+    sandbox: str
+    response_url: str
+    settings: Settings
+    api_key: str | None = None
+
+    def __call__(self, kind: str = "Create", **parameters: str) -> dict[str, Any]:
+        event: custom_resource.Event = {
+            "RequestType": kind,
+            "RequestId": "a-request",
+            "StackId": "a-stack",
+            "LogicalResourceId": "InfobipSetup",
+            "ResponseURL": self.response_url,
+            "ResourceProperties": {**PROPERTIES, "ServiceToken": "an-arn", **parameters},
+        }
+        custom_resource.answer(event, self._provision, self.settings)
+        return CloudFormation.answers[-1]
+
+    def _provision(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
+        held: dict[str, object] = {**credentials(self.sandbox)["infobip"]}
+        if self.api_key is not None:
+            held["apiKey"] = self.api_key
+        account = provisioning.open_account(held, self.settings)
+        return provisioning.provision(account, provisioning.wanted_from(parameters)).attributes
+
+    def calls(self) -> list[str]:
+        """What reached Infobip since the last look, without what only read."""
+        made = requests.get(f"{self.sandbox}/calls", timeout=5).json()
+        requests.delete(f"{self.sandbox}/calls", timeout=5).raise_for_status()
+        assert {call["provider"] for call in made} <= {"infobip"}
+        return [call["operation"] for call in made if call["operation"] != "provision-read"]
+
+    def found(self, **parameters: str) -> list[str]:
+        """The verdicts of `make provision-check`, by field."""
+        account = provisioning.open_account(dict(credentials(self.sandbox)["infobip"]), self.settings)
+        found = provisioning.look(account, provisioning.wanted_from({**PROPERTIES, **parameters}))
+        return [f"{field} {verdict}".strip() for _, field, _, _, verdict in provision_check.rows(found)]
+
+
+@pytest.fixture
+def deploy(response_url: str) -> Iterator[Deployment]:
+    with running_sandbox() as url:
+        settings = Settings.from_environment(environment(Stage="local", ProviderSandboxUrl=url))
+        yield Deployment(url, response_url, settings)
+
+
+def test_deployed_twice_and_then_with_another_pin_life_it_is_made_once_and_updated_once(
+    deploy: Deployment,
+) -> None:
+    first = deploy()
+    # The application, and its one template.
+    assert deploy.calls() == ["provision-create", "provision-create"]
+    assert deploy("Update")["Data"] == first["Data"]
+    assert deploy.calls() == []
+    assert deploy("Update", CodeLifeSeconds="240")["Data"] == first["Data"]
+    assert deploy.calls() == ["provision-update"]
+    assert first["Status"] == "SUCCESS"
+    assert first["Data"]["MessageIds"] == f"en={first['Data']['MessageId']}"
+
+
+def test_a_code_goes_out_with_what_was_made_and_lives_as_long_as_the_parameter_says(
+    deploy: Deployment,
+) -> None:
+    made = deploy(InfobipLocaleTexts="de=Ihr Code ist {{pin}}.")["Data"]
+    ids = dict(pair.split("=") for pair in made["MessageIds"].split(","))
+    assert ids.keys() == {"en", "de"}
+    infobip = credentials(deploy.sandbox)["infobip"]
+    for message_id in ids.values():
+        sent = requests.post(
+            f"{infobip['baseUrl']}/2fa/2/pin",
+            json={"applicationId": made["ApplicationId"], "messageId": message_id, "to": "14155550123"},
+            headers={"Authorization": f"App {infobip['apiKey']}"},
+            timeout=5,
+        )
+        assert sent.status_code == 200, sent.text
+    german, english = requests.get(f"{deploy.sandbox}/inbox", timeout=5).json()
+    assert german["text"] == f"Ihr Code ist {german['code']}."
+    assert english["text"] == f"Your code is {english['code']}."
+
+
+def test_a_further_language_is_a_further_template_and_nothing_else(deploy: Deployment) -> None:
+    deploy()
+    deploy.calls()
+    deploy("Update", InfobipLocaleTexts="de=Ihr Code ist {{pin}}.")
+    assert deploy.calls() == ["provision-create"]
+
+
+def test_a_wrong_key_fails_the_deployment_in_infobips_words_without_the_key(deploy: Deployment) -> None:
+    deploy.api_key = WRONG_KEY
+    told = deploy()
+    assert told["Status"] == "FAILED"
+    assert told["Reason"] == "Infobip answered GET /2fa/2/applications with 401 UNAUTHORIZED Unauthorized"
+    assert WRONG_KEY not in json.dumps(told)
+
+
+def test_a_parameter_that_infobip_refuses_fails_the_deployment_and_names_it(deploy: Deployment) -> None:
+    told = deploy(MaxAttempts="0")
+    assert told["Status"] == "FAILED"
+    assert "400 BAD_REQUEST Bad request" in told["Reason"]
+    assert "configuration.pinAttempts" in told["Reason"]
+
+
+def test_a_secret_that_was_not_put_yet_fails_the_deployment_and_says_what_to_do(deploy: Deployment) -> None:
+    deploy.api_key = ""
+    told = deploy()
+    assert told["Status"] == "FAILED"
+    assert told["Reason"].endswith("must be put before ProvisionInfobip is true: secret field infobip.apiKey")
+    assert deploy.calls() == []
+
+
+def test_a_deployment_that_failed_is_made_good_by_the_next(deploy: Deployment) -> None:
+    fault = {"provider": "infobip", "operation": "provision", "fault": "500", "times": 3}
+    requests.post(f"{deploy.sandbox}/faults", json=fault, timeout=5).raise_for_status()
+    assert deploy()["Status"] == "FAILED"
+    assert deploy()["Status"] == "FAILED"
+    assert deploy()["Status"] == "FAILED"
+    assert deploy.calls() == []
+    assert deploy()["Status"] == "SUCCESS"
+    assert deploy.calls() == ["provision-create", "provision-create"]
+
+
+def test_an_application_whose_making_was_never_answered_is_found_by_the_next_deployment(
+    deploy: Deployment,
+) -> None:
+    lost = {"provider": "infobip", "operation": "provision-create", "fault": "lost"}
+    requests.post(f"{deploy.sandbox}/faults", json=lost, timeout=5).raise_for_status()
+    told = deploy()
+    assert told["Status"] == "FAILED"
+    assert told["Reason"] == "Infobip gave no answer to POST /2fa/2/applications: read_timeout"
+    deploy.calls()
+    assert deploy()["Status"] == "SUCCESS"
+    # Only the template was missing.
+    assert deploy.calls() == ["provision-create"]
+
+
+def test_deleting_the_stack_calls_nobody(deploy: Deployment) -> None:
+    deploy()
+    deploy.calls()
+    assert deploy("Delete")["Status"] == "SUCCESS"
+    assert deploy.calls() == []
+    assert deploy.found() == ["as wanted", "as wanted"]
+
+
+def test_every_answer_names_the_one_resource_and_the_request(deploy: Deployment) -> None:
+    for kind in ("Create", "Update", "Delete"):
+        told = deploy(kind)
+        assert told["PhysicalResourceId"] == told["LogicalResourceId"] == "InfobipSetup"
+        assert (told["StackId"], told["RequestId"]) == ("a-stack", "a-request")
+    # The URL is signed for an empty media type.
+    assert set(CloudFormation.media_types) == {""}
+
+
+def test_the_check_says_what_is_weaker_and_what_only_differs(deploy: Deployment) -> None:
+    assert deploy.found() == ["missing", "missing"]
+    deploy(CodeLifeSeconds="600", InfobipMessageText="Old {{pin}}")
+    assert deploy.found() == ["configuration.pinTimeToLive weaker", "messageText differs"]
+    assert deploy.found(CodeLifeSeconds="600", InfobipMessageText="Old {{pin}}") == ["as wanted"] * 2
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_only_a_local_stack_may_be_answered_without_tls(deploy: Deployment, stage: str) -> None:
+    deploy.settings = replace(deploy.settings, stage=stage, provider_sandbox_url="")
+    with pytest.raises(ValueError, match="not https"):
+        deploy("Delete")
+    assert CloudFormation.answers == []
+
+
+def test_what_nobody_foresaw_is_told_by_its_class_alone(response_url: str, deploy: Deployment) -> None:
+    def act(_: Mapping[str, str]) -> Mapping[str, str]:
+        raise KeyError(WRONG_KEY)
+
+    event: custom_resource.Event = {
+        "RequestType": "Create",
+        "RequestId": "a-request",
+        "StackId": "a-stack",
+        "LogicalResourceId": "InfobipSetup",
+        "ResponseURL": response_url,
+        "ResourceProperties": {},
+    }
+    custom_resource.answer(event, act, deploy.settings)
+    assert CloudFormation.answers[-1]["Reason"] == "Provisioning failed: KeyError"

@@ -1,0 +1,377 @@
+"""What the fake providers call back with: signed as the real ones sign, to this machine alone."""
+
+import base64
+import hmac
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import requests
+
+from local.sandbox.app import create_app
+from local.sandbox.callbacks import MOST_AT_ONCE, Callbacks
+from local.sandbox.credentials import (
+    INFOBIP_API_KEY,
+    INFOBIP_APPLICATION_ID,
+    INFOBIP_MESSAGE_ID,
+    SINCH_APPLICATION_KEY,
+    SINCH_APPLICATION_SECRET,
+)
+from local.sandbox.infobip_report import SIGNATURE_HEADER
+from local.sandbox.server import running_sandbox
+from local.sandbox.sinch_auth import signature
+from tests.fakes import StepClock
+
+NUMBER = "+14155550123"
+PATIENCE = 5.0
+"""Seconds to wait for what must come."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """One callback, as it came in."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Receiver:
+    """Keeps what it is called back with, and answers as it is told to."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.received: queue.Queue[Received] = queue.Queue()
+        self.answer: tuple[int, bytes] = (200, b'{"action":"allow"}')
+        self.hangs = threading.Event()
+        self.let_go = threading.Event()
+
+    def next(self) -> Received:
+        return self.received.get(timeout=PATIENCE)
+
+    def next_event(self, event: str) -> Received:
+        """The next one of this kind; order is nobody's promise."""
+        while (received := self.next()).json["event"] != event:
+            continue
+        return received
+
+
+class Server(ThreadingHTTPServer):
+    """Takes every callback at once, instead of the five connections that may wait by default."""
+
+    request_queue_size = 2 * MOST_AT_ONCE
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            names = {name.lower(): value for name, value in self.headers.items()}
+            kept.received.put(Received(self.path, names, body))
+            if kept.hangs.is_set():
+                kept.let_go.wait(PATIENCE)
+            status, content = kept.answer
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    kept = Receiver(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield kept
+    kept.let_go.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[str]:
+    """One of each test's own, without a verification that another left pending."""
+    with running_sandbox(app=create_app(clock=StepClock())) as url:
+        yield url
+
+
+def callbacks(sandbox: str, body: object) -> requests.Response:
+    return requests.put(f"{sandbox}/callbacks", json=body, timeout=5)
+
+
+def start(sandbox: str, **more: object) -> requests.Response:
+    body = {"identity": {"type": "number", "endpoint": NUMBER}, "method": "sms", **more}
+    url = f"{sandbox}/sinch/verification/v1/verifications"
+    return requests.post(url, json=body, auth=(SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET), timeout=5)
+
+
+def report(sandbox: str, verification_id: str, code: str) -> requests.Response:
+    url = f"{sandbox}/sinch/verification/v1/verifications/id/{verification_id}"
+    account = (SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET)
+    return requests.put(url, json={"method": "sms", "sms": {"code": code}}, auth=account, timeout=5)
+
+
+def send_pin(sandbox: str, **more: object) -> Any:
+    body = {
+        "applicationId": INFOBIP_APPLICATION_ID,
+        "messageId": INFOBIP_MESSAGE_ID,
+        "to": NUMBER[1:],
+        **more,
+    }
+    headers = {"Authorization": f"App {INFOBIP_API_KEY}"}
+    return requests.post(f"{sandbox}/infobip/2fa/2/pin", json=body, headers=headers, timeout=5).json()
+
+
+def deliver(sandbox: str, to: object = NUMBER, status: object = "failed") -> requests.Response:
+    return requests.post(f"{sandbox}/deliveries", json={"to": to, "status": status}, timeout=5)
+
+
+def inbox(sandbox: str) -> list[dict[str, str]]:
+    messages: list[dict[str, str]] = requests.get(f"{sandbox}/inbox", timeout=5).json()
+    return messages
+
+
+def test_sinch_asks_before_it_sends_and_tells_when_it_has(sandbox: str, receiver: Receiver) -> None:
+    url = f"{receiver.url}/prod/webhooks/sinch"
+    assert callbacks(sandbox, {"sinch": url}).json() == {"sinch": url}
+    answer = start(sandbox, reference="our-reference")
+    assert answer.status_code == 200
+    asked = receiver.next()
+    about = {
+        "id": answer.json()["id"],
+        "method": "sms",
+        "identity": {"type": "number", "endpoint": NUMBER},
+        "reference": "our-reference",
+    }
+    price = {"price": {"amount": 0.0453, "currencyId": "EUR"}}
+    assert asked.json == {"event": "VerificationRequestEvent", **about, **price}
+    delivered = receiver.next_event("VerificationSmsDeliveredEvent")
+    assert delivered.json == {
+        "event": "VerificationSmsDeliveredEvent",
+        **about,
+        "smsResult": "Successful",
+    }
+    for received in (asked, delivered):
+        assert_signed_by_sinch(received, "/prod/webhooks/sinch")
+
+
+def assert_signed_by_sinch(received: Received, path: str) -> None:
+    assert received.path == path
+    timestamp = received.headers["x-timestamp"]
+    made = signature(
+        secret=SINCH_APPLICATION_SECRET,
+        method="POST",
+        body=received.body,
+        content_type=received.headers["content-type"],
+        timestamp=timestamp,
+        path=path,
+    )
+    assert received.headers["authorization"] == f"application {SINCH_APPLICATION_KEY}:{made}"
+    assert timestamp == "2027-01-15T08:00:00.0000000Z"
+
+
+def test_what_the_callback_denies_is_not_sent(sandbox: str, receiver: Receiver) -> None:
+    callbacks(sandbox, {"sinch": f"{receiver.url}/"})
+    receiver.answer = (200, b'{"action":"deny"}')
+    answer = start(sandbox)
+    assert (answer.status_code, answer.json()["errorCode"]) == (403, 40303)
+    assert "Denied" in answer.json()["message"]
+    assert inbox(sandbox) == []
+    told = receiver.next_event("VerificationResultEvent").json
+    assert (told["status"], told["reason"]) == ("DENIED", "Denied by callback")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(500, b'{"action":"allow"}'), (200, b""), (200, b"[]"), (200, b'{"action":"maybe"}'), (302, b"")],
+)
+def test_a_callback_that_makes_no_sense_allows_nothing(
+    sandbox: str, receiver: Receiver, answer: tuple[int, bytes]
+) -> None:
+    callbacks(sandbox, {"sinch": receiver.url})
+    receiver.answer = answer
+    refused = start(sandbox)
+    assert (refused.status_code, refused.json()["message"]) == (403, "Invalid callback.")
+    assert inbox(sandbox) == []
+    assert receiver.next_event("VerificationResultEvent").json["reason"] == "Invalid callback"
+
+
+def test_a_callback_that_nobody_answers_allows_nothing(sandbox: str) -> None:
+    callbacks(sandbox, {"sinch": "http://127.0.0.1:1/"})
+    assert start(sandbox).status_code == 403
+    assert inbox(sandbox) == []
+
+
+def test_while_a_callback_is_awaited_the_sandbox_goes_on(sandbox: str, receiver: Receiver) -> None:
+    callbacks(sandbox, {"sinch": receiver.url})
+    receiver.hangs.set()
+    answers: list[int] = []
+    waiting = threading.Thread(target=lambda: answers.append(start(sandbox, reference="once").status_code))
+    waiting.start()
+    receiver.next()
+    assert requests.get(f"{sandbox}/healthz", timeout=1).status_code == 200
+    # The reference is taken by then, so a second start cannot slip in behind the first.
+    assert start(sandbox, reference="once").status_code == 409
+    receiver.let_go.set()
+    waiting.join(PATIENCE)
+    assert answers == [200]
+    assert len(inbox(sandbox)) == 1
+
+
+@pytest.mark.parametrize(
+    ("right", "status", "source"), [(True, "SUCCESSFUL", "manual"), (False, "FAIL", None)]
+)
+def test_sinch_tells_how_a_verification_ended(
+    sandbox: str, receiver: Receiver, right: bool, status: str, source: str | None
+) -> None:
+    callbacks(sandbox, {"sinch": receiver.url})
+    verification_id = start(sandbox).json()["id"]
+    code = inbox(sandbox)[0]["code"]
+    other = f"{(int(code) + 1) % 10**6:06d}"
+    for _ in range(1 if right else 11):
+        report(sandbox, verification_id, code if right else other)
+    told = receiver.next_event("VerificationResultEvent").json
+    assert (told["id"], told["status"], told.get("source")) == (verification_id, status, source)
+
+
+def test_a_newer_start_ends_the_older_one_aloud(sandbox: str, receiver: Receiver) -> None:
+    callbacks(sandbox, {"sinch": receiver.url})
+    older = start(sandbox).json()["id"]
+    start(sandbox)
+    told = receiver.next_event("VerificationResultEvent").json
+    assert (told["id"], told["status"]) == (older, "ABORTED")
+
+
+def test_a_call_has_no_delivery_report(sandbox: str, receiver: Receiver) -> None:
+    callbacks(sandbox, {"sinch": receiver.url})
+    start(sandbox, method="callout")
+    asked = receiver.next().json
+    assert (asked["event"], asked["method"]) == ("VerificationRequestEvent", "callout")
+    assert deliver(sandbox).status_code == 400
+
+
+def test_infobip_reports_a_delivery_that_was_to_be_tracked(sandbox: str, receiver: Receiver) -> None:
+    callbacks(sandbox, {"infobip": {"url": f"{receiver.url}/infobip", "secret": "a-secret"}})
+    sent = send_pin(sandbox, trackDelivery=True)
+    received = receiver.next()
+    assert received.path == "/infobip"
+    made = hmac.digest(b"a-secret", received.body, "sha256").hex()
+    assert received.headers[SIGNATURE_HEADER.lower()] == f"sha256={made}"
+    assert "authorization" not in received.headers
+    (result,) = received.json["results"]
+    assert result["messageId"] == sent["externalMessageId"]
+    assert result["to"] == NUMBER[1:]
+    assert result["doneAt"] == "2027-01-15T08:00:00.000+0000"
+    assert (result["status"]["groupName"], result["status"]["name"]) == ("DELIVERED", "DELIVERED_TO_HANDSET")
+    assert result["error"]["name"] == "NO_ERROR"
+
+
+def test_infobip_reports_under_basic_credentials_or_none(sandbox: str, receiver: Receiver) -> None:
+    callbacks(sandbox, {"infobip": {"url": receiver.url, "username": "user", "password": "word"}})
+    send_pin(sandbox, trackDelivery=True)
+    basic = base64.b64encode(b"user:word").decode()
+    assert receiver.next().headers["authorization"] == f"Basic {basic}"
+    callbacks(sandbox, {"infobip": receiver.url})
+    send_pin(sandbox, trackDelivery=True)
+    headers = receiver.next().headers
+    assert not {"authorization", SIGNATURE_HEADER.lower()} & set(headers)
+
+
+def test_a_report_can_be_asked_for_by_hand_and_again(sandbox: str, receiver: Receiver) -> None:
+    callbacks(sandbox, {"infobip": receiver.url, "sinch": receiver.url})
+    message_id = send_pin(sandbox, trackDelivery=True)["externalMessageId"]
+    receiver.next()
+    for status, group in [
+        ("failed", "UNDELIVERABLE"),
+        ("delivered", "DELIVERED"),
+        ("failed", "UNDELIVERABLE"),
+    ]:
+        assert deliver(sandbox, status=status).status_code == 202
+        (result,) = receiver.next().json["results"]
+        assert (result["messageId"], result["status"]["groupName"]) == (message_id, group)
+        assert result["error"]["permanent"] is (status == "failed")
+    start(sandbox)
+    receiver.next_event("VerificationSmsDeliveredEvent")
+    deliver(sandbox)
+    assert receiver.next_event("VerificationSmsDeliveredEvent").json["smsResult"] == "Failed"
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ([], "object"),
+        ({"to": NUMBER}, "status"),
+        ({"to": NUMBER, "status": "lost"}, "delivered, failed"),
+        ({"to": NUMBER, "status": ["failed"]}, "delivered, failed"),
+        ({"to": "+14155550199", "status": "failed"}, "no message"),
+        ({"to": 7, "status": "failed"}, "no message"),
+    ],
+)
+def test_a_report_that_cannot_be_made_is_refused_with_what_is_wrong(
+    sandbox: str, body: object, named: str
+) -> None:
+    answer = requests.post(f"{sandbox}/deliveries", json=body, timeout=5)
+    assert answer.status_code == 400
+    assert named in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {"aws": "http://127.0.0.1:1/"},
+        {"sinch": 7},
+        {"sinch": ""},
+        {"sinch": "https://127.0.0.1:1/"},
+        {"sinch": "http://example.com/"},
+        {"sinch": "http://169.254.169.254/"},
+        {"sinch": "http://10.0.0.1/"},
+        {"sinch": "http://0.0.0.0/"},
+        {"sinch": "http://user@127.0.0.1/"},
+        {"sinch": "http://127.0.0.1@example.com/"},
+        {"sinch": "http://localhost.example.com/"},
+        {"sinch": "http://[::1/"},
+        {"sinch": {"url": "http://127.0.0.1:1/", "secret": "x"}},
+        {"infobip": {"secret": "x"}},
+        {"infobip": {"url": "http://127.0.0.1:1/", "secret": 7}},
+        {"infobip": {"url": "http://127.0.0.1:1/", "key": "x"}},
+    ],
+)
+def test_only_this_machine_is_called_back(sandbox: str, body: object) -> None:
+    kept = {"sinch": "http://[::1]:4601/a", "infobip": "http://localhost:4601/b"}
+    assert callbacks(sandbox, kept).json() == kept
+    answer = callbacks(sandbox, body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert requests.get(f"{sandbox}/callbacks", timeout=5).json() == kept
+
+
+def test_what_is_no_json_is_refused(sandbox: str) -> None:
+    for method, path in (("PUT", "callbacks"), ("POST", "deliveries")):
+        answer = requests.request(method, f"{sandbox}/{path}", data=b"{", timeout=5)
+        assert (answer.status_code, answer.json()) == (400, {"error": "the body must be JSON"})
+
+
+def test_posts_under_way_are_bounded_and_the_rest_dropped(receiver: Receiver) -> None:
+    receiver.hangs.set()
+    posting = Callbacks()
+    for _ in range(2 * MOST_AT_ONCE):
+        posting.post(receiver.url, b"{}", {})
+    under_way = [thread for thread in threading.enumerate() if thread.name == "callback"]
+    assert len(under_way) == MOST_AT_ONCE
+    receiver.let_go.set()
+    for thread in under_way:
+        thread.join(PATIENCE)
+    assert receiver.received.qsize() == MOST_AT_ONCE

@@ -1,0 +1,261 @@
+"""Providers' callbacks through the real handler: API Gateway's event in, the table's items out."""
+
+import base64
+import hashlib
+import hmac
+import io
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from mypy_boto3_dynamodb import DynamoDBClient
+
+import webhooks.app
+from local import events
+from local.sandbox.credentials import SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET, credentials
+from sms_otp import config, http, wiring
+from sms_otp.config import Settings
+from sms_otp.ports import Holder, Reservation
+from sms_otp.providers.sinch import decoded_secret, signature_of
+from sms_otp.secrets import Vault
+from sms_otp.store import DynamoStore
+from sms_otp.verification import State, Verification
+from sms_otp.webhooks import INFOBIP_SIGNATURE_HEADER
+from tests.fakes import START, StepClock, a_verification
+from tests.functional.canaries import Watch
+from tests.functional.deployment import Context, create_table
+from tests.template import environment
+
+SECRET = "a-secret-that-infobip-signs-with"
+JSON = "application/json; charset=utf-8"
+SINCH_ID = "018c25e1-7163-5677-b8fb-467d7b1cffa5"
+
+
+@dataclass
+class Deployed:
+    """The handler, over a table and a provider secret of moto's."""
+
+    dynamodb: DynamoDBClient
+    table: str
+    store: DynamoStore
+    log: io.StringIO
+    capsys: pytest.CaptureFixture[str]
+
+    def call(self, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Status and body. What holds for every answer is checked."""
+        answer = webhooks.app.lambda_handler(event, Context())
+        problem = answer["statusCode"] != 200
+        kind = "application/problem+json" if problem else "application/json"
+        expected = {"Content-Type": f"{kind}; charset=utf-8", **http.HEADERS}
+        assert answer["headers"] == expected
+        return answer["statusCode"], json.loads(answer["body"])
+
+    def hold(self, provider: str) -> Verification:
+        """A verification whose code this provider has taken."""
+        verification = a_verification(provider=None, provider_ref=None)
+        self.store.reserve(Reservation(verification, int(START) * 1000))
+        self.store.record_sent(
+            verification.key, Holder(provider, SINCH_ID, "sms", "accepted", f"{provider}-message")
+        )
+        return self.read(verification)
+
+    def read(self, verification: Verification) -> Verification:
+        found = self.store.find(verification.key)
+        assert found is not None
+        return found
+
+    def items(self) -> list[dict[str, Any]]:
+        return sorted(self.dynamodb.scan(TableName=self.table)["Items"], key=lambda item: item["pk"]["S"])
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What was logged."""
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+    def metrics(self) -> dict[str, list[float]]:
+        """What was measured, by name."""
+        lines = [json.loads(line) for line in self.capsys.readouterr().out.splitlines() if "_aws" in line]
+        names = [(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], line) for line in lines]
+        return {name: line[name] for name, line in names}
+
+
+@pytest.fixture
+def deployed(
+    _log: io.StringIO,
+    clock: StepClock,
+    watch: Watch,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Deployed]:
+    """`wiring` as it is deployed; the clock alone is not the real one."""
+    variables = environment()
+    for name, value in (variables | {"AWS_DEFAULT_REGION": "eu-west-1"}).items():
+        monkeypatch.setenv(name, value)
+    caches = (config.settings, wiring.webhooks, wiring._dynamodb)
+    with mock_aws():
+        for cached in caches:
+            cached.cache_clear()
+        dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
+        create_table(dynamodb, variables["TABLE_NAME"])
+        fields: dict[str, Any] = {**credentials("https://provider.invalid")}
+        fields["infobip"] = {**fields["infobip"], "webhookSecret": SECRET}
+        manager = boto3.client("secretsmanager", region_name="eu-west-1")
+        # No pepper is put: this function has no right to read it.
+        manager.create_secret(Name=variables["PROVIDER_SECRET_ARN"], SecretString=json.dumps(fields))
+        made = replace(wiring.webhooks(), clock=clock)
+        monkeypatch.setattr(wiring, "webhooks", lambda: made)
+        store = DynamoStore(dynamodb, variables["TABLE_NAME"])
+        yield Deployed(dynamodb, variables["TABLE_NAME"], store, _log, capsys)
+        watch.look_into(dynamodb, variables["TABLE_NAME"], clock())
+        for cached in caches:
+            cached.cache_clear()
+
+
+def sinch(fields: dict[str, Any], *, path: str = "/v1/webhooks/sinch", as_base64: bool = False) -> Any:
+    """The event of a callback that Sinch signed, from a sandbox's or a real account's application."""
+    body = json.dumps({"id": SINCH_ID, "method": "sms", **fields}).encode()
+    timestamp = datetime.fromtimestamp(START, UTC).strftime("%Y-%m-%dT%H:%M:%S.0000000Z")
+    signature = signature_of(decoded_secret(SINCH_APPLICATION_SECRET), "POST", path, body, JSON, timestamp)
+    headers = {
+        "Content-Type": JSON,
+        "X-Timestamp": timestamp,
+        "Authorization": f"application {SINCH_APPLICATION_KEY}:{signature}",
+    }
+    return events.build("/webhooks/sinch", body=body, headers=headers, as_base64=as_base64, with_key=False)
+
+
+def delivered(held: Verification, result: str = "Successful") -> dict[str, Any]:
+    return {"event": "VerificationSmsDeliveredEvent", "reference": held.key, "smsResult": result}
+
+
+def asks(held: Verification, number: str | None = None) -> dict[str, Any]:
+    identity = {"type": "number", "endpoint": number or held.phone}
+    return {"event": "VerificationRequestEvent", "reference": held.key, "identity": identity}
+
+
+def infobip(group: int, *, secret: str = SECRET, message: str = "infobip-message") -> Any:
+    result = {"messageId": message, "to": "14155550123", "status": {"groupId": group}}
+    body = json.dumps({"results": [result]}).encode()
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    headers = {"Content-Type": "application/json", INFOBIP_SIGNATURE_HEADER.upper(): f"sha256={signature}"}
+    return events.build("/webhooks/infobip", body=body, headers=headers, with_key=False)
+
+
+@pytest.mark.parametrize("as_base64", [False, True])
+def test_a_delivery_that_sinch_reports_is_stored_told_and_measured_once(
+    deployed: Deployed, clock: StepClock, as_base64: bool
+) -> None:
+    held = deployed.hold("sinch")
+    clock.step(7)
+    for _ in range(2):
+        assert deployed.call(sinch(delivered(held), as_base64=as_base64)) == (200, {})
+    assert deployed.read(held) == replace(held, delivery="delivered")
+    (line,) = deployed.lines()
+    assert (line["message"], line["delivery"], line["seconds"]) == ("delivery_reported", "delivered", 7)
+    assert deployed.metrics() == {"DeliverySuccess": [1.0], "DeliveryLatency": [7.0]}
+
+
+@pytest.mark.parametrize(
+    ("group", "delivery"), [(3, "delivered"), (2, "failed"), (5, "failed"), (1, "accepted")]
+)
+def test_a_delivery_that_infobip_reports_is_found_by_its_message(
+    deployed: Deployed, group: int, delivery: str
+) -> None:
+    held = deployed.hold("infobip")
+    assert deployed.call(infobip(group)) == (200, {})
+    assert deployed.read(held) == replace(held, delivery=delivery)
+    assert deployed.call(infobip(group, message="another")) == (200, {})
+
+
+def test_reports_out_of_order_end_as_delivered(deployed: Deployed) -> None:
+    held = deployed.hold("infobip")
+    for group in (1, 2, 3, 2, 1, 3):
+        deployed.call(infobip(group))
+    assert deployed.read(held) == replace(held, delivery="delivered")
+
+
+def test_sinch_may_send_only_what_was_reserved_here(deployed: Deployed, clock: StepClock) -> None:
+    held = deployed.hold("sinch")
+    before = deployed.items()
+    assert deployed.call(sinch(asks(held))) == (200, {"action": "allow"})
+    assert deployed.call(sinch(asks(held, "+14155550199"))) == (200, {"action": "deny"})
+    assert deployed.call(sinch({"event": "VerificationRequestEvent"})) == (200, {"action": "deny"})
+    deployed.store.cancel(held.key, held.tenant)
+    assert deployed.call(sinch(asks(held))) == (200, {"action": "deny"})
+    assert len(before) == len(deployed.items())
+    clock.step(301)
+    assert deployed.call(sinch(asks(held)))[0] == 401, "five minutes later it is a replay"
+
+
+def test_no_result_of_sinchs_verifies_anyone(deployed: Deployed) -> None:
+    held = deployed.hold("sinch")
+    event = {"event": "VerificationResultEvent", "reference": held.key, "status": "SUCCESSFUL"}
+    assert deployed.call(sinch(event)) == (200, {})
+    assert deployed.read(held).state is State.PENDING
+
+
+def forgeries(held: Verification) -> dict[str, dict[str, Any]]:
+    whole = sinch(delivered(held))
+    headers = whole["headers"]
+    return {
+        "unsigned": events.build("/webhooks/sinch", body=whole["body"], with_key=False),
+        "another body": whole | {"body": whole["body"] + " "},
+        "a body that is not base64": whole | {"isBase64Encoded": True},
+        "no body": whole | {"body": None},
+        "no headers": whole | {"headers": None},
+        "the path without its stage": sinch(delivered(held), path="/webhooks/sinch"),
+        "another path": whole | {"requestContext": {**whole["requestContext"], "path": "/v2/webhooks/sinch"}},
+        "no path": whole | {"requestContext": {}},
+        "at the other provider's path": whole
+        | {"requestContext": {**whole["requestContext"], "path": "/v1/webhooks/infobip"}},
+        "a lone surrogate": whole | {"headers": {**headers, "Authorization": "application \udc80:\udc80"}},
+        "Infobip by another secret": infobip(3, secret="another"),
+        "Infobip by Basic": events.build(
+            "/webhooks/infobip",
+            body="{}",
+            headers={"Authorization": "Basic " + base64.b64encode(b"infobip:").decode()},
+            with_key=False,
+        ),
+    }
+
+
+FORGERIES = sorted(forgeries(a_verification()))
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_callback_is_a_401_that_changes_nothing(deployed: Deployed, name: str) -> None:
+    held = deployed.hold("sinch")
+    before = deployed.items()
+    status, body = deployed.call(forgeries(held)[name])
+    assert (status, body["status"], body["errorCode"], body["title"]) == (401, 401, "FORBIDDEN", "Forbidden")
+    assert body["success"] is False
+    assert deployed.items() == before
+    (line,) = deployed.lines()
+    assert line["message"] == "webhook_refused"
+    assert deployed.metrics() == {"WebhookRefused": [1.0]}
+
+
+def test_a_store_that_fails_is_told_as_such_so_that_the_provider_comes_again(deployed: Deployed) -> None:
+    held = deployed.hold("sinch")
+    deployed.dynamodb.delete_table(TableName=deployed.table)
+    status, body = deployed.call(sinch(asks(held)))
+    create_table(deployed.dynamodb, deployed.table)
+    assert (status, body["errorCode"]) == (500, "INTERNAL_ERROR")
+
+
+def test_a_secret_that_cannot_be_read_verifies_no_signature(
+    deployed: Deployed, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = deployed.hold("sinch")
+    client = boto3.client("secretsmanager", region_name="eu-west-1")
+    vault = Vault(client, "none", settings.pepper_secret_arn, time.time)
+    made = replace(wiring.webhooks(), credentials=vault.credentials)
+    monkeypatch.setattr(wiring, "webhooks", lambda: made)
+    status, body = deployed.call(sinch(delivered(held)))
+    assert (status, body["errorCode"]) == (500, "INTERNAL_ERROR")
+    assert deployed.read(held) == held

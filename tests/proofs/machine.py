@@ -1,0 +1,506 @@
+"""The service as a machine that Hypothesis may do anything with. See `test_state_machine`."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, cast
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from sms_otp import keys
+from sms_otp.clock import Deadline
+from sms_otp.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
+from sms_otp.config import Settings
+from sms_otp.errors import OtpError
+from sms_otp.lifecycle import Lifecycle
+from sms_otp.limits import SECOND, Failures
+from sms_otp.ports import Question, Store, StoreError
+from sms_otp.providers.base import Check
+from sms_otp.service import Service
+from sms_otp.verification import State, Verification
+from sms_otp.wiring import policy
+from tests.fakes import PEPPER, StepClock, number_key
+from tests.proofs.model import DAY, TEMPLATE, TIGHT, Answered, Issued, Model, Rules, room
+from tests.proofs.outside import CERTAINLY_NOT_SENT, FAULTS, Carrier, FailingStore, Shelf
+from tests.template import environment
+
+NUMBERS = tuple(f"+1415555010{line}" for line in range(8))
+TENANTS = ("tenant-a", "tenant-b")
+SESSIONS = (None, "one browser", "another browser")
+CLIENTS = (None, "192.0.2.1", "192.0.2.2")
+KEYS = (None, None, "key-1", "key-2")
+PAUSES = (0, 1, 9, 10, 11, 29, 30, 31, 59, 60, 61, 240, 299, 300, 301, 899, 900, 3599, 3600, 7200, DAY)
+MEANWHILE = (None, None, None, None, "cancel", "time passes", "resend", "right guess", "wrong guess")
+
+an_issued = st.integers(0, 5)
+a_fault = st.sampled_from([None, None, None, None, None, None, *FAULTS])
+some_issued = precondition(lambda machine: machine.issued)
+
+_requests = itertools.count()
+
+
+class Machine(RuleBasedStateMachine):
+    """One deployment from its first request on. `open_shelf` and `came_across` are set by the test."""
+
+    open_shelf: Callable[[], Shelf]
+    came_across: Counter[str]
+
+    @initialize(rules=st.sampled_from([TEMPLATE, TIGHT]), renews=st.booleans(), lenient=st.booleans())
+    def deploy(self, rules: Rules, renews: bool, lenient: bool) -> None:
+        self.rules, self.model, self.clock = rules, Model(rules), StepClock()
+        self.policy = policy(Settings.from_environment(environment(PumpingGuard="off", **rules.parameters)))
+        self.shelf = type(self).open_shelf()
+        self.failing = FailingStore(self.shelf.store)
+        self.carrier = Carrier(self.clock, self._about_to_send, self._about_to_check, renews, lenient)
+        self.issued: list[Issued] = []
+        self.by_ref: dict[str, Issued] = {}
+        self.successes: Counter[str] = Counter()
+        self.stored: dict[str, Verification] = {}
+        self.counts: dict[tuple[str, str], int] = {}
+        self.checks_seen = 0
+        self.is_told = True
+        self.restart()
+
+    # What may happen.
+
+    @rule()
+    def restart(self) -> None:
+        """A new execution environment: nothing is kept but what the store has."""
+        store = cast("Store", self.failing)
+        self.service = Service(
+            policy=self.policy,
+            store=store,
+            providers=self.carrier,
+            pepper=lambda: PEPPER,
+            clock=self.clock,
+            tell=lambda *_, **__: None,
+        )
+        self.lifecycle = Lifecycle(self.policy, store, self.clock)
+
+    @rule(seconds=st.sampled_from(PAUSES) | st.integers(0, DAY))
+    def wait(self, seconds: int) -> None:
+        self.clock.step(seconds)
+
+    @precondition(lambda self: self.model.failures)
+    @rule(which=st.integers(0, 7), early=st.sampled_from([0, 0, 1]))
+    def wait_for_the_next_guess(self, which: int, early: int) -> None:
+        """At a number that failed, to the second: when it is allowed, or just before."""
+        failures = [*self.model.failures]
+        self._wait_out(*failures[which % len(failures)], early=early)
+
+    @rule(fault=st.sampled_from(sorted(FAULTS)))
+    def the_next_provider_call_fails(self, fault: str) -> None:
+        self.carrier.fault = fault
+
+    @rule(
+        number=st.sampled_from(NUMBERS),
+        tenant=st.sampled_from(TENANTS),
+        session=st.sampled_from(SESSIONS),
+        client=st.sampled_from(CLIENTS),
+        key=st.sampled_from(KEYS),
+        fault=a_fault,
+        times=st.integers(1, 2),
+    )
+    def request(
+        self,
+        number: str,
+        tenant: str,
+        session: str | None,
+        client: str | None,
+        key: str | None,
+        fault: str | None,
+        times: int,
+    ) -> None:
+        self.carrier.fault = fault
+        asked = RequestOtp(number, session_id=session, client_ip=client, idempotency_key=key)
+        for _ in range(times):
+            self._request(asked, tenant)
+            self._check()
+
+    @rule(
+        numbers=st.permutations(NUMBERS),
+        tenant=st.sampled_from(TENANTS),
+        client=st.sampled_from(CLIENTS),
+        times=st.integers(2, 8),
+    )
+    def request_for_many(self, numbers: list[str], tenant: str, client: str | None, times: int) -> None:
+        for number in numbers[:times]:
+            self._request(RequestOtp(number, client_ip=client), tenant)
+            self._check()
+
+    @precondition(lambda self: self.model.keys)
+    @rule(which=st.integers(0, 3), another=st.booleans())
+    def repeat_a_request_with_a_key(self, which: int, another: bool) -> None:
+        """By the tenant whose key it is, or by another."""
+        tenant, key = [*self.model.keys][which % len(self.model.keys)]
+        number, session, client = self.model.keys[tenant, key].body
+        asked = RequestOtp(number, session_id=session, client_ip=client, idempotency_key=key)
+        self._request(asked, _other(TENANTS, tenant) if another else tenant)
+
+    @some_issued
+    @rule(back=an_issued)
+    def request_again(self, back: int) -> None:
+        """A new verification for the number, tenant and session of an earlier one."""
+        earlier = self._issued(back)
+        self._request(RequestOtp(earlier.number, session_id=earlier.session), earlier.tenant)
+
+    @some_issued
+    @rule(back=an_issued, by=st.sampled_from(["owner", "owner", "owner", "tenant", "session"]), fault=a_fault)
+    def resend(self, back: int, by: str, fault: str | None) -> None:
+        self.carrier.fault = fault
+        self._resend(self._issued(back), by)
+
+    @some_issued
+    @rule(
+        back=an_issued,
+        code=st.sampled_from(["right", "right", "right", "wrong", "wrong", "another's", "former"]),
+        by=st.sampled_from(["owner", "owner", "owner", "owner", "tenant", "session", "stranger"]),
+        meanwhile=st.sampled_from(MEANWHILE),
+    )
+    def verify(self, back: int, code: str, by: str, meanwhile: str | None) -> None:
+        issued = self._issued(back)
+        acts: dict[str, Callable[[], object]] = {
+            "cancel": lambda: self._cancel(issued, issued.tenant),
+            "time passes": lambda: self.clock.step(self.rules.life),
+            "resend": lambda: self._resend(issued, "owner"),
+            "right guess": lambda: self._guess(issued, "right", "owner"),
+            "wrong guess": lambda: self._guess(issued, "wrong", "owner"),
+        }
+        self._guess(issued, code, by, acts.get(meanwhile or ""))
+
+    @some_issued
+    @rule(back=st.integers(0, 2), times=st.integers(2, 7))
+    def guess_wrong_many_times(self, back: int, times: int) -> None:
+        for _ in range(times):
+            self._guess(self._issued(back), "wrong", "owner")
+            self._check()
+
+    @some_issued
+    @rule(back=st.integers(0, 2), times=st.integers(2, 12))
+    def guess_wrong_patiently(self, back: int, times: int) -> None:
+        """As somebody who always waits, and asks for a new code when the old one is of no more use."""
+        target = self._issued(back)
+        for _ in range(times):
+            self._wait_out(target.number, target.tenant)
+            self._guess(target, "wrong", "owner")
+            self._check()
+            if self.model.status(target, int(self.clock())) != "pending":
+                self.clock.step(self.rules.gap_max)
+                self._request(RequestOtp(target.number, session_id=target.session), target.tenant)
+                target = self._issued(0)
+
+    @some_issued
+    @rule(back=st.integers(2, 7), by=st.sampled_from(["owner", "owner", "tenant"]))
+    def cancel(self, back: int, by: str) -> None:
+        issued = self._issued(back)
+        self._cancel(issued, issued.tenant if by == "owner" else _other(TENANTS, issued.tenant))
+
+    @some_issued
+    @rule(back=an_issued, by=st.sampled_from(["owner", "tenant"]))
+    def ask_how_it_stands(self, back: int, by: str) -> None:
+        issued = self._issued(back)
+        tenant = issued.tenant if by == "owner" else _other(TENANTS, issued.tenant)
+        found: list[str] = []
+        answer = self._told(
+            lambda: found.append(self.lifecycle.status(issued.verification_id, _caller(tenant)).status)
+        )
+        assert answer == ("ok" if by == "owner" else "VERIFICATION_NOT_FOUND")
+        assert found == ([self.model.status(issued, int(self.clock()))] if by == "owner" else [])
+
+    @rule(number=st.sampled_from(NUMBERS), calls=st.integers(0, 3), acts=st.booleans())
+    def request_while_the_store_fails(self, number: str, calls: int, acts: bool) -> None:
+        self.clock.step(1)
+        issued = Issued(TENANTS[0], None, number, int(self.clock()))
+
+        def act() -> None:
+            self._ask(RequestOtp(number), issued)
+
+        self._while_the_store_fails(issued, calls, acts, act)
+
+    @some_issued
+    @rule(back=st.integers(0, 2), calls=st.integers(0, 4), acts=st.booleans())
+    def resend_while_the_store_fails(self, back: int, calls: int, acts: bool) -> None:
+        self.clock.step(1)
+        issued = self._issued(back)
+        asked = ResendOtp(issued.verification_id, session_id=issued.session)
+
+        def act() -> None:
+            self._told(lambda: self.service.resend(asked, _caller(issued.tenant)))
+
+        self._while_the_store_fails(issued, calls, acts, act)
+
+    @some_issued
+    @rule(
+        back=st.integers(0, 2),
+        code=st.sampled_from(["right", "wrong"]),
+        calls=st.integers(0, 2),
+        acts=st.booleans(),
+    )
+    def verify_while_the_store_fails(self, back: int, code: str, calls: int, acts: bool) -> None:
+        issued = self._issued(back)
+        otp = self._code(issued, code)
+
+        def act() -> None:
+            answer = self._verify(issued.verification_id, otp, issued.tenant, issued.session)
+            assert answer != "ok" or not self.failing.failed
+
+        self._while_the_store_fails(issued, calls, acts, act)
+
+    # What must hold.
+
+    @invariant()
+    def the_six_hold(self) -> None:
+        self._check()
+
+    def _check(self) -> None:
+        seen = self.shelf.look()
+        stored = {verification.key: verification for verification in seen.verifications}
+        fresh_checks = self.carrier.checks[self.checks_seen :]
+        said_yes = {ref for _, ref, verdict in fresh_checks if verdict is Check.CORRECT}
+        verified = set()
+        for key, before in self.stored.items():
+            after = stored[key]
+            assert before.attempts <= after.attempts <= self.rules.guesses
+            if before.state is not State.PENDING:
+                assert after.state is before.state
+            elif after.state is State.VERIFIED:
+                assert after.provider_ref in said_yes
+                assert before.attempts < self.rules.guesses
+                assert after.verified_at is not None
+                assert after.verified_at < before.created_at + self.rules.life
+                assert self.successes[key] == 1 or not self.is_told
+                verified.add((before.number_key, before.tenant))
+        for about, count in self.counts.items():
+            assert seen.failures.get(about, Failures()).count >= count or about in verified
+        assert {about: (held.count, held.last_at // SECOND) for about, held in seen.failures.items()} == {
+            (number_key(number), tenant): held for (number, tenant), held in self.model.failures.items()
+        }
+        for issued in self.issued:
+            held = stored[keys.verification_key(issued.verification_id)]
+            assert (held.state, held.attempts, held.sends, held.provider_ref) == (
+                issued.state,
+                issued.guesses,
+                issued.sends,
+                issued.ref,
+            )
+        assert all(count == 1 for count in self.successes.values())
+        self.stored, self.checks_seen, self.is_told = stored, len(self.carrier.checks), True
+        self.counts = {about: failures.count for about, failures in seen.failures.items()}
+
+    def _about_to_send(self, number: str, reference: str) -> None:
+        """What must be stored before anything leaves, and the limits as the phones see them."""
+        now, key = int(self.clock()), reference.partition("-")[0]
+        (reserved,) = (held for held in self.shelf.look().verifications if held.key == key)
+        assert (reserved.state, reserved.phone) == (State.PENDING, number)
+        assert now < reserved.created_at + self.rules.life
+        assert now * SECOND in self._sends_on_record(number)
+        earlier = [at for at, to in self.carrier.texts if to == number]
+        assert room(self.rules.windows, earlier, now)
+        assert not earlier or now - earlier[-1] >= self.rules.gap
+        assert sum(at // DAY == now // DAY for at, _ in self.carrier.texts) < self.rules.day
+
+    def _about_to_check(self, ref: str) -> None:
+        """What must be counted before a provider is asked, and the limits as the provider sees them."""
+        now, issued = int(self.clock()), self.by_ref[ref]
+        (held,) = (held for held in self.shelf.look().verifications if held.provider_ref == ref)
+        earlier = [at for at, other, _ in self.carrier.checks if self.by_ref[other] is issued]
+        assert len(earlier) < held.attempts <= self.rules.guesses
+        assert now < issued.made_at + self.rules.life
+        row = self._failed_checks(issued)
+        failures = self.shelf.look().failures[number_key(issued.number), issued.tenant]
+        assert len(row) < failures.count <= self.rules.disabled_at
+        assert failures.last_at == now * SECOND
+        assert not row or now - row[-1] >= self.rules.wait_after(len(row))
+
+    def _failed_checks(self, issued: Issued) -> list[int]:
+        """The moments of the provider's checks of this number for this tenant since the last success."""
+        row: list[int] = []
+        for at, ref, verdict in self.carrier.checks:
+            about = self.by_ref[ref]
+            if (about.number, about.tenant) == (issued.number, issued.tenant):
+                row = [] if verdict is Check.CORRECT and about.state == "verified" else [*row, at]
+        return row
+
+    # How it is done, and what the model says to it.
+
+    def _request(self, asked: RequestOtp, tenant: str) -> None:
+        self.clock.step(1)
+        now, number, client = int(self.clock()), asked.phone_number, asked.client_ip
+        body = (number, asked.session_id, client)
+        issued = Issued(tenant, asked.session_id, number, now)
+        if (earlier := self.model.earlier(tenant, asked.idempotency_key, now)) is not None:
+            texts = len(self.carrier.texts)
+            answer = self._ask(asked, issued, is_new=False)
+            assert answer == (earlier.outcome if body == earlier.body else "IDEMPOTENCY_KEY_REUSED")
+            assert issued.verification_id == (earlier.verification_id if answer == "ok" else "")
+            assert len(self.carrier.texts) == texts
+            return
+        expected, fault = self._expect_sent(number, tenant, client)
+        answer = self._ask(asked, issued)
+        assert answer == expected
+        if asked.idempotency_key and fault not in CERTAINLY_NOT_SENT and answer in KEPT_ANSWERS:
+            answered = Answered(body, now, answer, issued.verification_id)
+            self.model.keys[tenant, asked.idempotency_key] = answered
+
+    def _ask(self, asked: RequestOtp, issued: Issued, *, is_new: bool = True) -> str:
+        def act() -> None:
+            issued.verification_id = self.service.request(asked, _caller(issued.tenant)).verification_id
+
+        answer = self._told(act)
+        if answer == "ok" and is_new:
+            self._held_by(issued)
+            self.issued.append(issued)
+        return answer
+
+    def _resend(self, issued: Issued, by: str) -> None:
+        self.clock.step(1)
+        tenant, session, verification_id = self._as(issued, by)
+        expected = self.model.no_use(issued, tenant, session, int(self.clock()))
+        if expected is None:
+            sends = len(self.model.sends.get(issued.number, []))
+            expected, _ = self._expect_sent(issued.number, tenant, None)
+            issued.sends += len(self.model.sends.get(issued.number, [])) - sends
+        asked = ResendOtp(verification_id, session_id=session)
+        assert self._told(lambda: self.service.resend(asked, _caller(tenant))) == expected
+        if expected == "ok" and self.carrier.renews:
+            self._held_by(issued)
+
+    def _expect_sent(self, number: str, tenant: str, client: str | None) -> tuple[str, str | None]:
+        """What a send is answered, and the fault that will have spoilt it."""
+        now, fault = int(self.clock()), self.carrier.fault
+        if (refused := self.model.refusal(number, tenant, client, now)) is not None:
+            return refused, None
+        if fault not in CERTAINLY_NOT_SENT:
+            self.model.charge(number, client, now)
+        return {None: "ok", "refused": "PROVIDER_REJECTED"}.get(fault, "PROVIDER_UNAVAILABLE"), fault
+
+    def _held_by(self, issued: Issued) -> None:
+        """The provider's newest code is this verification's."""
+        issued.former_ref, issued.ref = issued.ref, f"ref-{len(self.carrier.codes) - 1}"
+        self.by_ref[issued.ref] = issued
+
+    def _guess(
+        self, issued: Issued, code: str, by: str, meanwhile: Callable[[], object] | None = None
+    ) -> None:
+        otp, now, ref, fault = self._code(issued, code), int(self.clock()), issued.ref, self.carrier.fault
+        tenant, session, verification_id = self._as(issued, by)
+        target = issued if by != "stranger" else None
+        refused = self.model.no_use(target, tenant, session, now)
+        if refused is None:
+            refused = self.model.guess(issued, now)
+        says = self.carrier.verdict(ref, otp)
+        self.carrier.meanwhile = cast("Callable[[], None]", meanwhile)
+        answer = self._verify(verification_id, otp, tenant, session)
+        self.carrier.meanwhile = None
+        if refused is not None:
+            assert answer == refused
+        elif fault:
+            assert answer == "PROVIDER_UNAVAILABLE"
+        elif says is Check.CORRECT:
+            assert answer == self.model.succeed(issued, ref, int(self.clock()))
+        else:
+            assert answer == {Check.WRONG: "OTP_INCORRECT"}.get(says, "OTP_EXPIRED")
+
+    def _verify(self, verification_id: str, otp: str, tenant: str, session: str | None) -> str:
+        asked = VerifyOtp(verification_id, otp, session_id=session)
+        answer = self._told(lambda: self.service.verify(asked, _caller(tenant)))
+        if answer == "ok":
+            self.successes[keys.verification_key(verification_id)] += 1
+        return answer
+
+    def _cancel(self, issued: Issued, tenant: str) -> None:
+        answer = self._told(lambda: self.lifecycle.cancel(issued.verification_id, _caller(tenant)))
+        if tenant != issued.tenant:
+            assert answer == "VERIFICATION_NOT_FOUND"
+        elif issued.state == "verified":
+            assert answer == "ALREADY_VERIFIED"
+        else:
+            assert answer == "ok"
+            issued.state = "cancelled" if issued.state == "pending" else issued.state
+
+    def _while_the_store_fails(
+        self, issued: Issued, calls: int, acts: bool, act: Callable[[], None]
+    ) -> None:
+        """Told or not, sent or not: what is stored decides, and nothing is sent that is not stored."""
+        now, texts = int(self.clock()), len(self.carrier.texts)
+        charged = now * SECOND in self._sends_on_record(issued.number)
+        self.failing.fail(calls, acts=acts)
+        act()
+        self.failing.heal()
+        self.is_told = not self.failing.failed
+        if now * SECOND in self._sends_on_record(issued.number) and not charged:
+            self.model.charge(issued.number, None, now)
+        else:
+            assert len(self.carrier.texts) == texts
+        self._learn(issued)
+
+    def _learn(self, issued: Issued) -> None:
+        """What is stored after a call that the store failed in. That it may be is checked elsewhere."""
+        seen = self.shelf.look()
+        key, about = keys.verification_key(issued.verification_id), (issued.number, issued.tenant)
+        for found in seen.verifications:
+            if found.key == key:
+                issued.guesses, issued.state, issued.sends = found.attempts, str(found.state), found.sends
+                if found.provider_ref != issued.ref:
+                    self._held_by(issued)
+        self.model.failures.pop(about, None)
+        held = seen.failures.get((number_key(issued.number), issued.tenant))
+        if held is not None:
+            self.model.failures[about] = (held.count, held.last_at // SECOND)
+
+    def _told(self, act: Callable[[], Any]) -> str:
+        """`ok`, an errorCode, or that the store failed. Nothing else may come out of the service."""
+        try:
+            act()
+            answer = reason = "ok"
+        except OtpError as error:
+            answer, reason = error.code, f"{error.code} {error.reason or ''}".strip()
+        except StoreError:
+            answer = reason = "StoreError"
+        type(self).came_across[reason] += 1
+        return answer
+
+    def _wait_out(self, number: str, tenant: str, early: int = 0) -> None:
+        count, last = self.model.failures.get((number, tenant), (0, 0))
+        self.clock.step(max(0, last + self.rules.wait_after(count) - early - int(self.clock())))
+
+    def _issued(self, back: int) -> Issued:
+        return self.issued[-1 - back % len(self.issued)]
+
+    def _code(self, issued: Issued, kind: str) -> str:
+        right = self.carrier.code_of(issued.ref)
+        others = [code for code in self.carrier.codes if code != right]
+        if kind == "right":
+            return right
+        if kind == "former" and issued.former_ref:
+            return self.carrier.code_of(issued.former_ref)
+        return others[-1] if kind == "another's" and others else "999999"
+
+    def _as(self, issued: Issued, by: str) -> tuple[str, str | None, str]:
+        """Tenant, session and verificationId of whoever asks."""
+        if by == "tenant":
+            return _other(TENANTS, issued.tenant), issued.session, issued.verification_id
+        if by == "session":
+            return issued.tenant, _other(SESSIONS, issued.session), issued.verification_id
+        stranger = by == "stranger"
+        return (
+            issued.tenant,
+            issued.session,
+            keys.new_verification_id() if stranger else issued.verification_id,
+        )
+
+    def _sends_on_record(self, number: str) -> tuple[int, ...]:
+        return self.shelf.store.read(Question(number_key(number), TENANTS[0])).number.sends
+
+
+KEPT_ANSWERS = ("ok", "PROVIDER_REJECTED", "PROVIDER_UNAVAILABLE")
+"""What a repeated Idempotency-Key is told again. What a limit refused leaves the key free."""
+
+
+def _caller(tenant: str) -> Caller:
+    return Caller(tenant, f"request-{next(_requests)}", Deadline(60))
+
+
+def _other(values: tuple[Any, ...], value: Any) -> Any:
+    return values[(values.index(value) + 1) % len(values)]

@@ -1,0 +1,284 @@
+"""What should stand at Infobip, and what is done about what stands there instead."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from sms_otp.clock import Deadline
+from sms_otp.providers.transport import Answer, NoAnswer, TransportError
+from sms_otp.provisioning import (
+    Account,
+    Body,
+    Difference,
+    ProvisioningFailed,
+    differences,
+    find_application,
+    find_template,
+    provision,
+    wanted_from,
+)
+from tests.template import template
+from tests.unit.providers.scripted import ScriptedTransport, answer
+
+SET_UP = template()["Resources"]["InfobipSetup"]["Properties"]
+PARAMETERS = {
+    name: str(template()["Parameters"][name]["Default"])
+    for name in SET_UP
+    if name not in ("ServiceToken", "ServiceTimeout")
+}
+INDIA = {"IndiaDltEntityId": "1101", "IndiaDltTemplateId": "1107"}
+WANTED = wanted_from({**PARAMETERS, **INDIA, "InfobipSenderId": "Acme"})
+(TEMPLATE,) = WANTED.templates
+
+# Each field that we set: another value, and whether that lets through more.
+OTHER: list[tuple[str, object, bool]] = [
+    ("name", "another", False),
+    ("enabled", False, False),
+    ("configuration.pinAttempts", 10, True),
+    ("configuration.pinAttempts", 3, False),
+    ("configuration.pinAttempts", None, True),
+    ("configuration.allowMultiplePinVerifications", True, True),
+    ("configuration.allowMultiplePinVerifications", None, True),
+    ("configuration.pinTimeToLive", "15m", True),
+    ("configuration.pinTimeToLive", "299s", False),
+    ("configuration.pinTimeToLive", "for ever", True),
+    ("configuration.verifyPinLimit", "6/3s", True),
+    ("configuration.verifyPinLimit", "1/3s", False),
+    ("configuration.sendPinPerPhoneNumberLimit", "20/12h", True),
+    ("configuration.sendPinPerPhoneNumberLimit", "3/1d", False),
+    ("configuration.sendPinPerApplicationLimit", None, True),
+    ("configuration.sendPinPerApplicationLimit", "10000/1d", False),
+    ("pinType", "ALPHANUMERIC", False),
+    ("pinLength", 4, True),
+    ("pinLength", 8, False),
+    ("messageText", "Another {{pin}}", False),
+    ("language", "de", False),
+    ("senderId", "Somebody", False),
+    ("senderId", None, False),
+    ("regional.indiaDlt.principalEntityId", "7", False),
+    ("regional.indiaDlt.contentTemplateId", None, False),
+]
+
+
+def body_with(field: str) -> Body:
+    return WANTED.application if field.split(".")[0] in WANTED.application else TEMPLATE
+
+
+def changed(body: Body, field: str, value: object) -> dict[str, Any]:
+    """`body` with another value of a field, or without it."""
+    copied: dict[str, Any] = copy.deepcopy(dict(body))
+    *path, last = field.split(".")
+    holder = copied
+    for name in path:
+        holder = holder[name]
+    holder[last] = value
+    if value is None:
+        del holder[last]
+    return copied
+
+
+def leaves(body: Body, prefix: str = "") -> set[str]:
+    found: set[str] = set()
+    for name, value in body.items():
+        found |= leaves(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name}
+    return found
+
+
+class ScriptedInfobip(ScriptedTransport):
+    """An account with these applications and templates, as listed; whatever is written gets an id."""
+
+    def __init__(self, applications: list[Body], templates: list[Body]) -> None:
+        super().__init__()
+        self._lists = {"applications": applications, "messages": templates}
+
+    def exchange(self, method: str, url: str, *, headers: Any, body: bytes, deadline: Deadline) -> Answer:
+        kind = "messages" if "/messages" in url else "applications"
+        ids = {"applicationId": "NEW-APPLICATION", "messageId": "NEW-MESSAGE"}
+        self._outcomes = (answer(200, self._lists[kind] if method == "GET" else ids),)
+        return super().exchange(method, url, headers=headers, body=body, deadline=deadline)
+
+    @property
+    def written(self) -> list[tuple[str, str]]:
+        """What was asked other than to read."""
+        return [(each.method, each.url) for each in self.asked if each.method != "GET"]
+
+
+APPLICATION = {**WANTED.application, "applicationId": "APP"}
+MESSAGE = {**TEMPLATE, "messageId": "MSG", "applicationId": "APP", "pinPlaceholder": "{{pin}}"}
+
+
+def account(transport: ScriptedTransport) -> Account:
+    return Account("https://api.infobip.com", "the-key", transport, Deadline(10))
+
+
+def written(applications: list[Body], templates: list[Body]) -> list[tuple[str, str]]:
+    transport = ScriptedInfobip(applications, templates)
+    provision(account(transport), WANTED)
+    return [(method, url.removeprefix("https://api.infobip.com/2fa/2")) for method, url in transport.written]
+
+
+def test_the_parameters_become_the_application_and_its_template() -> None:
+    wanted = wanted_from(PARAMETERS)
+    assert wanted.application == {
+        "name": "sms-otp",
+        "enabled": True,
+        "configuration": {
+            "pinAttempts": 5,
+            "allowMultiplePinVerifications": False,
+            "pinTimeToLive": "300s",
+            "verifyPinLimit": "5/3s",
+            "sendPinPerPhoneNumberLimit": "20/1d",
+            "sendPinPerApplicationLimit": "20000/1d",
+        },
+    }
+    assert wanted.templates == (
+        {"pinType": "NUMERIC", "pinLength": 6, "messageText": "Your code is {{pin}}.", "language": "en"},
+    )
+
+
+def test_a_further_locale_is_a_further_template_and_indias_ids_are_of_the_default_alone() -> None:
+    texts = "de=Ihr Code ist {{pin}}.; pt_br=Seu código é {{pin}}."
+    default, german, brazilian = wanted_from({**PARAMETERS, **INDIA, "InfobipLocaleTexts": texts}).templates
+    assert default["regional"] == {"indiaDlt": {"principalEntityId": "1101", "contentTemplateId": "1107"}}
+    assert (german["language"], german["messageText"]) == ("de", "Ihr Code ist {{pin}}.")
+    assert (brazilian["language"], brazilian["messageText"]) == ("pt_br", "Seu código é {{pin}}.")
+    assert "regional" not in {**german, **brazilian}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"InfobipMessageText": "Hello"}, "{{pin}}"),
+        ({"InfobipLanguage": "xx"}, "xx is none of Infobip's languages"),
+        ({"InfobipLocaleTexts": "de=Hallo"}, "{{pin}}"),
+        ({"InfobipLocaleTexts": "Hallo {{pin}}"}, "InfobipLocaleTexts"),
+        ({"InfobipLocaleTexts": "en={{pin}}"}, "InfobipLocaleTexts"),
+        ({"InfobipLocaleTexts": "de={{pin}};de=: {{pin}}"}, "InfobipLocaleTexts"),
+        ({"IndiaDltEntityId": "1"}, "IndiaDltTemplateId"),
+    ],
+)
+def test_parameters_that_make_no_application_are_named(wrong: dict[str, str], told: str) -> None:
+    with pytest.raises(ProvisioningFailed, match=told.replace("{", r"\{")):
+        wanted_from({**PARAMETERS, **wrong})
+
+
+def test_the_table_of_other_values_has_every_field_that_is_set() -> None:
+    assert {field for field, _, _ in OTHER} == leaves(WANTED.application) | leaves(TEMPLATE)
+
+
+@pytest.mark.parametrize(("field", "value", "weaker"), OTHER)
+def test_a_field_with_another_value_is_one_difference(field: str, value: object, weaker: bool) -> None:
+    body = body_with(field)
+    (difference,) = differences(body, changed(body, field, value))
+    assert (difference.field, difference.found, difference.weaker) == (field, value, weaker)
+
+
+@pytest.mark.parametrize(("field", "value"), [(field, value) for field, value, _ in OTHER if field != "name"])
+def test_a_field_with_another_value_is_one_update(field: str, value: object) -> None:
+    if field.split(".")[0] in WANTED.application:
+        assert written([changed(APPLICATION, field, value)], [MESSAGE]) == [("PUT", "/applications/APP")]
+    elif field != "language":
+        held = changed(MESSAGE, field, value)
+        assert written([APPLICATION], [held]) == [("PUT", "/applications/APP/messages/MSG")]
+
+
+def test_where_nothing_differs_nothing_is_written() -> None:
+    assert written([APPLICATION], [MESSAGE]) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "spelt"),
+    [
+        ("configuration.pinTimeToLive", "5m"),
+        ("configuration.pinTimeToLive", "300000ms"),
+        ("configuration.verifyPinLimit", "5/3000ms"),
+        ("configuration.sendPinPerPhoneNumberLimit", "20/d"),
+        ("configuration.sendPinPerApplicationLimit", "20000/24h"),
+    ],
+)
+def test_the_same_length_of_time_spelt_otherwise_is_no_difference(field: str, spelt: str) -> None:
+    assert written([changed(APPLICATION, field, spelt)], [MESSAGE]) == []
+
+
+def test_a_sender_or_register_that_is_there_and_not_wanted_is_a_difference() -> None:
+    (plain,) = wanted_from(PARAMETERS).templates
+    assert {difference.field for difference in differences(plain, TEMPLATE)} == {
+        "senderId",
+        "regional.indiaDlt.principalEntityId",
+        "regional.indiaDlt.contentTemplateId",
+    }
+
+
+def test_what_we_do_not_set_is_left_alone() -> None:
+    assert differences(TEMPLATE, {**TEMPLATE, "voiceName": "Joanna", "speechRate": 1.0}) == ()
+
+
+def test_a_number_in_place_of_a_truth_is_a_difference() -> None:
+    field = "configuration.allowMultiplePinVerifications"
+    (difference,) = differences(WANTED.application, changed(WANTED.application, field, 0))
+    assert difference == Difference(field, wanted=False, found=0, weaker=True)
+
+
+def test_in_an_empty_account_the_application_and_the_template_are_made() -> None:
+    transport = ScriptedInfobip([], [])
+    made = provision(account(transport), WANTED)
+    assert [method for method, _ in transport.written] == ["POST", "POST"]
+    assert (made.application_id, made.message_ids) == ("NEW-APPLICATION", {"en": "NEW-MESSAGE"})
+
+
+def test_an_application_of_another_name_is_not_ours() -> None:
+    assert find_application([{"name": "other"}, APPLICATION], "sms-otp") == APPLICATION
+    assert find_application([{"name": "other"}], "sms-otp") is None
+
+
+def test_two_applications_of_our_name_are_refused() -> None:
+    with pytest.raises(ProvisioningFailed, match="2 2FA applications named sms-otp"):
+        find_application([APPLICATION, APPLICATION], "sms-otp")
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        ({"language": "en", "messageText": "Old {{pin}}"}, True),
+        ({"language": "de", "messageText": "Your code is {{pin}}."}, False),
+        ({"messageText": "Your code is {{pin}}."}, True),
+        ({"messageText": "Old {{pin}}"}, False),
+        ({"language": "en", "emailTemplateId": 7}, False),
+    ],
+)
+def test_a_template_is_found_by_its_language_or_without_one_by_its_text(held: Body, found: bool) -> None:
+    assert (find_template([held], TEMPLATE) is not None) is found
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            answer(403, {"requestError": {"serviceException": {"messageId": "FORBIDDEN", "text": "No."}}}),
+            "Infobip answered GET /2fa/2/applications with 403 FORBIDDEN No.",
+        ),
+        (
+            answer(400, {"errorCode": "E400", "description": "Bad", "violations": [{"property": "name"}]}),
+            'Infobip answered GET /2fa/2/applications with 400 E400 Bad [{"property": "name"}]',
+        ),
+        (answer(502, b"<html>"), "Infobip answered GET /2fa/2/applications with 502"),
+        (answer(401, {"text": "App the-key\nis bad"}), "401 App (the API key) is bad"),
+        (answer(200, b"<html>"), "Infobip's answer to GET /2fa/2/applications is not JSON"),
+        (answer(200, {}), "Infobip's answer is not a list"),
+        (NoAnswer("read_timeout"), "Infobip gave no answer to GET /2fa/2/applications: read_timeout"),
+    ],
+)
+def test_a_call_that_fails_is_told_in_infobips_words_without_the_key(
+    given: Answer | TransportError, told: str
+) -> None:
+    with pytest.raises(ProvisioningFailed) as caught:
+        provision(account(ScriptedTransport(given)), WANTED)
+    assert str(caught.value).endswith(told)
+    assert "the-key" not in str(caught.value)
+
+
+def test_an_id_that_no_list_could_hold_is_refused() -> None:
+    with pytest.raises(ProvisioningFailed, match="no applicationId"):
+        written([{**APPLICATION, "applicationId": "../x,y=z"}], [MESSAGE])

@@ -1,0 +1,644 @@
+"""Callbacks: what is a provider's own, what is refused, and what little each may change."""
+
+import base64
+import copy
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sms_otp import errors
+from sms_otp.commands import Callback
+from sms_otp.ports import Holder
+from sms_otp.providers.sinch import signature_of
+from sms_otp.verification import State, Verification
+from sms_otp.webhooks import BODY_LIMIT, INFOBIP_SIGNATURE_HEADER, Webhooks, infobip_refusal, sinch_refusal
+from tests.fakes import START, MemoryStore, StepClock, a_verification
+
+KEY = "an-application-key"
+SECRET = base64.b64encode(b"a secret of sixteen bytes or so").decode()
+SINCH_PATH, INFOBIP_PATH = "/v1/webhooks/sinch", "/v1/webhooks/infobip"
+JSON = "application/json; charset=utf-8"
+SINCH_ID = "018c25e1-7163-5677-b8fb-467d7b1cffa5"
+MESSAGE = "a-message"
+SIGNING = {"webhookSecret": "a-secret-that-infobip-signs-with"}
+PASSWORD = {"webhookUser": "infobip", "webhookPassword": "a-pass:word"}
+
+
+class World:
+    """The use case, everything around it in memory."""
+
+    def __init__(self) -> None:
+        self.store, self.clock = MemoryStore(), StepClock()
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.secrets: dict[str, Mapping[str, str]] = {
+            "sinch": {"applicationKey": KEY, "applicationSecret": SECRET},
+            "infobip": SIGNING,
+        }
+        self.webhooks = Webhooks(
+            store=self.store,
+            credentials=self.secrets.__getitem__,
+            providers=frozenset({"infobip", "sinch"}),
+            clock=self.clock,
+            tell=lambda event, **fields: self.told.append((event, fields)),
+        )
+
+    def hold(self, provider: str, **changes: Any) -> Verification:
+        """A verification whose code this provider took: one `id`, one message."""
+        held = a_verification(**{"provider": None, "provider_ref": None} | changes)
+        self.store.verifications[held.key] = held
+        ref = SINCH_ID if provider == "sinch" else "a-pin-id"
+        message = MESSAGE if provider == "infobip" else None
+        self.store.record_sent(held.key, Holder(provider, ref, "sms", "accepted", message))
+        return self.store.verifications[held.key]
+
+    def receive(self, callback: Callback) -> Any:
+        """The answer's body, or the errorCode."""
+        try:
+            return self.webhooks.receive(callback)
+        except errors.OtpError as refused:
+            return refused.code
+
+    def snapshot(self) -> Any:
+        return copy.deepcopy((self.store.verifications, self.store.messages))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@dataclass(frozen=True)
+class Post:
+    """What is signed, and what then arrives. A forger changes either."""
+
+    body: bytes
+    path: str = SINCH_PATH
+    method: str = "POST"
+    content_type: str = JSON
+    timestamp: str = ""
+    key: str = KEY
+    secret: bytes = base64.b64decode(SECRET)
+    scheme: str = "application"
+
+    def signed(self) -> Callback:
+        timestamp = self.timestamp or stamp(START)
+        signature = signature_of(self.secret, self.method, self.path, self.body, self.content_type, timestamp)
+        headers = {
+            "content-type": self.content_type,
+            "x-timestamp": timestamp,
+            "authorization": f"{self.scheme} {self.key}:{signature}",
+        }
+        return Callback(self.path, headers, self.body)
+
+
+def stamp(seconds: float) -> str:
+    """As Sinch writes it: seven digits of a second."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S.%f}0Z"
+
+
+def sinch_event(held: Verification, event: str = "VerificationSmsDeliveredEvent", **fields: Any) -> bytes:
+    whole: dict[str, Any] = {
+        "id": SINCH_ID,
+        "event": event,
+        "method": "sms",
+        "identity": {"type": "number", "endpoint": held.phone},
+        "reference": held.key,
+        "smsResult": "Successful",
+    }
+    return json.dumps({name: value for name, value in (whole | fields).items() if value is not None}).encode()
+
+
+def sinch(held: Verification, event: str = "VerificationSmsDeliveredEvent", **fields: Any) -> Callback:
+    return Post(sinch_event(held, event, **fields)).signed()
+
+
+def report(*groups: int, message: str = MESSAGE) -> bytes:
+    results = [
+        {"messageId": message, "to": "14155550123", "status": {"groupId": group, "groupName": "ANY"}}
+        for group in groups
+    ]
+    return json.dumps({"results": results}).encode()
+
+
+def infobip(body: bytes, secret: str = SIGNING["webhookSecret"]) -> Callback:
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return Callback(INFOBIP_PATH, {INFOBIP_SIGNATURE_HEADER: f"sha256={signature}"}, body)
+
+
+def with_password(body: bytes, pair: str = "infobip:a-pass:word", scheme: str = "Basic") -> Callback:
+    encoded = base64.b64encode(pair.encode()).decode()
+    return Callback(INFOBIP_PATH, {"authorization": f"{scheme} {encoded}"}, body)
+
+
+def header(callback: Callback, name: str, value: str | None) -> Callback:
+    headers = {**callback.headers, name: value}
+    return replace(callback, headers={name: value for name, value in headers.items() if value is not None})
+
+
+# The vendor's own: its documentation's sample and its Java SDK's, whose secret lacks its padding.
+ACE = (
+    b'{"event":"ace","callid":"822aa4b7-05b4-4d83-87c7-1f835ee0b6f6_257",'
+    b'"timestamp":"2014-09-24T10:59:41Z","version":1}'
+)
+RESULT = (
+    b'{"id":"018c25e1-7163-5677-b8fb-467d7b1cffa5","event":"VerificationResultEvent","method":"sms",'
+    b'"identity":{"verified":false,"type":"number","endpoint":"+33628254417"},"status":"FAIL",'
+    b'"reason":"Expired"}'
+)
+VECTORS = [
+    (
+        {"applicationKey": "key", "applicationSecret": "BeIukql3pTKJ8RGL5zo0DA=="},
+        "Application key:Tg6fMyo8mj9pYfWQ9ssbx3Tc1BNC87IEygAfLbJqZb4=",
+        "application/json",
+        "2014-09-24T10:59:41Z",
+        "/sinch/callback/ace",
+        ACE,
+        datetime(2014, 9, 24, 10, 59, 41, tzinfo=UTC),
+    ),
+    (
+        {"applicationKey": "789", "applicationSecret": "9876543210"},
+        "application 789:xfKhO0XvlRNJraahUBEJzzi1f3Fn3pYO41/ZzwOHPaQ=",
+        "application/json; charset=utf-8",
+        "2023-12-01T15:01:20.0406449Z",
+        "/VerificationRequestEvent",
+        RESULT,
+        datetime(2023, 12, 1, 15, 1, 20, tzinfo=UTC),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "authorization", "content_type", "timestamp", "path", "body", "now"), VECTORS
+)
+def test_the_vendors_own_signatures_are_recognised_and_with_a_byte_more_are_not(
+    credentials: dict[str, str],
+    authorization: str,
+    content_type: str,
+    timestamp: str,
+    path: str,
+    body: bytes,
+    now: datetime,
+) -> None:
+    headers = {"authorization": authorization, "content-type": content_type, "x-timestamp": timestamp}
+    callback = Callback(path, headers, body)
+    assert sinch_refusal(callback, credentials, now.timestamp()) is None
+    altered = replace(callback, body=body + b" ")
+    assert sinch_refusal(altered, credentials, now.timestamp()) == "signature"
+
+
+Forgery = Callable[[bytes], Callback]
+OTHER = base64.b64decode("b3RoZXI=")
+
+
+def signature(change: Callable[[str], str]) -> Forgery:
+    """A genuine callback whose signature has been changed on its way."""
+
+    def forge(body: bytes) -> Callback:
+        callback = Post(body).signed()
+        lead, _, signed = callback.headers["authorization"].rpartition(":")
+        return header(callback, "authorization", f"{lead}:{change(signed)}")
+
+    return forge
+
+
+def arrives(name: str, value: str | None) -> Forgery:
+    """A genuine callback, one of whose headers has been changed on its way."""
+    return lambda body: header(Post(body).signed(), name, value)
+
+
+def signs(**fields: Any) -> Forgery:
+    """Signed with the right secret, but not as Sinch would have; it arrives as a POST to our path."""
+    return lambda body: replace(Post(body, **fields).signed(), path=SINCH_PATH)
+
+
+def comes_to(path: str) -> Forgery:
+    return lambda body: replace(Post(body).signed(), path=path)
+
+
+def holds(change: Callable[[bytes], bytes]) -> Forgery:
+    """A genuine callback, whose body has been changed on its way."""
+    return lambda body: replace(Post(body).signed(), body=change(body))
+
+
+def bare(authorization: str) -> Forgery:
+    return arrives("authorization", authorization)
+
+
+SINCH_FORGERIES: dict[str, Forgery] = {
+    "no authorization": arrives("authorization", None),
+    "an empty authorization": bare(""),
+    "a scheme alone": bare("application"),
+    "a scheme and a blank": bare("application "),
+    "a key without a signature": bare(f"application {KEY}"),
+    "a key and an empty signature": bare(f"application {KEY}:"),
+    "only separators": bare("application :::"),
+    "HTTP Basic with the right secret": bare(
+        "Basic " + base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
+    ),
+    "a bearer": bare(f"Bearer {KEY}:{SECRET}"),
+    "another scheme": signs(scheme="Signature"),
+    "a scheme in front of which a blank stands": signs(scheme=" application"),
+    "another key": signs(key="another-key"),
+    "no key": signs(key=""),
+    "the key in capitals": signs(key=KEY.upper()),
+    "a key that is ours and more": signs(key=KEY + "x"),
+    "a key beyond ASCII": signs(key="schlüssel"),
+    "the signature of another secret": signs(secret=OTHER),
+    "the signature of no secret": signs(secret=b""),
+    "the secret used as it is shown": signs(secret=SECRET.encode()),
+    "a truncated signature": signature(lambda signed: signed[:-1]),
+    "half a signature": signature(lambda signed: signed[:22]),
+    "a signature and more": signature(lambda signed: signed + "A"),
+    "a signature and a blank": signature(lambda signed: signed + " "),
+    "a signature in small letters": signature(str.lower),
+    "a signature in hex": signature(lambda signed: base64.b64decode(signed).hex()),
+    "a signature in URL-safe base64 without its padding": signature(
+        lambda signed: signed.translate(str.maketrans("+/", "-_")).rstrip("=")
+    ),
+    "a signature that is not base64": signature(lambda _: "%%%%"),
+    "a signature beyond ASCII": signature(lambda signed: signed[:-2] + "é="),
+    "a signature with a lone surrogate": signature(lambda signed: signed[:-2] + "\udc80="),
+    "a signature twice": signature(lambda signed: f"{signed},{signed}"),
+    "another byte in the body": holds(lambda body: body.replace(b"Successful", b"successful")),
+    "a byte more": holds(lambda body: body + b"\n"),
+    "a byte less": holds(lambda body: body[:-1]),
+    "no body": holds(lambda _: b""),
+    "another body": holds(lambda body: body.replace(b"Verification", b"Confirmation")),
+    "the same JSON, spelled anew": holds(lambda body: json.dumps(json.loads(body), indent=1).encode()),
+    "the body in base64": holds(base64.b64encode),
+    "a body that is not UTF-8": holds(lambda _: b"\xff\xfe"),
+    "another path": comes_to("/v2/webhooks/sinch"),
+    "Infobip's path": signs(path=INFOBIP_PATH),
+    "a path whose stage is missing": signs(path="/webhooks/sinch"),
+    "a path with a query": signs(path=SINCH_PATH + "?a=b"),
+    "a path with a slash at its end": signs(path=SINCH_PATH + "/"),
+    "a path with a host": signs(path="https://example.com" + SINCH_PATH),
+    "a path with a lone surrogate": comes_to("/\udc80/sinch"),
+    "a path that no provider has": comes_to("/v1/webhooks/twilio"),
+    "an empty path": comes_to(""),
+    "PUT signed": signs(method="PUT"),
+    "GET signed": signs(method="GET"),
+    "post in small letters": signs(method="post"),
+    "no timestamp": arrives("x-timestamp", None),
+    "an empty timestamp": arrives("x-timestamp", ""),
+    "another timestamp than was signed": arrives("x-timestamp", stamp(START + 1)),
+    "a timestamp of six minutes ago": signs(timestamp=stamp(START - 360)),
+    "a timestamp just too old": signs(timestamp=stamp(START - 301)),
+    "a timestamp just too far ahead": signs(timestamp=stamp(START + 301)),
+    "a timestamp of next year": signs(timestamp=stamp(START + 365 * 86400)),
+    "a timestamp in seconds": signs(timestamp=str(int(START))),
+    "a timestamp without its zone": signs(timestamp=stamp(START).removesuffix("Z")),
+    "a timestamp of another zone": signs(timestamp=stamp(START).replace("Z", "+00:00")),
+    "a timestamp of a day that there is not": signs(timestamp="2027-02-30T08:00:00Z"),
+    "a timestamp in Arabic digits": signs(timestamp=stamp(START).replace("2", "٢")),
+    "a timestamp with a line's end": signs(timestamp=stamp(START) + "\n"),
+    "a garbled timestamp": signs(timestamp="yesterday"),
+    "no content type": arrives("content-type", None),
+    "another content type": arrives("content-type", "text/plain"),
+    "a content type without its blank": arrives("content-type", JSON.replace(" ", "")),
+    "a content type in capitals": arrives("content-type", JSON.upper()),
+    "a content type with a lone surrogate": arrives("content-type", JSON + "\udc80"),
+    "a body larger than any event": lambda body: Post(body + b" " * BODY_LIMIT).signed(),
+}
+
+
+@pytest.mark.parametrize("name", SINCH_FORGERIES)
+@pytest.mark.parametrize("event", ["VerificationSmsDeliveredEvent", "VerificationRequestEvent"])
+def test_a_forged_callback_of_sinch_is_refused_and_changes_nothing(
+    world: World, name: str, event: str
+) -> None:
+    held = world.hold("sinch")
+    before = world.snapshot()
+    assert world.receive(SINCH_FORGERIES[name](sinch_event(held, event))) == "FORBIDDEN"
+    assert world.snapshot() == before
+    assert world.told == []
+
+
+def test_what_the_forgeries_were_made_of_is_taken(world: World) -> None:
+    held = world.hold("sinch")
+    assert world.receive(Post(sinch_event(held)).signed()) == {}
+    assert world.store.verifications[held.key].delivery == "delivered"
+
+
+@pytest.mark.parametrize("scheme", ["Application", "application", "APPLICATION"])
+@pytest.mark.parametrize("age", [-300, 0, 300])
+def test_a_scheme_is_known_in_any_case_and_a_time_within_five_minutes(
+    world: World, scheme: str, age: int
+) -> None:
+    held = world.hold("sinch")
+    post = Post(sinch_event(held), scheme=scheme, timestamp=stamp(START - age))
+    assert world.receive(post.signed()) == {}
+    assert world.store.verifications[held.key].delivery == "delivered"
+
+
+INFOBIP_FORGERIES: dict[str, tuple[Mapping[str, str], Callback]] = {
+    "no signature": (SIGNING, Callback(INFOBIP_PATH, {}, report(3))),
+    "an empty signature": (SIGNING, Callback(INFOBIP_PATH, {INFOBIP_SIGNATURE_HEADER: ""}, report(3))),
+    "another secret": (SIGNING, infobip(report(3), "another")),
+    "another byte": (SIGNING, replace(infobip(report(2)), body=report(3))),
+    "a byte more": (SIGNING, replace(infobip(report(3)), body=report(3) + b" ")),
+    "no prefix": (
+        SIGNING,
+        header(
+            infobip(report(3)),
+            INFOBIP_SIGNATURE_HEADER,
+            infobip(report(3)).headers[INFOBIP_SIGNATURE_HEADER].removeprefix("sha256="),
+        ),
+    ),
+    "another header": (
+        SIGNING,
+        Callback(
+            INFOBIP_PATH,
+            {"x-signature": infobip(report(3)).headers[INFOBIP_SIGNATURE_HEADER]},
+            report(3),
+        ),
+    ),
+    "beyond ASCII": (SIGNING, header(infobip(report(3)), INFOBIP_SIGNATURE_HEADER, "sha256=é")),
+    "a lone surrogate": (SIGNING, header(infobip(report(3)), INFOBIP_SIGNATURE_HEADER, "\udc80")),
+    "too large": (SIGNING, infobip(report(3) + b" " * BODY_LIMIT)),
+    "a password where a signature is asked for": (SIGNING | PASSWORD, with_password(report(3))),
+    "another password": (PASSWORD, with_password(report(3), "infobip:another")),
+    "another user": (PASSWORD, with_password(report(3), "somebody:a-pass:word")),
+    "no password": (PASSWORD, with_password(report(3), "infobip:")),
+    "no authorization": (PASSWORD, Callback(INFOBIP_PATH, {}, report(3))),
+    "another scheme": (PASSWORD, with_password(report(3), scheme="Digest")),
+    "a signature where a password is asked for": (PASSWORD, infobip(report(3))),
+    "nothing configured": ({"apiKey": "any"}, infobip(report(3))),
+    "nothing configured and nothing given": ({}, with_password(report(3), ":")),
+    "a user without a password configured": (
+        {"webhookUser": "infobip"},
+        with_password(report(3), "infobip:"),
+    ),
+    "nothing configured and an empty secret": ({}, infobip(report(3), "")),
+}
+
+
+@pytest.mark.parametrize("name", INFOBIP_FORGERIES)
+def test_a_forged_report_of_infobip_is_refused_and_changes_nothing(world: World, name: str) -> None:
+    world.secrets["infobip"], callback = INFOBIP_FORGERIES[name]
+    world.hold("infobip")
+    before = world.snapshot()
+    assert world.receive(callback) == "FORBIDDEN"
+    assert world.snapshot() == before
+    assert world.told == []
+
+
+@pytest.mark.parametrize(
+    ("credentials", "callback"),
+    [
+        (SIGNING, infobip(report(3))),
+        (SIGNING | PASSWORD, infobip(report(3))),
+        (PASSWORD, with_password(report(3))),
+        (PASSWORD, with_password(report(3), scheme="basic")),
+    ],
+)
+def test_a_genuine_report_is_recognised_by_signature_or_password(
+    credentials: Mapping[str, str], callback: Callback
+) -> None:
+    assert infobip_refusal(callback, credentials) is None
+
+
+def test_a_provider_that_is_not_used_has_no_callbacks(world: World) -> None:
+    held = world.hold("sinch")
+    webhooks = replace(world.webhooks, providers=frozenset({"infobip"}))
+    with pytest.raises(errors.Forbidden):
+        webhooks.receive(sinch(held))
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"applicationKey": KEY}, {"applicationKey": KEY, "applicationSecret": "not base64!"}]
+)
+def test_a_secret_that_lacks_its_fields_is_our_fault_and_not_the_callers(
+    world: World, fields: dict[str, str]
+) -> None:
+    world.secrets["sinch"] = fields
+    assert world.receive(sinch(world.hold("sinch"))) == "SERVICE_MISCONFIGURED"
+
+
+def test_a_refusal_names_the_provider_and_a_fixed_word(world: World) -> None:
+    with pytest.raises(errors.Forbidden) as refused:
+        world.webhooks.receive(Post(b"{}", secret=OTHER).signed())
+    assert (refused.value.reason, refused.value.about) == ("signature", {"provider": "sinch"})
+
+
+@pytest.mark.parametrize(
+    ("event", "fields", "delivery"),
+    [
+        ("VerificationSmsDeliveredEvent", {"smsResult": "Successful"}, "delivered"),
+        ("VerificationSmsDeliveredEvent", {"smsResult": "Failed"}, "failed"),
+        ("VerificationSmsDeliveredEvent", {"smsResult": "Later"}, "accepted"),
+        ("VerificationSmsDeliveredEvent", {"smsResult": None}, "accepted"),
+        ("VerificationSmsDeliveredEvent", {"smsResult": ["Successful"]}, "accepted"),
+        ("VerificationSmsDeliveredEvent", {"reference": None}, "accepted"),
+        ("VerificationSmsDeliveredEvent", {"reference": "f" * 64}, "accepted"),
+        ("VerificationSmsDeliveredEvent", {"reference": ["a"]}, "accepted"),
+        ("VerificationSmsDeliveredEvent", {"reference": "an-id"}, "accepted"),
+        ("VerificationSmsDeliveredEvent", {"id": "another"}, "accepted"),
+        ("VerificationResultEvent", {"status": "SUCCESSFUL"}, "delivered"),
+        ("VerificationResultEvent", {"status": "DENIED"}, "failed"),
+        ("VerificationResultEvent", {"status": "ERROR"}, "failed"),
+        ("VerificationResultEvent", {"status": "FAIL"}, "accepted"),
+        ("VerificationResultEvent", {"status": "ABORTED"}, "accepted"),
+        ("VerificationResultEvent", {"status": None}, "accepted"),
+        ("VerificationVoiceDeliveredEvent", {"smsResult": "Successful", "status": "SUCCESSFUL"}, "accepted"),
+        ("", {}, "accepted"),
+    ],
+)
+def test_an_event_of_sinch_changes_the_delivery_alone_and_is_answered_with_nothing(
+    world: World, event: str, fields: dict[str, Any], delivery: str
+) -> None:
+    held = world.hold("sinch")
+    assert world.receive(sinch(held, event, **fields)) == {}
+    assert world.store.verifications == {held.key: replace(held, delivery=delivery)}
+
+
+@pytest.mark.parametrize(
+    ("groups", "delivery"),
+    [
+        ((0,), "accepted"),
+        ((1,), "accepted"),
+        ((2,), "failed"),
+        ((3,), "delivered"),
+        ((4,), "failed"),
+        ((5,), "failed"),
+        ((6,), "accepted"),
+        ((True,), "accepted"),
+        ((1, 3), "delivered"),
+        ((), "accepted"),
+    ],
+)
+def test_a_report_of_infobip_changes_the_delivery_alone(
+    world: World, groups: tuple[int, ...], delivery: str
+) -> None:
+    held = world.hold("infobip")
+    assert world.receive(infobip(report(*groups))) == {}
+    assert world.store.verifications == {held.key: replace(held, delivery=delivery)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        report(3, message="another"),
+        report(3, message=""),
+        report(3, message="x" * 3000),
+        b'{"results":[{"messageId":7,"status":{"groupId":3}}]}',
+        b'{"results":[{"messageId":"a-message","status":{"groupId":"3"}}]}',
+        b'{"results":[{"messageId":"a-message","status":[3]}]}',
+        b'{"results":[{"messageId":"a-message"}]}',
+        b'{"results":["a-message",null,[]]}',
+        b'{"results":{"messageId":"a-message"}}',
+        b'{"results":null}',
+        b"{}",
+    ],
+)
+def test_a_report_on_nothing_that_is_known_changes_nothing(world: World, body: bytes) -> None:
+    world.hold("infobip")
+    before = world.snapshot()
+    assert world.receive(infobip(body)) == {}
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{", b"\xff", b'{"a":1,"a":2}', b"[" * 60000])
+def test_a_signed_body_that_cannot_be_read_is_taken_and_told(world: World, body: bytes) -> None:
+    for provider, callback in (("sinch", Post(body).signed()), ("infobip", infobip(body))):
+        world.told.clear()
+        assert world.receive(callback) == {}
+        assert world.told == [("webhook_ignored", {"provider": provider, "reason": "unreadable"})]
+
+
+@pytest.mark.parametrize("provider", ["sinch", "infobip"])
+def test_a_report_that_comes_again_changes_nothing_and_is_told_once(world: World, provider: str) -> None:
+    held = world.hold(provider)
+    callback = sinch(held) if provider == "sinch" else infobip(report(3))
+    world.clock.step(4)
+    for _ in range(3):
+        assert world.receive(callback) == {}
+    assert world.store.verifications == {held.key: replace(held, delivery="delivered")}
+    ((event, fields),) = world.told
+    assert event == "delivery_reported"
+    told = {name: fields[name] for name in ("provider", "delivery", "delivered", "seconds")}
+    assert told == {"provider": provider, "delivery": "delivered", "delivered": 1, "seconds": 4}
+
+
+@pytest.mark.parametrize("first", ["Successful", "Failed"])
+def test_a_failure_before_or_after_the_delivery_ends_as_delivered(world: World, first: str) -> None:
+    held = world.hold("sinch")
+    for result in (first, "Failed" if first == "Successful" else "Successful"):
+        world.receive(sinch(held, smsResult=result))
+    assert world.store.verifications == {held.key: replace(held, delivery="delivered")}
+
+
+def test_how_long_a_failure_took_is_not_told_as_a_latency(world: World) -> None:
+    world.receive(sinch(world.hold("sinch"), smsResult="Failed"))
+    ((_, fields),) = world.told
+    assert (fields["delivered"], fields["seconds"]) == (0, None)
+
+
+def test_a_report_of_a_provider_that_no_longer_holds_the_code_changes_nothing(world: World) -> None:
+    held = world.hold("infobip")
+    world.store.record_sent(held.key, Holder("sinch", SINCH_ID, "sms", "accepted"))
+    before = world.snapshot()
+    assert world.receive(infobip(report(3))) == {}
+    assert world.snapshot() == before
+    world.store.record_sent(held.key, Holder("infobip", SINCH_ID, "sms", "accepted"))
+    before = world.snapshot()
+    assert world.receive(sinch(held)) == {}
+    assert world.snapshot() == before
+
+
+def every_genuine_callback(held: Verification) -> list[Callback]:
+    events = [
+        sinch(held, "VerificationResultEvent", status=status, source="manual")
+        for status in ("PENDING", "SUCCESSFUL", "FAIL", "DENIED", "ABORTED", "ERROR", "VERIFIED")
+    ]
+    events += [sinch(held, smsResult=result) for result in ("Successful", "Failed")]
+    verified = {"type": "number", "endpoint": held.phone, "verified": True}
+    events.append(sinch(held, "VerificationResultEvent", status="SUCCESSFUL", identity=verified))
+    events.append(sinch(held, "VerificationRequestEvent"))
+    events += [infobip(report(group)) for group in range(7)]
+    return events
+
+
+@pytest.mark.parametrize("provider", ["sinch", "infobip"])
+@pytest.mark.parametrize("state", State)
+def test_no_callback_moves_a_verification_out_of_the_state_that_it_is_in(
+    world: World, provider: str, state: State
+) -> None:
+    held = world.hold(provider, state=state, attempts=3)
+    for callback in every_genuine_callback(held):
+        world.receive(callback)
+    after = world.store.verifications[held.key]
+    assert after == replace(held, delivery="delivered")
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_sinch_may_send_what_was_reserved_here(world: World, taken: bool) -> None:
+    """Whether Sinch asks before it has answered our start, or after."""
+    held = world.hold("sinch")
+    if not taken:
+        held = replace(held, provider=None, provider_ref=None, delivery="unknown")
+        world.store.verifications[held.key] = held
+    for _ in range(2):
+        assert world.receive(sinch(held, "VerificationRequestEvent")) == {"action": "allow"}
+    assert world.store.verifications == {held.key: held}
+
+
+@pytest.mark.parametrize(
+    ("sends", "suffix", "action"),
+    [
+        (1, "", "allow"),
+        (2, "-1", "allow"),
+        (3, "-2", "allow"),
+        (1, "-1", "deny"),
+        (2, "", "deny"),
+        (2, "-2", "deny"),
+        (3, "-1", "deny"),
+        (1, "-0", "deny"),
+        (2, "-01", "deny"),
+        (2, "-1 ", "deny"),
+        (2, "-1\n", "deny"),
+        (2, "-١", "deny"),
+        (2, "--1", "deny"),
+    ],
+)
+def test_only_the_newest_send_of_a_verification_may_be_sent(
+    world: World, sends: int, suffix: str, action: str
+) -> None:
+    held = world.hold("sinch", sends=sends)
+    asked = sinch(held, "VerificationRequestEvent", reference=held.key + suffix)
+    assert world.receive(asked) == {"action": action}
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"state": State.VERIFIED}, {}),
+        ({"state": State.CANCELLED}, {}),
+        ({"state": State.FAILED}, {}),
+        ({"expires_at": int(START)}, {}),
+        ({}, {"reference": None}),
+        ({}, {"reference": ""}),
+        ({}, {"reference": "f" * 64}),
+        ({}, {"reference": 7}),
+        ({}, {"reference": "an-id"}),
+        ({}, {"identity": {"type": "number", "endpoint": "+14155550199"}}),
+        ({}, {"identity": {"type": "number", "endpoint": "14155550123"}}),
+        ({}, {"identity": {"type": "number"}}),
+        ({}, {"identity": {"type": "number", "endpoint": None}}),
+        ({}, {"identity": "+14155550123"}),
+        ({}, {"identity": None}),
+    ],
+)
+def test_sinch_may_send_nothing_else(world: World, changes: dict[str, Any], fields: dict[str, Any]) -> None:
+    held = world.hold("sinch", **changes)
+    assert world.receive(sinch(held, "VerificationRequestEvent", **fields)) == {"action": "deny"}
+
+
+def test_a_callback_does_not_show_its_body() -> None:
+    assert "14155550123" not in repr(infobip(report(3)))

@@ -181,6 +181,8 @@ class MemoryStore:
                 return
             if held is None or held.state is not State.PENDING or now >= held.expires_at:
                 raise unconsumable(held)
+            if held.provider_ref != verification.provider_ref:
+                raise unconsumable(held)
             self.verifications[verification.key] = replace(
                 held, state=State.VERIFIED, verified_at=now, verified_by=request_id
             )

@@ -59,6 +59,7 @@ class Machine(RuleBasedStateMachine):
         self.stored: dict[str, Verification] = {}
         self.counts: dict[tuple[str, str], int] = {}
         self.checks_seen = 0
+        self.cleared: dict[tuple[str, str], int] = {}
         self.is_told = True
         self.restart()
 
@@ -315,12 +316,9 @@ class Machine(RuleBasedStateMachine):
 
     def _failed_checks(self, issued: Issued) -> list[int]:
         """The moments of the provider's checks of this number for this tenant since the last success."""
-        row: list[int] = []
-        for at, ref, verdict in self.carrier.checks:
-            about = self.by_ref[ref]
-            if (about.number, about.tenant) == (issued.number, issued.tenant):
-                row = [] if verdict is Check.CORRECT and about.state == "verified" else [*row, at]
-        return row
+        about = (issued.number, issued.tenant)
+        since = self.carrier.checks[self.cleared.get(about, 0) :]
+        return [at for at, ref, _ in since if (self.by_ref[ref].number, self.by_ref[ref].tenant) == about]
 
     # How it is done, and what the model says to it.
 
@@ -399,8 +397,14 @@ class Machine(RuleBasedStateMachine):
             assert answer == "PROVIDER_UNAVAILABLE"
         elif says is Check.CORRECT:
             assert answer == self.model.succeed(issued, ref, int(self.clock()))
+            if answer == "ok":
+                self._cleared(issued)
         else:
             assert answer == {Check.WRONG: "OTP_INCORRECT"}.get(says, "OTP_EXPIRED")
+
+    def _cleared(self, issued: Issued) -> None:
+        """A success: the number's failures at this tenant begin anew."""
+        self.cleared[issued.number, issued.tenant] = len(self.carrier.checks)
 
     def _verify(self, verification_id: str, otp: str, tenant: str, session: str | None) -> str:
         asked = VerifyOtp(verification_id, otp, session_id=session)
@@ -441,6 +445,8 @@ class Machine(RuleBasedStateMachine):
         key, about = keys.verification_key(issued.verification_id), (issued.number, issued.tenant)
         for found in seen.verifications:
             if found.key == key:
+                if (issued.state, found.state) == ("pending", State.VERIFIED):
+                    self._cleared(issued)
                 issued.guesses, issued.state, issued.sends = found.attempts, str(found.state), found.sends
                 if found.provider_ref != issued.ref:
                     self._held_by(issued)

@@ -15,15 +15,20 @@ from tests.template import resource, template
 SCHEMAS = {"request_otp": "RequestOtp", "verify_otp": "VerifyOtp"}
 
 
-def functions() -> dict[str, dict[str, Any]]:
-    """The template's functions by package: the properties of the one API event of each."""
+def functions() -> dict[str, dict[str, dict[str, Any]]]:
+    """The template's functions behind the API by package: the API events of each by path."""
     found = {}
     for described in template()["Resources"].values():
-        if described["Type"] == "AWS::Serverless::Function":
-            (event,) = described["Properties"]["Events"].values()
+        if described["Type"] == "AWS::Serverless::Function" and "Events" in described["Properties"]:
+            declared = [event["Properties"] for event in described["Properties"]["Events"].values()]
             package = described["Properties"]["Handler"].partition(".")[0]
-            found[package] = event["Properties"]
+            found[package] = {event["Path"]: event for event in declared}
     return found
+
+
+def meant(name: str) -> dict[str, Any]:
+    """The API event that a case's path is of."""
+    return functions()[name.partition("-")[0]][read(name)["path"]]
 
 
 def read(name: str) -> dict[str, Any]:
@@ -51,7 +56,7 @@ def test_each_function_has_an_event() -> None:
 
 @pytest.mark.parametrize("name", events.CASES)
 def test_an_event_comes_by_the_path_the_method_and_the_stage_of_its_function(name: str) -> None:
-    event, function = read(name), functions()[name.partition("-")[0]]
+    event, function = read(name), meant(name)
     context = event["requestContext"]
     assert event["resource"] == event["path"] == context["resourcePath"] == function["Path"]
     assert event["httpMethod"] == context["httpMethod"] == function["Method"]
@@ -61,7 +66,7 @@ def test_an_event_comes_by_the_path_the_method_and_the_stage_of_its_function(nam
 
 @pytest.mark.parametrize("name", events.CASES)
 def test_an_event_names_a_key_exactly_where_its_function_asks_for_one(name: str) -> None:
-    event, function = read(name), functions()[name.partition("-")[0]]
+    event, function = read(name), meant(name)
     asks = function.get("Auth", {}).get("ApiKeyRequired", True)
     assert ("apiKeyId" in event["requestContext"]["identity"]) is asks
     assert ("x-api-key" in event["headers"]) is asks

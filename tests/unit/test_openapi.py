@@ -71,7 +71,7 @@ def events() -> dict[tuple[str, str], dict[str, Any]]:
     for declared in template()["Resources"].values():
         if declared["Type"] != "AWS::Serverless::Function":
             continue
-        for event in declared["Properties"]["Events"].values():
+        for event in declared["Properties"].get("Events", {}).values():
             properties = event["Properties"]
             found[properties["Path"], properties["Method"].lower()] = properties
     return found

@@ -253,6 +253,12 @@ def test_a_function_may_be_called_by_its_own_method_alone() -> None:
         assert (f"/{path}", method.lower()) in {(path, method) for path, method, _ in operations()}
 
 
+def test_no_function_is_called_by_a_version_that_a_changed_parameter_would_not_reach() -> None:
+    """SAM publishes one only where `functions/` changes: neither a parameter nor a layer makes a new one."""
+    assert not of_type("AWS::Lambda::Version")
+    assert not of_type("AWS::Lambda::Alias")
+
+
 def test_every_layer_and_function_runs_on_the_declared_python() -> None:
     runtimes = {function["Runtime"] for function in of_type("AWS::Lambda::Function").values()}
     assert runtimes == {"python3.13"}

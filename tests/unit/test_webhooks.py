@@ -375,6 +375,11 @@ INFOBIP_FORGERIES: dict[str, tuple[Mapping[str, str], Callback]] = {
         {"webhookUser": "infobip"},
         with_password(report(3), "infobip:"),
     ),
+    "nothing configured and that spelled out": ({}, with_password(report(3), "None:None")),
+    "half configured and the rest spelled out": (
+        {"webhookUser": "infobip"},
+        with_password(report(3), "infobip:None"),
+    ),
     "nothing configured and an empty secret": ({}, infobip(report(3), "")),
 }
 

@@ -2,6 +2,7 @@
 
     provider secret  {"infobip": {"apiKey", "baseUrl", "applicationId", "messageId"},
                       "sinch": {"applicationKey", "applicationSecret"}}
+                     without Infobip's two ids where the deployment provisioned it,
                      and, for Infobip's delivery reports to be taken, infobip's "webhookSecret" (HMAC)
                      or "webhookUser" and "webhookPassword" (HTTP Basic)
     pepper secret    {"pepper": "…"}

@@ -62,7 +62,8 @@ build: .venv/.run ## Build the template for deployment into .aws-sam
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --config-env $(ENV)
 
 deploy: build ## Deploy to your AWS account, asking for each parameter; ENV=prod for samconfig.toml's [prod]
-	$(BIN)/sam deploy --guided --config-env $(ENV)
+	$(BIN)/sam deploy --guided --config-env $(ENV) \
+	    --parameter-overrides Stage=$(if $(filter prod,$(ENV)),prod,dev) Release=$$(date +%s)
 
 outage: .venv/.dev ## Print who gets a code during a provider's outage, in virtual time
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.outage

@@ -12,13 +12,14 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from samcli.yamlhelper import yaml_parse
+from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from local.processes import Child, LocalStackError, free_port, require_free
 from local.sandbox.credentials import credentials
@@ -225,6 +226,7 @@ class LocalStack:
         self.second_api_key = self._api_key(self._second_tenant())
 
     def _deploy_template(self) -> None:
+        self._release()
         command = [
             *sam("deploy", "--template-file", str(self._deployed / "template.yaml")),
             *("--parameter-overrides", *(f"{name}={value}" for name, value in self._parameters.items())),
@@ -234,6 +236,13 @@ class LocalStack:
             deployment.finish(DEPLOY_SECONDS)
         described = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+
+    def _release(self) -> None:
+        """A new word for `Release`, as its default: MiniStack translates the template with defaults alone."""
+        path = self._deployed / "template.yaml"
+        deployed = yaml_parse(path.read_text())
+        deployed["Parameters"]["Release"]["Default"] = str(int(time.time()))
+        path.write_text(yaml_dump(deployed))
 
     def _api_key(self, key_id: str) -> str:
         return str(self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"])

@@ -1,9 +1,13 @@
 """One suite for every provider: what the port promises, through real HTTP against the sandbox."""
 
+import json
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import pytest
 import requests
@@ -27,6 +31,8 @@ from sms_otp.providers.base import (
     Throttled,
     Unavailable,
 )
+from sms_otp.providers.sinch import Sinch, basic
+from sms_otp.providers.transport import NoAnswer, Transport
 
 PHONE = PhoneNumber(e164="+14155550123", country="US")
 LIFE = 300
@@ -380,6 +386,57 @@ def test_a_sinch_start_whose_answer_was_lost_is_found_by_its_reference(
     (message,) = inbox(forgetful)
     assert check(sinch, sent.ref, message["code"]) is Check.CORRECT
     assert calls(forgetful) == asked("sinch", "send", "status", "check")
+
+
+class Forgetful(BaseHTTPRequestHandler):
+    """Hangs up on every start without a word, and knows it afterwards."""
+
+    looked_up: ClassVar[list[Message]]
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.close_connection = True
+
+    def do_GET(self) -> None:
+        reference = self.path.rpartition("/")[2]
+        self.looked_up.append(self.headers)
+        if reference == "unanswered":
+            self.close_connection = True
+            return
+        body = json.dumps({"id": "the-id", "status": "PENDING", "reference": reference}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hanging_up() -> Iterator[str]:
+    """The URL of a Sinch that answers no start."""
+    Forgetful.looked_up = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Forgetful)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_start_that_was_cut_off_is_found_by_a_plain_get_without_a_body(hanging_up: str) -> None:
+    sinch = Sinch(hanging_up, basic("key", "secret"), Transport())
+    assert send(sinch, reference="ours") == Sent("the-id")
+    (headers,) = Forgetful.looked_up
+    assert not {"transfer-encoding", "content-length", "content-type"} & {name.lower() for name in headers}
+
+
+def test_a_request_without_a_body_that_got_no_answer_may_have_left(hanging_up: str) -> None:
+    with pytest.raises(NoAnswer):
+        Transport().exchange("GET", f"{hanging_up}/unanswered", headers={}, body=b"", deadline=Deadline(10))
+    assert len(Forgetful.looked_up) == 1
 
 
 def test_a_reference_that_sinch_has_seen_is_ones_own_earlier_start(

@@ -97,6 +97,14 @@ def test_a_reservation_on_a_history_that_has_moved_is_a_lost_race_and_stores_not
         store.spend_guess(guess(verification, key="b"))
 
 
+def test_a_history_that_has_moved_since_it_was_read_is_a_lost_race_however_long_it_is(store: Store) -> None:
+    reserve(store)
+    read = SendLog((NOW_MS,), 1)
+    reserve(store, read, NOW_MS + 1, key="b")
+    with pytest.raises(LostRace):
+        reserve(store, read, NOW_MS + 2, key="c")
+
+
 def test_a_released_reservation_leaves_no_send_and_no_verification(store: Store) -> None:
     reservation = reserve(store)
     store.release(reservation)
@@ -169,6 +177,14 @@ def test_a_failed_verification_can_neither_be_guessed_at_nor_consumed(store: Sto
     store.record_failed(verification.key)
     assert outcome(lambda: store.consume(verification, "r", NOW)) == "VERIFICATION_CANCELLED"
     assert outcome(lambda: store.spend_guess(guess(verification))) == "VERIFICATION_CANCELLED"
+
+
+def test_the_right_code_of_an_earlier_holder_consumes_nothing(store: Store) -> None:
+    verification = pending(store)
+    store.record_sent(verification.key, Holder("sinch", "ref-2", "sms", "accepted"))
+    assert outcome(lambda: store.consume(verification, "r", NOW)) == "OTP_EXPIRED"
+    held = dataclasses.replace(verification, provider_ref="ref-2")
+    assert outcome(lambda: store.consume(held, "r", NOW)) == "ok"
 
 
 def test_an_unknown_verification_is_not_made_by_consuming_it(store: Store) -> None:

@@ -66,7 +66,7 @@ def aws_error(code: str, status: int = 400, **more: Any) -> Callable[[str], AWSR
 
 @dataclass
 class AwsFault:
-    """Spoils calls of one operation: the `first` and so many after it, of each so many `tries` of the SDK's."""
+    """Spoils so many calls of one operation from the `first` on, and of each so many `tries` of the SDK's."""
 
     operation: str
     instead: Callable[[str], AWSResponse] | BaseException
@@ -83,6 +83,9 @@ class FaultyAws:
     def __init__(self) -> None:
         self.faults: list[AwsFault] = []
         self.calls: dict[str, int] = {}
+        """Of the invocation, by operation; the SDK's own repetitions are no calls."""
+        self.bodies: list[tuple[str, dict[str, Any]]] = []
+        """What was asked of AWS, operation by operation."""
         self._tries: dict[str, int] = {}
         self._done: set[str] = set()
 
@@ -94,10 +97,11 @@ class FaultyAws:
 
     def heal(self) -> None:
         """AWS works again."""
-        self.faults.clear()
+        self.faults = []
         self._done.clear()
 
-    def _count(self, model: Any, **_: Any) -> None:
+    def _count(self, model: Any, params: Mapping[str, Any], **_: Any) -> None:
+        self.bodies.append((model.name, json.loads(params["body"])))
         self.calls[model.name] = self.calls.get(model.name, 0) + 1
         self._tries[model.name] = 0
 
@@ -124,7 +128,7 @@ class FaultyAws:
             raise fault.instead
 
     def _answer_again(self, request: AWSPreparedRequest) -> AWSResponse | None:
-        """A transaction whose token was seen is not made again, but answered as made; moto does not know that."""
+        """A transaction whose token was seen is answered and not made again; moto does not know that."""
         token = _token(request)
         if not token or token not in self._done:
             return None
@@ -241,7 +245,8 @@ class World:
     def put_secret(self, name: str, text: str | bytes) -> None:
         """A new value of one of the secrets, named as the variable is that holds its ARN."""
         kind = "SecretBinary" if isinstance(text, bytes) else "SecretString"
-        self.account.secrets.put_secret_value(SecretId=getattr(config.settings(), name), **{kind: text})  # type: ignore[arg-type] # one of the two
+        secret: dict[str, Any] = {kind: text}
+        self.account.secrets.put_secret_value(SecretId=getattr(config.settings(), name), **secret)
 
     def inbox(self, number: str = NUMBER) -> list[dict[str, Any]]:
         """What the phone got, newest first."""

@@ -55,7 +55,7 @@ class NoManagedPolicies:
 
 
 @cache
-def translated() -> dict[str, Any]:
+def translated(release: str = "first") -> dict[str, Any]:
     """The resources that CloudFormation gets, by name."""
     source = copy.deepcopy(template())
     for declared in source["Resources"].values():
@@ -63,6 +63,7 @@ def translated() -> dict[str, Any]:
             # As `sam deploy` uploads them.
             declared["Properties"][code] = "s3://a-bucket/a-key"
     values = {name: str(known.get("Default", "*")) for name, known in PARAMETERS.items()}
+    values["Release"] = release
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
         resources: dict[str, Any] = transform(source, values, NoManagedPolicies())["Resources"]
@@ -253,10 +254,19 @@ def test_a_function_may_be_called_by_its_own_method_alone() -> None:
         assert (f"/{path}", method.lower()) in {(path, method) for path, method, _ in operations()}
 
 
-def test_no_function_is_called_by_a_version_that_a_changed_parameter_would_not_reach() -> None:
-    """SAM publishes one only where `functions/` changes: neither a parameter nor a layer makes a new one."""
-    assert not of_type("AWS::Lambda::Version")
-    assert not of_type("AWS::Lambda::Alias")
+def test_each_release_publishes_a_version_of_every_function_and_the_alias_goes_to_it() -> None:
+    """SAM alone would publish only where `functions/` changes: a parameter or a layer would not be used."""
+
+    def versions(release: str) -> set[str]:
+        made = translated(release).items()
+        return {name for name, resource in made if resource["Type"] == "AWS::Lambda::Version"}
+
+    functions = of_type("AWS::Lambda::Function")
+    assert len(versions("first")) == len(functions)
+    assert versions("first").isdisjoint(versions("second"))
+    aliases = of_type("AWS::Lambda::Alias")
+    assert {alias["FunctionName"]["Ref"] for alias in aliases.values()} == set(functions)
+    assert {alias["Name"] for alias in aliases.values()} == {"live"}
 
 
 def test_every_layer_and_function_runs_on_the_declared_python() -> None:

@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 
 from sms_otp import config, dynamodb, errors, http, wiring
 from sms_otp.clock import Deadline
-from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
-from sms_otp.phone import PhoneNumber
+from sms_otp.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.ports import LostRace, Moved, StoreError
 from sms_otp.providers import transport
 from sms_otp.providers.base import (
@@ -30,18 +29,20 @@ from sms_otp.providers.base import (
     Channel,
     Check,
     Misconfigured,
-    ProviderError,
     Refused,
     Sent,
     Throttled,
+    TooLate,
     Unavailable,
 )
 from sms_otp.providers.fixed import FixedCodes
-from sms_otp.providers.router import Router
+from sms_otp.providers.router import Answer, Router
 from sms_otp.service import Service
 from tests.fakes import PEPPER, MemoryStore, StepClock, a_verification
 from tests.template import environment, template
 
+FAILURES = (Ambiguous, Misconfigured, Throttled, Unavailable)
+"""What the breaker counts."""
 API_GATEWAY_SECONDS = 29
 TIMEOUT: int = template()["Globals"]["Function"]["Timeout"]
 ANSWER_SECONDS = 0.5
@@ -62,8 +63,11 @@ class Longest:
         return {
             "the pepper, then the read": self.secret + self.read,
             "the reservation, then its release": 2 * self.write,
+            "the breaker's state and its lock, then the release": 2 * self.read + self.write,
             "credentials, then the release": self.secret + self.write,
-            "the provider's last word, then its record, tried twice": 2 * self.write,
+            "the provider's no, which the breaker notes, then the release": self.read + self.write,
+            "the provider's yes, which the breaker notes, then its record, tried twice": self.read
+            + 2 * self.write,
             "the number's guess, which may be the one that disables it": 2 * self.write,
             "the provider's yes, then the consuming write, with and without the guard's counts": 2
             * self.write,
@@ -84,11 +88,9 @@ def longest() -> Longest:
         for name, value in (environment() | {"AWS_DEFAULT_REGION": "eu-west-1"}).items():
             patch.setenv(name, value)
         patch.setattr(boto3, "client", kept)
-        config.settings.cache_clear()
-        wiring.service.cache_clear()
+        forget_deployment()
         wiring.service()
-        config.settings.cache_clear()
-        wiring.service.cache_clear()
+        forget_deployment()
     one_call = longest_call(clients["dynamodb"])
     longest_pause = 2 * max(dynamodb.CONFLICT_PAUSES) / 1000
     return Longest(
@@ -97,6 +99,12 @@ def longest() -> Longest:
         write=dynamodb.CONFLICT_SECONDS + one_call + longest_pause,
         provider=transport.TOTAL_SECONDS,
     )
+
+
+def forget_deployment() -> None:
+    """What `wiring` keeps for an execution environment."""
+    for kept in (config.settings, *vars(wiring).values()):
+        getattr(kept, "cache_clear", lambda: None)()
 
 
 def longest_call(client: Any) -> float:
@@ -167,7 +175,14 @@ class SlowWorld:
         self.service = Service(
             policy=policy,
             store=self.store,
-            providers=Router(("slow",), SlowVault(self), lambda *_: SlowProvider(self), FixedCodes({})),
+            providers=Router(
+                ("slow", "slower"),
+                {},
+                SlowVault(self),
+                lambda *_: SlowProvider(self),
+                FixedCodes({}),
+                SlowBreaker(self),
+            ),
             pepper=self.pepper,
             clock=self.clock,
             tell=lambda *_, **__: None,
@@ -212,6 +227,25 @@ class SlowVault:
         """Nothing is kept."""
 
 
+class SlowBreaker:
+    """Reads its state, may take the lock for a probe, and may note how that ended."""
+
+    def __init__(self, world: SlowWorld) -> None:
+        self._world = world
+
+    def call(self, name: str, act: Callable[[], Answer]) -> Answer:
+        """See `router.Breaker`."""
+        self._world.take(2 * self._world.longest.read)
+        self._world.end(Unavailable(name, "breaker_open"))
+        try:
+            answer = act()
+        except FAILURES:
+            self._world.take(self._world.longest.read)
+            raise
+        self._world.take(self._world.longest.read)
+        return answer
+
+
 class SlowProvider:
     """Takes what the transport lets it take."""
 
@@ -221,27 +255,25 @@ class SlowProvider:
     def __init__(self, world: SlowWorld) -> None:
         self._world = world
 
-    def send(
-        self, to: PhoneNumber, *, channel: Channel, locale: str | None, reference: str, deadline: Deadline
-    ) -> Sent:
+    def send(self, *_: object, deadline: Deadline, **__: object) -> Sent:
         """See `Provider`."""
-        del to, channel, locale, reference
         self._exchange(deadline)
         return Sent("a-ref")
 
-    def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
+    resend = send
+
+    def check(self, *_: object, deadline: Deadline, **__: object) -> Check:
         """See `Provider`."""
-        del ref, otp, channel
         self._exchange(deadline)
         return Check.CORRECT
 
     def _exchange(self, deadline: Deadline) -> None:
+        """As `transport` and `outcomes` bound it."""
         seconds = min(transport.TOTAL_SECONDS, deadline.remaining())
         if seconds <= 0:
-            raise Unavailable(self.name, "deadline")
+            raise TooLate(self.name, "deadline")
         self._world.take(seconds)
-        kinds: tuple[type[ProviderError], ...] = (Ambiguous, Misconfigured, Refused, Throttled, Unavailable)
-        self._world.end(*(kind(self.name, "drawn") for kind in kinds))
+        self._world.end(*(kind(self.name, "drawn") for kind in (*FAILURES, Refused)))
 
 
 class SlowStore(MemoryStore):
@@ -258,6 +290,10 @@ class SlowStore(MemoryStore):
     def read(self, *given: Any) -> Any:
         self._step(self._world.longest.read)
         return super().read(*given)
+
+    def find(self, *given: Any) -> Any:
+        self._step(self._world.longest.read)
+        return super().find(*given)
 
     def newest(self, *given: Any) -> Any:
         self._step(self._world.longest.read)
@@ -300,6 +336,13 @@ def request(world: SlowWorld) -> None:
     world.service.request(RequestOtp("+14155550123", idempotency_key="a-key"), world.caller)
 
 
+def resend(world: SlowWorld) -> None:
+    """Of a verification that the first provider holds."""
+    held = a_verification(provider="slow")
+    world.store.verifications[held.key] = held
+    world.service.resend(ResendOtp("an-id"), world.caller)
+
+
 def verify(world: SlowWorld) -> None:
     """By number alone, the longest way to a verification."""
     held = a_verification(provider="slow")
@@ -321,7 +364,7 @@ def by_number() -> Policy:
     return wiring.policy(config.Settings.from_environment(environment(RequireVerificationId="false")))
 
 
-@pytest.mark.parametrize("act", [request, verify])
+@pytest.mark.parametrize("act", [request, resend, verify])
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_however_slow_each_step_is_the_request_ends_before_lambda_does(
@@ -332,7 +375,7 @@ def test_however_slow_each_step_is_the_request_ends_before_lambda_does(
     assert taken + ANSWER_SECONDS < TIMEOUT
 
 
-@pytest.mark.parametrize("act", [request, verify])
+@pytest.mark.parametrize("act", [request, resend, verify])
 def test_with_one_second_kept_back_a_slow_request_would_be_cut_off(
     act: Callable[[SlowWorld], None], longest: Longest, by_number: Policy
 ) -> None:

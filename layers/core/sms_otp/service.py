@@ -169,6 +169,7 @@ class Service:
             if (refused := refusal(found, guess)) is not None:
                 raise refused
             assert found is not None  # noqa: S101 # `refusal` has refused what is not there
+            _check_time(caller)
             to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)
             client = None if self.policy.trust_client_ip else network_of(caller.source_ip)
             admission = self._admission(to, caller, client, None, now)

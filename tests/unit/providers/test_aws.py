@@ -34,6 +34,7 @@ from sms_otp.providers.base import (
     Refused,
     Sent,
     Throttled,
+    TooLate,
     Unavailable,
 )
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE
@@ -444,7 +445,7 @@ def test_a_failures_reason_is_a_word_that_can_hold_no_number(given: Outcome, rea
 
 
 def test_after_the_deadline_nothing_is_sent(client: ScriptedClient) -> None:
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(TooLate) as caught:
         send(aws(client), deadline=Deadline(0))
     assert caught.value.reason == "deadline"
     assert client.sent == []

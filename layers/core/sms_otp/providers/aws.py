@@ -40,6 +40,7 @@ from sms_otp.providers.base import (
     Refused,
     Sent,
     Throttled,
+    TooLate,
     Unavailable,
 )
 from sms_otp.providers.outcomes import word
@@ -143,7 +144,7 @@ class Aws:
         """`SendTextMessage`. Raises a `ProviderError`."""
         seconds = min(TOTAL_SECONDS, deadline.remaining())
         if not seconds:
-            raise Unavailable(self.name, "deadline")
+            raise TooLate(self.name, "deadline")
         code = f"{secrets.randbelow(10**self._code_length):0{self._code_length}d}"
         message = {
             **self._parameters,

@@ -5,6 +5,7 @@ ProviderError
 ├── Throttled       certainly not sent: fail over
 ├── Unavailable     certainly not sent: fail over
 ├── Misconfigured   401, 403, an account or a setting: refetch the secret once, then fail over and alarm
+├── TooLate         our own time is up; certainly not sent, and nothing more is begun
 └── Ambiguous       the request left and no answer came: never send again, on any provider
 
 An error's `reason` is a short fixed word or the provider's own status and error code
@@ -80,6 +81,10 @@ class Unavailable(ProviderError):
 
 class Misconfigured(ProviderError):
     """Our credentials, account or settings are refused. Certainly not sent."""
+
+
+class TooLate(ProviderError):
+    """Our own time is up. Certainly not sent, no fault of the provider's, and no other is asked."""
 
 
 class Ambiguous(ProviderError):

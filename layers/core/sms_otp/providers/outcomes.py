@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from sms_otp.clock import Deadline
-from sms_otp.providers.base import Ambiguous, Misconfigured, ProviderError, Throttled, Unavailable
+from sms_otp.providers.base import (
+    Ambiguous,
+    Misconfigured,
+    ProviderError,
+    Throttled,
+    TooLate,
+    Unavailable,
+)
 from sms_otp.providers.transport import Answer, NoAnswer, NotSent, Transport
 
 # 500, 502 and 503 are somebody's word that the request failed: the provider's own, or its gateway's,
@@ -35,11 +42,12 @@ def ask(
     body: bytes,
     deadline: Deadline,
 ) -> Answer:
-    """One exchange. Raises `Unavailable` where nothing left, `Ambiguous` where it may have."""
+    """One exchange. Raises `Unavailable` or `TooLate` where nothing left, `Ambiguous` where it may have."""
     try:
         return transport.exchange(method, url, headers=headers, body=body, deadline=deadline)
     except NotSent as error:
-        raise Unavailable(provider, error.reason) from None
+        kind = Unavailable if deadline.remaining() else TooLate
+        raise kind(provider, error.reason) from None
     except NoAnswer as error:
         raise Ambiguous(provider, error.reason) from None
 

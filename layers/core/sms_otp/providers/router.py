@@ -15,6 +15,7 @@ from sms_otp.providers.base import (
     ProviderError,
     Sent,
     Throttled,
+    TooLate,
     Unavailable,
 )
 
@@ -147,6 +148,7 @@ class Router:
                 raise Unavailable(name, "no such channel")
             return act(provider)
 
+        _check_time(name, deadline)
         return self._breaker.call(name, lambda: self._ask(name, deliver, deadline))
 
     def _ask(self, name: str, ask: Callable[[Provider], Answer], deadline: Deadline) -> Answer:
@@ -167,9 +169,7 @@ class Router:
     def _provider(self, name: str, deadline: Deadline) -> Provider:
         if name == self._test_numbers.name:
             return self._test_numbers
-        if not deadline.remaining():
-            # To fetch its credentials can take longer than a request may go on.
-            raise Unavailable(name, "deadline")
+        _check_time(name, deadline)
         try:
             credentials = self._vault.credentials(name)
             built_from, provider = self._built.get(name, (None, None))
@@ -179,3 +179,9 @@ class Router:
         except ServiceMisconfigured as error:
             raise Misconfigured(name, str(error.reason)) from error
         return provider
+
+
+def _check_time(name: str, deadline: Deadline) -> None:
+    """What comes before the provider is asked, its credentials and the breaker's state, takes time too."""
+    if not deadline.remaining():
+        raise TooLate(name, "deadline")

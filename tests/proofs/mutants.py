@@ -1,0 +1,310 @@
+"""Conditions that the service's safety hangs on, each with its removal and the tests that must notice.
+
+A condition is weakened rather than cut out where DynamoDB would refuse an expression with a value that
+is not used: it must be the missing condition that is noticed, not the malformed request.
+"""
+
+from dataclasses import dataclass
+
+ALWAYS = "attribute_exists(pk)"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`old`, which stands once in `file`, becomes `new`; then one of `tests` must fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+def _store(name: str, old: str, new: str, test: str) -> Mutant:
+    tests = f"tests/contract/test_stores.py -k 'dynamodb and ({test})'"
+    return Mutant(name, "store.py", old, new, tests)
+
+
+def _weak(constant: str, condition: str) -> tuple[str, str]:
+    """The definition of a condition, before and after it holds for every item that is there."""
+    return f'{constant} = "{condition}"\n', f'{constant} = "({condition} OR {ALWAYS})"\n'
+
+
+SPENT = "conditions = [IS_TENANTS, IS_PENDING, IS_ALIVE, HAS_GUESSES, HAS_HOLDER]"
+CONSUMED = 'f"{IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY}",\n                verified='
+WAITED = 'f"{IS_NEW} OR failures < :free OR (failures < :last AND ({waited}))"'
+COUNTED = """\
+        self.store.spend_number_guess(
+            verification.number_key, caller.tenant, now, self.policy.admission.guesses
+        )
+"""
+CHECKED = """\
+        check = self._check(verification, asked.otp, caller.deadline)
+"""
+SERVICE = "tests/unit/test_service.py tests/unit/test_lifecycle.py"
+ADMISSION = "tests/unit/test_admission.py"
+VERIFICATION = "tests/unit/test_verification.py"
+
+MUTANTS = (
+    # Guesses, in the store.
+    _store("a guess is taken from another tenant", *_weak("IS_TENANTS", "tenant = :tenant"), "spent_only_by"),
+    _store(
+        "a guess is taken after the end",
+        SPENT,
+        SPENT.replace("IS_ALIVE", f'f"({{IS_ALIVE}} OR {ALWAYS})"'),
+        "spent_only_by",
+    ),
+    _store(
+        "a guess is taken after the success",
+        SPENT,
+        SPENT.replace("IS_PENDING", f'f"({{IS_PENDING}} OR {ALWAYS})"'),
+        "consumed_once",
+    ),
+    _store("guesses are not limited", *_weak("HAS_GUESSES", "attempts < :max"), "exactly_as_many"),
+    _store(
+        "one guess too many is taken",
+        'HAS_GUESSES = "attempts < :max"',
+        'HAS_GUESSES = "attempts <= :max"',
+        "exactly_as_many",
+    ),
+    _store(
+        "a guess is taken in the second of the end",
+        'IS_ALIVE = "expiresAt > :now"',
+        'IS_ALIVE = "expiresAt >= :now"',
+        "spent_only_by",
+    ),
+    _store(
+        "a guess is taken from another session", *_weak("IS_SESSIONS", "sessionHash = :session"), "spent_only_by"
+    ),
+    _store(
+        "a guess is taken without the session",
+        'IS_SESSIONLESS = "attribute_not_exists(sessionHash)"',
+        f'IS_SESSIONLESS = "{ALWAYS}"',
+        "spent_only_by",
+    ),
+    _store("a guess is taken about another number", *_weak("IS_NUMBERS", "phone = :phone"), "spent_only_by"),
+    _store(
+        "a guess is taken before anybody holds the code",
+        'HAS_HOLDER = "attribute_exists(providerRef)"',
+        f'HAS_HOLDER = "{ALWAYS}"',
+        "no_provider_holds",
+    ),
+    _store(
+        "a number that failed does not wait",
+        WAITED,
+        WAITED.replace("({waited})", f"({{waited}} OR {ALWAYS})"),
+        "wait_of_a_number",
+    ),
+    _store(
+        "a number that failed a hundred times is not disabled",
+        "last=policy.disabled_at - 1,",
+        "last=policy.disabled_at + 1,",
+        "hundredth_failure",
+    ),
+    # Success, in the store.
+    _store(
+        "a code is right twice",
+        CONSUMED,
+        CONSUMED.replace("{IS_PENDING}", f"({{IS_PENDING}} OR {ALWAYS})"),
+        "consumed_once or neither_be_guessed",
+    ),
+    _store(
+        "a code is right after the end",
+        CONSUMED,
+        CONSUMED.replace("{IS_ALIVE}", f"({{IS_ALIVE}} OR {ALWAYS})"),
+        "expired_verification",
+    ),
+    _store(
+        "an earlier holder's code is right",
+        CONSUMED,
+        CONSUMED.replace("{IS_HELD_BY}", f"({{IS_HELD_BY}} OR {ALWAYS})"),
+        "earlier_holder",
+    ),
+    # Sends, in the store.
+    _store(
+        "a send is reserved on a log that has moved",
+        *_weak("IS_VERSION", "version = :version"),
+        "however_long",
+    ),
+    _store(
+        "a send is reserved on a log that is there by now",
+        'IS_NEW = "attribute_not_exists(pk)"',
+        'IS_NEW = "attribute_not_exists(nothing)"',
+        "lost_race",
+    ),
+    _store(
+        "a budget is spent without end",
+        'used < :limit"',
+        'used < :limit OR attribute_exists(pk)"',
+        "share_is_spent_up_to",
+    ),
+    _store("a budget is overspent by one", 'used < :limit"', 'used <= :limit"', "share_is_spent_up_to"),
+    _store(
+        "an Idempotency-Key is claimed twice",
+        'IS_FREE_AGAIN = "attribute_not_exists(pk) OR expiresAt <= :now"',
+        'IS_FREE_AGAIN = "attribute_not_exists(nothing) OR expiresAt <= :now"',
+        "claimed_once",
+    ),
+    Mutant(
+        "a new code forgets the number's failures",
+        "store.py",
+        "        steps += [_spend(share) for share in reservation.shares]\n",
+        "        steps += [_spend(share) for share in reservation.shares]\n"
+        "        steps.append(delete(failures_pk(verification.number_key, verification.tenant)))\n",
+        "tests/proofs/test_state_machine.py -k dynamodb",
+    ),
+    # What is refused, and told of it.
+    Mutant(
+        "another tenant is told of a verification",
+        "verification.py",
+        "found.tenant == guess.tenant\n",
+        "True\n",
+        VERIFICATION,
+    ),
+    Mutant(
+        "another session is told of a verification",
+        "verification.py",
+        "and found.session_hash == guess.session_hash\n",
+        "",
+        VERIFICATION,
+    ),
+    # The order of things, in the use cases.
+    Mutant(
+        "a number's failure is counted after the provider was asked",
+        "service.py",
+        COUNTED + CHECKED,
+        CHECKED + COUNTED,
+        "tests/proofs/test_state_machine.py -k memory",
+    ),
+    Mutant("a number's failures are not counted", "service.py", COUNTED, "", SERVICE),
+    Mutant(
+        "any word of the provider but wrong is a yes",
+        "service.py",
+        "if check is not Check.CORRECT:",
+        "if check is Check.WRONG:",
+        SERVICE,
+    ),
+    Mutant(
+        "a success consumes nothing",
+        "service.py",
+        "        self.store.consume(verification, caller.request_id, verified_at)\n",
+        "",
+        SERVICE,
+    ),
+    Mutant(
+        "whoever sent a key's first request is told that a limit refuses it",
+        "service.py",
+        "if reservation.claim is None:\n                raise errors.RateLimited",
+        "if True:\n                raise errors.RateLimited",
+        "tests/races/test_sends.py -k one_code_is_sent_and_nobody",
+    ),
+    Mutant(
+        "a send that may have gone out is given back",
+        "delivery.py",
+        "self._note(lambda: self._record_unknown(reservation, resend_after))",
+        "self._note(lambda: self.store.release(reservation))",
+        SERVICE,
+    ),
+    Mutant(
+        "a send that may have gone out is made again by the next provider",
+        "providers/router.py",
+        """\
+                return name, self._deliver(name, order, send, deadline)
+            except (Throttled, Unavailable, Misconfigured) as failed:
+""",
+        """\
+                return name, self._deliver(name, order, send, deadline)
+            except ProviderError as failed:
+""",
+        "tests/unit/test_router.py",
+    ),
+    Mutant(
+        "a code is checked by whoever sends now",
+        "providers/router.py",
+        "return self._ask(name, check, deadline)",
+        "return self._ask(self._order[0], check, deadline)",
+        "tests/unit/test_router.py",
+    ),
+    # Limits on sends.
+    Mutant(
+        "a locked number is sent to",
+        "admission.py",
+        "        if (locked := limits.lock(view.failures, self._policy.guesses, self._now)) is not None:\n"
+        "            raise locked\n",
+        "",
+        SERVICE,
+    ),
+    Mutant("no log refuses", "admission.py", "        if wait > 0:\n", "        if False:\n", ADMISSION),
+    Mutant(
+        "a window holds one too many",
+        "limits.py",
+        "if len(newest_first) >= window.limit\n",
+        "if len(newest_first) > window.limit\n",
+        "tests/unit/test_limits.py",
+    ),
+    Mutant(
+        "a key with another body gets the first one's answer",
+        "idempotency.py",
+        "    if found.fingerprint != mine.fingerprint:\n        raise errors.IdempotencyKeyReused\n",
+        "",
+        ADMISSION,
+    ),
+    Mutant(
+        "each address of an IPv6 network is a client",
+        "clients.py",
+        "(int(parsed), 64)",
+        "(int(parsed), 128)",
+        ADMISSION,
+    ),
+    # What a provider says.
+    Mutant(
+        "an answer of Sinch's that is not known is a yes",
+        "providers/sinch.py",
+        '_VERDICTS.get(word(content.get("status")))',
+        '_VERDICTS.get(word(content.get("status")), Check.CORRECT)',
+        "tests/unit/providers/test_sinch.py",
+    ),
+    Mutant(
+        "anything but false is a yes of Infobip's",
+        "providers/infobip.py",
+        "if verified is True:",
+        "if verified:",
+        "tests/unit/providers/test_infobip.py",
+    ),
+    Mutant(
+        "a callback is taken whatever signed it",
+        "webhooks.py",
+        'return None if is_signed else "signature"',
+        "return None",
+        "tests/unit/test_webhooks.py -k forged_callback",
+    ),
+    # What is told, and to whom.
+    Mutant(
+        "numbers are not masked",
+        "phone.py",
+        'return e164[:shown] + "*" * (len(e164) - shown - 2) + e164[-2:]',
+        "return e164",
+        "tests/unit/test_observability.py",
+    ),
+    Mutant(
+        "every number is the same in the log",
+        "phone.py",
+        'return e164[:shown] + "*" * (len(e164) - shown - 2) + e164[-2:]',
+        'return "*"',
+        "tests/unit/test_observability.py",
+    ),
+    Mutant(
+        "a sandbox is taken in production",
+        "providers/hosts.py",
+        'settings.stage != "local" or ',
+        "",
+        "tests/unit/providers/test_hosts.py -k 'only_a_local_stack'",
+    ),
+    Mutant(
+        "credentials go to any host that begins like Infobip's",
+        "providers/hosts.py",
+        "_INFOBIP_URL.fullmatch(configured)",
+        "_INFOBIP_URL.match(configured)",
+        "tests/unit/providers/test_hosts.py -k infobips_credentials",
+    ),
+)

@@ -1,0 +1,103 @@
+"""Each condition that the service's safety hangs on is tested: without it, a test fails.
+
+Every mutant is a copy of the core with one thing changed, and a few fast tests are run on it in a
+process of their own. `make prove` tries all of them, `make test` each fourth. That none of them has
+gone stale is tried every time.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.proofs.mutants import MUTANTS, Mutant
+from tests.proofs.only_core import OTHER_CORE
+from tests.proofs.scale import scaled
+from tests.template import ROOT
+
+CORE = ROOT / "layers" / "core"
+TRIED = scaled(MUTANTS[::4], MUTANTS)
+UNCHANGED = sorted({mutant.tests for mutant in TRIED})[: scaled(1, len(MUTANTS))]
+SECONDS = 300
+"""For one run of pytest, on a machine that is busy with others."""
+
+Verdict = tuple[int, str]
+"""Exit status and output."""
+
+
+def run(directory: Path, tests: list[str], change: Mutant | None = None) -> Verdict:
+    """Run tests on a copy of the core in `directory`, with one thing changed in it."""
+    core = directory / "core"
+    shutil.copytree(CORE, core, ignore=shutil.ignore_patterns("__pycache__"))
+    if change is not None:
+        file = core / "sms_otp" / change.file
+        file.write_text(file.read_text().replace(change.old, change.new))
+    # pytest puts these before all else on the path, also before PYTHONPATH.
+    paths = f"pythonpath=functions {core} ."
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-o", paths, "-p", "tests.proofs.only_core"]
+    variables = {**os.environ, "ONLY_CORE": str(core), "HYPOTHESIS_STORAGE_DIRECTORY": str(directory)}
+    done = subprocess.run(  # noqa: S603 - a command of our own, no shell
+        [*command, "-p", "no:cacheprovider", *tests],
+        cwd=ROOT,
+        env={**variables, "PROVE": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Verdict]]]:
+    """What tests will have said, by the mutant's name or, without one, their own.
+
+    As many run at once as there are processors.
+    """
+
+    def begin(tests: str, change: Mutant | None = None) -> Future[Verdict]:
+        return pool.submit(run, tmp_path_factory.mktemp("core"), shlex.split(tests), change)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {
+            **{mutant.name: begin(mutant.tests, mutant) for mutant in TRIED},
+            **{tests: begin(tests) for tests in UNCHANGED},
+        }
+
+
+@pytest.mark.parametrize("mutant", TRIED, ids=lambda mutant: mutant.name)
+def test_a_missing_condition_is_noticed(mutant: Mutant, verdicts: dict[str, Future[Verdict]]) -> None:
+    status, output = verdicts[mutant.name].result()
+    assert status == pytest.ExitCode.TESTS_FAILED, output
+    assert " failed" in output.splitlines()[-1], output
+
+
+@pytest.mark.parametrize("tests", UNCHANGED)
+def test_the_same_tests_pass_on_a_copy_that_nothing_was_changed_in(
+    tests: str, verdicts: dict[str, Future[Verdict]]
+) -> None:
+    """So what they notice is the change, not the copying."""
+    status, output = verdicts[tests].result()
+    assert status == pytest.ExitCode.OK, output
+
+
+def test_tests_of_another_core_than_the_copy_are_not_taken_for_an_answer(tmp_path: Path) -> None:
+    paths = ["-o", "pythonpath=functions layers/core ."]
+    status, _ = run(tmp_path, [*paths, "tests/unit/test_verification.py"])
+    assert status == OTHER_CORE
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_what_a_mutant_changes_stands_once_where_it_says(mutant: Mutant) -> None:
+    assert (CORE / "sms_otp" / mutant.file).read_text().count(mutant.old) == 1
+    assert mutant.old != mutant.new
+
+
+def test_no_two_mutants_have_one_name() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)

@@ -131,6 +131,10 @@ CASES: dict[str, Event] = {
     "verify_otp-code": build("/verify-otp", body=_json(verificationId=VERIFICATION_ID, otp="123456")),
     "verify_otp-wrong_form": build("/verify-otp", body=_json(verificationId=VERIFICATION_ID, otp="12 34")),
     "verify_otp-unknown_id": build("/verify-otp", body=_json(verificationId=UNKNOWN_ID, otp="123456")),
+    "resend_otp-voice": build("/resend-otp", body=_json(verificationId=VERIFICATION_ID, channel="voice")),
+    "resend_otp-unknown_id": build("/resend-otp", body=_json(verificationId=UNKNOWN_ID)),
+    "cancel_otp-unknown_id": build("/cancel-otp", body=_json(verificationId=UNKNOWN_ID)),
+    "otp_status-unknown_id": build("/otp-status", body=_json(verificationId=UNKNOWN_ID)),
     # Nobody has signed these two, so they are refused; a signature would be too old by the time it is tried.
     "webhooks-sinch": build(
         "/webhooks/sinch",

@@ -188,7 +188,7 @@ def test_a_provider_whose_secret_is_missing_is_passed_over() -> None:
 
 def test_after_the_deadline_no_provider_is_asked() -> None:
     world = World()
-    with pytest.raises(Unavailable):
+    with pytest.raises(TooLate):
         world.router.send(ORDER, Deadline(0), world.failed.append)
     assert world.asked == []
 

@@ -7,7 +7,7 @@ import pytest
 from sms_otp import schemas
 from tests.template import resource, template
 
-TITLED = {schema["title"]: schema for schema in (schemas.REQUEST_OTP, schemas.VERIFY_OTP)}
+TITLED = {schema["title"]: schema for schema in schemas.ALL}
 
 
 def without_names(schema: dict[str, Any]) -> dict[str, Any]:
@@ -18,8 +18,7 @@ def without_names(schema: dict[str, Any]) -> dict[str, Any]:
 def model_of(path: str) -> dict[str, Any]:
     """How the template has a path's body checked."""
     for described in template()["Resources"].values():
-        if described["Type"] == "AWS::Serverless::Function":
-            (event,) = described["Properties"]["Events"].values()
+        for event in described["Properties"].get("Events", {}).values():
             if event["Properties"]["Path"] == path:
                 model: dict[str, Any] = event["Properties"]["RequestModel"]
                 return model
@@ -40,7 +39,16 @@ def test_a_schema_is_of_the_dialect_that_api_gateway_reads(title: str) -> None:
     assert TITLED[title]["$schema"] == "http://json-schema.org/draft-04/schema#"
 
 
-@pytest.mark.parametrize(("path", "title"), [("/request-otp", "RequestOtp"), ("/verify-otp", "VerifyOtp")])
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        ("/request-otp", "RequestOtp"),
+        ("/resend-otp", "ResendOtp"),
+        ("/verify-otp", "VerifyOtp"),
+        ("/cancel-otp", "CancelOtp"),
+        ("/otp-status", "OtpStatus"),
+    ],
+)
 def test_a_body_that_the_model_refuses_never_reaches_the_function(path: str, title: str) -> None:
     assert model_of(path) == {"Model": title, "Required": True, "ValidateBody": True}
 

@@ -45,6 +45,8 @@ FAILURES = (Ambiguous, Misconfigured, Throttled, Unavailable)
 """What the breaker counts."""
 API_GATEWAY_SECONDS = 29
 TIMEOUT: int = template()["Globals"]["Function"]["Timeout"]
+A_SECOND_OF_AWS = 1.0
+"""A cold start's secrets, read and reservation take less."""
 ANSWER_SECONDS = 0.5
 """For what is neither network nor waiting: parsing, imports, writing the log and the answer."""
 
@@ -64,7 +66,9 @@ class Longest:
             "the pepper, then the read": self.secret + self.read,
             "the reservation, then its release": 2 * self.write,
             "the breaker's state and its lock, then the release": 2 * self.read + self.write,
-            "credentials, then the release": self.secret + self.write,
+            "credentials that cannot be had, which the breaker notes, then the release": self.secret
+            + self.read
+            + self.write,
             "the provider's no, which the breaker notes, then the release": self.read + self.write,
             "the provider's yes, which the breaker notes, then its record, tried twice": self.read
             + 2 * self.write,
@@ -127,8 +131,8 @@ def test_all_timeouts_together_stay_under_lambdas_and_that_under_api_gateways(lo
     assert whole < TIMEOUT < API_GATEWAY_SECONDS
 
 
-def test_an_unhurried_provider_gets_all_its_time_after_one_slow_call_to_aws(longest: Longest) -> None:
-    assert TIMEOUT - http.RESERVE_SECONDS - longest.read >= longest.provider
+def test_a_slow_provider_gets_all_its_time_where_aws_is_not_slow_as_well(longest: Longest) -> None:
+    assert TIMEOUT - http.RESERVE_SECONDS - A_SECOND_OF_AWS >= longest.provider
 
 
 def test_one_exchange_with_a_provider_holds_a_connection_and_an_answer_at_their_slowest() -> None:

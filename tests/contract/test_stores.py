@@ -193,6 +193,13 @@ def test_an_unknown_verification_is_not_made_by_consuming_it(store: Store) -> No
     assert outcome(lambda: store.spend_guess(guess(unknown))) == "VERIFICATION_NOT_FOUND"
 
 
+def test_a_new_code_forgets_no_failures(store: Store, guesses: GuessPolicy) -> None:
+    number_key = reserve(store).verification.number_key
+    store.spend_number_guess(number_key, "tenant-a", NOW_MS, guesses)
+    reserve(store, SendLog((NOW_MS,), 1), NOW_MS + 1, key="b")
+    assert store.read(Question(number_key, "tenant-a")).failures == Failures(1, NOW_MS)
+
+
 def test_consuming_clears_the_failures_of_the_number_at_that_tenant_alone(
     store: Store, guesses: GuessPolicy
 ) -> None:

@@ -423,9 +423,7 @@ class Machine(RuleBasedStateMachine):
             assert answer == "ok"
             issued.state = "cancelled" if issued.state == "pending" else issued.state
 
-    def _while_the_store_fails(
-        self, issued: Issued, calls: int, acts: bool, act: Callable[[], None]
-    ) -> None:
+    def _while_the_store_fails(self, issued: Issued, calls: int, acts: bool, act: Callable[[], None]) -> None:
         """Told or not, sent or not: what is stored decides, and nothing is sent that is not stored."""
         now, texts = int(self.clock()), len(self.carrier.texts)
         charged = now * SECOND in self._sends_on_record(issued.number)

@@ -23,7 +23,7 @@ from tests.template import ROOT
 
 CORE = ROOT / "layers" / "core"
 TRIED = scaled(MUTANTS[::4], MUTANTS)
-UNCHANGED = sorted({mutant.tests for mutant in TRIED})[: scaled(1, len(MUTANTS))]
+FILES = sorted({mutant.tests for mutant in TRIED})
 SECONDS = 300
 """For one run of pytest, on a machine that is busy with others."""
 
@@ -31,8 +31,8 @@ Verdict = tuple[int, str]
 """Exit status and output."""
 
 
-def run(directory: Path, tests: list[str], change: Mutant | None = None) -> Verdict:
-    """Run tests on a copy of the core in `directory`, with one thing changed in it."""
+def run(directory: Path, tests: str, names: str, change: Mutant | None = None) -> Verdict:
+    """Run tests on a copy of the core in `directory`, with one thing changed in it if anything."""
     core = directory / "core"
     shutil.copytree(CORE, core, ignore=shutil.ignore_patterns("__pycache__"))
     if change is not None:
@@ -43,7 +43,7 @@ def run(directory: Path, tests: list[str], change: Mutant | None = None) -> Verd
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-o", paths, "-p", "tests.proofs.only_core"]
     variables = {**os.environ, "ONLY_CORE": str(core), "HYPOTHESIS_STORAGE_DIRECTORY": str(directory)}
     done = subprocess.run(  # noqa: S603 - a command of our own, no shell
-        [*command, "-p", "no:cacheprovider", *tests],
+        [*command, "-p", "no:cacheprovider", *shlex.split(tests), "-k", names],
         cwd=ROOT,
         env={**variables, "PROVE": "0", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
@@ -56,19 +56,25 @@ def run(directory: Path, tests: list[str], change: Mutant | None = None) -> Verd
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Verdict]]]:
-    """What tests will have said, by the mutant's name or, without one, their own.
+    """What tests will have said: by the mutant's name, and of the core as it is by the tests' files.
 
     As many run at once as there are processors.
     """
 
-    def begin(tests: str, change: Mutant | None = None) -> Future[Verdict]:
-        return pool.submit(run, tmp_path_factory.mktemp("core"), shlex.split(tests), change)
+    def begin(tests: str, names: str, change: Mutant | None = None) -> Future[Verdict]:
+        return pool.submit(run, tmp_path_factory.mktemp("core"), tests, names, change)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield {
-            **{mutant.name: begin(mutant.tests, mutant) for mutant in TRIED},
-            **{tests: begin(tests) for tests in UNCHANGED},
+            **{mutant.name: begin(mutant.tests, mutant.names, mutant) for mutant in TRIED},
+            **{tests: begin(tests, names_in(tests)) for tests in FILES},
         }
+
+
+def names_in(tests: str) -> str:
+    """All names by which mutants ask for tests of these files."""
+    names = {mutant.names for mutant in TRIED if mutant.tests == tests}
+    return "" if "" in names else " or ".join(f"({name})" for name in sorted(names))
 
 
 @pytest.mark.parametrize("mutant", TRIED, ids=lambda mutant: mutant.name)
@@ -78,7 +84,7 @@ def test_a_missing_condition_is_noticed(mutant: Mutant, verdicts: dict[str, Futu
     assert " failed" in output.splitlines()[-1], output
 
 
-@pytest.mark.parametrize("tests", UNCHANGED)
+@pytest.mark.parametrize("tests", FILES)
 def test_the_same_tests_pass_on_a_copy_that_nothing_was_changed_in(
     tests: str, verdicts: dict[str, Future[Verdict]]
 ) -> None:
@@ -88,8 +94,8 @@ def test_the_same_tests_pass_on_a_copy_that_nothing_was_changed_in(
 
 
 def test_tests_of_another_core_than_the_copy_are_not_taken_for_an_answer(tmp_path: Path) -> None:
-    paths = ["-o", "pythonpath=functions layers/core ."]
-    status, _ = run(tmp_path, [*paths, "tests/unit/test_verification.py"])
+    paths = "-o 'pythonpath=functions layers/core .'"
+    status, _ = run(tmp_path, f"{paths} tests/unit/test_verification.py", "")
     assert status == OTHER_CORE
 
 

@@ -83,9 +83,7 @@ def build_service(dynamodb: DynamoDBClient, sandbox: str, **parameters: str) -> 
 
     `parameters` are the template's, which has the defaults of the rest.
     """
-    settings = Settings.from_environment(
-        environment(Stage="local", ProviderSandboxUrl=sandbox, **parameters)
-    )
+    settings = Settings.from_environment(environment(Stage="local", ProviderSandboxUrl=sandbox, **parameters))
 
     def build(name: str, given: Mapping[str, str]) -> Provider:
         return providers.build(name, given, settings)

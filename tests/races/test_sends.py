@@ -94,9 +94,7 @@ def test_a_cap_that_is_dealt_out_to_shards_is_never_exceeded(
     service = build(DailySendCap="50")
     admission = service.policy.admission
     sharded = dataclasses.replace(admission.guard, shards=16)
-    policy = dataclasses.replace(
-        service.policy, admission=dataclasses.replace(admission, guard=sharded)
-    )
+    policy = dataclasses.replace(service.policy, admission=dataclasses.replace(admission, guard=sharded))
     service = dataclasses.replace(service, policy=policy)
     crowd = [RequestOtp(number) for _, number in zip(range(CROWD), fresh_numbers(), strict=False)]
     answers = tally([request_persistently(service, asked) for asked in crowd])

@@ -18,6 +18,7 @@ from sms_otp.providers.base import (
     Refused,
     Sent,
     Throttled,
+    TooLate,
     Unavailable,
 )
 from sms_otp.providers.breaker import NoBreaker

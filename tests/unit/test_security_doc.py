@@ -84,9 +84,11 @@ def named(path: str) -> Any:
 
 @cache
 def existing_tests() -> frozenset[str]:
-    trees = [ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("*.py")]
+    paths = list((ROOT / "tests").rglob("*.py"))
+    trees = [ast.parse(path.read_text()) for path in paths]
     functions = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    return frozenset(function.name for function in functions if function.name.startswith("test_"))
+    names = [function.name for function in functions] + [path.stem for path in paths]
+    return frozenset(name for name in names if name.startswith("test_"))
 
 
 def group(label: str) -> set[str]:

@@ -30,7 +30,7 @@ EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock build deploy outage provision-check sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run test prove prove-races prove-answers lint lock build deploy outage provision-check sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -39,8 +39,19 @@ run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PRO
 	@exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
-test: .venv/.dev ## Run the unit, functional, contract and end-to-end tests
-	$(BIN)/python -m pytest tests/unit tests/functional tests/contract tests/e2e
+test: .venv/.dev ## Run the tests, the proofs among them in small
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/functional tests/contract tests/races tests/proofs tests/e2e
+
+# Two at once: each waits half of the time for a server of its own.
+prove: .venv/.dev ## Run the proofs in full: races, state machine, mutants, timing, fuzzing; ten minutes
+	@$(MAKE) --no-print-directory --jobs=2 prove-races prove-answers
+
+prove-races: .venv/.dev
+	PROVE=1 $(BIN)/python -m pytest -q tests/races tests/proofs/test_mutants.py
+
+prove-answers: .venv/.dev
+	PROVE=1 $(BIN)/python -m pytest -q tests/proofs --ignore=tests/proofs/test_mutants.py
+	$(BIN)/python -m pytest -q tests/functional/test_fuzz.py --hypothesis-profile=prove -k whatever
 
 lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both for security
 	$(BIN)/ruff check

@@ -55,6 +55,7 @@ class Watch:
         self._by_head: dict[str, dict[str, str]] = {}
         self._heard: list[tuple[str, str]] = []
         self._sources: list[tuple[str, Callable[[], str]]] = []
+        self._public: set[str] = set()
         for kind, text in SECRETS.items():
             self.hide(kind, text)
 
@@ -85,7 +86,8 @@ class Watch:
     def _in(self, text: str) -> Iterator[str]:
         for at in range(len(text) - HEAD + 1):
             for canary, kind in self._by_head.get(text[at : at + HEAD], {}).items():
-                if text.startswith(canary, at) and _stands_alone(kind, text, at, len(canary)):
+                told = text.startswith(canary, at) and _stands_alone(kind, text, at, len(canary))
+                if told and not any(canary in public for public in self._public):
                     yield kind
 
     def watched(self, handler: Handler) -> Handler:
@@ -117,25 +119,24 @@ class Watch:
     def _take_event(self, event: Mapping[str, Any]) -> None:
         headers = event.get("headers") or {}
         body = _body(event)
-        public = " ".join(str(body.get(name, "")) for name in PUBLIC)
+        self._public |= {body[name] for name in PUBLIC if isinstance(body.get(name), str)}
         for name, value in headers.items():
             kind = IN_HEADERS.get(name.lower())
             if kind and "/json" not in value:  # fuzzing sends content types as keys, which are no secret
-                self._hide_text(kind, value, public)
-        self._take_body(body, public)
+                self._hide_text(kind, value)
+        self._take_body(body)
 
-    def _take_body(self, body: Mapping[str, Any], public: str = "") -> None:
+    def _take_body(self, body: Mapping[str, Any]) -> None:
         for name, kind in IN_BODIES.items():
             if isinstance(body.get(name), str):
-                self._hide_text(kind, body[name], public)
+                self._hide_text(kind, body[name])
         if isinstance(body.get("otp"), str) and OTP.fullmatch(body["otp"]):
             self.hide("code", body["otp"])
         if isinstance(body.get("phoneNumber"), str) and _is_number(body["phoneNumber"]):
             self.hide("number", body["phoneNumber"][-LAST_DIGITS:])
 
-    def _hide_text(self, kind: str, text: str, public: str) -> None:
-        plain = len(text) < SHORTEST or len(set(text)) < FEWEST_KINDS_OF_CHARACTERS
-        if not plain and text not in public:
+    def _hide_text(self, kind: str, text: str) -> None:
+        if len(text) >= SHORTEST and len(set(text)) >= FEWEST_KINDS_OF_CHARACTERS:
             self.hide(kind, text)
 
 

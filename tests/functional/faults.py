@@ -92,7 +92,7 @@ class FaultyAws:
     def attach(self, session: boto3.session.Session) -> None:
         """To all clients that the session makes from now on."""
         session.events.register("before-call", self._count)
-        session.events.register_first("before-send", self._before)
+        session.events.register_first("before-send", self._before)  # type: ignore[arg-type] # it may answer
         session.events.register_last("before-send", self._after)
 
     def heal(self) -> None:
@@ -146,8 +146,10 @@ class FaultyAws:
 
 
 def _token(request: AWSPreparedRequest) -> str:
-    body = request.body or b""
-    return str(json.loads(body).get("ClientRequestToken", "")) if b"TransactItems" in body else ""
+    body = request.body
+    if not isinstance(body, bytes) or b"TransactItems" not in body:
+        return ""
+    return str(json.loads(body).get("ClientRequestToken", ""))
 
 
 def _lead_away(request: AWSPreparedRequest) -> None:
@@ -319,7 +321,7 @@ def build_aws() -> Aws:
 def deployed_world(
     aws: Aws, provider: str, sandbox: str, clock: StepClock, patch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    """A deployment of its own with one provider, a table and secrets as they are to be, and an empty phone."""
+    """A deployment with one provider, an empty table, whole secrets, and a phone without messages."""
     variables = environment(Stage="local", ProviderSandboxUrl=sandbox, ProviderOrder=provider)
     for name, value in variables.items():
         patch.setenv(name, value)

@@ -145,6 +145,13 @@ def test_a_phone_that_outlives_its_verification_by_more_than_a_day_is_found(
     watch.forgive()
 
 
+def test_a_text_that_is_also_a_purpose_may_be_told(deployed: Deployment, watch: Watch) -> None:
+    post(deployed, "/verify-otp", verificationId="unknown", otp=CODE)
+    post(deployed, "/request-otp", phoneNumber=NUMBER, purpose=CODE)
+    watch.hear("the log", f'"{CODE}"')
+    assert watch.found() == []
+
+
 def test_a_code_within_a_longer_number_is_none(watch: Watch) -> None:
     watch.hide("code", CODE)
     watch.hear("the log", f"9{CODE} {CODE}9 a{CODE} 0.{CODE} 18{CODE}00")

@@ -75,6 +75,7 @@ STATUSES = {
     UNAVAILABLE: 503,
 }
 
+PROVIDERS = ("infobip", "sinch")
 WRONG_CODE = "000000"
 HANG_SECONDS = 0.7
 """How long an exchange with a provider may take, where none of its answers comes."""
@@ -95,7 +96,7 @@ def aws() -> Iterator[Aws]:
         boto3.DEFAULT_SESSION = None
 
 
-@pytest.fixture(params=["infobip", "sinch"])
+@pytest.fixture(params=PROVIDERS)
 def provider(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -200,7 +201,7 @@ WORD_LOST = Checking(UNAVAILABLE, again=EXPIRED)
 """The guess is spent, and the provider has taken the code: it is right only once there."""
 FORGOTTEN = Checking(EXPIRED, again=OK)
 
-# Name, fault; how it ends at Infobip and at Sinch, which can be asked what became of a send whose answer is lost.
+# Name, fault; how it ends at Infobip, and at Sinch, which can be asked what became of a send.
 SENDS: list[tuple[str, ProviderFault, Sending, Sending]] = [
     ("the name does not resolve", never(NotSent("connection")), NOT_SENT, NOT_SENT),
     ("the connection is refused", never(NotSent("connection")), NOT_SENT, NOT_SENT),
@@ -277,14 +278,15 @@ CHECKS: list[tuple[str, ProviderFault, Checking, Checking]] = [
 ]
 
 
-def rows(table: list[tuple[str, ProviderFault, Any, Any]]) -> Any:
-    """One test for each row and provider."""
+def rows(table: list[tuple[str, ProviderFault, Any, Any]]) -> pytest.MarkDecorator:
+    """One test for each row and provider; outside of `make prove`, of the two in turn."""
+    every = scaled(quick=2, full=1)
     return pytest.mark.parametrize(
         ("provider", "fault", "expected"),
         [
             pytest.param(provider, fault, expected, id=f"{provider}: {name}")
-            for name, fault, *both in table
-            for provider, expected in zip(("infobip", "sinch"), both, strict=True)
+            for row, (name, fault, *both) in enumerate(table)
+            for provider, expected in list(zip(PROVIDERS, both, strict=True))[row % every :: every]
         ],
         indirect=["provider"],
     )
@@ -426,7 +428,7 @@ REFUSALS: dict[str, Callable[[str], Any] | BaseException] = {
 """AWS does nothing, in every try of the SDK's."""
 
 
-def kinds(table: Mapping[str, object], turn: int, of: int) -> Any:
+def kinds(table: Mapping[str, object], turn: int, of: int) -> pytest.MarkDecorator:
     """All of a table's faults in `make prove`; otherwise a share of them, so that all turns see them all."""
     every = scaled(quick=of, full=1)
     return pytest.mark.parametrize("kind", list(table)[turn % every :: every])
@@ -905,7 +907,7 @@ KILLED_GUESSES: list[tuple[str, AwsFault | ProviderFault, tuple[str, int], str, 
     [
         pytest.param(provider, fault, stored, again, id=f"{provider}: {name}")
         for name, fault, stored, *both in KILLED_GUESSES
-        for provider, again in zip(("infobip", "sinch"), both, strict=True)
+        for provider, again in zip(PROVIDERS, both, strict=True)
     ],
     indirect=["provider"],
 )

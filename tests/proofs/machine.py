@@ -48,7 +48,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(rules=st.sampled_from([TEMPLATE, TIGHT]), renews=st.booleans(), lenient=st.booleans())
     def deploy(self, rules: Rules, renews: bool, lenient: bool) -> None:
-        self.rules, self.model, self.clock = rules, Model(rules), StepClock()
+        self.limits, self.model, self.clock = rules, Model(rules), StepClock()
         self.policy = policy(Settings.from_environment(environment(PumpingGuard="off", **rules.parameters)))
         self.shelf = type(self).open_shelf()
         self.failing = FailingStore(self.shelf.store)
@@ -163,7 +163,7 @@ class Machine(RuleBasedStateMachine):
         issued = self._issued(back)
         acts: dict[str, Callable[[], object]] = {
             "cancel": lambda: self._cancel(issued, issued.tenant),
-            "time passes": lambda: self.clock.step(self.rules.life),
+            "time passes": lambda: self.clock.step(self.limits.life),
             "resend": lambda: self._resend(issued, "owner"),
             "right guess": lambda: self._guess(issued, "right", "owner"),
             "wrong guess": lambda: self._guess(issued, "wrong", "owner"),
@@ -187,7 +187,7 @@ class Machine(RuleBasedStateMachine):
             self._guess(target, "wrong", "owner")
             self._check()
             if self.model.status(target, int(self.clock())) != "pending":
-                self.clock.step(self.rules.gap_max)
+                self.clock.step(self.limits.gap_max)
                 self._request(RequestOtp(target.number, session_id=target.session), target.tenant)
                 target = self._issued(0)
 
@@ -262,14 +262,14 @@ class Machine(RuleBasedStateMachine):
         verified = set()
         for key, before in self.stored.items():
             after = stored[key]
-            assert before.attempts <= after.attempts <= self.rules.guesses
+            assert before.attempts <= after.attempts <= self.limits.guesses
             if before.state is not State.PENDING:
                 assert after.state is before.state
             elif after.state is State.VERIFIED:
                 assert after.provider_ref in said_yes
-                assert before.attempts < self.rules.guesses
+                assert before.attempts < self.limits.guesses
                 assert after.verified_at is not None
-                assert after.verified_at < before.created_at + self.rules.life
+                assert after.verified_at < before.created_at + self.limits.life
                 assert self.successes[key] == 1 or not self.is_told
                 verified.add((before.number_key, before.tenant))
         for about, count in self.counts.items():
@@ -294,25 +294,25 @@ class Machine(RuleBasedStateMachine):
         now, key = int(self.clock()), reference.partition("-")[0]
         (reserved,) = (held for held in self.shelf.look().verifications if held.key == key)
         assert (reserved.state, reserved.phone) == (State.PENDING, number)
-        assert now < reserved.created_at + self.rules.life
+        assert now < reserved.created_at + self.limits.life
         assert now * SECOND in self._sends_on_record(number)
         earlier = [at for at, to in self.carrier.texts if to == number]
-        assert room(self.rules.windows, earlier, now)
-        assert not earlier or now - earlier[-1] >= self.rules.gap
-        assert sum(at // DAY == now // DAY for at, _ in self.carrier.texts) < self.rules.day
+        assert room(self.limits.windows, earlier, now)
+        assert not earlier or now - earlier[-1] >= self.limits.gap
+        assert sum(at // DAY == now // DAY for at, _ in self.carrier.texts) < self.limits.day
 
     def _about_to_check(self, ref: str) -> None:
         """What must be counted before a provider is asked, and the limits as the provider sees them."""
         now, issued = int(self.clock()), self.by_ref[ref]
         (held,) = (held for held in self.shelf.look().verifications if held.provider_ref == ref)
         earlier = [at for at, other, _ in self.carrier.checks if self.by_ref[other] is issued]
-        assert len(earlier) < held.attempts <= self.rules.guesses
-        assert now < issued.made_at + self.rules.life
+        assert len(earlier) < held.attempts <= self.limits.guesses
+        assert now < issued.made_at + self.limits.life
         row = self._failed_checks(issued)
         failures = self.shelf.look().failures[number_key(issued.number), issued.tenant]
-        assert len(row) < failures.count <= self.rules.disabled_at
+        assert len(row) < failures.count <= self.limits.disabled_at
         assert failures.last_at == now * SECOND
-        assert not row or now - row[-1] >= self.rules.wait_after(len(row))
+        assert not row or now - row[-1] >= self.limits.wait_after(len(row))
 
     def _failed_checks(self, issued: Issued) -> list[int]:
         """The moments of the provider's checks of this number for this tenant since the last success."""
@@ -467,7 +467,7 @@ class Machine(RuleBasedStateMachine):
 
     def _wait_out(self, number: str, tenant: str, early: int = 0) -> None:
         count, last = self.model.failures.get((number, tenant), (0, 0))
-        self.clock.step(max(0, last + self.rules.wait_after(count) - early - int(self.clock())))
+        self.clock.step(max(0, last + self.limits.wait_after(count) - early - int(self.clock())))
 
     def _issued(self, back: int) -> Issued:
         return self.issued[-1 - back % len(self.issued)]

@@ -52,7 +52,7 @@ class Rules:
 
     def wait_after(self, failures: int) -> int:
         """Seconds between that many failures in a row and the next guess."""
-        return 0 if failures < self.free else min(self.wait * 2 ** (failures - self.free), self.wait_max)
+        return 0 if failures < self.free else min(self.wait << (failures - self.free), self.wait_max)
 
     def may_send(self, sends: list[int], now: int) -> bool:
         """Whether one more send keeps every window, and the gap that doubles with each in an hour."""
@@ -61,7 +61,7 @@ class Rules:
         if not sends:
             return True
         streak = sum(sends[-1] - at < HOUR for at in sends)
-        return now - sends[-1] >= min(self.gap * 2 ** (streak - 1), self.gap_max)
+        return now - sends[-1] >= min(self.gap << (streak - 1), self.gap_max)
 
 
 def room(windows: tuple[tuple[int, int], ...], sends: list[int], now: int) -> bool:

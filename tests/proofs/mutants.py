@@ -11,7 +11,7 @@ ALWAYS = "attribute_exists(pk)"
 
 @dataclass(frozen=True)
 class Mutant:
-    """`old`, which stands once in `file`, becomes `new`; then a test of these files, by these names, fails."""
+    """`old`, which stands once in `file`, becomes `new`; then one of these tests must fail."""
 
     name: str
     file: str

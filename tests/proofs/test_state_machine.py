@@ -52,20 +52,20 @@ EVERY_ANSWER = USUAL_ANSWERS | {
 """The same of two thousand runs."""
 
 
-def run(open_shelf: Callable[[], Shelf], runs: int) -> set[str]:
-    """So many runs of fifty steps. What they were answered."""
+def run(open_shelf: Callable[[], Shelf], runs: int, steps: int = 50) -> set[str]:
+    """So many runs of so many steps. What they were answered."""
     came_across: Counter[str] = Counter()
 
     class Deployed(Machine):
         pass
 
-    Deployed.open_shelf = staticmethod(open_shelf)  # type: ignore[assignment] # a function, not a method
+    Deployed.open_shelf = staticmethod(open_shelf)
     Deployed.came_across = came_across
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Deployed,
         settings=settings(
             max_examples=runs,
-            stateful_step_count=50,
+            stateful_step_count=steps,
             deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
@@ -86,5 +86,8 @@ def test_the_six_invariants_hold_over_a_store_in_memory() -> None:
 
 
 def test_the_six_invariants_hold_over_dynamodb(dynamodb: DynamoDBClient) -> None:
-    came_across = run(lambda: DynamoShelf(dynamodb, new_table(dynamodb)), scaled(3, 30))
-    assert came_across >= USUAL_ANSWERS
+    """Fewer, as each step of moto's takes a hundred times as long."""
+    came_across = run(
+        lambda: DynamoShelf(dynamodb, new_table(dynamodb)), runs=scaled(2, 15), steps=scaled(20, 50)
+    )
+    assert came_across >= scaled({"ok"}, USUAL_ANSWERS)

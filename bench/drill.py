@@ -1,0 +1,317 @@
+"""SMS pumping in virtual time: what gets through, what it would have cost, and who is refused wrongly.
+
+    python -m bench.drill
+
+10,000 hostile requests, over a day and all at once: numbers that follow one another, premium, shared-cost
+and satellite ranges, and two hundred countries; nobody ever types a code. Beside it a day of 2,000 users
+in three countries, of whom 85 % do, after fifteen such days and after none. The use cases, the limits and
+the guard are the real ones with the template's defaults; the store is in memory, no provider is asked,
+and the clock moves only by the script. A trusted backend that names no client is the worst case: then
+no limit per client counts.
+
+The hostile numbers are the neighbours of libphonenumber's example numbers. They never leave this process.
+"""
+
+import heapq
+import itertools
+import json
+import math
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import phonenumbers
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
+from bench.prices import price
+from sms_otp import budgets, errors, phone
+from sms_otp.budgets import Window
+from sms_otp.clock import Deadline
+from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
+from sms_otp.config import Settings
+from sms_otp.guard import HISTORY_DAYS, GuardPolicy, day_window, hour_window
+from sms_otp.providers.base import Channel, Check, Sent
+from sms_otp.providers.router import OnFailure, Order
+from sms_otp.service import Service
+from sms_otp.wiring import policy
+from tests.fakes import PEPPER, START, MemoryStore, StepClock
+from tests.template import environment
+
+DAY, HOUR = 24 * 3600, 3600
+HOSTILE, HOSTILE_COUNTRIES = 10_000, 200
+IN_BLOCKS, SPECIAL = 0.4, 0.1
+"""The shares of numbers that follow one another in a few blocks, and of those that are no mobiles."""
+BLOCKS = ("NP", "TT", "TC", "ZM")
+"""Where a message is dear."""
+USERS, CONVERSION, WARM_DAYS = 2_000, 0.85, 15
+USER_COUNTRIES = {"US": 0.6, "GB": 0.3, "DE": 0.1}
+SLOWEST_TYPING = 90
+MIDNIGHT = int(START) // DAY * DAY
+OUTPUT = Path(".local/drill.json")
+
+SPECIAL_KINDS = (
+    PhoneNumberType.PREMIUM_RATE,
+    PhoneNumberType.SHARED_COST,
+    PhoneNumberType.TOLL_FREE,
+    PhoneNumberType.PAGER,
+)
+SATELLITES = (870, 881, 882, 883, 979)
+
+GUARD_LIMITS = ("country hour", "country day", "block hour")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Somebody asks for a code at a moment (seconds), and types it so much later, or never."""
+
+    at: float
+    number: str
+    hostile: bool
+    types_after: float | None = None
+
+
+@dataclass
+class Tally:
+    """What became of one side's requests."""
+
+    asked: int = 0
+    sent: int = 0
+    cost: float = 0.0
+    suspect: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+
+    def count_sent(self, number: str) -> None:
+        """One more SMS, at its country's price."""
+        self.sent += 1
+        self.cost += price(phone.parse(number).country)
+
+
+class Silent:
+    """A provider that takes everything and sends nothing."""
+
+    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
+        """See `delivery.Providers`."""
+        del order, deadline, on_failure
+        return "silent", Sent("a-ref")
+
+    def resend(
+        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+    ) -> tuple[str, Sent]:
+        """See `delivery.Providers`."""
+        del holder, ref
+        return self.send(order, deadline, on_failure)
+
+    def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
+        """Whoever types, types what was sent."""
+        del name, ref, otp, channel, deadline
+        return Check.CORRECT
+
+
+class Drill:
+    """One service, and the requests of both sides in the order of their times."""
+
+    def __init__(self, allowed: Policy, verified_a_day: dict[str, int] | None = None) -> None:
+        self.clock, self.store = StepClock(), MemoryStore()
+        self.users, self.hostile = Tally(), Tally()
+        self._told: Counter[str] = Counter()
+        self._ids = itertools.count()
+        self._service = Service(
+            policy=allowed,
+            store=self.store,
+            providers=Silent(),
+            pepper=lambda: PEPPER,
+            clock=self.clock,
+            tell=lambda event, **_: self._told.update([event]),
+        )
+        for country, verified in (verified_a_day or {}).items():
+            self._remember(allowed.admission.guard, country, verified)
+
+    def _remember(self, guard: GuardPolicy, country: str, verified: int) -> None:
+        """What days of so many verified users leave behind: the guard's counters, and nothing else of use."""
+        for ago in range(1, HISTORY_DAYS + 1):
+            self._set(day_window(country, MIDNIGHT - ago * DAY, guard.shards), verified)
+        self._set(hour_window(country, MIDNIGHT - HOUR, guard.shards), verified // 24)
+
+    def _set(self, window: Window, verified: int) -> None:
+        keys = window.sample()
+        for key in keys:
+            self.store.counters[key] = budgets.Counter(verified=verified // len(keys))
+
+    def run(self, asks: Iterable[Ask]) -> "Drill":
+        """All of them, each followed by its user's typing."""
+        queue: list[tuple[float, int, Ask | str]] = [(ask.at, next(self._ids), ask) for ask in asks]
+        heapq.heapify(queue)
+        while queue:
+            self.clock.now, _, what = heapq.heappop(queue)
+            if isinstance(what, str):
+                self._service.verify(VerifyOtp(what, "123456"), self._caller())
+            elif (verification_id := self._ask(what)) and what.types_after:
+                typed_at = self.clock.now + what.types_after
+                heapq.heappush(queue, (typed_at, next(self._ids), verification_id))
+        return self
+
+    def _ask(self, ask: Ask) -> str | None:
+        tally = self.hostile if ask.hostile else self.users
+        tally.asked += 1
+        suspects = self._told["send_suspect"]
+        try:
+            requested = self._service.request(RequestOtp(ask.number), self._caller())
+        except errors.OtpError as refused:
+            tally.refused[refused.reason or refused.code] += 1
+            return None
+        tally.suspect += self._told["send_suspect"] > suspects
+        tally.count_sent(ask.number)
+        return requested.verification_id
+
+    def _caller(self) -> Caller:
+        return Caller("tenant-a", f"request-{next(self._ids)}", Deadline(math.inf))
+
+
+def deployment(guard: str, countries: str = "*") -> Policy:
+    """The template's defaults, but for these two parameters."""
+    chosen = environment(PumpingGuard=guard, AllowedCountries=countries)
+    return policy(Settings.from_environment(chosen))
+
+
+def hostile_numbers(amount: int) -> list[str]:
+    """Numbers of every hostile kind, mixed always in the same way."""
+    regions = sorted(phonenumbers.SUPPORTED_REGIONS, key=lambda region: (region not in BLOCKS, region))
+    mobiles = [found for region in regions if (found := example(region, PhoneNumberType.MOBILE))]
+    in_blocks, special = int(amount * IN_BLOCKS), int(amount * SPECIAL)
+    spread = mobiles[:HOSTILE_COUNTRIES]
+    numbers = [
+        *in_turn([neighbours(block) for block in mobiles[: len(BLOCKS)]], in_blocks),
+        *itertools.islice(itertools.cycle(special_numbers(regions)), special),
+        *in_turn([neighbours(block) for block in spread], amount - in_blocks - special),
+    ]
+    random.Random(1).shuffle(numbers)  # noqa: S311 - always the same mixture, nothing secret
+    return numbers
+
+
+def example(region: str, kind: int) -> str | None:
+    """libphonenumber's example of this kind of number, E.164."""
+    found = phonenumbers.example_number_for_type(region, kind)
+    return phonenumbers.format_number(found, PhoneNumberFormat.E164) if found else None
+
+
+def special_numbers(regions: Iterable[str]) -> list[str]:
+    """One example of every kind that is no mobile in every region, and of the satellites."""
+    found = [example(region, kind) for region in regions for kind in SPECIAL_KINDS]
+    satellites = map(phonenumbers.example_number_for_non_geo_entity, SATELLITES)
+    found += [phonenumbers.format_number(number, PhoneNumberFormat.E164) for number in satellites if number]
+    return [number for number in found if number]
+
+
+def neighbours(number: str) -> Iterator[str]:
+    """The numbers of the same block of 10,000, one after the other, as far as they are valid."""
+    for last in range(10_000):
+        neighbour = f"{number[:-4]}{last:04d}"
+        if phonenumbers.is_valid_number(phonenumbers.parse(neighbour)):
+            yield neighbour
+
+
+def in_turn(sources: list[Iterator[str]], amount: int) -> Iterator[str]:
+    """So many numbers, one of each source in turn, as long as there are any."""
+    rounds = itertools.chain.from_iterable(itertools.zip_longest(*sources))
+    return itertools.islice((number for number in rounds if number), amount)
+
+
+def attack(numbers: list[str], seconds: float) -> list[Ask]:
+    """Evenly over so many seconds; nobody types anything."""
+    return [Ask(MIDNIGHT + i * seconds / len(numbers), number, True) for i, number in enumerate(numbers)]
+
+
+def user_day(users: int) -> list[Ask]:
+    """A day of users: few at night, each of them with a number of their own."""
+    chance = random.Random(2)  # noqa: S311 - always the same day, nothing secret
+    asks = []
+    for country, share in USER_COUNTRIES.items():
+        for number in itertools.islice(user_numbers(country, chance), int(users * share)):
+            moment = MIDNIGHT + chance.triangular(0, DAY, 0.6 * DAY)
+            typing = chance.uniform(5, SLOWEST_TYPING) if chance.random() < CONVERSION else None
+            asks.append(Ask(moment, number, False, typing))
+    return asks
+
+
+def user_numbers(country: str, chance: random.Random) -> Iterator[str]:
+    """Valid mobile numbers all over a country's range, each of them once."""
+    start, seen = str(example(country, PhoneNumberType.MOBILE)), set()
+    while True:
+        number = f"{start[:-7]}{chance.randrange(10**7):07d}"
+        if number not in seen and phonenumbers.is_valid_number(phonenumbers.parse(number)):
+            seen.add(number)
+            yield number
+
+
+def verified_a_day(users: int) -> dict[str, int]:
+    """Of each country, by the day's size."""
+    return {country: int(users * share * CONVERSION) for country, share in USER_COUNTRIES.items()}
+
+
+def bound(guard: GuardPolicy, countries: int, hours: int) -> int:
+    """The most that `enforce` lets through within so many hours of one UTC day, where nobody verifies."""
+    return countries * min(guard.floor_day, hours * guard.floor_hour)
+
+
+def row(traffic: str, guard: str, tally: Tally) -> dict[str, Any]:
+    """One line of the table."""
+    refused = tally.refused
+    known = {
+        "destination": ("kind of number", "no country", "country"),
+        "country hour": ("country hour",),
+        "country day": ("country day",),
+        "block": ("block hour",),
+        "service day": ("service day",),
+    }
+    told = {name: sum(refused[reason] for reason in reasons) for name, reasons in known.items()}
+    return {
+        "traffic": traffic,
+        "guard": guard,
+        "asked": tally.asked,
+        "SMS": tally.sent,
+        "USD": round(tally.cost, 2),
+        **told,
+        "other": sum(refused.values()) - sum(told.values()),
+        "suspect": tally.suspect,
+        "refused %": round(100 * sum(refused.values()) / max(1, tally.asked), 1),
+    }
+
+
+def rows(hostile: int, users: int) -> Iterator[dict[str, Any]]:
+    """Every kind of traffic with every setting of the guard."""
+    numbers, day, history = hostile_numbers(hostile), user_day(users), verified_a_day(users)
+    three = ",".join(USER_COUNTRIES)
+    for name, seconds in (("attack over a day", DAY), ("attack at once", 0)):
+        for guard in ("off", "record", "enforce"):
+            yield row(name, guard, Drill(deployment(guard)).run(attack(numbers, seconds)).hostile)
+        guarded = Drill(deployment("enforce", three)).run(attack(numbers, seconds))
+        yield row(name, f"enforce, {three} alone", guarded.hostile)
+    for name, past in (("users, warm", history), ("users, no history", None)):
+        for guard in ("off", "record", "enforce"):
+            yield row(name, guard, Drill(deployment(guard), past).run(day).users)
+    both = Drill(deployment("enforce"), history).run([*attack(numbers, DAY), *day])
+    yield row("users, warm, under attack", "enforce", both.users)
+    yield row("attack beside users", "enforce", both.hostile)
+
+
+def main() -> None:
+    """Prints the table and writes it as JSON."""
+    began = time.monotonic()
+    table = list(rows(HOSTILE, USERS))
+    widths = {name: max(len(name), *(len(str(row[name])) for row in table)) for name in table[0]}
+    print("  ".join(name.ljust(width) for name, width in widths.items()))
+    for line in table:
+        print("  ".join(str(line[name]).ljust(width) for name, width in widths.items()))
+    print("Prices are rough: see bench/prices.py. Users have no numbers in common and ask once.")
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(
+        json.dumps({"seconds": round(time.monotonic() - began), "rows": table}, indent=2) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The deployed functions in this process, over a DynamoDB that is a server."""
+
+from collections.abc import Iterator
+
+import pytest
+from mypy_boto3_dynamodb import DynamoDBClient
+
+from sms_otp import config, wiring
+from sms_otp.config import Settings
+from sms_otp.lifecycle import Lifecycle
+from sms_otp.service import Service
+from sms_otp.store import DynamoStore
+from sms_otp.wiring import policy
+from tests.fakes import PEPPER, FakeProvider, StepClock
+from tests.proofs.handlers import Functions
+from tests.races.crowd import fresh_numbers
+from tests.races.servers import new_table, running_dynamodb
+from tests.template import environment
+
+
+@pytest.fixture(scope="session")
+def _dynamodb() -> Iterator[DynamoDBClient]:
+    with running_dynamodb() as client:
+        yield client
+
+
+@pytest.fixture
+def functions(
+    _dynamodb: DynamoDBClient, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Functions]:
+    """Over an empty table. Only the provider and the clock are not the real ones."""
+    variables = environment()
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    config.settings.cache_clear()
+    limits = policy(Settings.from_environment(variables))
+    store, provider = DynamoStore(_dynamodb, new_table(_dynamodb)), FakeProvider()
+    service = Service(
+        policy=limits,
+        store=store,
+        providers=provider,
+        pepper=lambda: PEPPER,
+        clock=clock,
+        tell=lambda *_, **__: None,
+    )
+    lifecycle = Lifecycle(limits, store, clock)
+    # The one seam: a handler asks `wiring` for what it needs.
+    monkeypatch.setattr(wiring, "service", lambda: service)
+    monkeypatch.setattr(wiring, "lifecycle", lambda: lifecycle)
+    yield Functions(provider, clock, fresh_numbers())
+    config.settings.cache_clear()

@@ -1,0 +1,69 @@
+"""`openapi.yaml` against a deployed stack: whatever may be sent by it, or nearly, is answered as it says.
+
+Every check of Schemathesis is made, but for three things that it cannot know:
+
+- *positive data*: whether a number exists, a verification is pending or a key was used is decided by
+  more than a body's form, so what is well-formed may be refused. It may not be called malformed.
+- *unsupported methods*: API Gateway answers them by itself, with 403 and never with 405.
+- the emulator's own refusals (no key, no such method) are not what the template's GatewayResponses make
+  of them, because it does not read those. Of these answers, only the form is not checked.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    positive_data_acceptance,
+    response_headers_conformance,
+    response_schema_conformance,
+    unsupported_method,
+)
+
+from local.stack import LocalStack
+from tests.proofs.scale import PROVE
+from tests.template import ROOT
+
+pytestmark = pytest.mark.skipif(not PROVE, reason="deploys a stack of its own; see make prove")
+
+schema = schemathesis.openapi.from_path(ROOT / "openapi.yaml")
+
+EXAMPLES = 100
+"""For each operation, beside those of the document and those at the borders of each keyword."""
+SECONDS = 10
+"""For one answer: as long as the slowest may take on a machine that is busy with others."""
+EMULATORS_OWN = ({"message": "Forbidden"}, {"message": "Missing Authentication Token"})
+NOT_OF_THE_FORM_ALONE = ("/verificationId", "/clientIp")
+"""Required by a parameter of the template; and an address, which no pattern describes."""
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    with LocalStack() as running:
+        yield running
+
+
+@schema.parametrize()
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_one_of_the_document(case: schemathesis.Case[Any], stack: LocalStack) -> None:
+    key = {"x-api-key": stack.api_key}
+    answer = case.call(base_url=stack.base_url, headers=key, timeout=SECONDS)
+    cannot_know = [positive_data_acceptance, unsupported_method]
+    if answer.json() in EMULATORS_OWN:
+        assert answer.status_code == 403
+        cannot_know += [content_type_conformance, response_headers_conformance, response_schema_conformance]
+    # What it is sent with, for the checks that send it once more without the key.
+    sent = {"base_url": stack.base_url, "headers": key, "timeout": SECONDS}
+    case.validate_response(answer, excluded_checks=cannot_know, headers=key, transport_kwargs=sent)
+    if case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE:
+        check_not_called_malformed(answer)
+
+
+def check_not_called_malformed(answer: schemathesis.Response) -> None:
+    body = answer.json()
+    if body.get("errorCode") == "INVALID_REQUEST":
+        assert {error["pointer"] for error in body["errors"]} <= set(NOT_OF_THE_FORM_ALONE), body

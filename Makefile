@@ -30,7 +30,7 @@ EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove prove-races prove-answers lint lock build deploy outage provision-check sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run test prove prove-races prove-answers lint lock build deploy outage drill provision-check sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ deploy: build ## Deploy to your AWS account, asking for each parameter; ENV=prod
 
 outage: .venv/.dev ## Print who gets a code during a provider's outage, in virtual time
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.outage
+
+drill: .venv/.dev ## Print what SMS pumping would get through and cost, and whom the guard refuses wrongly
+	@PYTHONPATH=layers/core $(BIN)/python -m bench.drill
 
 provision-check: .venv/.run ## Compare what stands at Infobip with a stack's parameters, print what is weaker; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m local.provision_check --stack "$(STACK)"

@@ -88,6 +88,6 @@ def test_the_six_invariants_hold_over_a_store_in_memory() -> None:
 def test_the_six_invariants_hold_over_dynamodb(dynamodb: DynamoDBClient) -> None:
     """Fewer, as each step of moto's takes a hundred times as long."""
     came_across = run(
-        lambda: DynamoShelf(dynamodb, new_table(dynamodb)), runs=scaled(2, 15), steps=scaled(20, 50)
+        lambda: DynamoShelf(dynamodb, new_table(dynamodb)), runs=scaled(2, 10), steps=scaled(20, 50)
     )
     assert came_across >= scaled({"ok"}, USUAL_ANSWERS)

@@ -1,7 +1,12 @@
 """Guesses, however many at once: none beyond the limit reaches a provider, and a code is right once.
 
-All of it is exact, on DynamoDB as on its emulation: each guess is one conditional write before the
-provider is asked, and a success is one after.
+What is exact, on DynamoDB as on its emulation: how many guesses reach a provider, of a verification
+and of a number, since each is counted by one conditional write before; and that a code is right **at
+most** once, by one conditional write after.
+
+What is best effort: that of many right guesses one **does** succeed. The emulation makes one write after
+the other. On DynamoDB, the transaction of a success can meet others on its items; it is tried again for
+about a second, and then its caller is told of a failure, the guess spent and nobody verified.
 """
 
 import random
@@ -85,7 +90,7 @@ def test_a_right_guess_in_a_crowd_of_wrong_ones_succeeds_only_as_one_of_the_firs
 ) -> None:
     watched = Watched(service.providers)
     service = replace(service, providers=watched)
-    for index, number in zip(range(scaled(1, 5)), fresh_numbers(), strict=False):
+    for index, number in zip(range(scaled(1, 3)), fresh_numbers(), strict=False):
         watched.guesses.clear()
         verification_id = request(service, number)
         right, wrong = code_sent_to(sandbox, number)

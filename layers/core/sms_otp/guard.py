@@ -80,6 +80,7 @@ class History:
     """What is known of past hours and days: they no longer change, so each is read once per environment."""
 
     verified: dict[str, int] = field(default_factory=dict)
+    swept_on: str = ""
 
     def missing(self, windows: Iterable[Window]) -> list[Window]:
         """The windows that must still be read."""
@@ -90,7 +91,10 @@ class History:
         self.verified[window.stem] = window.verified(read, sampled)
 
     def forget_before(self, today: str) -> None:
-        """Drop what is older than the guard looks back, so that a long-lived environment stays small."""
+        """Once a day, drop what is older than the guard looks back: an environment may live for long."""
+        if today == self.swept_on:
+            return
+        self.swept_on = today
         oldest = (datetime.fromisoformat(today) - timedelta(days=HISTORY_DAYS + 1)).strftime("%Y-%m-%d")
         self.verified = {
             stem: count for stem, count in self.verified.items() if stem.split("#")[2][:10] >= oldest

@@ -1,4 +1,4 @@
-"""AWS End User Messaging SMS, `SendTextMessage`, as botocore's model of `pinpoint-sms-voice-v2` has it.
+"""AWS End User Messaging SMS, as botocore's model of `pinpoint-sms-voice-v2` has it: a send, an account.
 
 AWS sends what it is given: the code is whatever the text ends in. The signature must be there, and for
 this service; it is not verified, for the sandbox knows no account's secret key.
@@ -21,7 +21,8 @@ from local.sandbox.times import Clock
 
 DEFAULT_LIFE_SECONDS = 259_200
 
-_TARGET = "PinpointSMSVoiceV2.SendTextMessage"
+_SEND = "PinpointSMSVoiceV2.SendTextMessage"
+_ACCOUNT = "PinpointSMSVoiceV2.DescribeAccountAttributes"
 _CONTENT_TYPE = "application/x-amz-json-1.0"
 _SIGNATURE = re.compile(
     r"AWS4-HMAC-SHA256 Credential=[^/, ]+/[0-9]{8}/[a-z0-9-]+/sms-voice/aws4_request, "
@@ -55,7 +56,7 @@ class Aws:
 
     def operations(self) -> Sequence[Operation]:
         """The one endpoint; which operation is meant is in a header."""
-        return (Operation("POST", AWS_PATH, "send", self._send, _number, _opted_out),)
+        return (Operation("POST", AWS_PATH, "send", self._act, _number, _opted_out, _name),)
 
     def fault_names(self, operation: str, number: str | None) -> Sequence[str]:
         """A message while an earlier one may still be used is what resending comes to here."""
@@ -67,8 +68,11 @@ class Aws:
         """AWS's answer for what other providers answer with 401, 429 or 500."""
         return _error(*_FAILURES[status])
 
-    def _send(self, request: Request, body: bytes) -> Response:
+    def _act(self, request: Request, body: bytes) -> Response:
         _authorize(request)
+        return _account() if _name(request) == "status" else self._send(body)
+
+    def _send(self, body: bytes) -> Response:
         sent = json_object(body)
         if sent is None:
             raise Refusal(_error(400, "SerializationException", "The body must be a JSON object."))
@@ -87,7 +91,7 @@ class Aws:
 def _authorize(request: Request) -> None:
     if request.headers.get("content-type") != _CONTENT_TYPE:
         raise Refusal(_error(400, "SerializationException", f"Content-Type must be {_CONTENT_TYPE}."))
-    if request.headers.get("x-amz-target") != _TARGET:
+    if request.headers.get("x-amz-target") not in (_SEND, _ACCOUNT):
         raise Refusal(_error(400, "UnknownOperationException", "No such operation."))
     given = request.headers.get("authorization", "")
     if not given:
@@ -129,6 +133,15 @@ def _error(status: int, code: str, message: str, **told: Any) -> Response:
         media_type=_CONTENT_TYPE,
         headers={"x-amzn-RequestId": str(uuid.uuid4())},
     )
+
+
+def _name(request: Request) -> str:
+    return "status" if request.headers.get("x-amz-target") == _ACCOUNT else "send"
+
+
+def _account() -> Response:
+    attributes = [{"Name": "ACCOUNT_TIER", "Value": "PRODUCTION"}]
+    return JSONResponse({"AccountAttributes": attributes}, media_type=_CONTENT_TYPE)
 
 
 def _number(request: Request, body: bytes) -> str | None:

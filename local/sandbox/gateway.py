@@ -45,6 +45,8 @@ class Operation:
     """The E.164 number that a call is about, `None` where it names none."""
     refused: Callable[[str | None], Response]
     """The permanent no, given that number."""
+    name_of: Callable[[Request], str] | None = None
+    """The same word where one endpoint serves several operations, and `name` is none of them."""
 
 
 class FakeProvider(Protocol):
@@ -84,8 +86,9 @@ class Gateway:
         async def endpoint(request: Request) -> Response:
             body = await request.body()
             number = operation.number(request, body)
-            call = self._calls.record(provider.name, operation.name, number)
-            fault = self._faults.take(provider.name, provider.fault_names(operation.name, number))
+            name = operation.name_of(request) if operation.name_of else operation.name
+            call = self._calls.record(provider.name, name, number)
+            fault = self._faults.take(provider.name, provider.fault_names(name, number))
             if fault == "lost":
                 await _act(operation, request, body)
             if fault in ("lost", "timeout"):

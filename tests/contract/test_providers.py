@@ -23,6 +23,7 @@ from sms_otp.providers.base import (
     Ambiguous,
     Channel,
     Check,
+    Health,
     Misconfigured,
     Provider,
     ProviderError,
@@ -31,6 +32,7 @@ from sms_otp.providers.base import (
     Throttled,
     Unavailable,
 )
+from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.sinch import Sinch, basic
 from sms_otp.providers.transport import NoAnswer, Transport
 
@@ -60,6 +62,16 @@ FAULTS: dict[str, type[ProviderError]] = {
     "500": Unavailable,
     "502": Unavailable,
     "redirect": Unavailable,
+}
+
+
+PROBES = {"infobip": "provision", "sinch": "status", "aws": "status"}
+"""What the sandbox calls the request by which each is probed."""
+
+HEALTH = {
+    **dict.fromkeys(("timeout", "drip", "lost", "html", "500", "502", "redirect"), Health.DOWN),
+    "401": Health.MISCONFIGURED,
+    "429": Health.UP,
 }
 
 
@@ -326,6 +338,53 @@ def test_a_refused_check_is_no_word_on_the_code(name: str, provider: Provider, s
         check(provider, ref, code)
     # Infobip's 403 is about the key, Sinch's names the number.
     assert type(caught.value) is {"infobip": Misconfigured, "sinch": Refused}[name]
+
+
+def test_a_probe_finds_a_provider_up_and_sends_nothing(name: str, provider: Provider, sandbox: str) -> None:
+    before = send(provider).ref
+    code = inbox(sandbox)[0]["code"]
+    assert provider.probe(Deadline(10)) is Health.UP
+    assert calls(sandbox)[0] == (name, "send")
+    assert [operation.partition("-")[0] for _, operation in calls(sandbox)[1:]] == [PROBES[name]]
+    assert len(inbox(sandbox)) == 1
+    assert check(provider, before, code) is Check.CORRECT
+
+
+@pytest.mark.parametrize(("fault", "expected"), HEALTH.items())
+def test_a_probe_says_what_is_wrong_and_raises_nothing(
+    fault: str, expected: Health, name: str, provider: Provider, sandbox: str
+) -> None:
+    spoil(sandbox, name, PROBES[name], fault)
+    hangs = fault in ("timeout", "drip", "lost")
+    assert provider.probe(Deadline(IMPATIENT / 4 if hangs else 10)) is expected
+    assert provider.probe(Deadline(10)) is Health.UP
+
+
+@pytest.mark.parametrize("name", CHECKERS)
+def test_a_probe_with_a_key_that_the_provider_refuses_finds_it_misconfigured(
+    name: str, build: Callable[..., Provider]
+) -> None:
+    assert build(name, WRONG_SETTINGS[name]).probe(Deadline(10)) is Health.MISCONFIGURED
+
+
+def test_infobip_is_up_for_a_key_that_may_send_and_nothing_else(
+    build: Callable[..., Provider], sandbox: str
+) -> None:
+    spoil(sandbox, "infobip", "provision", "refused")
+    assert build("infobip").probe(Deadline(10)) is Health.UP
+
+
+def test_infobip_without_its_application_is_misconfigured(build: Callable[..., Provider]) -> None:
+    gone = build("infobip", {"applicationId": "0000"})
+    assert gone.probe(Deadline(10)) is Health.MISCONFIGURED
+
+
+def test_a_probe_after_its_deadline_finds_nothing_up(provider: Provider) -> None:
+    assert provider.probe(Deadline(0)) is Health.DOWN
+
+
+def test_a_test_numbers_provider_is_always_up() -> None:
+    assert FixedCodes({}).probe(Deadline(0)) is Health.UP
 
 
 def test_the_number_is_looked_up_or_not_as_chosen(build: Callable[..., Provider], sandbox: str) -> None:

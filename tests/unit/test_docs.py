@@ -66,7 +66,11 @@ def classes_and_constants() -> frozenset[str]:
 @cache
 def known_to_aws() -> frozenset[str]:
     """The template's names, DynamoDB's operations, and botocore's one class that is spoken of."""
-    operations = boto3.client("dynamodb").meta.service_model.operation_names
+    operations = [
+        operation
+        for service in ("dynamodb", "pinpoint-sms-voice-v2")
+        for operation in boto3.client(service).meta.service_model.operation_names
+    ]
     sections = ("Parameters", "Resources", "Outputs", "Globals")
     own = {name for section in sections for name in template()[section]}
     return frozenset({*operations, *own, *template()["Globals"]["Function"], "ClientError"})

@@ -28,6 +28,7 @@ from sms_otp.providers.base import (
     Ambiguous,
     Channel,
     Check,
+    Health,
     Misconfigured,
     Refused,
     Sent,
@@ -270,6 +271,11 @@ class SlowProvider:
         """See `Provider`."""
         self._exchange(deadline)
         return Check.CORRECT
+
+    def probe(self, deadline: Deadline) -> Health:
+        """See `Provider`."""
+        self._exchange(deadline)
+        return Health.UP
 
     def _exchange(self, deadline: Deadline) -> None:
         """As `transport` and `outcomes` bound it."""

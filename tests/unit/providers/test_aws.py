@@ -62,6 +62,9 @@ class ScriptedClient:
             raise self._outcome
         return self._outcome
 
+    def describe_account_attributes(self) -> Mapping[str, Any]:
+        return self.send_text_message()
+
     def close(self) -> None:
         self.closed += 1
 

@@ -58,6 +58,9 @@ class OneAnswer:
             raise self._given
         return self._given
 
+    def describe_account_attributes(self) -> Mapping[str, Any]:
+        return self.send_text_message()
+
     def close(self) -> None:
         """There is nothing to close."""
 

@@ -35,6 +35,7 @@ from sms_otp.providers.base import (
     Ambiguous,
     Channel,
     Check,
+    Health,
     Misconfigured,
     ProviderError,
     Refused,
@@ -106,6 +107,8 @@ class Client(Protocol):
     """What is used of boto3's client."""
 
     def send_text_message(self, **parameters: Any) -> Mapping[str, Any]: ...
+
+    def describe_account_attributes(self) -> Mapping[str, Any]: ...
 
     def close(self) -> None: ...
 
@@ -179,6 +182,17 @@ class Aws:
             return Check.UNKNOWN
         return Check.CORRECT if hmac.compare_digest(self._hash(parts[1], otp), parts[2]) else Check.WRONG
 
+    def probe(self, deadline: Deadline) -> Health:
+        """`DescribeAccountAttributes`, which names neither a number nor an identity."""
+        seconds = min(TOTAL_SECONDS, deadline.remaining())
+
+        def describe() -> None:
+            answer = self._asked(lambda client: client.describe_account_attributes(), seconds)
+            if "AccountAttributes" not in answer:
+                raise Ambiguous(self.name, "no_attributes")
+
+        return outcomes.health(describe)
+
     def _ref(self, code: str) -> str:
         nonce = secrets.token_urlsafe(16)
         return f"{nonce}.{self._hash(nonce, code)}"
@@ -205,8 +219,14 @@ class Aws:
 
     def _sent(self, message: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
         """AWS's answer, within `seconds`. Raises a `ProviderError`."""
+        answer = self._asked(lambda client: client.send_text_message(**message), seconds)
+        if not word(answer.get("MessageId")):
+            raise Ambiguous(self.name, "no_message_id")
+        return answer
+
+    def _asked(self, ask: Callable[[Client], Mapping[str, Any]], seconds: float) -> Mapping[str, Any]:
         try:
-            answer = _within(seconds, lambda: self._connected().send_text_message(**message))
+            return _within(seconds, lambda: ask(self._connected()))
         except ClientError as error:
             raise _refusal(error) from None
         except _NOT_CONNECTED:
@@ -218,9 +238,6 @@ class Aws:
             raise Ambiguous(self.name, type(error).__name__) from None
         except TimeoutError:
             raise Ambiguous(self.name, "deadline") from None
-        if not word(answer.get("MessageId")):
-            raise Ambiguous(self.name, "no_message_id")
-        return answer
 
     def _connected(self) -> Client:
         """The client, without connections that have been idle for so long that they may be dead."""
@@ -245,7 +262,7 @@ def _within(seconds: float, act: Callable[[], Mapping[str, Any]]) -> Mapping[str
         except BaseException as error:
             answer.set_exception(error)
 
-    threading.Thread(target=work, name="aws-send", daemon=True).start()
+    threading.Thread(target=work, name="aws-exchange", daemon=True).start()
     return answer.result(timeout=seconds)
 
 

@@ -47,6 +47,17 @@ class Check(StrEnum):
     """The provider no longer knows this reference: finished, purged or never its own."""
 
 
+class Health(StrEnum):
+    """What a probe found of a provider."""
+
+    UP = "up"
+    """It answers, and takes our credentials as far as that can be told; being throttled is an answer."""
+    MISCONFIGURED = "misconfigured"
+    """It answers, and refuses our credentials or settings."""
+    DOWN = "down"
+    """It does not answer in time, or says that it cannot."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A provider took the code. `ref` is its handle (Infobip's pinId, Sinch's id), opaque to us."""
@@ -137,4 +148,8 @@ class Provider(Protocol):
 
         Raises a `ProviderError` when the provider gave no word; the guess stays spent all the same.
         """
+        ...
+
+    def probe(self, deadline: Deadline) -> Health:
+        """Whether the provider can be asked now, by a request that sends, changes and costs nothing."""
         ...

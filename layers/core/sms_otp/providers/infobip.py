@@ -14,6 +14,7 @@ from sms_otp.providers.base import (
     Channel,
     Check,
     Delivery,
+    Health,
     ProviderError,
     Refused,
     Sent,
@@ -136,6 +137,22 @@ class Infobip:
             raise self._failure(answer)
         return self._verdict(ref, outcomes.content(self.name, answer))
 
+    def probe(self, deadline: Deadline) -> Health:
+        """`GET /2fa/2/applications/{appId}`: which tells the key, the account's host and the application.
+
+        A key whose one scope is `2fa:pin:send` may not read it (403), and is right for all else.
+        """
+
+        def read() -> None:
+            path = f"/2fa/2/applications/{quote(self._application_id, safe='')}"
+            answer = self._exchange("GET", path, b"", deadline)
+            if answer.ok:
+                outcomes.content(self.name, answer)
+            elif answer.status != 403:
+                raise self._failure(answer)
+
+        return outcomes.health(read)
+
     def _template(self, locale: str | None) -> str:
         """For `pt-BR` that of `pt_br`, else of `pt`, else the one for every other language."""
         words = (locale or "").lower().split("-")
@@ -172,13 +189,16 @@ class Infobip:
         raise Ambiguous(self.name, "no_verdict")
 
     def _ask(self, path: str, body: Mapping[str, object], deadline: Deadline) -> Answer:
+        return self._exchange("POST", path, json.dumps(body).encode(), deadline)
+
+    def _exchange(self, method: str, path: str, body: bytes, deadline: Deadline) -> Answer:
         return outcomes.ask(
             self.name,
             self._transport,
-            "POST",
+            method,
             self._base_url + path,
             headers=self._headers,
-            body=json.dumps(body).encode(),
+            body=body,
             deadline=deadline,
         )
 

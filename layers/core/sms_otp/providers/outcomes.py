@@ -1,11 +1,12 @@
 """What an HTTP answer, or its absence, means where every provider means the same by it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 from sms_otp.clock import Deadline
 from sms_otp.providers.base import (
     Ambiguous,
+    Health,
     Misconfigured,
     ProviderError,
     Throttled,
@@ -90,6 +91,19 @@ def failure(
 def of_status(status: int) -> type[ProviderError]:
     """What a status other than 2xx stands for, where nothing else is known."""
     return _STATUSES.get(status) or _CLASSES.get(status // 100, Ambiguous)
+
+
+def health(ask: Callable[[], object]) -> Health:
+    """What a probe's failure, or its absence, says. `ask` raises a `ProviderError` where it fails."""
+    try:
+        ask()
+    except Throttled:
+        return Health.UP
+    except Misconfigured:
+        return Health.MISCONFIGURED
+    except ProviderError:
+        return Health.DOWN
+    return Health.UP
 
 
 def word(value: object) -> str:

@@ -17,6 +17,7 @@ from sms_otp.providers.base import (
     Ambiguous,
     Channel,
     Check,
+    Health,
     Misconfigured,
     ProviderError,
     Refused,
@@ -31,6 +32,8 @@ Authorize = Callable[[str, str, bytes], Mapping[str, str]]
 
 _CONTENT_TYPE = "application/json"
 _PATH = "/verification/v1/verifications"
+_NOBODYS_REFERENCE = "sms-otp-probe"
+"""What no start of ours is ever called: those references are 64 hex digits."""
 _NO_HEADERS: Mapping[str, str] = {}
 
 # A method's name on the wire, which is also the name of a report's field.
@@ -136,6 +139,18 @@ class Sinch:
         if _error_code(answer) == "40003":
             return Check.WRONG
         raise self._failure(answer, _CODES)
+
+    def probe(self, deadline: Deadline) -> Health:
+        """`GET …/reference/{reference}` of a verification that is none: 40400 to whoever may ask."""
+
+        def look() -> None:
+            answer = self._ask("GET", f"{self._url}/reference/{_NOBODYS_REFERENCE}", deadline)
+            if answer.ok:
+                outcomes.content(self.name, answer)
+            elif _error_code(answer) != "40400":
+                raise self._failure(answer, _CODES)
+
+        return outcomes.health(look)
 
     def _start(self, body: Mapping[str, object], language: Mapping[str, str], deadline: Deadline) -> Sent:
         answer = self._ask("POST", self._url, deadline, body, language)

@@ -53,6 +53,19 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *own_log("WebhooksLogGroup"),
         *XRAY,
     },
+    "CamaraSendCodeFunction": {
+        *on_table("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem"),
+        *SECRETS,
+        *own_log("CamaraSendCodeLogGroup"),
+        SMS_BY_AWS,
+        *XRAY,
+    },
+    "CamaraValidateCodeFunction": {
+        *on_table("UpdateItem", "DeleteItem"),
+        *SECRETS,
+        *own_log("CamaraValidateCodeLogGroup"),
+        *XRAY,
+    },
     "ProvisionInfobipFunction": {
         ("secretsmanager:GetSecretValue", "ProviderSecret"),
         *own_log("ProvisionInfobipLogGroup"),

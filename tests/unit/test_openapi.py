@@ -14,12 +14,16 @@ import yaml
 from openapi_spec_validator import validate
 
 from health import app as health
-from sms_otp import errors, http, schemas
+from sms_otp import camara, errors, http, schemas
 from sms_otp.config import Settings
 from tests.template import ROOT, resource, template
 
 CALLERS_CODES = {code for code in http.PROBLEMS if code != http.TOLD_AS_INTERNAL}
 PROBLEM = "application/problem+json"
+DONE = ("200", "204")
+CAMARA = "/one-time-password-sms/v1/"
+"""Paths whose answers are of the standard's shape, but for API Gateway's own."""
+CAMARAS_WORDS = {*camara.WORDS.values(), camara.OTHERWISE}
 
 
 @cache
@@ -57,7 +61,7 @@ def media_types() -> Iterator[tuple[str, dict[str, Any]]]:
         for content in operation.get("requestBody", {}).get("content", {}).values():
             yield path, content
     for path, status, response in responses():
-        for content in response["content"].values():
+        for content in response.get("content", {}).values():
             yield f"{path} {status}", content
 
 
@@ -91,6 +95,20 @@ def without_descriptions(schema: Any) -> Any:
         for key, value in schema.items()
         if not (key == "description" and isinstance(value, str)) and key != "$schema"
     }
+
+
+def camaras_examples() -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, error) of every error in CAMARA's words."""
+    for path, status, response in responses():
+        if path.startswith(CAMARA) and status not in DONE and "application/json" in response["content"]:
+            for body in examples(response["content"]["application/json"]).values():
+                yield f"{path} {status}", body
+
+
+def must_wait(body: dict[str, Any]) -> bool:
+    """Whether an answer says when to come again."""
+    waiting = {camara.WORDS[code][1] for code in ("RATE_LIMITED", "NUMBER_LOCKED", "PROVIDER_UNAVAILABLE")}
+    return "retryAfter" in body or body.get("code") in waiting
 
 
 def problem_examples() -> dict[str, dict[str, Any]]:
@@ -131,7 +149,7 @@ def test_an_api_key_is_asked_for_where_the_template_asks_for_one() -> None:
         assert (operation.get("security", document()["security"]) != []) == required, path
 
 
-@pytest.mark.parametrize("schema", schemas.ALL, ids=lambda schema: schema["title"])
+@pytest.mark.parametrize("schema", [*schemas.ALL, *schemas.OF_CAMARA], ids=lambda schema: schema["title"])
 def test_a_requests_schema_is_the_one_that_the_code_checks(schema: dict[str, Any]) -> None:
     documented = document()["components"]["schemas"][schema["title"]]
     assert without_descriptions(documented) == without_descriptions(schema)
@@ -142,7 +160,11 @@ def test_a_request_body_names_the_model_that_the_template_validates() -> None:
         model = events()[path, method].get("RequestModel", {}).get("Model")
         body = operation.get("requestBody", {}).get("content", {}).get("application/json")
         documented = body and body["schema"]["$ref"].rpartition("/")[2]
-        assert documented == model, path
+        if path.startswith(CAMARA):
+            assert model is None, path
+            assert documented in {schema["title"] for schema in schemas.OF_CAMARA}, path
+        else:
+            assert documented == model, path
 
 
 def test_error_codes_are_those_of_the_code_and_of_api_gateway() -> None:
@@ -190,29 +212,49 @@ def test_api_gateways_examples_are_the_templates() -> None:
 
 def test_every_refusal_is_shown_under_its_own_status() -> None:
     for path, status, response in responses():
-        if status == "200":
+        if status in DONE:
             continue
-        bodies = examples(response["content"][PROBLEM])
-        assert {str(body["status"]) for body in bodies.values()} == {status}, path
+        for content in response["content"].values():
+            assert {str(body["status"]) for body in examples(content).values()} == {status}, path
 
 
 def test_the_refusals_shown_are_those_that_the_code_can_raise() -> None:
     shown = {
         body["errorCode"]
         for _, status, response in responses()
-        if status != "200"
+        if status not in DONE and PROBLEM in response["content"]
         for body in examples(response["content"][PROBLEM]).values()
     }
     assert shown == codes_raised()
+
+
+def test_the_errors_in_camaras_words_are_those_that_the_code_knows() -> None:
+    shown = {(body["status"], body["code"]) for _, body in camaras_examples()}
+    assert shown == {(status, code) for status, code, _ in CAMARAS_WORDS}
+    listed = document()["components"]["schemas"]["CamaraError"]["properties"]["code"]["enum"]
+    assert sorted(listed) == sorted({code for _, code, _ in CAMARAS_WORDS})
+    for where, body in camaras_examples():
+        texts = [
+            text for status, code, text in CAMARAS_WORDS if (status, code) == (body["status"], body["code"])
+        ]
+        assert any(body["message"].startswith(text) for text in texts), where
 
 
 def test_every_answer_names_the_headers_that_it_has() -> None:
     for path, status, response in responses():
         documented = set(response["headers"])
         assert set(http.HEADERS) <= documented, (path, status)
-        (content,) = response["content"].values()
-        waits = any("retryAfter" in body for body in examples(content).values())
-        assert ("Retry-After" in documented) == waits, (path, status)
+        assert ("x-correlator" in documented) <= path.startswith(CAMARA), path
+        bodies = [
+            body for content in response.get("content", {}).values() for body in examples(content).values()
+        ]
+        waits = {must_wait(body) for body in bodies}
+        assert ("Retry-After" in documented) == (True in waits), (path, status)
+        if True in waits:
+            assert resolved(response["headers"]["Retry-After"])["required"] == (waits == {True}), (
+                path,
+                status,
+            )
 
 
 def test_constant_headers_have_the_values_that_are_sent() -> None:
@@ -249,8 +291,14 @@ def test_the_idempotency_key_is_taken_and_refused_as_its_schema_says() -> None:
         assert (shown["errorCode"], shown["detail"]) == (refused.value.code, str(refused.value))
 
 
-def test_only_a_request_for_a_code_takes_parameters() -> None:
-    assert {path for path, _, operation in operations() if "parameters" in operation} == {"/request-otp"}
+def test_a_header_of_a_request_is_taken_where_the_document_says_so_and_nowhere_else() -> None:
+    taken = {
+        path: [resolved(parameter)["name"] for parameter in operation.get("parameters", ())]
+        for path, _, operation in operations()
+    }
+    for path, names in taken.items():
+        own = ["x-correlator"] if path.startswith(CAMARA) else []
+        assert names == (["Idempotency-Key"] if path == "/request-otp" else own), path
 
 
 def test_the_health_example_is_what_the_function_answers() -> None:

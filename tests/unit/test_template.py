@@ -45,6 +45,8 @@ LOGGED = {
 
 SIGNED = ("/webhooks/sinch", "/webhooks/infobip")
 """Paths whose callers are known by a signature over the body's bytes: no key, and no model either."""
+CAMARA = ("/one-time-password-sms/v1/send-code", "/one-time-password-sms/v1/validate-code")
+"""Paths whose refusals are of another shape than API Gateway's, so that the functions alone check bodies."""
 
 
 class NoManagedPolicies:
@@ -187,7 +189,7 @@ def test_the_table_forgets_by_the_attribute_that_the_store_writes_and_can_be_res
     assert table["DeletionProtectionEnabled"] == {"Fn::If": ["IsProduction", True, False]}
 
 
-def test_the_path_that_costs_money_has_a_throttle_of_its_own() -> None:
+def test_each_path_that_costs_money_has_a_throttle_of_its_own() -> None:
     settings = only("AWS::ApiGateway::Stage")["MethodSettings"]
     limits = {
         (each["HttpMethod"], each["ResourcePath"]): (
@@ -197,10 +199,8 @@ def test_the_path_that_costs_money_has_a_throttle_of_its_own() -> None:
         for each in settings
     }
     # CloudFormation wants every slash but the first as ~1.
-    assert limits["POST", "/~1request-otp"] == (
-        {"Ref": "RequestOtpRateLimit"},
-        {"Ref": "RequestOtpBurstLimit"},
-    )
+    for path in ("/~1request-otp", "/~1one-time-password-sms~1v1~1send-code"):
+        assert limits["POST", path] == ({"Ref": "RequestOtpRateLimit"}, {"Ref": "RequestOtpBurstLimit"})
     assert limits["*", "/*"] == ({"Ref": "StageRateLimit"}, {"Ref": "StageBurstLimit"})
 
 
@@ -236,7 +236,7 @@ def test_every_path_asks_for_an_api_key_but_health_and_what_providers_call_and_s
 def test_every_body_is_checked_before_a_function_starts() -> None:
     validators = open_api()["x-amazon-apigateway-request-validators"]
     for path, method, operation in operations():
-        if method == "post" and path not in SIGNED:
+        if method == "post" and path not in (*SIGNED, *CAMARA):
             assert operation["requestBody"]["required"] is True, path
             assert (
                 validators[operation["x-amazon-apigateway-request-validator"]]["validateRequestBody"] is True

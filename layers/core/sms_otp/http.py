@@ -15,6 +15,7 @@ from sms_otp.ports import StoreError
 
 Event = Mapping[str, Any]
 Body = dict[str, Any]
+Response = dict[str, Any]
 
 BODY_LIMIT = 4096
 """Bytes. The longest body that the schemas allow is well under it."""
@@ -59,8 +60,20 @@ def answer(
     context: Any,
     settings: Callable[[], Settings],
     handle: Callable[[Event, Caller], Body],
-) -> dict[str, Any]:
+) -> Response:
     """Run one request to its response. Whatever happens, the answer is JSON of the documented shape."""
+    return answer_in_words_of(_done, _problem, event, context, settings, handle)
+
+
+def answer_in_words_of(
+    done: Callable[[Body], Response],
+    refused: Callable[[errors.OtpError, str], Response],
+    event: Event,
+    context: Any,
+    settings: Callable[[], Settings],
+    handle: Callable[[Event, Caller], Body],
+) -> Response:
+    """The same for an API whose answers are not shaped like ours. `refused` gets the request's id too."""
     request_id = _request_id(event, context)
 
     def act() -> Body:
@@ -69,10 +82,10 @@ def answer(
         deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
         return handle(event, Caller(tenant, request_id, deadline, _source_ip(event)))
 
-    return _answered(request_id, act)
+    return _answered(request_id, act, done, refused)
 
 
-def answer_webhook(event: Event, context: Any, handle: Callable[[Callback], Body]) -> dict[str, Any]:
+def answer_webhook(event: Event, context: Any, handle: Callable[[Callback], Body]) -> Response:
     """The same for a provider's callback, which has no tenant: 200, or a problem that it may act on."""
     request_id = _request_id(event, context)
 
@@ -80,22 +93,31 @@ def answer_webhook(event: Event, context: Any, handle: Callable[[Callback], Body
         observability.begin(request_id, context.aws_request_id, None)
         return handle(_callback(event))
 
-    return _answered(request_id, act)
+    return _answered(request_id, act, _done, _problem)
 
 
-def _answered(request_id: str, act: Callable[[], Body]) -> dict[str, Any]:
+def _answered(
+    request_id: str,
+    act: Callable[[], Body],
+    done: Callable[[Body], Response],
+    refused: Callable[[errors.OtpError, str], Response],
+) -> Response:
     try:
         body = act()
     except errors.OtpError as error:
         _tell_refusal(error)
-        return _problem(error, request_id)
+        return refused(error, request_id)
     except StoreError as error:
         observability.tell("store_failed", reason=error.reason)
-        return _problem(errors.InternalError(), request_id)
+        return refused(errors.InternalError(), request_id)
     except Exception as error:  # the last resort: an unforeseen error is an answer too, and never a success
         observability.fail("unforeseen", error)
-        return _problem(errors.InternalError(), request_id)
-    return _response(200, "application/json; charset=utf-8", body)
+        return refused(errors.InternalError(), request_id)
+    return done(body)
+
+
+def _done(body: Body) -> Response:
+    return response(200, "application/json; charset=utf-8", body)
 
 
 def read_body(event: Event, schema: str) -> Body:
@@ -222,7 +244,7 @@ def _tell_refusal(error: errors.OtpError) -> None:
     observability.tell(event, error_code=error.code, reason=error.reason, **error.about)
 
 
-def _problem(error: errors.OtpError, request_id: str) -> dict[str, Any]:
+def _problem(error: errors.OtpError, request_id: str) -> Response:
     """RFC 9457 problem details, with the members that callers of this API branch on."""
     shown = errors.InternalError() if error.code == TOLD_AS_INTERNAL else error
     status, title = PROBLEMS[shown.code]
@@ -243,12 +265,13 @@ def _problem(error: errors.OtpError, request_id: str) -> dict[str, Any]:
         body["attemptsRemaining"] = error.attempts_remaining
     if error.errors:
         body["errors"] = list(error.errors)
-    return _response(status, "application/problem+json; charset=utf-8", body, headers)
+    return response(status, "application/problem+json; charset=utf-8", body, headers)
 
 
-def _response(
+def response(
     status: int, content_type: str, body: Body, headers: Mapping[str, str] | None = None
-) -> dict[str, Any]:
+) -> Response:
+    """API Gateway's proxy response, with the headers that every answer has."""
     return {
         "statusCode": status,
         "headers": {"Content-Type": content_type, **HEADERS, **(headers or {})},

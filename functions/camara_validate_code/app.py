@@ -1,0 +1,18 @@
+"""POST /one-time-password-sms/v1/validate-code: is the code the one that was sent? In CAMARA's words."""
+
+from typing import Any
+
+from sms_otp import camara, http, wiring
+from sms_otp.commands import Caller, VerifyOtp
+from sms_otp.config import settings
+
+
+def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
+    """API Gateway's proxy event in, its proxy response out."""
+    return camara.answer(event, context, settings, _validate)
+
+
+def _validate(event: http.Event, caller: Caller) -> http.Body:
+    body = http.read_body(event, "ValidateCode")
+    wiring.service().verify(VerifyOtp(body["authenticationId"], body["code"]), caller)
+    return {}

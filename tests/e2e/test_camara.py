@@ -1,0 +1,46 @@
+"""A client of CAMARA's one-time-password-sms against the deployed template."""
+
+import pytest
+import requests
+
+from tests.e2e.conftest import Backend, fresh_number
+
+pytestmark = pytest.mark.e2e
+
+BASE = "/one-time-password-sms/v1"
+CORRELATOR = "b4333c46-49c0-4f62-80d7-f0ef930f1c46"
+
+
+def told(answer: requests.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"].removeprefix("ONE_TIME_PASSWORD_SMS.")
+
+
+def test_a_code_is_sent_and_validated_in_the_words_of_the_standard(backend: Backend) -> None:
+    number = fresh_number()
+    asked = {"phoneNumber": number, "message": "{{code}} is your code for Example"}
+    sent = backend.post(f"{BASE}/send-code", asked, **{"x-correlator": CORRELATOR})
+    assert sent.status_code == 200, sent.text
+    assert sent.headers["x-correlator"] == CORRELATOR
+    assert told(backend.post(f"{BASE}/send-code", asked)) == (403, "MAX_OTP_CODES_EXCEEDED")
+
+    code = backend.code(number)
+    guess = {"authenticationId": sent.json()["authenticationId"], "code": code}
+    wrong = guess | {"code": "111111" if code != "111111" else "222222"}
+    assert told(backend.post(f"{BASE}/validate-code", wrong)) == (400, "INVALID_OTP")
+    right = backend.post(f"{BASE}/validate-code", guess, **{"x-correlator": CORRELATOR})
+    assert (right.status_code, right.content) == (204, b"")
+    assert right.headers["x-correlator"] == CORRELATOR
+    assert told(backend.post(f"{BASE}/validate-code", guess)) == (400, "VERIFICATION_EXPIRED")
+
+
+def test_what_no_provider_sent_is_unavailable_and_may_be_asked_for_again(backend: Backend) -> None:
+    asked = {"phoneNumber": fresh_number(), "message": "{{code}}"}
+    for provider in ("infobip", "sinch"):
+        backend.spoil(provider, "send", "500")
+    assert told(backend.post(f"{BASE}/send-code", asked)) == (503, "UNAVAILABLE")
+    assert backend.post(f"{BASE}/send-code", asked).status_code == 200
+
+
+@pytest.mark.parametrize("operation", ["send-code", "validate-code"])
+def test_the_standards_calls_ask_for_a_key(backend: Backend, operation: str) -> None:
+    assert Backend(backend.stack, "").post(f"{BASE}/{operation}", {}).status_code == 403

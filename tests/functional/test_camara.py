@@ -1,0 +1,222 @@
+"""CAMARA's one-time-password-sms 1.1.0: what a client of the mobile operators' standard gets."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import camara_send_code.app
+import camara_validate_code.app
+from local import events
+from sms_otp import errors, http
+from sms_otp.providers.base import Refused, Unavailable
+from tests.functional.canaries import LAST_DIGITS, Watch
+from tests.functional.deployment import Answer, Context, Deployment
+
+HANDLERS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]] = {
+    "send-code": camara_send_code.app.lambda_handler,
+    "validate-code": camara_validate_code.app.lambda_handler,
+}
+BASE = "/one-time-password-sms/v1"
+NUMBER = "+14155550177"
+LANDLINE = "+442079460123"
+MESSAGE = "{{code}} is your code for Example"
+CORRELATOR = "b4333c46-49c0-4f62-80d7-f0ef930f1c46"
+RIGHT, WRONG = "123456", "654321"
+
+
+@pytest.fixture(autouse=True)
+def _canaries(watch: Watch) -> None:
+    for number in (NUMBER, LANDLINE):
+        watch.hide("number", number[-LAST_DIGITS:])
+    for code in (RIGHT, WRONG):
+        watch.hide("code", code)
+
+
+def call(operation: str, body: str | None, correlator: str = CORRELATOR, **headers: str) -> Answer:
+    """One request. The shape of the answer is checked whatever it says."""
+    sent = events.JSON_TYPE | ({"x-correlator": correlator} if correlator else {}) | headers
+    answered = HANDLERS[operation](events.build(f"{BASE}/{operation}", body=body, headers=sent), Context())
+    answer = Answer(answered["statusCode"], answered["headers"], answered.get("body", ""))
+    assert answer.headers.items() >= http.HEADERS.items()
+    if answer.status == 204:
+        assert "body" not in answered
+        return answer
+    assert answer.headers["Content-Type"] == "application/json"
+    if answer.status != 200:
+        assert answer.body.keys() == {"status", "code", "message"}
+        assert answer.body["status"] == answer.status
+        assert answer.body["message"].endswith(".")
+    return answer
+
+
+def send(number: str = NUMBER, **members: Any) -> Answer:
+    return call("send-code", json.dumps({"phoneNumber": number, "message": MESSAGE} | members))
+
+
+def sent(number: str = NUMBER) -> str:
+    """The authenticationId of a code that is on its way."""
+    answer = send(number)
+    assert answer.status == 200, answer.text
+    assert answer.body.keys() == {"authenticationId"}
+    return str(answer.body["authenticationId"])
+
+
+def validate(authentication_id: str, code: str = RIGHT) -> Answer:
+    return call("validate-code", json.dumps({"authenticationId": authentication_id, "code": code}))
+
+
+def told(answer: Answer) -> tuple[int, str]:
+    return answer.status, answer.body["code"].removeprefix("ONE_TIME_PASSWORD_SMS.")
+
+
+def test_a_code_is_sent_and_found_right_once(deployed: Deployment) -> None:
+    authentication_id = sent()
+    assert len(authentication_id) <= 36
+    assert [number for number, _ in deployed.provider.sent] == [NUMBER]
+    assert validate(authentication_id).status == 204
+    assert told(validate(authentication_id)) == (400, "VERIFICATION_EXPIRED")
+
+
+def test_the_correlator_comes_back_as_it_was_sent_and_only_then(deployed: Deployment) -> None:
+    authentication_id = sent()
+    for answer in (send(), validate(authentication_id, WRONG), validate(authentication_id)):
+        assert answer.headers["x-correlator"] == CORRELATOR
+    body = json.dumps({"authenticationId": authentication_id, "code": RIGHT})
+    assert "x-correlator" not in call("validate-code", body, correlator="").headers
+    assert deployed.provider.checked
+
+
+@pytest.mark.parametrize("correlator", ["x" * 56, "two words", "<script>", "caf\u00e9", "a\r\nSet-Cookie: b"])
+def test_a_correlator_of_another_form_is_refused_and_not_repeated(
+    deployed: Deployment, correlator: str
+) -> None:
+    answer = call("send-code", json.dumps({"phoneNumber": NUMBER, "message": MESSAGE}), correlator)
+    assert told(answer) == (400, "INVALID_ARGUMENT")
+    assert "x-correlator" in answer.body["message"]
+    assert "x-correlator" not in answer.headers
+    assert correlator not in answer.text + deployed.log.getvalue()
+    assert deployed.untouched()
+
+
+MALFORMED = {
+    "no body": None,
+    "no member": {},
+    "no message": {"phoneNumber": NUMBER},
+    "no number": {"message": MESSAGE},
+    "a message without its code": {"phoneNumber": NUMBER, "message": "Your code"},
+    "a message that is too long": {"phoneNumber": NUMBER, "message": MESSAGE.ljust(161)},
+    "a number without its plus sign": {"phoneNumber": NUMBER[1:], "message": MESSAGE},
+    "a number of no plan": {"phoneNumber": "+10000000000", "message": MESSAGE},
+    "a number of another type": {"phoneNumber": 14155550177, "message": MESSAGE},
+}
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_a_malformed_request_for_a_code_sends_nothing(deployed: Deployment, case: str) -> None:
+    body = MALFORMED[case]
+    answer = call("send-code", None if body is None else json.dumps(body))
+    assert told(answer) == (400, "INVALID_ARGUMENT")
+    assert deployed.untouched()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"code": RIGHT},
+        {"authenticationId": "an-id"},
+        {"authenticationId": "an-id", "code": "12345678901"},
+        {"authenticationId": "x" * 37, "code": RIGHT},
+        {"authenticationId": "", "code": RIGHT},
+    ],
+)
+def test_a_malformed_validation_is_refused(deployed: Deployment, body: dict[str, str]) -> None:
+    assert told(call("validate-code", json.dumps(body))) == (400, "INVALID_ARGUMENT")
+    assert deployed.untouched()
+
+
+def test_members_that_the_standard_does_not_name_are_let_be(deployed: Deployment) -> None:
+    assert send(extra="member").status == 200
+    assert len(deployed.provider.sent) == 1
+
+
+def test_the_last_wrong_guess_says_that_there_are_no_more(deployed: Deployment) -> None:
+    authentication_id = sent()
+    answers = [told(validate(authentication_id, WRONG)) for _ in range(5)]
+    assert answers == [(400, "INVALID_OTP")] * 4 + [(400, "VERIFICATION_FAILED")]
+    assert told(validate(authentication_id)) == (400, "VERIFICATION_FAILED")
+    assert len(deployed.provider.checked) == 5
+
+
+def test_a_code_of_another_form_than_was_sent_is_not_right_and_no_guess(deployed: Deployment) -> None:
+    authentication_id = sent()
+    for _ in range(6):
+        assert told(validate(authentication_id, "AJY3")) == (400, "INVALID_OTP")
+    assert not deployed.provider.checked
+    assert validate(authentication_id).status == 204
+
+
+def test_a_code_is_expired_after_its_life(deployed: Deployment) -> None:
+    authentication_id = sent()
+    deployed.clock.step(300)
+    assert told(validate(authentication_id)) == (400, "VERIFICATION_EXPIRED")
+
+
+def test_an_authentication_id_that_nobody_was_given_is_not_found(deployed: Deployment) -> None:
+    assert told(validate("ea0840f3-3663-4149-bd10-c7c6b8912105")) == (404, "NOT_FOUND")
+    assert not deployed.provider.checked
+
+
+def test_a_second_code_at_once_is_one_too_many(deployed: Deployment) -> None:
+    sent()
+    answer = send()
+    assert told(answer) == (403, "MAX_OTP_CODES_EXCEEDED")
+    assert answer.headers["Retry-After"] == "30"
+    assert len(deployed.provider.sent) == 1
+
+
+def test_a_number_that_failed_too_often_must_wait(deployed: Deployment) -> None:
+    authentication_id = sent()
+    for _ in range(5):
+        validate(authentication_id, WRONG)
+    deployed.clock.step(1)
+    answer = send()
+    assert told(answer) == (429, "TOO_MANY_REQUESTS")
+    assert int(answer.headers["Retry-After"]) > 1
+
+
+def test_a_landline_is_not_allowed(deployed: Deployment) -> None:
+    assert told(send(LANDLINE)) == (403, "PHONE_NUMBER_NOT_ALLOWED")
+    assert deployed.untouched()
+
+
+def test_a_number_that_the_provider_refuses_is_blocked(deployed: Deployment) -> None:
+    deployed.provider.fails_with = lambda: Refused("fake", "opted out")
+    assert told(send()) == (403, "PHONE_NUMBER_BLOCKED")
+
+
+def test_a_provider_that_is_down_is_told_as_unavailable(deployed: Deployment) -> None:
+    deployed.provider.fails_with = lambda: Unavailable("fake", "500")
+    answer = send()
+    assert told(answer) == (503, "UNAVAILABLE")
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize("error", [errors.ServiceMisconfigured, errors.InternalError, ZeroDivisionError])
+def test_a_fault_is_told_without_its_cause(deployed: Deployment, error: type[Exception]) -> None:
+    def fail() -> Exception:
+        return error()
+
+    deployed.provider.fails_with = fail
+    assert told(send()) == (500, "INTERNAL")
+
+
+def test_both_apis_know_one_verification(deployed: Deployment) -> None:
+    """A team can move from one to the other with codes on their way."""
+    verification_id = deployed.post("request_otp", phoneNumber=NUMBER).body["verificationId"]
+    assert validate(verification_id).status == 204
+    number = "+14155550178"
+    verified = deployed.post("verify_otp", verificationId=sent(number), otp=RIGHT)
+    assert (verified.status, verified.body["phoneNumber"]) == (200, number)

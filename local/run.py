@@ -16,6 +16,7 @@ from local.stack import LOCAL, ROOT, LocalStack, StackFile
 NUMBER = "+14155550123"
 """Of the range that North America keeps for fiction (555-0100 to 555-0199)."""
 WATCH_SECONDS = 0.5
+LOOPBACK = "127.0.0.1"
 
 GUIDE = """
 API key    {key}
@@ -60,6 +61,9 @@ def main() -> None:
             parameters=arguments.parameters,
             say=say,
         ) as stack:
+            if arguments.host == LOOPBACK:
+                stack.take_callbacks()
+                say("the provider sandbox reports deliveries")
             stack.file.write(written)
             say(f"wrote {written.relative_to(ROOT)}")
             print(guide(stack.file), flush=True)
@@ -104,7 +108,7 @@ def _told_to_stop(_signal: int, _frame: Any) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.run", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen; `docker`: on its bridge")
+    parser.add_argument("--host", default=LOOPBACK, help="where to listen; `docker`: on its bridge")
     parser.add_argument("--port", default=4566, type=int, help="of MiniStack (default: %(default)s)")
     parser.add_argument("--sandbox-port", default=4600, type=int, help="(default: %(default)s)")
     parser.add_argument("--providers", default="", help="ProviderOrder, such as sinch,infobip")

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import requests
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from local.processes import Child, LocalStackError, free_port, require_free
-from local.sandbox.credentials import credentials
+from local.sandbox.credentials import INFOBIP_WEBHOOK_SECRET, credentials
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -124,6 +125,12 @@ class LocalStack:
         return f"{self.aws_endpoint_url}/restapis/{self.outputs['ApiId']}/{stage}/_user_request_"
 
     @property
+    def public_url(self) -> str:
+        """The same, as a URL of API Gateway's: what is registered for callbacks, which sign its path."""
+        stage = self.outputs["ApiUrl"].rsplit("/", 1)[-1]
+        return f"http://{self.outputs['ApiId']}.execute-api.localhost:{self._port}/{stage}"
+
+    @property
     def file(self) -> StackFile:
         """What is written to `.local/stack.json`."""
         return StackFile(
@@ -146,6 +153,19 @@ class LocalStack:
             StackName=STACK_NAME, LogicalResourceId=resource
         )
         return str(described["StackResourceDetail"]["PhysicalResourceId"])
+
+    def take_callbacks(self) -> None:
+        """Have the sandbox call the deployed webhooks back, as the providers do once they know the URLs.
+
+        It calls loopback alone, so the stack must listen there.
+        """
+        # Refused, but started: a function's first answer takes longer than Sinch waits here for one.
+        requests.post(f"{self.base_url}/webhooks/sinch", timeout=START_SECONDS)
+        targets = {
+            "sinch": f"{self.public_url}/webhooks/sinch",
+            "infobip": {"url": f"{self.public_url}/webhooks/infobip", "secret": INFOBIP_WEBHOOK_SECRET},
+        }
+        requests.put(f"{self.sandbox_url}/callbacks", json=targets, timeout=START_SECONDS).raise_for_status()
 
     def check(self) -> None:
         """Raises `LocalStackError` if one of the servers has ended."""

@@ -13,7 +13,7 @@ from local.sandbox import page
 from local.sandbox.aws import Aws
 from local.sandbox.callbacks import BadCallbacks, Callbacks
 from local.sandbox.calls import Calls
-from local.sandbox.deliveries import BadDelivery, Deliveries
+from local.sandbox.deliveries import DELIVERY_SECONDS, BadDelivery, Deliveries
 from local.sandbox.faults import BadFault, Faults, parse_fault
 from local.sandbox.gateway import HANG_SECONDS, Gateway
 from local.sandbox.inbox import Inbox
@@ -28,14 +28,16 @@ def create_app(
     infobip: Application | None = None,
     sinch: SinchApplication | None = None,
     hang_seconds: float = HANG_SECONDS,
+    delivery_seconds: float = DELIVERY_SECONDS,
     clock: Clock = time.time,
 ) -> Starlette:
     """An empty sandbox. `infobip` and `sinch` configure the account's application at each.
 
-    `clock` decides expiry and the age of signatures; `hang_seconds` bounds how long a fault hangs.
+    `clock` decides expiry and the age of signatures; `hang_seconds` bounds how long a fault hangs;
+    `delivery_seconds` is how long a message takes, where its delivery is reported.
     """
     inbox, calls, faults = Inbox(clock), Calls(clock), Faults()
-    callbacks, deliveries = Callbacks(), Deliveries()
+    callbacks, deliveries = Callbacks(), Deliveries(delivery_seconds)
     gateway = Gateway(calls, faults, hang_seconds)
     return Starlette(
         routes=[

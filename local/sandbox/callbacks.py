@@ -15,7 +15,8 @@ import requests
 
 MOST_AT_ONCE = 32
 """Posts under way; a report beyond them is dropped."""
-TIMEOUT_SECONDS = 2.0
+TIMEOUT_SECONDS = 3.0
+UNDER_LOCALHOST = ".localhost"
 
 _FIELDS = {"sinch": (), "infobip": ("secret", "username", "password")}
 
@@ -94,14 +95,26 @@ async def ask(url: str, body: bytes, headers: Mapping[str, str]) -> requests.Res
 
 
 def _posted(url: str, body: bytes, headers: Mapping[str, str]) -> requests.Response | None:
+    url, named = _resolved(url)
     with requests.Session() as session:
         session.trust_env = False
         try:
             return session.post(
-                url, data=body, headers=dict(headers), timeout=TIMEOUT_SECONDS, allow_redirects=False
+                url, data=body, headers={**headers, **named}, timeout=TIMEOUT_SECONDS, allow_redirects=False
             )
         except requests.RequestException:
             return None
+
+
+def _resolved(url: str) -> tuple[str, Mapping[str, str]]:
+    """The URL to connect to, and the header that names the one that was meant.
+
+    Names under `localhost` are this machine (RFC 6761 §6.3), but not every resolver knows.
+    """
+    parts = urlsplit(url)
+    if not (parts.hostname or "").endswith(UNDER_LOCALHOST):
+        return url, {}
+    return parts._replace(netloc=f"127.0.0.1:{parts.port or 80}").geturl(), {"Host": parts.netloc}
 
 
 def _target(provider: str, wanted: object) -> Target:
@@ -123,7 +136,8 @@ def _is_on_this_machine(url: str) -> bool:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        is_named = host == "localhost" or host.endswith(UNDER_LOCALHOST)
+        is_loopback = is_named or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
     return parts.scheme == "http" and is_loopback and not parts.username

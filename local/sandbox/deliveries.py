@@ -1,11 +1,14 @@
 """The newest message to each phone, so that its delivery report can be asked for by hand."""
 
+import asyncio
 from collections.abc import Callable
 
 from local.sandbox.inbox import e164
 from local.sandbox.memory import Newest
 
 STATUSES = ("delivered", "failed")
+DELIVERY_SECONDS = 1.0
+"""From sending a message to its report, which a real network never has within milliseconds."""
 
 Report = Callable[[str], None]
 """Posts the report of one message, with one of `STATUSES`."""
@@ -18,13 +21,14 @@ class BadDelivery(ValueError):
 class Deliveries:
     """Keeps how each phone's newest message is reported, whichever provider sent it."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._reports: Newest[str, Report] = Newest()
 
     def sent(self, to: str, report: Report) -> None:
-        """A message went to the phone `to` and was delivered at once, as it is here: report it."""
+        """A message went to the phone `to`, and is delivered after a moment: report that then."""
         self._reports[e164(to)] = report
-        report("delivered")
+        asyncio.get_running_loop().call_later(self._seconds, report, "delivered")
 
     def report(self, body: object) -> None:
         """Report again on the newest message to `to`, with `status`. Raises `BadDelivery`."""

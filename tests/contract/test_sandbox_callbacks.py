@@ -25,7 +25,9 @@ from local.sandbox.credentials import (
 from local.sandbox.infobip_report import SIGNATURE_HEADER
 from local.sandbox.server import running_sandbox
 from local.sandbox.sinch_auth import signature
-from tests.fakes import StepClock
+from sms_otp.commands import Callback
+from sms_otp.webhooks import infobip_refusal, sinch_refusal
+from tests.fakes import START, StepClock
 
 NUMBER = "+14155550123"
 PATIENCE = 5.0
@@ -103,7 +105,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def sandbox() -> Iterator[str]:
     """One of each test's own, without a verification that another left pending."""
-    with running_sandbox(app=create_app(clock=StepClock())) as url:
+    with running_sandbox(app=create_app(clock=StepClock(), delivery_seconds=0)) as url:
         yield url
 
 
@@ -327,6 +329,36 @@ def test_a_report_that_cannot_be_made_is_refused_with_what_is_wrong(
     assert named in answer.json()["error"]
 
 
+def test_the_service_takes_what_the_sandbox_signs(sandbox: str, receiver: Receiver) -> None:
+    secret = "a-secret-that-is-shared"
+    infobip = {"url": f"{receiver.url}/v1/webhooks/infobip", "secret": secret}
+    callbacks(sandbox, {"sinch": f"{receiver.url}/v1/webhooks/sinch", "infobip": infobip})
+    start(sandbox)
+    send_pin(sandbox, trackDelivery=True)
+    got = [receiver.next() for _ in range(3)]
+    events = [Callback(each.path, each.headers, each.body) for each in got]
+    account = {"applicationKey": SINCH_APPLICATION_KEY, "applicationSecret": SINCH_APPLICATION_SECRET}
+    by_sinch = [event for event in events if event.path.endswith("/sinch")]
+    (by_infobip,) = [event for event in events if event.path.endswith("/infobip")]
+    assert [sinch_refusal(event, account, START) for event in by_sinch] == [None, None]
+    assert infobip_refusal(by_infobip, {"webhookSecret": secret}) is None
+    assert infobip_refusal(by_infobip, {"webhookSecret": "another"}) == "signature"
+
+
+def test_a_name_under_localhost_is_this_machine_and_signed_by_its_path(
+    sandbox: str, receiver: Receiver
+) -> None:
+    port = receiver.url.rpartition(":")[2]
+    url = f"http://an-api.execute-api.localhost:{port}/v1/webhooks/sinch"
+    assert callbacks(sandbox, {"sinch": url}).status_code == 200
+    assert start(sandbox).status_code == 200
+    asked = receiver.next_event("VerificationRequestEvent")
+    assert (asked.path, asked.headers["host"]) == (
+        "/v1/webhooks/sinch",
+        f"an-api.execute-api.localhost:{port}",
+    )
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -340,6 +372,7 @@ def test_a_report_that_cannot_be_made_is_refused_with_what_is_wrong(
         {"sinch": "http://10.0.0.1/"},
         {"sinch": "http://0.0.0.0/"},
         {"sinch": "http://user@127.0.0.1/"},
+        {"sinch": "http://examplelocalhost/"},
         {"sinch": "http://127.0.0.1@example.com/"},
         {"sinch": "http://localhost.example.com/"},
         {"sinch": "http://[::1/"},

@@ -13,10 +13,13 @@ from local.stack import LocalStack
 _numbers = itertools.count()
 
 
-def fresh_number() -> str:
-    """A number that no test has used, of the ranges reserved for fiction: 800 over eight area codes."""
+def fresh_number(area: str = "") -> str:
+    """A number that no test has used, of the ranges reserved for fiction: 800 over eight area codes.
+
+    `area` is one of a country that `ROUTES` has, 416 in Canada or 787 on Puerto Rico.
+    """
     index = next(_numbers)
-    area = ("415", "212", "305", "312", "404", "503", "617", "702")[index // 100 % 8]
+    area = area or ("415", "212", "305", "312", "404", "503", "617", "702")[index // 100 % 8]
     return f"+1{area}55501{index % 100:02d}"
 
 
@@ -72,10 +75,14 @@ class Backend:
         return answer
 
 
+ROUTES = "CA=aws;PR=sinch"
+"""A country for each provider that is not the first one."""
+
+
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
-    """One deployment with the template's defaults, Infobip first."""
-    with LocalStack() as running:
+    """One deployment with the template's defaults, Infobip first but for `ROUTES`."""
+    with LocalStack(parameters={"ProviderRoutes": ROUTES}) as running:
         yield running
 
 

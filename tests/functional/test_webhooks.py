@@ -199,6 +199,28 @@ def test_no_result_of_sinchs_verifies_anyone(deployed: Deployed) -> None:
     assert deployed.read(held).state is State.PENDING
 
 
+# (the URL that is registered with Sinch, its path, API Gateway's `path`). As AWS was seen to fill them:
+# `requestContext.path` is what the caller used, `path` leaves out the stage of an execute-api URL.
+PUBLIC = [
+    ("the API's own URL", "/v1/webhooks/sinch", "/webhooks/sinch"),
+    ("a domain mapped to the stage", "/webhooks/sinch", "/webhooks/sinch"),
+    ("a domain with a base path", "/codes/webhooks/sinch", "/codes/webhooks/sinch"),
+    ("a domain with a base path of two parts", "/codes/live/webhooks/sinch", "/codes/live/webhooks/sinch"),
+    ("a domain mapped to the API", "/codes/v1/webhooks/sinch", "/codes/v1/webhooks/sinch"),
+]
+
+
+@pytest.mark.parametrize(("public", "path"), [each[1:] for each in PUBLIC], ids=[each[0] for each in PUBLIC])
+def test_sinch_signs_the_path_of_whichever_url_reaches_the_api(
+    deployed: Deployed, public: str, path: str
+) -> None:
+    held = deployed.hold("sinch")
+    event = sinch(delivered(held), path=public)
+    event |= {"path": path, "requestContext": {**event["requestContext"], "path": public}}
+    assert deployed.call(event) == (200, {})
+    assert deployed.read(held).delivery == "delivered"
+
+
 def forgeries(held: Verification) -> dict[str, dict[str, Any]]:
     whole = sinch(delivered(held))
     headers = whole["headers"]

@@ -1,0 +1,158 @@
+"""The providers' callbacks, signed by their stand-in and taken by the deployed webhooks.
+
+The stand-in signs the path of the URL that it calls, as Sinch does. Here that is the form of the API's own
+URL on AWS, so the stage is a part of it.
+"""
+
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from local.sandbox.credentials import (
+    INFOBIP_WEBHOOK_SECRET,
+    SINCH_APPLICATION_KEY,
+    SINCH_APPLICATION_SECRET,
+)
+from local.sandbox.infobip_report import SIGNATURE_HEADER
+from local.sandbox.sinch_auth import signature
+from sms_otp.keys import verification_key
+from tests.e2e.conftest import Backend, fresh_number
+
+pytestmark = pytest.mark.e2e
+
+PATIENCE = 20.0
+"""Seconds to wait for what comes by itself."""
+TYPE = "application/json; charset=utf-8"
+
+
+@pytest.fixture
+def called_back(backend: Backend) -> Iterator[Backend]:
+    """A stack that the providers' stand-in reports to."""
+    backend.stack.take_callbacks()
+    yield backend
+    requests.put(f"{backend.stack.sandbox_url}/callbacks", json={}, timeout=10).raise_for_status()
+
+
+def status(backend: Backend, verification_id: str) -> dict[str, Any]:
+    answer = backend.post("/otp-status", {"verificationId": verification_id})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def delivery(backend: Backend, verification_id: str, wanted: str) -> str:
+    """What became of the message, once that is `wanted` or patience has ended."""
+    until = time.monotonic() + PATIENCE
+    while (found := status(backend, verification_id)["delivery"]) != wanted and time.monotonic() < until:
+        time.sleep(0.1)
+    return str(found)
+
+
+def reported(backend: Backend, number: str, outcome: str) -> None:
+    """Have the stand-in report on the number's newest message once more."""
+    told = {"to": number, "status": outcome}
+    requests.post(f"{backend.stack.sandbox_url}/deliveries", json=told, timeout=10).raise_for_status()
+
+
+def post(backend: Backend, provider: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
+    """To the deployed webhook, whatever the stand-in would have said."""
+    url = f"{backend.stack.base_url}/webhooks/{provider}"
+    answer = requests.post(url, data=body, headers={"Content-Type": TYPE, **headers}, timeout=30)
+    return answer.status_code, answer.json()
+
+
+def signed(backend: Backend, event: dict[str, Any], *, age: float = 0.0) -> tuple[bytes, dict[str, str]]:
+    """What Sinch would send, so many seconds ago."""
+    body = json.dumps(event).encode()
+    timestamp = f"{datetime.fromtimestamp(time.time() - age, UTC):%Y-%m-%dT%H:%M:%S.%f}0Z"
+    made = signature(
+        secret=SINCH_APPLICATION_SECRET,
+        method="POST",
+        body=body,
+        content_type=TYPE,
+        timestamp=timestamp,
+        path=f"{urlsplit(backend.stack.public_url).path}/webhooks/sinch",
+    )
+    return body, {"x-timestamp": timestamp, "Authorization": f"application {SINCH_APPLICATION_KEY}:{made}"}
+
+
+def about(backend: Backend, verification_id: str) -> dict[str, Any]:
+    """What Sinch says of the verification in each of its events."""
+    key = verification_key(verification_id)
+    found = backend.stack.client("dynamodb").get_item(
+        TableName=backend.stack.outputs["TableName"], Key={"pk": {"S": f"V#{key}"}}
+    )["Item"]
+    identity = {"type": "number", "endpoint": found["phone"]["S"]}
+    return {"id": found["providerRef"]["S"], "method": "sms", "reference": key, "identity": identity}
+
+
+@pytest.mark.parametrize(("provider", "area"), [("sinch", "787"), ("infobip", "")])
+def test_a_delivery_is_told_by_its_provider_and_seen_in_the_status(
+    called_back: Backend, provider: str, area: str
+) -> None:
+    number = fresh_number(area)
+    verification_id = called_back.requested(number)
+    (message,) = called_back.inbox(number)
+    assert message["provider"] == provider
+    assert delivery(called_back, verification_id, "delivered") == "delivered"
+    # Reordered: a failure that is told after the delivery is older news.
+    reported(called_back, number, "failed")
+    assert called_back.verify(verification_id, message["code"]).status_code == 200
+    assert status(called_back, verification_id)["delivery"] == "delivered"
+
+
+def test_a_result_of_sinchs_counts_as_a_delivery_and_verifies_nobody(backend: Backend) -> None:
+    number = fresh_number("787")
+    verification_id = backend.requested(number)
+    result = {**about(backend, verification_id), "event": "VerificationResultEvent", "status": "SUCCESSFUL"}
+    sent = signed(backend, result)
+    for _ in range(2):
+        assert post(backend, "sinch", *sent) == (200, {})
+    found = status(backend, verification_id)
+    assert (found["status"], found["delivery"]) == ("pending", "delivered")
+    assert backend.verify(verification_id, backend.code(number)).status_code == 200
+
+
+def test_sinch_may_send_what_was_reserved_here_and_nothing_that_a_thief_of_the_key_asks_for(
+    called_back: Backend,
+) -> None:
+    called_back.requested(fresh_number("787"))
+    number = fresh_number("787")
+    stolen = (SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET)
+    body = {"identity": {"type": "number", "endpoint": number}, "method": "sms", "reference": "a-thiefs"}
+    url = f"{called_back.stack.sandbox_url}/sinch/verification/v1/verifications"
+    refused = requests.post(url, json=body, auth=stolen, timeout=30)
+    assert (refused.status_code, refused.json()["message"]) == (403, "Denied by callback.")
+    assert called_back.inbox(number) == []
+
+
+def test_forged_and_stale_callbacks_change_nothing(backend: Backend) -> None:
+    number = fresh_number("787")
+    verification_id = backend.requested(number)
+    before = status(backend, verification_id)
+    event = {**about(backend, verification_id), "event": "VerificationSmsDeliveredEvent"}
+    body, headers = signed(backend, {**event, "smsResult": "Failed"})
+    forgeries = {
+        "unsigned": (body, {}),
+        "another body": (body.replace(b"Failed", b"Successful"), headers),
+        "another time": (body, {**headers, "x-timestamp": "2026-01-01T00:00:00.0000000Z"}),
+        "stale": signed(backend, {**event, "smsResult": "Failed"}, age=600),
+        "from the future": signed(backend, {**event, "smsResult": "Failed"}, age=-600),
+    }
+    assert {name: post(backend, "sinch", *sent)[0] for name, sent in forgeries.items()} == dict.fromkeys(
+        forgeries, 401
+    )
+    report = b'{"results": [{"messageId": "any", "status": {"groupId": 2}}]}'
+    by_another = hmac.digest(b"another", report, "sha256").hex()
+    assert post(backend, "infobip", report, {SIGNATURE_HEADER: f"sha256={by_another}"})[0] == 401
+    by_infobip = hmac.digest(INFOBIP_WEBHOOK_SECRET.encode(), report, "sha256").hex()
+    assert post(backend, "infobip", report, {SIGNATURE_HEADER: f"sha256={by_infobip}"}) == (200, {})
+    assert status(backend, verification_id) == before | {
+        "resendAfter": status(backend, verification_id)["resendAfter"]
+    }

@@ -1,0 +1,56 @@
+"""The providers beside the first one, and what each of the first one's failures comes to on a phone."""
+
+import pytest
+
+from tests.e2e.conftest import Backend, fresh_number
+
+pytestmark = pytest.mark.e2e
+
+
+def test_the_whole_job_with_aws_which_is_asked_to_send_and_never_to_check(backend: Backend) -> None:
+    number = fresh_number("416")
+    verification_id = backend.requested(number)
+    (message,) = backend.inbox(number)
+    assert message["provider"] == "aws"
+    wrong = "111111" if message["code"] != "111111" else "222222"
+    assert backend.verify(verification_id, wrong).json()["errorCode"] == "OTP_INCORRECT"
+    assert backend.verify(verification_id, message["code"]).status_code == 200
+    assert [call["operation"] for call in backend.every_call(number)] == ["send"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [("500", "PROVIDER_UNAVAILABLE"), ("429", "PROVIDER_UNAVAILABLE"), ("refused", "PROVIDER_REJECTED")],
+)
+def test_what_aws_refuses_is_sent_by_nobody_where_the_route_names_nobody_else(
+    backend: Backend, fault: str, outcome: str
+) -> None:
+    number = fresh_number("416")
+    backend.spoil("aws", "send", fault)
+    assert backend.request(number).json()["errorCode"] == outcome
+    assert backend.inbox(number) == []
+    assert [call["provider"] for call in backend.every_call(number)] == ["aws"]
+
+
+def test_a_provider_that_does_not_answer_in_time_is_not_followed_by_another(backend: Backend) -> None:
+    """It may have sent; a second provider would make it two messages."""
+    number = fresh_number()
+    backend.spoil("infobip", "send", "timeout")
+    refused = backend.request(number)
+    assert (refused.status_code, refused.json()["errorCode"]) == (503, "PROVIDER_UNAVAILABLE")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 30
+    assert backend.inbox(number) == []
+    assert [(call["provider"], call["operation"]) for call in backend.every_call(number)] == [
+        ("infobip", "send")
+    ]
+
+
+def test_a_send_of_sinchs_whose_answer_is_lost_is_found_again_and_its_code_verifies(
+    backend: Backend,
+) -> None:
+    number = fresh_number("787")
+    backend.spoil("sinch", "send", "lost")
+    verification_id = backend.requested(number)
+    (message,) = backend.inbox(number)
+    assert [call["operation"] for call in backend.every_call(number)] == ["send", "status"]
+    assert backend.verify(verification_id, message["code"]).status_code == 200

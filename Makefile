@@ -30,7 +30,7 @@ EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove prove-races prove-answers lint lock build deploy outage drill provision-check sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run test prove prove-races prove-answers lint lock docs build deploy outage drill provision-check sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -67,6 +67,10 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	$(COMPILE) --override requirements-overrides.txt -c requirements-dev.txt requirements-run.in -o requirements-run.txt
 	$(COMPILE) -c requirements-dev.txt layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
 	$(COMPILE) requirements-checkov.in -o requirements-checkov.txt
+
+docs: .venv/.dev ## Make docs/api.md from openapi.yaml, and the events in events/
+	$(BIN)/python -m local.api_doc
+	$(BIN)/python -m local.events
 
 build: .venv/.run ## Build the template for deployment into .aws-sam
 	@find functions -name __pycache__ -prune -exec rm -rf {} +

@@ -138,6 +138,35 @@ def test_the_document_is_valid() -> None:
     validate(document())
 
 
+def test_every_operation_is_described_as_the_others_are() -> None:
+    tags = [tag["name"] for tag in document()["tags"]]
+    ids = [operation["operationId"] for _, _, operation in operations()]
+    assert len(ids) == len(set(ids))
+    assert set(tags) == {tag for _, _, operation in operations() for tag in operation["tags"]}
+    for path, _, operation in operations():
+        assert len(operation["tags"]) == 1, path
+        assert operation["summary"][0].isupper(), path
+        assert not operation["summary"].endswith("."), path
+        assert operation["description"].strip().endswith("."), path
+        for response in operation["responses"].values():
+            assert resolved(response)["description"].strip().endswith("."), path
+
+
+def test_every_component_is_used() -> None:
+    text = (ROOT / "openapi.yaml").read_text()
+    for kind, components in document()["components"].items():
+        if kind != "securitySchemes":
+            for name in components:
+                assert f'"#/components/{kind}/{name}"' in text, name
+
+
+def test_every_error_is_shown_with_what_it_is_about() -> None:
+    for where, content in media_types():
+        for example in map(resolved, content["examples"].values()):
+            if isinstance(example["value"], dict) and {"errorCode", "code"} & example["value"].keys():
+                assert example.get("summary"), where
+
+
 def test_paths_and_methods_are_the_templates() -> None:
     assert {(path, method) for path, method, _ in operations()} == set(events())
 

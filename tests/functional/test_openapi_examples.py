@@ -1,0 +1,99 @@
+"""Every example of `openapi.yaml` is sent, and answered with a status, headers and body that it declares.
+
+As they stand, the ids of the examples name nothing; so each is sent once as it is, and once with the id
+of a verification that was made for it.
+"""
+
+import importlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import fastjsonschema
+import pytest
+
+from local import api_doc, events
+from sms_otp import wiring
+from sms_otp.lifecycle import Lifecycle
+from tests.functional.deployment import Context, Deployment
+from tests.template import template
+
+DOCUMENT = api_doc.Document(api_doc.SOURCE.read_text())
+IDS = ("verificationId", "authenticationId")
+CODES = ("otp", "code")
+NUMBER = "+14155550123"
+JSON = "application/json"
+
+
+def handlers() -> dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]]:
+    """By path, as the template has them."""
+    found = {}
+    for declared in template()["Resources"].values():
+        for event in declared["Properties"].get("Events", {}).values():
+            module = declared["Properties"]["Handler"].removesuffix(".lambda_handler")
+            found[event["Properties"]["Path"]] = importlib.import_module(module).lambda_handler
+    return found
+
+
+def sent_examples() -> Iterator[Any]:
+    """Of every operation that a caller with a key sends a body to."""
+    for path, methods in DOCUMENT.root["paths"].items():
+        for operation in methods.values():
+            media = operation.get("requestBody", {}).get("content", {}).get(JSON)
+            if media is not None and operation.get("security", DOCUMENT.root["security"]):
+                for name, example in DOCUMENT.examples(media).items():
+                    yield pytest.param(path, operation, example["value"], id=f"{path} {name}")
+
+
+@pytest.fixture
+def whole(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """Where a number may name its verification; and with what asks how one stands, over the same table."""
+    given = wiring.service()
+    service = replace(given, policy=replace(given.policy, require_verification_id=False))
+    asking = Lifecycle(service.policy, service.store, deployed.clock)
+    monkeypatch.setattr(wiring, "service", lambda: service)
+    monkeypatch.setattr(wiring, "lifecycle", lambda: asking)
+    return deployed
+
+
+def check_declared(operation: dict[str, Any], answer: dict[str, Any]) -> None:
+    """The answer is one that the operation declares."""
+    declared = DOCUMENT.resolved(operation["responses"][str(answer["statusCode"])])
+    for name, reference in declared["headers"].items():
+        header = DOCUMENT.resolved(reference)
+        assert name in answer["headers"] or not header["required"], name
+        if name in answer["headers"]:
+            value = answer["headers"][name]
+            fastjsonschema.compile(header["schema"])(int(value) if value.isdigit() else value)
+    assert set(answer["headers"]) - {"Content-Type"} <= set(declared["headers"])
+    if "content" not in declared:
+        assert "body" not in answer
+        return
+    kind = answer["headers"]["Content-Type"].split(";")[0]
+    fastjsonschema.compile(DOCUMENT.resolved(declared["content"][kind]["schema"]))(json.loads(answer["body"]))
+
+
+def send(path: str, operation: dict[str, Any], body: dict[str, Any]) -> int:
+    """The status, once the whole answer was found to be declared."""
+    parameters = [DOCUMENT.resolved(each) for each in operation.get("parameters", ())]
+    headers = events.JSON_TYPE | {each["name"]: each["example"] for each in parameters}
+    answer = handlers()[path](events.build(path, body=json.dumps(body), headers=headers), Context())
+    check_declared(operation, answer)
+    return int(answer["statusCode"])
+
+
+@pytest.mark.parametrize(("path", "operation", "body"), list(sent_examples()))
+def test_an_example_is_answered_as_the_document_says(
+    whole: Deployment, path: str, operation: dict[str, Any], body: dict[str, Any]
+) -> None:
+    names = [name for name in IDS if name in body]
+    codes = [body[name] for name in CODES if name in body]
+    if names or codes:
+        assert send(path, operation, body) == 404
+        whole.provider.code = codes[0] if codes else whole.provider.code
+        session = {"sessionId": body["sessionId"]} if "sessionId" in body else {}
+        made = whole.post("request_otp", phoneNumber=body.get("phoneNumber", NUMBER), **session)
+        body = body | dict.fromkeys(names, made.body["verificationId"])
+        whole.clock.step(30)
+    assert send(path, operation, body) in (200, 204)

@@ -137,7 +137,7 @@ def run(kind: type[ProviderError], order: tuple[str, ...], *, breaking: bool) ->
 
     def router() -> Router:
         breaker: Breaker = CircuitBreaker(table, "t", lambda *_, **__: None) if breaking else NoBreaker()
-        return Router(order, {}, Vault(), build, FixedCodes({}), breaker)
+        return Router(order, {}, Vault(), build, FixedCodes({}), breaker, lambda *_, **__: None)
 
     with virtual(time):
         environments = [router() for _ in range(4)]

@@ -167,12 +167,13 @@ class MemoryStore:
             self.verifications[guess.key] = spent
             return spent
 
-    def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> None:
+    def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
         with self.lock:
             found = self.failures.get((number_key, tenant), Failures())
             if (locked := lock(found, policy, now)) is not None:
                 raise locked
             self.failures[number_key, tenant] = Failures(found.count + 1, now)
+            return found.count + 1
 
     def consume(self, verification: Verification, request_id: str, now: int) -> None:
         with self.lock:

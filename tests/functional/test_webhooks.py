@@ -80,7 +80,11 @@ class Deployed:
     def metrics(self) -> dict[str, list[float]]:
         """What was measured, by name."""
         lines = [json.loads(line) for line in self.capsys.readouterr().out.splitlines() if "_aws" in line]
-        names = [(line["_aws"]["CloudWatchMetrics"][0]["Metrics"][0]["Name"], line) for line in lines]
+        names = [
+            (metric["Name"], line)
+            for line in lines
+            for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+        ]
         return {name: line[name] for name, line in names}
 
 

@@ -35,7 +35,7 @@ SPENT = "conditions = [IS_TENANTS, IS_PENDING, IS_ALIVE, HAS_GUESSES, HAS_HOLDER
 CONSUMED = 'f"{IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY}",\n                verified='
 WAITED = 'f"{IS_NEW} OR failures < :free OR (failures < :last AND ({waited}))"'
 COUNTED = """\
-        self.store.spend_number_guess(
+        failures = self.store.spend_number_guess(
             verification.number_key, caller.tenant, now, self.policy.admission.guesses
         )
 """
@@ -179,7 +179,7 @@ MUTANTS = (
         "tests/proofs/test_state_machine.py",
         "memory",
     ),
-    Mutant("a number's failures are not counted", "service.py", COUNTED, "", SERVICE),
+    Mutant("a number's failures are not counted", "service.py", COUNTED, "        failures = 0\n", SERVICE),
     Mutant(
         "any word of the provider but wrong is a yes",
         "service.py",
@@ -197,8 +197,8 @@ MUTANTS = (
     Mutant(
         "whoever sent a key's first request is told that a limit refuses it",
         "service.py",
-        "if reservation.claim is None:\n                raise errors.RateLimited",
-        "if True:\n                raise errors.RateLimited",
+        "if reservation.claim is None:\n                raise self._lost",
+        "if True:\n                raise self._lost",
         "tests/races/test_sends.py",
         "one_code_is_sent_and_nobody",
     ),

@@ -91,7 +91,15 @@ def build_service(dynamodb: DynamoDBClient, sandbox: str, **parameters: str) -> 
     return Service(
         policy=policy(settings),
         store=DynamoStore(dynamodb, new_table(dynamodb)),
-        providers=Router(settings.provider_order, {}, Vault(sandbox), build, FixedCodes({}), NoBreaker()),
+        providers=Router(
+            settings.provider_order,
+            {},
+            Vault(sandbox),
+            build,
+            FixedCodes({}),
+            NoBreaker(),
+            lambda *_, **__: None,
+        ),
         pepper=lambda: PEPPER,
         clock=StepClock(),
         tell=lambda *_, **__: None,

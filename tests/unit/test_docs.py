@@ -79,8 +79,7 @@ def known_to_aws() -> frozenset[str]:
 @cache
 def known_to_cloudwatch() -> frozenset[str]:
     """The metrics and their namespace."""
-    every = (*metrics.BY_EVENT.values(), *metrics.BY_REFUSAL.values())
-    return frozenset({metrics.NAMESPACE, *(metric.name for group in every for metric in group)})
+    return frozenset({metrics.NAMESPACE, *(metric.name for metric in metrics.every())})
 
 
 def make_targets() -> set[str]:

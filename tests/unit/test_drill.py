@@ -3,7 +3,7 @@
 import pytest
 
 from bench import drill
-from bench.prices import BY_COUNTRY, ELSEWHERE, price
+from bench.prices import ELSEWHERE, PRICES, price
 
 NUMBERS = drill.hostile_numbers(600)
 HOURS = 4
@@ -68,4 +68,4 @@ def test_the_table_has_a_line_for_every_traffic_and_setting() -> None:
 
 
 def test_a_country_that_is_not_listed_costs_the_mean() -> None:
-    assert price("NP") == BY_COUNTRY["NP"] > price("DE") == ELSEWHERE
+    assert price("NP") == PRICES["NP"] > price("DE") == ELSEWHERE

@@ -8,8 +8,10 @@ import pytest
 from sms_otp import metrics, observability
 from sms_otp.http import PROBLEMS
 from sms_otp.phone import PhoneNumber
+from tests.template import template
 
-NAMES = {
+NAMES = {metric.name for metric in metrics.every()}
+PROMISED = {
     "OtpRequested",
     "OtpSent",
     "OtpVerified",
@@ -18,14 +20,20 @@ NAMES = {
     "OtpLocked",
     "SendRefused",
     "SendRateLimited",
-    "SendSuspect",
     "ProviderError",
+    "ProviderLatency",
+    "FailedOver",
     "DeliverySuccess",
     "DeliveryLatency",
-    "WebhookRefused",
     "VerifySuccess",
     "TimeToVerify",
+    "NumberSpike",
+    "NumberFailures",
+    "EstimatedCost",
 }
+"""What dashboards and alarms outside of this repository may rest on."""
+
+Values = dict[str, list[float]]
 
 
 @pytest.fixture(autouse=True)
@@ -37,72 +45,109 @@ def emitted(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
 
 
-def test_every_metric_has_a_known_name_and_at_most_one_dimension_of_its_own() -> None:
-    every = [
-        metric for table in (metrics.BY_EVENT, metrics.BY_REFUSAL) for row in table.values() for metric in row
-    ]
-    assert {metric.name for metric in every} == NAMES
-    assert {metric.dimension for metric in every} == {None, "provider", "country"}
+def values(lines: list[dict[str, Any]]) -> Values:
+    return {name: line[name] for line in lines for name in sorted(NAMES & line.keys())}
 
 
-def test_every_refusal_that_is_measured_is_one_that_there_is() -> None:
-    assert set(metrics.BY_REFUSAL) <= set(PROBLEMS)
-
-
-def test_a_send_is_counted_for_its_country_and_its_provider(capsys: pytest.CaptureFixture[str]) -> None:
-    metrics.emit("otp_requested", {"country": "US", "provider": "infobip", "number": "+1415*****23"})
-    requested, sent = emitted(capsys)
-    assert (requested["OtpRequested"], requested["country"]) == ([1.0], "US")
-    assert (sent["OtpSent"], sent["provider"]) == ([1.0], "infobip")
-    directive = requested["_aws"]["CloudWatchMetrics"][0]
+def dimensions(line: dict[str, Any]) -> list[list[str]]:
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "SmsOtp"
-    assert sorted(directive["Dimensions"][0]) == ["country", "service"]
+    return [sorted(names) for names in directive["Dimensions"]]
 
 
-def test_success_and_its_time_and_failure_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    metrics.emit("otp_verified", {"country": "US", "seconds": 17})
-    metrics.emit("otp_incorrect", {"country": "US"})
-    values = {name: line[name] for line in emitted(capsys) for name in NAMES if name in line}
-    assert values["TimeToVerify"] == [17.0]
-    assert values["VerifySuccess"] == [0.0]
+def test_every_metric_that_others_rest_on_is_there() -> None:
+    assert PROMISED <= NAMES
 
 
-@pytest.mark.parametrize(
-    ("fields", "expected"),
-    [
-        ({"delivered": 1, "seconds": 4}, {"DeliverySuccess": [1.0], "DeliveryLatency": [4.0]}),
-        ({"delivered": 0}, {"DeliverySuccess": [0.0]}),
-    ],
-)
-def test_a_delivery_is_measured_for_its_provider_and_its_time_only_where_it_arrived(
-    capsys: pytest.CaptureFixture[str], fields: dict[str, int], expected: dict[str, list[float]]
+def test_no_metric_is_told_apart_by_anything_but_country_and_provider() -> None:
+    assert {dimension for metric in metrics.every() for dimension in metric.by} == {"country", "provider"}
+
+
+def test_a_metric_is_told_apart_by_the_same_wherever_it_comes_from_or_by_nothing() -> None:
+    """Else a panel by country would lack what one event adds."""
+    for name in NAMES - {"VerifySuccess", "SendRefused"}:
+        assert len({metric.by for metric in metrics.every() if metric.name == name}) == 1, name
+
+
+def test_every_refusal_that_is_measured_is_one_that_there_is_of_a_path_that_there_is() -> None:
+    events = [
+        event
+        for made in template()["Resources"].values()
+        for event in made["Properties"].get("Events", {}).values()
+    ]
+    assert metrics.BY_REFUSAL.keys() <= {event["Properties"]["Path"] for event in events}
+    for refusals in metrics.BY_REFUSAL.values():
+        assert refusals.keys() <= PROBLEMS.keys()
+
+
+def test_a_send_is_counted_once_for_the_service_its_country_and_its_provider(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    metrics.emit("delivery_reported", {"provider": "sinch", **fields})
-    lines = emitted(capsys)
-    assert {name: line[name] for line in lines for name in NAMES if name in line} == expected
-    assert {line["provider"] for line in lines} == {"sinch"}
-
-
-def test_a_refused_callback_is_counted_for_its_provider(capsys: pytest.CaptureFixture[str]) -> None:
-    metrics.emit("webhook_refused", {"provider": "infobip", "reason": "signature"})
+    metrics.emit("otp_requested", {"country": "US", "provider": "infobip", "cost": 0.008})
     (line,) = emitted(capsys)
-    assert (line["WebhookRefused"], line["provider"]) == ([1.0], "infobip")
+    assert values([line]) == {"OtpSent": [1.0], "EstimatedCost": [0.008]}
+    assert (line["service"], line["country"], line["provider"]) == ("sms-otp", "US", "infobip")
+    assert dimensions(line) == [["service"], ["country", "service"], ["provider", "service"]]
+
+
+def test_what_is_asked_for_is_counted_by_country_and_a_number_and_the_cap_for_the_service_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fields = {"country": "US", "asked": 3, "cap_used": 80.1, "unverified": 0}
+    metrics.emit("otp_asked", fields)
+    by_country, for_all = emitted(capsys)
+    assert values([by_country]) == {"OtpRequested": [1.0], "UnverifiedSends": [0.0]}
+    assert dimensions(by_country) == [["service"], ["country", "service"]]
+    assert values([for_all]) == {"NumberSpike": [3.0], "DailyCapUsed": [80.1]}
+    assert dimensions(for_all) == [["service"]]
 
 
 @pytest.mark.parametrize(
-    ("code", "names"),
+    ("event", "fields", "expected"),
     [
-        ("RATE_LIMITED", {"SendRateLimited"}),
-        ("DESTINATION_NOT_ALLOWED", {"SendRefused"}),
-        ("NUMBER_LOCKED", {"OtpLocked", "VerifySuccess"}),
-        ("VERIFICATION_NOT_FOUND", set()),
+        ("otp_verified", {"seconds": 17}, {"OtpVerified": 1, "VerifySuccess": 1, "TimeToVerify": 17}),
+        ("otp_incorrect", {"failures": 6}, {"OtpIncorrect": 1, "VerifySuccess": 0, "NumberFailures": 6}),
+        ("delivery_reported", {"delivered": 1, "seconds": 4}, {"DeliverySuccess": 1, "DeliveryLatency": 4}),
+        ("delivery_reported", {"delivered": 0}, {"DeliverySuccess": 0}),
+        ("provider_answered", {"milliseconds": 41.5}, {"ProviderLatency": 41.5}),
+        ("provider_failed", {"reason": "timeout"}, {"ProviderError": 1}),
+        ("provider_failed", {"server_error": 1}, {"ProviderError": 1, "ProviderServerError": 1}),
+        ("provider_failed", {"misconfigured": 1}, {"ProviderError": 1, "ProviderMisconfigured": 1}),
+        ("failed_over", {}, {"FailedOver": 1}),
+        ("breaker_open", {}, {"BreakerOpen": 1}),
+        ("breaker_closed", {}, {"BreakerClosed": 1}),
+        ("webhook_refused", {}, {"WebhookRefused": 1}),
+        ("otp_resent", {"cost": 0.1}, {"OtpResent": 1, "EstimatedCost": 0.1}),
+        ("otp_rejected", {}, {"SendRefused": 1}),
     ],
 )
-def test_a_refusal_is_measured_by_its_error_code(
-    capsys: pytest.CaptureFixture[str], code: str, names: set[str]
+def test_an_event_adds_these_numbers_of_its_provider(
+    capsys: pytest.CaptureFixture[str], event: str, fields: dict[str, float], expected: dict[str, float]
 ) -> None:
-    metrics.emit("request_refused", {"error_code": code})
-    assert {name for line in emitted(capsys) for name in line if name in NAMES} == names
+    metrics.emit(event, {"provider": "sinch", "country": "US", **fields})
+    lines = emitted(capsys)
+    assert values(lines) == {name: [float(value)] for name, value in expected.items()}
+    assert lines[0]["provider"] == "sinch"
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "names"),
+    [
+        ("/request-otp", "RATE_LIMITED", {"SendRateLimited"}),
+        ("/resend-otp", "NUMBER_LOCKED", {"SendRateLimited"}),
+        ("/resend-otp", "OTP_EXPIRED", set()),
+        ("/request-otp", "DESTINATION_NOT_ALLOWED", {"SendRefused"}),
+        ("/verify-otp", "NUMBER_LOCKED", {"OtpLocked", "VerifySuccess"}),
+        ("/verify-otp", "OTP_EXPIRED", {"OtpExpired", "VerifySuccess"}),
+        ("/verify-otp", "VERIFICATION_NOT_FOUND", set()),
+        ("/otp-status", "VERIFICATION_NOT_FOUND", set()),
+    ],
+)
+def test_a_refusal_is_measured_by_its_path_and_its_error_code(
+    capsys: pytest.CaptureFixture[str], path: str, code: str, names: set[str]
+) -> None:
+    metrics.emit("request_refused", {"path": path, "error_code": code})
+    assert values(emitted(capsys)).keys() == names
 
 
 def test_what_is_told_is_measured_without_the_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,3 +156,13 @@ def test_what_is_told_is_measured_without_the_number(capsys: pytest.CaptureFixtu
     (line,) = emitted(capsys)
     assert line["country"] == "US"
     assert "4155550123" not in json.dumps(line)
+
+
+def test_what_every_request_adds_is_measured_without_a_line_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    observability._logger.cache_clear()
+    observability.tell("otp_asked", number=PhoneNumber("+14155550123", "US"), asked=1)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed
+    assert all("_aws" in line for line in printed)

@@ -1,7 +1,7 @@
 """Which provider is asked, which one is next when it cannot, and what happens to refused credentials."""
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -121,9 +121,13 @@ class World:
         self.asked: list[tuple[str, str, str]] = []
         self.failures: dict[str, type[ProviderError]] = {}
         self.failed: list[ProviderError] = []
+        self.told: list[tuple[str, dict[str, Any]]] = []
         self.right_key = right_key
         self.vault = vault or Vault()
-        self.router = Router(order, routes or {}, self.vault, self.build, TESTS, NoBreaker())
+        self.router = Router(order, routes or {}, self.vault, self.build, TESTS, NoBreaker(), self.tell)
+
+    def tell(self, event: str, **fields: Any) -> None:
+        self.told.append((event, fields))
 
     def build(self, name: str, credentials: Mapping[str, str]) -> Provider:
         kind = ScriptedSms if name == "aws" else Scripted
@@ -242,7 +246,7 @@ def test_a_provider_is_built_once_for_the_same_credentials() -> None:
         built.append(name)
         return world.build(name, credentials)
 
-    world.router = Router(("infobip",), {}, world.vault, build, TESTS, NoBreaker())
+    world.router = Router(("infobip",), {}, world.vault, build, TESTS, NoBreaker(), world.tell)
     for _ in range(3):
         world.send()
     assert built == ["infobip"]

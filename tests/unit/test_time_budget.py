@@ -187,6 +187,7 @@ class SlowWorld:
                 lambda *_: SlowProvider(self),
                 FixedCodes({}),
                 SlowBreaker(self),
+                lambda *_, **__: None,
             ),
             pepper=self.pepper,
             clock=self.clock,
@@ -333,9 +334,9 @@ class SlowStore(MemoryStore):
         self._step(self._world.longest.write)
         return super().spend_guess(*given)
 
-    def spend_number_guess(self, *given: Any) -> None:
+    def spend_number_guess(self, *given: Any) -> int:
         self._step(2 * self._world.longest.write)
-        super().spend_number_guess(*given)
+        return super().spend_number_guess(*given)
 
     def consume(self, *given: Any) -> None:
         self._step(2 * self._world.longest.write)

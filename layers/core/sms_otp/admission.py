@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from sms_otp import errors, keys, limits
 from sms_otp.budgets import Counter, Share, Window
-from sms_otp.guard import Guard, GuardPolicy, History, Mode
+from sms_otp.guard import Guard, GuardPolicy, History, Mode, Verdict
 from sms_otp.idempotency import Answer, Claim, earlier_answer
 from sms_otp.limits import SECOND, GuessPolicy, SendPolicy, whole_seconds
 from sms_otp.phone import PhoneNumber
@@ -45,6 +45,10 @@ class Admitted:
     """The guard's limits that this send is over, where it only records."""
     resend_after: int
     """Seconds until the number's next send."""
+    cap_used: float | None = None
+    """Percent of the whole service's day that is spent with this send, estimated from a few shards."""
+    unverified: int | None = None
+    """As in `guard.Verdict`; None where the guard is off."""
 
 
 class Admission:
@@ -103,11 +107,20 @@ class Admission:
             self._refuse_early(view.client, self._policy.client, "client")
             client = self._entry(self._client_key, view.client, self._policy.client)
         share = self._service_share(view.counters)
-        guarded, over = self._guarded(view.counters)
+        verdict = self._guarded(view.counters)
         moments = (*number.log.sends, self._now)
         next_at = limits.next_send_at(moments, self._policy.number, self._now)
         resend_after = whole_seconds(next_at - self._now)
-        return Admitted(number, client, self._moment(number, client), (share, *guarded), over, resend_after)
+        return Admitted(
+            number=number,
+            client=client,
+            sent_at=self._moment(number, client),
+            shares=(share, *(verdict.shares if verdict else ())),
+            over=verdict.over if verdict else (),
+            resend_after=resend_after,
+            cap_used=self._cap_used(view.counters),
+            unverified=verdict.unverified if verdict else None,
+        )
 
     def _moment(self, *entries: Entry | None) -> int:
         taken = {at for entry in entries if entry for at in entry.log.sends}
@@ -132,13 +145,17 @@ class Admission:
             raise errors.RateLimited(reason="service day", retry_after=wait)
         return share
 
-    def _guarded(self, read: Mapping[str, Counter]) -> tuple[tuple[Share, ...], tuple[str, ...]]:
+    def _cap_used(self, read: Mapping[str, Counter]) -> float:
+        used = self._day.used(read, self._day_sample) + 1
+        return round(100 * used / self._policy.sends_per_day, 1)
+
+    def _guarded(self, read: Mapping[str, Counter]) -> Verdict | None:
         if self._guard is None:
-            return (), ()
+            return None
         verdict = self._guard.decide(read)
         if verdict.over and self._policy.guard.mode is Mode.ENFORCE:
             raise errors.RateLimited(reason=verdict.over[0], retry_after=verdict.retry_after)
-        return verdict.shares, verdict.over
+        return verdict
 
 
 def _service_day(now: int, shards: int) -> Window:

@@ -67,7 +67,14 @@ class Window:
 
     def verified(self, read: Mapping[str, Counter], sampled: tuple[str, ...]) -> int:
         """How many were verified over all shards, estimated from the sampled ones."""
-        first, *others = (read.get(key, NOTHING).verified for key in sampled)
+        return self._estimate([read.get(key, NOTHING).verified for key in sampled])
+
+    def used(self, read: Mapping[str, Counter], sampled: tuple[str, ...]) -> int:
+        """The same of sends."""
+        return self._estimate([read.get(key, NOTHING).used for key in sampled])
+
+    def _estimate(self, counts: list[int]) -> int:
+        first, *others = counts
         return first + sum(others) * (self.shards - 1) // max(1, len(others))
 
     def share(

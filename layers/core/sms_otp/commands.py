@@ -106,3 +106,9 @@ class Policy:
     """Numbers whose code is fixed, by E.164."""
     test_numbers_end: int = 0
     """Seconds; from then on they are numbers like any other."""
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """US dollars for a code, by country and `*` for every other."""
+
+    def price(self, country: str) -> float:
+        """US dollars, as estimated, for one code to this country."""
+        return self.prices.get(country, self.prices.get("*", 0.0))

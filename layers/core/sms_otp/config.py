@@ -64,6 +64,8 @@ class Settings:
     country_unverified_per_hour: int
     country_unverified_per_day: int
     block_unverified_per_hour: int
+    sms_prices: Mapping[str, float]
+    """US dollars for a code, by ISO 3166-1 alpha-2 country and `*` for every other."""
 
     require_verification_id: bool
     test_numbers: Mapping[str, str] = field(repr=False)
@@ -109,6 +111,11 @@ def _pair(text: str) -> tuple[str, str]:
     return number, code
 
 
+def _prices(text: str) -> Mapping[str, float]:
+    """`US=0.008,*=0.065`."""
+    return {country: float(price) for country, price in (word.split("=") for word in _words(text))}
+
+
 def _message_ids(text: str) -> Mapping[str, str]:
     """`de=ID,fr=ID`, as provisioning hands them over."""
     ids = {}
@@ -150,6 +157,7 @@ _BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
 }
 _BY_NAME: Mapping[str, Callable[[str], Any]] = {
     "infobip_message_ids": _message_ids,
+    "sms_prices": _prices,
     "test_numbers_end": _date,
 }
 

@@ -9,12 +9,14 @@ from sms_otp.clock import Deadline
 from sms_otp.idempotency import Answer, Claim
 from sms_otp.phone import PhoneNumber
 from sms_otp.ports import Holder, Reservation, Store, StoreError
-from sms_otp.providers.base import Ambiguous, Channel, Check, ProviderError, Refused, Sent
+from sms_otp.providers.base import Ambiguous, Channel, Check, Misconfigured, ProviderError, Refused, Sent
 from sms_otp.providers.router import OnFailure, Order
 from sms_otp.verification import Verification
 
 RETRY_AFTER = 5
 """Seconds that a caller is asked to wait after a provider's failure that named no time of its own."""
+
+HTTP_SERVER_ERROR = 500
 
 Tell = Callable[..., Any]
 """`tell(event, **fields)`: one line in the log for one decision. See `observability`."""
@@ -39,6 +41,8 @@ class Delivery:
     store: Store
     providers: Providers
     tell: Tell
+    price: float | None
+    """US dollars, as estimated, that a provider takes for this send; None where it costs nothing."""
 
     def deliver(self, reservation: Reservation, order: Order, resend_after: int, deadline: Deadline) -> None:
         """Raises `ProviderRejected` or `ProviderUnavailable`.
@@ -71,7 +75,9 @@ class Delivery:
         answer = Answer(verification.expires_at, resend_after)
         self._record_sent(verification.key, holder, _answered(reservation.claim, answer))
         event = "otp_resent" if reservation.resend else "otp_requested"
-        self.tell(event, **told | {"provider": name})
+        # The handle that the provider's own staff and reports know this message by.
+        more = {"provider": name, "provider_ref": sent.message_id or sent.ref, "cost": self.price}
+        self.tell(event, **told | more)
 
     def _ask(
         self, reservation: Reservation, order: Order, deadline: Deadline, on_failure: OnFailure
@@ -117,8 +123,14 @@ def unavailable(failed: ProviderError) -> errors.ProviderUnavailable:
 
 
 def failure(error: ProviderError) -> dict[str, Any]:
-    """What is told of a provider's failure."""
-    return {"provider": error.provider, "reason": error.reason}
+    """What is told of a provider's failure. Ones and nothing, because metrics count them."""
+    return {
+        "provider": error.provider,
+        "reason": error.reason,
+        "kind": type(error).__name__,
+        "server_error": 1 if (error.status or 0) >= HTTP_SERVER_ERROR else None,
+        "misconfigured": 1 if isinstance(error, Misconfigured) else None,
+    }
 
 
 def told_of(verification: Verification, number: PhoneNumber | None = None) -> dict[str, Any]:
@@ -126,6 +138,7 @@ def told_of(verification: Verification, number: PhoneNumber | None = None) -> di
     return {
         "number": number or PhoneNumber(verification.phone, verification.country),
         "number_key": verification.number_key,
+        "verification": verification.key,
         "channel": verification.channel,
         "provider": verification.provider,
         "purpose": verification.purpose,

@@ -25,6 +25,8 @@ DAY = 24 * HOUR
 HISTORY_DAYS = 14
 KEEP_HOUR = 2 * HOUR
 KEEP_DAY = (HISTORY_DAYS + 2) * DAY
+LIMITS = COUNTRY_HOUR, COUNTRY_DAY, BLOCK_HOUR = ("country hour", "country day", "block hour")
+"""The guard's limits, as the log names them."""
 
 
 class Mode(StrEnum):
@@ -55,6 +57,8 @@ class Verdict:
     over: tuple[str, ...]
     retry_after: int
     """Seconds until the first of those limits starts anew."""
+    unverified: int
+    """Sends to the country this hour, this one included; 0 where anyone verified in it or in the last."""
 
 
 def hour_window(country: str, now: int, shards: int) -> Window:
@@ -131,9 +135,9 @@ class Guard:
         self._history.forget_before(f"{datetime.fromtimestamp(self._now, UTC):%Y-%m-%d}")
         shares, over, waits = [], [], []
         for name, window, limit, keep in (
-            ("country hour", self._hour, self._hour_limit(read), KEEP_HOUR),
-            ("country day", self._day, self._day_limit(read), KEEP_DAY),
-            ("block hour", self._block, self._policy.block_hour, KEEP_HOUR),
+            (COUNTRY_HOUR, self._hour, self._hour_limit(read), KEEP_HOUR),
+            (COUNTRY_DAY, self._day, self._day_limit(read), KEEP_DAY),
+            (BLOCK_HOUR, self._block, self._policy.block_hour, KEEP_HOUR),
         ):
             sampled = self._sampled[window.stem]
             share = window.share(read, sampled, limit, keep)
@@ -143,7 +147,13 @@ class Guard:
             if share is None or self._policy.mode is not Mode.ENFORCE:
                 share = window.uncounted(sampled, limit, keep)
             shares.append(share)
-        return Verdict(tuple(shares), tuple(over), min(waits, default=0))
+        return Verdict(tuple(shares), tuple(over), min(waits, default=0), self._unverified(read))
+
+    def _unverified(self, read: Mapping[str, Counter]) -> int:
+        sampled = self._sampled[self._hour.stem]
+        if self._hour.verified(read, sampled) or self._history.verified[self._last_hour.stem]:
+            return 0
+        return self._hour.used(read, sampled) + 1
 
     def _hour_limit(self, read: Mapping[str, Counter]) -> int:
         this_hour = self._hour.verified(read, self._sampled[self._hour.stem])

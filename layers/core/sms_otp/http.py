@@ -82,7 +82,7 @@ def answer_in_words_of(
         deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
         return handle(event, Caller(tenant, request_id, deadline, _source_ip(event)))
 
-    return _answered(request_id, act, done, refused)
+    return _answered(event, request_id, act, done, refused)
 
 
 def answer_webhook(event: Event, context: Any, handle: Callable[[Callback], Body]) -> Response:
@@ -93,10 +93,11 @@ def answer_webhook(event: Event, context: Any, handle: Callable[[Callback], Body
         observability.begin(request_id, context.aws_request_id, None)
         return handle(_callback(event))
 
-    return _answered(request_id, act, _done, _problem)
+    return _answered(event, request_id, act, _done, _problem)
 
 
 def _answered(
+    event: Event,
     request_id: str,
     act: Callable[[], Body],
     done: Callable[[Body], Response],
@@ -105,7 +106,7 @@ def _answered(
     try:
         body = act()
     except errors.OtpError as error:
-        _tell_refusal(error)
+        _tell_refusal(event, error)
         return refused(error, request_id)
     except StoreError as error:
         observability.tell("store_failed", reason=error.reason)
@@ -238,10 +239,12 @@ def _source_ip(event: Event) -> str:
     return str(((event.get("requestContext") or {}).get("identity") or {}).get("sourceIp", ""))
 
 
-def _tell_refusal(error: errors.OtpError) -> None:
-    event = "request_refused" if PROBLEMS[error.code][0] < 500 else "service_failed"
-    event = "webhook_refused" if isinstance(error, errors.Forbidden) else event
-    observability.tell(event, error_code=error.code, reason=error.reason, **error.about)
+def _tell_refusal(event: Event, error: errors.OtpError) -> None:
+    told = "request_refused" if PROBLEMS[error.code][0] < 500 else "service_failed"
+    told = "webhook_refused" if isinstance(error, errors.Forbidden) else told
+    # The resource is the path's template, which nobody can write anything into.
+    path = event.get("resource")
+    observability.tell(told, path=path, error_code=error.code, reason=error.reason, **error.about)
 
 
 def _problem(error: errors.OtpError, request_id: str) -> Response:

@@ -1,7 +1,7 @@
 """Which numbers each event adds to CloudWatch, by the embedded metric format (EMF), in one namespace.
 
-Dimensions are `service` and at most one of `provider` and `country`: both are bounded, and an alarm
-watches one metric. The names are a contract with alarms and dashboards.
+Every metric is there for the whole service, so that an alarm can watch one metric, and some also by
+country or by provider: both are bounded. The names are a contract with alarms and dashboards.
 """
 
 from collections.abc import Mapping
@@ -10,59 +10,116 @@ from typing import Any
 
 NAMESPACE = "SmsOtp"
 
+PLACES = ("country", "provider")
+PROVIDER = ("provider",)
+COUNTRY = ("country",)
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One number of an event. `value` is a number, or the name of the event's field that holds it."""
 
     name: str
-    dimension: str | None = None
+    by: tuple[str, ...] = ()
+    """Fields by which it is told apart, one at a time, beside the whole service's number."""
     value: int | str = 1
     unit: str = "Count"
 
 
 BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
-    "otp_requested": (Metric("OtpRequested", "country"), Metric("OtpSent", "provider")),
-    "otp_rejected": (Metric("SendRefused", "provider"),),
-    "send_suspect": (Metric("SendSuspect", "country"),),
-    "provider_failed": (Metric("ProviderError", "provider"),),
+    "otp_asked": (
+        Metric("OtpRequested", COUNTRY),
+        Metric("UnverifiedSends", COUNTRY, value="unverified"),
+        Metric("NumberSpike", value="asked"),
+        Metric("DailyCapUsed", value="cap_used", unit="Percent"),
+    ),
+    "otp_requested": (
+        Metric("OtpSent", PLACES),
+        Metric("EstimatedCost", PLACES, value="cost", unit="None"),
+    ),
+    "otp_resent": (
+        Metric("OtpResent", PLACES),
+        Metric("EstimatedCost", PLACES, value="cost", unit="None"),
+    ),
+    "otp_rejected": (Metric("SendRefused", PLACES),),
+    "send_suspect": (Metric("SendSuspect", COUNTRY),),
+    "provider_answered": (Metric("ProviderLatency", PROVIDER, value="milliseconds", unit="Milliseconds"),),
+    "provider_failed": (
+        Metric("ProviderError", PROVIDER),
+        Metric("ProviderServerError", PROVIDER, value="server_error"),
+        Metric("ProviderMisconfigured", PROVIDER, value="misconfigured"),
+    ),
+    "failed_over": (Metric("FailedOver", PROVIDER),),
+    "breaker_open": (Metric("BreakerOpen", PROVIDER),),
+    "breaker_closed": (Metric("BreakerClosed", PROVIDER),),
     "otp_verified": (
-        Metric("OtpVerified", "country"),
-        Metric("VerifySuccess", value=1),
-        Metric("TimeToVerify", value="seconds", unit="Seconds"),
+        Metric("OtpVerified", PLACES),
+        Metric("VerifySuccess", PLACES, value=1),
+        Metric("TimeToVerify", PLACES, value="seconds", unit="Seconds"),
+    ),
+    "otp_incorrect": (
+        Metric("OtpIncorrect", PLACES),
+        Metric("VerifySuccess", PLACES, value=0),
+        Metric("NumberFailures", value="failures"),
     ),
     "delivery_reported": (
-        Metric("DeliverySuccess", "provider", value="delivered"),
-        Metric("DeliveryLatency", "provider", value="seconds", unit="Seconds"),
+        Metric("DeliverySuccess", PLACES, value="delivered"),
+        Metric("DeliveryLatency", PLACES, value="seconds", unit="Seconds"),
     ),
-    "webhook_refused": (Metric("WebhookRefused", "provider"),),
-    "otp_incorrect": (Metric("OtpIncorrect", "country"), Metric("VerifySuccess", value=0)),
+    "webhook_refused": (Metric("WebhookRefused", PROVIDER),),
 }
 
-BY_REFUSAL: Mapping[str, tuple[Metric, ...]] = {
-    "RATE_LIMITED": (Metric("SendRateLimited", "country"),),
-    "DESTINATION_NOT_ALLOWED": (Metric("SendRefused", "country"),),
+SEND_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
+    "RATE_LIMITED": (Metric("SendRateLimited", COUNTRY),),
+    "NUMBER_LOCKED": (Metric("SendRateLimited", COUNTRY),),
+    "DESTINATION_NOT_ALLOWED": (Metric("SendRefused", COUNTRY),),
+}
+VERIFY_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
     "OTP_EXPIRED": (Metric("OtpExpired"), Metric("VerifySuccess", value=0)),
     "TOO_MANY_ATTEMPTS": (Metric("OtpLocked"), Metric("VerifySuccess", value=0)),
     "NUMBER_LOCKED": (Metric("OtpLocked"), Metric("VerifySuccess", value=0)),
 }
+BY_REFUSAL: Mapping[str, Mapping[str, tuple[Metric, ...]]] = {
+    "/request-otp": SEND_REFUSALS,
+    "/resend-otp": SEND_REFUSALS,
+    "/one-time-password-sms/v1/send-code": SEND_REFUSALS,
+    "/verify-otp": VERIFY_REFUSALS,
+    "/one-time-password-sms/v1/validate-code": VERIFY_REFUSALS,
+}
+"""What a refused request adds, by its path and its errorCode."""
+
+
+def every() -> frozenset[Metric]:
+    """All that any event adds."""
+    tables = (BY_EVENT, *BY_REFUSAL.values())
+    return frozenset(metric for table in tables for row in table.values() for metric in row)
 
 
 def emit(event: str, fields: Mapping[str, Any]) -> None:
     """Print the EMF lines of one event. A metric or dimension whose field the event lacks is left out."""
-    metrics = BY_REFUSAL.get(str(fields.get("error_code")), ()) if event == "request_refused" else ()
-    for metric in (*BY_EVENT.get(event, ()), *metrics):
+    lines: dict[tuple[str, ...], list[Metric]] = {}
+    for metric in _metrics_of(event, fields):
         if isinstance(metric.value, int) or metric.value in fields:
-            _print(metric, fields)
+            lines.setdefault(metric.by, []).append(metric)
+    for by, together in lines.items():
+        _print(together, {name: str(fields[name]) for name in by if name in fields}, fields)
 
 
-def _print(metric: Metric, fields: Mapping[str, Any]) -> None:
+def _metrics_of(event: str, fields: Mapping[str, Any]) -> tuple[Metric, ...]:
+    if event == "request_refused":
+        return BY_REFUSAL.get(fields.get("path", ""), {}).get(fields.get("error_code", ""), ())
+    return BY_EVENT.get(event, ())
+
+
+def _print(metrics: list[Metric], dimensions: Mapping[str, str], fields: Mapping[str, Any]) -> None:
+    """One line for all that have the same dimensions: a line for each would cost twice the time."""
     # Not every request has something to count, so that the first does not wait for the import.
-    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+    from aws_lambda_powertools.metrics import EphemeralMetrics
 
-    value = fields[metric.value] if isinstance(metric.value, str) else metric.value
-    with single_metric(
-        name=metric.name, unit=MetricUnit(metric.unit), value=value, namespace=NAMESPACE
-    ) as line:
-        if metric.dimension and metric.dimension in fields:
-            line.add_dimension(name=metric.dimension, value=str(fields[metric.dimension]))
+    line = EphemeralMetrics(namespace=NAMESPACE)
+    for name, place in dimensions.items():
+        line.add_dimensions(service=line.service, **{name: place})
+    for metric in metrics:
+        value: float = fields[metric.value] if isinstance(metric.value, str) else metric.value
+        line.add_metric(metric.name, metric.unit, value)
+    line.flush_metrics()

@@ -19,6 +19,8 @@ _CHATTY = ("boto3", "botocore", "urllib3", "requests")
 
 _WARNINGS = frozenset(
     {
+        "breaker_open",
+        "failed_over",
         "provider_failed",
         "release_failed",
         "send_suspect",
@@ -29,6 +31,12 @@ _WARNINGS = frozenset(
     }
 )
 """Events that somebody should look at."""
+
+_MEASURED_ONLY = frozenset({"otp_asked", "provider_answered"})
+"""Events of every request, whose line would say nothing that no other line says."""
+
+_KEPT_OF_KEYS = {"number_key": 8, "verification": 16}
+"""Characters of a hash that lines have in common: enough to find them by, too few to be of other use."""
 
 
 @cache
@@ -49,9 +57,11 @@ def begin(request_id: str, function_request_id: str, tenant: str | None) -> None
 def tell(event: str, **fields: Any) -> None:
     """One decision: its line and its metrics. `number` is masked and adds its country, a key is cut."""
     safe = _safe(fields)
+    metrics.emit(event, safe)
+    if event in _MEASURED_ONLY:
+        return
     write = _logger().warning if event in _WARNINGS else _logger().info
     write(event, extra=safe)
-    metrics.emit(event, safe)
 
 
 def fail(event: str, error: BaseException, **fields: Any) -> None:
@@ -67,6 +77,4 @@ def _safe(fields: dict[str, Any]) -> dict[str, Any]:
     if isinstance(number, PhoneNumber):
         safe |= {"number": number.masked, "country": number.country}
         safe |= {"test_number": True} if number.is_test else {}
-    if "number_key" in safe:
-        safe["number_key"] = safe["number_key"][:8]
-    return safe
+    return safe | {name: safe[name][:kept] for name, kept in _KEPT_OF_KEYS.items() if name in safe}

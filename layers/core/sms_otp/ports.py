@@ -159,8 +159,9 @@ class Store(Protocol):
         """
         ...
 
-    def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> None:
-        """Count one failure of the number at this tenant, to be cleared by `consume`. `now` in milliseconds.
+    def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
+        """Count one failure of the number at this tenant, to be cleared by `consume`, and answer its failures
+        in a row with this one. `now` in milliseconds.
 
         Raises `NumberLocked` while the number must wait or is disabled; nothing is counted then.
         """

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sms_otp import errors, idempotency, keys, phone
+from sms_otp import errors, guard, idempotency, keys, phone
 from sms_otp.admission import Admission, Admitted
 from sms_otp.clients import network_of
 from sms_otp.clock import Clock, Deadline
 from sms_otp.commands import Caller, Policy, Requested, RequestOtp, ResendOtp, Verified, VerifyOtp
-from sms_otp.delivery import RETRY_AFTER, Delivery, Providers, Tell, told_of, unavailable
+from sms_otp.delivery import RETRY_AFTER, Delivery, Providers, Tell, failure, told_of, unavailable
 from sms_otp.guard import History
 from sms_otp.idempotency import Answer, Claim
 from sms_otp.limits import SECOND
@@ -16,6 +16,7 @@ from sms_otp.phone import PhoneNumber
 from sms_otp.ports import LostRace, Moved, Reservation, Store, View
 from sms_otp.providers.base import Channel, Check, ProviderError
 from sms_otp.providers.router import Order
+from sms_otp.refusals import Refusals
 from sms_otp.verification import Guess, Verification, refusal
 
 RESERVE_TRIES = 5
@@ -35,6 +36,7 @@ class Service:
     clock: Clock
     tell: Tell
     history: History = field(default_factory=History)
+    refusals: Refusals = field(default_factory=Refusals)
 
     def request(self, asked: RequestOtp, caller: Caller) -> Requested:
         """Send a code to a number. Raises an `OtpError`; then no code can be verified.
@@ -69,8 +71,28 @@ class Service:
         try:
             return admission.decide(view)
         except errors.OtpError as refused:
-            refused.about = {"number": to, "number_key": admission.number_key}
+            about = {"number": to, "number_key": admission.number_key}
+            refused.about = about
+            if refused.reason in guard.LIMITS:
+                self.tell("send_suspect", **about, limit=refused.reason)
+            self._note_refused(to, admission.number_key, view.number.sends)
             raise
+
+    def _note_refused(self, to: PhoneNumber, number_key: str, sends: tuple[int, ...]) -> None:
+        now = int(self.clock() * SECOND)
+        self.refusals.note(number_key, now)
+        asked = self.refusals.asked(number_key, sends, now)
+        self.tell("otp_asked", number=to, number_key=number_key, asked=asked)
+
+    def _tell_admitted(self, reservation: Reservation, to: PhoneNumber, admitted: Admitted) -> None:
+        told, now = told_of(reservation.verification, to), admitted.sent_at
+        for over in admitted.over:
+            self.tell("send_suspect", **told, limit=over)
+        sends = (*admitted.number.log.sends, now) if admitted.number else (now,)
+        asked = self.refusals.asked(reservation.verification.number_key, sends, now)
+        self.tell(
+            "otp_asked", **told, asked=asked, cap_used=admitted.cap_used, unverified=admitted.unverified
+        )
 
     def _destination(self, number: str) -> PhoneNumber:
         """The number, if it is one that is sent to. Raises as `phone.parse` does."""
@@ -146,12 +168,12 @@ class Service:
         admitted: Admitted,
         caller: Caller,
     ) -> Requested:
-        verification = reservation.verification
-        for over in admitted.over:
-            self.tell("send_suspect", **told_of(verification, order.to), limit=over)
-        delivery = Delivery(self.store, self.providers, self.tell)
+        self._tell_admitted(reservation, order.to, admitted)
+        price = None if order.to.is_test else self.policy.price(order.to.country)
+        delivery = Delivery(self.store, self.providers, self.tell, price)
         delivery.deliver(reservation, order, admitted.resend_after, caller.deadline)
-        return Requested(verification_id, order.channel, verification.expires_at, admitted.resend_after)
+        expires_at = reservation.verification.expires_at
+        return Requested(verification_id, order.channel, expires_at, admitted.resend_after)
 
     def resend(self, asked: ResendOtp, caller: Caller) -> Requested:
         """Send once more for a verification that goes on: same verificationId, expiry and guesses.
@@ -204,11 +226,19 @@ class Service:
             self.store.reserve(reservation)
         except LostRace:
             if reservation.claim is None:
-                raise errors.RateLimited(reason="lost race", retry_after=admitted.resend_after) from None
+                raise self._lost(reservation, admitted) from None
             return False  # the rival may be this request's own repetition, and has an answer for it then
         except Moved:
             return False
         return True
+
+    def _lost(self, reservation: Reservation, admitted: Admitted) -> errors.RateLimited:
+        verification = reservation.verification
+        to = PhoneNumber(verification.phone, verification.country)
+        self._note_refused(to, verification.number_key, admitted.number.log.sends if admitted.number else ())
+        refused = errors.RateLimited(reason="lost race", retry_after=admitted.resend_after)
+        refused.about = {"number": to, "number_key": verification.number_key}
+        return refused
 
     def _admission(
         self, to: PhoneNumber, caller: Caller, client: str | None, claim: Claim | None, now: int
@@ -233,6 +263,13 @@ class Service:
         if not self._is_code(asked.otp):
             raise errors.InvalidOtpFormat
         key = self._key_of(asked, caller)
+        try:
+            return self._verify(key, asked, caller)
+        except errors.OtpError as refused:
+            refused.about = {"verification": key}
+            raise
+
+    def _verify(self, key: str, asked: VerifyOtp, caller: Caller) -> Verified:
         session = asked.session_id
         guess = Guess(
             key=key,
@@ -246,12 +283,12 @@ class Service:
         verification = self.store.spend_guess(guess)
         _check_time(caller)
         now = int(self.clock() * SECOND)
-        self.store.spend_number_guess(
+        failures = self.store.spend_number_guess(
             verification.number_key, caller.tenant, now, self.policy.admission.guesses
         )
         check = self._check(verification, asked.otp, caller.deadline)
         if check is not Check.CORRECT:
-            raise self._wrong(check, verification)
+            raise self._wrong(check, verification, failures)
         verified_at = int(self.clock())
         self.store.consume(verification, caller.request_id, verified_at)
         self.tell(
@@ -284,12 +321,18 @@ class Service:
                 holder, ref, otp, channel=Channel(verification.channel), deadline=deadline
             )
         except ProviderError as failed:
-            self.tell("provider_failed", **told_of(verification), reason=failed.reason)
+            self.tell("provider_failed", **told_of(verification) | failure(failed))
             raise unavailable(failed) from failed
 
-    def _wrong(self, check: Check, verification: Verification) -> errors.OtpError:
+    def _wrong(self, check: Check, verification: Verification, failures: int) -> errors.OtpError:
         remaining = max(0, self.policy.max_attempts - verification.attempts)
-        self.tell("otp_incorrect", **told_of(verification), check=check, attempts=verification.attempts)
+        self.tell(
+            "otp_incorrect",
+            **told_of(verification),
+            check=check,
+            attempts=verification.attempts,
+            failures=failures,
+        )
         if check is Check.WRONG:
             return errors.OtpIncorrect(attempts_remaining=remaining)
         if check is Check.EXHAUSTED:

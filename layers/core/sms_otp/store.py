@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sms_otp import errors
 from sms_otp.budgets import Share
-from sms_otp.dynamodb import ConditionFailed, Conflict, Step, Table, delete, put, typed, update
+from sms_otp.dynamodb import ConditionFailed, Conflict, Item, Step, Table, delete, put, typed, update
 from sms_otp.idempotency import Claim
 from sms_otp.items import (
     KEEP_VERIFICATION,
@@ -235,12 +235,12 @@ class DynamoStore:
             raise refusal(found, guess) or errors.VerificationNotFound() from failed
         return verification_of(spent)
 
-    def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> None:
+    def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
         """See `ports.Store`."""
         pk = failures_pk(number_key, tenant)
         waited, values = _waited_long_enough(policy, now)
         try:
-            self._table.update(
+            spent = self._table.update(
                 update(
                     pk,
                     "SET lastAt = :now, #ttl = :ttl ADD failures :one",
@@ -257,13 +257,14 @@ class DynamoStore:
             found = failures_of(failed.item)
             if found.count != policy.disabled_at - 1 or found.next_guess_at(policy) > now:
                 raise lock(found, policy, now) or errors.NumberLocked() from failed
-            self._spend_last_guess(pk, now, policy)
+            spent = self._spend_last_guess(pk, now, policy)
+        return failures_of(spent).count
 
-    def _spend_last_guess(self, pk: str, now: int, policy: GuessPolicy) -> None:
+    def _spend_last_guess(self, pk: str, now: int, policy: GuessPolicy) -> Item:
         """The guess that disables the number unless it is right. It is kept until unlocked: no TTL."""
         last = policy.disabled_at - 1
         try:
-            self._table.update(
+            return self._table.update(
                 update(
                     pk,
                     "SET lastAt = :now REMOVE #ttl ADD failures :one",

@@ -56,6 +56,7 @@ def service() -> Service:
             build,
             FixedCodes(chosen.test_numbers),
             CircuitBreaker(_dynamodb(), chosen.table_name, observability.tell),
+            observability.tell,
         ),
         pepper=vault.pepper,
         clock=time.time,
@@ -150,6 +151,7 @@ def policy(chosen: Settings) -> Policy:
         require_verification_id=chosen.require_verification_id,
         test_numbers=chosen.test_numbers,
         test_numbers_end=chosen.test_numbers_end,
+        prices=chosen.sms_prices,
     )
 
 

@@ -276,7 +276,7 @@ def _refusal(error: ClientError) -> ProviderError:
         kind = _CODES.get(code)
     status = response["ResponseMetadata"]["HTTPStatusCode"]
     told = next((told for told in (reason, code) if _REASON.fullmatch(told)), f"http_{status}")
-    return (kind or outcomes.of_status(status))(Aws.name, told)
+    return (kind or outcomes.of_status(status))(Aws.name, told, status=status)
 
 
 def _is_about_number(response: Mapping[str, Any]) -> bool:

@@ -71,11 +71,15 @@ class Sent:
 class ProviderError(Exception):
     """A provider did not do what was asked. The subclass says what may be done next."""
 
-    def __init__(self, provider: str, reason: str, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self, provider: str, reason: str, *, retry_after: int | None = None, status: int | None = None
+    ) -> None:
         super().__init__(f"{provider}: {reason}")
         self.provider = provider
         self.reason = reason
         self.retry_after = retry_after
+        self.status = status
+        """Of the provider's HTTP answer, where there was one."""
 
 
 class Refused(ProviderError):

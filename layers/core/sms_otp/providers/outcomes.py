@@ -85,7 +85,7 @@ def failure(
     """
     kind = kind or of_status(answer.status)
     reason = "redirect" if answer.status // 100 == 3 else code or f"http_{answer.status}"
-    return kind(provider, reason, retry_after=answer.retry_after)
+    return kind(provider, reason, retry_after=answer.retry_after, status=answer.status)
 
 
 def of_status(status: int) -> type[ProviderError]:

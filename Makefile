@@ -21,7 +21,7 @@ SANDBOX_PORT ?= 4600
 PROVIDERS ?=
 PARAMETERS ?=
 
-# of `make provision-check`: a deployed stack's name; the local stack where it is empty
+# of `make provision-check` and `make rotate-pepper`: a deployed stack's name; the local stack where it is empty
 STACK ?=
 
 # of `make sam-local-*`
@@ -30,7 +30,7 @@ EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove prove-races prove-answers lint lock docs build deploy outage drill provision-check sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run test prove prove-races prove-answers lint lock docs build deploy outage drill provision-check rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -88,6 +88,9 @@ drill: .venv/.dev ## Print what SMS pumping would get through and cost, and whom
 
 provision-check: .venv/.run ## Compare what stands at Infobip with a stack's parameters, print what is weaker; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m local.provision_check --stack "$(STACK)"
+
+rotate-pepper: .venv/.run ## Take the next step of changing the pepper, if it is due; STACK=…
+	@PYTHONPATH=layers/core $(BIN)/python -m local.rotate_pepper --stack "$(STACK)"
 
 sam-local-invoke: .venv/.run ## Run one function in a container on `make run HOST=docker`; FUNCTION=… EVENT=…
 	@exec $(BIN)/python -m local.containers invoke "$(FUNCTION)" "$(EVENT)"

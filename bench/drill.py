@@ -39,7 +39,7 @@ from sms_otp.providers.base import Channel, Check, Sent
 from sms_otp.providers.router import OnFailure, Order
 from sms_otp.service import Service
 from sms_otp.wiring import policy
-from tests.fakes import PEPPER, START, MemoryStore, StepClock
+from tests.fakes import PEPPERS, START, MemoryStore, StepClock
 from tests.template import environment
 
 DAY, HOUR = 24 * 3600, 3600
@@ -123,7 +123,7 @@ class Drill:
             policy=allowed,
             store=self.store,
             providers=self.provider,
-            pepper=lambda: PEPPER,
+            peppers=lambda: PEPPERS,
             clock=self.clock,
             tell=lambda event, **_: self._told.update([event]),
         )

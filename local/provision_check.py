@@ -9,10 +9,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import boto3
-
+from local.deployed import Deployed, find
 from local.processes import LocalStackError
-from local.stack import LOCAL, StackFile, local_client
 from sms_otp import provisioning
 from sms_otp.config import Settings
 from sms_otp.errors import ServiceMisconfigured
@@ -46,17 +44,14 @@ def table(lines: Sequence[Row]) -> str:
     )
 
 
-def look(stack: str, client: Any) -> Sequence[provisioning.Found]:
-    """`client` makes a boto3 client of a service. Raises what reading a secret or Infobip can raise."""
-    described = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in described["Outputs"]}
-    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in described["Parameters"]}
-    settings = _settings(client("lambda"), outputs["RequestOtpFunctionName"])
+def look(stack: Deployed) -> Sequence[provisioning.Found]:
+    """Raises what reading a secret or Infobip can raise."""
+    settings = _settings(stack.client("lambda"), stack.outputs["RequestOtpFunctionName"])
     vault = Vault(
-        client("secretsmanager"), settings.provider_secret_arn, settings.pepper_secret_arn, lambda: 0.0
+        stack.client("secretsmanager"), settings.provider_secret_arn, settings.pepper_secret_arn, lambda: 0.0
     )
     account = provisioning.open_account(vault.credentials("infobip"), settings)
-    return provisioning.look(account, provisioning.wanted_from(parameters))
+    return provisioning.look(account, provisioning.wanted_from(stack.parameters))
 
 
 def _settings(functions: Any, name: str) -> Settings:
@@ -72,11 +67,7 @@ def main() -> None:
     parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
     name = parser.parse_args().stack
     try:
-        if name:
-            found = look(name, boto3.client)
-        else:
-            stack = StackFile.read(LOCAL / "stack.json")
-            found = look(stack.stackName, lambda service: local_client(service, stack.awsEndpointUrl))
+        found = look(find(name))
     except (LocalStackError, provisioning.ProvisioningFailed) as error:
         sys.exit(f"provision-check: {error}")
     except (ServiceMisconfigured, Misconfigured) as error:

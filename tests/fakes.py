@@ -10,7 +10,7 @@ from sms_otp.budgets import Counter
 from sms_otp.clock import Deadline
 from sms_otp.idempotency import Claim
 from sms_otp.limits import Failures, GuessPolicy, lock
-from sms_otp.ports import Entry, Holder, LostRace, Moved, Question, Reservation, SendLog, View
+from sms_otp.ports import Carried, Entry, Holder, LostRace, Moved, Question, Reservation, SendLog, View
 from sms_otp.providers.base import Channel, Check, Sent
 from sms_otp.providers.router import OnFailure, Order
 from sms_otp.verification import (
@@ -25,6 +25,7 @@ from sms_otp.verification import (
 
 START = 1_800_000_000.0
 PEPPER = "a-pepper-for-tests-that-is-long-enough"
+PEPPERS = keys.Peppers(PEPPER)
 
 
 class StepClock:
@@ -55,13 +56,17 @@ class MemoryStore:
 
     def read(self, question: Question) -> View:
         with self.lock:
-            return View(
-                number=self.logs.get(question.number_key, SendLog()),
-                failures=self.failures.get((question.number_key, question.tenant), Failures()),
-                client=self.logs.get(question.client_key or "", SendLog()),
-                claim=self.claims.get(question.claim_key or ""),
-                counters={key: self.counters[key] for key in question.counters if key in self.counters},
-            )
+            also = self._view(question.also) if question.also else None
+            return replace(self._view(question), also=also)
+
+    def _view(self, question: Question) -> View:
+        return View(
+            number=self.logs.get(question.number_key, SendLog()),
+            failures=self.failures.get((question.number_key, question.tenant), Failures()),
+            client=self.logs.get(question.client_key or "", SendLog()),
+            claim=self.claims.get(question.claim_key or ""),
+            counters={key: self.counters[key] for key in question.counters if key in self.counters},
+        )
 
     def reserve(self, reservation: Reservation) -> None:
         verification = reservation.verification
@@ -77,6 +82,8 @@ class MemoryStore:
             for share in reservation.shares:
                 if share.limit is not None and self.counters.get(share.key, Counter()).used >= share.limit:
                     raise Moved
+            if reservation.carried and not self._carry(reservation.carried):
+                raise Moved
             for entry in (reservation.number, reservation.client):
                 if entry:
                     sends = (*entry.log.sends, reservation.sent_at)
@@ -154,8 +161,9 @@ class MemoryStore:
     def find_message(self, provider: str, message_id: str) -> str | None:
         return self.messages.get((provider, message_id))
 
-    def newest(self, number_key: str, tenant: str) -> str | None:
-        return self.newest_of.get((number_key, tenant))
+    def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:
+        held = (self.newest_of.get((number_key, tenant)) for number_key in number_keys)
+        return next((key for key in held if key), None)
 
     def spend_guess(self, guess: Guess) -> Verification:
         with self.lock:
@@ -200,6 +208,15 @@ class MemoryStore:
             and held.expires_at * 1000 > sent_at
             and held.provider_ref == verification.provider_ref
         )
+
+    def _carry(self, carried: Carried) -> bool:
+        source, target = (carried.from_key, carried.tenant), (carried.to_key, carried.tenant)
+        as_read = (carried.found, carried.before)
+        if tuple(self.failures.get(key, Failures()) for key in (source, target)) != as_read:
+            return False
+        del self.failures[source]
+        self.failures[target] = carried.after
+        return True
 
     def _moved(self, entry: Entry) -> bool:
         return self.logs.get(entry.key, SendLog()).version != entry.log.version

@@ -14,7 +14,7 @@ from sms_otp.budgets import Counter, Share
 from sms_otp.commands import Policy
 from sms_otp.idempotency import Answer, Claim
 from sms_otp.limits import DAY, SECOND, Failures, GuessPolicy
-from sms_otp.ports import Entry, Holder, LostRace, Moved, Question, Reservation, SendLog, Store, View
+from sms_otp.ports import Carried, Entry, Holder, LostRace, Moved, Question, Reservation, SendLog, Store, View
 from sms_otp.store import DynamoStore
 from sms_otp.verification import Guess, Verification
 from tests.fakes import START, MemoryStore, a_verification, outcome
@@ -328,8 +328,48 @@ def test_the_answer_of_a_request_is_kept_whatever_became_of_its_send(store: Stor
 def test_the_newest_verification_of_a_number_is_found_at_its_own_tenant(store: Store) -> None:
     verification = reserve(store, extra={"find_by_number": True}).verification
     reserve(store, SendLog((NOW_MS,), 1), NOW_MS + 1, extra={"find_by_number": True}, key="newer")
-    assert store.newest(verification.number_key, "tenant-a") == "newer"
-    assert store.newest(verification.number_key, "tenant-b") is None
+    assert store.newest((verification.number_key,), "tenant-a") == "newer"
+    assert store.newest(("no-such-number", verification.number_key), "tenant-a") == "newer"
+    assert store.newest((verification.number_key,), "tenant-b") is None
+
+
+def test_what_stands_under_either_pepper_is_found_in_one_reading(store: Store) -> None:
+    verification = reserve(store).verification
+    also = Question(verification.number_key, "tenant-a")
+    view = store.read(Question("under-the-new-one", "tenant-a", also=also))
+    assert view == View(also=View(number=SendLog((NOW_MS,), 1)))
+    assert store.read(also) == View(number=SendLog((NOW_MS,), 1))
+
+
+def failed(store: Store, number_key: str, times: int) -> Failures:
+    for _ in range(times):
+        store.spend_number_guess(number_key, "tenant-a", NOW_MS, GuessPolicy(50, 1000, 2000, 100))
+    return store.read(Question(number_key, "tenant-a")).failures
+
+
+def carried(store: Store, old: int, new: int) -> Carried:
+    return Carried("tenant-a", "old", "new", failed(store, "old", old), failed(store, "new", new))
+
+
+@pytest.mark.parametrize(("old", "new", "after"), [(4, 0, 4), (2, 7, 7), (7, 2, 7)])
+def test_failures_are_carried_over_with_the_reservation_and_stand_in_one_place(
+    store: Store, old: int, new: int, after: int
+) -> None:
+    reserve(store, extra={"carried": carried(store, old, new)})
+    assert store.read(Question("old", "tenant-a")).failures == Failures()
+    assert store.read(Question("new", "tenant-a")).failures == Failures(after, NOW_MS)
+
+
+@pytest.mark.parametrize("number_key", ["old", "new"])
+def test_a_guess_that_came_before_its_failures_were_carried_over_has_it_decided_anew(
+    store: Store, number_key: str
+) -> None:
+    stale = carried(store, 3, 2)
+    counted = failed(store, number_key, 1)
+    with pytest.raises(Moved):
+        reserve(store, extra={"carried": stale})
+    assert store.read(Question(number_key, "tenant-a")).failures == counted
+    assert store.read(Question("n", "t")).number == SendLog()
 
 
 def test_a_resend_counts_one_more_send_of_the_same_verification(store: Store) -> None:

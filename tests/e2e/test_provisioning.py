@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from local import provision_check
+from local.deployed import described
 from local.sandbox.credentials import INFOBIP_APPLICATION_ID
 from local.stack import STACK_NAME, LocalStack
 from tests.e2e.conftest import Backend, fresh_number
@@ -56,5 +57,5 @@ def test_the_next_deployments_change_what_differs_and_the_check_sees_it(provisio
     assert writes(provisioned) == made
     provisioned.deploy_again({"CodeLifeSeconds": "180"})
     assert writes(provisioned) == [*made, "update"]
-    found = provision_check.look(STACK_NAME, provisioned.client)
+    found = provision_check.look(described(STACK_NAME, provisioned.client))
     assert [verdict for *_, verdict in provision_check.rows(found)] == ["as wanted"] * 3

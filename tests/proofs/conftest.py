@@ -11,7 +11,7 @@ from sms_otp.lifecycle import Lifecycle
 from sms_otp.service import Service
 from sms_otp.store import DynamoStore
 from sms_otp.wiring import policy
-from tests.fakes import PEPPER, FakeProvider, StepClock
+from tests.fakes import PEPPERS, FakeProvider, StepClock
 from tests.proofs.handlers import Functions
 from tests.races.crowd import fresh_numbers
 from tests.races.servers import new_table, running_dynamodb
@@ -39,7 +39,7 @@ def functions(
         policy=limits,
         store=store,
         providers=provider,
-        pepper=lambda: PEPPER,
+        peppers=lambda: PEPPERS,
         clock=clock,
         tell=lambda *_, **__: None,
     )

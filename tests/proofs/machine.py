@@ -20,7 +20,7 @@ from sms_otp.providers.base import Check
 from sms_otp.service import Service
 from sms_otp.verification import State, Verification
 from sms_otp.wiring import policy
-from tests.fakes import PEPPER, StepClock, number_key
+from tests.fakes import PEPPERS, StepClock, number_key
 from tests.proofs.model import DAY, TEMPLATE, TIGHT, Answered, Issued, Model, Rules, room
 from tests.proofs.outside import CERTAINLY_NOT_SENT, FAULTS, Carrier, FailingStore, Shelf
 from tests.template import environment
@@ -73,7 +73,7 @@ class Machine(RuleBasedStateMachine):
             policy=self.policy,
             store=store,
             providers=self.carrier,
-            pepper=lambda: PEPPER,
+            peppers=lambda: PEPPERS,
             clock=self.clock,
             tell=lambda *_, **__: None,
         )

@@ -25,7 +25,7 @@ from sms_otp.providers.router import Router
 from sms_otp.service import Service
 from sms_otp.store import DynamoStore
 from sms_otp.wiring import policy
-from tests.fakes import PEPPER, StepClock
+from tests.fakes import PEPPERS, StepClock
 from tests.template import environment, resource
 
 MOST_AT_ONCE = 1000
@@ -100,7 +100,7 @@ def build_service(dynamodb: DynamoDBClient, sandbox: str, **parameters: str) -> 
             NoBreaker(),
             lambda *_, **__: None,
         ),
-        pepper=lambda: PEPPER,
+        peppers=lambda: PEPPERS,
         clock=StepClock(),
         tell=lambda *_, **__: None,
     )

@@ -69,7 +69,7 @@ def test_the_verified_of_all_shards_are_estimated_from_the_sampled_ones() -> Non
 
 
 def decide(read: Mapping[str, Counter], policy: GuardPolicy = POLICY, now: int = NOW) -> Verdict:
-    guard = Guard(policy, History(), "US", "block", now)
+    guard = Guard(policy, History(), "US", ("block",), now)
     return guard.decide({key: read[key] for key in guard.keys if key in read})
 
 
@@ -146,17 +146,17 @@ def test_a_refusal_names_the_end_of_the_window_that_is_full() -> None:
 
 def test_the_past_is_read_once_and_what_is_too_old_is_forgotten() -> None:
     history = History()
-    first = Guard(POLICY, history, "US", "block", NOW)
+    first = Guard(POLICY, history, "US", ("block",), NOW)
     first.decide({})
-    again = Guard(POLICY, history, "US", "block", NOW + 60)
+    again = Guard(POLICY, history, "US", ("block",), NOW + 60)
     assert len(first.keys) == 3 + 1 + 14
     assert len(again.keys) == 3
     again.decide({})
-    later = Guard(POLICY, history, "US", "block", NOW + 40 * DAY)
+    later = Guard(POLICY, history, "US", ("block",), NOW + 40 * DAY)
     later.decide({})
     assert len(history.verified) == 1 + 14
 
 
 def test_one_read_holds_everything_even_with_many_shards_and_no_history() -> None:
-    guard = Guard(GuardPolicy(Mode.ENFORCE, 3, 20, 10, 512), History(), "US", "block", NOW)
+    guard = Guard(GuardPolicy(Mode.ENFORCE, 3, 20, 10, 512), History(), "US", ("block",), NOW)
     assert len(guard.keys) + 4 + 4 <= 100, "BatchGetItem takes a hundred keys"

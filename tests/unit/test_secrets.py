@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from sms_otp.errors import ServiceMisconfigured
+from sms_otp.keys import Peppers
 from sms_otp.secrets import Vault
 from tests.fakes import PEPPER, StepClock
 
@@ -40,11 +41,11 @@ def client() -> FakeSecretsManager:
 def test_secrets_are_read_once_in_five_minutes(client: FakeSecretsManager, clock: StepClock) -> None:
     kept = vault(client, clock)
     for _ in range(3):
-        assert kept.pepper() == PEPPER
+        assert kept.peppers() == Peppers(PEPPER)
         assert kept.credentials("infobip") == CREDENTIALS["infobip"]
     assert client.calls == ["pepper", "providers"]
     clock.step(300)
-    kept.pepper()
+    kept.peppers()
     assert client.calls == ["pepper", "providers", "pepper"]
 
 
@@ -52,12 +53,12 @@ def test_forgotten_credentials_are_fetched_anew_and_the_pepper_is_not(
     client: FakeSecretsManager, clock: StepClock
 ) -> None:
     kept = vault(client, clock)
-    kept.pepper()
+    kept.peppers()
     kept.credentials("sinch")
     client.secrets["providers"] = json.dumps({"sinch": {"applicationKey": "rotated"}})
     kept.forget_credentials()
     assert kept.credentials("sinch") == {"applicationKey": "rotated"}
-    kept.pepper()
+    kept.peppers()
     assert client.calls == ["pepper", "providers", "providers"]
 
 
@@ -98,5 +99,31 @@ def test_a_pepper_that_is_missing_or_weak_is_refused(
 ) -> None:
     client.secrets["pepper"] = json.dumps({"pepper": pepper})
     with pytest.raises(ServiceMisconfigured, match="cannot answer") as refused:
-        vault(client, clock).pepper()
+        vault(client, clock).peppers()
     assert refused.value.reason == "secret field pepper"
+
+
+def test_while_it_is_rotated_a_second_pepper_is_read_too(
+    client: FakeSecretsManager, clock: StepClock
+) -> None:
+    client.secrets["pepper"] = json.dumps({"pepper": PEPPER, "alsoRead": PEPPER[::-1]})
+    assert vault(client, clock).peppers().every == (PEPPER, PEPPER[::-1])
+
+
+def test_a_pepper_that_is_there_twice_is_one(client: FakeSecretsManager, clock: StepClock) -> None:
+    client.secrets["pepper"] = json.dumps({"pepper": PEPPER, "alsoRead": PEPPER})
+    assert vault(client, clock).peppers().every == (PEPPER,)
+
+
+@pytest.mark.parametrize("also", ["", "short", 7])
+def test_a_second_pepper_that_is_weak_is_refused(
+    client: FakeSecretsManager, clock: StepClock, also: object
+) -> None:
+    client.secrets["pepper"] = json.dumps({"pepper": PEPPER, "alsoRead": also})
+    with pytest.raises(ServiceMisconfigured) as refused:
+        vault(client, clock).peppers()
+    assert refused.value.reason == "secret field alsoRead"
+
+
+def test_no_pepper_is_shown_where_the_pair_is() -> None:
+    assert PEPPER not in repr(Peppers(PEPPER, PEPPER))

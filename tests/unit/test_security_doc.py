@@ -186,9 +186,9 @@ def test_the_shards_of_each_daily_cap_are_as_told() -> None:
 
 def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
     history, policy = History(), GuardPolicy(Mode.RECORD, 3, 20, 10, budgets.MOST_SHARDS)
-    first = Guard(policy, history, "US", "block", DAY * 20_000)
+    first = Guard(policy, history, "US", ("block",), DAY * 20_000)
     first.decide({})
-    again = Guard(policy, history, "US", "block", DAY * 20_000)
+    again = Guard(policy, history, "US", ("block",), DAY * 20_000)
     number_failures_client = 3
     rows = {row["step"]: row["units"] for row in table(SCALING, "## DynamoDB")}
     reads = number_failures_client + budgets.SAMPLE + len(again.keys)

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from sms_otp import config, dynamodb, errors, http, wiring
 from sms_otp.clock import Deadline
 from sms_otp.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
+from sms_otp.keys import Peppers
 from sms_otp.ports import LostRace, Moved, StoreError
 from sms_otp.providers import transport
 from sms_otp.providers.base import (
@@ -39,7 +40,7 @@ from sms_otp.providers.base import (
 from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.router import Answer, Router
 from sms_otp.service import Service
-from tests.fakes import PEPPER, MemoryStore, StepClock, a_verification
+from tests.fakes import PEPPERS, MemoryStore, StepClock, a_verification
 from tests.template import environment, template
 
 FAILURES = (Ambiguous, Misconfigured, Throttled, Unavailable)
@@ -189,7 +190,7 @@ class SlowWorld:
                 SlowBreaker(self),
                 lambda *_, **__: None,
             ),
-            pepper=self.pepper,
+            peppers=self.peppers,
             clock=self.clock,
             tell=lambda *_, **__: None,
         )
@@ -204,14 +205,14 @@ class SlowWorld:
         if ending:
             raise failures[ending - 1]
 
-    def pepper(self) -> str:
+    def peppers(self) -> Peppers:
         """Fetched at most once, for it is then cached for longer than a request lasts."""
         began = self.now
         if not self.has_pepper:
             self.take(self.longest.secret)
             self.end(errors.ServiceMisconfigured())
         self.has_pepper = self.has_pepper or self.now > began
-        return PEPPER
+        return PEPPERS
 
 
 class SlowVault:

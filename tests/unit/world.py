@@ -6,7 +6,7 @@ from typing import Any
 from sms_otp.clock import Deadline
 from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.service import Service
-from tests.fakes import PEPPER, FakeProvider, MemoryStore, StepClock, outcome
+from tests.fakes import PEPPERS, FakeProvider, MemoryStore, StepClock, outcome
 
 NUMBER = "+14155550123"
 requests = itertools.count()
@@ -22,7 +22,7 @@ class World:
             policy=policy,
             store=self.store,
             providers=self.provider,
-            pepper=lambda: PEPPER,
+            peppers=lambda: PEPPERS,
             clock=clock,
             tell=lambda event, **fields: self.told.append((event, fields)),
         )

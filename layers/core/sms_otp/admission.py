@@ -4,17 +4,19 @@ In this order: the answer to an earlier request with the same key, the lock on g
 sends, the client's, the whole service's day, the country's and the block's unverified sends.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 from sms_otp import errors, keys, limits
 from sms_otp.budgets import Counter, Share, Window
 from sms_otp.guard import Guard, GuardPolicy, History, Mode, Verdict
 from sms_otp.idempotency import Answer, Claim, earlier_answer
+from sms_otp.keys import Peppers
 from sms_otp.limits import SECOND, GuessPolicy, SendPolicy, whole_seconds
 from sms_otp.phone import PhoneNumber
-from sms_otp.ports import Entry, Question, SendLog, View
+from sms_otp.ports import Carried, Entry, Question, SendLog, View
 
 DAY = 24 * 3600
 KEEP_SERVICE_DAY = DAY
@@ -49,6 +51,7 @@ class Admitted:
     """Percent of the whole service's day that is spent with this send, estimated from a few shards."""
     unverified: int | None = None
     """As in `guard.Verdict`; None where the guard is off."""
+    carried: Carried | None = None
 
 
 class Admission:
@@ -58,11 +61,11 @@ class Admission:
         self,
         policy: AdmissionPolicy,
         history: History,
-        pepper: str,
+        peppers: Peppers,
         to: PhoneNumber,
         tenant: str,
         client: str | None,
-        claim: Claim | None,
+        claims: Sequence[Claim],
         now: int,
         *,
         exempt: bool = False,
@@ -70,36 +73,54 @@ class Admission:
         self._policy = policy
         self._now = now
         self._exempt = exempt
-        self._claim = claim
-        self.number_key = keys.keyed(pepper, "number", to.e164)
+        self._peppers = peppers
+        self._claims = claims
+        self._to = to
+        self.number_key = keys.keyed(peppers.current, "number", to.e164)
         self._tenant = tenant
-        self._client_key = None if client is None else keys.keyed(pepper, "client", client)
+        self._client = client
+        self._client_key = None if client is None else keys.keyed(peppers.current, "client", client)
         self._day = _service_day(now // SECOND, policy.guard.shards)
         self._day_sample = self._day.sample()
         self._guard = None
         if policy.guard.mode is not Mode.OFF:
-            block = keys.keyed(pepper, "block", to.e164[:-4])
-            self._guard = Guard(policy.guard, history, to.country, block, now // SECOND)
+            blocks = tuple(keys.keyed(pepper, "block", to.e164[:-4]) for pepper in peppers.every)
+            self._guard = Guard(policy.guard, history, to.country, blocks, now // SECOND)
 
     @property
     def question(self) -> Question:
         """What must be read before `decide`."""
-        claim_key = self._claim.key if self._claim else None
-        if self._exempt:
-            return Question(self.number_key, self._tenant, None, claim_key)
-        counters = self._day_sample + (self._guard.keys if self._guard else ())
-        return Question(self.number_key, self._tenant, self._client_key, claim_key, counters)
+        question, *also = (
+            self._under(pepper, claim) for pepper, claim in zip_longest(self._peppers.every, self._claims)
+        )
+        counters = () if self._exempt else self._day_sample + (self._guard.keys if self._guard else ())
+        return replace(question, counters=counters, also=also[0] if also else None)
 
-    def repeated(self, view: View) -> Answer | None:
-        """The answer of the earlier request with this key and body. Raises as `idempotency` says."""
-        return earlier_answer(view.claim, self._claim) if self._claim else None
+    def _under(self, pepper: str, claim: Claim | None) -> Question:
+        number_key = keys.keyed(pepper, "number", self._to.e164)
+        counts_client = self._client is not None and not self._exempt
+        client_key = keys.keyed(pepper, "client", str(self._client)) if counts_client else None
+        return Question(number_key, self._tenant, client_key, claim.key if claim else None)
+
+    def repeated(self, view: View) -> tuple[Answer, str] | None:
+        """The answer of the earlier request with this key and body, and the verificationId that it had.
+
+        Raises as `idempotency` says.
+        """
+        views = (view, view.also) if view.also else (view,)
+        for pepper, claim, under in zip(self._peppers.every, self._claims, views, strict=False):
+            answer = earlier_answer(under.claim, claim)
+            if under.claim is not None and answer is not None:
+                return answer, keys.derived_verification_id(pepper, under.claim.nonce)
+        return None
 
     def decide(self, view: View) -> Admitted:
         """Raises `NumberLocked` or `RateLimited`."""
+        carried, view = self._carried(view), _together(view)
         if (locked := limits.lock(view.failures, self._policy.guesses, self._now)) is not None:
             raise locked
         if self._exempt:
-            return Admitted(None, None, self._now, (), (), 0)
+            return Admitted(None, None, self._now, (), (), 0, carried=carried)
         self._refuse_early(view.number, self._policy.number, "number")
         number = self._entry(self.number_key, view.number, self._policy.number)
         client = None
@@ -120,7 +141,15 @@ class Admission:
             resend_after=resend_after,
             cap_used=self._cap_used(view.counters),
             unverified=verdict.unverified if verdict else None,
+            carried=carried,
         )
+
+    def _carried(self, view: View) -> Carried | None:
+        """Failures go where the guesses at this send's verification will be counted."""
+        also = self.question.also
+        if also is None or view.also is None or not view.also.failures.count:
+            return None
+        return Carried(self._tenant, also.number_key, self.number_key, view.also.failures, view.failures)
 
     def _moment(self, *entries: Entry | None) -> int:
         taken = {at for entry in entries if entry for at in entry.log.sends}
@@ -156,6 +185,19 @@ class Admission:
         if verdict.over and self._policy.guard.mode is Mode.ENFORCE:
             raise errors.RateLimited(reason=verdict.over[0], retry_after=verdict.retry_after)
         return verdict
+
+
+def _together(view: View) -> View:
+    """What is known of a number and of a client, under whichever pepper."""
+    also = view.also
+    if also is None:
+        return view
+    return replace(
+        view,
+        number=view.number.joined(also.number),
+        client=view.client.joined(also.client),
+        failures=view.failures.joined(also.failures),
+    )
 
 
 def _service_day(now: int, shards: int) -> Window:

@@ -108,19 +108,23 @@ class History:
 class Guard:
     """The decision for one send. Made for each request; `history` is shared between them."""
 
-    def __init__(self, policy: GuardPolicy, history: History, country: str, block_key: str, now: int) -> None:
+    def __init__(
+        self, policy: GuardPolicy, history: History, country: str, block_keys: tuple[str, ...], now: int
+    ) -> None:
+        """`block_keys`: the block's, the one that is counted under first."""
         self._policy = policy
         self._history = history
         self._now = now
         self._hour = hour_window(country, now, policy.shards)
         self._day = day_window(country, now, policy.shards)
-        self._block = block_window(block_key, now)
+        self._block, *self._blocks_before = (block_window(key, now) for key in block_keys)
         self._last_hour = hour_window(country, now - HOUR, policy.shards)
         self._past_days = [day_window(country, now - DAY * ago, policy.shards) for ago in range(1, 15)]
         past = [self._last_hour, *self._past_days]
         self._to_learn = history.missing(past)
         self._sampled = {
-            window.stem: window.sample() for window in (self._hour, self._day, self._block, *self._to_learn)
+            window.stem: window.sample()
+            for window in (self._hour, self._day, self._block, *self._blocks_before, *self._to_learn)
         }
 
     @property
@@ -137,7 +141,7 @@ class Guard:
         for name, window, limit, keep in (
             (COUNTRY_HOUR, self._hour, self._hour_limit(read), KEEP_HOUR),
             (COUNTRY_DAY, self._day, self._day_limit(read), KEEP_DAY),
-            (BLOCK_HOUR, self._block, self._policy.block_hour, KEEP_HOUR),
+            (BLOCK_HOUR, self._block, self._block_limit(read), KEEP_HOUR),
         ):
             sampled = self._sampled[window.stem]
             share = window.share(read, sampled, limit, keep)
@@ -164,6 +168,10 @@ class Guard:
         today = self._day.verified(read, self._sampled[self._day.stem])
         yesterday = self._history.verified[self._past_days[0].stem] * (DAY - self._now % DAY) / DAY
         return int(max(self._policy.floor_day, 0.3 * self._best_day(), 0.3 * (today + yesterday)))
+
+    def _block_limit(self, read: Mapping[str, Counter]) -> int:
+        before = (key for window in self._blocks_before for key in self._sampled[window.stem])
+        return self._policy.block_hour - sum(read[key].used for key in before if key in read)
 
     def _best_day(self) -> int:
         return max(self._history.verified[window.stem] for window in self._past_days)

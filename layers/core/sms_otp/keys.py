@@ -9,6 +9,20 @@ import base64
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Peppers:
+    """What is written is keyed with `current`; what is read, with `also` too while a rotation lasts."""
+
+    current: str = field(repr=False)
+    also: str | None = field(default=None, repr=False)
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """The current one first."""
+        return (self.current,) if self.also is None else (self.current, self.also)
 
 
 def new_verification_id() -> str:

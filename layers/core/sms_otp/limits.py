@@ -103,6 +103,10 @@ class Failures:
     count: int = 0
     last_at: int = 0
 
+    def joined(self, other: "Failures") -> "Failures":
+        """What is no more lenient than either."""
+        return Failures(max(self.count, other.count), max(self.last_at, other.last_at))
+
     def disabled(self, policy: GuessPolicy) -> bool:
         """Whether guessing is over until an administrator unlocks the number (NIST §3.2.2: at most 100)."""
         return self.count >= policy.disabled_at

@@ -17,6 +17,10 @@ class SendLog:
     sends: tuple[int, ...] = ()
     version: int = 0
 
+    def joined(self, other: "SendLog") -> "SendLog":
+        """The sends of both. They are moments, so that one which stands in both counts once."""
+        return SendLog(tuple(sorted({*self.sends, *other.sends})), self.version)
+
 
 NO_SENDS = SendLog()
 NO_FAILURES = Failures()
@@ -31,6 +35,8 @@ class Question:
     client_key: str | None = None
     claim_key: str | None = None
     counters: tuple[str, ...] = ()
+    also: "Question | None" = None
+    """The same under the other pepper, while one is being rotated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class View:
     client: SendLog = NO_SENDS
     claim: Claim | None = None
     counters: Mapping[str, Counter] = field(default_factory=dict)
+    also: "View | None" = None
+    """What was found under the other pepper, where that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,24 @@ class Entry:
     log: SendLog
     keep_until: int
     """Seconds; when the log may be forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A number's failures under the other pepper's key, that are to stand under the current one's."""
+
+    tenant: str
+    from_key: str
+    to_key: str
+    found: Failures
+    """Under `from_key`, as they were read."""
+    before: Failures
+    """The same under `to_key`."""
+
+    @property
+    def after(self) -> Failures:
+        """What is to stand under `to_key`."""
+        return self.before.joined(self.found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +93,7 @@ class Reservation:
     claim: Claim | None = None
     resend: bool = False
     """Whether the verification is there already and is sent for once more."""
+    carried: Carried | None = None
     find_by_number: bool = False
     """Whether this becomes the number's newest verification at its tenant, to be found by `newest`."""
 
@@ -148,8 +175,8 @@ class Store(Protocol):
         """The key of the verification that this provider's message belongs to."""
         ...
 
-    def newest(self, number_key: str, tenant: str) -> str | None:
-        """The key of the number's newest verification at this tenant."""
+    def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:
+        """The key of the number's newest verification at this tenant, under the first key that has one."""
         ...
 
     def spend_guess(self, guess: Guess) -> Verification:

@@ -5,7 +5,7 @@
                      without Infobip's two ids where the deployment provisioned it,
                      and, for Infobip's delivery reports to be taken, infobip's "webhookSecret" (HMAC)
                      or "webhookUser" and "webhookPassword" (HTTP Basic)
-    pepper secret    {"pepper": "…"}
+    pepper secret    {"pepper": "…"}, and "alsoRead": "…" while it is being rotated
 
 What is wrong with a secret is told by the name of its field, never by its value.
 """
@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sms_otp.clock import Clock
 from sms_otp.errors import ServiceMisconfigured
+from sms_otp.keys import Peppers
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -38,12 +39,17 @@ class Vault:
         self._clock = clock
         self._cached: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
-    def pepper(self) -> str:
-        """The key of every keyed hash. Raises `ServiceMisconfigured`."""
-        pepper = self._read(self._pepper_secret, "pepper").get("pepper")
-        if not isinstance(pepper, str) or len(pepper) < SHORTEST_PEPPER:
-            raise ServiceMisconfigured(reason="secret field pepper")
-        return pepper
+    def peppers(self) -> Peppers:
+        """The keys of every keyed hash. Raises `ServiceMisconfigured`."""
+        fields = self._read(self._pepper_secret, "pepper")
+        for name in ("pepper", "alsoRead"):
+            value = fields.get(name)
+            is_optional = name == "alsoRead" and value is None
+            if not is_optional and (not isinstance(value, str) or len(value) < SHORTEST_PEPPER):
+                raise ServiceMisconfigured(reason=f"secret field {name}")
+        # The same twice would ask DynamoDB for one key twice, which it refuses.
+        also = fields.get("alsoRead") if fields.get("alsoRead") != fields["pepper"] else None
+        return Peppers(fields["pepper"], also)
 
     def credentials(self, provider: str) -> Mapping[str, str]:
         """The named provider's fields, all strings. Raises `ServiceMisconfigured`."""

@@ -11,6 +11,7 @@ from sms_otp.commands import Caller, Policy, Requested, RequestOtp, ResendOtp, V
 from sms_otp.delivery import RETRY_AFTER, Delivery, Providers, Tell, failure, told_of, unavailable
 from sms_otp.guard import History
 from sms_otp.idempotency import Answer, Claim
+from sms_otp.keys import Peppers
 from sms_otp.limits import SECOND
 from sms_otp.phone import PhoneNumber
 from sms_otp.ports import LostRace, Moved, Reservation, Store, View
@@ -32,7 +33,7 @@ class Service:
     policy: Policy
     store: Store
     providers: Providers
-    pepper: Callable[[], str]
+    peppers: Callable[[], Peppers]
     clock: Clock
     tell: Tell
     history: History = field(default_factory=History)
@@ -49,13 +50,16 @@ class Service:
         for _ in range(RESERVE_TRIES):
             _check_time(caller)
             now = int(self.clock() * SECOND)
-            claim = self._claim(asked, caller, now // SECOND)
-            admission = self._admission(to, caller, client, claim, now)
+            # Once for each decision: what is claimed and what is counted must be under the same ones.
+            peppers = self.peppers()
+            claims = _claims(peppers, asked, caller, now // SECOND)
+            claim = claims[0] if claims else None
+            admission = self._admission(peppers, to, caller, client, claims, now)
             view = self.store.read(admission.question)
-            if (answer := admission.repeated(view)) is not None:
-                return self._repeat(asked, answer, view)
+            if (repeated := admission.repeated(view)) is not None:
+                return self._repeat(asked, *repeated)
             admitted = self._admit(admission, view, to)
-            verification_id = self._new_id(claim)
+            verification_id = _new_id(peppers, claim)
             reservation = self._reservation(
                 asked, caller, to, admission.number_key, verification_id, admitted, claim, now
             )
@@ -110,19 +114,8 @@ class Service:
         named = None if asked.client_ip is None else network_of(asked.client_ip)
         return named if self.policy.trust_client_ip else network_of(caller.source_ip)
 
-    def _claim(self, asked: RequestOtp, caller: Caller, now: int) -> Claim | None:
-        if asked.idempotency_key is None:
-            return None
-        return idempotency.claim(self.pepper(), caller.tenant, asked.idempotency_key, asked.body, now)
-
-    def _new_id(self, claim: Claim | None) -> str:
-        if claim is None:
-            return keys.new_verification_id()
-        return keys.derived_verification_id(self.pepper(), claim.nonce)
-
-    def _repeat(self, asked: RequestOtp, answer: Answer, view: View) -> Requested:
+    def _repeat(self, asked: RequestOtp, answer: Answer, verification_id: str) -> Requested:
         answer.raise_error()
-        verification_id = self._new_id(view.claim)
         return Requested(verification_id, asked.channel, answer.expires_at, answer.resend_after)
 
     def _reservation(
@@ -157,6 +150,7 @@ class Service:
             client=admitted.client,
             shares=admitted.shares,
             claim=claim,
+            carried=admitted.carried,
             find_by_number=not self.policy.require_verification_id,
         )
 
@@ -194,7 +188,7 @@ class Service:
             _check_time(caller)
             to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)
             client = None if self.policy.trust_client_ip else network_of(caller.source_ip)
-            admission = self._admission(to, caller, client, None, now)
+            admission = self._admission(self.peppers(), to, caller, client, [], now)
             admitted = self._admit(admission, self.store.read(admission.question), to)
             reservation = self._again(found, admitted)
             if not self._reserve(reservation, admitted, caller):
@@ -241,16 +235,22 @@ class Service:
         return refused
 
     def _admission(
-        self, to: PhoneNumber, caller: Caller, client: str | None, claim: Claim | None, now: int
+        self,
+        peppers: Peppers,
+        to: PhoneNumber,
+        caller: Caller,
+        client: str | None,
+        claims: list[Claim],
+        now: int,
     ) -> Admission:
         return Admission(
             self.policy.admission,
             self.history,
-            self.pepper(),
+            peppers,
             to,
             caller.tenant,
             client,
-            claim,
+            claims,
             now,
             exempt=to.is_test,
         )
@@ -305,8 +305,9 @@ class Service:
             return keys.verification_key(asked.verification_id)
         if self.policy.require_verification_id or asked.phone_number is None:
             raise errors.InvalidRequest(errors=[{"pointer": "/verificationId", "detail": "required"}])
-        number_key = keys.keyed(self.pepper(), "number", phone.canonical(asked.phone_number))
-        key = self.store.newest(number_key, caller.tenant)
+        number = phone.canonical(asked.phone_number)
+        number_keys = tuple(keys.keyed(pepper, "number", number) for pepper in self.peppers().every)
+        key = self.store.newest(number_keys, caller.tenant)
         if key is None:
             raise errors.VerificationNotFound
         return key
@@ -344,3 +345,17 @@ def _check_time(caller: Caller) -> None:
     """Nothing is begun after the deadline. Raises `ProviderUnavailable`."""
     if not caller.deadline.remaining():
         raise errors.ProviderUnavailable(reason="deadline", retry_after=RETRY_AFTER)
+
+
+def _claims(peppers: Peppers, asked: RequestOtp, caller: Caller, now: int) -> list[Claim]:
+    """What this request claims, and what it would have claimed under the other pepper."""
+    key = asked.idempotency_key
+    if key is None:
+        return []
+    return [idempotency.claim(pepper, caller.tenant, key, asked.body, now) for pepper in peppers.every]
+
+
+def _new_id(peppers: Peppers, claim: Claim | None) -> str:
+    if claim is None:
+        return keys.new_verification_id()
+    return keys.derived_verification_id(peppers.current, claim.nonce)

@@ -11,6 +11,8 @@ that only a whole one has.
 
 import time
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sms_otp import errors
@@ -35,8 +37,8 @@ from sms_otp.items import (
     verification_pk,
     verification_ttl,
 )
-from sms_otp.limits import KEEP_LOG, SECOND, GuessPolicy, lock
-from sms_otp.ports import Entry, Holder, LostRace, Moved, Question, Reservation, View
+from sms_otp.limits import KEEP_LOG, SECOND, Failures, GuessPolicy, lock
+from sms_otp.ports import Carried, Entry, Holder, LostRace, Moved, Question, Reservation, View
 from sms_otp.verification import (
     DELIVERY_BEFORE,
     Guess,
@@ -63,6 +65,7 @@ IS_SESSIONLESS = "attribute_not_exists(sessionHash)"
 IS_NUMBERS = "phone = :phone"
 IS_VERSION = "version = :version"
 HAS_ROOM = "attribute_not_exists(used) OR used < :limit"
+HAS_FAILED = "failures = :seen AND lastAt = :at"
 IS_FREE_AGAIN = "attribute_not_exists(pk) OR expiresAt <= :now"
 IS_CLAIMANTS = "nonce = :nonce"
 
@@ -75,21 +78,9 @@ class DynamoStore:
 
     def read(self, question: Question) -> View:
         """See `ports.Store`."""
-        number = number_pk(question.number_key)
-        failures = failures_pk(question.number_key, question.tenant)
-        client = client_pk(question.client_key or "")
-        claim = claim_pk(question.claim_key or "")
-        wanted = [number, failures, *question.counters]
-        wanted += [client] if question.client_key else []
-        wanted += [claim] if question.claim_key else []
-        found = self._table.read(wanted)
-        return View(
-            number=send_log_of(found.get(number)),
-            failures=failures_of(found.get(failures)),
-            client=send_log_of(found.get(client)),
-            claim=claim_of(found.get(claim)),
-            counters={pk: counter_of(found[pk]) for pk in question.counters if pk in found},
-        )
+        also = question.also
+        found = self._table.read([*_wanted(question), *(_wanted(also) if also else ())])
+        return replace(_view(question, found), also=_view(also, found) if also else None)
 
     def reserve(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
@@ -105,6 +96,8 @@ class DynamoStore:
             steps.append(put(claim_item(claim), IS_FREE_AGAIN, now=claim.claimed_at))
         if reservation.find_by_number:
             steps.append(_put_newest(verification))
+        if reservation.carried:
+            steps += _carry(reservation.carried)
         steps += [_spend(share) for share in reservation.shares]
         try:
             self._table.transact(steps)
@@ -201,11 +194,11 @@ class DynamoStore:
         found = self._table.read([pk]).get(pk)
         return str(found["verification"]["S"]) if found else None
 
-    def newest(self, number_key: str, tenant: str) -> str | None:
+    def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:
         """See `ports.Store`."""
-        pk = newest_pk(number_key, tenant)
-        found = self._table.read([pk]).get(pk)
-        return str(found["verification"]["S"]) if found else None
+        pks = [newest_pk(number_key, tenant) for number_key in number_keys]
+        found = self._table.read(pks)
+        return next((str(found[pk]["verification"]["S"]) for pk in pks if pk in found), None)
 
     def spend_guess(self, guess: Guess) -> Verification:
         """See `ports.Store`."""
@@ -312,6 +305,44 @@ class DynamoStore:
             self._table.transact(needed + counted)
         except Conflict:
             self._table.transact(needed)
+
+
+def _wanted(question: Question) -> list[str]:
+    wanted = [number_pk(question.number_key), failures_pk(question.number_key, question.tenant)]
+    wanted += [client_pk(question.client_key)] if question.client_key else []
+    wanted += [claim_pk(question.claim_key)] if question.claim_key else []
+    return [*wanted, *question.counters]
+
+
+def _view(question: Question, found: Mapping[str, Item]) -> View:
+    return View(
+        number=send_log_of(found.get(number_pk(question.number_key))),
+        failures=failures_of(found.get(failures_pk(question.number_key, question.tenant))),
+        client=send_log_of(found.get(client_pk(question.client_key or ""))),
+        claim=claim_of(found.get(claim_pk(question.claim_key or ""))),
+        counters={pk: counter_of(found[pk]) for pk in question.counters if pk in found},
+    )
+
+
+def _carry(carried: Carried) -> list[Step]:
+    """Moved, not copied: a success clears one item. A guess that came meanwhile keeps both as they are."""
+    after = carried.after
+    return [
+        delete(failures_pk(carried.from_key, carried.tenant), HAS_FAILED, **_seen(carried.found)),
+        update(
+            failures_pk(carried.to_key, carried.tenant),
+            "SET failures = :failures, lastAt = :last, #ttl = :ttl",
+            HAS_FAILED if carried.before.count else IS_NEW,
+            failures=after.count,
+            last=after.last_at,
+            ttl=after.last_at // SECOND + KEEP_LOG,
+            **(_seen(carried.before) if carried.before.count else {}),
+        ),
+    ]
+
+
+def _seen(failures: Failures) -> dict[str, int]:
+    return {"seen": failures.count, "at": failures.last_at}
 
 
 def _add_send(pk: str, entry: Entry, sent_at: int) -> Step:

@@ -58,7 +58,7 @@ def service() -> Service:
             CircuitBreaker(_dynamodb(), chosen.table_name, observability.tell),
             observability.tell,
         ),
-        pepper=vault.pepper,
+        peppers=vault.peppers,
         clock=time.time,
         tell=observability.tell,
     )

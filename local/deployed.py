@@ -1,0 +1,60 @@
+"""A stack that runs, in AWS or on this machine, as the tools for its operators see it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.processes import LocalStackError
+from local.stack import LOCAL, StackFile, local_client
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """`client` makes a boto3 client of a service; outputs and parameters are CloudFormation's, by name."""
+
+    name: str
+    client: Callable[[str], Any]
+    outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
+    base_url: str
+    """What the API's paths are appended to."""
+    is_local: bool
+
+    def api_key(self) -> str:
+        """The first tenant's."""
+        found = self.client("apigateway").get_api_key(apiKey=self.outputs["ApiKeyId"], includeValue=True)
+        return str(found["value"])
+
+
+def find(stack: str) -> Deployed:
+    """The stack of this name in this shell's AWS account; the local one where it is empty.
+
+    Raises `LocalStackError`, with a message for whoever typed the name.
+    """
+    if stack:
+        return described(stack, boto3.client)  # type: ignore[arg-type] # any service
+    running = StackFile.read(LOCAL / "stack.json")
+    return described(
+        running.stackName, lambda service: local_client(service, running.awsEndpointUrl), running.baseUrl
+    )
+
+
+def described(stack: str, client: Callable[[str], Any], local_url: str | None = None) -> Deployed:
+    """As CloudFormation has it. The local stack's API has a URL of its own. Raises `LocalStackError`."""
+    try:
+        found = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    except (ClientError, BotoCoreError) as error:
+        # Of AWS's errors the text says what is wrong: no such stack, no credentials, no Region.
+        raise LocalStackError(f"cannot find the stack {stack}: {error}") from None
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
+    return Deployed(
+        name=stack,
+        client=client,
+        outputs=outputs,
+        parameters={each["ParameterKey"]: each["ParameterValue"] for each in found["Parameters"]},
+        base_url=local_url or outputs["ApiUrl"],
+        is_local=local_url is not None,
+    )

@@ -1,0 +1,110 @@
+"""The pepper is rotated under the functions, step by step, as `make rotate-pepper` does it."""
+
+import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from local import rotate_pepper
+from local.deployed import Deployed
+from local.rotate_pepper import UNTIL_FORGOTTEN, UNTIL_HEARD, TooEarly
+from sms_otp import config, wiring
+from sms_otp.secrets import Vault
+from tests.fakes import PEPPER
+from tests.functional.deployment import Deployment
+
+NUMBER = "+14155550177"
+A_MOMENT = timedelta(seconds=10)
+"""moto dates each version of a secret by the real clock, which goes on a little meanwhile."""
+
+
+class Rotation:
+    """The pepper secret, and the time that passes between the steps."""
+
+    def __init__(self, deployed: Deployment) -> None:
+        self.client = boto3.client("secretsmanager", region_name="eu-west-1")
+        self.arn = config.settings().pepper_secret_arn
+        outputs = {"PepperSecretArn": self.arn}
+        self.stack = Deployed("a-stack", self._client, outputs, {}, "https://api.invalid", is_local=False)
+        self.clock = deployed.clock
+        self.now = datetime.now(UTC)
+
+    def _client(self, service: str) -> Any:
+        assert service == "secretsmanager"
+        return self.client
+
+    def held(self) -> dict[str, str]:
+        held: dict[str, str] = json.loads(self.client.get_secret_value(SecretId=self.arn)["SecretString"])
+        return held
+
+    def step(self, after: timedelta = timedelta()) -> str:
+        """Some time later, the next step."""
+        self.now += after
+        self.clock.step(after.total_seconds())
+        return rotate_pepper.rotate(self.stack, self.now)
+
+
+@pytest.fixture
+def rotation(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Rotation:
+    rotation = Rotation(deployed)
+    service = wiring.service()
+    vault = Vault(rotation.client, "none", rotation.arn, deployed.clock)
+    rotated = dataclasses.replace(service, peppers=vault.peppers)
+    monkeypatch.setattr(wiring, "service", lambda: rotated)
+    rotation.client.put_secret_value(SecretId=rotation.arn, SecretString=json.dumps({"pepper": PEPPER}))
+    return rotation
+
+
+def test_no_limit_and_no_verification_is_lost_on_the_way(deployed: Deployment, rotation: Rotation) -> None:
+    def requested() -> str:
+        answer = deployed.post("request_otp", phoneNumber=NUMBER)
+        return str(answer.body.get("verificationId") or answer.outcome)
+
+    def verified(verification_id: str, otp: str) -> str:
+        return deployed.post("verify_otp", verificationId=verification_id, otp=otp).outcome
+
+    first = requested()
+    for _ in range(2):
+        assert verified(first, "000000") == "OTP_INCORRECT"
+    rotation.step()
+    second = requested()
+    assert second == "RATE_LIMITED", "announced, and not half a minute over"
+    deployed.clock.step(30)
+    second = requested()
+    assert verified(second, "000000") == "OTP_INCORRECT"
+    rotation.step(UNTIL_HEARD + A_MOMENT)
+    third = requested()
+    assert len(deployed.provider.sent) == 3
+    deployed.clock.step(120)
+    assert requested() == "RATE_LIMITED", "three in a quarter of an hour, under two peppers"
+    assert verified(third, "000000") == "OTP_INCORRECT"
+    assert verified(third, "000000") == "OTP_INCORRECT"
+    assert verified(third, deployed.provider.code) == "NUMBER_LOCKED", "five in a row, under two peppers"
+    assert not [item for item in deployed.items() if "failures" in item and item["failures"]["N"] != "5"]
+    deployed.clock.step(30)
+    assert verified(third, deployed.provider.code) == "ok"
+    rotation.step(UNTIL_FORGOTTEN)
+    assert len(requested()) == len(third)
+
+
+def test_the_steps_come_in_their_order_and_none_too_early(rotation: Rotation) -> None:
+    told = [rotation.step()]
+    announced = rotation.held()
+    assert announced["pepper"] == PEPPER
+    with pytest.raises(TooEarly, match="nothing was changed"):
+        rotation.step(UNTIL_HEARD - A_MOMENT)
+    assert rotation.held() == announced
+    told.append(rotation.step(2 * A_MOMENT))
+    in_use = rotation.held()
+    assert (in_use["pepper"], in_use["alsoRead"]) == (announced["alsoRead"], PEPPER)
+    with pytest.raises(TooEarly):
+        rotation.step(UNTIL_FORGOTTEN - UNTIL_HEARD - 2 * A_MOMENT)
+    told.append(rotation.step(2 * A_MOMENT))
+    assert rotation.held() == {"pepper": announced["alsoRead"]}
+    assert all(PEPPER not in each and announced["alsoRead"] not in each for each in told)
+    again = rotation.step()
+    assert "announced" in again
+    assert rotation.held()["alsoRead"] not in (PEPPER, announced["alsoRead"])

@@ -39,7 +39,7 @@ run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PRO
 	@exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
-test: .venv/.dev ## Run the tests, the proofs among them in small
+test: .venv/.dev .venv/.tokens ## Run the tests, the proofs among them in small
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/functional tests/contract tests/races tests/proofs tests/e2e
 
 # Two at once: each waits half of the time for a server of its own.
@@ -119,6 +119,14 @@ clean: ## Remove everything made here, .venv too
 .venv/.dev: requirements-dev.txt .venv/.run
 	@echo "installing requirements-dev.txt into .venv; about a minute, once"
 	@$(BIN)/$(PIP_INSTALL) --no-compile -r requirements-dev.txt
+	@touch $@
+
+# What checks tokens in Node.
+.venv/.tokens: tests/tokens/package.json tests/tokens/package-lock.json | .venv/.run
+	@echo "installing tests/tokens/package-lock.json into .venv/tokens; seconds, once"
+	@mkdir -p .venv/tokens
+	@cp tests/tokens/package.json tests/tokens/package-lock.json .venv/tokens
+	@cd .venv/tokens && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@
 
 .venv/.checkov: requirements-checkov.txt | .venv/bin/python

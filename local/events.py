@@ -150,6 +150,7 @@ CASES: dict[str, Event] = {
         with_key=False,
     ),
     "webhooks-infobip": build("/webhooks/infobip", body='{"results": []}', with_key=False),
+    "jwks-keys": build("/.well-known/jwks.json", "GET", headers={}, with_key=False),
     "health-up": build("/health", "GET", headers={}, with_key=False),
 }
 """By file name: the function's package, a hyphen, the case."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, ClassVar
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from sms_otp import errors, keys
 from sms_otp.budgets import Counter
 from sms_otp.clock import Deadline
@@ -266,6 +269,27 @@ class FakeProvider:
         if self.fails_with:
             raise self.fails_with()
         return Check.CORRECT if otp == self.code else Check.WRONG
+
+
+class Ed25519Kms:
+    """What `kms` uses of KMS, with a key of its own: as real as KMS's, and as much kept inside."""
+
+    def __init__(self) -> None:
+        self._key = Ed25519PrivateKey.generate()
+        self.asked: list[str] = []
+
+    def sign(self, **request: Any) -> dict[str, Any]:
+        """Plain Ed25519 of the message itself, as `ED25519_SHA_512` is."""
+        assert (request["SigningAlgorithm"], request["MessageType"]) == ("ED25519_SHA_512", "RAW")
+        self.asked.append("Sign")
+        return {"Signature": self._key.sign(request["Message"])}
+
+    def get_public_key(self, **request: Any) -> dict[str, Any]:
+        """The SubjectPublicKeyInfo, DER."""
+        del request
+        self.asked.append("GetPublicKey")
+        der, spki = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+        return {"PublicKey": self._key.public_key().public_bytes(der, spki)}
 
 
 def number_key(e164: str) -> str:

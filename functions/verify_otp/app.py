@@ -21,12 +21,14 @@ def _verify(event: http.Event, caller: Caller) -> http.Body:
         session_id=body.get("sessionId"),
     )
     verified = wiring.service().verify(asked, caller)
+    failed = " A verificationToken could not be made." if verified.token_failed else ""
     answer = {
         "success": True,
-        "message": "The code is right.",
+        "message": f"The code is right.{failed}",
         "verificationId": verified.verification_id,
         "phoneNumber": verified.phone_number,
         "purpose": verified.purpose,
         "verifiedAt": http.iso(verified.verified_at),
+        "verificationToken": verified.token,
     }
     return {name: value for name, value in answer.items() if value is not None}

@@ -12,6 +12,14 @@ from local.stack import LocalStack
 
 _numbers = itertools.count()
 
+SECOND = {
+    "RequireVerificationId": "false",
+    "ResendGapSeconds": "0",
+    "IssueTokens": "true",
+    "TokenIssuer": "https://verify.example.com",
+}
+"""The parameters of the second deployment. What is off by default is on there."""
+
 
 def fresh_number(area: str = "") -> str:
     """A number that no test has used, of the ranges reserved for fiction: 800 over eight area codes.
@@ -89,8 +97,14 @@ def stack() -> Iterator[LocalStack]:
 @pytest.fixture(scope="session")
 def by_number() -> Iterator[LocalStack]:
     """A second deployment, where a number's newest verification may be named by the number, at once anew."""
-    with LocalStack(parameters={"RequireVerificationId": "false", "ResendGapSeconds": "0"}) as running:
+    with LocalStack(parameters=SECOND) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def proving(by_number: LocalStack) -> LocalStack:
+    """The same, which also issues tokens."""
+    return by_number
 
 
 @pytest.fixture

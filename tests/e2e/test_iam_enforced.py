@@ -33,8 +33,9 @@ def without(stack: LocalStack, role: str, action: str) -> Iterator[None]:
 def _less(document: dict[str, list[dict[str, object]]], action: str) -> dict[str, object]:
     (holder,) = [statement for statement in document["Statement"] if action in _actions(statement)]
     kept = [allowed for allowed in _actions(holder) if allowed != action]
-    assert kept, "a statement without actions is no policy"
-    changed = [{**each, "Action": kept} if each is holder else each for each in document["Statement"]]
+    # A statement without actions is no policy.
+    others = [each for each in document["Statement"] if kept or each is not holder]
+    changed = [{**each, "Action": kept} if each is holder else each for each in others]
     return {**document, "Statement": changed}
 
 

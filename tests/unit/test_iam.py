@@ -13,6 +13,9 @@ SECRETS = {
 }
 SMS_BY_AWS = ("sms-voice:SendTextMessage", "AwsSmsIdentityArn")
 """Only where the parameter names what to send from."""
+SIGNING_OF_TOKENS = ("kms:Sign", "TokenKey")
+PUBLIC_KEYS_OF_TOKENS = ("kms:GetPublicKey", "TokenKey")
+"""Only where tokens are issued; keys that a parameter names may take the place of the stack's own."""
 
 
 def on_table(*operations: str) -> set[tuple[str, str]]:
@@ -35,6 +38,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
     "VerifyOtpFunction": {
         *on_table("BatchGetItem", "UpdateItem", "DeleteItem"),
         *SECRETS,
+        SIGNING_OF_TOKENS,
         *own_log("VerifyOtpLogGroup"),
         *XRAY,
     },
@@ -71,6 +75,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *own_log("ProvisionInfobipLogGroup"),
         *XRAY,
     },
+    "JwksFunction": {PUBLIC_KEYS_OF_TOKENS, *own_log("JwksLogGroup"), *XRAY},
     "HealthFunction": {*own_log("HealthLogGroup"), *XRAY},
 }
 WITHOUT_RESOURCES = {action for action, _ in XRAY}
@@ -114,6 +119,9 @@ def named(resource: Any) -> str:
         name, attribute = resource["Fn::GetAtt"]
         if attribute in ("Arn", "Id"):
             return str(name)
+    if isinstance(resource, dict) and resource.keys() == {"Fn::If"}:
+        # A parameter may name others of the same kind.
+        return named(resource["Fn::If"][2])
     if isinstance(resource, dict) and resource.keys() == {"Ref"}:
         return str(resource["Ref"])
     return str(resource)

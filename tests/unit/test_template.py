@@ -179,6 +179,19 @@ def test_what_cannot_be_made_again_outlives_the_stack(kind: str) -> None:
         assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
+def test_tokens_are_signed_by_a_key_that_never_leaves_kms_and_by_one_function_alone() -> None:
+    made = template()["Resources"]["TokenKey"]
+    assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    key = made["Properties"]
+    assert (key["KeySpec"], key["KeyUsage"]) == ("ECC_NIST_EDWARDS25519", "SIGN_VERIFY")
+    administer, sign = key["KeyPolicy"]["Statement"]
+    assert "kms:Sign" not in administer["Action"]
+    assert sign["Action"] == "kms:Sign"
+    (signers,) = sign["Condition"]["ArnLike"].values()
+    for signer in signers:
+        assert signer["Fn::Sub"].endswith("role/${AWS::StackName}-VerifyOtpRole-*")
+
+
 def test_the_table_forgets_by_the_attribute_that_the_store_writes_and_can_be_restored() -> None:
     table = only("AWS::DynamoDB::Table")
     assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
@@ -228,9 +241,9 @@ def test_the_access_log_has_nothing_of_a_person_or_a_secret() -> None:
     assert "\n" not in lines
 
 
-def test_every_path_asks_for_an_api_key_but_health_and_what_providers_call_and_sign() -> None:
+def test_every_path_asks_for_an_api_key_but_what_is_public_and_what_providers_call_and_sign() -> None:
     without = {path for path, _, operation in operations() if operation.get("security") != [{"api_key": []}]}
-    assert without == {"/health", *SIGNED}
+    assert without == {"/health", "/.well-known/jwks.json", *SIGNED}
 
 
 def test_every_body_is_checked_before_a_function_starts() -> None:

@@ -23,7 +23,7 @@ from sms_otp import config, dynamodb, errors, http, wiring
 from sms_otp.clock import Deadline
 from sms_otp.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.keys import Peppers
-from sms_otp.ports import LostRace, Moved, StoreError
+from sms_otp.ports import LostRace, Moved, ProofFailed, StoreError
 from sms_otp.providers import transport
 from sms_otp.providers.base import (
     Ambiguous,
@@ -40,6 +40,7 @@ from sms_otp.providers.base import (
 from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.router import Answer, Router
 from sms_otp.service import Service
+from sms_otp.verification import Verification
 from tests.fakes import PEPPERS, MemoryStore, StepClock, a_verification
 from tests.template import environment, template
 
@@ -61,6 +62,7 @@ class Longest:
     read: float
     write: float
     provider: float
+    token: float
 
     def overruns(self) -> dict[str, float]:
         """What may be begun just before the deadline, with what then still follows."""
@@ -75,8 +77,9 @@ class Longest:
             "the provider's yes, which the breaker notes, then its record, tried twice": self.read
             + 2 * self.write,
             "the number's guess, which may be the one that disables it": 2 * self.write,
-            "the provider's yes, then the consuming write, with and without the guard's counts": 2
-            * self.write,
+            "the provider's yes, then the consuming write, with and without the counts, then the token": 2
+            * self.write
+            + self.token,
         }
 
 
@@ -87,7 +90,7 @@ def longest() -> Longest:
     make = boto3.client
 
     def kept(name: str, **named: Any) -> Any:
-        clients[name] = make(name, **named)  # type: ignore[call-overload] # the name is one of two
+        clients[name] = make(name, **named)  # type: ignore[call-overload] # the name is one of three
         return clients[name]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -96,6 +99,7 @@ def longest() -> Longest:
         patch.setattr(boto3, "client", kept)
         forget_deployment()
         wiring.service()
+        wiring.kms_client()
         forget_deployment()
     one_call = longest_call(clients["dynamodb"])
     longest_pause = 2 * max(dynamodb.CONFLICT_PAUSES) / 1000
@@ -104,6 +108,7 @@ def longest() -> Longest:
         read=one_call,
         write=dynamodb.CONFLICT_SECONDS + one_call + longest_pause,
         provider=transport.TOTAL_SECONDS,
+        token=longest_call(clients["kms"]),
     )
 
 
@@ -193,7 +198,15 @@ class SlowWorld:
             peppers=self.peppers,
             clock=self.clock,
             tell=lambda *_, **__: None,
+            prove=self.prove,
         )
+
+    def prove(self, verification: Verification, api_url: str, verified_at: int) -> str:
+        """See `ports.Prove`."""
+        del verification, api_url, verified_at
+        self.take(self.longest.token)
+        self.end(ProofFailed("drawn"))
+        return "a-token"
 
     def take(self, most: float) -> None:
         """Some time passes, at most this."""

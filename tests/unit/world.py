@@ -5,6 +5,7 @@ from typing import Any
 
 from sms_otp.clock import Deadline
 from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
+from sms_otp.ports import Prove
 from sms_otp.service import Service
 from tests.fakes import PEPPERS, FakeProvider, MemoryStore, StepClock, outcome
 
@@ -15,7 +16,7 @@ requests = itertools.count()
 class World:
     """A service, its store, its provider, its clock, and what it told."""
 
-    def __init__(self, policy: Policy, clock: StepClock) -> None:
+    def __init__(self, policy: Policy, clock: StepClock, prove: Prove | None = None) -> None:
         self.store, self.provider, self.clock = MemoryStore(), FakeProvider(), clock
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.service = Service(
@@ -25,6 +26,7 @@ class World:
             peppers=lambda: PEPPERS,
             clock=clock,
             tell=lambda event, **fields: self.told.append((event, fields)),
+            prove=prove,
         )
 
     def caller(self, tenant: str = "tenant-a") -> Caller:

@@ -17,6 +17,8 @@ class Caller:
     request_id: str
     deadline: Deadline
     source_ip: str = ""
+    api_url: str = ""
+    """Where the API was called, without the path of the operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,10 @@ class Verified:
     phone_number: str
     purpose: str | None
     verified_at: int
+    token: str | None = None
+    """The proof, where this deployment issues one and it could be made."""
+    token_failed: bool = False
+    """Whether it could not. The verification is none the less so."""
 
 
 @dataclass(frozen=True, slots=True)

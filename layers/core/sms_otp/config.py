@@ -67,6 +67,11 @@ class Settings:
     sms_prices: Mapping[str, float]
     """US dollars for a code, by ISO 3166-1 alpha-2 country and `*` for every other."""
 
+    token_keys: tuple[str, ...]
+    """ARNs of KMS keys: the first signs tokens, all of them are published. None, where none are issued."""
+    token_issuer: str
+    """`iss` of the tokens; where it is empty, the API's own URL."""
+
     require_verification_id: bool
     test_numbers: Mapping[str, str] = field(repr=False)
     """Fixed codes by E.164 number. Never where `stage` is `prod`."""

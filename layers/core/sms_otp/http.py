@@ -11,7 +11,7 @@ from sms_otp import errors, observability, schemas, strict_json
 from sms_otp.clock import Deadline
 from sms_otp.commands import Callback, Caller, Requested
 from sms_otp.config import Settings
-from sms_otp.ports import StoreError
+from sms_otp.ports import ProofFailed, StoreError
 
 Event = Mapping[str, Any]
 Body = dict[str, Any]
@@ -51,6 +51,8 @@ TOLD_AS_INTERNAL = "SERVICE_MISCONFIGURED"
 
 _IDEMPOTENCY_KEY = re.compile("[!-~]{1,255}")
 
+KEYS_CACHE = "public, max-age=300"
+"""A key is published this long before it signs and after its last token has ended: docs/tokens.md."""
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 DEFAULT_RETRY_AFTER = 1
 
@@ -80,7 +82,7 @@ def answer_in_words_of(
         tenant = _tenant(event, settings())
         observability.begin(request_id, context.aws_request_id, tenant)
         deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
-        return handle(event, Caller(tenant, request_id, deadline, _source_ip(event)))
+        return handle(event, Caller(tenant, request_id, deadline, _source_ip(event), _api_url(event)))
 
     return _answered(event, request_id, act, done, refused)
 
@@ -94,6 +96,20 @@ def answer_webhook(event: Event, context: Any, handle: Callable[[Callback], Body
         return handle(_callback(event))
 
     return _answered(event, request_id, act, _done, _problem)
+
+
+def answer_keys(event: Event, context: Any, handle: Callable[[], Body]) -> Response:
+    """The same for public keys, which anyone may have and keep for a while (RFC 7517 §8.5.2)."""
+    request_id = _request_id(event, context)
+
+    def act() -> Body:
+        observability.begin(request_id, context.aws_request_id, None)
+        return handle()
+
+    def done(body: Body) -> Response:
+        return response(200, "application/jwk-set+json", body, {"Cache-Control": KEYS_CACHE})
+
+    return _answered(event, request_id, act, done, _problem)
 
 
 def _answered(
@@ -110,6 +126,9 @@ def _answered(
         return refused(error, request_id)
     except StoreError as error:
         observability.tell("store_failed", reason=error.reason)
+        return refused(errors.InternalError(), request_id)
+    except ProofFailed as error:
+        observability.tell("keys_failed", reason=error.reason)
         return refused(errors.InternalError(), request_id)
     except Exception as error:  # the last resort: an unforeseen error is an answer too, and never a success
         observability.fail("unforeseen", error)
@@ -237,6 +256,13 @@ def _tenant(event: Event, settings: Settings) -> str:
 def _source_ip(event: Event) -> str:
     """The address that called API Gateway, as it saw it: headers are the caller's own word."""
     return str(((event.get("requestContext") or {}).get("identity") or {}).get("sourceIp", ""))
+
+
+def _api_url(event: Event) -> str:
+    """Where the API was called, from what API Gateway says of it: a custom domain, or its own."""
+    context = event.get("requestContext") or {}
+    base = str(context.get("path", "")).removesuffix(str(context.get("resourcePath", "")))
+    return f"https://{context.get('domainName', 'localhost')}{base}"
 
 
 def _tell_refusal(event: Event, error: errors.OtpError) -> None:

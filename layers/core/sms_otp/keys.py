@@ -46,6 +46,14 @@ def session_hash(verification_key: str, session_id: str) -> str:
     return hmac.digest(verification_key.encode(), session_id.encode(), "sha256").hex()
 
 
+def subject(number_key: str, tenant: str) -> str:
+    """What a token calls the subscriber: 64 hex digits, another at each tenant.
+
+    Keyed with the number's key, which is itself keyed with the pepper and is in no token.
+    """
+    return hmac.digest(number_key.encode(), f"subject:{tenant}".encode(), "sha256").hex()
+
+
 def keyed(pepper: str, kind: str, value: str) -> str:
     """HMAC-SHA256 under the pepper, 64 hex digits. `kind` keeps a number from colliding with an address."""
     return hmac.digest(pepper.encode(), f"{kind}:{value}".encode(), "sha256").hex()

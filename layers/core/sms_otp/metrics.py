@@ -67,6 +67,7 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
         Metric("DeliveryLatency", PLACES, value="seconds", unit="Seconds"),
     ),
     "webhook_refused": (Metric("WebhookRefused", PROVIDER),),
+    "token_failed": (Metric("TokenFailed"),),
 }
 
 SEND_REFUSALS: Mapping[str, tuple[Metric, ...]] = {

@@ -21,11 +21,13 @@ _WARNINGS = frozenset(
     {
         "breaker_open",
         "failed_over",
+        "keys_failed",
         "provider_failed",
         "release_failed",
         "send_suspect",
         "store_failed",
         "service_failed",
+        "token_failed",
         "webhook_ignored",
         "webhook_refused",
     }

@@ -126,6 +126,20 @@ class StoreError(Exception):
         self.reason = reason
 
 
+class ProofFailed(Exception):
+    """A token or a public key could not be had. `reason` is safe to log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Prove(Protocol):
+    """See `proof.Prover`."""
+
+    def __call__(self, verification: Verification, api_url: str, verified_at: int) -> str: ...
+
+
 class Store(Protocol):
     """The state of verifications and of numbers. Each method is one step that holds or does not."""
 

@@ -14,7 +14,7 @@ from sms_otp.idempotency import Answer, Claim
 from sms_otp.keys import Peppers
 from sms_otp.limits import SECOND
 from sms_otp.phone import PhoneNumber
-from sms_otp.ports import LostRace, Moved, Reservation, Store, View
+from sms_otp.ports import LostRace, Moved, ProofFailed, Prove, Reservation, Store, View
 from sms_otp.providers.base import Channel, Check, ProviderError
 from sms_otp.providers.router import Order
 from sms_otp.refusals import Refusals
@@ -38,6 +38,8 @@ class Service:
     tell: Tell
     history: History = field(default_factory=History)
     refusals: Refusals = field(default_factory=Refusals)
+    prove: Prove | None = None
+    """Makes the token that says so of a verification; None where this deployment issues none."""
 
     def request(self, asked: RequestOtp, caller: Caller) -> Requested:
         """Send a code to a number. Raises an `OtpError`; then no code can be verified.
@@ -297,7 +299,25 @@ class Service:
             seconds=verified_at - verification.created_at,
             attempts=verification.attempts,
         )
-        return Verified(asked.verification_id, verification.phone, verification.purpose, verified_at)
+        token = self._token(verification, caller, verified_at)
+        return Verified(
+            asked.verification_id,
+            verification.phone,
+            verification.purpose,
+            verified_at,
+            token,
+            token_failed=token is None and self.prove is not None,
+        )
+
+    def _token(self, verification: Verification, caller: Caller, verified_at: int) -> str | None:
+        """The proof. Made last, so that none says what is not so; without it, it is so all the same."""
+        if self.prove is None:
+            return None
+        try:
+            return self.prove(verification, caller.api_url, verified_at)
+        except ProofFailed as failed:
+            self.tell("token_failed", **told_of(verification), reason=failed.reason)
+            return None
 
     def _key_of(self, asked: VerifyOtp, caller: Caller) -> str:
         """The verification that is meant. Naming it by number alone must be allowed by the deployment."""

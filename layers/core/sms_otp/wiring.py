@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from sms_otp import kms
+    from sms_otp.ports import Prove
+    from sms_otp.proof import PublicKey
     from sms_otp.providers.base import Provider
     from sms_otp.webhooks import Webhooks
 
 # Seconds and tries of every call to AWS. botocore's own defaults (60 s, up to 10 tries) outlive the request.
 DYNAMODB_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 0.5}
 SECRETS_TIMEOUTS = {"connect_timeout": 1.0, "read_timeout": 1.0}
+KMS_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 1.0}
 AWS_TRIES = 2
 
 
@@ -61,7 +65,31 @@ def service() -> Service:
         peppers=vault.peppers,
         clock=time.time,
         tell=observability.tell,
+        prove=_prover(chosen) if chosen.token_keys else None,
     )
+
+
+def _prover(chosen: Settings) -> "Prove":
+    # Where no tokens are issued, no request pays for importing what makes them.
+    from sms_otp.kms import KmsKey
+    from sms_otp.proof import Prover
+
+    return Prover(KmsKey(kms_client, chosen.token_keys[0]), chosen.token_issuer)
+
+
+@cache
+def token_keys() -> "tuple[PublicKey, ...]":
+    """The keys that tokens are checked with."""
+    from sms_otp.kms import KmsKey
+
+    return tuple(KmsKey(kms_client, arn) for arn in settings().token_keys)
+
+
+@cache
+def kms_client() -> "kms.Client":
+    """Made when a token or a public key is first asked for."""
+    client: kms.Client = _client("kms", KMS_TIMEOUTS)
+    return client
 
 
 @cache
@@ -160,4 +188,4 @@ def _client(name: str, timeouts: dict[str, float]) -> Any:
     from botocore.config import Config
 
     config = Config(**timeouts, retries={"mode": "standard", "total_max_attempts": AWS_TRIES})  # type: ignore[arg-type] # botocore takes fractions of a second
-    return boto3.client(name, config=config)  # type: ignore[call-overload] # the name is one of two constants
+    return boto3.client(name, config=config)  # type: ignore[call-overload] # the name is one of three constants

@@ -1,0 +1,220 @@
+"""What a token says and how it is signed, checked by a library that is not ours; and when none is made."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from local import events
+from sms_otp import http, keys, kms, proof
+from sms_otp.commands import Policy, VerifyOtp
+from sms_otp.ports import ProofFailed, StoreError
+from sms_otp.verification import State
+from tests.fakes import START, Ed25519Kms, StepClock, a_verification
+from tests.template import ROOT, environment
+from tests.unit.world import NUMBER, World
+
+ARN = "arn:aws:kms:eu-west-1:123456789012:key/0d8e1c5e-made-up"
+API_URL = "https://abcde12345.execute-api.eu-west-1.amazonaws.com/v1"
+NOW = int(START)
+CLAIMS = {"iss", "aud", "sub", "jti", "iat", "exp"}
+
+
+@pytest.fixture
+def aws() -> Ed25519Kms:
+    return Ed25519Kms()
+
+
+@pytest.fixture
+def key(aws: Ed25519Kms) -> kms.KmsKey:
+    return kms.KmsKey(lambda: aws, ARN)
+
+
+def checked(token: str, key_set: dict[str, Any], **expected: str) -> dict[str, Any]:
+    """The claims, by PyJWT. The token's age is not looked at: it is of the tests' own time."""
+    published = jwt.PyJWKSet.from_dict(key_set)[jwt.get_unverified_header(token)["kid"]]
+    options: Any = {"verify_exp": False, "verify_iat": False, "require": sorted(CLAIMS)}
+    return jwt.decode(token, published.key, algorithms=["EdDSA"], options=options, **expected)  # type: ignore[arg-type] # issuer and audience
+
+
+def test_a_token_says_who_was_verified_for_whom_by_whom_and_until_when(key: kms.KmsKey) -> None:
+    verification = a_verification(purpose="login")
+    token = proof.Prover(key, "")(verification, API_URL, NOW)
+    claims = checked(token, proof.key_set([key]), issuer=API_URL, audience="tenant-a")
+    assert claims == {
+        "iss": API_URL,
+        "aud": "tenant-a",
+        "sub": keys.subject(verification.number_key, "tenant-a"),
+        "purpose": "login",
+        "jti": keys.verification_key("an-id"),
+        "iat": NOW,
+        "exp": NOW + 300,
+    }
+    assert jwt.get_unverified_header(token) == {"alg": "EdDSA", "kid": "0d8e1c5e-made-up", "typ": "JWT"}
+
+
+def test_a_token_has_a_purpose_only_where_the_request_had_one(key: kms.KmsKey) -> None:
+    token = proof.Prover(key, "")(a_verification(), API_URL, NOW)
+    assert checked(token, proof.key_set([key]), audience="tenant-a").keys() == CLAIMS
+
+
+def test_the_issuer_that_a_deployment_names_goes_before_the_apis_url(key: kms.KmsKey) -> None:
+    token = proof.Prover(key, "https://verify.example.com")(a_verification(), API_URL, NOW)
+    checked(token, proof.key_set([key]), issuer="https://verify.example.com", audience="tenant-a")
+
+
+def test_no_token_holds_a_number_or_a_key_of_the_table_that_is_made_of_one(key: kms.KmsKey) -> None:
+    verification = a_verification()
+    token = proof.Prover(key, "")(verification, API_URL, NOW)
+    claims = json.dumps(checked(token, proof.key_set([key]), audience="tenant-a"))
+    for secret in (verification.phone.removeprefix("+"), verification.number_key[:8]):
+        assert secret not in claims
+
+
+def test_a_subject_is_another_at_each_tenant_and_for_each_number() -> None:
+    made = {keys.subject(number, tenant) for number in ("one", "two") for tenant in ("a", "b")}
+    assert len(made) == 4
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_token_that_was_changed_anywhere_is_refused(key: kms.KmsKey, part: int) -> None:
+    token = proof.Prover(key, "")(a_verification(), API_URL, NOW)
+    parts = token.split(".")
+    other = "A" if parts[part][10] != "A" else "B"
+    parts[part] = parts[part][:10] + other + parts[part][11:]
+    with pytest.raises((jwt.PyJWTError, KeyError)):
+        checked(".".join(parts), proof.key_set([key]), audience="tenant-a")
+
+
+def test_a_token_of_a_key_that_is_not_published_is_refused(key: kms.KmsKey) -> None:
+    other = kms.KmsKey(Ed25519Kms, ARN)
+    token = proof.Prover(key, "")(a_verification(), API_URL, NOW)
+    with pytest.raises(jwt.InvalidSignatureError):
+        checked(token, proof.key_set([other]), audience="tenant-a")
+
+
+def test_tokens_of_both_keys_are_good_while_both_are_published(key: kms.KmsKey) -> None:
+    aws = Ed25519Kms()
+    newer = kms.KmsKey(lambda: aws, ARN + "-2")
+    published = proof.key_set([newer, key])
+    for signer in (key, newer):
+        checked(proof.Prover(signer, "")(a_verification(), API_URL, NOW), published, audience="tenant-a")
+
+
+def test_a_public_key_is_asked_for_once(aws: Ed25519Kms, key: kms.KmsKey) -> None:
+    assert proof.key_set([key]) == proof.key_set([key])
+    assert aws.asked == ["GetPublicKey"]
+
+
+def test_a_key_that_is_not_of_ed25519_is_not_published() -> None:
+    class Rsa(Ed25519Kms):
+        def get_public_key(self, **_: Any) -> dict[str, Any]:
+            return {"PublicKey": b"\x30\x82" + bytes(292)}
+
+    with pytest.raises(ProofFailed):
+        proof.key_set([kms.KmsKey(Rsa, ARN)])
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ClientError({"Error": {"Code": "DisabledException", "Message": ARN}}, "Sign"), "DisabledException"),
+        (ReadTimeoutError(endpoint_url="https://kms.invalid"), "ReadTimeoutError"),
+    ],
+)
+def test_what_kms_says_no_with_is_told_by_its_code_alone(error: Exception, reason: str) -> None:
+    def failing() -> kms.Client:
+        raise error
+
+    with pytest.raises(ProofFailed) as failed:
+        kms.KmsKey(failing, ARN).sign(b"a message")
+    assert str(failed.value) == f"Sign: {reason}"
+
+
+class Failing:
+    """A key that is out of reach."""
+
+    key_id = "a-key"
+
+    def sign(self, message: bytes) -> bytes:
+        del message
+        raise ProofFailed("Sign: ThrottlingException")
+
+
+@pytest.fixture
+def proving(policy: Policy, clock: StepClock, key: kms.KmsKey) -> Callable[[proof.Signer], World]:
+    def make(signer: proof.Signer = key) -> World:
+        return World(policy, clock, prove=proof.Prover(signer, "https://verify.example.com"))
+
+    return make
+
+
+def test_a_right_code_is_answered_with_a_token(proving: Callable[[], World], key: kms.KmsKey) -> None:
+    world = proving()
+    verified = world.service.verify(VerifyOtp(world.request(purpose="login"), "123456"), world.caller())
+    assert verified.token is not None
+    claims = checked(verified.token, proof.key_set([key]), audience="tenant-a")
+    assert (claims["purpose"], claims["iat"]) == ("login", verified.verified_at)
+
+
+def test_without_a_token_the_verification_is_none_the_less_one_and_the_answer_says_so(
+    proving: Callable[[proof.Signer], World],
+) -> None:
+    world = proving(Failing())
+    verification_id = world.request()
+    verified = world.service.verify(VerifyOtp(verification_id, "123456"), world.caller())
+    assert (verified.token, verified.token_failed, verified.phone_number) == (None, True, NUMBER)
+    assert [state.state for state in world.store.verifications.values()] == [State.VERIFIED]
+    assert [event for event, _ in world.told][-2:] == ["otp_verified", "token_failed"]
+    assert world.verify(verification_id) == "ALREADY_VERIFIED"
+
+
+@pytest.mark.parametrize("otp", ["000000", "123456"])
+def test_nothing_is_signed_for_whoever_is_not_verified(
+    proving: Callable[[], World], aws: Ed25519Kms, otp: str
+) -> None:
+    world = proving()
+    verification_id = world.request()
+
+    def fail(*_: object) -> None:
+        raise StoreError("TransactWriteItems: InternalServerError")
+
+    world.store.consume = fail  # type: ignore[method-assign, assignment] # one fault
+    with pytest.raises(Exception, match=r"TransactWriteItems|not right"):
+        world.service.verify(VerifyOtp(verification_id, otp), world.caller())
+    assert aws.asked == []
+
+
+def test_where_no_tokens_are_issued_none_is_missed(policy: Policy, clock: StepClock) -> None:
+    world = World(policy, clock)
+    verified = world.service.verify(VerifyOtp(world.request(), "123456"), world.caller())
+    assert (verified.token, verified.token_failed) == (None, False)
+
+
+IMPORTED = """
+import sys, verify_otp.app
+verify_otp.app.wiring.service()
+print(*sorted({"sms_otp.proof", "sms_otp.kms"} & sys.modules.keys()))
+"""
+
+
+@pytest.mark.parametrize(("token_keys", "imported"), [("", ""), (ARN, "sms_otp.kms sms_otp.proof")])
+def test_what_makes_tokens_is_imported_only_where_they_are_issued(token_keys: str, imported: str) -> None:
+    variables = environment() | {
+        "TOKEN_KEYS": token_keys,
+        "PYTHONPATH": f"{ROOT / 'functions'}:{ROOT / 'layers/core'}",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+    }
+    command = [sys.executable, "-c", IMPORTED]
+    done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True)  # noqa: S603 # our own words
+    assert done.stdout.strip() == imported
+
+
+@pytest.mark.parametrize("path", ["/verify-otp", "/.well-known/jwks.json"])
+def test_the_apis_url_is_what_was_called_less_the_operations_path(path: str) -> None:
+    assert http._api_url(events.build(path)) == f"https://{events.DOMAIN}/{events.STAGE}"

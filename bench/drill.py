@@ -19,7 +19,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,8 @@ from sms_otp.clock import Deadline
 from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.config import Settings
 from sms_otp.guard import HISTORY_DAYS, GuardPolicy, day_window, hour_window
+from sms_otp.phone import PhoneNumber
+from sms_otp.ports import Circuit
 from sms_otp.providers.base import Channel, Check, Sent
 from sms_otp.providers.router import OnFailure, Order
 from sms_otp.service import Service
@@ -91,6 +93,14 @@ class Silent:
 
     def __init__(self) -> None:
         self.cost = 0.0
+
+    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
+        """No breaker."""
+        del to
+        return ()
+
+    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+        """No breaker."""
 
     def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
         """See `delivery.Providers`."""

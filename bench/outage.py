@@ -20,7 +20,9 @@ from aws_lambda_powertools.utilities.circuit_breaker import base as breaker_base
 from aws_lambda_powertools.utilities.circuit_breaker.persistence import base as persistence_base
 
 from sms_otp.clock import Deadline
+from sms_otp.items import circuit_of, circuit_pk
 from sms_otp.phone import PhoneNumber
+from sms_otp.ports import Circuit
 from sms_otp.providers.base import Ambiguous, Channel, Check, ProviderError, Sent, Unavailable
 from sms_otp.providers.breaker import CircuitBreaker, NoBreaker
 from sms_otp.providers.fixed import FixedCodes
@@ -94,6 +96,10 @@ class FakeTable:
         found = self.items.get(Key["pk"]["S"])
         return {"Item": found} if found else {}
 
+    def read(self, provider: str) -> Circuit | None:
+        """A circuit, as a send reads it with everything else."""
+        return circuit_of(self.items.get(circuit_pk(provider)))
+
     def put_item(self, *, Item: dict[str, Any], **_: Any) -> None:  # noqa: N803 # boto3's name
         """Without conditions: one environment probes at a time here."""
         self.items[Item["pk"]["S"]] = Item
@@ -144,7 +150,10 @@ def run(kind: type[ProviderError], order: tuple[str, ...], *, breaking: bool) ->
         for index in range(SECONDS * RATE):
             time.now, time.taken = start + index / RATE, 0.0
             try:
-                name, _ = environments[index % 4].send(ORDER, Deadline(60), lambda _: None)
+                environment = environments[index % 4]
+                read = {name: table.read(name) for name in environment.circuits(ORDER.to)}
+                environment.learn(read)
+                name, _ = environment.send(ORDER, Deadline(60), lambda _: None)
             except ProviderError:
                 outcome.failed += DOWN_FROM <= index / RATE < DOWN_UNTIL
                 continue

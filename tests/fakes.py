@@ -1,6 +1,6 @@
 """Stand-ins that pass the same contract suites as what they stand for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, ClassVar
@@ -13,7 +13,19 @@ from sms_otp.budgets import Counter
 from sms_otp.clock import Deadline
 from sms_otp.idempotency import Claim
 from sms_otp.limits import Failures, GuessPolicy, lock
-from sms_otp.ports import Carried, Entry, Holder, LostRace, Moved, Question, Reservation, SendLog, View
+from sms_otp.phone import PhoneNumber
+from sms_otp.ports import (
+    Carried,
+    Circuit,
+    Entry,
+    Holder,
+    LostRace,
+    Moved,
+    Question,
+    Reservation,
+    SendLog,
+    View,
+)
 from sms_otp.providers.base import Channel, Check, Sent
 from sms_otp.providers.router import OnFailure, Order
 from sms_otp.verification import (
@@ -56,6 +68,7 @@ class MemoryStore:
         self.counters: dict[str, Counter] = {}
         self.newest_of: dict[tuple[str, str], str] = {}
         self.messages: dict[tuple[str, str], str] = {}
+        self.circuits: dict[str, Circuit] = {}
 
     def read(self, question: Question) -> View:
         with self.lock:
@@ -69,6 +82,7 @@ class MemoryStore:
             client=self.logs.get(question.client_key or "", SendLog()),
             claim=self.claims.get(question.claim_key or ""),
             counters={key: self.counters[key] for key in question.counters if key in self.counters},
+            circuits={name: self.circuits.get(name) for name in question.circuits},
         )
 
     def reserve(self, reservation: Reservation) -> None:
@@ -246,6 +260,14 @@ class FakeProvider:
     fails_with: Callable[[], Exception] | None = None
     sent: list[tuple[str, str]] = field(default_factory=list)
     checked: list[tuple[str, str]] = field(default_factory=list)
+
+    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
+        """As `Router.circuits`."""
+        del to
+        return (self.name,)
+
+    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+        """As `Router.learn`, of one that has no breaker."""
 
     def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
         """As `Router.send`."""

@@ -77,7 +77,8 @@ def guess(verification: Verification, **changes: Any) -> Guess:
 
 
 def test_a_number_that_was_never_sent_to_has_no_history(store: Store) -> None:
-    assert store.read(Question("a-number", "tenant-a", "a-client", "a-claim", ("a-counter",))) == View()
+    question = Question("a-number", "tenant-a", "a-client", "a-claim", ("a-counter",), ("infobip",))
+    assert store.read(question) == View(circuits={"infobip": None})
 
 
 def test_a_reservation_counts_the_send_and_moves_the_version(store: Store) -> None:

@@ -9,7 +9,8 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from sms_otp.clock import Clock, Deadline
 from sms_otp.items import failures_of, verification_of
 from sms_otp.limits import Failures
-from sms_otp.ports import Store, StoreError
+from sms_otp.phone import PhoneNumber
+from sms_otp.ports import Circuit, Store, StoreError
 from sms_otp.providers.base import (
     Ambiguous,
     Channel,
@@ -64,6 +65,14 @@ class Carrier:
 
     def code_of(self, ref: str) -> str:
         return self.codes[int(ref.removeprefix("ref-"))]
+
+    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
+        """No breaker."""
+        del to
+        return ()
+
+    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+        """No breaker."""
 
     def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
         """As `Router.send`."""

@@ -1,6 +1,6 @@
 """Has a reserved code sent, and stores what became of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -8,7 +8,7 @@ from sms_otp import errors
 from sms_otp.clock import Deadline
 from sms_otp.idempotency import Answer, Claim
 from sms_otp.phone import PhoneNumber
-from sms_otp.ports import Holder, Reservation, Store, StoreError
+from sms_otp.ports import Circuit, Holder, Reservation, Store, StoreError
 from sms_otp.providers.base import Ambiguous, Channel, Check, Misconfigured, ProviderError, Refused, Sent
 from sms_otp.providers.router import OnFailure, Order
 from sms_otp.verification import Verification
@@ -24,6 +24,10 @@ Tell = Callable[..., Any]
 
 class Providers(Protocol):
     """See `providers.router.Router`."""
+
+    def circuits(self, to: PhoneNumber) -> tuple[str, ...]: ...
+
+    def learn(self, circuits: Mapping[str, Circuit | None]) -> None: ...
 
     def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]: ...
 

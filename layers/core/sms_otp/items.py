@@ -22,7 +22,7 @@ from sms_otp.budgets import Counter
 from sms_otp.dynamodb import Item, typed
 from sms_otp.idempotency import Answer, Claim
 from sms_otp.limits import Failures
-from sms_otp.ports import SendLog, StoreError
+from sms_otp.ports import Circuit, SendLog, StoreError
 from sms_otp.verification import State, Verification
 
 KEEP_VERIFICATION = 24 * 3600
@@ -72,6 +72,11 @@ def client_pk(client_key: str) -> str:
 
 def claim_pk(claim_key: str) -> str:
     return f"I#{claim_key}"
+
+
+def circuit_pk(provider: str) -> str:
+    """As `providers.circuits` writes it."""
+    return f"K#{provider}"
 
 
 def newest_pk(number_key: str, tenant: str) -> str:
@@ -131,6 +136,22 @@ def failures_of(item: Item | None) -> Failures:
 
 def counter_of(item: Item) -> Counter:
     return Counter(int(item.get("used", _ZERO)["N"]), int(item.get("verified", _ZERO)["N"]))
+
+
+def circuit_of(item: Item | None) -> Circuit | None:
+    """By the attributes' names of Powertools, which writes it."""
+    if item is None:
+        return None
+    return Circuit(
+        state=item["state"]["S"],
+        opened_at=_number(item, "opened_at"),
+        owner=item.get("half_open_owner", {}).get("S"),
+        lease_until=_number(item, "probe_lease_expiry"),
+    )
+
+
+def _number(item: Item, attribute: str) -> int | None:
+    return int(item[attribute]["N"]) if attribute in item else None
 
 
 def claim_item(claim: Claim) -> Item:

@@ -22,6 +22,17 @@ class SendLog:
         return SendLog(tuple(sorted({*self.sends, *other.sends})), self.version)
 
 
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """A provider's circuit breaker, where it is not closed. Times in seconds since the epoch."""
+
+    state: str
+    opened_at: int | None = None
+    owner: str | None = None
+    """Who may probe, and until when."""
+    lease_until: int | None = None
+
+
 NO_SENDS = SendLog()
 NO_FAILURES = Failures()
 
@@ -35,6 +46,8 @@ class Question:
     client_key: str | None = None
     claim_key: str | None = None
     counters: tuple[str, ...] = ()
+    circuits: tuple[str, ...] = ()
+    """The providers that may be asked to send. They decide nothing here, but are read at no further cost."""
     also: "Question | None" = None
     """The same under the other pepper, while one is being rotated."""
 
@@ -48,6 +61,8 @@ class View:
     client: SendLog = NO_SENDS
     claim: Claim | None = None
     counters: Mapping[str, Counter] = field(default_factory=dict)
+    circuits: Mapping[str, Circuit | None] = field(default_factory=dict)
+    """One for each that was asked for."""
     also: "View | None" = None
     """What was found under the other pepper, where that was asked."""
 

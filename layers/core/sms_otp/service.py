@@ -1,7 +1,7 @@
 """The use cases. They know no HTTP and no boto3; what they need of the outside, they are handed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sms_otp import errors, guard, idempotency, keys, phone
 from sms_otp.admission import Admission, Admitted
@@ -57,7 +57,7 @@ class Service:
             claims = _claims(peppers, asked, caller, now // SECOND)
             claim = claims[0] if claims else None
             admission = self._admission(peppers, to, caller, client, claims, now)
-            view = self.store.read(admission.question)
+            view = self._read(admission, to)
             if (repeated := admission.repeated(view)) is not None:
                 return self._repeat(asked, *repeated)
             admitted = self._admit(admission, view, to)
@@ -72,6 +72,12 @@ class Service:
             )
             return self._deliver(verification_id, reservation, order, admitted, caller)
         raise errors.RateLimited(reason="contended", retry_after=1)
+
+    def _read(self, admission: Admission, to: PhoneNumber) -> View:
+        """What decides about the send and, in the same read, which providers are to be left alone."""
+        view = self.store.read(replace(admission.question, circuits=self.providers.circuits(to)))
+        self.providers.learn(view.circuits)
+        return view
 
     def _admit(self, admission: Admission, view: View, to: PhoneNumber) -> Admitted:
         try:
@@ -191,7 +197,7 @@ class Service:
             to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)
             client = None if self.policy.trust_client_ip else network_of(caller.source_ip)
             admission = self._admission(self.peppers(), to, caller, client, [], now)
-            admitted = self._admit(admission, self.store.read(admission.question), to)
+            admitted = self._admit(admission, self._read(admission, to), to)
             reservation = self._again(found, admitted)
             if not self._reserve(reservation, admitted, caller):
                 continue

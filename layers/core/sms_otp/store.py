@@ -21,6 +21,8 @@ from sms_otp.dynamodb import ConditionFailed, Conflict, Item, Step, Table, delet
 from sms_otp.idempotency import Claim
 from sms_otp.items import (
     KEEP_VERIFICATION,
+    circuit_of,
+    circuit_pk,
     claim_item,
     claim_of,
     claim_pk,
@@ -311,7 +313,7 @@ def _wanted(question: Question) -> list[str]:
     wanted = [number_pk(question.number_key), failures_pk(question.number_key, question.tenant)]
     wanted += [client_pk(question.client_key)] if question.client_key else []
     wanted += [claim_pk(question.claim_key)] if question.claim_key else []
-    return [*wanted, *question.counters]
+    return [*wanted, *question.counters, *map(circuit_pk, question.circuits)]
 
 
 def _view(question: Question, found: Mapping[str, Item]) -> View:
@@ -321,6 +323,7 @@ def _view(question: Question, found: Mapping[str, Item]) -> View:
         client=send_log_of(found.get(client_pk(question.client_key or ""))),
         claim=claim_of(found.get(claim_pk(question.claim_key or ""))),
         counters={pk: counter_of(found[pk]) for pk in question.counters if pk in found},
+        circuits={name: circuit_of(found.get(circuit_pk(name))) for name in question.circuits},
     )
 
 

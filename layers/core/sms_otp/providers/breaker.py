@@ -5,17 +5,22 @@
                                         └────────────────────────────────┘
 
 Failures are counted in each execution environment and shared, once they open the circuit, through
-the table (`K#<provider>`). A slow provider fails too: its time-outs are `Ambiguous`. Where the table
-cannot be read the circuit counts as closed, so that sending goes on.
+the table (`K#<provider>`), where the read that decides about a send finds them too. A slow provider fails
+too: its time-outs are `Ambiguous`. Where the table cannot be read the circuit counts as closed, so that
+sending goes on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from sms_otp.ports import Circuit
 from sms_otp.providers.base import Ambiguous, Misconfigured, Throttled, Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from sms_otp.providers.circuits import Circuits
 
 Answer = TypeVar("Answer")
 
@@ -23,11 +28,14 @@ FAILURES = 5
 OPEN_SECONDS = 30
 PROBES = 1
 STATE_AGE_SECONDS = 5
-"""How old an environment's knowledge of the shared state may be."""
+"""How old an environment's knowledge of the shared state may be. Older, it is read once more."""
 
 
 class NoBreaker:
     """Always closed: for whoever sends too rarely to learn from it, and for tests."""
+
+    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+        """See `router.Breaker`."""
 
     def call(self, name: str, act: Callable[[], Answer]) -> Answer:
         """See `router.Breaker`."""
@@ -44,6 +52,17 @@ class CircuitBreaker:
         self._tell = tell
         self._guards: dict[str, Callable[[Callable[[], Any]], Any]] = {}
 
+    @cached_property
+    def _circuits(self) -> "Circuits":
+        # Not at import: a function that sends nothing has no use for Powertools' utility.
+        from sms_otp.providers.circuits import Circuits
+
+        return Circuits(self._client, self._table)
+
+    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+        """See `router.Breaker`."""
+        self._circuits.learn(circuits)
+
     def call(self, name: str, act: Callable[[], Answer]) -> Answer:
         """See `router.Breaker`."""
         from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerOpenError
@@ -57,17 +76,13 @@ class CircuitBreaker:
         return answer
 
     def _guard(self, name: str) -> Callable[[Callable[[], Any]], Any]:
-        # Not at import: a function that sends nothing has no use for it.
         from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerConfig, circuit_breaker
-        from aws_lambda_powertools.utilities.circuit_breaker.persistence import (
-            CircuitBreakerDynamoDBPersistence,
-        )
+
+        from sms_otp.providers.circuits import PREFIX
 
         @circuit_breaker(
-            name=f"K#{name}",
-            persistence_store=CircuitBreakerDynamoDBPersistence(
-                self._table, key_attr="pk", expiry_attr="ttl", boto3_client=self._client
-            ),
+            name=PREFIX + name,
+            persistence_store=self._circuits,
             config=CircuitBreakerConfig(
                 failure_threshold=FAILURES,
                 recovery_timeout=OPEN_SECONDS,
@@ -75,15 +90,12 @@ class CircuitBreaker:
                 handled_exceptions=(Throttled, Unavailable, Misconfigured, Ambiguous),
                 local_cache_max_age=STATE_AGE_SECONDS,
             ),
-            on_transition=self._changed,
+            on_transition=lambda transition: self._changed(name, transition),
         )
         def guarded(act: Callable[[], Any]) -> Any:
             return act()
 
         return cast("Callable[[Callable[[], Any]], Any]", guarded)
 
-    def _changed(self, transition: Any) -> None:
-        self._tell(
-            f"breaker_{transition.to_state.value.lower()}",
-            provider=transition.circuit_name.removeprefix("K#"),
-        )
+    def _changed(self, name: str, transition: Any) -> None:
+        self._tell(f"breaker_{transition.to_state.value.lower()}", provider=name)

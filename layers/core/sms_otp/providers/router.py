@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 from sms_otp.clock import Deadline
 from sms_otp.errors import ServiceMisconfigured
 from sms_otp.phone import PhoneNumber
+from sms_otp.ports import Circuit
 from sms_otp.providers.base import (
     Channel,
     Check,
@@ -47,6 +48,10 @@ class Credentials(Protocol):
 class Breaker(Protocol):
     """Stops sends to a provider that fails again and again. See `providers.breaker`."""
 
+    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+        """Take over what has just been read of the shared state; None where a circuit is closed."""
+        ...
+
     def call(self, name: str, act: Callable[[], Answer]) -> Answer:
         """Act, or raise `Unavailable` while the provider is to be left alone."""
         ...
@@ -79,6 +84,14 @@ class Router:
         self._breaker = breaker
         self._tell = tell
         self._built: dict[str, tuple[Mapping[str, str], Provider]] = {}
+
+    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
+        """The providers whose circuit breakers a send to this number asks; a resend may ask one more."""
+        return self._candidates(to)
+
+    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+        """What has just been read of them, so that none is read again."""
+        self._breaker.learn(circuits)
 
     def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
         """The name of the provider that took the code, and its handle.

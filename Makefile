@@ -7,6 +7,9 @@ PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check --no-dep
 CHECKOV_BIN = .venv/checkov/bin
 COMPILE = $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url $(UPGRADE)
+NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel=error
+# written by npm where the installation is whole
+EXPRESS = examples/express/node_modules/.package-lock.json
 
 # of `make build` and `make deploy`: a table of samconfig.toml
 ENV ?= default
@@ -39,7 +42,7 @@ run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PRO
 	@exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
-test: .venv/.dev .venv/.tokens ## Run the tests, the proofs among them in small
+test: .venv/.dev .venv/.tokens $(EXPRESS) ## Run the tests, the proofs among them in small
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/functional tests/contract tests/races tests/proofs tests/e2e
 
 # Two at once: each waits half of the time for a server of its own.
@@ -57,7 +60,7 @@ lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both fo
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local examples/fastapi
 	$(BIN)/cfn-lint template.yaml
 	$(CHECKOV_BIN)/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
@@ -67,6 +70,8 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	$(COMPILE) --override requirements-overrides.txt -c requirements-dev.txt requirements-run.in -o requirements-run.txt
 	$(COMPILE) -c requirements-dev.txt layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
 	$(COMPILE) requirements-checkov.in -o requirements-checkov.txt
+	$(COMPILE) -c requirements-dev.txt examples/fastapi/requirements.in -o examples/fastapi/requirements.txt
+	cd examples/express && $(NPM) install --package-lock-only
 
 docs: .venv/.dev ## Make docs/api.md from openapi.yaml, and the events in events/
 	$(BIN)/python -m local.api_doc
@@ -102,7 +107,7 @@ test-sam-local: .venv/.dev ## Request and verify a code in real containers; need
 	$(BIN)/python -m pytest tests/sam_local
 
 clean: ## Remove everything made here, .venv too
-	rm -rf .venv .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .local .aws-sam examples/express/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -127,6 +132,12 @@ clean: ## Remove everything made here, .venv too
 	@mkdir -p .venv/tokens
 	@cp tests/tokens/package.json tests/tokens/package-lock.json .venv/tokens
 	@cd .venv/tokens && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# Beside the example, since that is where Node looks for what it imports.
+$(EXPRESS): examples/express/package-lock.json | .venv/.run
+	@echo "installing examples/express/package-lock.json; some seconds, once"
+	@cd examples/express && $(NPM) ci --ignore-scripts
 	@touch $@
 
 .venv/.checkov: requirements-checkov.txt | .venv/bin/python

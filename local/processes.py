@@ -26,7 +26,14 @@ class LocalStackError(Exception):
 class Child:
     """A running command, its output in a log file. As a context manager it is stopped at the end."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        folder: Path | None = None,
+    ) -> None:
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -34,6 +41,7 @@ class Child:
             self._process = subprocess.Popen(  # noqa: S603 - commands of our own, no shell
                 command,
                 env=dict(environment),
+                cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

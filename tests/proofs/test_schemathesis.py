@@ -53,7 +53,7 @@ def test_every_answer_is_one_of_the_document(case: schemathesis.Case[Any], stack
     key = {"x-api-key": stack.api_key}
     answer = case.call(base_url=stack.base_url, headers=key, timeout=SECONDS)
     cannot_know = [positive_data_acceptance, unsupported_method]
-    if answer.json() in EMULATORS_OWN:
+    if answer.content and answer.json() in EMULATORS_OWN:
         assert answer.status_code == 403
         cannot_know += [content_type_conformance, response_headers_conformance, response_schema_conformance]
     # What it is sent with, for the checks that send it once more without the key.
@@ -64,6 +64,6 @@ def test_every_answer_is_one_of_the_document(case: schemathesis.Case[Any], stack
 
 
 def check_not_called_malformed(answer: schemathesis.Response) -> None:
-    body = answer.json()
+    body = answer.json() if answer.content else {}
     if body.get("errorCode") == "INVALID_REQUEST":
         assert {error["pointer"] for error in body["errors"]} <= set(NOT_OF_THE_FORM_ALONE), body

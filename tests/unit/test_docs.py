@@ -14,7 +14,8 @@ import yaml
 from sms_otp import camara, http, metrics
 from tests.template import ROOT, template
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")])
+FOUND = [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")]
+DOCUMENTS = sorted(path for path in FOUND if "node_modules" not in path.parts)
 CORE = ROOT / "layers/core/sms_otp"
 
 BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -22,7 +23,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 MAKE_QUOTED = re.compile(r"`make ([a-z-]+)")
 MAKE_TYPED = re.compile(r"^ *make ([a-z-]+)", re.MULTILINE)
 QUOTED = re.compile(r"`([^`\n]+)`")
-FOLDERS = r"(functions|layers|local|docs|tests|events|\.ci)"
+FOLDERS = r"(functions|layers|local|docs|tests|events|examples|\.ci)"
 FILE = re.compile(FOLDERS + r"(/[\w.-]+)+|[\w./-]+\.(py|yaml|toml|txt|in|md)")
 CURLED = re.compile(r'"\$API(/[^"?]*)')
 

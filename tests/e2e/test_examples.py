@@ -1,0 +1,219 @@
+"""The examples' backends, run as their READMEs say, in front of the deployed template: a user signs up."""
+
+import contextlib
+import itertools
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local.processes import Child, free_port
+from tests.e2e.conftest import Backend, fresh_number
+from tests.template import ROOT
+
+pytestmark = pytest.mark.e2e
+
+BIN = Path(sys.prefix) / "bin"
+EXAMPLES = ROOT / "examples"
+START_SECONDS = 60
+_addresses = itertools.count(1)
+
+
+@dataclass
+class Browser:
+    """One browser in front of a backend. It keeps cookies, and has an address of its own."""
+
+    url: str
+    secrets: tuple[str, ...]
+    """What no answer may hold."""
+    cookies: requests.Session = field(default_factory=requests.Session)
+    address: str = field(default_factory=lambda: f"192.0.2.{next(_addresses)}")
+
+    def post(self, path: str, body: Any = None, **headers: str) -> requests.Response:
+        sent = {"X-Forwarded-For": self.address, **headers}
+        answer = self.cookies.post(f"{self.url}{path}", json=body or {}, headers=sent, timeout=30)
+        told = f"{answer.text} {answer.headers}"
+        assert not [secret for secret in self.secrets if secret in told]
+        assert "verificationId" not in told
+        return answer
+
+
+@dataclass
+class Site:
+    """A running example, and what is behind it."""
+
+    url: str
+    behind: Backend
+
+    def browser(self) -> Browser:
+        return Browser(self.url, (self.behind.api_key, self.behind.stack.base_url))
+
+    def asked(self, number: str) -> Browser:
+        """A browser that has asked for a code."""
+        browser = self.browser()
+        answer = browser.post("/request-code", {"phoneNumber": number})
+        assert answer.status_code == 200, answer.text
+        return browser
+
+    def items(self) -> list[dict[str, Any]]:
+        table = self.behind.stack.outputs["TableName"]
+        found: list[dict[str, Any]] = self.behind.stack.client("dynamodb").scan(TableName=table)["Items"]
+        return found
+
+
+def command(name: str, port: int) -> list[str]:
+    """The last line of what its README says to type, with the tools of this environment."""
+    readme = (EXAMPLES / name / "README.md").read_text()
+    (typed,) = re.findall(r"^INSECURE_COOKIE=true PORT=8000 (.+)$", readme, re.MULTILINE)
+    tool, *arguments = typed.replace("8000", str(port)).split()
+    return [str(BIN / tool), *arguments]
+
+
+def wait_for(child: Child, url: str) -> None:
+    """Until something listens there."""
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        child.check()
+        with contextlib.suppress(requests.ConnectionError):
+            requests.get(url, timeout=1)
+            return
+        time.sleep(0.05)
+    raise AssertionError(child.log.read_text())
+
+
+@pytest.fixture(scope="module", params=["fastapi", "express"])
+def running(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Any]]:
+    """An example's URL, once it answers."""
+    stack = request.getfixturevalue("stack")
+    port = free_port("127.0.0.1")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OTP_API_URL": stack.base_url,
+        "OTP_API_KEY": stack.api_key,
+        "INSECURE_COOKIE": "true",
+        "PORT": str(port),
+    }
+    log = tmp_path_factory.mktemp(request.param) / "log"
+    with Child(
+        request.param, command(request.param, port), environment, log, EXAMPLES / request.param
+    ) as child:
+        url = f"http://127.0.0.1:{port}"
+        wait_for(child, url)
+        yield url, stack
+
+
+@pytest.fixture
+def site(running: tuple[str, Any], backend: Backend) -> Site:
+    return Site(running[0], backend)
+
+
+def told(answer: requests.Response) -> tuple[int, str]:
+    """The status and the errorCode of a problem, which has a text for the user."""
+    body = answer.json()
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert body["status"] == answer.status_code
+    assert re.fullmatch("[A-Z].*[.]", body["detail"])
+    return answer.status_code, body["errorCode"]
+
+
+def test_a_user_signs_up_with_a_phone_that_the_service_has_verified(site: Site) -> None:
+    number = fresh_number()
+    browser = site.browser()
+    answer = browser.post("/request-code", {"phoneNumber": number})
+    assert (answer.status_code, answer.json()["channel"]) == (200, "sms")
+    assert {"httponly", "samesite=strict"} <= set(answer.headers["Set-Cookie"].lower().split("; "))
+    before = browser.cookies.cookies.get_dict()
+    assert told(browser.post("/sign-up", {"name": "Ada"})) == (403, "PHONE_NOT_VERIFIED")
+
+    code = site.behind.code(number)
+    wrong = browser.post("/verify-code", {"otp": "111111" if code != "111111" else "222222"})
+    assert told(wrong) == (400, "OTP_INCORRECT")
+    assert wrong.json()["attemptsRemaining"] == 4
+    assert told(browser.post("/sign-up", {"name": "Ada"})) == (403, "PHONE_NOT_VERIFIED")
+
+    right = browser.post("/verify-code", {"otp": code})
+    assert (right.status_code, right.json()) == (200, {"verified": True})
+    after = browser.cookies.cookies.get_dict()
+    assert after.keys() == before.keys()
+    assert set(after.values()).isdisjoint(before.values())
+    assert browser.post("/sign-up", {"name": "Ada"}).json() == {"name": "Ada", "phoneNumber": number}
+    assert told(browser.post("/sign-up", {"name": "Eve"})) == (403, "PHONE_NOT_VERIFIED")
+
+
+def test_another_session_cannot_verify_even_with_the_right_code(site: Site) -> None:
+    number, other = fresh_number(), fresh_number()
+    asked = site.asked(number)
+    code = site.behind.code(number)
+    assert told(site.browser().post("/verify-code", {"otp": code})) == (404, "VERIFICATION_NOT_FOUND")
+    with_its_own = site.asked(other)
+    if site.behind.code(other) != code:
+        assert told(with_its_own.post("/verify-code", {"otp": code})) == (400, "OTP_INCORRECT")
+    made_up = site.browser()
+    for name in asked.cookies.cookies.get_dict():
+        made_up.cookies.cookies.set(name, "a-name-that-the-browser-made-up")
+    assert told(made_up.post("/verify-code", {"otp": code})) == (404, "VERIFICATION_NOT_FOUND")
+    assert site.behind.calls("check", number) == []
+    assert asked.post("/verify-code", {"otp": code}).status_code == 200
+
+
+def test_the_service_is_told_the_session_and_the_users_address(site: Site) -> None:
+    clients = sum(item["pk"]["S"].startswith("C#") for item in site.items())
+    number = fresh_number()
+    site.asked(number)
+    items = site.items()
+    (verification,) = [item for item in items if item.get("phone", {}).get("S") == number]
+    assert verification["sessionHash"]["S"]
+    assert verification["purpose"]["S"] == "sign-up"
+    assert sum(item["pk"]["S"].startswith("C#") for item in items) == clients + 1
+
+
+def test_a_click_that_is_sent_twice_brings_one_code_and_a_second_click_must_wait(site: Site) -> None:
+    number = fresh_number()
+    browser = site.browser()
+    click = {"Idempotency-Key": "one-click"}
+    answers = [browser.post("/request-code", {"phoneNumber": number}, **click).json() for _ in range(2)]
+    assert answers[0]["expiresAt"] == answers[1]["expiresAt"]
+    assert len(site.behind.inbox(number)) == 1
+    refused = browser.post("/request-code", {"phoneNumber": number}, **{"Idempotency-Key": "another"})
+    assert told(refused) == (429, "RATE_LIMITED")
+    assert 1 <= refused.json()["retryAfter"] <= 30
+    assert told(browser.post("/resend-code")) == (429, "RATE_LIMITED")
+    assert browser.post("/verify-code", {"otp": site.behind.code(number)}).status_code == 200
+
+
+def test_what_goes_wrong_is_told_in_words_for_the_user(site: Site) -> None:
+    browser = site.browser()
+    assert told(browser.post("/request-code", {"phoneNumber": "0179"})) == (400, "INVALID_PHONE_NUMBER")
+    number = fresh_number()
+    for provider in ("infobip", "sinch"):
+        site.behind.spoil(provider, "send", "500")
+    down = browser.post("/request-code", {"phoneNumber": number})
+    assert told(down) == (503, "PROVIDER_UNAVAILABLE")
+    assert site.behind.inbox(number) == []
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '"text"', '{"phoneNumber": 1}', '{"phoneNumber": null}'])
+def test_a_body_that_no_page_sends_is_refused(site: Site, body: str) -> None:
+    headers = {"content-type": "application/json"}
+    answer = requests.post(f"{site.url}/request-code", data=body, headers=headers, timeout=10)
+    assert told(answer) == (400, "INVALID_REQUEST")
+
+
+def test_another_sites_form_cannot_send_a_code(site: Site) -> None:
+    """Without asking first, a browser sends for another site only what a form could."""
+    number = fresh_number()
+    body = f'{{"phoneNumber": "{number}"}}'
+    headers = {"content-type": "text/plain"}
+    answer = requests.post(f"{site.url}/request-code", data=body, headers=headers, timeout=10)
+    assert told(answer) == (400, "INVALID_REQUEST")
+    assert site.behind.inbox(number) == []

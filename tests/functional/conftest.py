@@ -9,12 +9,12 @@ from dataclasses import replace
 import boto3
 import pytest
 from hypothesis import settings as hypothesis_settings
-from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from local.sandbox.credentials import credentials
 from sms_otp import config, observability, wiring
 from sms_otp.service import Service
+from tests.emulator import emulated_aws
 from tests.fakes import PEPPER, FakeProvider, StepClock
 from tests.functional.canaries import Watch
 from tests.functional.canaries import watch as watch  # a fixture of every test here
@@ -33,7 +33,7 @@ loggers = itertools.count()
 @pytest.fixture(scope="module")
 def _wired() -> Iterator[Service]:
     """The service as `wiring` puts it together from the template's environment, its secrets put."""
-    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+    with emulated_aws(), pytest.MonkeyPatch.context() as patch:
         variables = environment()
         for name, value in (variables | {"AWS_DEFAULT_REGION": REGION}).items():
             patch.setenv(name, value)

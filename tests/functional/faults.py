@@ -1,11 +1,10 @@
 """The deployed functions with everything real but AWS, and AWS, the providers and Lambda failing on demand.
 
 The wiring, the adapters and their HTTP transport are the real ones; the providers are the sandbox on
-loopback; DynamoDB and Secrets Manager are moto's. Between the SDK and moto, and between an adapter
-and the network, stands what a test puts there.
+loopback; DynamoDB and Secrets Manager are emulated. Between the SDK and the emulator, and between an
+adapter and the network, stands what a test puts there.
 """
 
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 import boto3
 import pytest
 import requests
+from aws_lambda_powertools.shared import user_agent
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -26,6 +26,7 @@ from sms_otp import config, http, providers, wiring
 from sms_otp.clock import Deadline
 from sms_otp.providers.transport import Answer as HttpAnswer
 from sms_otp.providers.transport import Transport
+from tests import emulator
 from tests.fakes import PEPPER, StepClock
 from tests.functional.deployment import HANDLERS, PATHS, Answer, Context, check, create_table
 from tests.template import environment
@@ -40,22 +41,11 @@ class Killed(BaseException):
     """The execution environment ends: no handler of exceptions runs, nothing is answered."""
 
 
-class _Raw(io.BytesIO):
-    """What botocore reads an answer from."""
-
-    def stream(self, **_: Any) -> Any:
-        yield self.read()
-
-
 def aws_answer(status: int, body: Mapping[str, Any] | bytes) -> Callable[[str], AWSResponse]:
     """AWS answers this."""
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    content = body if isinstance(body, bytes) else json.dumps(body)
     headers = {"content-type": "application/x-amz-json-1.0", "x-amzn-requestid": "a-request"}
-
-    def answer(url: str) -> AWSResponse:
-        return AWSResponse(url, status, headers, _Raw(content))  # type: ignore[arg-type] # reads like urllib3's
-
-    return answer
+    return lambda url: emulator.answered(url, status, headers, content)
 
 
 def aws_error(code: str, status: int = 400, **more: Any) -> Callable[[str], AWSResponse]:
@@ -78,7 +68,7 @@ class AwsFault:
 
 
 class FaultyAws:
-    """Stands between boto3's default session and moto."""
+    """Stands between the SDK and the emulator."""
 
     def __init__(self) -> None:
         self.faults: list[AwsFault] = []
@@ -87,54 +77,40 @@ class FaultyAws:
         self.bodies: list[tuple[str, dict[str, Any]]] = []
         """What was asked of AWS, operation by operation."""
         self._tries: dict[str, int] = {}
-        self._done: set[str] = set()
+        self._make_client = wiring._client
+        self._clients: dict[str, Any] = {}
 
     def attach(self, session: boto3.session.Session) -> None:
         """To all clients that the session makes from now on."""
         session.events.register("before-call", self._count)
-        session.events.register_first("before-send", self._before)  # type: ignore[arg-type] # it may answer
-        session.events.register_last("before-send", self._after)
+        session.events.register("before-send", self._send)
+
+    def client(self, name: str, timeouts: dict[str, float]) -> Any:
+        """As `wiring._client`, but each made once: making one takes longer than a whole request."""
+        if name not in self._clients:
+            self._clients[name] = self._make_client(name, timeouts)
+        return self._clients[name]
 
     def heal(self) -> None:
         """AWS works again."""
         self.faults = []
-        self._done.clear()
 
     def _count(self, model: Any, params: Mapping[str, Any], **_: Any) -> None:
         self.bodies.append((model.name, json.loads(params["body"])))
         self.calls[model.name] = self.calls.get(model.name, 0) + 1
         self._tries[model.name] = 0
 
-    def _before(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse | None:
+    def _send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
         operation = event_name.rpartition(".")[2]
         self._tries[operation] += 1
-        if (repeated := self._answer_again(request)) is not None:
-            return repeated
         fault = self._fault(operation)
         if fault is None:
-            return None
+            return emulator.answer(request)
         if fault.commits:
-            self._done.add(_token(request))
-            return None if isinstance(fault.instead, BaseException) else fault.instead(request.url)
+            emulator.answer(request)
         if isinstance(fault.instead, BaseException):
             raise fault.instead
-        answer = fault.instead(request.url)
-        _lead_away(request)
-        return answer
-
-    def _after(self, event_name: str, **_: Any) -> None:
-        fault = self._fault(event_name.rpartition(".")[2])
-        if fault is not None and fault.commits and isinstance(fault.instead, BaseException):
-            raise fault.instead
-
-    def _answer_again(self, request: AWSPreparedRequest) -> AWSResponse | None:
-        """A transaction whose token was seen is answered and not made again; moto does not know that."""
-        token = _token(request)
-        if not token or token not in self._done:
-            return None
-        answer = aws_answer(200, {})(request.url)
-        _lead_away(request)
-        return answer
+        return fault.instead(request.url)
 
     def _fault(self, operation: str) -> AwsFault | None:
         call, tried = self.calls[operation], self._tries[operation]
@@ -143,18 +119,6 @@ class FaultyAws:
             if fault.operation == operation and in_calls and tried <= fault.tries:
                 return fault
         return None
-
-
-def _token(request: AWSPreparedRequest) -> str:
-    body = request.body
-    if not isinstance(body, bytes) or b"TransactItems" not in body:
-        return ""
-    return str(json.loads(body).get("ClientRequestToken", ""))
-
-
-def _lead_away(request: AWSPreparedRequest) -> None:
-    """Every handler of the event runs, moto's too; it takes no request to elsewhere."""
-    request.url = "https://spoiled.invalid/"
 
 
 Exchange = Callable[[], HttpAnswer]
@@ -191,6 +155,8 @@ class World:
     account: "Aws"
     table: str
     clock: StepClock
+    browser: requests.Session
+    """Looks at the sandbox."""
     transport: FaultyTransport = field(default_factory=FaultyTransport)
     milliseconds: int = PLENTY
     """What Lambda says is left of the time of each invocation."""
@@ -232,17 +198,17 @@ class World:
         """Everything works again."""
         self.aws.heal()
         self.transport.faults.clear()
-        requests.delete(f"{self.sandbox}/faults", timeout=5)
+        self.browser.delete(f"{self.sandbox}/faults", timeout=5)
 
     def restart(self) -> None:
-        """The next request meets a new execution environment."""
+        """The next request meets a new execution environment. Its clients of AWS alone are the old ones."""
         for cached in (config.settings, *vars(wiring).values()):
             getattr(cached, "cache_clear", lambda: None)()
 
     def spoil_provider(self, operation: str, fault: str, times: int = 1) -> None:
         """The sandbox fails in its own way."""
         wanted = {"provider": self.provider, "operation": operation, "fault": fault, "times": times}
-        requests.post(f"{self.sandbox}/faults", json=wanted, timeout=5).raise_for_status()
+        self.browser.post(f"{self.sandbox}/faults", json=wanted, timeout=5).raise_for_status()
 
     def put_secret(self, name: str, text: str | bytes) -> None:
         """A new value of one of the secrets, named as the variable is that holds its ARN."""
@@ -252,7 +218,7 @@ class World:
 
     def inbox(self, number: str = NUMBER) -> list[dict[str, Any]]:
         """What the phone got, newest first."""
-        found = requests.get(f"{self.sandbox}/inbox", params={"to": number}, timeout=5).json()
+        found = self.browser.get(f"{self.sandbox}/inbox", params={"to": number}, timeout=5).json()
         assert isinstance(found, list)
         return found
 
@@ -262,7 +228,7 @@ class World:
 
     def checks(self) -> int:
         """How many guesses the provider was asked about."""
-        calls = requests.get(f"{self.sandbox}/calls", timeout=5).json()
+        calls = self.browser.get(f"{self.sandbox}/calls", timeout=5).json()
         return sum(call["operation"] == "check" for call in calls)
 
     def items(self, kind: str) -> list[dict[str, Any]]:
@@ -296,25 +262,24 @@ class _Context(Context):
 
 @dataclass(frozen=True)
 class Aws:
-    """An account of moto's, looked into beside the deployment's own clients, which can be spoiled."""
+    """An account, looked into beside the deployment's own clients, which can be spoiled."""
 
     dynamodb: DynamoDBClient
     secrets: SecretsManagerClient
     faulty: FaultyAws
 
 
-def build_aws() -> Aws:
-    """Within moto's `mock_aws`. The deployment's clients are those of boto3's default session."""
-    boto3.setup_default_session()
-    assert boto3.DEFAULT_SESSION
-    faulty = FaultyAws()
-    faulty.attach(boto3.DEFAULT_SESSION)
-    beside = boto3.session.Session()
-    aws = Aws(beside.client("dynamodb"), beside.client("secretsmanager"), faulty)
-    variables = environment()
-    for name in ("PEPPER_SECRET_ARN", "PROVIDER_SECRET_ARN"):
-        aws.secrets.create_secret(Name=variables[name])
-    return aws
+@contextmanager
+def faulty_aws() -> Iterator[Aws]:
+    """The deployment's clients are those of boto3's default session."""
+    faulty, variables = FaultyAws(), environment()
+    with emulator.emulated_aws() as beside:
+        boto3.DEFAULT_SESSION = emulator.new_session()
+        faulty.attach(boto3.DEFAULT_SESSION)
+        aws = Aws(beside.client("dynamodb"), beside.client("secretsmanager"), faulty)
+        for name in ("PEPPER_SECRET_ARN", "PROVIDER_SECRET_ARN"):
+            aws.secrets.create_secret(Name=variables[name])
+        yield aws
 
 
 @contextmanager
@@ -325,19 +290,23 @@ def deployed_world(
     variables = environment(Stage="local", ProviderSandboxUrl=sandbox, ProviderOrder=provider)
     for name, value in variables.items():
         patch.setenv(name, value)
-    world = World(provider, sandbox, aws, variables["TABLE_NAME"], clock)
-    world.restart()
-    world.put_secret("pepper_secret_arn", json.dumps({"pepper": PEPPER}))
-    world.put_secret("provider_secret_arn", json.dumps(credentials(sandbox)))
-    create_table(aws.dynamodb, world.table)
-    # The two seams: the clock that the wiring hands out, and the transport that the adapters share.
-    patch.setattr(wiring, "time", SimpleNamespace(time=clock))
-    patch.setattr(providers, "_transport", lambda: world.transport)
-    for path in ("inbox", "calls", "faults"):
-        requests.delete(f"{sandbox}/{path}", timeout=5)
-    try:
-        yield world
-    finally:
-        world.heal()
-        aws.dynamodb.delete_table(TableName=world.table)
+    with requests.Session() as browser:
+        world = World(provider, sandbox, aws, variables["TABLE_NAME"], clock, browser)
         world.restart()
+        world.put_secret("pepper_secret_arn", json.dumps({"pepper": PEPPER}))
+        world.put_secret("provider_secret_arn", json.dumps(credentials(sandbox)))
+        create_table(aws.dynamodb, world.table)
+        # The two seams: the clock that the wiring hands out, and the transport that the adapters share.
+        patch.setattr(wiring, "time", SimpleNamespace(time=clock))
+        patch.setattr(providers, "_transport", lambda: world.transport)
+        patch.setattr(wiring, "_client", aws.faulty.client)
+        # It would tell of itself in each request of the same client once more for each environment.
+        patch.setattr(user_agent, "register_feature_to_client", lambda **_: None)
+        for path in ("inbox", "calls", "faults"):
+            world.browser.delete(f"{sandbox}/{path}", timeout=5)
+        try:
+            yield world
+        finally:
+            world.heal()
+            aws.dynamodb.delete_table(TableName=world.table)
+            world.restart()

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 
 import boto3
 import pytest
-from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from sms_otp.providers.base import Ambiguous, ProviderError, Refused, Sent, Throttled, Unavailable
 from sms_otp.providers.breaker import FAILURES, OPEN_SECONDS, STATE_AGE_SECONDS, CircuitBreaker
+from tests.emulator import emulated_aws
 from tests.functional.deployment import create_table
 
 TABLE = "a-table"
@@ -18,7 +18,7 @@ names = (f"provider-{index}" for index in itertools.count())
 
 @pytest.fixture
 def client() -> Iterator[DynamoDBClient]:
-    with mock_aws():
+    with emulated_aws():
         client = boto3.client("dynamodb", region_name="eu-west-1")
         create_table(client, TABLE)
         yield client

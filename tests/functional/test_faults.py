@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -18,7 +17,6 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 from botocore.retries.standard import ExponentialBackoff
-from moto import mock_aws
 
 from local.sandbox.credentials import INFOBIP_API_KEY, SINCH_APPLICATION_SECRET, credentials
 from local.sandbox.server import running_sandbox
@@ -40,8 +38,8 @@ from tests.functional.faults import (
     World,
     aws_answer,
     aws_error,
-    build_aws,
     deployed_world,
+    faulty_aws,
 )
 from tests.proofs.scale import scaled
 
@@ -90,10 +88,8 @@ def sandbox() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Aws]:
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
-        patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-        yield build_aws()
-        boto3.DEFAULT_SESSION = None
+    with faulty_aws() as account:
+        yield account
 
 
 @pytest.fixture(params=PROVIDERS)

@@ -13,7 +13,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 
 import webhooks.app
@@ -27,6 +26,7 @@ from sms_otp.secrets import Vault
 from sms_otp.store import DynamoStore
 from sms_otp.verification import State, Verification
 from sms_otp.webhooks import INFOBIP_SIGNATURE_HEADER
+from tests.emulator import emulated_aws
 from tests.fakes import START, StepClock, a_verification
 from tests.functional.canaries import Watch
 from tests.functional.deployment import Context, create_table
@@ -101,7 +101,7 @@ def deployed(
     for name, value in (variables | {"AWS_DEFAULT_REGION": "eu-west-1"}).items():
         monkeypatch.setenv(name, value)
     caches = (config.settings, wiring.webhooks, wiring._dynamodb)
-    with mock_aws():
+    with emulated_aws():
         for cached in caches:
             cached.cache_clear()
         dynamodb = boto3.client("dynamodb", region_name="eu-west-1")

@@ -20,9 +20,9 @@ import boto3
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
-from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from tests.emulator import emulated_aws
 from tests.proofs.machine import Machine
 from tests.proofs.outside import DynamoShelf, MemoryShelf, Shelf
 from tests.proofs.scale import scaled
@@ -76,7 +76,7 @@ def run(open_shelf: Callable[[], Shelf], runs: int, steps: int = 50) -> set[str]
 
 @pytest.fixture(scope="module")
 def dynamodb() -> Iterator[DynamoDBClient]:
-    with mock_aws():
+    with emulated_aws():
         yield boto3.client("dynamodb", region_name="eu-west-1")
 
 
@@ -86,7 +86,7 @@ def test_the_six_invariants_hold_over_a_store_in_memory() -> None:
 
 
 def test_the_six_invariants_hold_over_dynamodb(dynamodb: DynamoDBClient) -> None:
-    """Fewer, as each step of moto's takes a hundred times as long."""
+    """Fewer, as each step of the emulator's takes many times as long."""
     came_across = run(
         lambda: DynamoShelf(dynamodb, new_table(dynamodb)), runs=scaled(2, 10), steps=scaled(20, 50)
     )

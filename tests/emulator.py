@@ -29,7 +29,7 @@ def emulated_aws() -> Iterator[boto3.session.Session]:
     for service in _services().values():
         service.reset()
     session = boto3.DEFAULT_SESSION = new_session()
-    session.events.register("before-send", _before_send)
+    session.events.register("before-send", _before_send)  # type: ignore[arg-type] # a handler may answer
     yield session
     boto3.DEFAULT_SESSION = None
 

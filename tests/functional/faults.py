@@ -83,7 +83,7 @@ class FaultyAws:
     def attach(self, session: boto3.session.Session) -> None:
         """To all clients that the session makes from now on."""
         session.events.register("before-call", self._count)
-        session.events.register("before-send", self._send)
+        session.events.register("before-send", self._send)  # type: ignore[arg-type] # it answers
 
     def client(self, name: str, timeouts: dict[str, float]) -> Any:
         """As `wiring._client`, but each made once: making one takes longer than a whole request."""

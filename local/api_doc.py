@@ -17,8 +17,8 @@ PAGE = ROOT / "docs/api.md"
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
-COMMON_HEADERS = ("Cache-Control", "X-Content-Type-Options")
-"""Of every answer, so told once."""
+COMMON_HEADERS = {"Cache-Control": "CacheControl", "X-Content-Type-Options": "ContentTypeOptions"}
+"""Those of nearly every answer, so told once: by name, their components."""
 
 Node = dict[str, Any]
 
@@ -72,9 +72,9 @@ def _conventions(document: Document) -> list[str]:
     (server,) = document.root["servers"]
     key = document.root["components"]["securitySchemes"]["apiKey"]
     headers = document.root["components"]["headers"]
-    names = dict(zip(COMMON_HEADERS, ("CacheControl", "ContentTypeOptions"), strict=True))
     common = [
-        f"- Every answer has `{name}: {headers[key]['schema']['const']}`." for name, key in names.items()
+        f"- Every answer that names no other has `{name}: {headers[component]['schema']['const']}`."
+        for name, component in COMMON_HEADERS.items()
     ]
     return [
         "\n".join(
@@ -142,10 +142,14 @@ def _answers(document: Document, operation: Node) -> list[str]:
 
 def _success(document: Document, status: str, response: Node) -> list[str]:
     blocks = [f"**{status}**: {_line(response['description'])}"]
-    own = [name for name in response.get("headers", {}) if name not in COMMON_HEADERS]
+    own = [
+        (f"`{name}`", _form(header["schema"]), _line(header["description"]))
+        for name, reference in response["headers"].items()
+        if not _is_common(name, reference)
+        for header in [document.resolved(reference)]
+    ]
     if own:
-        described = {name: document.resolved(response["headers"][name])["description"] for name in own}
-        blocks.append("\n".join(f"- Header `{name}`: {_line(text)}" for name, text in described.items()))
+        blocks.append(_table(("header of the answer", "form", ""), own))
     for media in response.get("content", {}).values():
         rows = _fields(document, media["schema"])
         if rows:
@@ -153,6 +157,10 @@ def _success(document: Document, status: str, response: Node) -> list[str]:
         values = [example["value"] for example in document.examples(media).values()]
         blocks += [_code("json", json.dumps(value, indent=2, ensure_ascii=False)) for value in values]
     return blocks
+
+
+def _is_common(name: str, reference: Node) -> bool:
+    return bool(reference.get("$ref") == f"#/components/headers/{COMMON_HEADERS.get(name)}")
 
 
 def _refusals(document: Document, status: str, response: Node) -> Iterator[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 import camara_send_code.app
 import camara_validate_code.app
 from local import events
-from sms_otp import errors, http
+from sms_otp import errors, http, wiring
 from sms_otp.providers.base import Refused, Unavailable
+from sms_otp.verification import Verification
 from tests.functional.canaries import LAST_DIGITS, Watch
 from tests.functional.deployment import Answer, Context, Deployment
 
@@ -211,6 +213,20 @@ def test_a_fault_is_told_without_its_cause(deployed: Deployment, error: type[Exc
 
     deployed.provider.fails_with = fail
     assert told(send()) == (500, "INTERNAL")
+
+
+def test_no_token_is_made_since_the_standard_has_no_place_for_one(
+    deployed: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The function's role may not sign, either."""
+
+    def prove(verification: Verification, api_url: str, verified_at: int) -> str:
+        raise AssertionError(f"asked for a token of {verification.key} at {api_url}, {verified_at}")
+
+    service = replace(wiring.service(), prove=prove)
+    monkeypatch.setattr(wiring, "service", lambda: service)
+    assert validate(sent()).status == 204
+    assert len(deployed.provider.checked) == 1
 
 
 def test_both_apis_know_one_verification(deployed: Deployment) -> None:

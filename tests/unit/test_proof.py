@@ -190,6 +190,15 @@ def test_nothing_is_signed_for_whoever_is_not_verified(
     assert aws.asked == []
 
 
+def test_an_answer_without_a_place_for_a_token_asks_for_none(
+    proving: Callable[[], World], aws: Ed25519Kms
+) -> None:
+    world = proving()
+    asked = VerifyOtp(world.request(), "123456", with_token=False)
+    verified = world.service.verify(asked, world.caller())
+    assert (verified.token, verified.token_failed, aws.asked) == (None, False, [])
+
+
 def test_where_no_tokens_are_issued_none_is_missed(policy: Policy, clock: StepClock) -> None:
     world = World(policy, clock)
     verified = world.service.verify(VerifyOtp(world.request(), "123456"), world.caller())

@@ -79,6 +79,8 @@ class VerifyOtp:
     otp: str
     phone_number: str | None = None
     session_id: str | None = None
+    with_token: bool = True
+    """Whether the answer has a place for a token, where this deployment issues any."""
 
 
 @dataclass(frozen=True, slots=True)

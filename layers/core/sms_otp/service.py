@@ -305,22 +305,23 @@ class Service:
             seconds=verified_at - verification.created_at,
             attempts=verification.attempts,
         )
-        token = self._token(verification, caller, verified_at)
+        prove = self.prove if asked.with_token else None
+        token = None if prove is None else self._token(prove, verification, caller, verified_at)
         return Verified(
             asked.verification_id,
             verification.phone,
             verification.purpose,
             verified_at,
             token,
-            token_failed=token is None and self.prove is not None,
+            token_failed=token is None and prove is not None,
         )
 
-    def _token(self, verification: Verification, caller: Caller, verified_at: int) -> str | None:
+    def _token(
+        self, prove: Prove, verification: Verification, caller: Caller, verified_at: int
+    ) -> str | None:
         """The proof. Made last, so that none says what is not so; without it, it is so all the same."""
-        if self.prove is None:
-            return None
         try:
-            return self.prove(verification, caller.api_url, verified_at)
+            return prove(verification, caller.api_url, verified_at)
         except ProofFailed as failed:
             self.tell("token_failed", **told_of(verification), reason=failed.reason)
             return None

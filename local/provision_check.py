@@ -11,7 +11,7 @@ from typing import Any
 
 from local.deployed import Deployed, find
 from local.processes import LocalStackError
-from sms_otp import provisioning
+from sms_otp import infobip_setup, provisioning
 from sms_otp.config import Settings
 from sms_otp.errors import ServiceMisconfigured
 from sms_otp.providers.base import Misconfigured
@@ -51,7 +51,7 @@ def look(stack: Deployed) -> Sequence[provisioning.Found]:
         stack.client("secretsmanager"), settings.provider_secret_arn, settings.pepper_secret_arn, lambda: 0.0
     )
     account = provisioning.open_account(vault.credentials("infobip"), settings)
-    return provisioning.look(account, provisioning.wanted_from(stack.parameters))
+    return provisioning.look(account, infobip_setup.wanted_from(stack.parameters))
 
 
 def _settings(functions: Any, name: str) -> Settings:
@@ -68,7 +68,7 @@ def main() -> None:
     name = parser.parse_args().stack
     try:
         found = look(find(name))
-    except (LocalStackError, provisioning.ProvisioningFailed) as error:
+    except (LocalStackError, infobip_setup.ProvisioningFailed) as error:
         sys.exit(f"provision-check: {error}")
     except (ServiceMisconfigured, Misconfigured) as error:
         sys.exit(f"provision-check: {error.reason}")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sms_otp import custom_resource, provisioning, wiring
+from sms_otp import custom_resource, infobip_setup, provisioning, wiring
 from sms_otp.config import settings
 
 
@@ -13,6 +13,6 @@ def lambda_handler(event: custom_resource.Event, _context: Any) -> None:
 
 
 def _provision(parameters: Mapping[str, str]) -> Mapping[str, str]:
-    wanted = provisioning.wanted_from(parameters)
+    wanted = infobip_setup.wanted_from(parameters)
     account = provisioning.open_account(wiring.credentials("infobip"), settings())
     return provisioning.provision(account, wanted).attributes

@@ -13,7 +13,7 @@ import requests
 from local import provision_check
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
-from sms_otp import custom_resource, provisioning
+from sms_otp import custom_resource, infobip_setup, provisioning
 from sms_otp.config import Settings
 from tests.template import environment, template
 
@@ -81,7 +81,7 @@ class Deployment:
         if self.api_key is not None:
             held["apiKey"] = self.api_key
         account = provisioning.open_account(held, self.settings)
-        return provisioning.provision(account, provisioning.wanted_from(parameters)).attributes
+        return provisioning.provision(account, infobip_setup.wanted_from(parameters)).attributes
 
     def calls(self) -> list[str]:
         """What reached Infobip since the last look, without what only read."""
@@ -93,7 +93,7 @@ class Deployment:
     def found(self, **parameters: str) -> list[str]:
         """The verdicts of `make provision-check`, by field."""
         account = provisioning.open_account(dict(credentials(self.sandbox)["infobip"]), self.settings)
-        found = provisioning.look(account, provisioning.wanted_from({**PROPERTIES, **parameters}))
+        found = provisioning.look(account, infobip_setup.wanted_from({**PROPERTIES, **parameters}))
         return [f"{field} {verdict}".strip() for _, field, _, _, verdict in provision_check.rows(found)]
 
 
@@ -143,6 +143,18 @@ def test_a_further_language_is_a_further_template_and_nothing_else(deploy: Deplo
     deploy.calls()
     deploy("Update", InfobipLocaleTexts="de=Ihr Code ist {{pin}}.")
     assert deploy.calls() == ["provision-create"]
+
+
+def test_numbers_in_india_are_sent_the_texts_that_are_registered_there(deploy: Deployment) -> None:
+    texts = {"InfobipLocaleTexts": "de=Ihr Code ist {{pin}}.;fr=Votre code est {{pin}}."}
+    made = deploy(**texts)["Data"]
+    assert made["IndiaMessageIds"] == made["MessageIds"]
+    ids = {"IndiaDltEntityId": "1101", "IndiaDltTemplateId": "1107", "IndiaDltLocaleTemplateIds": "fr=1109"}
+    registered = deploy("Update", **texts, **ids)["Data"]
+    assert deploy.calls()[-2:] == ["provision-update"] * 2
+    assert registered["MessageIds"] == made["MessageIds"]
+    by_language = dict(pair.split("=") for pair in made["MessageIds"].split(","))
+    assert registered["IndiaMessageIds"] == f"en={by_language['en']},fr={by_language['fr']}"
 
 
 def test_a_wrong_key_fails_the_deployment_in_infobips_words_without_the_key(deploy: Deployment) -> None:

@@ -7,18 +7,9 @@ from typing import Any
 import pytest
 
 from sms_otp.clock import Deadline
+from sms_otp.infobip_setup import Body, Difference, ProvisioningFailed, differences, wanted_from
 from sms_otp.providers.transport import Answer, NoAnswer, TransportError
-from sms_otp.provisioning import (
-    Account,
-    Body,
-    Difference,
-    ProvisioningFailed,
-    differences,
-    find_application,
-    find_template,
-    provision,
-    wanted_from,
-)
+from sms_otp.provisioning import Account, find_application, find_template, provision
 from tests.template import template
 from tests.unit.providers.scripted import ScriptedTransport, answer
 
@@ -138,13 +129,20 @@ def test_the_parameters_become_the_application_and_its_template() -> None:
     )
 
 
-def test_a_further_locale_is_a_further_template_and_indias_ids_are_of_the_default_alone() -> None:
+def test_a_further_locale_is_a_further_template() -> None:
     texts = "de=Ihr Code ist {{pin}}.; pt_br=Seu código é {{pin}}."
-    default, german, brazilian = wanted_from({**PARAMETERS, **INDIA, "InfobipLocaleTexts": texts}).templates
-    assert default["regional"] == {"indiaDlt": {"principalEntityId": "1101", "contentTemplateId": "1107"}}
+    default, german, brazilian = wanted_from({**PARAMETERS, "InfobipLocaleTexts": texts}).templates
     assert (german["language"], german["messageText"]) == ("de", "Ihr Code ist {{pin}}.")
     assert (brazilian["language"], brazilian["messageText"]) == ("pt_br", "Seu código é {{pin}}.")
-    assert "regional" not in {**german, **brazilian}
+    assert "regional" not in {**default, **german, **brazilian}
+
+
+def test_each_text_has_the_id_under_which_it_is_registered_in_india() -> None:
+    registered = {"InfobipLocaleTexts": "de=: {{pin}};fr={{pin}}", "IndiaDltLocaleTemplateIds": "fr=1109"}
+    default, german, french = wanted_from({**PARAMETERS, **INDIA, **registered}).templates
+    assert default["regional"] == {"indiaDlt": {"principalEntityId": "1101", "contentTemplateId": "1107"}}
+    assert french["regional"] == {"indiaDlt": {"principalEntityId": "1101", "contentTemplateId": "1109"}}
+    assert "regional" not in german
 
 
 @pytest.mark.parametrize(
@@ -157,6 +155,9 @@ def test_a_further_locale_is_a_further_template_and_indias_ids_are_of_the_defaul
         ({"InfobipLocaleTexts": "en={{pin}}"}, "InfobipLocaleTexts"),
         ({"InfobipLocaleTexts": "de={{pin}};de=: {{pin}}"}, "InfobipLocaleTexts"),
         ({"IndiaDltEntityId": "1"}, "IndiaDltTemplateId"),
+        ({"IndiaDltLocaleTemplateIds": "fr=1"}, "IndiaDltTemplateId"),
+        ({**INDIA, "IndiaDltLocaleTemplateIds": "fr=1"}, "IndiaDltLocaleTemplateIds has fr"),
+        ({**INDIA, "IndiaDltLocaleTemplateIds": "en=1"}, "IndiaDltLocaleTemplateIds has en"),
     ],
 )
 def test_parameters_that_make_no_application_are_named(wrong: dict[str, str], told: str) -> None:

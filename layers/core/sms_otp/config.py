@@ -37,6 +37,8 @@ class Settings:
     infobip_message_id: str
     infobip_message_ids: Mapping[str, str]
     """Message templates of further languages, by Infobip's name of each, such as `pt_br`."""
+    infobip_india_message_ids: Mapping[str, str]
+    """Those of them that numbers in India are sent, where each text is registered."""
 
     code_length: int
     code_life_seconds: int
@@ -162,6 +164,7 @@ _BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
 }
 _BY_NAME: Mapping[str, Callable[[str], Any]] = {
     "infobip_message_ids": _message_ids,
+    "infobip_india_message_ids": _message_ids,
     "sms_prices": _prices,
     "test_numbers_end": _date,
 }

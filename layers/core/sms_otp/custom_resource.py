@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from sms_otp.clock import Deadline
 from sms_otp.config import Settings
 from sms_otp.errors import ServiceMisconfigured
+from sms_otp.infobip_setup import ProvisioningFailed
 from sms_otp.providers.base import Misconfigured
 from sms_otp.providers.transport import Transport
-from sms_otp.provisioning import ProvisioningFailed
 
 ANSWER_SECONDS = 6.0
 

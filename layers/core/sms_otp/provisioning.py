@@ -1,60 +1,27 @@
-"""Infobip's side of a deployment: a 2FA application and its message templates, made what the parameters say.
+"""Infobip's side of a deployment: its 2FA application and templates, made what `infobip_setup` says.
 
-Infobip's own defaults allow ten guesses at a PIN, for a quarter of an hour, and let one PIN verify twice, and
-its three sends a day would refuse before this service does (Infobip 2FA API, `/2fa/2/applications`).
-
-    wanted_from(parameters)  what should stand there
-    differences(body, found) what stands there instead
-    provision(account, …)    find or create, update what differs; nothing is ever deleted
+look(account, wanted)       what stands there, beside it
+provision(account, wanted)  find or create, update what differs; nothing is ever deleted
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
 
 from sms_otp import providers
 from sms_otp.clock import Deadline
 from sms_otp.config import Settings
+from sms_otp.infobip_setup import Body, Difference, ProvisioningFailed, Wanted, at, differences
 from sms_otp.providers import hosts
 from sms_otp.providers.transport import Answer, Transport, TransportError
-
-Body = Mapping[str, Any]
-"""A JSON object as Infobip takes and gives it."""
 
 SECONDS = 60.0
 """For everything together."""
 
-# Of the message template's field `language`, which Infobip has for texts that are read out.
-LANGUAGES = ("en es ca da nl fr de it ja ko no pl ru sv fi hr sl ro pt_pt pt_br zh_cn zh_tw").split()  # noqa: SIM905 # as in config
-
 _CREDENTIALS = ("apiKey", "baseUrl")
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _LONGEST_REASON = 800
-
-
-class ProvisioningFailed(Exception):
-    """The text says what failed, in Infobip's own words where it answered; no secret is part of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What should stand at Infobip. The first template is the one for every other language."""
-
-    application: Body
-    templates: tuple[Body, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A field that is not as wanted. `weaker`: it lets through more than the parameters do."""
-
-    field: str
-    wanted: object
-    found: object
-    weaker: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +44,8 @@ class Provisioned:
 
     application_id: str
     message_ids: Mapping[str, str]
+    india_message_ids: Mapping[str, str]
+    """Those that numbers in India may be sent: all, or those that are registered there."""
 
     @property
     def attributes(self) -> Mapping[str, str]:
@@ -85,169 +54,13 @@ class Provisioned:
         return {
             "ApplicationId": self.application_id,
             "MessageId": default,
-            "MessageIds": ",".join(f"{language}={held}" for language, held in self.message_ids.items()),
+            "MessageIds": _listed(self.message_ids),
+            "IndiaMessageIds": _listed(self.india_message_ids),
         }
 
 
-# ---------------------------------------------------------------- what is wanted
-
-
-def wanted_from(parameters: Mapping[str, str]) -> Wanted:
-    """From the stack's parameters, by their names. Raises `ProvisioningFailed`, naming the one at fault."""
-    default = _template(parameters, parameters["InfobipLanguage"], parameters["InfobipMessageText"])
-    locales = [_template(parameters, *pair) for pair in _locale_texts(parameters["InfobipLocaleTexts"])]
-    languages = [template["language"] for template in (default, *locales)]
-    if len(set(languages)) < len(languages):
-        raise ProvisioningFailed("InfobipLocaleTexts has a language twice, or InfobipLanguage again")
-    return Wanted(_application(parameters), ({**default, **_india(parameters)}, *locales))
-
-
-def _application(parameters: Mapping[str, str]) -> Body:
-    guesses = int(parameters["MaxAttempts"])
-    return {
-        "name": parameters["InfobipApplicationName"],
-        "enabled": True,
-        "configuration": {
-            "pinAttempts": guesses,
-            "allowMultiplePinVerifications": False,
-            "pinTimeToLive": f"{int(parameters['CodeLifeSeconds'])}s",
-            # Ours are the limits that refuse. Infobip's days begin when they like, so that any of them may
-            # hold parts of two of ours, and a send that we took back may still be counted there.
-            "verifyPinLimit": f"{guesses}/3s",
-            "sendPinPerPhoneNumberLimit": f"{2 * int(parameters['SendsPerDay'])}/1d",
-            "sendPinPerApplicationLimit": f"{2 * int(parameters['DailySendCap'])}/1d",
-        },
-    }
-
-
-def _template(parameters: Mapping[str, str], language: str, text: str) -> Body:
-    if language not in LANGUAGES:
-        raise ProvisioningFailed(f"{language} is none of Infobip's languages, {' '.join(LANGUAGES)}")
-    if "{{pin}}" not in text:
-        raise ProvisioningFailed(f"the message text of {language} does not hold {{{{pin}}}}")
-    sender = parameters["InfobipSenderId"]
-    return {
-        "pinType": "NUMERIC",
-        "pinLength": int(parameters["CodeLength"]),
-        "messageText": text,
-        "language": language,
-        **({"senderId": sender} if sender else {}),
-    }
-
-
-def _india(parameters: Mapping[str, str]) -> Body:
-    """Of the default text alone: each text that is sent to India is registered by itself."""
-    entity, template = parameters["IndiaDltEntityId"], parameters["IndiaDltTemplateId"]
-    if not entity and not template:
-        return {}
-    if not entity or not template:
-        raise ProvisioningFailed("IndiaDltEntityId and IndiaDltTemplateId go together")
-    return {"regional": {"indiaDlt": {"principalEntityId": entity, "contentTemplateId": template}}}
-
-
-def _locale_texts(texts: str) -> Iterator[tuple[str, str]]:
-    """`de=Ihr Code ist {{pin}}.;fr=…`"""
-    for text in filter(None, (part.strip() for part in texts.split(";"))):
-        language, separator, words = text.partition("=")
-        if not separator:
-            raise ProvisioningFailed("InfobipLocaleTexts must be language=text, separated by semicolons")
-        yield language.strip(), words.strip()
-
-
-# ---------------------------------------------------------------- what differs
-
-
-def differences(wanted_body: Body, found: Body) -> tuple[Difference, ...]:
-    """Field by field; what we do not set is left alone, but a text that should not be there is one."""
-    compared = []
-    for name, judge in _JUDGES.items():
-        want, have = _at(wanted_body, name), _at(found, name)
-        if name.split(".")[0] not in {*wanted_body, *_OPTIONAL} or _same(want, have):
-            continue
-        compared.append(Difference(name, want, have, weaker=judge(want, have)))
-    return tuple(compared)
-
-
-# Fields that a template has only where a parameter is set, so that one that is there may be one too many.
-_OPTIONAL = ("senderId", "regional")
-
-
-def _at(body: Body, path: str) -> object:
-    value: object = body
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return None if value == "" else value
-
-
-def _same(want: object, have: object) -> bool:
-    """`300s` and `5m` are the same; `True` and `1` are not."""
-    return _measured(want) == _measured(have) and type(want) is type(have)
-
-
-_MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_MEASURE = re.compile(r"(?:([0-9]{1,9})/)?([0-9]{0,9})(ms|s|m|h|d)")
-
-
-def _measured(value: object) -> object:
-    """Of Infobip's `5/3s` and `15m` how many, and in how many milliseconds; else the value as it is."""
-    match = _MEASURE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return value
-    return int(match[1] or 1), int(match[2] or 1) * _MILLISECONDS[match[3]]
-
-
-def _is_less(want: object, have: object) -> bool:
-    return not (isinstance(want, int) and isinstance(have, int) and have >= want)
-
-
-def _is_more(want: object, have: object) -> bool:
-    return not (isinstance(want, int) and isinstance(have, int) and have <= want)
-
-
-def _is_longer(want: object, have: object) -> bool:
-    match _measured(want), _measured(have):
-        case (_, int(wanted_time)), (_, int(found_time)):
-            return found_time > wanted_time
-    return True
-
-
-def _is_oftener(want: object, have: object) -> bool:
-    match _measured(want), _measured(have):
-        case (int(wanted_count), int(wanted_time)), (int(count), int(time)) if wanted_time and time:
-            return Fraction(count, time) > Fraction(wanted_count, wanted_time)
-    return True
-
-
-def _is_true(_want: object, have: object) -> bool:
-    return have is not False
-
-
-def _never(_want: object, _have: object) -> bool:
-    return False
-
-
-# Every field that we set, and when another value than ours is the weaker one. Where a field is missing
-# Infobip's default counts, which is weaker in each.
-_JUDGES: Mapping[str, Callable[[object, object], bool]] = {
-    "name": _never,
-    "enabled": _never,
-    "configuration.pinAttempts": _is_more,
-    "configuration.allowMultiplePinVerifications": _is_true,
-    "configuration.pinTimeToLive": _is_longer,
-    "configuration.verifyPinLimit": _is_oftener,
-    "configuration.sendPinPerPhoneNumberLimit": _is_oftener,
-    "configuration.sendPinPerApplicationLimit": _is_oftener,
-    "pinType": _never,
-    "pinLength": _is_less,
-    "messageText": _never,
-    "language": _never,
-    "senderId": _never,
-    "regional.indiaDlt.principalEntityId": _never,
-    "regional.indiaDlt.contentTemplateId": _never,
-}
-
-
-# ---------------------------------------------------------------- what stands there
+def _listed(ids: Mapping[str, str]) -> str:
+    return ",".join(f"{language}={held}" for language, held in ids.items())
 
 
 class Account:
@@ -365,10 +178,10 @@ def provision(account: Account, wanted: Wanted) -> Provisioned:
         application_id = id_of(application.body, "applicationId")
         if application.differences:
             account.update_application(application_id, application.wanted)
-    return Provisioned(
-        application_id,
-        {each.wanted["language"]: _provision_template(account, application_id, each) for each in templates},
-    )
+    made = {each.wanted["language"]: _provision_template(account, application_id, each) for each in templates}
+    registered = {body["language"] for body in wanted.templates if "regional" in body}
+    in_india = {language: held for language, held in made.items() if language in registered}
+    return Provisioned(application_id, made, in_india or made)
 
 
 def _provision_template(account: Account, application_id: str, template: Found) -> str:
@@ -399,7 +212,7 @@ def _words_of(answer: Answer) -> str:
     content = _parsed(answer)
     if not isinstance(content, Mapping):
         return ""
-    told = _at(content, "requestError.serviceException")
+    told = at(content, "requestError.serviceException")
     words = told if isinstance(told, Mapping) else content
     kept = {name: words[name] for name in _TOLD if words.get(name)}
     said = " ".join(value if isinstance(value, str) else json.dumps(value) for value in kept.values())

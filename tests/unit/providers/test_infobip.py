@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from sms_otp.phone import PhoneNumber
 from sms_otp.providers.base import (
     Ambiguous,
     Channel,
@@ -23,6 +24,7 @@ from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Asked, Scripted
 BASE_URL = "https://abc123.api.infobip.com"
 CREDENTIALS = {"apiKey": "the-key", "applicationId": "the-application", "messageId": "the-message"}
 MESSAGE_IDS = {"de": "the-german-message", "pt_br": "the-brazilian-message"}
+INDIA_MESSAGE_IDS = {"pt_br": "the-brazilian-message"}
 PIN_ID = "9C817C6F8AF3D48F9FE553282AFA2B67"
 
 SENT = {
@@ -46,7 +48,14 @@ def service_exception(message_id: str, **more: object) -> dict[str, object]:
 
 
 def infobip(transport: ScriptedTransport, *, number_lookup: bool = False) -> Infobip:
-    return Infobip(BASE_URL, CREDENTIALS, transport, message_ids=MESSAGE_IDS, number_lookup=number_lookup)
+    return Infobip(
+        BASE_URL,
+        CREDENTIALS,
+        transport,
+        message_ids=MESSAGE_IDS,
+        india_message_ids=INDIA_MESSAGE_IDS,
+        number_lookup=number_lookup,
+    )
 
 
 def send(given: Answer | TransportError, channel: Channel = Channel.SMS) -> Sent:
@@ -86,6 +95,22 @@ def test_a_code_is_sent_in_the_text_of_its_locale_or_else_in_the_default(
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport).send(
         PHONE, channel=Channel.SMS, locale=locale, reference="our-reference", life=LIFE, deadline=DEADLINE
+    )
+    assert transport.asked[0].json["messageId"] == message_id
+
+
+@pytest.mark.parametrize(
+    ("locale", "message_id"), [("de", "the-message"), ("pt-BR", "the-brazilian-message")]
+)
+def test_a_number_in_india_is_sent_no_text_that_is_not_registered_there(locale: str, message_id: str) -> None:
+    transport = ScriptedTransport(answer(200, SENT))
+    infobip(transport).send(
+        PhoneNumber("+919999900000", "IN"),
+        channel=Channel.SMS,
+        locale=locale,
+        reference="our-reference",
+        life=LIFE,
+        deadline=DEADLINE,
     )
     assert transport.asked[0].json["messageId"] == message_id
 

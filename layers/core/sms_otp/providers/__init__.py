@@ -41,6 +41,7 @@ def _infobip(credentials: Mapping[str, object], settings: Settings) -> Provider:
         held,
         _transport(),
         message_ids=settings.infobip_message_ids,
+        india_message_ids=settings.infobip_india_message_ids,
         number_lookup=settings.infobip_number_lookup,
     )
 

@@ -47,6 +47,7 @@ class Infobip:
     """`credentials` are `apiKey`, `applicationId` and `messageId`; `base_url` is checked.
 
     `message_ids` are message templates by language, in Infobip's names; `messageId` is for every other.
+    Numbers in India are sent `india_message_ids` in their place: operators there drop unregistered texts.
     """
 
     name: ClassVar[str] = "infobip"
@@ -59,6 +60,7 @@ class Infobip:
         transport: Transport,
         *,
         message_ids: Mapping[str, str],
+        india_message_ids: Mapping[str, str],
         number_lookup: bool,
     ) -> None:
         self._base_url = base_url
@@ -70,6 +72,7 @@ class Infobip:
         self._application_id = credentials["applicationId"]
         self._message_id = credentials["messageId"]
         self._message_ids = message_ids
+        self._india_message_ids = india_message_ids
         self._transport = transport
         lookup = "true" if number_lookup else "false"
         self._send_paths = {Channel.SMS: f"/2fa/2/pin?ncNeeded={lookup}", Channel.VOICE: "/2fa/2/pin/voice"}
@@ -88,7 +91,7 @@ class Infobip:
         """`POST /2fa/2/pin` or `/2fa/2/pin/voice`. Raises a `ProviderError`."""
         body = {
             "applicationId": self._application_id,
-            "messageId": self._template(locale),
+            "messageId": self._template(to, locale),
             "to": to.digits,
             "trackDelivery": True,
         }
@@ -153,11 +156,12 @@ class Infobip:
 
         return outcomes.health(read)
 
-    def _template(self, locale: str | None) -> str:
+    def _template(self, to: PhoneNumber, locale: str | None) -> str:
         """For `pt-BR` that of `pt_br`, else of `pt`, else the one for every other language."""
+        message_ids = self._india_message_ids if to.country == "IN" else self._message_ids
         words = (locale or "").lower().split("-")
         for count in range(len(words), 0, -1):
-            if found := self._message_ids.get("_".join(words[:count])):
+            if found := message_ids.get("_".join(words[:count])):
                 return found
         return self._message_id
 

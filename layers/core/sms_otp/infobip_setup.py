@@ -1,0 +1,209 @@
+"""What should stand at Infobip for a deployment, and where something else does.
+
+Infobip's own defaults allow ten guesses at a PIN, for a quarter of an hour, and let one PIN verify twice, and
+its three sends a day would refuse before this service does (Infobip 2FA API, `/2fa/2/applications`).
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+Body = Mapping[str, Any]
+"""A JSON object as Infobip takes and gives it."""
+
+# Of the message template's field `language`, which Infobip has for texts that are read out.
+LANGUAGES = ("en es ca da nl fr de it ja ko no pl ru sv fi hr sl ro pt_pt pt_br zh_cn zh_tw").split()  # noqa: SIM905 # as in config
+
+
+class ProvisioningFailed(Exception):
+    """The text says what failed, in Infobip's own words where it answered; no secret is part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What should stand at Infobip. The first template is the one for every other language."""
+
+    application: Body
+    templates: tuple[Body, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field that is not as wanted. `weaker`: it lets through more than the parameters do."""
+
+    field: str
+    wanted: object
+    found: object
+    weaker: bool
+
+
+def wanted_from(parameters: Mapping[str, str]) -> Wanted:
+    """From the stack's parameters, by their names. Raises `ProvisioningFailed`, naming the one at fault."""
+    default = (parameters["InfobipLanguage"], parameters["InfobipMessageText"])
+    texts = [default, *_by_language(parameters, "InfobipLocaleTexts", ";")]
+    languages = [language for language, _ in texts]
+    if len(set(languages)) < len(languages):
+        raise ProvisioningFailed("InfobipLocaleTexts has a language twice, or InfobipLanguage again")
+    registered = _registered(parameters, languages)
+    return Wanted(
+        _application(parameters),
+        tuple(
+            _template(parameters, language, text, registered.get(language, "")) for language, text in texts
+        ),
+    )
+
+
+def _application(parameters: Mapping[str, str]) -> Body:
+    guesses = int(parameters["MaxAttempts"])
+    return {
+        "name": parameters["InfobipApplicationName"],
+        "enabled": True,
+        "configuration": {
+            "pinAttempts": guesses,
+            "allowMultiplePinVerifications": False,
+            "pinTimeToLive": f"{int(parameters['CodeLifeSeconds'])}s",
+            # Ours are the limits that refuse. Infobip's days begin when they like, so that any of them may
+            # hold parts of two of ours, and a send that we took back may still be counted there.
+            "verifyPinLimit": f"{guesses}/3s",
+            "sendPinPerPhoneNumberLimit": f"{2 * int(parameters['SendsPerDay'])}/1d",
+            "sendPinPerApplicationLimit": f"{2 * int(parameters['DailySendCap'])}/1d",
+        },
+    }
+
+
+def _template(parameters: Mapping[str, str], language: str, text: str, registered: str) -> Body:
+    if language not in LANGUAGES:
+        raise ProvisioningFailed(f"{language} is none of Infobip's languages, {' '.join(LANGUAGES)}")
+    if "{{pin}}" not in text:
+        raise ProvisioningFailed(f"the message text of {language} does not hold {{{{pin}}}}")
+    sender = parameters["InfobipSenderId"]
+    return {
+        "pinType": "NUMERIC",
+        "pinLength": int(parameters["CodeLength"]),
+        "messageText": text,
+        "language": language,
+        **({"senderId": sender} if sender else {}),
+        **(_india(parameters["IndiaDltEntityId"], registered) if registered else {}),
+    }
+
+
+def _registered(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:
+    """The content template that each text is in India's register, by language."""
+    entity, template = parameters["IndiaDltEntityId"], parameters["IndiaDltTemplateId"]
+    further = dict(_by_language(parameters, "IndiaDltLocaleTemplateIds", ","))
+    if not entity and not template and not further:
+        return {}
+    if not entity or not template:
+        raise ProvisioningFailed("IndiaDltEntityId and IndiaDltTemplateId go together")
+    default, *locales = languages
+    if unknown := sorted(set(further) - set(locales)):
+        raise ProvisioningFailed(
+            f"IndiaDltLocaleTemplateIds has {unknown[0]}, of which InfobipLocaleTexts has no text"
+        )
+    return {default: template, **further}
+
+
+def _india(entity: str, template: str) -> Body:
+    return {"regional": {"indiaDlt": {"principalEntityId": entity, "contentTemplateId": template}}}
+
+
+def _by_language(parameters: Mapping[str, str], name: str, separator: str) -> Iterator[tuple[str, str]]:
+    """`de=Ihr Code ist {{pin}}.;fr=…`"""
+    for part in filter(None, (part.strip() for part in parameters[name].split(separator))):
+        language, equals, value = part.partition("=")
+        if not equals:
+            raise ProvisioningFailed(f"{name} must be language=value, separated by {separator}")
+        yield language.strip(), value.strip()
+
+
+def differences(wanted_body: Body, found: Body) -> tuple[Difference, ...]:
+    """Field by field; what we do not set is left alone, but a text that should not be there is one."""
+    compared = []
+    for name, judge in _JUDGES.items():
+        want, have = at(wanted_body, name), at(found, name)
+        if name.split(".")[0] not in {*wanted_body, *_OPTIONAL} or _same(want, have):
+            continue
+        compared.append(Difference(name, want, have, weaker=judge(want, have)))
+    return tuple(compared)
+
+
+# Fields that a template has only where a parameter is set, so that one that is there may be one too many.
+_OPTIONAL = ("senderId", "regional")
+
+
+def at(body: Body, path: str) -> object:
+    """What stands under a path of names with dots between them; None where nothing does, or an empty text."""
+    value: object = body
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return None if value == "" else value
+
+
+def _same(want: object, have: object) -> bool:
+    """`300s` and `5m` are the same; `True` and `1` are not."""
+    return _measured(want) == _measured(have) and type(want) is type(have)
+
+
+_MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_MEASURE = re.compile(r"(?:([0-9]{1,9})/)?([0-9]{0,9})(ms|s|m|h|d)")
+
+
+def _measured(value: object) -> object:
+    """Of Infobip's `5/3s` and `15m` how many, and in how many milliseconds; else the value as it is."""
+    match = _MEASURE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    return int(match[1] or 1), int(match[2] or 1) * _MILLISECONDS[match[3]]
+
+
+def _is_less(want: object, have: object) -> bool:
+    return not (isinstance(want, int) and isinstance(have, int) and have >= want)
+
+
+def _is_more(want: object, have: object) -> bool:
+    return not (isinstance(want, int) and isinstance(have, int) and have <= want)
+
+
+def _is_longer(want: object, have: object) -> bool:
+    match _measured(want), _measured(have):
+        case (_, int(wanted_time)), (_, int(found_time)):
+            return found_time > wanted_time
+    return True
+
+
+def _is_oftener(want: object, have: object) -> bool:
+    match _measured(want), _measured(have):
+        case (int(wanted_count), int(wanted_time)), (int(count), int(time)) if wanted_time and time:
+            return Fraction(count, time) > Fraction(wanted_count, wanted_time)
+    return True
+
+
+def _is_true(_want: object, have: object) -> bool:
+    return have is not False
+
+
+def _never(_want: object, _have: object) -> bool:
+    return False
+
+
+# Every field that we set, and when another value than ours is the weaker one. Where a field is missing
+# Infobip's default counts, which is weaker in each.
+_JUDGES: Mapping[str, Callable[[object, object], bool]] = {
+    "name": _never,
+    "enabled": _never,
+    "configuration.pinAttempts": _is_more,
+    "configuration.allowMultiplePinVerifications": _is_true,
+    "configuration.pinTimeToLive": _is_longer,
+    "configuration.verifyPinLimit": _is_oftener,
+    "configuration.sendPinPerPhoneNumberLimit": _is_oftener,
+    "configuration.sendPinPerApplicationLimit": _is_oftener,
+    "pinType": _never,
+    "pinLength": _is_less,
+    "messageText": _never,
+    "language": _never,
+    "senderId": _never,
+    "regional.indiaDlt.principalEntityId": _never,
+    "regional.indiaDlt.contentTemplateId": _never,
+}

@@ -166,7 +166,7 @@ def _is_common(name: str, reference: Node) -> bool:
 def _refusals(document: Document, status: str, response: Node) -> Iterator[tuple[str, ...]]:
     """What the status means, then each error that has it; one row where there is one."""
     told = [
-        (f"`{example['value'].get('errorCode') or example['value']['code']}`", example["summary"])
+        (f"`{_word(example['value'])}`", example["summary"])
         for media in response["content"].values()
         for example in document.examples(media).values()
     ]
@@ -177,6 +177,11 @@ def _refusals(document: Document, status: str, response: Node) -> Iterator[tuple
     yield status, "", meaning
     for code, summary in told:
         yield "", code, summary
+
+
+def _word(body: Node) -> str:
+    """What a caller branches on: our word, CAMARA's, or a health report's."""
+    return next(str(body[name]) for name in ("errorCode", "code", "status") if name in body)
 
 
 def _errors(document: Document) -> list[str]:

@@ -151,6 +151,7 @@ CASES: dict[str, Event] = {
     ),
     "webhooks-infobip": build("/webhooks/infobip", body='{"results": []}', with_key=False),
     "jwks-keys": build("/.well-known/jwks.json", "GET", headers={}, with_key=False),
+    "deep_health-up": build("/health/deep", "GET", headers={}),
     "health-up": build("/health", "GET", headers={}, with_key=False),
 }
 """By file name: the function's package, a hyphen, the case."""

@@ -2,11 +2,14 @@
 
 from typing import Any
 
-ANSWER = {
+FRESH_SECONDS = 5
+"""The one answer here that may be kept: it is the same for everybody, and says nothing of anybody."""
+
+ANSWER: dict[str, Any] = {
     "statusCode": 200,
     "headers": {
         "Content-Type": "application/json; charset=utf-8",
-        "Cache-Control": "no-store",
+        "Cache-Control": f"public, max-age={FRESH_SECONDS}",
         "X-Content-Type-Options": "nosniff",
     },
     "body": '{"success":true,"status":"healthy"}',

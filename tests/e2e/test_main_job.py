@@ -148,6 +148,27 @@ def test_health_needs_no_key(backend: Backend) -> None:
     assert (answer.status_code, answer.json()["status"]) == (200, "healthy")
 
 
+def deep_health(backend: Backend) -> requests.Response:
+    headers = {"x-api-key": backend.api_key}
+    return requests.get(f"{backend.stack.base_url}/health/deep", headers=headers, timeout=20)
+
+
+def test_deep_health_needs_a_key_and_asks_all_that_the_service_leans_on(backend: Backend) -> None:
+    assert requests.get(f"{backend.stack.base_url}/health/deep", timeout=10).status_code == 403
+    report = deep_health(backend).json()
+    found = report.pop("providers")
+    assert report == {"success": True, "status": "healthy", "table": "up", "secret": "up"}
+    assert found.keys() >= {"infobip", "sinch"}
+    assert all(each == {"status": "up", "breaker": "closed"} for each in found.values())
+
+
+def test_deep_health_names_the_provider_that_hangs(backend: Backend) -> None:
+    backend.spoil("sinch", "status", "timeout")
+    answer = deep_health(backend)
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["providers"]["sinch"]["status"] == "down"
+
+
 def test_the_whole_job_with_sinch(sinch_first: LocalStack) -> None:
     backend = Backend(sinch_first, sinch_first.api_key)
     number = fresh_number()

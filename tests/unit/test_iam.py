@@ -16,6 +16,8 @@ SMS_BY_AWS = ("sms-voice:SendTextMessage", "AwsSmsIdentityArn")
 SIGNING_OF_TOKENS = ("kms:Sign", "TokenKey")
 PUBLIC_KEYS_OF_TOKENS = ("kms:GetPublicKey", "TokenKey")
 """Only where tokens are issued; keys that a parameter names may take the place of the stack's own."""
+ACCOUNT_OF_AWS = ("sms-voice:DescribeAccountAttributes", "*")
+"""As above."""
 
 
 def on_table(*operations: str) -> set[tuple[str, str]]:
@@ -76,9 +78,16 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *XRAY,
     },
     "JwksFunction": {PUBLIC_KEYS_OF_TOKENS, *own_log("JwksLogGroup"), *XRAY},
+    "DeepHealthFunction": {
+        *on_table("BatchGetItem"),
+        ("secretsmanager:GetSecretValue", "ProviderSecret"),
+        ACCOUNT_OF_AWS,
+        *own_log("DeepHealthLogGroup"),
+        *XRAY,
+    },
     "HealthFunction": {*own_log("HealthLogGroup"), *XRAY},
 }
-WITHOUT_RESOURCES = {action for action, _ in XRAY}
+WITHOUT_RESOURCES = {action for action, _ in (*XRAY, ACCOUNT_OF_AWS)}
 """Actions of services that have no resources to name."""
 
 

@@ -87,6 +87,16 @@ def answer_in_words_of(
     return _answered(event, request_id, act, done, refused)
 
 
+def answer_health(
+    event: Event,
+    context: Any,
+    settings: Callable[[], Settings],
+    handle: Callable[[Event, Caller], Body],
+) -> Response:
+    """The same for a body that says itself how things stand: 503 where it is no `success`."""
+    return answer_in_words_of(_stands, _problem, event, context, settings, handle)
+
+
 def answer_webhook(event: Event, context: Any, handle: Callable[[Callback], Body]) -> Response:
     """The same for a provider's callback, which has no tenant: 200, or a problem that it may act on."""
     request_id = _request_id(event, context)
@@ -138,6 +148,13 @@ def _answered(
 
 def _done(body: Body) -> Response:
     return response(200, "application/json; charset=utf-8", body)
+
+
+def _stands(body: Body) -> Response:
+    if body["success"]:
+        return _done(body)
+    told = body | {"retryAfter": DEFAULT_RETRY_AFTER}
+    return response(503, "application/json; charset=utf-8", told, {"Retry-After": str(DEFAULT_RETRY_AFTER)})
 
 
 def read_body(event: Event, schema: str) -> Body:

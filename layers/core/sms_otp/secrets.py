@@ -65,6 +65,11 @@ class Vault:
         """Fetch the providers' credentials anew at their next use: a provider has refused these."""
         self._cached.pop(self._provider_secret, None)
 
+    def fetch_credentials(self) -> None:
+        """Fetch them now, whatever is cached. Raises `ServiceMisconfigured`."""
+        self.forget_credentials()
+        self._read(self._provider_secret, "provider")
+
     def _read(self, secret: str, name: str) -> Mapping[str, Any]:
         now = self._clock()
         fetched_at, fields = self._cached.get(secret, (-CACHE_SECONDS, {}))

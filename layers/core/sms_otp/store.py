@@ -40,7 +40,7 @@ from sms_otp.items import (
     verification_ttl,
 )
 from sms_otp.limits import KEEP_LOG, SECOND, Failures, GuessPolicy, lock
-from sms_otp.ports import Carried, Entry, Holder, LostRace, Moved, Question, Reservation, View
+from sms_otp.ports import Carried, Circuit, Entry, Holder, LostRace, Moved, Question, Reservation, View
 from sms_otp.verification import (
     DELIVERY_BEFORE,
     Guess,
@@ -122,6 +122,11 @@ class DynamoStore:
             steps.append(delete(claim_pk(claim.key)))
         steps += [update(share.key, "ADD used :minus", minus=-1) for share in reservation.shares]
         self._table.transact(steps)
+
+    def circuits(self, providers: tuple[str, ...]) -> dict[str, Circuit | None]:
+        """Each provider's circuit breaker; None where it is closed. Raises `StoreError`."""
+        found = self._table.read(map(circuit_pk, providers))
+        return {name: circuit_of(found.get(circuit_pk(name))) for name in providers}
 
     def find(self, key: str) -> Verification | None:
         """See `ports.Store`."""

@@ -16,6 +16,7 @@ from sms_otp.config import Settings, settings
 from sms_otp.guard import GuardPolicy, Mode
 from sms_otp.lifecycle import Lifecycle
 from sms_otp.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
+from sms_otp.providers import breaker
 from sms_otp.providers.breaker import CircuitBreaker
 from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.router import Router
@@ -24,11 +25,12 @@ from sms_otp.service import Service
 from sms_otp.store import DynamoStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from sms_otp import kms
+    from sms_otp.checkup import Checkup
     from sms_otp.ports import Prove
     from sms_otp.proof import PublicKey
     from sms_otp.providers.base import Provider
@@ -46,10 +48,6 @@ def service() -> Service:
     """The deployed service."""
     chosen = settings()
     vault = _vault(chosen)
-
-    def build(name: str, credentials: "Mapping[str, str]") -> "Provider":
-        return providers.build(name, credentials, chosen)
-
     return Service(
         policy=policy(chosen),
         store=_store(chosen),
@@ -57,7 +55,7 @@ def service() -> Service:
             chosen.provider_order,
             chosen.provider_routes,
             vault,
-            build,
+            _builder(chosen),
             FixedCodes(chosen.test_numbers),
             CircuitBreaker(_dynamodb(), chosen.table_name, observability.tell),
             observability.tell,
@@ -106,14 +104,47 @@ def webhooks() -> "Webhooks":
     from sms_otp.webhooks import Webhooks
 
     chosen = settings()
-    orders = (chosen.provider_order, *chosen.provider_routes.values())
     return Webhooks(
         store=_store(chosen),
         credentials=_vault(chosen).credentials,
-        providers=frozenset(name for order in orders for name in order),
+        providers=frozenset(_names(chosen)),
         clock=time.time,
         tell=observability.tell,
     )
+
+
+@cache
+def checkup() -> "Checkup":
+    """What looks after everything that the deployed service leans on."""
+    # One function alone asks for it, at each of its requests.
+    from sms_otp.checkup import Checkup
+
+    chosen = settings()
+    names = _names(chosen)
+    # Before its deadline begins, so that a cold start takes nobody for down.
+    providers.prepare(names, chosen)
+    store = _store(chosen)
+
+    def breakers(names: tuple[str, ...]) -> dict[str, str]:
+        held = store.circuits(names).items()
+        return {name: breaker.state_of(circuit, time.time()) for name, circuit in held}
+
+    return Checkup(
+        names=names,
+        breakers=breakers,
+        vault=_vault(chosen),
+        build=_builder(chosen),
+    )
+
+
+def _names(chosen: Settings) -> tuple[str, ...]:
+    """The providers that codes are sent by, the preferred ones first."""
+    orders = (chosen.provider_order, *chosen.provider_routes.values())
+    return tuple(dict.fromkeys(name for order in orders for name in order))
+
+
+def _builder(chosen: Settings) -> "Callable[[str, Mapping[str, str]], Provider]":
+    return lambda name, credentials: providers.build(name, credentials, chosen)
 
 
 def credentials(provider: str) -> "Mapping[str, str]":

@@ -2,8 +2,9 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sms_otp.config import Settings
@@ -27,6 +28,20 @@ def build(name: str, credentials: Mapping[str, object], settings: Settings) -> P
     except KeyError:
         raise ServiceMisconfigured(reason="environment variable PROVIDER_ORDER") from None
     return builder(credentials, settings)
+
+
+def prepare(names: Collection[str], settings: Settings) -> None:
+    """What building these and asking them imports, and makes once: for whoever has to be quick then.
+
+    Raises as `hosts` does.
+    """
+    import requests.adapters  # noqa: F401 # the transport's, at its first exchange
+
+    for name in names:
+        import_module(f"sms_otp.providers.{name}")
+    _transport()
+    if "aws" in names:
+        _end_user_messaging(hosts.aws_url(settings))
 
 
 def _infobip(credentials: Mapping[str, object], settings: Settings) -> Provider:

@@ -31,6 +31,17 @@ STATE_AGE_SECONDS = 5
 """How old an environment's knowledge of the shared state may be. Older, it is read once more."""
 
 
+def state_of(circuit: Circuit | None, now: float) -> str:
+    """`closed`, `open`, or `half_open` where the next send is the probe; `now` in seconds.
+
+    As the environments share it: each hears of it up to `STATE_AGE_SECONDS` later.
+    """
+    if circuit is None:
+        return "closed"
+    is_due = now >= (circuit.opened_at or 0) + OPEN_SECONDS
+    return "half_open" if circuit.state == "OPEN" and is_due else circuit.state.lower()
+
+
 class NoBreaker:
     """Always closed: for whoever sends too rarely to learn from it, and for tests."""
 

@@ -1,0 +1,163 @@
+"""GET /health/deep through its handler, with each thing that the service leans on hanging, down or wrong."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from botocore.awsrequest import AWSResponse
+
+import deep_health.app
+from local import events
+from local.sandbox.credentials import credentials
+from local.sandbox.server import running_sandbox
+from tests.fakes import PEPPER, StepClock
+from tests.functional.deployment import Answer, Context
+from tests.functional.faults import Aws, AwsFault, World, aws_error, deployed_world, faulty_aws
+from tests.functional.test_openapi_examples import DOCUMENT, check_declared
+
+WITHIN_SECONDS = 2.0
+WELL = {"status": "up", "breaker": "closed"}
+OPERATION = DOCUMENT.root["paths"]["/health/deep"]["get"]
+READS = {"table": "BatchGetItem", "secret": "GetSecretValue"}
+PROBES = {"infobip": "provision", "sinch": "status"}
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[str]:
+    with running_sandbox() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Aws]:
+    with faulty_aws() as account:
+        yield account
+
+
+@pytest.fixture
+def world(
+    aws: Aws, sandbox: str, clock: StepClock, _log: object, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    with deployed_world(aws, "infobip,sinch", sandbox, clock, monkeypatch) as world:
+        yield world
+
+
+@pytest.fixture
+def hung() -> Iterator[Any]:
+    """What an AWS that never answers does; it lets go at the test's end."""
+    over = threading.Event()
+
+    def hang(_url: str) -> AWSResponse:
+        over.wait(60)
+        raise ConnectionError
+
+    yield hang
+    over.set()
+
+
+def asked(world: World) -> dict[str, Any]:
+    """The report, which came in time, in the declared shape, and without a secret."""
+    world.aws.calls.clear()
+    began = time.monotonic()
+    answered = deep_health.app.lambda_handler(events.CASES["deep_health-up"], Context())
+    assert time.monotonic() - began < WITHIN_SECONDS
+    check_declared(OPERATION, answered)
+    answer = Answer(answered["statusCode"], answered["headers"], answered["body"])
+    assert (answer.status == 503) is (answer.body["status"] == "unhealthy")
+    secrets = [text for fields in credentials(world.sandbox).values() for text in fields.values()]  # type: ignore[attr-defined] # a TypedDict of mappings
+    assert not [secret for secret in [*secrets, PEPPER] if secret in answer.text]
+    return answer.body
+
+
+def spoil(world: World, provider: str, fault: str) -> None:
+    wanted = {"provider": provider, "operation": PROBES[provider], "fault": fault}
+    requests.post(f"{world.sandbox}/faults", json=wanted, timeout=5).raise_for_status()
+
+
+def test_a_service_that_can_do_its_job_is_healthy_and_nothing_was_sent_or_written(world: World) -> None:
+    report = asked(world)
+    assert report == {
+        "success": True,
+        "status": "healthy",
+        "table": "up",
+        "secret": "up",
+        "providers": {"infobip": WELL, "sinch": WELL},
+    }
+    assert world.inbox() == []
+    assert world.aws.calls == {"BatchGetItem": 1, "GetSecretValue": 1}
+
+
+@pytest.mark.parametrize("part", READS)
+def test_what_hangs_in_aws_is_down_and_the_answer_comes_all_the_same(
+    world: World, part: str, hung: Any
+) -> None:
+    world.aws.faults = [AwsFault(READS[part], hung)]
+    report = asked(world)
+    assert (report["status"], report[part]) == ("unhealthy", "down")
+
+
+@pytest.mark.parametrize("part", READS)
+def test_what_aws_refuses_is_down(world: World, part: str) -> None:
+    world.aws.faults = [AwsFault(READS[part], aws_error("AccessDeniedException"))]
+    report = asked(world)
+    assert (report["status"], report[part]) == ("unhealthy", "down")
+    world.heal()
+    assert asked(world)["status"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [("timeout", "down"), ("500", "down"), ("401", "misconfigured"), ("429", "up")],
+)
+@pytest.mark.parametrize("provider", PROBES)
+def test_one_provider_in_trouble_leaves_the_service_degraded(
+    world: World, provider: str, fault: str, found: str
+) -> None:
+    spoil(world, provider, fault)
+    report = asked(world)
+    assert report["status"] == ("healthy" if found == "up" else "degraded")
+    assert report["providers"][provider]["status"] == found
+    assert WELL in report["providers"].values()
+
+
+def test_no_provider_that_answers_is_no_service(world: World) -> None:
+    for provider in PROBES:
+        spoil(world, provider, "timeout")
+    report = asked(world)
+    assert report["status"] == "unhealthy"
+    assert {each["status"] for each in report["providers"].values()} == {"down"}
+
+
+def test_a_secret_that_was_just_changed_is_looked_at_as_it_is_now(world: World) -> None:
+    assert asked(world)["status"] == "healthy"
+    held = {name: fields for name, fields in credentials(world.sandbox).items() if name == "sinch"}
+    world.put_secret("provider_secret_arn", json.dumps(held))
+    report = asked(world)
+    assert report["status"] == "degraded"
+    assert report["providers"]["infobip"]["status"] == "misconfigured"
+
+
+def test_a_breaker_that_the_sends_have_opened_is_told(world: World) -> None:
+    # Powertools dates what it writes by the real clock.
+    world.clock.now = time.time()
+    for _ in range(5):
+        for each in ("infobip", "sinch"):
+            wanted = {"provider": each, "operation": "send", "fault": "500"}
+            requests.post(f"{world.sandbox}/faults", json=wanted, timeout=5).raise_for_status()
+        assert world.request(key=None).status == 503
+    report = asked(world)
+    assert report["status"] == "unhealthy", "both answer, and no code would be tried at either"
+    assert report["providers"]["sinch"] == {"status": "up", "breaker": "open"}
+
+
+def test_without_its_settings_the_function_says_so_in_the_log_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.restart()
+    monkeypatch.delenv("TABLE_NAME")
+    answered = deep_health.app.lambda_handler(events.CASES["deep_health-up"], Context())
+    assert (answered["statusCode"], json.loads(answered["body"])["errorCode"]) == (500, "INTERNAL_ERROR")

@@ -1,0 +1,171 @@
+"""Whether the service can do its job, whatever hangs, fails or is refused."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from sms_otp.checkup import Checkup, ProviderReport, Report
+from sms_otp.clock import Deadline
+from sms_otp.errors import ServiceMisconfigured
+from sms_otp.ports import Circuit, StoreError
+from sms_otp.providers import breaker
+from sms_otp.providers.base import Health, Provider
+from sms_otp.providers.breaker import OPEN_SECONDS
+from sms_otp.providers.fixed import FixedCodes
+
+UP = ProviderReport(Health.UP, "closed")
+DOWN = ProviderReport(Health.DOWN, "closed")
+OPEN = ProviderReport(Health.UP, "open")
+PROBING = ProviderReport(Health.UP, "half_open")
+SHORT = 0.1
+
+
+class Probed(FixedCodes):
+    """A provider whose probe does what it is told."""
+
+    def __init__(self, probe: Callable[[], Health]) -> None:
+        super().__init__({})
+        self._probe = probe
+
+    def probe(self, deadline: Deadline) -> Health:
+        del deadline
+        return self._probe()
+
+
+class Parts:
+    """What a service leans on; each part does what a test has it do."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+        self.states: Callable[[], Mapping[str, str]] = lambda: {"infobip": "closed", "sinch": "closed"}
+        self.fetch: Callable[[], None] = lambda: None
+        self.probes: dict[str, Callable[[], Health]] = dict.fromkeys(("infobip", "sinch"), lambda: Health.UP)
+        self.missing: set[str] = set()
+
+    def hang(self, *_: object) -> Any:
+        """Not a sleep: it ends with the test."""
+        self.released.wait(60)
+        raise AssertionError("nobody waits for this")
+
+    def fetch_credentials(self) -> None:
+        self.fetch()
+
+    def credentials(self, provider: str) -> Mapping[str, str]:
+        if provider in self.missing:
+            raise ServiceMisconfigured(reason=f"secret field {provider}")
+        return {"name": provider}
+
+    def build(self, name: str, credentials: Mapping[str, str]) -> Provider:
+        assert credentials == {"name": name}
+        return Probed(self.probes[name])
+
+    def report(self, seconds: float = 10) -> Report:
+        checkup = Checkup(("infobip", "sinch"), lambda _: self.states(), self, self.build)
+        return checkup.run(Deadline(seconds))
+
+
+@pytest.fixture
+def parts() -> Any:
+    parts = Parts()
+    yield parts
+    parts.released.set()
+
+
+def fail(error: Exception) -> Callable[[], Any]:
+    def act() -> Any:
+        raise error
+
+    return act
+
+
+def test_where_all_answer_all_is_well(parts: Parts) -> None:
+    report = parts.report()
+    assert report == Report(Health.UP, Health.UP, {"infobip": UP, "sinch": UP})
+    assert report.status == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("infobip", "sinch", "status"),
+    [
+        (UP, UP, "healthy"),
+        (DOWN, UP, "degraded"),
+        (OPEN, UP, "degraded"),
+        (PROBING, UP, "degraded"),
+        (DOWN, PROBING, "degraded"),
+        (DOWN, DOWN, "unhealthy"),
+        (DOWN, OPEN, "unhealthy"),
+        (ProviderReport(Health.MISCONFIGURED, "closed"), DOWN, "unhealthy"),
+    ],
+)
+def test_one_provider_that_can_send_is_enough_to_do_the_job(
+    infobip: ProviderReport, sinch: ProviderReport, status: str
+) -> None:
+    assert Report(Health.UP, Health.UP, {"infobip": infobip, "sinch": sinch}).status == status
+
+
+def test_a_table_that_cannot_be_read_says_nothing_of_the_breakers(parts: Parts) -> None:
+    parts.states = fail(StoreError("throttled"))
+    report = parts.report()
+    assert (report.table, report.secret, report.status) == (Health.DOWN, Health.UP, "unhealthy")
+    assert report.providers["sinch"] == ProviderReport(Health.UP, "unknown")
+
+
+def test_without_the_secret_no_provider_is_asked(parts: Parts) -> None:
+    parts.fetch = fail(ServiceMisconfigured(reason="provider secret: not text"))
+    parts.probes = {}
+    report = parts.report()
+    assert (report.table, report.secret, report.status) == (Health.UP, Health.DOWN, "unhealthy")
+    assert report.providers["infobip"] == ProviderReport("unknown", "closed")
+
+
+def test_a_provider_without_its_field_in_the_secret_is_misconfigured(parts: Parts) -> None:
+    parts.missing.add("sinch")
+    report = parts.report()
+    assert report.providers == {"infobip": UP, "sinch": ProviderReport(Health.MISCONFIGURED, "closed")}
+    assert report.status == "degraded"
+
+
+def test_a_probe_that_raises_after_all_found_nothing_up(parts: Parts) -> None:
+    parts.probes["sinch"] = fail(RuntimeError("a defect of ours"))
+    assert parts.report().providers["sinch"] == DOWN
+
+
+@pytest.mark.parametrize("hanging", ["table", "secret", "infobip", "all"])
+def test_whatever_hangs_the_answer_comes_with_the_deadline_and_names_it(parts: Parts, hanging: str) -> None:
+    if hanging in ("table", "all"):
+        parts.states = parts.hang
+    if hanging in ("secret", "all"):
+        parts.fetch = parts.hang
+    if hanging in ("infobip", "all"):
+        parts.probes["infobip"] = parts.hang
+    began = time.monotonic()
+    report = parts.report(SHORT)
+    assert time.monotonic() - began < SHORT + 1
+    assert (report.table == Health.DOWN) is (hanging in ("table", "all"))
+    assert (report.secret == Health.DOWN) is (hanging in ("secret", "all"))
+    assert report.status == ("degraded" if hanging == "infobip" else "unhealthy")
+    if hanging == "infobip":
+        assert report.providers == {"infobip": DOWN, "sinch": UP}
+
+
+@pytest.mark.parametrize(
+    ("state", "opened", "read"),
+    [
+        ("OPEN", 0, "open"),
+        ("OPEN", OPEN_SECONDS - 1, "open"),
+        ("OPEN", OPEN_SECONDS, "half_open"),
+        ("HALF_OPEN", 0, "half_open"),
+        ("CLOSED", 0, "closed"),
+    ],
+)
+def test_a_breaker_that_has_been_open_for_long_enough_is_due_for_its_probe(
+    state: str, opened: int, read: str
+) -> None:
+    assert breaker.state_of(Circuit(state, opened_at=1000), 1000 + opened) == read
+
+
+def test_a_breaker_that_the_table_does_not_hold_is_closed() -> None:
+    assert breaker.state_of(None, 0) == "closed"

@@ -1,0 +1,64 @@
+"""What a local stack's functions logged and measured: the lines of their log groups, and the numbers in them.
+
+MiniStack keeps log lines and makes no metrics of them, as CloudWatch does of lines in the embedded metric
+format (EMF). So whoever wants the numbers takes them out of the lines, by the format's own rules.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local.stack import LocalStack
+
+LOG_GROUPS = (
+    "RequestOtpLogGroup",
+    "ResendOtpLogGroup",
+    "VerifyOtpLogGroup",
+    "WebhooksLogGroup",
+)
+"""Of the functions that measure something, as the template names them."""
+
+Line = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Datapoint:
+    """One value of a metric under one set of dimensions. `at` in seconds since the epoch."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+    value: float
+    unit: str
+    at: float
+
+
+def lines(stack: LocalStack, *groups: str) -> list[Line]:
+    """The JSON lines of these log groups, oldest first in each."""
+    logs = stack.client("logs")
+    found: list[Line] = []
+    for group in groups or LOG_GROUPS:
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=stack.physical_id(group))
+        messages = (event["message"].strip() for page in pages for event in page["events"])
+        found += [json.loads(message) for message in messages if message.startswith("{")]
+    return found
+
+
+def datapoints(line: Line) -> Iterator[Datapoint]:
+    """What CloudWatch makes of one line: each metric's values, under each of its sets of dimensions."""
+    embedded = line.get("_aws", {})
+    for directive in embedded.get("CloudWatchMetrics", ()):
+        for names in directive["Dimensions"]:
+            dimensions = {name: str(line[name]) for name in names}
+            for metric in directive["Metrics"]:
+                values = line[metric["Name"]]
+                for value in values if isinstance(values, list) else [values]:
+                    yield Datapoint(
+                        directive["Namespace"],
+                        metric["Name"],
+                        dimensions,
+                        float(value),
+                        metric.get("Unit", "None"),
+                        embedded["Timestamp"] / 1000,
+                    )

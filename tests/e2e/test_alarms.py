@@ -1,0 +1,241 @@
+"""Every alarm of the template, driven into ALARM and back by what the deployed functions themselves measured.
+
+One stack with small limits is driven through good and bad hours in a few seconds. What its functions logged
+in the embedded metric format is given to the emulated CloudWatch as the real one would take it: only the
+points whose dimensions are the alarm's, because MiniStack looks at a metric's name alone. The points of bad
+hours are dated so that they are about to leave the alarm's window; then the good ones alone decide. Of a
+metric that is only there when something is wrong, a zero stands for the silence after it, which CloudWatch
+takes for no alarm (`TreatMissingData: notBreaching`) and MiniStack does not look at.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+
+from local.measured import Datapoint, datapoints, lines
+from local.stack import STACK_NAME, LocalStack
+from sms_otp import metrics
+from tests.e2e.conftest import Backend
+from tests.template import template
+
+pytestmark = pytest.mark.e2e
+
+Properties = dict[str, Any]
+
+ALARMS: dict[str, Properties] = {
+    name: made["Properties"]
+    for name, made in template()["Resources"].items()
+    if made["Type"] == "AWS::CloudWatch::Alarm"
+}
+STIMULI = {
+    "DeliverySuccessAlarm": "a code is reported as not delivered",
+    "VerifySuccessAlarm": "six wrong codes",
+    "NumberSpikeAlarm": "twelve requests for one number, eleven of them refused",
+    "NumberFailuresAlarm": "six wrong codes for one number, over two verifications",
+    "NoConversionAlarm": "twenty codes to a country where nobody verifies",
+    "SuspectSendsAlarm": "the same: the guard records what it would refuse",
+    "ProviderErrorAlarm": "Infobip answers 500 five times and more",
+    "ProviderCredentialsAlarm": "Infobip refuses the key",
+    "BreakerOpenAlarm": "Infobip fails five times in a row",
+    "DailyCapAlarm": "four fifths of a cap of 40 codes are sent",
+    "WebhookRefusedAlarm": "five callbacks without a signature",
+}
+"""What the stack is driven with, by alarm."""
+ONLY_WHEN_WRONG = {
+    "SuspectSendsAlarm",
+    "ProviderErrorAlarm",
+    "ProviderCredentialsAlarm",
+    "BreakerOpenAlarm",
+    "WebhookRefusedAlarm",
+}
+"""Those whose metric is not there while all is well."""
+AWS_OWN: dict[tuple[str, str], tuple[set[str], float]] = {
+    ("AWS/Lambda", "Errors"): ({"FunctionName"}, 1),
+    ("AWS/Lambda", "Throttles"): ({"FunctionName"}, 1),
+    ("AWS/Lambda", "Duration"): ({"FunctionName"}, 9_000),
+    ("AWS/ApiGateway", "5XXError"): ({"ApiName", "Stage"}, 5),
+    ("AWS/DynamoDB", "ReadThrottleEvents"): ({"TableName"}, 1),
+    ("AWS/DynamoDB", "WriteThrottleEvents"): ({"TableName"}, 1),
+}
+"""What AWS's documentation says that its services measure, by which dimensions, and a bad value of each."""
+
+SECONDS_LEFT = 4.0
+"""How long a bad point stays in its alarm's window after it was given to CloudWatch."""
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The points of a good time and of a bad one."""
+
+    good: list[Datapoint]
+    bad: list[Datapoint]
+
+    @staticmethod
+    def for_alarm(points: list[Datapoint], alarm: Properties) -> list[Datapoint]:
+        """Those of the alarm's metric and dimensions."""
+        wanted = {each["Name"]: STACK_NAME for each in alarm["Dimensions"]}
+        return [point for point in points if point.name == alarm["MetricName"] and point.dimensions == wanted]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    """A deployment whose limits are soon reached."""
+    parameters = {
+        "DailySendCap": "40",
+        "ResendGapSeconds": "0",
+        "FailuresBeforeWait": "10",
+    }
+    with LocalStack(parameters=parameters) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def measured(stack: LocalStack) -> Measured:
+    backend = Backend(stack, stack.api_key)
+    be_well(backend)
+    good = points_of(stack)
+    go_wrong(backend)
+    return Measured(good, points_of(stack)[len(good) :])
+
+
+def points_of(stack: LocalStack) -> list[Datapoint]:
+    return sorted((point for line in lines(stack) for point in datapoints(line)), key=lambda point: point.at)
+
+
+def be_well(backend: Backend) -> None:
+    """Three users ask, get their code and verify it, one of them at the second try."""
+    backend.stack.take_callbacks()
+    for number in numbers("415", 3):
+        verification_id = backend.requested(number)
+        await_delivery(backend, verification_id)
+        if number.endswith("2"):
+            guess_wrong(backend, number, verification_id)
+        assert backend.verify(verification_id, backend.code(number)).status_code == 200
+
+
+def go_wrong(backend: Backend) -> None:
+    lost = backend.requested("+12125550100")
+    told = {"to": "+12125550100", "status": "failed"}
+    requests.post(f"{backend.stack.sandbox_url}/deliveries", json=told, timeout=10).raise_for_status()
+    await_delivery(backend, lost)
+    requests.put(f"{backend.stack.sandbox_url}/callbacks", json={}, timeout=10).raise_for_status()
+    for guesses in (5, 1):
+        guess_wrong(backend, "+12125550101", backend.requested("+12125550101"), guesses)
+    for _ in range(12):
+        backend.request("+12125550102")
+    for _ in range(5):
+        requests.post(f"{backend.stack.base_url}/webhooks/sinch", json={}, timeout=10)
+    backend.spoil("infobip", "send", "401")
+    backend.requested("+12125550103")
+    backend.requested("+12125550104")
+    backend.spoil("infobip", "send", "500", times=5)
+    for number in numbers("305", 5):
+        backend.requested(number)
+    for number in numbers("416", 20):
+        backend.requested(number)
+
+
+def numbers(area: str, count: int) -> list[str]:
+    """Of the range reserved for fiction in one area: 416 is Toronto, where nobody verifies."""
+    return [f"+1{area}55501{index:02d}" for index in range(count)]
+
+
+def guess_wrong(backend: Backend, number: str, verification_id: str, times: int = 1) -> None:
+    wrong = "000000" if backend.code(number) != "000000" else "111111"
+    for _ in range(times):
+        answer = backend.verify(verification_id, wrong)
+        assert answer.json()["errorCode"] == "OTP_INCORRECT", answer.text
+
+
+def await_delivery(backend: Backend, verification_id: str) -> None:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        told = backend.post("/otp-status", {"verificationId": verification_id}).json()
+        if told["delivery"] != "accepted":
+            return
+        time.sleep(0.1)
+    raise AssertionError("no delivery report came")
+
+
+class CloudWatch:
+    """The emulated one, by the template's names of its alarms."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        self._client = stack.client("cloudwatch")
+        made = stack.client("cloudformation").describe_stack_resources(StackName=STACK_NAME)
+        self._names = {
+            each["PhysicalResourceId"]: each["LogicalResourceId"] for each in made["StackResources"]
+        }
+
+    def put(self, alarm: Properties, values: list[float], at: float) -> None:
+        """Give it values of an alarm's metric, as measured `at` seconds since the epoch."""
+        metric = alarm["MetricName"]
+        data = [{"MetricName": metric, "Value": value, "Timestamp": at} for value in values]
+        self._client.put_metric_data(Namespace=alarm["Namespace"], MetricData=data)
+
+    def states(self) -> dict[str, str]:
+        """The state of each alarm."""
+        described = self._client.describe_alarms()["MetricAlarms"]
+        return {self._names[alarm["AlarmName"]]: alarm["StateValue"] for alarm in described}
+
+
+def test_every_alarm_goes_off_when_its_time_is_bad_and_is_over_when_it_is_good(
+    stack: LocalStack, measured: Measured, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloudwatch, off = CloudWatch(stack), dict[str, float]()
+    for name, alarm in ALARMS.items():
+        values = bad_values(alarm, measured)
+        assert values, f"{name}: nothing measured {alarm['MetricName']}"
+        started = time.monotonic()
+        window = alarm["Period"] * alarm["EvaluationPeriods"]
+        cloudwatch.put(alarm, values, time.time() - window + SECONDS_LEFT)
+        assert cloudwatch.states()[name] == "ALARM", (name, values)
+        off[name] = time.monotonic() - started
+    # The bad points leave their windows; nothing else would make an alarm look again.
+    time.sleep(SECONDS_LEFT)
+    for name, alarm in ALARMS.items():
+        cloudwatch.put(alarm, good_values(name, alarm, measured), time.time())
+    assert cloudwatch.states() == dict.fromkeys(ALARMS, "OK")
+    with capsys.disabled():
+        print(report(off))
+
+
+def bad_values(alarm: Properties, measured: Measured) -> list[float]:
+    own = AWS_OWN.get((alarm["Namespace"], alarm["MetricName"]))
+    return [own[1]] if own else [point.value for point in measured.for_alarm(measured.bad, alarm)]
+
+
+def good_values(name: str, alarm: Properties, measured: Measured) -> list[float]:
+    silent = alarm["Namespace"] != metrics.NAMESPACE or name in ONLY_WHEN_WRONG
+    return [0.0] if silent else [point.value for point in measured.for_alarm(measured.good, alarm)]
+
+
+def report(off: dict[str, float]) -> str:
+    rows = [f"\n{'alarm':32}{'within':>8}  {'seconds':>8}  stimulus"]
+    for name, seconds in off.items():
+        period = f"{ALARMS[name]['Period'] // 60} min"
+        rows.append(f"{name:32}{period:>8}  {seconds:8.2f}  {STIMULI.get(name, 'a value of AWS')}")
+    return "\n".join(rows)
+
+
+def test_no_alarm_watches_what_nobody_measures() -> None:
+    known = {(metrics.NAMESPACE, metric.name) for metric in metrics.every()} | AWS_OWN.keys()
+    for name, alarm in ALARMS.items():
+        assert (alarm["Namespace"], alarm["MetricName"]) in known, name
+
+
+def test_each_alarm_is_on_the_dimensions_that_its_metric_has() -> None:
+    for name, alarm in ALARMS.items():
+        asked = {each["Name"] for each in alarm["Dimensions"]}
+        own = AWS_OWN.get((alarm["Namespace"], alarm["MetricName"]))
+        assert asked == (own[0] if own else {"service"}), name
+
+
+def test_every_alarm_has_a_stimulus_that_is_written_down() -> None:
+    ours = {name for name, alarm in ALARMS.items() if alarm["Namespace"] == metrics.NAMESPACE}
+    assert STIMULI.keys() == ours

@@ -1,0 +1,144 @@
+"""Alarms, dashboard and saved queries: what they say of metrics, events and themselves is so."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sms_otp import metrics
+from tests.template import ROOT, resource, template
+
+DASHBOARD = (ROOT / "monitoring/dashboard.json").read_text()
+WIDGETS: list[dict[str, Any]] = json.loads(DASHBOARD)["widgets"]
+BY_NAME = {metric.name: metric for metric in metrics.every()}
+SEARCH = re.compile(r"SEARCH\('\{SmsOtp,service,(?P<by>\w+)\} MetricName=\"(?P<name>\w+)\"")
+OF_AWS = {
+    ("AWS/Lambda", "Errors"),
+    ("AWS/Lambda", "Throttles"),
+    ("AWS/Lambda", "Duration"),
+    ("AWS/ApiGateway", "4XXError"),
+    ("AWS/ApiGateway", "5XXError"),
+    ("AWS/DynamoDB", "ConsumedReadCapacityUnits"),
+    ("AWS/DynamoDB", "ConsumedWriteCapacityUnits"),
+    ("AWS/DynamoDB", "ReadThrottleEvents"),
+    ("AWS/DynamoDB", "WriteThrottleEvents"),
+}
+"""As AWS's documentation names them."""
+
+
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    made = template()["Resources"].items()
+    return {name: resource["Properties"] for name, resource in made if resource["Type"] == kind}
+
+
+ALARMS = of_type("AWS::CloudWatch::Alarm")
+QUERIES = of_type("AWS::Logs::QueryDefinition")
+
+
+def rows() -> Iterator[list[Any]]:
+    """Every row of every panel of metrics."""
+    for widget in WIDGETS:
+        yield from widget["properties"].get("metrics", ())
+
+
+def events() -> set[str]:
+    """Every event that the code tells, wherever it does."""
+    found = set()
+    for path in (ROOT / "layers/core/sms_otp").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.add(node.value)
+    return found
+
+
+def test_the_dashboard_that_is_deployed_is_the_one_of_the_file() -> None:
+    assert resource("Dashboard")["DashboardBody"] == {"Fn::Sub": DASHBOARD}
+
+
+def test_every_metric_on_the_dashboard_is_measured_and_told_apart_as_it_is_shown() -> None:
+    shown = set()
+    for row in rows():
+        *named, options = row if isinstance(row[-1], dict) else (*row, {})
+        if "expression" in options:
+            if (search := SEARCH.match(options["expression"])) is not None:
+                assert search["by"] in BY_NAME[search["name"]].by, row
+                shown.add(search["name"])
+            continue
+        namespace, name, *pairs = named
+        if namespace != metrics.NAMESPACE:
+            assert (namespace, name) in OF_AWS, row
+            continue
+        assert {*pairs[::2]} <= {"service", *BY_NAME[name].by}, row
+        shown.add(name)
+    assert shown == BY_NAME.keys(), "every number of ours is on the screen"
+
+
+def test_every_calculation_on_the_dashboard_is_of_rows_that_are_there() -> None:
+    for widget in WIDGETS:
+        own = [row[-1] for row in widget["properties"].get("metrics", ()) if isinstance(row[-1], dict)]
+        ids = {options["id"] for options in own if "id" in options}
+        for options in own:
+            if not SEARCH.match(options.get("expression", "SEARCH")):
+                used = set(re.findall(r"\b[a-z]\d\b", options.get("expression", "")))
+                assert used <= ids
+
+
+def test_the_panels_of_the_dashboard_fill_its_grid_and_do_not_overlap() -> None:
+    taken: set[tuple[int, int]] = set()
+    for widget in WIDGETS:
+        columns = range(widget["x"], widget["x"] + widget["width"])
+        cells = {(x, y) for x in columns for y in range(widget["y"], widget["y"] + widget["height"])}
+        assert not cells & taken, widget["properties"]["title"]
+        taken |= cells
+    height = 1 + max(y for _, y in taken)
+    assert taken == {(x, y) for x in range(24) for y in range(height)}
+
+
+def test_every_alarm_that_is_always_there_is_on_the_dashboard() -> None:
+    (widget,) = (widget for widget in WIDGETS if widget["type"] == "alarm")
+    shown = {arn.removeprefix("${").removesuffix(".Arn}") for arn in widget["properties"]["alarms"]}
+    always = {name for name in ALARMS if "Condition" not in template()["Resources"][name]}
+    assert shown == always
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_watches_one_metric_tells_the_topic_and_says_what_to_do_first(name: str) -> None:
+    alarm = ALARMS[name]
+    assert "Metrics" not in alarm
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}]
+    assert ". First: " in alarm["AlarmDescription"]
+    assert len(alarm["AlarmDescription"]) <= 1024
+    # Nothing measured is nothing wrong: at night there may be no request for hours.
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarms_threshold_is_a_parameter_or_one_where_one_is_too_many(name: str) -> None:
+    threshold = ALARMS[name]["Threshold"]
+    assert threshold == 1 or threshold["Ref"].startswith("Alarm")
+
+
+@pytest.mark.parametrize("name", [name for name in ALARMS if ALARMS[name]["Namespace"] == "SmsOtp"])
+def test_an_alarm_of_ours_is_on_a_metric_of_the_whole_service(name: str) -> None:
+    assert ALARMS[name]["MetricName"] in BY_NAME
+    assert ALARMS[name]["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+
+
+def test_every_event_that_a_query_or_an_alarm_names_is_told() -> None:
+    texts = [widget["properties"].get("query", "") for widget in WIDGETS]
+    texts += [alarm["AlarmDescription"] for alarm in ALARMS.values()]
+    texts += [query["QueryString"] for query in QUERIES.values()]
+    named = set(re.findall(r"\b(?:otp|provider|breaker|webhook|send|request)_[a-z]+\b", " ".join(texts)))
+    fields = {"request_id", "provider_ref"}
+    assert len(named - fields) >= 5
+    assert named - fields <= events()
+
+
+def test_every_alarm_names_parameters_and_metrics_that_there_are() -> None:
+    known = {*template()["Parameters"], *BY_NAME, "Misconfigured"}
+    for name, alarm in ALARMS.items():
+        camel = set(re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", alarm["AlarmDescription"]))
+        assert camel <= known, name

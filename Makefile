@@ -33,17 +33,20 @@ EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help run test prove prove-races prove-answers lint lock docs build deploy outage drill provision-check rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers lint lock docs build deploy outage drill provision-check rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
 
-run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PROVIDERS=sinch,infobip PARAMETERS="Name=Value …"
+run: .venv/.run .venv/.web ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PROVIDERS=sinch,infobip PARAMETERS="Name=Value …"
 	@exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
-test: .venv/.dev .venv/.tokens $(EXPRESS) ## Run the tests, the proofs among them in small
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/functional tests/contract tests/races tests/proofs tests/e2e
+screenshots: .venv/.dev .venv/.web ## Draw the page's pictures in docs/images; needs Chromium
+	@$(BIN)/python -m local.screenshots
+
+test: .venv/.dev .venv/.web .venv/.tokens $(EXPRESS) ## Run the tests, the proofs among them in small
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/functional tests/contract tests/races tests/proofs tests/browser tests/e2e
 
 # Two at once: each waits half of the time for a server of its own.
 prove: .venv/.dev ## Run the proofs in full: races, state machine, mutants, timing, fuzzing; ten minutes
@@ -72,6 +75,7 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	$(COMPILE) requirements-checkov.in -o requirements-checkov.txt
 	$(COMPILE) -c requirements-dev.txt examples/fastapi/requirements.in -o examples/fastapi/requirements.txt
 	cd examples/express && $(NPM) install --package-lock-only
+	cd web && $(NPM) install --package-lock-only
 
 docs: .venv/.dev ## Make docs/api.md from openapi.yaml, and the events in events/
 	$(BIN)/python -m local.api_doc
@@ -138,6 +142,13 @@ clean: ## Remove everything made here, .venv too
 $(EXPRESS): examples/express/package-lock.json | .venv/.run
 	@echo "installing examples/express/package-lock.json; some seconds, once"
 	@cd examples/express && $(NPM) ci --ignore-scripts
+	@touch $@
+
+# What the page and its tests load, from a lock of its own.
+.venv/.web: web/package-lock.json | .venv/.run
+	@echo "installing web/package-lock.json into .venv/web; some seconds, once"
+	@mkdir -p .venv/web && cp web/package.json web/package-lock.json web/.npmrc .venv/web
+	@cd .venv/web && $(NPM) ci --ignore-scripts
 	@touch $@
 
 .venv/.checkov: requirements-checkov.txt | .venv/bin/python

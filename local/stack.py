@@ -54,6 +54,9 @@ PARAMETERS = {
     "StageBurstLimit": "1000",
     "RequestOtpRateLimit": "1000",
     "RequestOtpBurstLimit": "1000",
+    # On this machine everybody is one client.
+    "ClientSendsPerHour": "100",
+    "ClientSendsPerDay": "100",
 }
 
 
@@ -109,6 +112,8 @@ class LocalStack:
         self._say = say
         self._temporary = LOCAL / f"tmp-{self._port}"
         self._deployed = LOCAL / f"deployed-{self._port}"
+        # For the page's backend: the sandbox runs before there is a service to call.
+        self._stack_file = self._temporary / "stack.json"
         self._running = contextlib.ExitStack()
         self._children: list[Child] = []
         self.outputs: dict[str, str] = {}
@@ -198,7 +203,10 @@ class LocalStack:
         emulator = self._serve("emulator", [str(BIN / "ministack")], self._emulator_environment())
         sandbox = self._serve(
             "sandbox",
-            [sys.executable, "-m", "local.sandbox", "--host", self._host, "--port", str(self._sandbox_port)],
+            [
+                *(sys.executable, "-m", "local.sandbox", "--host", self._host),
+                *("--port", str(self._sandbox_port), "--stack-file", str(self._stack_file)),
+            ],
             _environment(),
         )
         build(self._deployed)
@@ -208,6 +216,7 @@ class LocalStack:
         emulator.answers(f"{self.aws_endpoint_url}/_ministack/health", START_SECONDS)
         self._say(f"MiniStack answers at {self.aws_endpoint_url}")
         self._deploy()
+        self.file.write(self._stack_file)
         self._say(f"deployed the template as {STACK_NAME}")
 
     def _serve(self, name: str, command: list[str], environment: Mapping[str, str]) -> Child:

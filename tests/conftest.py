@@ -1,5 +1,8 @@
 """What every test gets: no AWS account to reach, and settings as the template's defaults make them."""
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import pytest
 
 from sms_otp.commands import Policy
@@ -7,6 +10,9 @@ from sms_otp.config import Settings
 from sms_otp.wiring import policy as policy_of
 from tests.fakes import StepClock
 from tests.template import environment
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +42,15 @@ def policy(settings: Settings) -> Policy:
 def clock() -> StepClock:
     """A clock that moves only when told to."""
     return StepClock()
+
+
+# For one file's tests: while it runs, nothing else in this process may have an event loop.
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """Chromium. Where there is none, the tests that ask for it are skipped."""
+    from local.browser import CHROMIUM, chromium
+
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is missing; on Debian: apt-get install chromium")
+    with chromium() as running:
+        yield running

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+from pathlib import Path
 
 from local.sandbox.app import create_app
 from local.sandbox.server import bind, build_server, url_of
@@ -15,6 +16,7 @@ def main() -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", default=4600, type=int, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--stack-file", type=Path, help="says where the page finds the service")
     arguments = parser.parse_args()
     try:
         listener = bind(arguments.host, arguments.port)
@@ -22,7 +24,7 @@ def main() -> None:
         sys.exit(f"sandbox: cannot listen on {arguments.host}:{arguments.port}: {error}")
     with listener, contextlib.suppress(KeyboardInterrupt):
         print(f"sandbox: {url_of(listener)}", flush=True)
-        build_server(create_app()).run(sockets=[listener])
+        build_server(create_app(stack_file=arguments.stack_file)).run(sockets=[listener])
 
 
 if __name__ == "__main__":

@@ -3,24 +3,32 @@
 import json
 import time
 from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
 
 from local.sandbox import page
 from local.sandbox.aws import Aws
 from local.sandbox.callbacks import BadCallbacks, Callbacks
 from local.sandbox.calls import Calls
 from local.sandbox.deliveries import DELIVERY_SECONDS, BadDelivery, Deliveries
+from local.sandbox.demo import Demo, service_in
+from local.sandbox.exchanges import Exchanges
 from local.sandbox.faults import BadFault, Faults, parse_fault
+from local.sandbox.feed import feed
 from local.sandbox.gateway import HANG_SECONDS, Gateway
 from local.sandbox.inbox import Inbox
 from local.sandbox.infobip import Infobip
 from local.sandbox.infobip_application import Application
 from local.sandbox.sinch import Sinch, SinchApplication
 from local.sandbox.times import Clock
+
+SHOWN = 50
+"""Messages, and calls, that the page is told of."""
 
 
 def create_app(
@@ -30,14 +38,17 @@ def create_app(
     hang_seconds: float = HANG_SECONDS,
     delivery_seconds: float = DELIVERY_SECONDS,
     clock: Clock = time.time,
+    stack_file: Path | None = None,
 ) -> Starlette:
     """An empty sandbox. `infobip` and `sinch` configure the account's application at each.
 
     `clock` decides expiry and the age of signatures; `hang_seconds` bounds how long a fault hangs;
-    `delivery_seconds` is how long a message takes, where its delivery is reported.
+    `delivery_seconds` is how long a message takes, where its delivery is reported; `stack_file` says where
+    the service is that the page's backend calls, and may come into being later.
     """
     inbox, calls, faults = Inbox(clock), Calls(clock), Faults()
     callbacks, deliveries = Callbacks(), Deliveries(delivery_seconds)
+    exchanges = Exchanges(clock)
     gateway = Gateway(calls, faults, hang_seconds)
     return Starlette(
         routes=[
@@ -45,8 +56,25 @@ def create_app(
             *gateway.routes(Sinch(inbox, callbacks, deliveries, clock, sinch or SinchApplication())),
             *gateway.routes(Aws(inbox, clock)),
             *_Control(inbox, calls, faults, callbacks, deliveries).routes(),
+            *Demo(lambda: service_in(stack_file), exchanges).routes(),
+            *_page_routes(inbox, calls, faults, exchanges),
         ]
     )
+
+
+def _page_routes(inbox: Inbox, calls: Calls, faults: Faults, exchanges: Exchanges) -> list[BaseRoute]:
+    def snapshot() -> dict[str, Any]:
+        return {
+            "messages": inbox.newest_first(limit=SHOWN),
+            "calls": calls.newest_first(limit=SHOWN),
+            "exchanges": exchanges.newest_first(),
+            "faults": faults.pending(),
+        }
+
+    async def events(request: Request) -> Response:
+        return feed(request, snapshot)
+
+    return [Route("/demo/events", events), *page.routes()]
 
 
 class _Control:
@@ -63,8 +91,6 @@ class _Control:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/", self._page),
-            Route("/page.css", self._stylesheet),
             Route("/healthz", self._health),
             Route("/inbox", self._read_inbox, methods=["GET"]),
             Route("/inbox", self._clear_inbox, methods=["DELETE"]),
@@ -77,13 +103,6 @@ class _Control:
             Route("/callbacks", self._replace_callbacks, methods=["PUT"]),
             Route("/deliveries", self._report_delivery, methods=["POST"]),
         ]
-
-    async def _page(self, _request: Request) -> Response:
-        newest = self._inbox.newest_first(limit=page.MESSAGES_SHOWN)
-        return HTMLResponse(page.render(newest), headers=page.HEADERS)
-
-    async def _stylesheet(self, _request: Request) -> Response:
-        return Response(page.stylesheet(), media_type="text/css", headers=page.HEADERS)
 
     async def _health(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok"})

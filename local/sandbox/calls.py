@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import asdict, dataclass
+from itertools import islice
 
 from local.sandbox.memory import NEWEST_KEPT
 from local.sandbox.times import Clock, iso_utc
@@ -34,6 +35,10 @@ class Calls:
     def oldest_first(self) -> list[dict[str, str | int | None]]:
         """The calls as JSON objects."""
         return [asdict(call) for call in self._calls]
+
+    def newest_first(self, limit: int) -> list[dict[str, str | int | None]]:
+        """At most `limit` of them, as JSON objects."""
+        return [asdict(call) for call in islice(reversed(self._calls), limit)]
 
     def clear(self) -> None:
         """Forget every call."""

@@ -1,55 +1,48 @@
-"""The page at `/`: every phone's newest messages, for a person who tries the service out."""
+"""The page at `/`: a phone beside an app's sign-up form, the files that it is made of, and its headers."""
 
-from collections.abc import Sequence
-from html import escape
-from importlib.resources import files
+import sys
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
 
-MESSAGES_SHOWN = 50
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+WWW = Path(__file__).parent / "www"
+OTP_FORM = Path(__file__).parents[2] / "web/otp-form"
+PACKAGES = Path(sys.prefix) / "web/node_modules"
+"""Of `web/package.json`, where the Makefile has npm install them. Without them the page is plainer."""
+
+PHONE_LIBRARY = PACKAGES / "libphonenumber-js/bundle"
+FONT = PACKAGES / "@fontsource-variable/inter/files"
 
 HEADERS = {
+    # Nothing inline, nothing from elsewhere, and no text ever becomes markup.
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="refresh" content="3">
-<title>Phone inbox</title>
-<link rel="stylesheet" href="/page.css">
-</head>
-<body>
-<main>
-<h1>Phone inbox</h1>
-<p>Messages that the providers' stand-in delivered, newest first. Nothing here leaves this machine.</p>
-{messages}
-</main>
-</body>
-</html>
-"""
 
-_MESSAGE = """<li>
-<p><strong>{to}</strong> <small>{provider} {channel} <time datetime="{sentAt}">{sentAt}</time></small></p>
-<p>{text}</p>
-</li>"""
-
-
-def render(newest_first: Sequence[dict[str, str]]) -> str:
-    """The page with these messages, in their order."""
-    shown = [
-        _MESSAGE.format_map({name: escape(value) for name, value in message.items()})
-        for message in newest_first
+def routes() -> list[BaseRoute]:
+    """The page and every file that it loads; a file that is not installed is a 404."""
+    folders = {"/page": WWW, "/otp-form": OTP_FORM, "/phone-library": PHONE_LIBRARY, "/font": FONT}
+    return [
+        Route("/", lambda _: FileResponse(WWW / "index.html", headers=HEADERS)),
+        *(Mount(path, _Files(directory=folder, check_dir=False)) for path, folder in folders.items()),
     ]
-    return _PAGE.format(messages=f"<ol>{''.join(shown)}</ol>" if shown else "<p>No messages yet.</p>")
 
 
-def stylesheet() -> str:
-    """The page's CSS."""
-    return files(__package__).joinpath("page.css").read_text("utf-8")
+class _Files(StaticFiles):
+    async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.update(HEADERS)
+        return response

@@ -1,4 +1,4 @@
-"""The sandbox's own routes: inbox, calls, faults, page; and that it starts, counts and stops cleanly."""
+"""The sandbox's own routes: inbox, calls, faults; and that it starts, counts and stops cleanly."""
 
 import asyncio
 import base64
@@ -14,7 +14,6 @@ import requests
 from starlette.requests import Request
 from starlette.types import Message
 
-from local.sandbox import page
 from local.sandbox.app import create_app
 from local.sandbox.calls import Calls
 from local.sandbox.credentials import credentials
@@ -391,26 +390,6 @@ def test_a_sinch_start_over_a_pending_one_is_what_a_resend_fault_spoils(client: 
     assert client.send("sinch", "+14155550144").status_code == 500
     assert client.status("sinch", ref_of(first)).json()["status"] == "PENDING"
     assert [call["operation"] for call in client.get("calls")] == ["send", "send", "status"]
-
-
-def test_the_page_shows_the_messages_under_a_strict_policy(client: Client) -> None:
-    client.send("infobip")
-    answer = requests.get(client.url, timeout=5)
-    assert client.get("inbox")[0]["text"] in answer.text
-    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    assert "unsafe-inline" not in answer.headers["Content-Security-Policy"]
-    assert "<script" not in answer.text
-    assert "style=" not in answer.text
-    assert '<meta name="color-scheme" content="light dark">' in answer.text
-    style = requests.get(f"{client.url}/page.css", timeout=5)
-    assert (style.status_code, style.headers["Content-Type"]) == (200, "text/css; charset=utf-8")
-
-
-def test_the_page_escapes_what_a_message_holds() -> None:
-    inbox = Inbox(StepClock())
-    inbox.deliver(NUMBER, "<script>{to}</script>", "123456", provider="infobip", channel="sms")
-    shown = page.render(inbox.newest_first())
-    assert "&lt;script&gt;{to}&lt;/script&gt;" in shown
 
 
 def test_health_is_ok(client: Client) -> None:

@@ -1,0 +1,30 @@
+"""What the page shows, pushed to it as it changes: server-sent events, each the whole of it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+SECONDS_BETWEEN = 0.2
+"""Between two looks at what changed: however much happens, a page is told five times a second."""
+
+Snapshot = Callable[[], dict[str, Any]]
+
+
+def feed(request: Request, snapshot: Snapshot) -> Response:
+    """An event with the snapshot as JSON at once, and again after each change."""
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return StreamingResponse(_events(request, snapshot), media_type="text/event-stream", headers=headers)
+
+
+async def _events(request: Request, snapshot: Snapshot) -> AsyncIterator[str]:
+    told = None
+    while not await request.is_disconnected():
+        now = json.dumps(snapshot())
+        if now != told:
+            told = now
+            yield f"data: {now}\n\n"
+        await asyncio.sleep(SECONDS_BETWEEN)

@@ -1,0 +1,112 @@
+import { node } from "/otp-form/dom.js";
+import { Call } from "./call.js";
+import { nameOf, written } from "./names.js";
+
+/** The phone on the page: every message that the sandbox delivered, whoever it is for. */
+export class Phone {
+  #use;
+  #known = new Set();
+  #isFirst = true;
+  #newest = null;
+  #isAwaited = false;
+  #thread = document.getElementById("thread");
+  #empty = document.getElementById("empty");
+  #suggestion = document.getElementById("suggestion");
+  #status = document.getElementById("phone-status");
+
+  /** `use` is given the code that the user taps. */
+  constructor(use) {
+    this.#use = use;
+    this.call = new Call((message) => this.#heard(message));
+    this.#tellTime();
+  }
+
+  /** Whether the form waits for a code, so that the phone offers the newest. */
+  set isAwaited(isAwaited) {
+    this.#isAwaited = isAwaited;
+    // A code that came before this form asked is not the one it waits for.
+    if (!isAwaited) this.#newest = null;
+    this.#suggest();
+  }
+
+  /** `messages` newest first, each `{to, text, code, provider, channel, sentAt}`. */
+  show(messages) {
+    const oldestFirst = [...messages].reverse();
+    if (!messages.length) this.#clear();
+    for (const message of oldestFirst) {
+      const key = `${message.sentAt} ${message.to}`;
+      if (this.#known.has(key)) continue;
+      this.#known.add(key);
+      if (this.#isFirst) this.#append(message, false);
+      else this.#arrived(message);
+    }
+    this.#isFirst = false;
+    this.#empty.hidden = this.#known.size > 0;
+  }
+
+  #arrived(message) {
+    if (message.channel === "voice") {
+      this.#status.textContent = "The phone rings.";
+      this.call.ring(message);
+      return;
+    }
+    this.#append(message, true);
+    this.#newest = message;
+    this.#status.textContent = `New message on the phone: ${message.text}`;
+    this.#suggest();
+  }
+
+  #heard(message) {
+    this.#append(message, true);
+    this.#newest = message;
+    this.#suggest();
+  }
+
+  #append(message, isNew) {
+    const to = node("p", { class: "meta" }, `${nameOf(message.provider)} to ${written(message.to)} · ${time(message.sentAt)}`);
+    const bubble = node("p", { class: "bubble" }, ...marked(message));
+    const item = node("li", { class: `message ${message.channel}${isNew ? " new" : ""}` }, to, bubble);
+    this.#thread.append(item);
+    this.#thread.scrollTop = this.#thread.scrollHeight;
+  }
+
+  #suggest() {
+    const message = this.#newest;
+    this.#suggestion.hidden = !message || !this.#isAwaited;
+    if (this.#suggestion.hidden) return;
+    const button = node(
+      "button",
+      { type: "button", onclick: () => this.#use(message.code) },
+      message.channel === "voice" ? "From the call" : "From Messages",
+      node("b", {}, message.code),
+    );
+    this.#suggestion.replaceChildren(button);
+    this.#thread.scrollTop = this.#thread.scrollHeight;
+  }
+
+  #clear() {
+    this.#known.clear();
+    this.#thread.replaceChildren();
+    this.#newest = null;
+    this.#suggest();
+  }
+
+  #tellTime() {
+    const now = document.getElementById("now");
+    const tell = () => (now.textContent = time(Date.now()));
+    tell();
+    setInterval(tell, 10_000);
+  }
+}
+
+function time(moment) {
+  const parts = { hour: "numeric", minute: "2-digit", hour12: false };
+  return new Date(moment).toLocaleTimeString("en-GB", parts);
+}
+
+/** The text with its code set apart. */
+function marked({ text, code }) {
+  const at = text.indexOf(code);
+  if (at < 0) return [text];
+  return [text.slice(0, at), node("span", { class: "code" }, code), text.slice(at + code.length)];
+}

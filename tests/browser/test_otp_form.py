@@ -1,0 +1,458 @@
+"""`<otp-form>` in Chromium, under the page's policy, before a backend that answers what each test needs."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+
+from local.sandbox.page import HEADERS
+from local.sandbox.server import running_sandbox
+from tests.chromium import StubBackend, watched
+
+NUMBER = "+14155550123"
+CODE = "482913"
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+LIFE_SECONDS = 300
+
+PAGE = """<!doctype html>
+<html lang="en">
+<title>A form</title>
+<script src="/phone-library/libphonenumber-js.min.js" defer></script>
+<script src="/otp-form/otp-form.js" type="module"></script>
+<script src="/test/library.js" type="module"></script>
+<otp-form request-url="/demo/request-code" verify-url="/demo/verify-code" resend-url="/demo/resend-code"
+  channels="sms voice"></otp-form>
+"""
+LIBRARY = "document.querySelector('otp-form').phoneLibrary = globalThis.libphonenumber;"
+
+PASTE = """(input, text) => {
+  const data = new DataTransfer();
+  data.setData("text", text);
+  input.value = "";
+  input.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, cancelable: true }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[str]:
+    with running_sandbox() as url:
+        yield url
+
+
+@pytest.fixture
+def page(browser: Browser, sandbox: str) -> Iterator[Page]:
+    """The form, at a moment that is always the same."""
+    with watched(browser) as opened:
+        opened.clock.install(time=NOW - timedelta(minutes=1))
+        show(opened, sandbox)
+        # From here on it passes where a test says so.
+        opened.clock.pause_at(NOW)
+        yield opened
+
+
+def show(page: Page, sandbox: str, library: str = LIBRARY) -> None:
+    """The form alone on a page."""
+    page.route(
+        "**/test/form", lambda route: route.fulfill(body=PAGE, content_type="text/html", headers=HEADERS)
+    )
+    page.route(
+        "**/test/library.js", lambda route: route.fulfill(body=library, content_type="text/javascript")
+    )
+    page.goto(f"{sandbox}/test/form")
+
+
+@pytest.fixture
+def backend(page: Page) -> StubBackend:
+    return StubBackend(page)
+
+
+def sent(**members: Any) -> dict[str, Any]:
+    expires = (NOW + timedelta(seconds=LIFE_SECONDS)).isoformat()
+    return {"channel": "sms", "expiresAt": expires, "resendAfter": 30, **members}
+
+
+def number(page: Page) -> Locator:
+    return page.get_by_label("Phone number")
+
+
+def code(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="6-digit code")
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.locator("otp-form").get_by_role("button", name=name)
+
+
+def spoken(page: Page) -> Locator:
+    return page.locator("otp-form").get_by_role("status")
+
+
+def ask(page: Page, backend: StubBackend, **members: Any) -> None:
+    """To the code's step."""
+    backend.will(200, sent(**members))
+    number(page).fill(NUMBER)
+    button(page, "Text me a code").click()
+    expect(code(page)).to_be_focused()
+
+
+def test_a_number_is_formatted_as_it_is_typed_and_asked_for_in_e164(page: Page, backend: StubBackend) -> None:
+    backend.will(200, sent())
+    number(page).press_sequentially("4155550123")
+    expect(number(page)).to_have_value("(415) 555-0123")
+    number(page).press("Enter")
+    expect(page.get_by_text("We sent a text message to +1 415 555 0123.")).to_be_visible()
+    assert backend.asked == [("request", {"phoneNumber": NUMBER, "channel": "sms", "locale": "en"})]
+
+
+def test_a_number_typed_with_its_country_code_chooses_the_country(page: Page, backend: StubBackend) -> None:
+    backend.will(200, sent())
+    number(page).press_sequentially("+447700900123")
+    expect(page.get_by_label("Country")).to_have_value("GB")
+    expect(number(page)).to_have_value("+44 7700 900123")
+    button(page, "Text me a code").click()
+    expect(code(page)).to_be_visible()
+    assert backend.asked[0][1]["phoneNumber"] == "+447700900123"
+
+
+def test_a_number_of_the_chosen_country_needs_no_country_code(page: Page, backend: StubBackend) -> None:
+    backend.will(200, sent())
+    page.get_by_label("Country").select_option("GB")
+    expect(number(page)).to_be_focused()
+    number(page).press_sequentially("07700900123")
+    number(page).press("Enter")
+    expect(code(page)).to_be_visible()
+    assert backend.asked[0][1]["phoneNumber"] == "+447700900123"
+
+
+def test_what_is_no_number_is_told_at_the_field_and_asked_of_nobody(page: Page, backend: StubBackend) -> None:
+    number(page).fill("12")
+    button(page, "Text me a code").click()
+    expect(number(page)).to_be_focused()
+    expect(number(page)).to_have_attribute("aria-invalid", "true")
+    expect(number(page)).to_have_accessible_description("That does not look like a phone number.")
+    expect(spoken(page)).to_have_text("That does not look like a phone number.")
+    assert backend.asked == []
+
+
+def test_without_the_library_the_number_is_typed_with_its_country_code(
+    browser: Browser, sandbox: str
+) -> None:
+    with watched(browser) as page:
+        show(page, sandbox, library="")
+        backend = StubBackend(page).will(200, sent())
+        expect(page.get_by_label("Country")).to_be_hidden()
+        number(page).fill("0415 555 0123")
+        number(page).press("Enter")
+        expect(number(page)).to_have_accessible_description(
+            "With the country code, such as +44 … That does not look like a phone number."
+        )
+        number(page).fill("+1 (415) 555-0123")
+        number(page).press("Enter")
+        expect(code(page)).to_be_focused()
+        assert backend.asked[0][1]["phoneNumber"] == NUMBER
+
+
+def test_a_number_that_is_refused_is_told_at_its_field(page: Page, backend: StubBackend) -> None:
+    number(page).fill(NUMBER)
+    for status, error, text in (
+        (400, "INVALID_PHONE_NUMBER", "That does not look like a phone number."),
+        (403, "DESTINATION_NOT_ALLOWED", "We cannot send codes to this number."),
+        (422, "PROVIDER_REJECTED", "This number does not take our messages. Try another one."),
+    ):
+        backend.will_refuse(status, error)
+        number(page).press("Enter")
+        expect(number(page)).to_have_accessible_description(text)
+        expect(number(page)).to_be_focused()
+
+
+def test_a_wait_is_counted_down_and_nothing_is_asked_meanwhile(page: Page, backend: StubBackend) -> None:
+    number(page).fill(NUMBER)
+    for status, error, text in (
+        (429, "RATE_LIMITED", "Too many codes in a short time."),
+        (429, "NUMBER_LOCKED", "Too many wrong codes. Take a short break."),
+        (503, "PROVIDER_UNAVAILABLE", "Messages cannot be sent at the moment."),
+    ):
+        backend.will_refuse(status, error, retryAfter=20)
+        button(page, "Text me a code").click()
+        expect(spoken(page)).to_have_text(text)
+        expect(button(page, "Wait 0:20")).to_have_attribute("aria-disabled", "true")
+        number(page).press("Enter")
+        expect(spoken(page)).to_have_text("Wait 0:20")
+        page.clock.run_for(20_000)
+        expect(spoken(page)).to_have_text("You can go on now.")
+    assert len(backend.asked) == 3
+    backend.will(200, sent())
+    button(page, "Text me a code").click()
+    expect(code(page)).to_be_focused()
+
+
+def test_a_wrong_code_says_how_many_tries_are_left_and_can_be_typed_over(
+    page: Page, backend: StubBackend
+) -> None:
+    ask(page, backend)
+    for left, text in ((4, "You have 4 more tries."), (1, "You have one more try.")):
+        backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=left)
+        page.keyboard.type("111111")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(f"That code is not right. {text}").first).to_be_visible()
+        expect(code(page)).to_be_focused()
+        expect(code(page)).to_have_attribute("aria-invalid", "true")
+    backend.will(200, {"purpose": "sign-up"})
+    page.keyboard.type(CODE)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Your number is verified.")).to_be_visible()
+    assert backend.asked[-1] == ("verify", {"otp": CODE})
+
+
+def test_a_typed_code_waits_for_the_user_because_a_slip_costs_a_try(page: Page, backend: StubBackend) -> None:
+    ask(page, backend)
+    page.keyboard.type("12345")
+    button(page, "Verify").click()
+    expect(spoken(page)).to_have_text("Enter all 6 digits.")
+    page.keyboard.type(CODE)
+    expect(code(page)).to_have_value(CODE)
+    assert len(backend.asked) == 1
+
+
+def test_a_pasted_code_is_found_whatever_its_form_and_verified_at_once(
+    page: Page, backend: StubBackend
+) -> None:
+    ask(page, backend)
+    texts = ["482-913", " 482 913 ", "Your code is 482913. Good for 5 minutes.", "٤٨٢٩١٣", "４８２９１３"]
+    for text in texts:
+        backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=4)
+        code(page).evaluate(PASTE, text)
+        expect(code(page)).to_have_value(CODE)
+        expect(button(page, "Verify")).to_have_attribute("aria-disabled", "false")
+    assert backend.asked[1:] == [("verify", {"otp": CODE})] * len(texts)
+
+
+def test_a_code_that_the_browser_fills_in_is_verified_at_once(page: Page, backend: StubBackend) -> None:
+    ask(page, backend)
+    backend.will(200, {})
+    assert code(page).get_attribute("autocomplete") == "one-time-code"
+    assert code(page).get_attribute("inputmode") == "numeric"
+    page.keyboard.insert_text(CODE)
+    expect(page.get_by_text("Your number is verified.")).to_be_visible()
+
+
+def test_a_code_that_the_browser_reads_in_the_message_is_verified_at_once(
+    browser: Browser, sandbox: str
+) -> None:
+    with watched(browser) as page:
+        page.add_init_script(
+            """window.OTPCredential = class {};
+            CredentialsContainer.prototype.get = async ({ otp }) =>
+              ({ code: otp.transport[0] === "sms" ? "482913" : "" });"""
+        )
+        show(page, sandbox)
+        backend = StubBackend(page).will(200, sent()).will(200, {})
+        number(page).fill(NUMBER)
+        number(page).press("Enter")
+        expect(page.get_by_text("Your number is verified.")).to_be_visible()
+        assert backend.asked[-1] == ("verify", {"otp": CODE})
+
+
+def test_a_code_that_is_over_leads_to_a_new_one(page: Page, backend: StubBackend) -> None:
+    ask(page, backend)
+    for status, error, members in (
+        (410, "OTP_EXPIRED", {}),
+        (410, "VERIFICATION_CANCELLED", {}),
+        (404, "VERIFICATION_NOT_FOUND", {}),
+        (409, "ALREADY_VERIFIED", {}),
+        (429, "TOO_MANY_ATTEMPTS", {"attemptsRemaining": 0, "retryAfter": 200}),
+        (400, "OTP_INCORRECT", {"attemptsRemaining": 0}),
+    ):
+        backend.will_refuse(status, error, **members).will(200, sent())
+        page.keyboard.insert_text(CODE)
+        expect(button(page, "Get a new code")).to_be_focused()
+        expect(code(page)).to_be_disabled()
+        page.keyboard.press("Enter")
+        expect(code(page)).to_be_focused()
+        expect(code(page)).to_have_value("")
+        assert [step for step, _ in backend.asked[-2:]] == ["verify", "request"]
+        assert backend.asked[-1][1]["phoneNumber"] == NUMBER
+
+
+def test_a_code_that_could_not_be_checked_stays_and_is_tried_again_after_the_wait(
+    page: Page, backend: StubBackend
+) -> None:
+    ask(page, backend)
+    page.keyboard.type(CODE)
+    for status, error, text in (
+        (429, "NUMBER_LOCKED", "Too many wrong codes. Take a short break."),
+        (503, "PROVIDER_UNAVAILABLE", "The code could not be checked. Nothing is lost: try again."),
+    ):
+        backend.will_refuse(status, error, retryAfter=30)
+        button(page, "Verify").click()
+        expect(spoken(page)).to_have_text(text)
+        expect(button(page, "Wait 0:30")).to_be_visible()
+        page.clock.run_for(30_000)
+    backend.will(200, {})
+    button(page, "Verify").click()
+    expect(page.get_by_text("Your number is verified.")).to_be_visible()
+    assert backend.asked[1:] == [("verify", {"otp": CODE})] * 3
+
+
+def test_the_codes_life_is_counted_down_and_its_end_told(page: Page, backend: StubBackend) -> None:
+    ask(page, backend)
+    expect(page.get_by_text("The code is good for 5:00")).to_be_visible()
+    page.clock.run_for(180_000)
+    expect(page.get_by_text("The code is good for 2:00")).to_be_visible()
+    page.clock.run_for(60_000)
+    expect(spoken(page)).to_have_text("Your code expires in one minute.")
+    page.clock.run_for(60_000)
+    expect(spoken(page)).to_have_text("This code has expired.")
+    expect(button(page, "Get a new code")).to_be_focused()
+
+
+def test_a_clock_that_is_wrong_does_not_change_how_long_a_code_is_good(
+    page: Page, backend: StubBackend
+) -> None:
+    theirs = NOW + timedelta(hours=3)
+    expires = (theirs + timedelta(seconds=240)).isoformat()
+    backend.will(200, sent(expiresAt=expires), Date=format_datetime(theirs, usegmt=True))
+    number(page).fill(NUMBER)
+    number(page).press("Enter")
+    expect(page.get_by_text("The code is good for 4:00")).to_be_visible()
+
+
+def test_the_code_is_sent_again_or_by_call_once_the_gap_is_over(page: Page, backend: StubBackend) -> None:
+    ask(page, backend)
+    expect(button(page, "Send it again in 0:30")).to_have_attribute("aria-disabled", "true")
+    button(page, "Call me instead").click(force=True)
+    assert [step for step, _ in backend.asked] == ["request"]
+    page.clock.run_for(30_000)
+    expect(spoken(page)).to_have_text("You can ask for the code again now.")
+    backend.will(200, sent(channel="voice", resendAfter=60))
+    button(page, "Call me instead").click()
+    expect(spoken(page)).to_have_text("We are calling +1 415 555 0123. Listen for your code.")
+    expect(button(page, "Text me instead")).to_have_attribute("aria-disabled", "true")
+    page.clock.run_for(60_000)
+    backend.will(200, sent(channel="voice"))
+    button(page, "Send it again").click()
+    expect(button(page, "Send it again in 0:30")).to_be_visible()
+    assert backend.asked[1:] == [("resend", {"channel": "voice"})] * 2
+
+
+def test_a_resend_that_is_refused_says_so_and_counts_its_own_wait(page: Page, backend: StubBackend) -> None:
+    ask(page, backend, resendAfter=0)
+    backend.will_refuse(429, "RATE_LIMITED", retryAfter=900)
+    button(page, "Send it again").click()
+    expect(spoken(page)).to_have_text("Too many codes in a short time.")
+    expect(button(page, "Send it again in 15:00")).to_be_visible()
+    backend.will(200, {})
+    code(page).fill(CODE)
+    expect(page.get_by_text("Your number is verified.")).to_be_visible()
+
+
+def test_a_screen_reader_is_not_told_of_each_second(page: Page, backend: StubBackend) -> None:
+    ask(page, backend)
+    page.evaluate(
+        """() => {
+          window.told = [];
+          const region = document.querySelector("otp-form").shadowRoot.querySelector("[role=status]");
+          const tell = () => window.told.push(region.textContent);
+          new MutationObserver(tell).observe(region, { childList: true });
+        }"""
+    )
+    page.clock.run_for(250_000)
+    assert page.evaluate("told") == [
+        "You can ask for the code again now.",
+        "Your code expires in one minute.",
+    ]
+
+
+def test_an_answer_that_is_not_the_backends_verifies_nobody(page: Page) -> None:
+    answers = [(502, "<h1>Bad Gateway</h1>"), (200, "<!doctype html>"), (500, "")]
+
+    def answer(route: Route) -> None:
+        status, body = answers.pop(0)
+        route.fulfill(status=status, body=body, content_type="text/html")
+
+    page.route("**/demo/*-code", answer)
+    number(page).fill(NUMBER)
+    while answers:
+        left = len(answers)
+        button(page, "Text me a code").click()
+        expect(spoken(page)).to_have_text("Something went wrong. Try again.")
+        expect(number(page)).to_have_value("+1 415 555 0123")
+        assert len(answers) == left - 1
+
+
+def test_no_connection_is_told_and_the_form_goes_on_from_there(browser: Browser, sandbox: str) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        show(page, sandbox)
+        page.route("**/demo/*-code", lambda route: route.abort())
+        number(page).fill(NUMBER)
+        button(page, "Text me a code").click()
+        expect(spoken(page)).to_have_text("No connection. Check it and try again.")
+        StubBackend(page).will(200, sent())
+        button(page, "Text me a code").click()
+        expect(code(page)).to_be_focused()
+
+
+def test_the_app_is_told_by_events(page: Page, backend: StubBackend) -> None:
+    page.evaluate(
+        """() => {
+          window.told = [];
+          for (const name of ["otp-step", "otp-error", "otp-verified"])
+            document.addEventListener(name, ({ detail }) => window.told.push([name, detail]));
+        }"""
+    )
+    ask(page, backend)
+    backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=4).will(200, {"purpose": "sign-up"})
+    page.keyboard.insert_text("111111")
+    expect(page.get_by_text("That code is not right.").first).to_be_visible()
+    page.keyboard.insert_text(CODE)
+    expect(page.get_by_text("Your number is verified.")).to_be_visible()
+    told = page.evaluate("told")
+    assert [name for name, _ in told] == ["otp-step", "otp-error", "otp-step", "otp-verified"]
+    assert (told[1][1]["errorCode"], told[1][1]["attemptsRemaining"]) == ("OTP_INCORRECT", 4)
+    assert told[3][1] == {"purpose": "sign-up"}
+
+
+def test_every_text_can_be_said_in_another_language_with_its_plurals(
+    page: Page, backend: StubBackend
+) -> None:
+    page.evaluate(
+        """() => {
+          const form = document.createElement("otp-form");
+          const labels = {
+            lang: "pl", "label-number": "Numer telefonu", "label-send": "Wyślij kod", "label-code": "Kod",
+            "label-error-otp-incorrect": "Zły kod.", "label-attempts-left-few": "Zostały {count} próby.",
+            "request-url": "/demo/request-code", "verify-url": "/demo/verify-code", "code-length": "4",
+          };
+          for (const [name, value] of Object.entries(labels)) form.setAttribute(name, value);
+          document.querySelector("otp-form").replaceWith(form);
+        }"""
+    )
+    backend.will(200, sent())
+    page.get_by_label("Numer telefonu").fill(NUMBER)
+    button(page, "Wyślij kod").click()
+    field = page.get_by_role("textbox", name="Kod")
+    backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=3)
+    field.fill("1234")
+    expect(field).to_have_accessible_description(
+        "We sent a text message to +14155550123. Zły kod. Zostały 3 próby."
+    )
+    expect(button(page, "Send it again")).to_be_hidden()
+    assert backend.asked[0][1]["locale"] == "pl"
+
+
+def test_motion_is_left_out_where_the_user_wants_none(browser: Browser, sandbox: str) -> None:
+    with watched(browser, reduced_motion="reduce") as page:
+        show(page, sandbox)
+        backend = StubBackend(page)
+        ask(page, backend)
+        backend.will(200, {})
+        page.keyboard.insert_text(CODE)
+        expect(page.get_by_text("Your number is verified.")).to_be_visible()
+        longest = (
+            "Math.max(0, ...document.getAnimations().map((each) => each.effect.getComputedTiming().duration))"
+        )
+        assert page.evaluate(longest) <= 1

@@ -1,0 +1,94 @@
+"""A page in Chromium whose every misstep fails the test: errors, policy violations, calls to elsewhere."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route
+
+AXE = Path(sys.prefix) / "web/node_modules/axe-core/axe.min.js"
+
+REFUSED = "Failed to load resource: the server responded with a status of"
+"""What Chromium writes for each problem that the service answers with; the form deals with those."""
+
+_VIOLATIONS = """
+document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
+  console.error(`policy: ${violatedDirective} ${blockedURI}`));
+"""
+
+_FINISH = """
+for (const each of document.getAnimations()) if (each.effect.getTiming().iterations === 1) each.finish();
+"""
+
+
+@contextlib.contextmanager
+def watched(browser: Browser, **context: Any) -> Iterator[Page]:
+    """A page of its own. At the end nothing may have gone wrong in it; `context` as for Playwright."""
+    wrong: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(REFUSED):
+            wrong.append(message.text)
+
+    def asked(request: Request) -> None:
+        if urlsplit(request.url).hostname != "127.0.0.1":
+            wrong.append(f"a request to {request.url}")
+
+    with contextlib.closing(browser.new_context(**context)) as own:
+        own.set_default_timeout(20_000)
+        own.add_init_script(_VIOLATIONS)
+        page = own.new_page()
+        page.on("console", heard)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", asked)
+        yield page
+    assert wrong == []
+
+
+def accessibility_problems(page: Page) -> list[str]:
+    """What axe finds on the page as it stands, contrast included, by the rules of WCAG 2.2 A and AA."""
+    page.evaluate(AXE.read_text())
+    # Animations at their end: on its way in, a text has less contrast than it is going to have.
+    page.evaluate(_FINISH)
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+    result = page.evaluate("(tags) => axe.run({ runOnly: tags })", tags)
+    return [
+        f"{rule['id']}: {node['html'][:120]} {node['failureSummary']}"
+        for rule in result["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+class StubBackend:
+    """The app's backend, answering what it is told to; a test's way to states that are slow to reach."""
+
+    def __init__(self, page: Page) -> None:
+        self.asked: list[tuple[str, Any]] = []
+        """The steps asked for, such as `request`, with their bodies."""
+        self._answers: list[tuple[int, dict[str, Any], dict[str, str]]] = []
+        page.route("**/demo/*-code", self._answer)
+
+    def will(self, status: int, body: dict[str, Any], **headers: str) -> "StubBackend":
+        """Answer so, once, after what it was told before."""
+        self._answers.append((status, body, headers))
+        return self
+
+    def will_refuse(self, status: int, code: str, **members: Any) -> "StubBackend":
+        """Answer with a problem, once."""
+        return self.will(status, {"success": False, "status": status, "errorCode": code, **members})
+
+    def _answer(self, route: Route) -> None:
+        step = urlsplit(route.request.url).path.removeprefix("/demo/").removesuffix("-code")
+        self.asked.append((step, route.request.post_data_json))
+        status, body, headers = self._answers.pop(0)
+        kind = "application/json" if status == 200 else "application/problem+json"
+        route.fulfill(status=status, body=json.dumps(body), content_type=kind, headers=headers or None)

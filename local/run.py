@@ -22,7 +22,7 @@ GUIDE = """
 API key    {key}
 another    {second_key}, of a second tenant
 API        {api}
-Inbox      {sandbox}/
+Page       {sandbox}/ (a sign-up form, and the phone that its codes arrive on)
 
 Ask for a code:
 

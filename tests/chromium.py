@@ -4,6 +4,8 @@ import contextlib
 import json
 import sys
 from collections.abc import Iterator
+from datetime import datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +30,15 @@ for (const each of document.getAnimations()) if (each.effect.getTiming().iterati
 @contextlib.contextmanager
 def watched(browser: Browser, **context: Any) -> Iterator[Page]:
     """A page of its own. At the end nothing may have gone wrong in it; `context` as for Playwright."""
+    with contextlib.closing(browser.new_context(**context)) as own:
+        page = own.new_page()
+        wrong = watch(page)
+        yield page
+    assert wrong == []
+
+
+def watch(page: Page) -> list[str]:
+    """What goes wrong in the page from now on."""
     wrong: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
@@ -38,15 +49,12 @@ def watched(browser: Browser, **context: Any) -> Iterator[Page]:
         if urlsplit(request.url).hostname != "127.0.0.1":
             wrong.append(f"a request to {request.url}")
 
-    with contextlib.closing(browser.new_context(**context)) as own:
-        own.set_default_timeout(20_000)
-        own.add_init_script(_VIOLATIONS)
-        page = own.new_page()
-        page.on("console", heard)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", asked)
-        yield page
-    assert wrong == []
+    page.set_default_timeout(20_000)
+    page.add_init_script(_VIOLATIONS)
+    page.on("console", heard)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", asked)
+    return wrong
 
 
 def accessibility_problems(page: Page) -> list[str]:
@@ -71,15 +79,16 @@ def overflow(page: Page) -> int:
 class StubBackend:
     """The app's backend, answering what it is told to; a test's way to states that are slow to reach."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, now: datetime) -> None:
+        self._date = format_datetime(now, usegmt=True)
         self.asked: list[tuple[str, Any]] = []
         """The steps asked for, such as `request`, with their bodies."""
-        self._answers: list[tuple[int, dict[str, Any], dict[str, str]]] = []
+        self._answers: list[tuple[int, dict[str, Any]]] = []
         page.route("**/demo/*-code", self._answer)
 
-    def will(self, status: int, body: dict[str, Any], **headers: str) -> "StubBackend":
+    def will(self, status: int, body: dict[str, Any]) -> "StubBackend":
         """Answer so, once, after what it was told before."""
-        self._answers.append((status, body, headers))
+        self._answers.append((status, body))
         return self
 
     def will_refuse(self, status: int, code: str, **members: Any) -> "StubBackend":
@@ -89,6 +98,8 @@ class StubBackend:
     def _answer(self, route: Route) -> None:
         step = urlsplit(route.request.url).path.removeprefix("/demo/").removesuffix("-code")
         self.asked.append((step, route.request.post_data_json))
-        status, body, headers = self._answers.pop(0)
+        status, body = self._answers.pop(0)
         kind = "application/json" if status == 200 else "application/problem+json"
-        route.fulfill(status=status, body=json.dumps(body), content_type=kind, headers=headers or None)
+        route.fulfill(
+            status=status, body=json.dumps(body), headers={"Content-Type": kind, "Date": self._date}
+        )

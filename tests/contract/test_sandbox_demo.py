@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +59,19 @@ class App:
         self.browser = requests.Session()
 
     def post(
-        self, step: str, body: Any = None, *, answer: tuple[int, Any] | None = None, **headers: str
+        self,
+        step: str,
+        body: Any = None,
+        *,
+        answer: tuple[int, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         if answer is not None:
             self.service.answers.append(answer)
         return self.browser.post(
             f"{self.url}/demo/{step}-code",
             data=json.dumps(body if body is not None else {}),
-            headers={"Origin": self.url, "Content-Type": "application/json", **headers},
+            headers={"Origin": self.url, "Content-Type": "application/json", **(headers or {})},
             timeout=5,
         )
 
@@ -159,7 +164,7 @@ def test_a_session_that_the_browser_made_up_is_not_taken(app: App) -> None:
     ],
 )
 def test_a_request_that_another_site_could_make_is_refused(app: App, headers: dict[str, str]) -> None:
-    answer = app.post("request", {"phoneNumber": NUMBER}, **headers)
+    answer = app.post("request", {"phoneNumber": NUMBER}, headers=headers)
     assert (answer.status_code, answer.json()["errorCode"]) == (403, "FORBIDDEN")
     assert app.service.asked == []
 

@@ -23,7 +23,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 MAKE_QUOTED = re.compile(r"`make ([a-z-]+)")
 MAKE_TYPED = re.compile(r"^ *make ([a-z-]+)", re.MULTILINE)
 QUOTED = re.compile(r"`([^`\n]+)`")
-FOLDERS = r"(functions|layers|local|docs|tests|events|examples|\.ci)"
+FOLDERS = r"(functions|layers|local|docs|tests|events|examples|web|\.ci)"
 FILE = re.compile(FOLDERS + r"(/[\w.-]+)+|[\w./-]+\.(py|yaml|toml|txt|in|md)")
 CURLED = re.compile(r'"\$API(/[^"?]*)')
 

@@ -14,7 +14,7 @@ export class Call {
 
   ring(message) {
     this.#show(
-      { state: `Incoming call to ${written(message.to)}` },
+      { state: `Incoming call\n${written(message.to)}` },
       this.#button("decline", "Decline", () => this.#end()),
       this.#button("accept", "Accept", () => this.#take(message)),
     );

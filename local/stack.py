@@ -46,6 +46,9 @@ PARAMETERS = {
     "Stage": "local",
     "LogRetentionDays": "1",
     "AllowedCountries": "*",
+    # For `make smoke`.
+    "TestNumbers": "+447700900199=246802",
+    "TestNumbersEnd": "2099-12-31",
     # Wide, so that what refuses a request is the service's own limits.
     "PlanRateLimit": "1000",
     "PlanBurstLimit": "1000",

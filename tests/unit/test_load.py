@@ -1,0 +1,84 @@
+"""What the load run makes of what it saw: a limit that was broken by one is found."""
+
+import random
+from typing import Any
+
+import pytest
+
+from bench.load import Answered, Drive, guesses_within, limits, most_within, percentile, unexpected
+
+PARAMETERS = {
+    "SendsPerQuarterHour": 3,
+    "SendsPerHour": 5,
+    "SendsPerDay": 10,
+    "ClientSendsPerHour": 4,
+    "FailuresBeforeWait": 5,
+    "FailureWaitSeconds": 30,
+    "FailureWaitMaxSeconds": 3600,
+}
+NUMBER = "+14155550100"
+
+
+def call(operation: str, second: int) -> dict[str, Any]:
+    return {"operation": operation, "to": NUMBER, "at": f"2026-11-22T10:00:{second:02d}Z"}
+
+
+def sent(times: int) -> tuple[list[Answered], list[dict[str, Any]]]:
+    asked = [Answered("/request-otp", "200", NUMBER, "203.0.113.1", 0.1)] * times
+    return asked, [call("send", second) for second in range(times)]
+
+
+def broken(answered: list[Answered], calls: list[dict[str, Any]], took: float = 10) -> list[str]:
+    shared = Drive("", "", "", random.Random(0), answered)
+    return [
+        limit.name.partition(",")[0] for limit in limits(PARAMETERS, shared, calls, took) if not limit.held
+    ]
+
+
+def test_as_many_as_are_allowed_are_no_breach() -> None:
+    assert broken(*sent(3)) == []
+
+
+def test_one_more_than_a_number_may_get_is_found() -> None:
+    assert broken(*sent(4)) == ["SendsPerQuarterHour"]
+    assert broken(*sent(5)) == ["SendsPerQuarterHour", "ClientSendsPerHour"]
+
+
+def test_a_code_that_nobody_was_answered_and_an_answer_without_a_code_are_found() -> None:
+    answered, calls = sent(2)
+    assert broken(answered, calls[:1]) == ["a code for each 200"]
+    assert broken(answered[:1], calls) == ["a code for each 200"]
+
+
+def test_a_guess_too_many_is_found_unless_the_number_was_right_in_between() -> None:
+    wrong = [Answered("/verify-otp", "400 OTP_INCORRECT", NUMBER, "", 0.1)] * 6
+    checks = [call("check", second) for second in range(7)]
+    assert broken(wrong, checks[:6]) == ["FailuresBeforeWait"]
+    assert broken(wrong, checks[:6], took=30) == []
+    right = Answered("/verify-otp", "200", NUMBER, "", 0.1)
+    assert broken([*wrong, right], checks) == []
+    assert broken(wrong[:2], checks[:3]) == ["a check for each guess that was answered"]
+
+
+@pytest.mark.parametrize(("seconds", "guesses"), [(0, 5), (29, 5), (30, 6), (89, 6), (90, 7), (120, 7)])
+def test_each_wait_that_ends_gives_one_more_guess(seconds: float, guesses: int) -> None:
+    assert guesses_within(seconds, PARAMETERS) == guesses
+
+
+def test_the_fullest_stretch_is_found_wherever_it_begins() -> None:
+    assert most_within([0, 50, 70, 100, 109], 60) == 4
+    assert most_within([], 60) == 0
+
+
+def test_percentiles_are_values_that_were_seen() -> None:
+    assert [percentile(range(1, 101), share) for share in (0.5, 0.95, 0.99, 1.0)] == [50, 95, 99, 100]
+    assert percentile([7], 0.5) == 7
+
+
+def test_whatever_is_not_listed_is_unexpected() -> None:
+    answered = [
+        Answered("/request-otp", "503 PROVIDER_UNAVAILABLE", NUMBER, "", 1),
+        Answered("/verify-otp", "ReadTimeout", NUMBER, "", 1),
+        Answered("/verify-otp", "400 OTP_INCORRECT", NUMBER, "", 1),
+    ]
+    assert unexpected(answered) == {"/request-otp 503 PROVIDER_UNAVAILABLE": 1, "/verify-otp ReadTimeout": 1}

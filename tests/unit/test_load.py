@@ -29,7 +29,7 @@ def sent(times: int) -> tuple[list[Answered], list[dict[str, Any]]]:
 
 
 def broken(answered: list[Answered], calls: list[dict[str, Any]], took: float = 10) -> list[str]:
-    shared = Drive("", "", "", random.Random(0), answered)
+    shared = Drive("", "", "", random.Random(0), answered)  # noqa: S311 # no secret
     return [
         limit.name.partition(",")[0] for limit in limits(PARAMETERS, shared, calls, took) if not limit.held
     ]

@@ -100,8 +100,9 @@ app.post("/request-code", async (req, res) => {
   const binding = (req.session.binding ??= randomUUID());
   const click = req.get("Idempotency-Key") ?? randomUUID();
   const key = createHash("sha256").update(`${binding} ${click}`).digest("hex");
-  const { phoneNumber, channel = "sms" } = req.body;
-  const asked = { phoneNumber: text(phoneNumber), channel, purpose: "sign-up", sessionId: binding, clientIp: req.ip };
+  const { phoneNumber, channel, locale } = req.body;
+  const mine = { purpose: "sign-up", sessionId: binding, clientIp: req.ip };
+  const asked = { phoneNumber: text(phoneNumber), channel, locale, ...mine };
   const answer = await ask("/request-otp", asked, { "Idempotency-Key": key });
   req.session.verificationId = answer.verificationId;
   res.json(shown(answer));
@@ -109,7 +110,7 @@ app.post("/request-code", async (req, res) => {
 
 // The same verification goes on.
 app.post("/resend-code", async (req, res) => {
-  res.json(shown(await ask("/resend-otp", held(req.session))));
+  res.json(shown(await ask("/resend-otp", { ...held(req.session), channel: req.body.channel })));
 });
 
 // The number is the one that the service names, for it alone knows where the code went.

@@ -52,6 +52,13 @@ class CodeWanted(BaseModel):
 
     phoneNumber: str  # noqa: N815 - a name of the page's JSON
     channel: Literal["sms", "voice"] = "sms"
+    locale: str | None = None
+
+
+class CodeWantedAgain(BaseModel):
+    """A click on "send it again", or "call me instead"."""
+
+    channel: Literal["sms", "voice"] | None = None
 
 
 class CodeTyped(BaseModel):
@@ -161,16 +168,18 @@ async def request_code(
     key = hashlib.sha256(f"{session.binding} {click or secrets.token_urlsafe()}".encode()).hexdigest()
     # uvicorn believes a proxy on this machine about the user's address; --forwarded-allow-ips names another.
     client = {"clientIp": request.client.host} if request.client else {}
-    asked = wanted.model_dump() | {"purpose": "sign-up", "sessionId": session.binding} | client
+    asked = (
+        wanted.model_dump(exclude_none=True) | {"purpose": "sign-up", "sessionId": session.binding} | client
+    )
     answer = await ask(request, "/request-otp", asked, **{"Idempotency-Key": key})
     session.verification_id = answer["verificationId"]
     return {name: answer[name] for name in SHOWN}
 
 
 @app.post("/resend-code")
-async def resend_code(request: Request, session: Own) -> dict[str, Any]:
+async def resend_code(again: CodeWantedAgain, request: Request, session: Own) -> dict[str, Any]:
     """The same verification goes on."""
-    answer = await ask(request, "/resend-otp", held(session))
+    answer = await ask(request, "/resend-otp", held(session) | again.model_dump(exclude_none=True))
     return {name: answer[name] for name in SHOWN}
 
 

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from local.processes import Child, free_port
-from tests.e2e.conftest import Backend, fresh_number
+from tests.e2e.conftest import Backend, fresh_number, passed
 from tests.template import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -188,6 +188,15 @@ def test_a_click_that_is_sent_twice_brings_one_code_and_a_second_click_must_wait
     assert told(refused) == (429, "RATE_LIMITED")
     assert 1 <= refused.json()["retryAfter"] <= 30
     assert told(browser.post("/resend-code")) == (429, "RATE_LIMITED")
+    assert browser.post("/verify-code", {"otp": site.behind.code(number)}).status_code == 200
+
+
+def test_a_call_may_be_asked_for_where_the_message_did_not_come(site: Site) -> None:
+    number = fresh_number()
+    browser = site.asked(number)
+    passed(site.behind, number, 30)
+    again = browser.post("/resend-code", {"channel": "voice"})
+    assert (again.status_code, again.json()["channel"]) == (200, "voice")
     assert browser.post("/verify-code", {"otp": site.behind.code(number)}).status_code == 200
 
 

@@ -8,7 +8,7 @@ import requests
 
 from local.stack import LocalStack
 from sms_otp.keys import verification_key
-from tests.e2e.conftest import Backend, fresh_number
+from tests.e2e.conftest import Backend, fresh_number, passed
 
 pytestmark = pytest.mark.e2e
 
@@ -198,18 +198,6 @@ def test_what_exceeds_the_usage_plan_is_shed(sinch_first: LocalStack) -> None:
     backend = Backend(sinch_first, sinch_first.api_key)
     statuses = {backend.verify("an-id", WRONG).status_code for _ in range(40)}
     assert statuses == {404, 429}
-
-
-def passed(backend: Backend, number: str, seconds: int) -> None:
-    """Make the number's sends look this much older: a wait that no test has to wait."""
-    table = backend.stack.outputs["TableName"]
-    client = backend.stack.client("dynamodb")
-    found = client.scan(TableName=table)["Items"]
-    of_number = {item["numberKey"]["S"] for item in found if item.get("phone", {}).get("S") == number}
-    for item in found:
-        if item["pk"]["S"].removeprefix("N#") in of_number:
-            older = [str(int(at) - seconds * 1000) for at in item["sends"]["NS"]]
-            client.put_item(TableName=table, Item=item | {"sends": {"NS": older}})
 
 
 def test_a_code_sent_again_is_the_same_and_the_earlier_message_still_works(backend: Backend) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
+from sms_otp import sdk
+
 REGION = "eu-west-1"
 
 
@@ -25,18 +27,22 @@ class _Raw(io.BytesIO):
 
 @contextmanager
 def emulated_aws() -> Iterator[boto3.session.Session]:
-    """boto3's default session, whose clients find an empty account."""
+    """boto3's default session and the deployment's, which are one: their clients find an empty account."""
     for service in _services().values():
         service.reset()
     session = boto3.DEFAULT_SESSION = new_session()
     session.events.register("before-send", _before_send)  # type: ignore[arg-type] # a handler may answer
     yield session
     boto3.DEFAULT_SESSION = None
+    sdk.session.cache_clear()
 
 
 def new_session() -> boto3.session.Session:
-    """One for which nobody answers yet."""
-    return boto3.session.Session("testing", "testing", region_name=REGION)
+    """One for which nobody answers yet, the deployment's from now on."""
+    sdk.session.cache_clear()
+    made = sdk.session()
+    made.set_credentials("testing", "testing")
+    return boto3.session.Session(botocore_session=made, region_name=REGION)
 
 
 def answer(request: AWSPreparedRequest) -> AWSResponse:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_otp import camara, http, wiring
+from sms_otp import camara, http, startup, wiring
 from sms_otp.commands import Caller, RequestOtp
 from sms_otp.config import settings
 
@@ -17,3 +17,6 @@ def _send(event: http.Event, caller: Caller) -> http.Body:
     body = http.read_body(event, "SendCode")
     requested = wiring.service().request(RequestOtp(phone_number=body["phoneNumber"]), caller)
     return {"authenticationId": requested.verification_id}
+
+
+startup.sender("SendCode")

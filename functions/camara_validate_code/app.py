@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_otp import camara, http, wiring
+from sms_otp import camara, http, startup, wiring
 from sms_otp.commands import Caller, VerifyOtp
 from sms_otp.config import settings
 
@@ -17,3 +17,6 @@ def _validate(event: http.Event, caller: Caller) -> http.Body:
     asked = VerifyOtp(body["authenticationId"], body["code"], with_token=False)
     wiring.service().verify(asked, caller)
     return {}
+
+
+startup.checker("ValidateCode")

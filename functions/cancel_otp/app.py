@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_otp import http, wiring
+from sms_otp import http, startup, wiring
 from sms_otp.commands import Caller
 from sms_otp.config import settings
 
@@ -16,3 +16,6 @@ def _cancel(event: http.Event, caller: Caller) -> http.Body:
     body = http.read_body(event, "CancelOtp")
     wiring.lifecycle().cancel(body["verificationId"], caller)
     return {"success": True, "message": "The verification is cancelled."}
+
+
+startup.keeper("CancelOtp")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_otp import http, wiring
+from sms_otp import http, startup, wiring
 from sms_otp.commands import Caller
 from sms_otp.config import settings
 
@@ -25,3 +25,6 @@ def _status(event: http.Event, caller: Caller) -> http.Body:
         "expiresAt": http.iso(status.expires_at),
         "resendAfter": status.resend_after,
     }
+
+
+startup.keeper("OtpStatus")

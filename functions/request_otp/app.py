@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_otp import http, wiring
+from sms_otp import http, startup, wiring
 from sms_otp.commands import Caller, RequestOtp
 from sms_otp.config import settings
 from sms_otp.providers.base import Channel
@@ -25,3 +25,6 @@ def _request(event: http.Event, caller: Caller) -> http.Body:
         idempotency_key=http.idempotency_key(event),
     )
     return http.requested(wiring.service().request(asked, caller))
+
+
+startup.sender("RequestOtp")

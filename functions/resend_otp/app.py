@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_otp import http, wiring
+from sms_otp import http, startup, wiring
 from sms_otp.commands import Caller, ResendOtp
 from sms_otp.config import settings
 from sms_otp.providers.base import Channel
@@ -21,3 +21,6 @@ def _resend(event: http.Event, caller: Caller) -> http.Body:
         session_id=body.get("sessionId"),
     )
     return http.requested(wiring.service().resend(asked, caller))
+
+
+startup.sender("ResendOtp")

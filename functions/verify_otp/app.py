@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_otp import http, wiring
+from sms_otp import http, startup, wiring
 from sms_otp.commands import Caller, VerifyOtp
 from sms_otp.config import settings
 
@@ -32,3 +32,6 @@ def _verify(event: http.Event, caller: Caller) -> http.Body:
         "verificationToken": verified.token,
     }
     return {name: value for name, value in answer.items() if value is not None}
+
+
+startup.checker("VerifyOtp")

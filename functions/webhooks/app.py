@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_otp import http, wiring
+from sms_otp import http, startup, wiring
 from sms_otp.commands import Callback
 
 
@@ -13,3 +13,6 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 def _receive(callback: Callback) -> http.Body:
     return wiring.webhooks().receive(callback)
+
+
+startup.listener()

@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import boto3
 import pytest
 from botocore.retries.standard import ExponentialBackoff, RetryContext
 from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
-from sms_otp import config, dynamodb, errors, http, wiring
+from sms_otp import config, dynamodb, errors, http, sdk, wiring
 from sms_otp.clock import Deadline
 from sms_otp.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.keys import Peppers
@@ -87,16 +86,16 @@ class Longest:
 def longest() -> Longest:
     """From the clients as `wiring` makes them."""
     clients: dict[str, Any] = {}
-    make = boto3.client
+    make = sdk.client
 
-    def kept(name: str, **named: Any) -> Any:
-        clients[name] = make(name, **named)  # type: ignore[call-overload] # the name is one of three
-        return clients[name]
+    def kept(service: str, **named: Any) -> Any:
+        clients[service] = make(service, **named)
+        return clients[service]
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (environment() | {"AWS_DEFAULT_REGION": "eu-west-1"}).items():
             patch.setenv(name, value)
-        patch.setattr(boto3, "client", kept)
+        patch.setattr(sdk, "client", kept)
         forget_deployment()
         wiring.service()
         wiring.kms_client()

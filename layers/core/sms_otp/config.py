@@ -170,6 +170,11 @@ _BY_NAME: Mapping[str, Callable[[str], Any]] = {
 }
 
 
+def starts_on_demand() -> bool:
+    """Whether Lambda is starting this environment for itself alone, and not for a snapshot."""
+    return os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in ("on-demand", "provisioned-concurrency")
+
+
 @cache
 def settings() -> Settings:
     """This function's settings, read once per execution environment."""

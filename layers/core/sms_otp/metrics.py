@@ -96,6 +96,11 @@ def every() -> frozenset[Metric]:
     return frozenset(metric for table in tables for row in table.values() for metric in row)
 
 
+def load() -> None:
+    """Have imported what `emit` needs."""
+    import aws_lambda_powertools.metrics  # noqa: F401 # as it says
+
+
 def emit(event: str, fields: Mapping[str, Any]) -> None:
     """Print the EMF lines of one event. A metric or dimension whose field the event lacks is left out."""
     lines: dict[tuple[str, ...], list[Metric]] = {}

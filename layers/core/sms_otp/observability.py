@@ -49,6 +49,12 @@ def _logger() -> Logger:
     return Logger(utc=True, location=None)  # `None` leaves the key out
 
 
+def load() -> None:
+    """Have ready what the first line and the first metric need."""
+    _logger()
+    metrics.load()
+
+
 def begin(request_id: str, function_request_id: str, tenant: str | None) -> None:
     """The ids that every line of this request carries, from the access log to the provider's reference."""
     _logger().append_keys(

@@ -1,6 +1,7 @@
 """Phone numbers: strict E.164 in, one canonical spelling per subscriber out."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sms_otp.errors import DestinationNotAllowed, InvalidPhoneNumber
@@ -36,6 +37,14 @@ class PhoneNumber:
         return f"PhoneNumber({self.masked})"
 
     __str__ = __repr__
+
+
+def load(countries: Iterable[str]) -> None:
+    """Have read what `parse` needs for numbers of these countries; others wait for their first number."""
+    import phonenumbers
+
+    for country in countries:
+        phonenumbers.PhoneMetadata.metadata_for_region(country)
 
 
 def parse(text: str) -> PhoneNumber:

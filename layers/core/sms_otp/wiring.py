@@ -8,7 +8,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sms_otp import observability, providers
+from sms_otp import observability, providers, sdk
 from sms_otp.admission import AdmissionPolicy
 from sms_otp.budgets import shards_for
 from sms_otp.commands import Policy
@@ -214,9 +214,5 @@ def policy(chosen: Settings) -> Policy:
     )
 
 
-def _client(name: str, timeouts: dict[str, float]) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    config = Config(**timeouts, retries={"mode": "standard", "total_max_attempts": AWS_TRIES})  # type: ignore[arg-type] # botocore takes fractions of a second
-    return boto3.client(name, config=config)  # type: ignore[call-overload] # the name is one of three constants
+def _client(service: str, timeouts: "Mapping[str, Any]") -> Any:
+    return sdk.client(service, **timeouts, retries={"mode": "standard", "total_max_attempts": AWS_TRIES})

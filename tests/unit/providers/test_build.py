@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from sms_otp import providers
+from sms_otp import providers, sdk
 from sms_otp.config import Settings
 from sms_otp.errors import ServiceMisconfigured
 from sms_otp.providers.aws import Aws
@@ -50,13 +49,13 @@ def test_a_message_goes_to_awss_own_host_or_to_the_sandbox_and_once(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     made: list[Any] = []
-    make = boto3.client
+    make = sdk.client
 
-    def kept(name: str, **named: Any) -> Any:
-        made.append(make(name, **named))  # type: ignore[call-overload] # the name is one of one
+    def kept(service: str, **named: Any) -> Any:
+        made.append(make(service, **named))
         return made[0]
 
-    monkeypatch.setattr(boto3, "client", kept)
+    monkeypatch.setattr(sdk, "client", kept)
     providers._end_user_messaging.cache_clear()
     local = replace(chosen, stage=stage, provider_sandbox_url=sandbox)
     for _ in range(2):

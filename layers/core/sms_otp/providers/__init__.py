@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from sms_otp import sdk
 from sms_otp.config import Settings
 from sms_otp.errors import ServiceMisconfigured
 from sms_otp.providers import hosts
@@ -91,6 +92,14 @@ def _aws(credentials: Mapping[str, object], settings: Settings) -> Provider:
     return Aws(held, _end_user_messaging(hosts.aws_url(settings)), code_length=settings.code_length)
 
 
+def load(names: Collection[str]) -> None:
+    """Have imported what these providers are asked with."""
+    for name in names:
+        import_module(f"{__name__}.{name}")
+    if {"infobip", "sinch"} & {*names}:
+        import_module("requests")
+
+
 # An adapter is imported only where it is built, so that a function pays for the providers it uses.
 _BUILDERS: Mapping[str, Callable[[Mapping[str, object], Settings], Provider]] = {
     "infobip": _infobip,
@@ -114,19 +123,17 @@ def _transport() -> "Transport":
 @cache
 def _end_user_messaging(endpoint_url: str | None) -> "Client":
     """One per execution environment too. Only `endpoint_url` can lead it elsewhere, no proxy or variable."""
-    import boto3
-    from botocore.config import Config
-
     from sms_otp.providers.transport import CONNECT_SECONDS, READ_SECONDS
 
-    config = Config(  # type: ignore[call-arg] # its types lack ignore_configured_endpoint_urls
+    client: Client = sdk.client(
+        "pinpoint-sms-voice-v2",
+        endpoint_url=endpoint_url,
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": 1},
         ignore_configured_endpoint_urls=True,
         proxies={},
     )
-    client: Client = boto3.client("pinpoint-sms-voice-v2", endpoint_url=endpoint_url, config=config)
     return client
 
 

@@ -1,0 +1,82 @@
+"""What a function has ready before its first request (docs/decisions/0034).
+
+    on demand    the environment starts ── load, make ── requests
+    SnapStart    a version is published ── load ── snapshot ── many environments: make ── requests
+
+While an environment starts Lambda lends it a whole processor, whatever its memory; a request gets the part
+that its memory buys. What is loaded is code and data alone, the same for everybody. What is made is an
+environment's own. Secrets and connections come with the first request that needs them.
+"""
+
+import contextlib
+import random
+from collections.abc import Callable
+
+from sms_otp import config, observability, phone, providers, schemas, sdk, wiring
+from sms_otp.errors import OtpError
+
+Step = Callable[[], object]
+
+
+def sender(schema: str) -> None:
+    """Of a function that sends codes. `schema` is the title of its body's."""
+
+    def load() -> None:
+        _load(schema)
+        settings = config.settings()
+        phone.load(settings.allowed_countries)
+        providers.load(settings.provider_order)
+
+    _start(load, wiring.service, ("dynamodb", "secretsmanager"))
+
+
+def checker(schema: str) -> None:
+    """Of a function that checks codes."""
+
+    def load() -> None:
+        _load(schema)
+        providers.load(config.settings().provider_order)
+
+    _start(load, wiring.service, ("dynamodb", "secretsmanager"))
+
+
+def keeper(schema: str) -> None:
+    """Of a function that needs no provider."""
+    _start(lambda: _load(schema), wiring.lifecycle, ("dynamodb",))
+
+
+def listener() -> None:
+    """Of the function that takes callbacks."""
+    _start(observability.load, wiring.webhooks, ("dynamodb", "secretsmanager"))
+
+
+def _load(schema: str) -> None:
+    schemas.validator(schema)
+    observability.load()
+
+
+def _start(load: Step, make: Step, services: tuple[str, ...]) -> None:
+    """Nothing, outside of Lambda and of what stands in for it: tests import handlers too."""
+    if config.starts_on_demand():
+        # A setting that is wrong is answered, and told, as often as somebody asks; a start that fails is not.
+        with contextlib.suppress(OtpError):
+            load()
+            make()
+        return
+    try:
+        from snapshot_restore_py import register_after_restore, register_before_snapshot
+    except ImportError:
+        return
+
+    def before() -> None:
+        load()
+        sdk.read_models(services)
+
+    def after() -> None:
+        # botocore's waits between tries are drawn from it; what must not be guessed is drawn from the system.
+        random.seed()
+        with contextlib.suppress(OtpError):
+            make()
+
+    register_before_snapshot(before)
+    register_after_restore(after)

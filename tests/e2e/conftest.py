@@ -17,6 +17,7 @@ SECOND = {
     "ResendGapSeconds": "0",
     "IssueTokens": "true",
     "TokenIssuer": "https://verify.example.com",
+    "SnapStart": "true",
 }
 """The parameters of the second deployment. What is off by default is on there."""
 

@@ -13,7 +13,7 @@ BOTO = {"botocore", "certifi", "dateutil", "jmespath", "six", "urllib3"}
 POWERTOOLS = {"aws_lambda_powertools", "jmespath", "typing_extensions"}
 LOGS = POWERTOOLS | BOTO | {"fastjsonschema"}
 """Of every function that reads a body and tells what it decides."""
-PROVIDERS = {"requests", "certifi", "charset_normalizer", "idna", "urllib3"}
+PROVIDERS = {"certifi", "urllib3"}
 
 ALLOWED = {
     "request_otp": LOGS | PROVIDERS | {"phonenumbers"},
@@ -43,6 +43,7 @@ NEVER = {
     "phonenumbers.geocoder",
     "phonenumbers.timezone",
     "pydantic",
+    "requests",
     "s3transfer",
 }
 """Modules that would each cost tens of milliseconds, and that no function needs to start."""

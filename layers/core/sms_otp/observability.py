@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 from sms_otp import metrics
 from sms_otp.phone import PhoneNumber
 
-_CHATTY = ("boto3", "botocore", "urllib3", "requests")
+_CHATTY = ("boto3", "botocore", "urllib3")
 """At DEBUG these write whole requests to the log, secrets and numbers included."""
 
 _WARNINGS = frozenset(

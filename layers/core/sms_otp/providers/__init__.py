@@ -97,7 +97,9 @@ def load(names: Collection[str]) -> None:
     for name in names:
         import_module(f"{__name__}.{name}")
     if {"infobip", "sinch"} & {*names}:
-        import_module("requests")
+        from sms_otp.providers import transport
+
+        transport.load()
 
 
 # An adapter is imported only where it is built, so that a function pays for the providers it uses.

@@ -13,15 +13,16 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sms_otp.clock import Clock, Deadline
 from sms_otp.strict_json import parse_object
 
 if TYPE_CHECKING:
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3 import BaseHTTPResponse
+    import ssl
+
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 4.0
@@ -81,7 +82,7 @@ class Transport:
         self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._adapter: HTTPAdapter | None = None
+        self._pools: PoolManager | None = None
         self._last_used = 0.0
 
     def exchange(
@@ -115,39 +116,67 @@ class Transport:
     def _perform(
         self, method: str, url: str, headers: Mapping[str, str], outgoing: "_Outgoing", seconds: float
     ) -> Answer:
-        import requests
         import urllib3
 
-        timeout = (min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds))
+        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=min(READ_SECONDS, seconds))
         try:
-            response = self._connections().send(
-                _prepared(method, url, headers, outgoing), stream=True, timeout=timeout, verify=True
+            response = self._connections().urlopen(
+                method,
+                url,
+                headers=_headers(headers, outgoing),
+                body=outgoing if outgoing.length else None,
+                timeout=timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
             )
-            try:
-                content = _content(response.raw, outgoing)
-            finally:
-                response.close()
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             # `from None`: their texts hold the URL, and of a malformed header its value.
             raise outgoing.failure(_reason(error)) from None
+        try:
+            content = _content(response, outgoing)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise outgoing.failure(_reason(error, otherwise="truncated")) from None
+        finally:
+            response.close()
         retry_after = _retry_after(response.headers.get("Retry-After"), self._clock())
-        return Answer(response.status_code, content, retry_after)
+        return Answer(response.status, content, retry_after)
 
-    def _connections(self) -> "HTTPAdapter":
+    def _connections(self) -> "PoolManager":
         """The connections in use, or new ones where those have been idle for too long.
 
-        The adapter alone, without a `requests.Session` around it, is a session with `trust_env=False`
-        and `allow_redirects=False`, no cookies, and no reading of a redirect's whole body, however
-        long, which `Session.send` does even when it must not follow.
+        A connection whose other end has closed it is found out before anything is written to it, and
+        another is made. All of a pool's are of one TLS context: reading the roots takes longer than a
+        handshake.
         """
-        from requests.adapters import HTTPAdapter
-
         with self._lock:
             now = self._monotonic()
-            if self._adapter is None or now - self._last_used > IDLE_SECONDS:
-                self._adapter = HTTPAdapter(max_retries=0)
+            if self._pools is None or now - self._last_used > IDLE_SECONDS:
+                self._pools = _pools()
             self._last_used = now
-            return self._adapter
+            return self._pools
+
+
+def load() -> None:
+    """Have imported what an exchange needs, and read whom TLS trusts."""
+    _pools()
+
+
+@cache
+def _tls() -> "ssl.SSLContext":
+    import certifi
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    context = create_urllib3_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+def _pools() -> "PoolManager":
+    import urllib3
+
+    return urllib3.PoolManager(ssl_context=_tls())
 
 
 class _Outgoing(io.BytesIO):
@@ -159,6 +188,7 @@ class _Outgoing(io.BytesIO):
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
+        self.length = len(content)
         self._lock = threading.Lock()
         self._left = not content
         self.abandoned = False
@@ -178,16 +208,12 @@ class _Outgoing(io.BytesIO):
             return NoAnswer(reason) if self._left else NotSent(reason)
 
 
-def _prepared(
-    method: str, url: str, headers: Mapping[str, str], outgoing: _Outgoing
-) -> "requests.PreparedRequest":
-    import requests
-
+def _headers(headers: Mapping[str, str], outgoing: _Outgoing) -> dict[str, str]:
     # Unpacked, so that the limit on an answer's bytes is also a limit on what is held in memory.
     fixed = {"User-Agent": "sms-otp", "Accept": "application/json", "Accept-Encoding": "identity"}
-    # Of an empty stream `requests` would make a chunked body, which a GET is not to have.
-    body = outgoing if outgoing.getbuffer() else None
-    return requests.Request(method, url, headers={**fixed, **headers}, data=body).prepare()
+    # Told, so that the body is not sent in chunks; a GET has none.
+    length = {"Content-Length": str(outgoing.length)} if outgoing.length else {}
+    return {**fixed, **headers, **length}
 
 
 def _content(raw: "BaseHTTPResponse", outgoing: _Outgoing) -> bytes:
@@ -202,19 +228,17 @@ def _content(raw: "BaseHTTPResponse", outgoing: _Outgoing) -> bytes:
     return content
 
 
-def _reason(error: Exception) -> str:
-    import requests
-    import urllib3
+def _reason(error: Exception, otherwise: str = "connection") -> str:
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError, SSLError
 
     words: tuple[tuple[type[Exception], str], ...] = (
-        (requests.ConnectTimeout, "connect_timeout"),
-        (requests.ReadTimeout, "read_timeout"),
-        (urllib3.exceptions.ReadTimeoutError, "read_timeout"),
-        (urllib3.exceptions.ProtocolError, "truncated"),  # as it is, it comes from the body alone
-        (requests.exceptions.SSLError, "tls"),
-        (urllib3.exceptions.SSLError, "tls"),
+        # No time ran out, although its class says so.
+        (NewConnectionError, "connection"),
+        (ConnectTimeoutError, "connect_timeout"),
+        (ReadTimeoutError, "read_timeout"),
+        (SSLError, "tls"),
     )
-    return next((word for kind, word in words if isinstance(error, kind)), "connection")
+    return next((word for kind, word in words if isinstance(error, kind)), otherwise)
 
 
 def _retry_after(value: str | None, now: float) -> int | None:

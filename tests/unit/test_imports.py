@@ -26,6 +26,7 @@ ALLOWED = {
     "webhooks": LOGS,
     "jwks": LOGS,
     "health": set[str](),
+    "deep_health": LOGS | PROVIDERS,
     "provision_infobip": LOGS | PROVIDERS,
 }
 """Packages from outside the standard library, by function."""

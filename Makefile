@@ -24,8 +24,11 @@ SANDBOX_PORT ?= 4600
 PROVIDERS ?=
 PARAMETERS ?=
 
-# of `make smoke`, `make rotate-pepper` and `make provision-check`: a deployed stack's name; the local stack where it is empty
+# of `make watch`, `make smoke`, `make rotate-pepper` and `make provision-check`: a deployed stack's name; the local stack where it is empty
 STACK ?=
+
+# of `make restore-items`: the restored table's name
+SOURCE ?=
 
 # of `make load`
 RATE ?= 50
@@ -38,7 +41,7 @@ EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers lint lock docs build deploy outage drill provision-check smoke load rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers lint lock docs build deploy outage drill provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -103,11 +106,17 @@ drill: .venv/.dev ## Print what SMS pumping would get through and cost, and whom
 provision-check: .venv/.run ## Compare what stands at Infobip with a stack's parameters, print what is weaker; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m local.provision_check --stack "$(STACK)"
 
+watch: .venv/.run ## Show what a stack is doing, in the terminal, until Ctrl-C; STACK=…
+	@PYTHONPATH=layers/core $(BIN)/python -m local.watch --stack "$(STACK)"
+
 smoke: .venv/.run ## Do the main job once with a test number of a deployed stack's; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m local.smoke --stack "$(STACK)"
 
 load: .venv/.run ## Drive the local stack, print latencies and whether every limit held; RATE=… SECONDS=… WORKERS=…
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.load --rate $(RATE) --seconds $(SECONDS) --workers $(WORKERS)
+
+restore-items: .venv/.run ## Put back what a restored table has and the stack's has not; STACK=… SOURCE=…
+	@PYTHONPATH=layers/core $(BIN)/python -m local.restore_items --stack "$(STACK)" --source "$(SOURCE)"
 
 rotate-pepper: .venv/.run ## Take the next step of changing the pepper, if it is due; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m local.rotate_pepper --stack "$(STACK)"

@@ -13,15 +13,26 @@ from local.stack import LOCAL, StackFile, local_client
 
 @dataclass(frozen=True)
 class Deployed:
-    """`client` makes a boto3 client of a service; outputs and parameters are CloudFormation's, by name."""
+    """`make_client` makes a boto3 client; outputs and parameters are CloudFormation's, by name."""
 
     name: str
-    client: Callable[[str], Any]
+    make_client: Callable[[str], Any]
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
     base_url: str
     """What the API's paths are appended to."""
     is_local: bool
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the AWS that the stack is in."""
+        return self.make_client(service)
+
+    def physical_id(self, resource: str) -> str:
+        """What the deployment calls the template's resource of this name."""
+        found = self.client("cloudformation").describe_stack_resource(
+            StackName=self.name, LogicalResourceId=resource
+        )
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def api_key(self) -> str:
         """The first tenant's."""
@@ -52,7 +63,7 @@ def described(stack: str, client: Callable[[str], Any], local_url: str | None = 
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
     return Deployed(
         name=stack,
-        client=client,
+        make_client=client,
         outputs=outputs,
         parameters={each["ParameterKey"]: each["ParameterValue"] for each in found["Parameters"]},
         base_url=local_url or outputs["ApiUrl"],

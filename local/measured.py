@@ -7,9 +7,7 @@ format (EMF). So whoever wants the numbers takes them out of the lines, by the f
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from local.stack import LocalStack
+from typing import Any, Protocol
 
 LOG_GROUPS = (
     "RequestOtpLogGroup",
@@ -20,6 +18,14 @@ LOG_GROUPS = (
 """Of the functions that measure something, as the template names them."""
 
 Line = Mapping[str, Any]
+
+
+class Stack(Protocol):
+    """A stack whose logs can be read: see `local.stack.LocalStack` and `local.deployed.Deployed`."""
+
+    def client(self, service: str) -> Any: ...
+
+    def physical_id(self, resource: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,14 @@ class Datapoint:
     at: float
 
 
-def lines(stack: LocalStack, *groups: str) -> list[Line]:
-    """The JSON lines of these log groups, oldest first in each."""
+def lines(stack: Stack, *groups: str, since: float = 0) -> list[Line]:
+    """The JSON lines of these log groups, oldest first in each, `since` then (seconds since the epoch)."""
     logs = stack.client("logs")
     found: list[Line] = []
     for group in groups or LOG_GROUPS:
-        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=stack.physical_id(group))
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=stack.physical_id(group), startTime=int(since * 1000)
+        )
         messages = (event["message"].strip() for page in pages for event in page["events"])
         found += [json.loads(message) for message in messages if message.startswith("{")]
     return found

@@ -1,13 +1,15 @@
 """What an operator runs against a stack, run against the local one."""
 
 import dataclasses
+import time
 
 import pytest
 
-from local import smoke
+from local import smoke, watch
+from local.board import MINUTE, Board
 from local.deployed import Deployed, described
 from local.stack import PARAMETERS, STACK_NAME, LocalStack
-from tests.e2e.conftest import Backend
+from tests.e2e.conftest import Backend, fresh_number
 
 pytestmark = pytest.mark.e2e
 
@@ -33,6 +35,16 @@ def test_the_smoke_test_does_the_main_job_and_sends_nothing(deployed: Deployed, 
     ]
     number = PARAMETERS["TestNumbers"].partition("=")[0]
     assert backend.every_call(number) == []
+
+
+def test_what_the_local_stack_does_is_seen_in_the_terminal(deployed: Deployed, backend: Backend) -> None:
+    before = time.time() - 15 * MINUTE
+    verification_id = backend.requested(number := fresh_number())
+    assert backend.verify(verification_id, backend.code(number)).status_code == 200
+    board = Board(watch.reader(deployed)(before), time.time(), 15)
+    assert board.total("OtpRequested") >= 1
+    assert board.total("OtpVerified", "infobip") >= 1
+    assert "infobip" in board.places("provider")
 
 
 def test_the_smoke_test_names_the_step_that_failed(deployed: Deployed) -> None:

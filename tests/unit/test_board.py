@@ -1,0 +1,148 @@
+"""What `make watch` shows, from lines as the functions log them and from CloudWatch's answers alike."""
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from local import watch
+from local.board import ALL, MINUTE, Board, Minute, draw, minutes_of
+from local.measured import Datapoint, datapoints
+from sms_otp import metrics
+
+NOW = 1_800_000_000.0
+FIELDS = {"Sum": "total", "SampleCount": "count", "p95": "p95"}
+
+
+def line(ago: int, dimensions: dict[str, str], **values: float) -> dict[str, Any]:
+    """One line of the embedded metric format, so many minutes ago."""
+    names = ["service", *dimensions]
+    directive = {
+        "Namespace": "SmsOtp",
+        "Dimensions": [names],
+        "Metrics": [{"Name": name, "Unit": "Count"} for name in values],
+    }
+    at = int((NOW - ago * MINUTE) * 1000)
+    given = {name: [value] for name, value in values.items()}
+    return {
+        "_aws": {"Timestamp": at, "CloudWatchMetrics": [directive]},
+        "service": "sms-otp",
+        **dimensions,
+        **given,
+    }
+
+
+def recorded() -> Iterator[dict[str, Any]]:
+    """Ten codes, six of them verified; Infobip slow and then left alone; one country limited."""
+    whole: dict[str, str] = {}
+    infobip, sinch = {"provider": "infobip"}, {"provider": "sinch"}
+    for number in range(10):
+        provider = infobip if number < 7 else sinch
+        yield line(2, whole, OtpRequested=1)
+        yield line(2, {"country": "US"}, OtpRequested=1)
+        for place in (whole, provider, {"country": "US"}):
+            yield line(2, place, OtpSent=1, EstimatedCost=0.0083)
+        yield line(2, provider, ProviderLatency=100 * (number + 1))
+    for number in range(6):
+        for place in (whole, infobip, {"country": "US"}):
+            yield line(1, place, OtpVerified=1, TimeToVerify=10 + number)
+    yield line(1, whole, OtpIncorrect=1)
+    for place in (whole, {"country": "DE"}):
+        yield line(1, place, SendRateLimited=1)
+    for delivered in (1, 1, 1, 0):
+        yield line(1, whole, DeliverySuccess=delivered)
+    yield line(1, infobip, ProviderError=1)
+    yield line(1, infobip, BreakerOpen=1)
+    yield line(3, sinch, BreakerOpen=1)
+    yield line(2, sinch, BreakerClosed=1)
+    yield line(30, whole, OtpRequested=1000)
+
+
+def points() -> Iterator[Datapoint]:
+    for each in recorded():
+        yield from datapoints(each)
+
+
+def screen(board: Board) -> str:
+    console = Console(file=io.StringIO(), width=140, record=True, force_terminal=False)
+    console.print(draw(board, "a-stack"))
+    return console.export_text()
+
+
+def row(text: str, first: str) -> list[str]:
+    """The cells of the row that begins with this word."""
+    (found,) = [each for each in text.splitlines() if each.strip("│ ").startswith(first)]
+    return [cell.strip() for cell in found.strip("│").split("│")]
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board(minutes_of(points()), NOW, span=15)
+
+
+def test_the_screen_tells_the_story_of_the_last_minutes(board: Board) -> None:
+    text = screen(board)
+    assert row(text, "codes") == ["codes", "10", "10", "75.0 %", "6", "60.0 %", "15 s", "0.08", ""]
+    assert row(text, "infobip") == ["infobip", "7", "", "6", "1", "0", "700 ms", "OPEN"]
+    assert row(text, "sinch") == ["sinch", "3", "", "0", "0", "0", "1000 ms", "closed"]
+    assert row(text, "US") == ["US", "10", "10", "6", "60.0 %", "0"]
+    assert row(text, "DE") == ["DE", "0", "0", "0", "", "1"]
+    assert row(text, "OtpIncorrect") == ["OtpIncorrect", "wrong code", "1"]
+    assert row(text, "SendRateLimited")[-1] == "1"
+    assert "OtpLocked" not in text
+    assert "a-stack: the last 15 minutes, at 08:00:00 UTC" in text
+
+
+def test_the_minutes_stand_in_their_order_and_what_is_older_is_left_out(board: Board) -> None:
+    assert board.per_minute("OtpRequested")[-4:] == [0, 10, 0, 0]
+    assert len(board.per_minute("OtpRequested")) == 15
+    assert Board(board.minutes, NOW, span=60).total("OtpRequested") == 1010
+
+
+def test_of_nothing_a_screen_is_drawn_too() -> None:
+    text = screen(Board((), NOW, 15))
+    assert row(text, "codes") == ["codes", "0", "0", "", "0", "", "", "0.00", ""]
+
+
+def test_every_metric_that_is_shown_is_one_that_the_code_emits() -> None:
+    assert set(ALL) <= {metric.name for metric in metrics.every()}
+
+
+class RecordedCloudWatch:
+    """Answers as CloudWatch would that had taken in the lines, statistic by statistic."""
+
+    def __init__(self, minutes: list[Minute]) -> None:
+        self.minutes = minutes
+
+    def get_paginator(self, operation: str) -> Any:
+        paginate = {"list_metrics": self._list, "get_metric_data": self._data}[operation]
+        return type("Paginator", (), {"paginate": staticmethod(paginate)})
+
+    def _list(self, **asked: str) -> Iterator[dict[str, Any]]:
+        assert asked == {"Namespace": "SmsOtp"}
+        service = {"Name": "service", "Value": "sms-otp"}
+        for name, kind, place in {(each.name, each.kind, each.place) for each in self.minutes}:
+            own = [{"Name": kind, "Value": place}] if kind else []
+            yield {"Metrics": [{"Namespace": "SmsOtp", "MetricName": name, "Dimensions": [service, *own]}]}
+        yield {"Metrics": [{"Namespace": "SmsOtp", "MetricName": "NotShown", "Dimensions": [service]}]}
+
+    def _data(self, **asked: Any) -> Iterator[dict[str, Any]]:
+        assert len(asked["MetricDataQueries"]) <= watch.QUERIES_AT_ONCE
+        for query in asked["MetricDataQueries"]:
+            metric, field = query["MetricStat"]["Metric"], FIELDS[query["MetricStat"]["Stat"]]
+            place = metric["Dimensions"][1]["Value"] if len(metric["Dimensions"]) > 1 else ""
+            found = [
+                each for each in self.minutes if (each.name, each.place) == (metric["MetricName"], place)
+            ]
+            found = [each for each in found if asked["StartTime"].timestamp() <= each.at]
+            stamps = [datetime.fromtimestamp(each.at, UTC) for each in found]
+            values = [getattr(each, field) for each in found]
+            yield {"MetricDataResults": [{"Id": query["Id"], "Timestamps": stamps, "Values": values}]}
+
+
+def test_a_deployed_stack_shows_the_same_from_cloudwatch(board: Board) -> None:
+    read = watch.from_cloudwatch(RecordedCloudWatch(list(board.minutes)), NOW - 15 * MINUTE, NOW)
+    assert screen(Board(read, NOW, 15)) == screen(board)

@@ -1,7 +1,8 @@
-"""API Gateway's events, as the functions get them: `python -m local.events` writes `events/*.json`.
+"""The events that the functions get: `python -m local.events` writes `events/*.json`.
 
-The shape is that of a REST API's Lambda proxy integration behind an API key. Every value is made
-up: the addresses are of RFC 5737, the account and key ids belong to nobody.
+API Gateway's are in `CASES`, of the shape of a REST API's Lambda proxy integration behind an API key; SNS's
+are in `PUBLISHED`. Every value is made up: the addresses are of RFC 5737, the account and key ids belong to
+nobody.
 """
 
 import base64
@@ -107,6 +108,28 @@ def _request_context(path: str, method: str, with_key: bool) -> Event:
     }
 
 
+def published(message: str) -> Event:
+    """SNS's event for one message to the topic."""
+    return {
+        "Records": [
+            {
+                "EventSource": "aws:sns",
+                "EventVersion": "1.0",
+                "EventSubscriptionArn": "arn:aws:sns:eu-west-1:123456789012:events:example",
+                "Sns": {
+                    "Type": "Notification",
+                    "MessageId": REQUEST_ID,
+                    "TopicArn": "arn:aws:sns:eu-west-1:123456789012:events",
+                    "Subject": None,
+                    "Message": message,
+                    "Timestamp": "2027-01-15T08:00:00.000Z",
+                    "MessageAttributes": {},
+                },
+            }
+        ]
+    }
+
+
 NUMBER = "+14155550177"
 VERIFICATION_ID = "ExampleVerificationIdAAAAAAAAAAA"
 UNKNOWN_ID = "UnknownVerificationIdBBBBBBBBBBB"
@@ -157,6 +180,23 @@ CASES: dict[str, Event] = {
 """By file name: the function's package, a hyphen, the case."""
 
 
+PUBLISHED: dict[str, Event] = {
+    "aws_events-delivered": published(
+        json.dumps(
+            {
+                "eventType": "TEXT_DELIVERED",
+                "eventVersion": "1.0",
+                "eventTimestamp": 1800000000000,
+                "isFinal": True,
+                "destinationPhoneNumber": NUMBER,
+                "messageId": "862a8790-60c0-4430-9b2b-658bdexample",
+                "messageStatus": "DELIVERED",
+            }
+        )
+    ),
+}
+
+
 def text(event: Event) -> str:
     """An event as its file holds it."""
     return json.dumps(event, indent=2) + "\n"
@@ -165,7 +205,7 @@ def text(event: Event) -> str:
 def write(directory: Path) -> None:
     """Write every case's file into a directory that may not exist yet."""
     directory.mkdir(exist_ok=True)
-    for name, event in CASES.items():
+    for name, event in (CASES | PUBLISHED).items():
         (directory / f"{name}.json").write_text(text(event))
 
 

@@ -87,6 +87,8 @@ class Backend:
 ROUTES = "CA=aws;PR=sinch"
 """A country for each provider that is not the first one."""
 
+SENDER = "arn:aws:sms-voice:us-east-1:000000000000:sender-id/SANDBOX/CA"
+
 
 def passed(backend: Backend, number: str, seconds: int) -> None:
     """Make the number's sends look this much older: a wait that no test has to wait."""
@@ -103,7 +105,7 @@ def passed(backend: Backend, number: str, seconds: int) -> None:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
     """One deployment with the template's defaults, Infobip first but for `ROUTES`."""
-    with LocalStack(parameters={"ProviderRoutes": ROUTES}) as running:
+    with LocalStack(parameters={"ProviderRoutes": ROUTES, "AwsSmsIdentityArn": SENDER}) as running:
         yield running
 
 

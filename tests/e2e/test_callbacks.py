@@ -107,6 +107,20 @@ def test_a_delivery_is_told_by_its_provider_and_seen_in_the_status(
     assert status(called_back, verification_id)["delivery"] == "delivered"
 
 
+def test_a_delivery_by_aws_is_brought_by_its_topic(backend: Backend) -> None:
+    verification_id = backend.requested(fresh_number("416"))
+    key, table = verification_key(verification_id), backend.stack.outputs["TableName"]
+    items = backend.stack.client("dynamodb").scan(TableName=table)["Items"]
+    (kept,) = [each["pk"]["S"] for each in items if each.get("verification", {}).get("S") == key]
+    event = {"messageId": kept.removeprefix("M#aws#"), "isFinal": True}
+    topic = backend.stack.outputs["AwsEventsTopicArn"]
+    for told in ("TEXT_QUEUED", "TEXT_DELIVERED", "TEXT_CARRIER_UNREACHABLE"):
+        message = json.dumps({**event, "eventType": told})
+        backend.stack.client("sns").publish(TopicArn=topic, Message=message)
+    assert delivery(backend, verification_id, "delivered") == "delivered"
+    assert status(backend, verification_id)["status"] == "pending"
+
+
 def test_a_result_of_sinchs_counts_as_a_delivery_and_verifies_nobody(backend: Backend) -> None:
     number = fresh_number("787")
     verification_id = backend.requested(number)

@@ -1,5 +1,7 @@
 """Infobip set up by the deployment itself, and codes sent by what it made."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -7,8 +9,9 @@ import requests
 
 from local import provision_check
 from local.deployed import described
-from local.sandbox.credentials import INFOBIP_APPLICATION_ID
-from local.stack import STACK_NAME, LocalStack
+from local.processes import LocalStackError
+from local.sandbox.credentials import INFOBIP_API_KEY, INFOBIP_APPLICATION_ID
+from local.stack import ROOT, STACK_NAME, LocalStack, aws_environment
 from tests.e2e.conftest import Backend, fresh_number
 
 pytestmark = pytest.mark.e2e
@@ -59,3 +62,49 @@ def test_the_next_deployments_change_what_differs_and_the_check_sees_it(provisio
     assert writes(provisioned) == [*made, "update"]
     found = provision_check.look(described(STACK_NAME, provisioned.client))
     assert [verdict for *_, verdict in provision_check.rows(found)] == ["as wanted"] * 3
+
+
+def check(stack: LocalStack) -> tuple[int, str]:
+    """`make provision-check STACK=…`: what it ends with, and what it prints."""
+    command = [sys.executable, "-m", "local.provision_check", "--stack", STACK_NAME]
+    paths = {"PYTHONPATH": str(ROOT / "layers/core")}
+    ended = subprocess.run(  # noqa: S603 - a command of our own, no shell
+        command,
+        cwd=ROOT,
+        env=aws_environment(stack.aws_endpoint_url) | paths,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return ended.returncode, ended.stdout
+
+
+def test_what_somebody_made_weaker_by_hand_is_found_by_the_check(provisioned: LocalStack) -> None:
+    assert check(provisioned)[0] == 0
+    url = (
+        f"{provisioned.sandbox_url}/infobip/2fa/2/applications/{provisioned.outputs['InfobipApplicationId']}"
+    )
+    headers = {"Authorization": f"App {INFOBIP_API_KEY}"}
+    before = requests.get(url, headers=headers, timeout=10).json()
+    loose = {**before, "configuration": {**before["configuration"], "pinAttempts": 10}}
+    requests.put(url, json=loose, headers=headers, timeout=10).raise_for_status()
+    status, told = check(provisioned)
+    (weaker,) = [line.split() for line in told.splitlines() if line.endswith("weaker")]
+    assert (status, weaker[2:]) == (1, ["configuration.pinAttempts", "5", "10", "weaker"])
+    requests.put(url, json=before, headers=headers, timeout=10).raise_for_status()
+
+
+def test_a_call_that_infobip_refuses_fails_the_deployment_in_its_own_words(provisioned: LocalStack) -> None:
+    fault = {"provider": "infobip", "operation": "provision", "fault": "500", "times": 100}
+    requests.post(f"{provisioned.sandbox_url}/faults", json=fault, timeout=10).raise_for_status()
+    with pytest.raises(LocalStackError):
+        provisioned.deploy_again({"CodeLifeSeconds": "120"})
+    requests.delete(f"{provisioned.sandbox_url}/faults", timeout=10).raise_for_status()
+    events = provisioned.client("cloudformation").describe_stack_events(StackName=STACK_NAME)["StackEvents"]
+    reasons = [str(event.get("ResourceStatusReason")) for event in events]
+    words = "500 GENERAL_ERROR Something went wrong. Please contact support."
+    assert [reason for reason in reasons if words in reason], reasons[:10]
+    backend, number = Backend(provisioned, provisioned.api_key), fresh_number()
+    verification_id = backend.requested(number)
+    assert backend.verify(verification_id, backend.code(number)).status_code == 200

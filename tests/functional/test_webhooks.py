@@ -15,12 +15,13 @@ import boto3
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
+import aws_events.app
 import webhooks.app
 from local import events
 from local.sandbox.credentials import SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET, credentials
 from sms_otp import config, http, wiring
 from sms_otp.config import Settings
-from sms_otp.ports import Holder, Reservation
+from sms_otp.ports import Holder, Reservation, StoreError
 from sms_otp.providers.sinch import decoded_secret, signature_of
 from sms_otp.secrets import Vault
 from sms_otp.store import DynamoStore
@@ -174,6 +175,23 @@ def test_a_delivery_that_infobip_reports_is_found_by_its_message(
     assert deployed.call(infobip(group)) == (200, {})
     assert deployed.read(held) == replace(held, delivery=delivery)
     assert deployed.call(infobip(group, message="another")) == (200, {})
+
+
+def test_a_delivery_that_aws_reports_is_found_by_its_message(deployed: Deployed) -> None:
+    held = deployed.hold("aws")
+    event = {"eventType": "TEXT_DELIVERED", "isFinal": True, "messageId": "aws-message"}
+    brought = events.published(json.dumps(event))
+    for _ in range(2):
+        aws_events.app.lambda_handler(brought, Context())
+    assert deployed.read(held) == replace(held, delivery="delivered")
+    assert [line["message"] for line in deployed.lines()] == ["delivery_reported"]
+
+
+def test_an_event_of_awss_that_cannot_be_noted_is_brought_again(deployed: Deployed) -> None:
+    deployed.dynamodb.delete_table(TableName=deployed.table)
+    with pytest.raises(StoreError):
+        aws_events.app.lambda_handler(events.PUBLISHED["aws_events-delivered"], Context())
+    create_table(deployed.dynamodb, deployed.table)
 
 
 def test_reports_out_of_order_end_as_delivered(deployed: Deployed) -> None:

@@ -14,15 +14,21 @@ from tests.template import resource, template
 
 SCHEMAS = {"request_otp": "RequestOtp", "verify_otp": "VerifyOtp"}
 
+ALL = events.CASES | events.PUBLISHED
+
 
 def functions() -> dict[str, dict[str, dict[str, Any]]]:
     """The template's functions behind the API by package: the API events of each by path."""
     found = {}
     for described in template()["Resources"].values():
         if described["Type"] == "AWS::Serverless::Function" and "Events" in described["Properties"]:
-            declared = [event["Properties"] for event in described["Properties"]["Events"].values()]
+            declared = described["Properties"]["Events"].values()
             package = described["Properties"]["Handler"].partition(".")[0]
-            found[package] = {event["Path"]: event for event in declared}
+            found[package] = {
+                event["Properties"]["Path"]: event["Properties"]
+                for event in declared
+                if event["Type"] == "Api"
+            }
     return found
 
 
@@ -37,21 +43,21 @@ def read(name: str) -> dict[str, Any]:
 
 
 def test_the_directory_holds_a_file_for_each_case_and_no_other() -> None:
-    assert {path.name for path in events.DIRECTORY.iterdir()} == {f"{name}.json" for name in events.CASES}
+    assert {path.name for path in events.DIRECTORY.iterdir()} == {f"{name}.json" for name in ALL}
 
 
-@pytest.mark.parametrize("name", events.CASES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_file_is_what_the_generator_writes(name: str) -> None:
-    assert (events.DIRECTORY / f"{name}.json").read_text() == events.text(events.CASES[name])
+    assert (events.DIRECTORY / f"{name}.json").read_text() == events.text(ALL[name])
 
 
 def test_the_generator_writes_every_case(tmp_path: Path) -> None:
     events.write(tmp_path / "events")
-    assert len(list((tmp_path / "events").iterdir())) == len(events.CASES)
+    assert len(list((tmp_path / "events").iterdir())) == len(ALL)
 
 
 def test_each_function_has_an_event() -> None:
-    assert {name.partition("-")[0] for name in events.CASES} == set(functions())
+    assert {name.partition("-")[0] for name in ALL} == set(functions())
 
 
 @pytest.mark.parametrize("name", events.CASES)

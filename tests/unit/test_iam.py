@@ -72,6 +72,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *own_log("CamaraValidateCodeLogGroup"),
         *XRAY,
     },
+    "AwsEventsFunction": {*on_table("BatchGetItem", "UpdateItem"), *own_log("AwsEventsLogGroup"), *XRAY},
     "ProvisionInfobipFunction": {
         ("secretsmanager:GetSecretValue", "ProviderSecret"),
         *own_log("ProvisionInfobipLogGroup"),

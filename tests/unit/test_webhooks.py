@@ -53,7 +53,7 @@ class World:
         held = a_verification(**{"provider": None, "provider_ref": None} | changes)
         self.store.verifications[held.key] = held
         ref = SINCH_ID if provider == "sinch" else "a-pin-id"
-        message = MESSAGE if provider == "infobip" else None
+        message = None if provider == "sinch" else MESSAGE
         self.store.record_sent(held.key, Holder(provider, ref, "sms", "accepted", message))
         return self.store.verifications[held.key]
 
@@ -647,3 +647,65 @@ def test_sinch_may_send_nothing_else(world: World, changes: dict[str, Any], fiel
 
 def test_a_callback_does_not_show_its_body() -> None:
     assert "14155550123" not in repr(infobip(report(3)))
+
+
+def aws_event(kind: str, *, final: object = True, message: object = MESSAGE) -> str:
+    """As AWS publishes it, less what is not read."""
+    return json.dumps({"eventType": kind, "isFinal": final, "messageId": message, "messageStatus": "ANY"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "final", "delivery"),
+    [
+        ("TEXT_DELIVERED", True, "delivered"),
+        ("TEXT_DELIVERED", False, "delivered"),
+        ("TEXT_SUCCESSFUL", True, "accepted"),
+        ("TEXT_PENDING", False, "accepted"),
+        ("TEXT_UNKNOWN", True, "accepted"),
+        ("TEXT_UNREACHABLE", False, "accepted"),
+        ("TEXT_UNREACHABLE", True, "failed"),
+        ("TEXT_CARRIER_BLOCKED", True, "failed"),
+        ("TEXT_TTL_EXPIRED", True, "failed"),
+        ("TEXT_TTL_EXPIRED", "true", "accepted"),
+        ("VOICE_COMPLETED", True, "accepted"),
+    ],
+)
+def test_what_aws_says_of_a_message_is_recorded_once_it_is_final(
+    world: World, kind: str, final: object, delivery: str
+) -> None:
+    held = world.hold("aws")
+    world.webhooks.receive_from_aws(aws_event(kind, final=final))
+    assert world.store.verifications[held.key] == replace(held, delivery=delivery)
+
+
+def test_events_of_awss_that_come_twice_or_out_of_order_end_as_delivered(world: World) -> None:
+    held = world.hold("aws")
+    for kind in ("SPAM", "DELIVERED", "DELIVERED", "SPAM"):
+        world.webhooks.receive_from_aws(aws_event(f"TEXT_{kind}"))
+    assert world.store.verifications[held.key] == replace(held, delivery="delivered")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        aws_event("TEXT_DELIVERED", message="another"),
+        aws_event("TEXT_DELIVERED", message=None),
+        aws_event("TEXT_DELIVERED", message=["a"]),
+        "[]",
+        "no JSON",
+        "\udc80",
+        json.dumps({"eventType": 7, "isFinal": True, "messageId": MESSAGE}),
+    ],
+)
+def test_an_event_that_says_nothing_of_ours_changes_nothing(world: World, message: str) -> None:
+    world.hold("aws")
+    before = world.snapshot()
+    world.webhooks.receive_from_aws(message)
+    assert world.snapshot() == before
+
+
+def test_an_event_of_awss_says_nothing_of_what_another_provider_holds_by_now(world: World) -> None:
+    held = world.hold("aws")
+    world.store.record_sent(held.key, Holder("sinch", SINCH_ID, "sms", "accepted"))
+    world.webhooks.receive_from_aws(aws_event("TEXT_DELIVERED"))
+    assert world.store.verifications[held.key].delivery == "accepted"

@@ -1,10 +1,12 @@
 """Secrets Manager: the providers' credentials and the pepper, cached for five minutes.
 
     provider secret  {"infobip": {"apiKey", "baseUrl", "applicationId", "messageId"},
-                      "sinch": {"applicationKey", "applicationSecret"}}
+                      "sinch": {"applicationKey", "applicationSecret"},
+                      "aws": {"codeKey", "originationIdentity"}}
                      without Infobip's two ids where the deployment provisioned it,
                      and, for Infobip's delivery reports to be taken, infobip's "webhookSecret" (HMAC)
-                     or "webhookUser" and "webhookPassword" (HTTP Basic)
+                     or "webhookUser" and "webhookPassword" (HTTP Basic);
+                     what more `aws` may hold is in docs/providers.md
     pepper secret    {"pepper": "…"}, and "alsoRead": "…" while it is being rotated
 
 What is wrong with a secret is told by the name of its field, never by its value.

@@ -1,8 +1,9 @@
 """Providers' callbacks: whether they are a provider's own, and what they change.
 
-Whatever is not signed with the secret that this deployment shares with the provider is refused before
-it is read. What a provider says is recorded as the delivery of a code and as nothing else: no callback
-verifies anyone, and one that comes twice, late or out of order changes nothing more.
+Whatever comes over HTTP and is not signed with the secret that this deployment shares with the provider is
+refused before it is read; what AWS brings itself has passed IAM. What a provider says is recorded as the
+delivery of a code and as nothing else: no callback verifies anyone, and one that comes twice, late or out
+of order changes nothing more.
 """
 
 import base64
@@ -51,6 +52,25 @@ _SINCH_STATUSES = {
 # Infobip's groups: 2 undeliverable, 3 delivered, 4 expired, 5 rejected. 0 and 1 decide nothing.
 _INFOBIP_GROUPS = {2: Delivery.FAILED, 3: Delivery.DELIVERED, 4: Delivery.FAILED, 5: Delivery.FAILED}
 
+# AWS's `eventType`, less `TEXT_`. SUCCESSFUL is the carrier's word that it took it, and no handset's.
+_AWS_EVENTS = {
+    "DELIVERED": Delivery.DELIVERED,
+    **dict.fromkeys(
+        (
+            "INVALID",
+            "INVALID_MESSAGE",
+            "UNREACHABLE",
+            "CARRIER_UNREACHABLE",
+            "BLOCKED",
+            "CARRIER_BLOCKED",
+            "SPAM",
+            "TTL_EXPIRED",
+            "PROTECT_BLOCKED",
+        ),
+        Delivery.FAILED,
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Webhooks:
@@ -81,6 +101,17 @@ class Webhooks:
             self.tell("webhook_ignored", provider=provider, reason="unreadable")
             return {}
         return _READERS[provider](self, event)
+
+    def receive_from_aws(self, message: str) -> None:
+        """One event of AWS End User Messaging: `{"eventType", "isFinal", "messageId", …}`."""
+        try:
+            event = strict_json.parse_object(message.encode(errors="surrogatepass"), limit=BODY_LIMIT)
+        except ValueError:
+            self.tell("webhook_ignored", provider="aws", reason="unreadable")
+            return
+        delivery = _AWS_EVENTS.get(word(event.get("eventType")).removeprefix("TEXT_"))
+        if delivery is Delivery.DELIVERED or event.get("isFinal") is True:
+            self._record_message("aws", event.get("messageId"), delivery)
 
     def _refusal(self, provider: str, callback: Callback) -> str | None:
         if len(callback.body) > BODY_LIMIT:
@@ -129,12 +160,16 @@ class Webhooks:
         """Delivery reports of SMS v3: `{"results": [{"messageId", "status": {"groupId"}, …}, …]}`."""
         results = event.get("results")
         for result in results if isinstance(results, list) else ():
-            message_id, delivery = _infobip_report(result)
-            key = self.store.find_message("infobip", message_id) if message_id and delivery else None
-            found = self.store.find(key) if key else None
-            if found and delivery and found.provider == "infobip":
-                self._record(found, delivery)
+            self._record_message("infobip", *_infobip_report(result))
         return {}
+
+    def _record_message(self, provider: str, message_id: object, delivery: Delivery | None) -> None:
+        if delivery is None or not is_reference(message_id):
+            return
+        key = self.store.find_message(provider, message_id)
+        found = self.store.find(key) if key else None
+        if found and found.provider == provider:
+            self._record(found, delivery)
 
     def _record(self, found: Verification, delivery: Delivery) -> None:
         if not self.store.record_delivery(found.key, delivery):
@@ -224,11 +259,10 @@ def _endpoint(event: Mapping[str, Any]) -> str:
     return word(identity.get("endpoint")) if isinstance(identity, dict) else ""
 
 
-def _infobip_report(result: Any) -> tuple[str | None, Delivery | None]:
-    """(message, delivery) of one result; None for whatever is not there or decides nothing."""
+def _infobip_report(result: Any) -> tuple[object, Delivery | None]:
+    """(messageId, delivery) of one result; None for whatever is not there or decides nothing."""
     if not isinstance(result, dict):
         return None, None
-    message_id, status = result.get("messageId"), result.get("status")
+    status = result.get("status")
     group = status.get("groupId") if isinstance(status, dict) else None
-    delivery = _INFOBIP_GROUPS.get(group) if type(group) is int else None
-    return (message_id if is_reference(message_id) else None), delivery
+    return result.get("messageId"), _INFOBIP_GROUPS.get(group) if type(group) is int else None

@@ -1,0 +1,13 @@
+"""AWS End User Messaging's events, brought by SNS: what became of a message."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sms_otp import observability, wiring
+
+
+def lambda_handler(event: Mapping[str, Any], context: Any) -> None:
+    """SNS's event in. What raises is brought again, by Lambda, twice."""
+    observability.begin(context.aws_request_id, context.aws_request_id, None)
+    for record in event["Records"]:
+        wiring.webhooks().receive_from_aws(record["Sns"]["Message"])

@@ -1,0 +1,81 @@
+"""`docs/providers.md` says what adding a provider takes. Each one that there is took that, and no more."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.sandbox import faults
+from local.sandbox.credentials import credentials
+from sms_otp import providers
+from tests.contract import test_providers as contract
+from tests.template import ROOT, template
+
+NAMES = tuple(providers._BUILDERS)
+CORE = ROOT / "layers/core/sms_otp"
+
+# What runs outside `providers/` and yet knows a provider by name, and why.
+KNOWING = {
+    "webhooks.py": "each provider tells of deliveries in its own way",
+    "provisioning.py": "Infobip alone is set up by the deployment",
+    "app.py": "as that one's function",
+}
+
+
+def words_of(path: Path) -> Iterator[str]:
+    """The texts in a module's code, docstrings and all."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_provider_is_one_file_of_its_name_and_one_line_that_registers_it(name: str) -> None:
+    source = (CORE / "providers" / f"{name}.py").read_text()
+    assert f'name: ClassVar[str] = "{name}"' in source
+    registered = (CORE / "providers/__init__.py").read_text()
+    assert registered.count(f'    "{name}": _{name},\n') == 1
+
+
+def test_nothing_else_that_runs_knows_a_provider_by_name() -> None:
+    outside = [path for path in CORE.rglob("*.py") if path.parent.name != "providers"]
+    outside += (ROOT / "functions").rglob("*.py")
+    knowing = {path.name for path in outside if set(NAMES) & set(words_of(path))}
+    assert knowing == set(KNOWING)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_sandbox_plays_it_and_can_make_it_fail(name: str) -> None:
+    assert (ROOT / "local/sandbox" / f"{name}.py").exists()
+    assert name in credentials("http://127.0.0.1:1")
+    assert name in faults.PROVIDERS
+
+
+def test_the_contract_suite_runs_over_every_provider() -> None:
+    assert set(contract.NAMES) == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_template_lets_it_be_chosen_first_last_and_for_a_country(name: str) -> None:
+    parameters = template()["Parameters"]
+    other = next(each for each in NAMES if each != name)
+    for order in (name, f"{other},{name}", f"{name},{other}"):
+        assert re.fullmatch(parameters["ProviderOrder"]["AllowedPattern"], order)
+        assert re.fullmatch(parameters["ProviderRoutes"]["AllowedPattern"], f"IN={order};EU={name}")
+    assert not re.fullmatch(parameters["ProviderOrder"]["AllowedPattern"], f"{name},another")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_pages_first_table_has_a_column_for_it(name: str) -> None:
+    page = (ROOT / "docs/providers.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith("| name |")]
+    assert name in [cell.strip() for cell in line.split("|")]
+
+
+def test_every_file_that_the_page_names_is_there() -> None:
+    page = (ROOT / "docs/providers.md").read_text()
+    named = re.findall(r"`((?:layers|local|tests)/[\w./]+)`", page)
+    assert len(named) >= 8
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -27,7 +27,7 @@ from tests.e2e.conftest import Backend, fresh_number
 
 pytestmark = pytest.mark.e2e
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds to wait for what comes by itself."""
 TYPE = "application/json; charset=utf-8"
 

@@ -39,6 +39,8 @@ class Settings:
     """Message templates of further languages, by Infobip's name of each, such as `pt_br`."""
     infobip_india_message_ids: Mapping[str, str]
     """Those of them that numbers in India are sent, where each text is registered."""
+    infobip_sender_ids: Mapping[str, str]
+    """Whom a text is from in place of the template's sender, by ISO 3166-1 alpha-2 country."""
 
     code_length: int
     code_life_seconds: int
@@ -123,15 +125,15 @@ def _prices(text: str) -> Mapping[str, float]:
     return {country: float(price) for country, price in (word.split("=") for word in _words(text))}
 
 
-def _message_ids(text: str) -> Mapping[str, str]:
-    """`de=ID,fr=ID`, as provisioning hands them over."""
-    ids = {}
+def _named(text: str) -> Mapping[str, str]:
+    """`de=ID,fr=ID`, as provisioning hands ids over."""
+    values = {}
     for word in _words(text):
-        language, separator, message_id = word.partition("=")
-        if not separator or not message_id:
-            raise ValueError("not language=id")
-        ids[language] = message_id
-    return ids
+        name, separator, value = word.partition("=")
+        if not separator or not value:
+            raise ValueError("not name=value")
+        values[name] = value
+    return values
 
 
 EU = ("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK").split()  # noqa: SIM905 # a list of words is read more easily as words
@@ -163,8 +165,9 @@ _BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
     Mapping[str, tuple[str, ...]]: _routes,
 }
 _BY_NAME: Mapping[str, Callable[[str], Any]] = {
-    "infobip_message_ids": _message_ids,
-    "infobip_india_message_ids": _message_ids,
+    "infobip_message_ids": _named,
+    "infobip_india_message_ids": _named,
+    "infobip_sender_ids": _named,
     "sms_prices": _prices,
     "test_numbers_end": _date,
 }

@@ -54,6 +54,7 @@ def infobip(transport: ScriptedTransport, *, number_lookup: bool = False) -> Inf
         transport,
         message_ids=MESSAGE_IDS,
         india_message_ids=INDIA_MESSAGE_IDS,
+        sender_ids={"IN": "ACMEIN"},
         number_lookup=number_lookup,
     )
 
@@ -113,6 +114,24 @@ def test_a_number_in_india_is_sent_no_text_that_is_not_registered_there(locale: 
         deadline=DEADLINE,
     )
     assert transport.asked[0].json["messageId"] == message_id
+
+
+@pytest.mark.parametrize(
+    ("to", "channel", "sender"),
+    [
+        (PhoneNumber("+919999900000", "IN"), Channel.SMS, "ACMEIN"),
+        (PhoneNumber("+919999900000", "IN"), Channel.VOICE, None),
+        (PHONE, Channel.SMS, None),
+    ],
+)
+def test_a_text_is_from_its_countrys_sender_where_there_is_one(
+    to: PhoneNumber, channel: Channel, sender: str | None
+) -> None:
+    transport = ScriptedTransport(answer(200, SENT))
+    infobip(transport).send(
+        to, channel=channel, locale=None, reference="our-reference", life=LIFE, deadline=DEADLINE
+    )
+    assert transport.asked[0].json.get("from") == sender
 
 
 def test_an_sms_is_asked_for_with_the_api_key_and_the_digits_of_the_number() -> None:

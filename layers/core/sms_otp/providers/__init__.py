@@ -58,6 +58,7 @@ def _infobip(credentials: Mapping[str, object], settings: Settings) -> Provider:
         _transport(),
         message_ids=settings.infobip_message_ids,
         india_message_ids=settings.infobip_india_message_ids,
+        sender_ids=settings.infobip_sender_ids,
         number_lookup=settings.infobip_number_lookup,
     )
 

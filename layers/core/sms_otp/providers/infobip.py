@@ -48,6 +48,7 @@ class Infobip:
 
     `message_ids` are message templates by language, in Infobip's names; `messageId` is for every other.
     Numbers in India are sent `india_message_ids` in their place: operators there drop unregistered texts.
+    `sender_ids`, by country, go before the template's own.
     """
 
     name: ClassVar[str] = "infobip"
@@ -61,6 +62,7 @@ class Infobip:
         *,
         message_ids: Mapping[str, str],
         india_message_ids: Mapping[str, str],
+        sender_ids: Mapping[str, str],
         number_lookup: bool,
     ) -> None:
         self._base_url = base_url
@@ -73,6 +75,7 @@ class Infobip:
         self._message_id = credentials["messageId"]
         self._message_ids = message_ids
         self._india_message_ids = india_message_ids
+        self._sender_ids = sender_ids
         self._transport = transport
         lookup = "true" if number_lookup else "false"
         self._send_paths = {Channel.SMS: f"/2fa/2/pin?ncNeeded={lookup}", Channel.VOICE: "/2fa/2/pin/voice"}
@@ -89,11 +92,13 @@ class Infobip:
         deadline: Deadline,
     ) -> Sent:
         """`POST /2fa/2/pin` or `/2fa/2/pin/voice`. Raises a `ProviderError`."""
+        sender = self._sender_ids.get(to.country) if channel is Channel.SMS else None
         body = {
             "applicationId": self._application_id,
             "messageId": self._template(to, locale),
             "to": to.digits,
             "trackDelivery": True,
+            **({"from": sender} if sender else {}),
         }
         answer = self._ask(self._send_paths[channel], body, deadline)
         if not answer.ok:

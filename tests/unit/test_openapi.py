@@ -78,8 +78,9 @@ def events() -> dict[tuple[str, str], dict[str, Any]]:
         if declared["Type"] != "AWS::Serverless::Function":
             continue
         for event in declared["Properties"].get("Events", {}).values():
-            properties = event["Properties"]
-            found[properties["Path"], properties["Method"].lower()] = properties
+            if event["Type"] == "Api":
+                properties = event["Properties"]
+                found[properties["Path"], properties["Method"].lower()] = properties
     return found
 
 

@@ -19,7 +19,7 @@ def model_of(path: str) -> dict[str, Any]:
     """How the template has a path's body checked."""
     for described in template()["Resources"].values():
         for event in described["Properties"].get("Events", {}).values():
-            if event["Properties"]["Path"] == path:
+            if event["Properties"].get("Path") == path:
                 model: dict[str, Any] = event["Properties"]["RequestModel"]
                 return model
     raise AssertionError(path)

@@ -29,6 +29,7 @@ const WORDS = new Map([
   ["PROVIDER_UNAVAILABLE", UNAVAILABLE],
   ["PHONE_NOT_VERIFIED", "Please verify your phone first."],
   ["INVALID_REQUEST", "Please fill in the form."],
+  ["CROSS_SITE", "Please use the form on our own page."],
 ]);
 
 class Refused extends Error {
@@ -79,6 +80,11 @@ const app = express();
 app.disable("x-powered-by");
 // A proxy on this machine is believed about the user's address; name yours where it is on another.
 app.set("trust proxy", "loopback");
+// Browsers say which site a request comes from, and no page can change that.
+app.use((req, _res, next) => {
+  if (!["same-origin", "none"].includes(req.get("Sec-Fetch-Site") ?? "none")) throw new Refused(403, "CROSS_SITE");
+  next();
+});
 app.use(express.json());
 app.use(
   session({

@@ -40,6 +40,7 @@ WORDS = {
     "PROVIDER_UNAVAILABLE": UNAVAILABLE,
     "PHONE_NOT_VERIFIED": "Please verify your phone first.",
     "INVALID_REQUEST": "Please fill in the form.",
+    "CROSS_SITE": "Please use the form on our own page.",
 }
 """What users are told, by errorCode. Whatever is not here is a fault of ours, and told as one."""
 
@@ -109,7 +110,19 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+def require_own_page(site: Annotated[str, Header(alias="Sec-Fetch-Site")] = "none") -> None:
+    """Browsers say which site a request comes from, and no page can change that."""
+    if site not in ("same-origin", "none"):
+        raise Refused(403, "CROSS_SITE")
+
+
+app = FastAPI(
+    lifespan=lifespan,
+    dependencies=[Depends(require_own_page)],
+    docs_url=None,
+    redoc_url=None,
+    openapi_url=None,
+)
 
 
 @app.exception_handler(Refused)

@@ -218,8 +218,16 @@ def test_a_body_that_no_page_sends_is_refused(site: Site, body: str) -> None:
     assert told(answer) == (400, "INVALID_REQUEST")
 
 
+@pytest.mark.parametrize("other", ["cross-site", "same-site"])
+def test_another_sites_page_cannot_send_a_code(site: Site, other: str) -> None:
+    number = fresh_number()
+    answer = site.browser().post("/request-code", {"phoneNumber": number}, **{"Sec-Fetch-Site": other})
+    assert told(answer) == (403, "CROSS_SITE")
+    assert site.behind.inbox(number) == []
+
+
 def test_another_sites_form_cannot_send_a_code(site: Site) -> None:
-    """Without asking first, a browser sends for another site only what a form could."""
+    """Where a browser does not say whence: without asking first it sends only what a form could."""
     number = fresh_number()
     body = f'{{"phoneNumber": "{number}"}}'
     headers = {"content-type": "text/plain"}

@@ -41,7 +41,7 @@ EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers lint lock docs build deploy outage drill provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers lint lock docs build deploy outage drill dashboard provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -103,6 +103,9 @@ outage: .venv/.dev ## Print who gets a code during a provider's outage, in virtu
 
 drill: .venv/.dev ## Print what SMS pumping would get through and cost, and whom the guard refuses wrongly
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.drill
+
+dashboard: .venv/.dev ## Draw the dashboard into docs/images/dashboard.png, from two minutes of traffic on a local stack
+	@$(BIN)/python -m local.dashboard docs/images/dashboard.png
 
 provision-check: .venv/.run ## Compare what stands at Infobip with a stack's parameters, print what is weaker; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m local.provision_check --stack "$(STACK)"

@@ -79,8 +79,9 @@ def known_to_aws() -> frozenset[str]:
 
 @cache
 def known_to_cloudwatch() -> frozenset[str]:
-    """The metrics and their namespace."""
-    return frozenset({metrics.NAMESPACE, *(metric.name for metric in metrics.every())})
+    """The metrics and their namespace, and those of AWS that alarms watch."""
+    watched = {made["Properties"].get("MetricName") for made in template()["Resources"].values()}
+    return frozenset({metrics.NAMESPACE, *(metric.name for metric in metrics.every()), *watched - {None}})
 
 
 def make_targets() -> set[str]:

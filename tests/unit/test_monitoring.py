@@ -2,16 +2,21 @@
 
 import ast
 import json
+import os
 import re
+import subprocess
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sms_otp import metrics
+from sms_otp.keys import verification_key
 from tests.template import ROOT, resource, template
 
 DASHBOARD = (ROOT / "monitoring/dashboard.json").read_text()
+DOCUMENT = (ROOT / "docs/monitoring.md").read_text()
 WIDGETS: list[dict[str, Any]] = json.loads(DASHBOARD)["widgets"]
 BY_NAME = {metric.name: metric for metric in metrics.every()}
 SEARCH = re.compile(r"SEARCH\('\{SmsOtp,service,(?P<by>\w+)\} MetricName=\"(?P<name>\w+)\"")
@@ -142,3 +147,55 @@ def test_every_alarm_names_parameters_and_metrics_that_there_are() -> None:
     for name, alarm in ALARMS.items():
         camel = set(re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", alarm["AlarmDescription"]))
         assert camel <= known, name
+
+
+def test_the_access_log_and_every_line_of_a_function_have_the_requests_id_in_common() -> None:
+    logged = json.loads(resource("Api")["AccessLogSetting"]["Format"])
+    assert logged["requestId"] == "$context.requestId"
+    (asked,) = re.findall("^fields (.+)$", QUERIES["RequestQuery"]["QueryString"], re.MULTILINE)
+    assert set(asked.split(", ")) & logged.keys() == {"resourcePath", "status", "errorType"}
+    assert {"Ref": "AccessLogGroup"} in QUERIES["RequestQuery"]["LogGroupNames"]
+
+
+def table(heading: str) -> list[list[str]]:
+    section = DOCUMENT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_the_page_lists_every_metric_with_what_it_is_told_apart_by_and_its_unit() -> None:
+    told = {name: (by, unit) for name, _, by, unit in table("Metrics")}
+    widest = {metric.name: metric for metric in sorted(metrics.every(), key=lambda metric: len(metric.by))}
+    assert told == {name: (", ".join(metric.by) or "–", metric.unit) for name, metric in widest.items()}
+    by_country = sum("country" in metric.by for metric in widest.values())
+    by_provider = sum("provider" in metric.by for metric in widest.values())
+    counted = f"{len(widest)} for the service, {by_country} more for each country and {by_provider} more"
+    assert counted in DOCUMENT
+
+
+def test_the_page_lists_every_alarm_with_its_metric_threshold_and_time() -> None:
+    told = {name: (metric, limit, within) for name, metric, _, limit, within in table("Alarms")}
+    assert told == {
+        name: (alarm["MetricName"], threshold_of(alarm), f"{alarm['Period'] // 60} min")
+        for name, alarm in ALARMS.items()
+    }
+
+
+def threshold_of(alarm: dict[str, Any]) -> str:
+    threshold = alarm["Threshold"]
+    if isinstance(threshold, int):
+        return str(threshold)
+    return f"{threshold['Ref']}={template()['Parameters'][threshold['Ref']]['Default']}"
+
+
+def test_the_page_shows_the_saved_queries_as_they_are() -> None:
+    blocks = re.findall(r"^ *```\n(.*?)^ *```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    shown = [textwrap.dedent(block) for block in blocks]
+    assert shown == [query["QueryString"] for query in QUERIES.values()]
+
+
+def test_the_page_tells_how_a_verification_is_found_in_the_log() -> None:
+    (command,) = re.findall(r"`(printf .*?)`", DOCUMENT)
+    environment = {"VERIFICATION_ID": "an-id", "PATH": os.environ["PATH"]}
+    found = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=True)  # noqa: S603, S607 - the page's own
+    assert found.stdout.strip() == verification_key("an-id")[:16]

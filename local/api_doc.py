@@ -17,6 +17,13 @@ PAGE = ROOT / "docs/api.md"
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
+SIGNED: list[dict[str, list[str]]] = [{"sigv4": []}]
+SIGNING = [
+    '--aws-sigv4 "aws:amz:$AWS_REGION:execute-api"',
+    '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"',
+    '-H "x-amz-security-token: $AWS_SESSION_TOKEN"',
+]
+"""How curl signs with credentials that the environment holds."""
 COMMON_HEADERS = {"Cache-Control": "CacheControl", "X-Content-Type-Options": "ContentTypeOptions"}
 """Those of nearly every answer, so told once: by name, their components."""
 
@@ -101,6 +108,8 @@ def _operation(document: Document, method: str, path: str, operation: Node) -> l
     blocks = [f"### {method} {path}", f"{operation['summary']}.", operation["description"]]
     if operation.get("security") == []:
         blocks.append("No API key is asked for.")
+    if operation.get("security") == SIGNED:
+        blocks.append("No API key is asked for, but a signature: " + _signature(document))
     parameters = [document.resolved(parameter) for parameter in operation.get("parameters", ())]
     if parameters:
         rows = [
@@ -114,10 +123,15 @@ def _operation(document: Document, method: str, path: str, operation: Node) -> l
     return blocks + _answers(document, operation)
 
 
+def _signature(document: Document) -> str:
+    return _line(document.root["components"]["securitySchemes"]["sigv4"]["description"])
+
+
 def _calls(document: Document, method: str, path: str, operation: Node, media: Node | None) -> list[str]:
     """What to paste into a shell, one for each example of a body."""
     keyed = operation.get("security", document.root["security"]) == document.root["security"]
     line = [f'curl -sS "$API{path}"', *(['-H "x-api-key: $KEY"'] if keyed else [])]
+    line += SIGNING if operation.get("security") == SIGNED else []
     if media is None:
         return [_code("", " ".join(line))] if method == "GET" else []
     blocks = []

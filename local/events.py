@@ -22,6 +22,7 @@ SOURCE_IP = "203.0.113.7"
 USER_AGENT = "example-backend/1.0"
 API_KEY = "example-api-key-not-a-secret"
 API_KEY_ID = "examplekey"
+ADMINISTRATOR = "arn:aws:sts::123456789012:assumed-role/Support/example"
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
@@ -33,11 +34,12 @@ def build(
     headers: Mapping[str, str] = JSON_TYPE,
     as_base64: bool = False,
     with_key: bool = True,
+    caller: str | None = None,
 ) -> Event:
     """The event for one request. Bytes that are no UTF-8 can only be told `as_base64`.
 
     `headers` are the caller's own; those that every request has are added. Without `with_key` it
-    is a request to a path that needs no API key.
+    is a request to a path that needs no API key; `caller` is the ARN of the IAM principal that signed it.
     """
     sent = {
         "Accept": "application/json",
@@ -60,7 +62,7 @@ def build(
         "multiValueQueryStringParameters": None,
         "pathParameters": None,
         "stageVariables": None,
-        "requestContext": _request_context(path, method, with_key),
+        "requestContext": _request_context(path, method, with_key, caller),
         "body": _body(body, as_base64),
         "isBase64Encoded": as_base64,
     }
@@ -73,7 +75,7 @@ def _body(body: bytes | str | None, as_base64: bool) -> str | None:
     return base64.b64encode(raw).decode() if as_base64 else raw.decode()
 
 
-def _request_context(path: str, method: str, with_key: bool) -> Event:
+def _request_context(path: str, method: str, with_key: bool, caller: str | None) -> Event:
     return {
         "resourceId": "abc123",
         "resourcePath": path,
@@ -97,7 +99,7 @@ def _request_context(path: str, method: str, with_key: bool) -> Event:
             "accessKey": None,
             "cognitoAuthenticationType": None,
             "cognitoAuthenticationProvider": None,
-            "userArn": None,
+            "userArn": caller,
             "userAgent": USER_AGENT,
             "user": None,
             **({"apiKey": API_KEY, "apiKeyId": API_KEY_ID} if with_key else {}),
@@ -173,6 +175,15 @@ CASES: dict[str, Event] = {
         with_key=False,
     ),
     "webhooks-infobip": build("/webhooks/infobip", body='{"results": []}', with_key=False),
+    "admin-number_status": build(
+        "/admin/number-status", body=_json(phoneNumber=NUMBER), with_key=False, caller=ADMINISTRATOR
+    ),
+    "admin-unlock_number": build(
+        "/admin/unlock-number", body=_json(phoneNumber=NUMBER), with_key=False, caller=ADMINISTRATOR
+    ),
+    "admin-erase_number": build(
+        "/admin/erase-number", body=_json(phoneNumber=NUMBER), with_key=False, caller=ADMINISTRATOR
+    ),
     "jwks-keys": build("/.well-known/jwks.json", "GET", headers={}, with_key=False),
     "deep_health-up": build("/health/deep", "GET", headers={}),
     "health-up": build("/health", "GET", headers={}, with_key=False),

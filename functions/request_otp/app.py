@@ -6,6 +6,7 @@ from sms_otp import http, startup, wiring
 from sms_otp.commands import Caller, RequestOtp
 from sms_otp.config import settings
 from sms_otp.providers.base import Channel
+from sms_otp.users import Consent
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -22,9 +23,15 @@ def _request(event: http.Event, caller: Caller) -> http.Body:
         purpose=body.get("purpose"),
         session_id=body.get("sessionId"),
         client_ip=body.get("clientIp"),
+        consent=_consent(body),
         idempotency_key=http.idempotency_key(event),
     )
     return http.requested(wiring.service().request(asked, caller))
+
+
+def _consent(body: http.Body) -> Consent | None:
+    given = body.get("consent")
+    return Consent(given["textVersion"], given["source"]) if given else None
 
 
 startup.sender("RequestOtp")

@@ -15,6 +15,7 @@ _numbers = itertools.count()
 SECOND = {
     "RequireVerificationId": "false",
     "ResendGapSeconds": "0",
+    "KeepUsers": "true",
     "IssueTokens": "true",
     "TokenIssuer": "https://verify.example.com",
     "SnapStart": "true",
@@ -114,6 +115,12 @@ def by_number() -> Iterator[LocalStack]:
     """A second deployment, where a number's newest verification may be named by the number, at once anew."""
     with LocalStack(parameters=SECOND) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def keeping(by_number: LocalStack) -> LocalStack:
+    """The same, which also keeps users."""
+    return by_number
 
 
 @pytest.fixture(scope="session")

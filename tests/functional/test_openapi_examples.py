@@ -15,7 +15,9 @@ import pytest
 
 from local import api_doc, events
 from sms_otp import wiring
+from sms_otp.administration import Administration
 from sms_otp.lifecycle import Lifecycle
+from sms_otp.numbers import DynamoNumbers
 from tests.functional.deployment import Context, Deployment
 from tests.template import template
 
@@ -50,10 +52,13 @@ def sent_examples() -> Iterator[Any]:
 def whole(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     """Where a number may name its verification; and with what asks how one stands, over the same table."""
     given = wiring.service()
-    service = replace(given, policy=replace(given.policy, require_verification_id=False))
+    service = replace(given, policy=replace(given.policy, require_verification_id=False, keeps_users=True))
     asking = Lifecycle(service.policy, service.store, deployed.clock)
     monkeypatch.setattr(wiring, "service", lambda: service)
     monkeypatch.setattr(wiring, "lifecycle", lambda: asking)
+    numbers = DynamoNumbers(deployed.dynamodb, deployed.table, None)
+    administration = Administration(service.policy, numbers, given.peppers, deployed.clock, given.tell)
+    monkeypatch.setattr(wiring, "administration", lambda: administration)
     return deployed
 
 
@@ -78,7 +83,10 @@ def send(path: str, operation: dict[str, Any], body: dict[str, Any]) -> int:
     """The status, once the whole answer was found to be declared."""
     parameters = [DOCUMENT.resolved(each) for each in operation.get("parameters", ())]
     headers = events.JSON_TYPE | {each["name"]: each["example"] for each in parameters}
-    answer = handlers()[path](events.build(path, body=json.dumps(body), headers=headers), Context())
+    signed = operation.get("security") == api_doc.SIGNED
+    caller = events.ADMINISTRATOR if signed else None
+    event = events.build(path, body=json.dumps(body), headers=headers, with_key=not signed, caller=caller)
+    answer = handlers()[path](event, Context())
     check_declared(operation, answer)
     return int(answer["statusCode"])
 

@@ -13,6 +13,8 @@ SECRETS = {
 }
 SMS_BY_AWS = ("sms-voice:SendTextMessage", "AwsSmsIdentityArn")
 """Only where the parameter names what to send from."""
+RECORDING_OF_USERS = ("dynamodb:UpdateItem", "UsersTable")
+"""Only where users are kept."""
 SIGNING_OF_TOKENS = ("kms:Sign", "TokenKey")
 PUBLIC_KEYS_OF_TOKENS = ("kms:GetPublicKey", "TokenKey")
 """Only where tokens are issued; keys that a parameter names may take the place of the stack's own."""
@@ -33,6 +35,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
     "RequestOtpFunction": {
         *on_table("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem"),
         *SECRETS,
+        RECORDING_OF_USERS,
         *own_log("RequestOtpLogGroup"),
         SMS_BY_AWS,
         *XRAY,
@@ -41,6 +44,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *on_table("BatchGetItem", "UpdateItem", "DeleteItem"),
         *SECRETS,
         SIGNING_OF_TOKENS,
+        RECORDING_OF_USERS,
         *own_log("VerifyOtpLogGroup"),
         *XRAY,
     },
@@ -62,6 +66,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
     "CamaraSendCodeFunction": {
         *on_table("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem"),
         *SECRETS,
+        RECORDING_OF_USERS,
         *own_log("CamaraSendCodeLogGroup"),
         SMS_BY_AWS,
         *XRAY,
@@ -69,6 +74,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
     "CamaraValidateCodeFunction": {
         *on_table("UpdateItem", "DeleteItem"),
         *SECRETS,
+        RECORDING_OF_USERS,
         *own_log("CamaraValidateCodeLogGroup"),
         *XRAY,
     },
@@ -76,6 +82,14 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
     "ProvisionInfobipFunction": {
         ("secretsmanager:GetSecretValue", "ProviderSecret"),
         *own_log("ProvisionInfobipLogGroup"),
+        *XRAY,
+    },
+    "AdminFunction": {
+        *on_table("BatchGetItem", "UpdateItem", "DeleteItem"),
+        ("dynamodb:Query", "UsersTable"),
+        ("dynamodb:DeleteItem", "UsersTable"),
+        ("secretsmanager:GetSecretValue", "PepperSecret"),
+        *own_log("AdminLogGroup"),
         *XRAY,
     },
     "JwksFunction": {PUBLIC_KEYS_OF_TOKENS, *own_log("JwksLogGroup"), *XRAY},
@@ -192,6 +206,10 @@ def test_no_role_or_policy_is_left_over() -> None:
     assert {kind for kind in kinds if kind.startswith("AWS::IAM::")} == {"AWS::IAM::Role"}
 
 
-def test_nobody_may_read_the_table_as_a_whole() -> None:
+def test_nobody_may_read_a_table_as_a_whole_and_administrators_alone_look_for_a_number() -> None:
+    queried = {
+        (name, on) for name in FUNCTIONS for what, on in allowed(role_of(name)) if what == "dynamodb:Query"
+    }
+    assert queried == {("AdminFunction", "UsersTable")}
     actions = {action for function in FUNCTIONS for action, _ in allowed(role_of(function))}
-    assert not actions & {"dynamodb:Scan", "dynamodb:Query", "dynamodb:PartiQLSelect"}
+    assert not actions & {"dynamodb:Scan", "dynamodb:PartiQLSelect"}

@@ -178,7 +178,13 @@ def test_an_api_key_is_asked_for_where_the_template_asks_for_one() -> None:
     by_default = resource("Api")["Auth"]["ApiKeyRequired"]
     for path, method, operation in operations():
         required = events()[path, method].get("Auth", {}).get("ApiKeyRequired", by_default)
-        assert (operation.get("security", document()["security"]) != []) == required, path
+        assert ({"apiKey": []} in operation.get("security", document()["security"])) == required, path
+
+
+def test_a_signature_is_asked_for_where_the_template_asks_for_one() -> None:
+    for path, method, operation in operations():
+        signed = events()[path, method].get("Auth", {}).get("Authorizer") == "AWS_IAM"
+        assert ({"sigv4": []} in operation.get("security", [])) == signed, path
 
 
 @pytest.mark.parametrize("schema", [*schemas.ALL, *schemas.OF_CAMARA], ids=lambda schema: schema["title"])

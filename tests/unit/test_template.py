@@ -43,6 +43,8 @@ LOGGED = {
 }
 
 
+ADMIN = ("/admin/number-status", "/admin/unlock-number", "/admin/erase-number")
+"""Paths whose callers are IAM principals: each signs its request, and needs no key."""
 SIGNED = ("/webhooks/sinch", "/webhooks/infobip")
 """Paths whose callers are known by a signature over the body's bytes: no key, and no model either."""
 CAMARA = ("/one-time-password-sms/v1/send-code", "/one-time-password-sms/v1/validate-code")
@@ -193,13 +195,30 @@ def test_tokens_are_signed_by_a_key_that_never_leaves_kms_and_by_one_function_al
 
 
 def test_the_table_forgets_by_the_attribute_that_the_store_writes_and_can_be_restored() -> None:
-    table = only("AWS::DynamoDB::Table")
+    table = of_type("AWS::DynamoDB::Table")["Table"]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert template()["Conditions"]["IsProduction"] == {"Fn::Equals": [{"Ref": "Stage"}, "prod"]}
     assert table["DeletionProtectionEnabled"] == {"Fn::If": ["IsProduction", True, False]}
+
+
+def test_users_are_kept_in_a_table_of_their_own_only_where_that_is_asked_for_and_never_lost() -> None:
+    users = template()["Resources"]["UsersTable"]
+    assert users["Condition"] == "KeepsUsers"
+    assert PARAMETERS["KeepUsers"]["Default"] == "false"
+    table, properties = resource("Table"), users["Properties"]
+    alike = ("BillingMode", "TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification")
+    assert {word: properties[word] for word in alike} == {word: table[word] for word in alike}
+    assert properties["DeletionProtectionEnabled"] is True
+
+
+def test_administrators_are_let_in_by_iam_and_nobody_else_is() -> None:
+    signed = {path for path, _, operation in operations() if operation.get("security") == [{"AWS_IAM": []}]}
+    assert signed == set(ADMIN)
+    declared = open_api()["components"]["securitySchemes"]["AWS_IAM"]
+    assert declared["x-amazon-apigateway-authtype"] == "awsSigv4"
 
 
 def test_each_path_that_costs_money_has_a_throttle_of_its_own() -> None:
@@ -243,7 +262,7 @@ def test_the_access_log_has_nothing_of_a_person_or_a_secret() -> None:
 
 def test_every_path_asks_for_an_api_key_but_what_is_public_and_what_providers_call_and_sign() -> None:
     without = {path for path, _, operation in operations() if operation.get("security") != [{"api_key": []}]}
-    assert without == {"/health", "/.well-known/jwks.json", *SIGNED}
+    assert without == {"/health", "/.well-known/jwks.json", *ADMIN, *SIGNED}
 
 
 def test_every_body_is_checked_before_a_function_starts() -> None:

@@ -165,7 +165,7 @@ class Admission:
 
     def _entry(self, key: str, log: SendLog, policy: SendPolicy) -> Entry:
         kept = limits.remembered(log.sends, policy, self._now)
-        return Entry(key, SendLog(kept, log.version), self._now // SECOND + limits.KEEP_LOG)
+        return Entry(key, replace(log, sends=kept), self._now // SECOND + limits.KEEP_LOG)
 
     def _service_share(self, read: Mapping[str, Counter]) -> Share:
         share = self._day.share(read, self._day_sample, self._policy.sends_per_day, KEEP_SERVICE_DAY)

@@ -7,6 +7,7 @@ from typing import Any
 from sms_otp.admission import AdmissionPolicy
 from sms_otp.clock import Deadline
 from sms_otp.providers.base import Channel
+from sms_otp.users import Consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,15 @@ class RequestOtp:
     purpose: str | None = None
     session_id: str | None = None
     client_ip: str | None = None
+    consent: Consent | None = None
     idempotency_key: str | None = None
 
     @property
     def body(self) -> dict[str, Any]:
         """What a repetition of this request must have in common with it."""
         fields = (self.phone_number, self.channel, self.locale, self.purpose, self.session_id, self.client_ip)
-        return dict(enumerate(fields))  # type: ignore[arg-type] # positions serve as well as names
+        consent = (self.consent.text_version, self.consent.source) if self.consent else ()
+        return dict(enumerate((*fields, *consent)))  # type: ignore[arg-type] # positions serve as well as names
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class Policy:
     """ISO 3166-1 alpha-2 codes that are sent to; None is all."""
     trust_client_ip: bool
     require_verification_id: bool
+    keeps_users: bool = False
     test_numbers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Numbers whose code is fixed, by E.164."""
     test_numbers_end: int = 0

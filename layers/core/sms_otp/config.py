@@ -71,6 +71,11 @@ class Settings:
     sms_prices: Mapping[str, float]
     """US dollars for a code, by ISO 3166-1 alpha-2 country and `*` for every other."""
 
+    users_table_name: str
+    """Empty where no users are kept."""
+    user_retention_days: int
+    verified_user_retention_days: int
+    """0 is without end."""
     token_keys: tuple[str, ...]
     """ARNs of KMS keys: the first signs tokens, all of them are published. None, where none are issued."""
     token_issuer: str

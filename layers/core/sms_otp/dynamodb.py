@@ -5,7 +5,7 @@ Every ClientError ends here, and of each only AWS's code is kept: a message can 
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 Step = dict[str, Any]
 """One write of a transaction, or one by itself, without the table's name."""
+
+MOST_KEYS = 100
+"""That one BatchGetItem takes."""
 
 CONFLICT_PAUSES = (10, 20, 40, 80)
 """Milliseconds, each doubled at most by chance, between tries at an item that a transaction holds."""
@@ -68,11 +71,16 @@ def key(pk: str) -> Item:
 
 
 def typed(value: Any) -> Item:
-    """A value as DynamoDB writes it: whole numbers, texts, sets of whole numbers, lists of texts."""
+    """A value as DynamoDB writes it: flags, whole numbers, texts, sets of both, lists of texts, mappings."""
+    if isinstance(value, bool):
+        return {"BOOL": value}
     if isinstance(value, int):
         return {"N": str(value)}
     if isinstance(value, frozenset):
-        return {"NS": [str(number) for number in value]}
+        is_text = any(isinstance(member, str) for member in value)
+        return {"SS" if is_text else "NS": [str(member) for member in value]}
+    if isinstance(value, Mapping):
+        return {"M": {name: typed(member) for name, member in value.items()}}
     if isinstance(value, tuple):
         return {"L": [{"S": text} for text in value]}
     return {"S": str(value)}
@@ -100,12 +108,7 @@ class Table:
     def read(self, pks: Iterable[str]) -> dict[str, Item]:
         """The items that are there, by key, all strongly consistent. At most a hundred keys."""
         request: Any = {self._name: {"Keys": [key(pk) for pk in pks], "ConsistentRead": True}}
-        try:
-            answer = self._client.batch_get_item(RequestItems=request)
-        except ClientError as error:
-            raise StoreError(f"BatchGetItem: {error.response['Error']['Code']}") from None
-        except BotoCoreError as error:
-            raise StoreError(f"BatchGetItem: {type(error).__name__}") from None
+        answer = self._ask("BatchGetItem", lambda: self._client.batch_get_item(RequestItems=request))
         if answer.get("UnprocessedKeys"):
             raise StoreError("BatchGetItem: throttled")
         return {item["pk"]["S"]: item for item in answer["Responses"].get(self._name, [])}
@@ -119,8 +122,33 @@ class Table:
 
         return self._write("UpdateItem", write)
 
+    def remove(self, step: Step) -> Item | None:
+        """Delete one item and answer what stood there, if anything did. Raises `ConditionFailed`."""
+        request: Any = {"TableName": self._name, "ReturnValues": "ALL_OLD", **step["Delete"]}
+
+        def write() -> Item:
+            return dict(self._client.delete_item(**request).get("Attributes", {}))
+
+        return self._write("DeleteItem", write) or None
+
+    def partition(self, attribute: str, value: str) -> Iterator[Item]:
+        """Every item with this partition key, strongly consistent, a page at a time."""
+        request: Any = {
+            "TableName": self._name,
+            "KeyConditionExpression": "#partition = :value",
+            "ExpressionAttributeNames": {"#partition": attribute},
+            "ExpressionAttributeValues": {":value": typed(value)},
+            "ConsistentRead": True,
+        }
+        while True:
+            page = self._ask("Query", lambda: self._client.query(**request))
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
     def transact(self, steps: Iterable[Step]) -> None:
-        """Make all steps or none. Raises `ConditionFailed`."""
+        """Make all steps or none. A step may name another table. Raises `ConditionFailed`."""
         items: Any = [
             {kind: {"TableName": self._name, **content} for kind, content in step.items()} for step in steps
         ]
@@ -130,6 +158,14 @@ class Table:
             return {}
 
         self._write("TransactWriteItems", write)
+
+    def _ask(self, operation: str, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        try:
+            return ask()
+        except ClientError as error:
+            raise StoreError(f"{operation}: {error.response['Error']['Code']}") from None
+        except BotoCoreError as error:
+            raise StoreError(f"{operation}: {type(error).__name__}") from None
 
     def _write(self, operation: str, write: Callable[[], Item]) -> Item:
         """Try again while another transaction holds an item: such a refusal wrote nothing."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sms_otp import errors, observability, schemas, strict_json
+from sms_otp.administration import Administrator
 from sms_otp.clock import Deadline
 from sms_otp.commands import Callback, Caller, Requested
 from sms_otp.config import Settings
@@ -104,6 +105,19 @@ def answer_webhook(event: Event, context: Any, handle: Callable[[Callback], Body
     def act() -> Body:
         observability.begin(request_id, context.aws_request_id, None)
         return handle(_callback(event))
+
+    return _answered(event, request_id, act, _done, _problem)
+
+
+def answer_admin(event: Event, context: Any, act_on: Callable[[str, Administrator], Body]) -> Response:
+    """The same for an administrator, whom IAM has let in: no tenant, and a number alone to act on."""
+    request_id = _request_id(event, context)
+
+    def act() -> Body:
+        observability.begin(request_id, context.aws_request_id, None)
+        deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
+        who = Administrator(_caller_arn(event), deadline)
+        return act_on(read_body(event, "AdminNumber")["phoneNumber"], who)
 
     return _answered(event, request_id, act, _done, _problem)
 
@@ -268,6 +282,14 @@ def _tenant(event: Event, settings: Settings) -> str:
 
         return "local-" + keys.verification_key(header(event, "x-api-key"))[:16]
     raise errors.ServiceMisconfigured(reason="no API key id in the request")
+
+
+def _caller_arn(event: Event) -> str:
+    """The IAM principal that signed the request. Without one the method is not protected as it must be."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    if not identity.get("userArn"):
+        raise errors.ServiceMisconfigured(reason="no IAM principal in the request")
+    return str(identity["userArn"])
 
 
 def _source_ip(event: Event) -> str:

@@ -1,7 +1,7 @@
 """The items of the table: their keys, and how each record is written as one and read back.
 
     V#<sha256(verificationId)>          the verification
-    N#<numberKey>                       the number's sends, whoever asked
+    N#<numberKey>                       the number's sends, whoever asked, and what there is about it
     F#<numberKey>#<tenant>              the number's consecutive failures at one tenant
     L#<numberKey>#<tenant>              the number's newest verification, where it may be named by number
     K#<provider>                        the provider's circuit breaker, where it is not closed
@@ -23,8 +23,11 @@ from sms_otp.dynamodb import Item, typed
 from sms_otp.idempotency import Answer, Claim
 from sms_otp.limits import Failures
 from sms_otp.ports import Circuit, SendLog, StoreError
+from sms_otp.users import Consent
 from sms_otp.verification import State, Verification
 
+LATE_DELETION = 7 * 24 * 3600
+"""Seconds by which a number's item outlives all that it lists: DynamoDB deletes late, in no order."""
 KEEP_VERIFICATION = 24 * 3600
 """Seconds that an expired verification is kept, so that a late guess still gets a telling answer."""
 
@@ -41,6 +44,7 @@ _VERIFICATION_ATTRIBUTES = (
     ("attempts", "attempts", "N"),
     ("sends", "sends", "N"),
     ("purpose", "purpose", "S"),
+    ("claim", "claim", "S"),
     ("sessionHash", "session_hash", "S"),
     ("provider", "provider", "S"),
     ("providerRef", "provider_ref", "S"),
@@ -105,6 +109,8 @@ def verification_item(verification: Verification) -> Item:
         value = getattr(verification, field)
         if value is not None:
             item[attribute] = typed(value)
+    if (consent := verification.consent) is not None:
+        item["consent"] = typed({"textVersion": consent.text_version, "source": consent.source})
     return item
 
 
@@ -116,6 +122,9 @@ def verification_of(item: Item) -> Verification:
             if attribute in item:
                 values[field] = _VALUES[kind](item[attribute][kind])
         values["state"] = State(values["state"])
+        if "consent" in item:
+            stored = item["consent"]["M"]
+            values["consent"] = Consent(stored["textVersion"]["S"], stored["source"]["S"])
         return Verification(**values)
     except (KeyError, ValueError, TypeError) as error:
         raise StoreError(f"malformed item: {type(error).__name__}") from None
@@ -125,7 +134,13 @@ def send_log_of(item: Item | None) -> SendLog:
     if item is None:
         return SendLog()
     sends = item.get("sends", {"NS": []})["NS"]
-    return SendLog(sends=tuple(int(at) for at in sends), version=int(item["version"]["N"]))
+    listed = item.get("verifications", {"M": {}})["M"]
+    return SendLog(
+        sends=tuple(int(at) for at in sends),
+        version=int(item["version"]["N"]),
+        verifications={key: int(until["N"]) for key, until in listed.items()},
+        endless="endless" in item,
+    )
 
 
 def failures_of(item: Item | None) -> Failures:
@@ -154,9 +169,10 @@ def _number(item: Item, attribute: str) -> int | None:
     return int(item[attribute]["N"]) if attribute in item else None
 
 
-def claim_item(claim: Claim) -> Item:
+def claim_item(claim: Claim, verification: str) -> Item:
     return {
         "pk": typed(claim_pk(claim.key)),
+        "verification": typed(verification),
         "fingerprint": typed(claim.fingerprint),
         "nonce": typed(claim.nonce),
         "claimedAt": typed(claim.claimed_at),

@@ -10,6 +10,9 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 """ITU-T E.164: a plus sign and at most 15 digits, none of them a zero in front. ASCII alone, because
 libphonenumber also takes full-width and Arabic digits, letters, extensions and invisible characters."""
 
+UNKNOWN_COUNTRY = "ZZ"
+"""ISO 3166-1's user-assigned code for a country that is none."""
+
 _MEXICAN_MOBILE = re.compile(r"\+521([0-9]{10})")
 
 
@@ -71,6 +74,17 @@ def parse(text: str) -> PhoneNumber:
     if kind not in (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE):
         raise DestinationNotAllowed(reason="kind of number")
     return PhoneNumber(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), country)
+
+
+def whatever_kind(text: str) -> PhoneNumber:
+    """The number, to look for what is kept of it, whether or not it is one that is sent to by now.
+
+    Raises `InvalidPhoneNumber` if `text` is not E.164.
+    """
+    try:
+        return parse(text)
+    except (DestinationNotAllowed, InvalidPhoneNumber):
+        return PhoneNumber(canonical(text), UNKNOWN_COUNTRY)
 
 
 def canonical(text: str) -> str:

@@ -1,12 +1,14 @@
 """What the use cases ask of the outside, and the records that cross the line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sms_otp.budgets import Counter, Share
+from sms_otp.clock import Deadline
 from sms_otp.idempotency import Claim
 from sms_otp.limits import Failures, GuessPolicy
+from sms_otp.users import User
 from sms_otp.verification import Guess, Verification
 
 
@@ -16,10 +18,14 @@ class SendLog:
 
     sends: tuple[int, ...] = ()
     version: int = 0
+    verifications: Mapping[str, int] = field(default_factory=dict)
+    """Of a number: the keys of those that there may be under its key, and until when, in seconds."""
+    endless: bool = False
+    """Of a number: whether a lock without end is among what it lists."""
 
     def joined(self, other: "SendLog") -> "SendLog":
         """The sends of both. They are moments, so that one which stands in both counts once."""
-        return SendLog(tuple(sorted({*self.sends, *other.sends})), self.version)
+        return replace(self, sends=tuple(sorted({*self.sends, *other.sends})))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,26 @@ class Holder:
     """The handle that delivery reports name, where it is not `ref`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is about a number, under one key of it."""
+
+    sends: tuple[int, ...] = ()
+    failures: Mapping[str, Failures] = field(default_factory=dict)
+    """By tenant."""
+    verifications: tuple[Verification, ...] = ()
+    users: tuple[User, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many items of each kind were deleted."""
+
+    counts: Mapping[str, int]
+    retry_after: int = 0
+    """Seconds after which to erase again; 0 where nothing can be left."""
+
+
 class LostRace(Exception):
     """Another request for the same number reserved first. An answer, not a reason to try again."""
 
@@ -153,6 +179,26 @@ class Prove(Protocol):
     """See `proof.Prover`."""
 
     def __call__(self, verification: Verification, api_url: str, verified_at: int) -> str: ...
+
+
+class Numbers(Protocol):
+    """All that is kept about a number, by its key."""
+
+    def standing(self, number_key: str) -> Standing:
+        """What there is. Strongly consistent, item by item."""
+        ...
+
+    def unlock(self, number_key: str, now: int) -> int:
+        """Delete its failures, and how many tenants it had any at. `now` in seconds."""
+        ...
+
+    def erase(self, number_key: str, now: int, deadline: Deadline) -> Erased:
+        """Delete everything, until the deadline. `now` in seconds.
+
+        Not complete where it comes to the deadline, and where a verification was under way: a guess that
+        was being checked can leave a failure behind until its request has ended.
+        """
+        ...
 
 
 class Store(Protocol):

@@ -15,6 +15,8 @@ _IDENTIFIER = {"type": "string", "minLength": 1, "maxLength": 64}
 _SESSION = {"type": "string", "minLength": 1, "maxLength": 256}
 _NUMBER = {"type": "string", "minLength": 1, "maxLength": 32}
 
+_NAME = {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,64}$"}
+
 REQUEST_OTP: Schema = {
     "$schema": "http://json-schema.org/draft-04/schema#",
     "title": "RequestOtp",
@@ -25,9 +27,15 @@ REQUEST_OTP: Schema = {
         "phoneNumber": _NUMBER,
         "channel": {"type": "string", "enum": ["sms", "voice"]},
         "locale": {"type": "string", "maxLength": 35, "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"},
-        "purpose": {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,64}$"},
+        "purpose": _NAME,
         "sessionId": _SESSION,
         "clientIp": {"type": "string", "minLength": 2, "maxLength": 45},
+        "consent": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["textVersion", "source"],
+            "properties": {"textVersion": _NAME, "source": _NAME},
+        },
     },
 }
 
@@ -75,7 +83,16 @@ OTP_STATUS: Schema = {
     "properties": {"verificationId": _IDENTIFIER},
 }
 
-ALL = (REQUEST_OTP, RESEND_OTP, VERIFY_OTP, CANCEL_OTP, OTP_STATUS)
+ADMIN_NUMBER: Schema = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "title": "AdminNumber",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["phoneNumber"],
+    "properties": {"phoneNumber": _NUMBER},
+}
+
+ALL = (REQUEST_OTP, RESEND_OTP, VERIFY_OTP, CANCEL_OTP, OTP_STATUS, ADMIN_NUMBER)
 
 # CAMARA's one-time-password-sms 1.1.0, which lets a body have more members. Checked by the functions
 # alone, because API Gateway's refusal is not of the standard's shape.

@@ -47,6 +47,7 @@ class Service:
         Nothing is sent before its reservation is stored, and a send whose outcome is unknown stays
         reserved, so no retry of the caller's can send twice within the number's limits.
         """
+        self._check_consent(asked)
         to = self._destination(asked.phone_number)
         client = self._client(asked, caller)
         for _ in range(RESERVE_TRIES):
@@ -117,6 +118,12 @@ class Service:
             raise refused
         return to
 
+    def _check_consent(self, asked: RequestOtp) -> None:
+        """Where nothing keeps a consent, none may seem to be kept. Raises `InvalidRequest`."""
+        if asked.consent is not None and not self.policy.keeps_users:
+            detail = "this deployment keeps no users"
+            raise errors.InvalidRequest(errors=[{"pointer": "/consent", "detail": detail}])
+
     def _client(self, asked: RequestOtp, caller: Caller) -> str | None:
         """Whose sends the limit per client counts; None where a trusted backend names nobody."""
         named = None if asked.client_ip is None else network_of(asked.client_ip)
@@ -148,6 +155,8 @@ class Service:
             created_at=now // SECOND,
             expires_at=now // SECOND + self.policy.code_life,
             purpose=asked.purpose,
+            consent=asked.consent,
+            claim=None if claim is None else claim.key,
             session_hash=None if session is None else keys.session_hash(key, session),
             counted_on=tuple(share.key for share in admitted.shares[1:]),
         )

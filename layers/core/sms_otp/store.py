@@ -21,6 +21,7 @@ from sms_otp.dynamodb import ConditionFailed, Conflict, Item, Step, Table, delet
 from sms_otp.idempotency import Claim
 from sms_otp.items import (
     KEEP_VERIFICATION,
+    LATE_DELETION,
     circuit_of,
     circuit_pk,
     claim_item,
@@ -54,6 +55,8 @@ from sms_otp.verification import (
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from sms_otp.users_table import UsersTable
+
 # The parts of conditions.
 IS_NEW = "attribute_not_exists(pk)"
 IS_TENANTS = "tenant = :tenant"
@@ -75,8 +78,9 @@ IS_CLAIMANTS = "nonce = :nonce"
 class DynamoStore:
     """Implements `ports.Store` on one DynamoDB table. Safe to share between requests."""
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(self, client: "DynamoDBClient", table: str, users: "UsersTable | None" = None) -> None:
         self._table = Table(client, table)
+        self._users = users
 
     def read(self, question: Question) -> View:
         """See `ports.Store`."""
@@ -87,7 +91,7 @@ class DynamoStore:
     def reserve(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
         number, client, verification = reservation.number, reservation.client, reservation.verification
-        steps = [_add_send(number_pk(number.key), number, reservation.sent_at)] if number else []
+        steps = [_add_number_send(number, reservation)] if number else []
         steps.append(
             _send_again(reservation) if reservation.resend else put(verification_item(verification), IS_NEW)
         )
@@ -95,9 +99,11 @@ class DynamoStore:
             steps.append(_add_send(client_pk(client.key), client, reservation.sent_at))
         if reservation.claim:
             claim = reservation.claim
-            steps.append(put(claim_item(claim), IS_FREE_AGAIN, now=claim.claimed_at))
+            steps.append(put(claim_item(claim, verification.key), IS_FREE_AGAIN, now=claim.claimed_at))
         if reservation.find_by_number:
             steps.append(_put_newest(verification))
+        if self._users and not reservation.resend:
+            steps.append(self._users.requested(verification, reservation.sent_at // SECOND))
         if reservation.carried:
             steps += _carry(reservation.carried)
         steps += [_spend(share) for share in reservation.shares]
@@ -153,22 +159,25 @@ class DynamoStore:
 
     def record_sent(self, key: str, holder: Holder, claim: Claim | None = None) -> None:
         """See `ports.Store`."""
-        held_by = {
+        held_by: dict[str, Any] = {
             "provider": holder.provider,
             "ref": holder.ref,
             "channel": holder.channel,
             "delivery": holder.delivery,
         }
         expression = "SET provider = :provider, providerRef = :ref, channel = :channel, delivery = :delivery"
-        more = [_message(key, holder.provider, holder.message_id)] if holder.message_id else []
-        self._settle(key, expression, held_by, claim, *more)
+        if not holder.message_id:
+            return self._settle(key, expression, held_by, claim)
+        message = _message(key, holder.provider, holder.message_id)
+        listed = {"messages": frozenset({message["Put"]["Item"]["pk"]["S"]})}
+        return self._settle(key, f"{expression} ADD messages :messages", held_by | listed, claim, message)
 
     def record_failed(self, key: str, claim: Claim | None = None) -> None:
         """See `ports.Store`."""
         self._settle(key, "SET #state = :failed", {"failed": State.FAILED}, claim)
 
     def _settle(
-        self, key: str, expression: str, values: dict[str, str], claim: Claim | None, *more: Step
+        self, key: str, expression: str, values: dict[str, Any], claim: Claim | None, *more: Step
     ) -> None:
         """The end of a send: what became of the verification and, where one was claimed, the answer."""
         settle = update(verification_pk(key), expression, IS_PENDING, pending=State.PENDING, **values)
@@ -257,26 +266,36 @@ class DynamoStore:
             found = failures_of(failed.item)
             if found.count != policy.disabled_at - 1 or found.next_guess_at(policy) > now:
                 raise lock(found, policy, now) or errors.NumberLocked() from failed
-            spent = self._spend_last_guess(pk, now, policy)
+            return self._spend_last_guess(number_key, tenant, now, policy)
         return failures_of(spent).count
 
-    def _spend_last_guess(self, pk: str, now: int, policy: GuessPolicy) -> Item:
-        """The guess that disables the number unless it is right. It is kept until unlocked: no TTL."""
+    def _spend_last_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
+        """The guess that disables the number unless it is right. It is kept until unlocked: no TTL.
+
+        Nor has what lists it, or nobody could find it to unlock or erase it.
+        """
         last = policy.disabled_at - 1
+        disable = update(
+            failures_pk(number_key, tenant),
+            "SET lastAt = :now REMOVE #ttl ADD failures :one",
+            "failures = :last AND lastAt <= :waited",
+            now=now,
+            one=1,
+            last=last,
+            waited=now - policy.wait_after(last),
+        )
+        keep_listed = update(
+            number_pk(number_key),
+            "SET endless = :yes REMOVE #ttl ADD version :one, tenants :tenants",
+            yes=True,
+            one=1,
+            tenants=frozenset({tenant}),
+        )
         try:
-            return self._table.update(
-                update(
-                    pk,
-                    "SET lastAt = :now REMOVE #ttl ADD failures :one",
-                    "failures = :last AND lastAt <= :waited",
-                    now=now,
-                    one=1,
-                    last=last,
-                    waited=now - policy.wait_after(last),
-                )
-            )
+            self._table.transact([disable, keep_listed])
         except ConditionFailed as failed:
             raise lock(failures_of(failed.item), policy, now) or errors.NumberLocked() from failed
+        return policy.disabled_at
 
     def consume(self, verification: Verification, request_id: str, now: int) -> None:
         """See `ports.Store`."""
@@ -299,15 +318,29 @@ class DynamoStore:
             for pk, count in sends.items()
         ]
         try:
-            self._consume(needed, counted)
+            self._consume(needed, counted, verification, now)
         except ConditionFailed as failed:
             held = verification_of(failed.item) if failed.item else None
             if held and held.state is State.VERIFIED and held.verified_by == request_id:
                 return
             raise unconsumable(held) from failed
 
-    def _consume(self, needed: list[Step], counted: list[Step]) -> None:
-        """A busy counter may cost the guard a count, never a user the success."""
+    def _consume(self, needed: list[Step], counted: list[Step], verification: Verification, now: int) -> None:
+        """A full record may cost a user's purpose, a busy counter the guard a count; neither the success."""
+        if self._users is None:
+            return self._consume_counted(needed, counted)
+        try:
+            return self._consume_counted(
+                [*needed, self._users.verified(verification, now, with_purpose=True)], counted
+            )
+        except ConditionFailed as failed:
+            if failed.at != len(needed):
+                raise
+        return self._consume_counted(
+            [*needed, self._users.verified(verification, now, with_purpose=False)], counted
+        )
+
+    def _consume_counted(self, needed: list[Step], counted: list[Step]) -> None:
         try:
             self._table.transact(needed + counted)
         except Conflict:
@@ -351,6 +384,26 @@ def _carry(carried: Carried) -> list[Step]:
 
 def _seen(failures: Failures) -> dict[str, int]:
     return {"seen": failures.count, "at": failures.last_at}
+
+
+def _add_number_send(number: Entry, reservation: Reservation) -> Step:
+    """As `_add_send`, and lists what the reservation makes under the number's key; see `numbers`."""
+    log, verification, now = number.log, reservation.verification, reservation.sent_at // SECOND
+    listed = {key: until for key, until in log.verifications.items() if until > now}
+    if verification.number_key == number.key:
+        listed[verification.key] = verification_ttl(verification) + LATE_DELETION
+    ends = "" if log.endless else ", #ttl = :ttl"
+    return update(
+        number_pk(number.key),
+        f"SET sends = :sends, version = :next, verifications = :listed{ends} ADD tenants :tenants",
+        IS_VERSION if log.version else IS_NEW,
+        sends=frozenset((*log.sends, reservation.sent_at)),
+        next=log.version + 1,
+        listed=listed,
+        tenants=frozenset({verification.tenant}),
+        **({} if log.endless else {"ttl": number.keep_until + LATE_DELETION}),
+        **({"version": log.version} if log.version else {}),
+    )
 
 
 def _add_send(pk: str, entry: Entry, sent_at: int) -> Step:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sms_otp import errors
+from sms_otp.users import Consent
 
 
 class State(StrEnum):
@@ -46,6 +47,10 @@ class Verification:
     attempts: int = 0
     sends: int = 1
     purpose: str | None = None
+    consent: Consent | None = None
+    """That came with the request, where users are kept."""
+    claim: str | None = None
+    """The item that the request's Idempotency-Key is claimed by."""
     session_hash: str | None = None
     provider: str | None = None
     provider_ref: str | None = None

@@ -23,6 +23,7 @@ from sms_otp.providers.router import Router
 from sms_otp.secrets import Vault
 from sms_otp.service import Service
 from sms_otp.store import DynamoStore
+from sms_otp.users import Retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,10 +31,12 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from sms_otp import kms
+    from sms_otp.administration import Administration
     from sms_otp.checkup import Checkup
     from sms_otp.ports import Prove
     from sms_otp.proof import PublicKey
     from sms_otp.providers.base import Provider
+    from sms_otp.users_table import UsersTable
     from sms_otp.webhooks import Webhooks
 
 # Seconds and tries of every call to AWS. botocore's own defaults (60 s, up to 10 tries) outlive the request.
@@ -73,6 +76,23 @@ def _prover(chosen: Settings) -> "Prove":
     from sms_otp.proof import Prover
 
     return Prover(KmsKey(kms_client, chosen.token_keys[0]), chosen.token_issuer)
+
+
+@cache
+def administration() -> "Administration":
+    """What administrators may do."""
+    # No other function is to pay for importing what looks through the tables for a number.
+    from sms_otp.administration import Administration
+    from sms_otp.numbers import DynamoNumbers
+
+    chosen = settings()
+    return Administration(
+        policy=policy(chosen),
+        numbers=DynamoNumbers(_dynamodb(), chosen.table_name, _users(chosen)),
+        peppers=_vault(chosen).peppers,
+        clock=time.time,
+        tell=observability.tell,
+    )
 
 
 @cache
@@ -162,7 +182,16 @@ def _vault(chosen: Settings) -> Vault:
 
 
 def _store(chosen: Settings) -> DynamoStore:
-    return DynamoStore(_dynamodb(), chosen.table_name)
+    return DynamoStore(_dynamodb(), chosen.table_name, _users(chosen))
+
+
+def _users(chosen: Settings) -> "UsersTable | None":
+    if not chosen.users_table_name:
+        return None
+    from sms_otp.users_table import UsersTable
+
+    retention = Retention(chosen.user_retention_days, chosen.verified_user_retention_days)
+    return UsersTable(_dynamodb(), chosen.users_table_name, retention)
 
 
 @cache
@@ -208,6 +237,7 @@ def policy(chosen: Settings) -> Policy:
         countries=None if chosen.allowed_countries == ("*",) else frozenset(chosen.allowed_countries),
         trust_client_ip=chosen.trust_client_ip,
         require_verification_id=chosen.require_verification_id,
+        keeps_users=bool(chosen.users_table_name),
         test_numbers=chosen.test_numbers,
         test_numbers_end=chosen.test_numbers_end,
         prices=chosen.sms_prices,

@@ -1,0 +1,95 @@
+"""POST /admin/number-status, /admin/unlock-number and /admin/erase-number: for IAM principals alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sms_otp import http, wiring
+from sms_otp.administration import Administrator
+from sms_otp.ports import Standing
+from sms_otp.users import Given, User
+
+
+def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
+    """API Gateway's proxy event in, its proxy response out."""
+    return http.answer_admin(event, context, _ACTIONS[event["resource"]])
+
+
+def _status(number: str, who: Administrator) -> http.Body:
+    status = wiring.administration().status(number, who)
+    return {
+        "success": True,
+        "message": "This is known of the number.",
+        "numberKey": status.number_key[:8],
+        "sends": [http.iso(at // 1000) for standing in status.standings for at in sorted(standing.sends)],
+        "resendAfter": status.resend_after,
+        "locks": [
+            {
+                "tenant": lock.tenant,
+                "failures": lock.failures,
+                "disabled": lock.disabled,
+                "retryAfter": lock.retry_after,
+            }
+            for lock in status.locks
+        ],
+        "verifications": [
+            {
+                "tenant": verification.tenant,
+                "status": state,
+                "channel": verification.channel,
+                "delivery": verification.delivery,
+                "createdAt": http.iso(verification.created_at),
+                "expiresAt": http.iso(verification.expires_at),
+                **({"purpose": verification.purpose} if verification.purpose else {}),
+            }
+            for verification, state in status.verifications
+        ],
+        "users": _users(status.standings),
+    }
+
+
+def _users(standings: tuple[Standing, ...]) -> list[http.Body]:
+    return [_user(user) for standing in standings for user in standing.users]
+
+
+def _user(user: User) -> http.Body:
+    told = {
+        "tenant": user.tenant,
+        "status": "unverified" if user.verified_at is None else "verified",
+        "country": user.country,
+        "firstRequestedAt": http.iso(user.first_requested_at),
+        "lastRequestedAt": http.iso(user.last_requested_at),
+        "verifiedAt": None if user.verified_at is None else http.iso(user.verified_at),
+        "purposes": list(user.purposes),
+        "consent": _given(user.consent),
+        "requestedConsent": _given(user.requested_consent),
+        "keptUntil": None if user.kept_until is None else http.iso(user.kept_until),
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _given(given: Given | None) -> http.Body | None:
+    if given is None:
+        return None
+    consent = given.consent
+    return {"textVersion": consent.text_version, "source": consent.source, "at": http.iso(given.at)}
+
+
+def _unlock(number: str, who: Administrator) -> http.Body:
+    tenants = wiring.administration().unlock(number, who)
+    return {"success": True, "message": "The number has no failures.", "tenants": tenants}
+
+
+def _erase(number: str, who: Administrator) -> http.Body:
+    erased = wiring.administration().erase(number, who)
+    done = {"success": True, "message": "Everything about the number is erased.", "complete": True}
+    if erased.retry_after:
+        done["message"] = "A request that was under way may leave something behind. Erase again."
+        done |= {"complete": False, "repeatAfter": erased.retry_after}
+    return {**done, "erased": dict(sorted(erased.counts.items()))}
+
+
+_ACTIONS: dict[str, Callable[[str, Administrator], http.Body]] = {
+    "/admin/number-status": _status,
+    "/admin/unlock-number": _unlock,
+    "/admin/erase-number": _erase,
+}

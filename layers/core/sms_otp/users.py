@@ -1,0 +1,67 @@
+"""A number as a tenant's user: whether it was verified, what for, and what was consented to. Pure.
+
+Kept only where a deployment asks for it (`KeepUsers=true`), and apart from the passcodes: it is a record
+of the business. A user is a number's keyed hash and a tenant; the number itself is not kept.
+"""
+
+from dataclasses import dataclass
+
+DAY = 24 * 3600
+FOREVER = 253402300799
+"""The last second of the year 9999. A record that has no end has this one, so that every record has one."""
+MOST_PURPOSES = 20
+"""Of one user. A caller that names another one each time must not grow the record beyond what is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a user agreed to, in the caller's own names: which version of a text, and where."""
+
+    text_version: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A consent with its time, in seconds: when the code was asked for that it came with."""
+
+    consent: Consent
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One number at one tenant. Times in seconds since the epoch."""
+
+    tenant: str
+    country: str
+    first_requested_at: int
+    last_requested_at: int
+    verified_at: int | None = None
+    """When last. None where it never was: whoever asked may not hold the phone."""
+    purposes: tuple[str, ...] = ()
+    """That it was verified for."""
+    consent: Given | None = None
+    """The newest that came with a code that was found right."""
+    requested_consent: Given | None = None
+    """One that came with a newer request, and so far with no right code: worth nothing yet."""
+    kept_until: int | None = None
+    """None is without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long users are kept, in days."""
+
+    unverified: int
+    """After the newest request."""
+    verified: int
+    """After the newest verification; 0 is without end."""
+
+    def unverified_until(self, now: int) -> int:
+        """Seconds."""
+        return now + self.unverified * DAY
+
+    def verified_until(self, now: int) -> int:
+        """Seconds."""
+        return now + self.verified * DAY if self.verified else FOREVER

@@ -1,0 +1,470 @@
+"""Users are kept with their verifications, and a number can be erased: over the template's tables."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from mypy_boto3_dynamodb import DynamoDBClient
+
+from sms_otp import errors, keys
+from sms_otp.administration import Administration, Administrator
+from sms_otp.clock import Deadline
+from sms_otp.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
+from sms_otp.guard import Mode
+from sms_otp.items import failures_pk, number_pk
+from sms_otp.keys import Peppers
+from sms_otp.limits import DAY, SECOND
+from sms_otp.numbers import DynamoNumbers
+from sms_otp.phone import mask
+from sms_otp.ports import Erased
+from sms_otp.providers.base import Sent
+from sms_otp.service import Service
+from sms_otp.store import DynamoStore
+from sms_otp.users import MOST_PURPOSES, Consent, Given, Retention
+from sms_otp.users_table import UsersTable
+from tests.emulator import emulated_aws
+from tests.fakes import PEPPER, START, FakeProvider, StepClock, number_key, outcome
+from tests.template import resource
+
+NUMBER, OTHER = "+14155550123", "+12125550147"
+TABLES = {"a-table": "Table", "users": "UsersTable"}
+CONSENT = Consent("terms-2026-11", "sign-up-form")
+DAYS = 24 * 3600
+RIGHT, WRONG = "123456", "000000"
+
+Item = dict[str, Any]
+
+
+class MessageProvider(FakeProvider):
+    """As Infobip: a message has a handle of its own."""
+
+    def send(self, *given: Any, **named: Any) -> tuple[str, Sent]:
+        name, sent = super().send(*given, **named)
+        return name, replace(sent, message_id=f"message-{len(self.sent)}")
+
+
+@dataclass
+class Town:
+    """A service and its administration over the tables, a clock, and everything that was told or asked."""
+
+    client: DynamoDBClient
+    service: Service
+    administration: Administration
+    numbers: DynamoNumbers
+    users: UsersTable
+    clock: StepClock
+    told: list[tuple[str, dict[str, Any]]]
+    calls: list[str] = field(default_factory=list)
+    meanwhile: Callable[[int], None] | None = None
+    """Is called before each call to DynamoDB, with how many there were."""
+
+    def caller(self, tenant: str = "tenant-a") -> Caller:
+        return Caller(tenant, f"request-{len(self.told)}", Deadline(10), "198.51.100.1")
+
+    def request(self, number: str = NUMBER, tenant: str = "tenant-a", **fields: Any) -> str:
+        return self.service.request(RequestOtp(number, **fields), self.caller(tenant)).verification_id
+
+    def verify(self, verification_id: str, otp: str = RIGHT, tenant: str = "tenant-a", **fields: Any) -> str:
+        asked = VerifyOtp(verification_id, otp, **fields)
+        return outcome(lambda: self.service.verify(asked, self.caller(tenant)))
+
+    def erase(self, number: str = NUMBER, seconds: float = 10) -> Erased:
+        return self.administration.erase(
+            number, Administrator("arn:aws:iam::1:role/admin", Deadline(seconds))
+        )
+
+    def items(self, table: str = "a-table") -> list[Item]:
+        """Everything that a table holds."""
+        pages = self.client.get_paginator("scan").paginate(TableName=table)
+        return [item for page in pages for item in page["Items"]]
+
+    def about(self, number: str) -> list[str]:
+        """Every item of any table that holds a number in any spelling, or a key of it."""
+        names = every_name(number)
+        found = []
+        for table in TABLES:
+            for item in self.items(table):
+                text = json.dumps(item)
+                found += [f"{table}: {text}"] if any(name in text for name in names) else []
+        return found
+
+    def count(self, operation: str) -> None:
+        """One call to DynamoDB is about to be made."""
+        self.calls.append(operation)
+        if self.meanwhile:
+            act, self.meanwhile = self.meanwhile, None
+            act(len(self.calls))
+            self.meanwhile = self.meanwhile or act
+
+
+def every_name(number: str) -> set[str]:
+    """The ways in which a number may be written down, and what is made of it."""
+    digits = number[1:]
+    whole = {digits, digits[-10:], digits[-9:], f"{digits[-10:-7]}-{digits[-7:-4]}-{digits[-4:]}"}
+    spaced = {f"({digits[-10:-7]}) {digits[-7:-4]}-{digits[-4:]}", f"{digits[-7:-4]} {digits[-4:]}"}
+    return {*whole, *spaced, mask(number), number_key(number), number_key(number)[:8]}
+
+
+@pytest.fixture
+def town(policy: Policy, clock: StepClock) -> Iterator[Town]:
+    with emulated_aws() as session:
+        client: DynamoDBClient = session.client("dynamodb")
+        for name, described in TABLES.items():
+            known = ("AttributeDefinitions", "KeySchema", "BillingMode")
+            client.create_table(TableName=name, **{word: resource(described)[word] for word in known})
+        users = UsersTable(client, "users", Retention(90, 0))
+        told: list[tuple[str, dict[str, Any]]] = []
+        numbers = DynamoNumbers(client, "a-table", users)
+        # Without the guard, whose counts are about no number and take most of this table's time.
+        admission = replace(policy.admission, guard=replace(policy.admission.guard, mode=Mode.OFF))
+        policy = replace(policy, admission=admission, keeps_users=True, require_verification_id=False)
+        service = Service(
+            policy=policy,
+            store=DynamoStore(client, "a-table", users),
+            providers=MessageProvider(),
+            peppers=lambda: Peppers(PEPPER),
+            clock=clock,
+            tell=lambda event, **fields: told.append((event, fields)),
+        )
+        administration = Administration(policy, numbers, service.peppers, clock, service.tell)
+        made = Town(client, service, administration, numbers, users, clock, told)
+        client.meta.events.register(
+            "before-call.dynamodb.*", lambda model, **_: made.count(model.name) if model else None
+        )
+        yield made
+
+
+def busy(town: Town) -> list[str]:
+    """Everything that there can be about a number: at two tenants, verified, failed, claimed, under way."""
+    verified = town.request(consent=CONSENT, purpose="login", idempotency_key="a-key", session_id="s" * 20)
+    assert town.verify(verified, WRONG, session_id="s" * 20) == "OTP_INCORRECT"
+    assert town.verify(verified, session_id="s" * 20) == "ok"
+    town.clock.step(60)
+    pending = town.request(tenant="tenant-b", consent=CONSENT)
+    assert town.verify(pending, WRONG, tenant="tenant-b") == "OTP_INCORRECT"
+    town.clock.step(90)
+    town.service.resend(ResendOtp(pending), town.caller("tenant-b"))
+    town.request(OTHER, consent=CONSENT, idempotency_key="another-key")
+    return [verified, pending]
+
+
+def test_erasing_a_number_leaves_nothing_of_it_in_any_table(town: Town) -> None:
+    ids = busy(town)
+    others = town.about(OTHER)
+    everything = [item["pk"]["S"] for item in town.items()]
+    assert {pk[:2] for pk in everything} >= {"V#", "N#", "F#", "L#", "I#", "M#"}
+    town.clock.step(600)
+    erased = town.erase()
+    assert erased.retry_after == 0
+    assert town.about(NUMBER) == []
+    assert town.about(OTHER) == others
+    left = json.dumps([*town.items(), *town.items("users")])
+    for verification_id in ids:
+        assert keys.verification_key(verification_id) not in left
+    assert keys.keyed(PEPPER, "idempotency", "tenant-a:a-key") not in left
+
+
+def test_an_erasure_answers_with_what_was_erased(town: Town) -> None:
+    busy(town)
+    town.clock.step(600)
+    assert town.erase().counts == {
+        "users": 2,
+        "verifications": 2,
+        "failures": 1,
+        "newest": 2,
+        "idempotencyKeys": 1,
+        "messages": 2,
+        "numbers": 1,
+    }
+
+
+def test_erasing_again_finds_nothing(town: Town) -> None:
+    busy(town)
+    town.clock.step(600)
+    town.erase()
+    assert town.erase() == Erased({})
+    assert town.erase("+14155550199") == Erased({}), "nor does erasing a number that was never known"
+
+
+def test_another_spelling_of_the_number_erases_it_too(town: Town) -> None:
+    town.request("+5215512345678")
+    town.clock.step(600)
+    assert town.erase("+525512345678").counts["verifications"] == 1
+    assert town.about("+525512345678") == []
+
+
+@pytest.mark.parametrize("seconds", [0.0, 10.0])
+def test_a_number_that_is_no_number_is_refused(town: Town, seconds: float) -> None:
+    with pytest.raises(errors.InvalidPhoneNumber):
+        town.erase("4155550123", seconds)
+
+
+def test_what_does_not_fit_into_one_call_is_erased_by_the_next(town: Town) -> None:
+    busy(town)
+    town.clock.step(600)
+    first = town.erase(seconds=0)
+    assert (first.counts, first.retry_after) == ({}, 1)
+    assert town.erase().retry_after == 0
+    assert town.about(NUMBER) == []
+
+
+def test_a_guess_under_way_leaves_a_failure_that_the_next_erasure_finds(town: Town) -> None:
+    verification_id = town.request()
+    town.clock.step(1)
+    guesses = town.service.policy.admission.guesses
+    first = town.erase()
+    assert (first.counts["verifications"], first.retry_after) == (1, 30)
+    # The request had spent its guess before the verification was erased, and counts its failure now.
+    town.service.store.spend_number_guess(number_key(NUMBER), "tenant-a", int(town.clock() * SECOND), guesses)
+    town.clock.step(29)
+    assert town.erase().retry_after == 1
+    town.clock.step(1)
+    assert town.erase().retry_after == 0
+    assert town.about(NUMBER) == []
+    assert town.verify(verification_id) == "VERIFICATION_NOT_FOUND"
+
+
+def test_a_code_that_is_asked_for_during_an_erasure_is_erased_or_whole_and_found_by_the_next(
+    town: Town,
+) -> None:
+    """At each step of the erasure in turn."""
+    town.request(consent=CONSENT, idempotency_key="a-key")
+    town.clock.step(DAY // SECOND)
+    town.calls.clear()
+    town.erase()
+    steps = len(town.calls)
+    assert steps > 5
+    for step in range(1, steps + 1):
+        town.request(consent=CONSENT, idempotency_key="a-key")
+        town.clock.step(DAY // SECOND)
+        town.calls.clear()
+        made: list[str] = []
+
+        def ask(call: int, at: int = step, made: list[str] = made) -> None:
+            if call == at and not made:
+                made.append(town.request(consent=CONSENT, purpose="during"))
+
+        town.meanwhile = ask
+        town.erase()
+        town.meanwhile = None
+        assert made, step
+        if town.about(NUMBER):
+            assert town.verify(made[0]) in ("ok", "VERIFICATION_NOT_FOUND"), step
+        town.clock.step(30)
+        town.erase()
+        town.clock.step(600)
+        assert town.erase().retry_after == 0
+        assert town.about(NUMBER) == [], step
+
+
+def test_what_was_claimed_by_another_request_since_is_not_erased(town: Town) -> None:
+    town.request(idempotency_key="a-key")
+    town.clock.step(DAYS + 1)
+    town.request(OTHER, idempotency_key="a-key")
+    assert town.erase().counts["verifications"] == 1
+    assert [item["pk"]["S"][:2] for item in town.items() if item["pk"]["S"].startswith("I#")] == ["I#"]
+    assert town.about(NUMBER) == []
+
+
+def test_everything_under_the_other_pepper_is_erased_too(town: Town) -> None:
+    busy(town)
+    rotated = replace(
+        town.administration, peppers=lambda: Peppers("another-pepper-that-is-long-enough-too", PEPPER)
+    )
+    town.clock.step(600)
+    erased = rotated.erase(NUMBER, Administrator("arn", Deadline(10)))
+    assert (erased.counts["verifications"], erased.retry_after) == (2, 0)
+    assert town.about(NUMBER) == []
+
+
+def disable(town: Town, tenant: str = "tenant-a") -> None:
+    """One wrong code more, after all that are allowed but one."""
+    guesses = town.service.policy.admission.guesses
+    failures = {"pk": {"S": failures_pk(number_key(NUMBER), tenant)}, "ttl": {"N": "1900000000"}}
+    counted = {"failures": {"N": str(guesses.disabled_at - 1)}, "lastAt": {"N": "0"}}
+    town.client.put_item(TableName="a-table", Item={**failures, **counted})
+    now = int(town.clock() * SECOND)
+    town.service.store.spend_number_guess(number_key(NUMBER), tenant, now, guesses)
+
+
+def test_a_disabled_number_can_be_unlocked_however_long_after(town: Town) -> None:
+    town.request()
+    disable(town)
+    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
+    assert "ttl" not in listed, "it would be gone when somebody asks for it to be unlocked"
+    assert outcome(town.request) == "NUMBER_LOCKED"
+    town.clock.step(400 * DAYS)
+    town.request(tenant="tenant-b")
+    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
+    assert "ttl" not in listed, "another tenant's code must not make it end"
+    status = town.administration.status(NUMBER, Administrator("arn", Deadline(10)))
+    assert [(lock.tenant, lock.failures, lock.disabled) for lock in status.locks] == [("tenant-a", 100, True)]
+    assert town.administration.unlock(NUMBER, Administrator("arn", Deadline(10))) == 1
+    town.clock.step(60)
+    assert town.verify(town.request()) == "ok"
+    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
+    assert "ttl" in listed
+
+
+def test_unlocking_forgets_the_failures_of_every_tenant_and_no_send(town: Town) -> None:
+    town.request()
+    town.clock.step(60)
+    town.request(tenant="tenant-b")
+    guesses = town.service.policy.admission.guesses
+    for tenant in ("tenant-a", "tenant-b"):
+        town.service.store.spend_number_guess(number_key(NUMBER), tenant, int(town.clock() * SECOND), guesses)
+    who = Administrator("arn", Deadline(10))
+    assert town.administration.unlock(NUMBER, who) == 2
+    assert town.administration.unlock(NUMBER, who) == 0
+    assert town.administration.unlock(OTHER, who) == 0
+    assert not [item for item in town.items() if item["pk"]["S"].startswith("F#")]
+    assert len(town.administration.status(NUMBER, who).standings[0].sends) == 2
+
+
+def test_a_number_is_forgotten_after_all_that_it_lists(town: Town) -> None:
+    verification_id = town.request(idempotency_key="a-key")
+    town.verify(verification_id, WRONG)
+    ends = {item["pk"]["S"][:2]: int(item["ttl"]["N"]) for item in town.items() if "ttl" in item}
+    for kind in ("V#", "F#", "L#", "I#"):
+        assert ends["N#"] >= ends[kind] + 6 * DAYS, kind
+
+
+def test_a_numbers_item_lists_only_what_there_may_still_be(town: Town) -> None:
+    for _ in range(12):
+        town.request()
+        town.clock.step(DAYS)
+    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
+    assert len(listed["verifications"]["M"]) == 9
+
+
+def test_every_use_is_told_with_who_it_was_and_without_the_number(town: Town) -> None:
+    who = Administrator("arn:aws:iam::1:role/support", Deadline(10))
+    town.administration.status(NUMBER, who)
+    town.administration.unlock(NUMBER, who)
+    town.administration.erase(NUMBER, who)
+    assert [event for event, _ in town.told] == [
+        "admin_called",
+        "admin_called",
+        "number_unlocked",
+        "admin_called",
+        "number_erased",
+    ]
+    for _, fields in town.told:
+        assert (fields["caller"], fields["number_key"]) == (who.arn, number_key(NUMBER))
+        assert NUMBER not in repr(fields)
+
+
+def test_a_request_records_an_unverified_user_for_ninety_days(town: Town) -> None:
+    town.request(consent=CONSENT)
+    (user,) = town.users.of(number_key(NUMBER))
+    now = int(START)
+    assert (user.tenant, user.country, user.verified_at, user.purposes) == ("tenant-a", "US", None, ())
+    assert (user.consent, user.requested_consent) == (None, Given(CONSENT, now))
+    assert user.kept_until == now + 90 * DAYS
+    town.clock.step(60)
+    town.request()
+    (user,) = town.users.of(number_key(NUMBER))
+    assert (user.first_requested_at, user.last_requested_at) == (now, now + 60)
+    assert user.kept_until == now + 60 + 90 * DAYS
+
+
+def test_a_right_code_makes_the_user_a_verified_one_in_the_same_step(town: Town) -> None:
+    verification_id = town.request(consent=CONSENT, purpose="login")
+    town.clock.step(20)
+    town.calls.clear()
+    assert town.verify(verification_id) == "ok"
+    assert town.calls == ["UpdateItem", "UpdateItem", "TransactWriteItems"]
+    (user,) = town.users.of(number_key(NUMBER))
+    assert (user.verified_at, user.purposes, user.kept_until) == (int(START) + 20, ("login",), None)
+    assert user.consent == Given(CONSENT, int(START)), "of the moment when it was asked for"
+    assert user.requested_consent is None
+
+
+def test_a_request_takes_no_more_round_trips_for_its_user(town: Town) -> None:
+    town.request(consent=CONSENT)
+    assert town.calls == ["BatchGetItem", "TransactWriteItems", "TransactWriteItems"]
+
+
+def test_a_user_whose_code_was_wrong_or_used_is_not_verified_by_it(town: Town) -> None:
+    verification_id = town.request()
+    assert town.verify(verification_id, WRONG) == "OTP_INCORRECT"
+    assert town.users.of(number_key(NUMBER))[0].verified_at is None
+    assert town.verify(verification_id) == "ok"
+    at = town.users.of(number_key(NUMBER))[0].verified_at
+    town.clock.step(1)
+    assert town.verify(verification_id) == "ALREADY_VERIFIED"
+    assert town.users.of(number_key(NUMBER))[0].verified_at == at
+
+
+def test_whoever_asks_for_a_code_changes_nothing_that_was_verified(town: Town) -> None:
+    """A consent without a right code may be anybody's."""
+    assert town.verify(town.request(consent=CONSENT)) == "ok"
+    before = town.users.of(number_key(NUMBER))[0]
+    town.clock.step(60)
+    forged = Consent("terms-of-somebody-else", "a-form")
+    town.request(consent=forged)
+    after = town.users.of(number_key(NUMBER))[0]
+    assert after.requested_consent == Given(forged, int(town.clock()))
+    assert replace(after, requested_consent=None, last_requested_at=before.last_requested_at) == before
+
+
+def test_each_tenant_has_users_of_its_own(town: Town) -> None:
+    assert town.verify(town.request(tenant="tenant-a"), tenant="tenant-a") == "ok"
+    town.clock.step(60)
+    town.request(tenant="tenant-b")
+    verified = {user.tenant: user.verified_at is not None for user in town.users.of(number_key(NUMBER))}
+    assert verified == {"tenant-a": True, "tenant-b": False}
+
+
+def test_a_user_has_no_more_purposes_than_fit_and_is_verified_all_the_same(town: Town) -> None:
+    for index in range(MOST_PURPOSES + 3):
+        assert town.verify(town.request(purpose=f"purpose-{index}")) == "ok"
+        town.clock.step(DAYS)
+    assert town.verify(town.request(purpose="purpose-1")) == "ok"
+    (user,) = town.users.of(number_key(NUMBER))
+    assert len(user.purposes) == MOST_PURPOSES
+    assert user.verified_at == int(town.clock())
+
+
+def test_verified_users_end_where_a_deployment_asks_for_it(town: Town) -> None:
+    users = UsersTable(town.client, "users", Retention(90, 365))
+    service = replace(town.service, store=DynamoStore(town.client, "a-table", users))
+    verification_id = service.request(RequestOtp(NUMBER), town.caller()).verification_id
+    service.verify(VerifyOtp(verification_id, RIGHT), town.caller())
+    assert town.users.of(number_key(NUMBER))[0].kept_until == int(START) + 365 * DAYS
+    town.clock.step(60)
+    service.request(RequestOtp(NUMBER), town.caller())
+    assert town.users.of(number_key(NUMBER))[0].kept_until == int(START) + 365 * DAYS
+
+
+def test_no_consent_seems_to_be_kept_where_nothing_keeps_it(town: Town) -> None:
+    service = replace(town.service, policy=replace(town.service.policy, keeps_users=False))
+    with pytest.raises(errors.InvalidRequest) as refused:
+        service.request(RequestOtp(NUMBER, consent=CONSENT), town.caller())
+    assert refused.value.errors == ({"pointer": "/consent", "detail": "this deployment keeps no users"},)
+    assert town.calls == []
+
+
+def test_a_consent_is_a_part_of_what_an_idempotency_key_stands_for(town: Town) -> None:
+    town.request(idempotency_key="a-key", consent=CONSENT)
+    with pytest.raises(errors.IdempotencyKeyReused):
+        town.request(idempotency_key="a-key")
+
+
+def test_the_users_table_holds_no_number(town: Town) -> None:
+    town.verify(town.request(consent=CONSENT, purpose="login"))
+    text = json.dumps(town.items("users"))
+    assert number_key(NUMBER) in text
+    for name in every_name(NUMBER) - {number_key(NUMBER), number_key(NUMBER)[:8]}:
+        assert name not in text
+
+
+def test_failures_and_tenants_are_listed_where_a_number_stands(town: Town) -> None:
+    verification_id = town.request()
+    town.verify(verification_id, WRONG)
+    (pk,) = [item["pk"]["S"] for item in town.items() if item["pk"]["S"].startswith("F#")]
+    assert pk == failures_pk(number_key(NUMBER), "tenant-a")
+    standing = town.numbers.standing(number_key(NUMBER))
+    assert (standing.failures["tenant-a"].count, len(standing.verifications)) == (1, 1)

@@ -35,15 +35,15 @@ def main() -> None:
 def draw(browser: Browser, url: str, to: Path) -> None:
     """Each picture into the directory `to`, from the page at `url`."""
     to.mkdir(exist_ok=True)
-    with _opened(browser, url, WIDE, "light") as page:
-        _ask(page, "415 555 0123")
-        _guess_wrong(page)
-        _picture(page, to / "page-wrong-code.png")
     with _opened(browser, url, WIDE, "dark") as page:
         _ask(page, "415 555 0145")
         page.locator("#suggestion button").click()
         page.get_by_text("Your number is verified.").wait_for()
         _picture(page, to / "page-verified-dark.png")
+    with _opened(browser, url, WIDE, "light") as page:
+        _ask(page, "415 555 0123")
+        _guess_wrong(page)
+        _picture(page, to / "page-wrong-code.png")
     with _opened(browser, url, WIDE, "light") as page:
         page.get_by_label("Phone number").fill("415 555 0167")
         page.get_by_role("button", name="Call me with a code").click()

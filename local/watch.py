@@ -20,6 +20,7 @@ from local.board import ALL, MINUTE, WHOLE, Board, Minute, draw, minutes_of
 from local.deployed import Deployed, find
 from local.measured import datapoints, lines
 from local.processes import LocalStackError
+from sms_otp.clock import Clock
 from sms_otp.metrics import NAMESPACE
 
 SPAN_MINUTES = 15
@@ -36,10 +37,33 @@ Read = Callable[[float], Sequence[Minute]]
 def reader(stack: Deployed) -> Read:
     """How this stack's minutes are had."""
     if stack.is_local:
-        return lambda since: minutes_of(
-            point for line in lines(stack, since=since) for point in datapoints(line)
+        return Remembered(
+            lambda since: minutes_of(
+                point for line in lines(stack, since=since) for point in datapoints(line)
+            ),
+            time.time,
         )
     return lambda since: from_cloudwatch(stack.client("cloudwatch"), since, time.time())
+
+
+class Remembered:
+    """Reads again only the minutes that may still change: the local stack reads all lines for each look."""
+
+    def __init__(self, read: Read, clock: Clock) -> None:
+        self._read = read
+        self._clock = clock
+        self._held: Sequence[Minute] = ()
+        self._final_until = 0
+
+    def __call__(self, since: float) -> Sequence[Minute]:
+        """See `Read`."""
+        start = max(since, self._final_until)
+        kept = [each for each in self._held if since <= each.at < start]
+        # A minute's lines are all there a minute after it.
+        final_until = (int(self._clock()) // MINUTE - 1) * MINUTE
+        self._held = [*kept, *self._read(start)]
+        self._final_until = final_until
+        return self._held
 
 
 def from_cloudwatch(client: Any, since: float, until: float) -> list[Minute]:

@@ -12,6 +12,7 @@ from local import watch
 from local.board import ALL, MINUTE, Board, Minute, draw, minutes_of
 from local.measured import Datapoint, datapoints
 from sms_otp import metrics
+from tests.fakes import StepClock
 
 NOW = 1_800_000_000.0
 FIELDS = {"Sum": "total", "SampleCount": "count", "p95": "p95"}
@@ -146,3 +147,19 @@ class RecordedCloudWatch:
 def test_a_deployed_stack_shows_the_same_from_cloudwatch(board: Board) -> None:
     read = watch.from_cloudwatch(RecordedCloudWatch(list(board.minutes)), NOW - 15 * MINUTE, NOW)
     assert screen(Board(read, NOW, 15)) == screen(board)
+
+
+def test_a_minute_that_is_over_is_read_once(clock: StepClock) -> None:
+    asked: list[float] = []
+
+    def read(since: float) -> list[Minute]:
+        asked.append(since)
+        every = [Minute("OtpSent", "", "", at, 1, 1, 1) for at in range(0, int(clock()) + 1, MINUTE)]
+        return [each for each in every if each.at >= since]
+
+    clock.now = 10 * MINUTE + 30
+    remembered = watch.Remembered(read, clock)
+    assert [each.at for each in remembered(5 * MINUTE)] == [at * MINUTE for at in range(5, 11)]
+    clock.step(MINUTE)
+    assert [each.at for each in remembered(6 * MINUTE)] == [at * MINUTE for at in range(6, 12)]
+    assert asked == [5 * MINUTE, 9 * MINUTE]

@@ -12,6 +12,7 @@ PARAMETERS = {
     "SendsPerHour": 5,
     "SendsPerDay": 10,
     "ClientSendsPerHour": 4,
+    "MaxAttempts": 5,
     "FailuresBeforeWait": 5,
     "FailureWaitSeconds": 30,
     "FailureWaitMaxSeconds": 3600,
@@ -46,18 +47,27 @@ def test_one_more_than_a_number_may_get_is_found() -> None:
 
 def test_a_code_that_nobody_was_answered_and_an_answer_without_a_code_are_found() -> None:
     answered, calls = sent(2)
-    assert broken(answered, calls[:1]) == ["a code for each 200"]
-    assert broken(answered[:1], calls) == ["a code for each 200"]
+    assert broken(answered, calls[:1]) == ["one code for each 200"]
+    assert broken(answered[:1], calls) == ["one code for each 200"]
+    lost = Answered("/request-otp", "500 INTERNAL_ERROR", NUMBER, "203.0.113.1", 0.1)
+    assert broken([*answered[:1], lost], calls) == []
 
 
 def test_a_guess_too_many_is_found_unless_the_number_was_right_in_between() -> None:
-    wrong = [Answered("/verify-otp", "400 OTP_INCORRECT", NUMBER, "", 0.1)] * 6
-    checks = [call("check", second) for second in range(7)]
-    assert broken(wrong, checks[:6]) == ["FailuresBeforeWait"]
-    assert broken(wrong, checks[:6], took=30) == []
+    asked, sends = sent(2)
+    checks = [call("check", second) for second in range(6)]
+    assert broken(asked, [*sends, *checks]) == ["FailuresBeforeWait"]
+    assert broken(asked, [*sends, *checks], took=30) == []
     right = Answered("/verify-otp", "200", NUMBER, "", 0.1)
-    assert broken([*wrong, right], checks) == []
-    assert broken(wrong[:2], checks[:3]) == ["a check for each guess that was answered"]
+    assert broken([*asked, right], [*sends, *checks]) == []
+
+
+def test_a_guess_more_than_a_code_allows_is_found() -> None:
+    asked, sends = sent(1)
+    right = Answered("/verify-otp", "200", NUMBER, "", 0.1)
+    checks = [call("check", second) for second in range(6)]
+    assert broken([*asked, right], [*sends, *checks]) == ["MaxAttempts"]
+    assert broken([*asked, right], [*sends, *checks[:5]]) == []
 
 
 @pytest.mark.parametrize(("seconds", "guesses"), [(0, 5), (29, 5), (30, 6), (89, 6), (90, 7), (120, 7)])

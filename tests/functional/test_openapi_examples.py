@@ -33,8 +33,9 @@ def handlers() -> dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]]:
     found = {}
     for declared in template()["Resources"].values():
         for event in declared["Properties"].get("Events", {}).values():
-            module = declared["Properties"]["Handler"].removesuffix(".lambda_handler")
-            found[event["Properties"]["Path"]] = importlib.import_module(module).lambda_handler
+            if event["Type"] == "Api":
+                module = declared["Properties"]["Handler"].removesuffix(".lambda_handler")
+                found[event["Properties"]["Path"]] = importlib.import_module(module).lambda_handler
     return found
 
 

@@ -451,17 +451,17 @@ FICTION = (
     Row("+15335550123", REFUSED),
 )
 
-# E.164 by its look, though with a trunk prefix or a habit of the country: one spelling, or none.
+# E.164 by its look, though with a trunk prefix or a habit of the country: none but Mexico's old one.
 HABITS = (
-    Row("+114155550100", "+14155550100"),
-    Row("+4407400123456", "+447400123456"),
-    Row("+330612345678", "+33612345678"),
-    Row("+49015123456789", "+4915123456789"),
-    Row("+610412345678", "+61412345678"),
-    Row("+8109012345678", "+819012345678"),
-    Row("+789123456789", "+79123456789"),
-    Row("+54111523456789", "+5491123456789"),
-    Row("+4402079460018", REFUSED),
+    Row("+114155550100", INVALID),
+    Row("+4407400123456", INVALID),
+    Row("+330612345678", INVALID),
+    Row("+49015123456789", INVALID),
+    Row("+610412345678", INVALID),
+    Row("+8109012345678", INVALID),
+    Row("+789123456789", INVALID),
+    Row("+54111523456789", INVALID),
+    Row("+4402079460018", INVALID),
     Row("+5212221234567", "+522221234567"),  # Mexico's old spelling of the same subscriber
     Row("+5212001234567", REFUSED),
     Row("+390312345678", REFUSED),

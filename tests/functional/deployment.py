@@ -8,8 +8,11 @@ from typing import Any
 
 from mypy_boto3_dynamodb import DynamoDBClient
 
+import cancel_otp.app
 import health.app
+import otp_status.app
 import request_otp.app
+import resend_otp.app
 import verify_otp.app
 from local import events
 from tests.fakes import FakeProvider, StepClock
@@ -17,10 +20,13 @@ from tests.template import resource
 
 HANDLERS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]] = {
     "request_otp": request_otp.app.lambda_handler,
+    "resend_otp": resend_otp.app.lambda_handler,
     "verify_otp": verify_otp.app.lambda_handler,
+    "cancel_otp": cancel_otp.app.lambda_handler,
+    "otp_status": otp_status.app.lambda_handler,
     "health": health.app.lambda_handler,
 }
-PATHS = {"request_otp": "/request-otp", "verify_otp": "/verify-otp", "health": "/health"}
+PATHS = {name: f"/{name.replace('_', '-')}" for name in HANDLERS}
 
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "success", "errorCode"}
 EXTRA_MEMBERS = {"attemptsRemaining", "retryAfter", "errors"}

@@ -176,6 +176,18 @@ class World:
         body = {"verificationId": verification_id, "otp": otp}
         return self._call("verify_otp", body, events.JSON_TYPE, request_id)
 
+    def resend(self, verification_id: str) -> Answer:
+        """A backend asks for the code once more."""
+        return self._call("resend_otp", {"verificationId": verification_id}, events.JSON_TYPE, "request-3")
+
+    def cancel(self, verification_id: str) -> Answer:
+        """A backend gives a verification up."""
+        return self._call("cancel_otp", {"verificationId": verification_id}, events.JSON_TYPE, "request-4")
+
+    def status(self, verification_id: str) -> Answer:
+        """A backend asks how a verification stands."""
+        return self._call("otp_status", {"verificationId": verification_id}, events.JSON_TYPE, "request-5")
+
     def _call(
         self, function: str, body: Mapping[str, str], headers: Mapping[str, str], request_id: str
     ) -> Answer:

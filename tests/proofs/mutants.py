@@ -205,8 +205,8 @@ MUTANTS = (
     Mutant(
         "a send that may have gone out is given back",
         "delivery.py",
-        "self._note(lambda: self._record_unknown(reservation, resend_after))",
-        "self._note(lambda: self.store.release(reservation))",
+        'self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))',
+        'self._note("doubt_unrecorded", lambda: self.store.release(reservation))',
         SERVICE,
     ),
     Mutant(
@@ -259,6 +259,29 @@ MUTANTS = (
         "(int(parsed), 64)",
         "(int(parsed), 128)",
         ADMISSION,
+    ),
+    Mutant(
+        "a block may have open in a day what it may in each hour of it",
+        "guard.py",
+        "BLOCK_DAY_FLOORS = 2\n",
+        "BLOCK_DAY_FLOORS = 24\n",
+        "tests/unit/test_guard.py",
+    ),
+    Mutant(
+        "a number is taken in a spelling that nobody can verify",
+        "phone.py",
+        "phonenumbers.PhoneNumberFormat.E164) != spelled:",
+        "phonenumbers.PhoneNumberFormat.E164) is None:",
+        "tests/unit/test_phone.py",
+        "comes_to_what_stands_beside",
+    ),
+    Mutant(
+        "a secret that is wrong is kept",
+        "secrets.py",
+        "        taken = take(fields)\n        self._cached[secret] = (fetched_at, fields)\n",
+        "        self._cached[secret] = (fetched_at, fields)\n        taken = take(fields)\n",
+        "tests/unit/test_secrets.py",
+        "not_kept",
     ),
     # What a provider says.
     Mutant(

@@ -4,6 +4,8 @@ import pytest
 
 from bench import drill
 from bench.prices import ELSEWHERE, PRICES, price
+from tests.unit.test_security_doc import SECURITY
+from tests.unit.test_security_doc import table as table_of
 
 NUMBERS = drill.hostile_numbers(600)
 HOURS = 4
@@ -51,6 +53,15 @@ def test_users_are_refused_where_nothing_is_known_of_them() -> None:
     assert users.refused.total() > 0.03 * users.asked
 
 
+def test_neighbouring_numbers_are_stopped_before_they_have_spent_what_their_countrys_users_need() -> None:
+    numbers = [f"+447400{last:06d}" for last in range(120_000, 120_400)]
+    allowed = drill.deployment("enforce")
+    both = drill.Drill(allowed, drill.verified_a_day(400))
+    both.run([*drill.attack(numbers, drill.DAY), *drill.user_day(400)])
+    assert both.hostile.sent <= 2 * allowed.admission.guard.block_hour
+    assert both.users.refused.total() <= 0.1 * both.users.asked
+
+
 def test_one_block_of_a_busy_country_is_stopped_by_the_blocks_own_limit() -> None:
     allowed = drill.deployment("enforce")
     numbers = [f"+1415555{last:04d}" for last in range(200)]
@@ -61,7 +72,9 @@ def test_one_block_of_a_busy_country_is_stopped_by_the_blocks_own_limit() -> Non
 
 def test_the_table_has_a_line_for_every_traffic_and_setting() -> None:
     table = list(drill.rows(hostile=60, users=60))
-    assert len(table) == 16
+    documented = [(line["traffic"], line["guard"]) for line in table_of(SECURITY, "### The pumping drill")]
+    assert documented == [(line["traffic"], line["guard"]) for line in table]
+    assert len(table) == 18
     for line in table:
         told = (line[name] for name in ("destination", "country hour", "country day", "block", "service day"))
         assert line["asked"] == line["SMS"] + sum(told) + line["other"]

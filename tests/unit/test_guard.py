@@ -16,7 +16,8 @@ from sms_otp.guard import (
     History,
     Mode,
     Verdict,
-    block_window,
+    block_day_window,
+    block_hour_window,
     day_window,
     hour_window,
 )
@@ -81,7 +82,8 @@ HOUR_KEY = key_of(hour_window("US", NOW, 1))
 LAST_HOUR_KEY = key_of(hour_window("US", NOW - HOUR, 1))
 DAY_KEY = key_of(day_window("US", NOW, 1))
 YESTERDAY_KEY = key_of(day_window("US", NOW - DAY, 1))
-BLOCK_KEY = key_of(block_window("block", NOW))
+BLOCK_HOUR_KEY = key_of(block_hour_window("block", NOW))
+BLOCK_DAY_KEY = key_of(block_day_window("block", NOW))
 
 
 @pytest.mark.parametrize(
@@ -92,8 +94,16 @@ BLOCK_KEY = key_of(block_window("block", NOW))
         ({HOUR_KEY: Counter(used=3)}, ("country hour",)),
         ({DAY_KEY: Counter(used=19)}, ()),
         ({DAY_KEY: Counter(used=20)}, ("country day",)),
-        ({BLOCK_KEY: Counter(used=9)}, ()),
-        ({BLOCK_KEY: Counter(used=10)}, ("block hour",)),
+        ({BLOCK_HOUR_KEY: Counter(used=9)}, ()),
+        ({BLOCK_HOUR_KEY: Counter(used=10)}, ("block hour",)),
+        # a block's day is two of its hours
+        ({BLOCK_DAY_KEY: Counter(used=19)}, ()),
+        ({BLOCK_DAY_KEY: Counter(used=20)}, ("block day",)),
+        # and both grow with what was verified in the block itself
+        ({BLOCK_HOUR_KEY: Counter(used=29, verified=100)}, ()),
+        ({BLOCK_HOUR_KEY: Counter(used=30, verified=100)}, ("block hour",)),
+        ({BLOCK_DAY_KEY: Counter(used=29, verified=100)}, ()),
+        ({BLOCK_DAY_KEY: Counter(used=30, verified=100)}, ("block day",)),
         # 20 % of what was verified this hour
         ({HOUR_KEY: Counter(used=19, verified=100)}, ()),
         ({HOUR_KEY: Counter(used=20, verified=100)}, ("country hour",)),
@@ -125,18 +135,23 @@ def test_another_countrys_history_grants_nothing() -> None:
 
 
 def test_every_send_is_counted_for_its_hour_its_day_and_its_block() -> None:
-    assert [share.key for share in decide({}).shares] == [HOUR_KEY, DAY_KEY, BLOCK_KEY]
+    assert [share.key for share in decide({}).shares] == [
+        HOUR_KEY,
+        DAY_KEY,
+        BLOCK_HOUR_KEY,
+        BLOCK_DAY_KEY,
+    ]
 
 
 def test_where_it_enforces_the_counters_refuse_what_a_race_would_let_through() -> None:
-    assert [share.limit for share in decide({}).shares] == [3, 20, 10]
+    assert [share.limit for share in decide({}).shares] == [3, 20, 10, 20]
 
 
 def test_where_it_only_records_nothing_is_refused_and_everything_counted() -> None:
     policy = GuardPolicy(Mode.RECORD, 3, 20, 10, 1)
     verdict = decide({HOUR_KEY: Counter(used=50)}, policy)
     assert verdict.over == ("country hour",)
-    assert [share.limit for share in verdict.shares] == [None, None, None]
+    assert [share.limit for share in verdict.shares] == [None] * 4
 
 
 def test_a_refusal_names_the_end_of_the_window_that_is_full() -> None:
@@ -149,8 +164,8 @@ def test_the_past_is_read_once_and_what_is_too_old_is_forgotten() -> None:
     first = Guard(POLICY, history, "US", ("block",), NOW)
     first.decide({})
     again = Guard(POLICY, history, "US", ("block",), NOW + 60)
-    assert len(first.keys) == 3 + 1 + 14
-    assert len(again.keys) == 3
+    assert len(first.keys) == 4 + 1 + 14
+    assert len(again.keys) == 4
     again.decide({})
     later = Guard(POLICY, history, "US", ("block",), NOW + 40 * DAY)
     later.decide({})

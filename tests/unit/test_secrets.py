@@ -62,6 +62,31 @@ def test_forgotten_credentials_are_fetched_anew_and_the_pepper_is_not(
     assert client.calls == ["pepper", "providers", "providers"]
 
 
+@pytest.mark.parametrize("wrong", ["{}", '{"infobip": {"apiKey": ""}}', '{"infobip": "canary"}'])
+def test_a_secret_that_is_wrong_is_not_kept_for_five_minutes(
+    client: FakeSecretsManager, clock: StepClock, wrong: str
+) -> None:
+    right, client.secrets["providers"] = client.secrets["providers"], wrong
+    kept = vault(client, clock)
+    with pytest.raises(ServiceMisconfigured):
+        kept.credentials("infobip")
+    client.secrets["providers"] = right
+    assert kept.credentials("infobip") == CREDENTIALS["infobip"]
+    kept.credentials("infobip")
+    assert client.calls == ["providers", "providers"]
+
+
+def test_a_pepper_that_is_wrong_is_not_kept_for_five_minutes(
+    client: FakeSecretsManager, clock: StepClock
+) -> None:
+    right, client.secrets["pepper"] = client.secrets["pepper"], '{"pepper": "short"}'
+    kept = vault(client, clock)
+    with pytest.raises(ServiceMisconfigured):
+        kept.peppers()
+    client.secrets["pepper"] = right
+    assert kept.peppers() == Peppers(PEPPER)
+
+
 def refused_by_aws(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "canary-message"}}, "GetSecretValue")
 

@@ -223,6 +223,26 @@ def test_a_release_that_fails_leaves_the_send_reserved_and_the_answer_as_it_was(
     assert ("release_failed", {"reason": "TransactWriteItems: ThrottlingException"}) in world.told
 
 
+@pytest.mark.parametrize(
+    ("failure", "method", "told", "answer"),
+    [
+        (Refused, "record_failed", "rejection_unrecorded", "PROVIDER_REJECTED"),
+        (Ambiguous, "record_answer", "doubt_unrecorded", "PROVIDER_UNAVAILABLE"),
+    ],
+)
+def test_what_could_not_be_stored_of_a_send_is_told_by_its_own_name(
+    world: World, failure: type[ProviderError], method: str, told: str, answer: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise StoreError("throttled")
+
+    setattr(world.store, method, fails)
+    world.provider.fails_with = lambda: failure("fake", "scripted")
+    asked = RequestOtp(NUMBER, idempotency_key="a-key")
+    assert outcome(lambda: world.service.request(asked, world.caller())) == answer
+    assert (told, {"reason": "throttled"}) in world.told
+
+
 @pytest.mark.parametrize("failure", [*CERTAINLY_NOT_SENT, Ambiguous, Refused])
 def test_a_provider_that_gives_no_word_verifies_nobody_and_the_guess_stays_spent(
     world: World, failure: type[ProviderError]

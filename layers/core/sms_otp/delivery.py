@@ -65,15 +65,15 @@ class Delivery:
             name, sent = self._ask(reservation, order, deadline, failed_over)
         except Refused as refused:
             self.tell("otp_rejected", **told | failure(refused))
-            self._note(lambda: self._record_refused(reservation))
+            self._note("rejection_unrecorded", lambda: self._record_refused(reservation))
             raise errors.ProviderRejected(reason=refused.reason) from refused
         except Ambiguous as unknown:
             self.tell("provider_failed", **told | failure(unknown))
-            self._note(lambda: self._record_unknown(reservation, resend_after))
+            self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))
             raise errors.ProviderUnavailable(reason="ambiguous", retry_after=resend_after) from unknown
         except ProviderError as failed:
             self.tell("provider_failed", **told | failure(failed))
-            self._note(lambda: self.store.release(reservation))
+            self._note("release_failed", lambda: self.store.release(reservation))
             raise unavailable(failed) from failed
         holder = Holder(name, sent.ref, order.channel, sent.delivery, sent.message_id)
         answer = Answer(verification.expires_at, resend_after)
@@ -102,15 +102,16 @@ class Delivery:
         if (claim := _answered(reservation.claim, answer)) is not None:
             self.store.record_answer(claim)
 
-    def _note(self, write: Callable[[], None]) -> None:
+    def _note(self, otherwise: str, write: Callable[[], None]) -> None:
         """Store what became of a send that did not succeed. If that fails, what was reserved stays so.
 
-        The caller is told the provider's word either way, and nothing is sent again.
+        `otherwise` is the event that then says so. The caller is told the provider's word either way, and
+        nothing is sent again.
         """
         try:
             write()
         except StoreError as error:
-            self.tell("release_failed", reason=error.reason)
+            self.tell(otherwise, reason=error.reason)
 
     def _record_sent(self, key: str, holder: Holder, claim: Claim | None) -> None:
         """Tried twice: the phone has the code by now, and what is not stored can never be verified."""

@@ -9,23 +9,34 @@ verified history, so that a busy country is not refused for being busy:
     an hour   max(floor, 0.2 x most verified in a day of the last 14 / 6, 0.2 x verified in the last hour)
     a day     max(floor, 0.3 x most verified in a day of the last 14, 0.3 x verified in the last 24 hours)
 
+A block may have open its floor, and in a day twice that, or 0.3 x what was verified in it meanwhile: so a
+run of neighbouring numbers ends before it has spent what its country's users need.
+
 The formula is Authgear's; the windows here are the clock's hours and UTC's days, so that twice a
 limit can pass across an edge. It is a brake on cost, not one of the exact limits.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from sms_otp.budgets import Counter, Share, Window
+from sms_otp.budgets import NOTHING, Counter, Share, Window
 
 HOUR = 3600
 DAY = 24 * HOUR
 HISTORY_DAYS = 14
 KEEP_HOUR = 2 * HOUR
 KEEP_DAY = (HISTORY_DAYS + 2) * DAY
-LIMITS = COUNTRY_HOUR, COUNTRY_DAY, BLOCK_HOUR = ("country hour", "country day", "block hour")
+BLOCK_DAY_FLOORS = 2
+"""How many of its hours' floors a block of numbers may have open in a day."""
+BLOCK_SHARE = 0.3
+LIMITS = COUNTRY_HOUR, COUNTRY_DAY, BLOCK_HOUR, BLOCK_DAY = (
+    "country hour",
+    "country day",
+    "block hour",
+    "block day",
+)
 """The guard's limits, as the log names them."""
 
 
@@ -45,7 +56,7 @@ class GuardPolicy:
     floor_hour: int
     floor_day: int
     block_hour: int
-    """Unverified sends an hour to one block of 10,000 neighbouring numbers."""
+    """Unverified sends an hour that any block of 10,000 neighbouring numbers may have open."""
     shards: int
 
 
@@ -73,10 +84,16 @@ def day_window(country: str, now: int, shards: int) -> Window:
     return Window(f"B#{country}#{start:%Y-%m-%d}", shards, now - now % DAY + DAY)
 
 
-def block_window(block_key: str, now: int) -> Window:
+def block_hour_window(block_key: str, now: int) -> Window:
     """The sends of this hour to one block of numbers, by its keyed hash."""
     start = datetime.fromtimestamp(now - now % HOUR, UTC)
     return Window(f"P#{block_key}#{start:%Y-%m-%dT%H}", 1, now - now % HOUR + HOUR)
+
+
+def block_day_window(block_key: str, now: int) -> Window:
+    """The same of this UTC day."""
+    start = datetime.fromtimestamp(now - now % DAY, UTC)
+    return Window(f"P#{block_key}#{start:%Y-%m-%d}", 1, now - now % DAY + DAY)
 
 
 @dataclass(slots=True)
@@ -117,14 +134,15 @@ class Guard:
         self._now = now
         self._hour = hour_window(country, now, policy.shards)
         self._day = day_window(country, now, policy.shards)
-        self._block, *self._blocks_before = (block_window(key, now) for key in block_keys)
+        self._block_hours = [block_hour_window(key, now) for key in block_keys]
+        self._block_days = [block_day_window(key, now) for key in block_keys]
         self._last_hour = hour_window(country, now - HOUR, policy.shards)
         self._past_days = [day_window(country, now - DAY * ago, policy.shards) for ago in range(1, 15)]
         past = [self._last_hour, *self._past_days]
         self._to_learn = history.missing(past)
         self._sampled = {
             window.stem: window.sample()
-            for window in (self._hour, self._day, self._block, *self._blocks_before, *self._to_learn)
+            for window in (self._hour, self._day, *self._block_hours, *self._block_days, *self._to_learn)
         }
 
     @property
@@ -138,10 +156,13 @@ class Guard:
             self._history.learn(window, read, self._sampled[window.stem])
         self._history.forget_before(f"{datetime.fromtimestamp(self._now, UTC):%Y-%m-%d}")
         shares, over, waits = [], [], []
+        block_hour = self._block_limit(read, self._block_hours, self._policy.block_hour)
+        block_day = self._block_limit(read, self._block_days, self._policy.block_hour * BLOCK_DAY_FLOORS)
         for name, window, limit, keep in (
             (COUNTRY_HOUR, self._hour, self._hour_limit(read), KEEP_HOUR),
             (COUNTRY_DAY, self._day, self._day_limit(read), KEEP_DAY),
-            (BLOCK_HOUR, self._block, self._block_limit(read), KEEP_HOUR),
+            (BLOCK_HOUR, self._block_hours[0], block_hour, KEEP_HOUR),
+            (BLOCK_DAY, self._block_days[0], block_day, KEEP_HOUR),
         ):
             sampled = self._sampled[window.stem]
             share = window.share(read, sampled, limit, keep)
@@ -169,9 +190,12 @@ class Guard:
         yesterday = self._history.verified[self._past_days[0].stem] * (DAY - self._now % DAY) / DAY
         return int(max(self._policy.floor_day, 0.3 * self._best_day(), 0.3 * (today + yesterday)))
 
-    def _block_limit(self, read: Mapping[str, Counter]) -> int:
-        before = (key for window in self._blocks_before for key in self._sampled[window.stem])
-        return self._policy.block_hour - sum(read[key].used for key in before if key in read)
+    def _block_limit(self, read: Mapping[str, Counter], windows: Sequence[Window], floor: int) -> int:
+        """Of the block as it is counted now, less what is counted under an earlier pepper."""
+        keys = (key for window in windows for key in self._sampled[window.stem])
+        _, *before = counters = [read.get(key, NOTHING) for key in keys]
+        verified = sum(counter.verified for counter in counters)
+        return int(max(floor, BLOCK_SHARE * verified)) - sum(counter.used for counter in before)
 
     def _best_day(self) -> int:
         return max(self._history.verified[window.stem] for window in self._past_days)

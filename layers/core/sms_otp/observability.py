@@ -20,9 +20,11 @@ _CHATTY = ("boto3", "botocore", "urllib3")
 _WARNINGS = frozenset(
     {
         "breaker_open",
+        "doubt_unrecorded",
         "failed_over",
         "keys_failed",
         "provider_failed",
+        "rejection_unrecorded",
         "release_failed",
         "send_suspect",
         "store_failed",

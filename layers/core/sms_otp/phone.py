@@ -67,13 +67,17 @@ def parse(text: str) -> PhoneNumber:
     country = phonenumbers.region_code_for_number(number)
     if not phonenumbers.is_valid_number(number) or country is None:
         raise InvalidPhoneNumber
+    if phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) != spelled:
+        # +44 07400 123456: libphonenumber leaves the trunk prefix out, and whoever names the number when
+        # it is verified would have to write it in the same way.
+        raise InvalidPhoneNumber
     if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
         # Satellites and international networks, which libphonenumber calls mobile: +870, +881, +882.
         raise DestinationNotAllowed(reason="no country")
     kind = phonenumbers.number_type(number)
     if kind not in (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE):
         raise DestinationNotAllowed(reason="kind of number")
-    return PhoneNumber(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), country)
+    return PhoneNumber(spelled, country)
 
 
 def whatever_kind(text: str) -> PhoneNumber:

@@ -13,8 +13,8 @@ What is wrong with a secret is told by the name of its field, never by its value
 """
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CACHE_SECONDS = 300
 SHORTEST_PEPPER = 32
+
+Taken = TypeVar("Taken")
 
 
 class Vault:
@@ -43,25 +45,11 @@ class Vault:
 
     def peppers(self) -> Peppers:
         """The keys of every keyed hash. Raises `ServiceMisconfigured`."""
-        fields = self._read(self._pepper_secret, "pepper")
-        for name in ("pepper", "alsoRead"):
-            value = fields.get(name)
-            is_optional = name == "alsoRead" and value is None
-            if not is_optional and (not isinstance(value, str) or len(value) < SHORTEST_PEPPER):
-                raise ServiceMisconfigured(reason=f"secret field {name}")
-        # The same twice would ask DynamoDB for one key twice, which it refuses.
-        also = fields.get("alsoRead") if fields.get("alsoRead") != fields["pepper"] else None
-        return Peppers(fields["pepper"], also)
+        return self._read(self._pepper_secret, "pepper", _peppers)
 
     def credentials(self, provider: str) -> Mapping[str, str]:
         """The named provider's fields, all strings. Raises `ServiceMisconfigured`."""
-        fields = self._read(self._provider_secret, "provider").get(provider)
-        if not isinstance(fields, dict):
-            raise ServiceMisconfigured(reason=f"secret field {provider}")
-        for name, value in fields.items():
-            if not isinstance(value, str) or not value:
-                raise ServiceMisconfigured(reason=f"secret field {provider}.{name}")
-        return fields
+        return self._read(self._provider_secret, "provider", lambda fields: _credentials(fields, provider))
 
     def forget_credentials(self) -> None:
         """Fetch the providers' credentials anew at their next use: a provider has refused these."""
@@ -70,16 +58,17 @@ class Vault:
     def fetch_credentials(self) -> None:
         """Fetch them now, whatever is cached. Raises `ServiceMisconfigured`."""
         self.forget_credentials()
-        self._read(self._provider_secret, "provider")
+        self._read(self._provider_secret, "provider", lambda fields: fields)
 
-    def _read(self, secret: str, name: str) -> Mapping[str, Any]:
+    def _read(self, secret: str, name: str, take: Callable[[Mapping[str, Any]], Taken]) -> Taken:
+        """What is wrong is not kept, so that the next request finds what somebody has mended."""
         now = self._clock()
         fetched_at, fields = self._cached.get(secret, (-CACHE_SECONDS, {}))
-        if now - fetched_at < CACHE_SECONDS:
-            return fields
-        fields = self._fetch(secret, name)
-        self._cached[secret] = (now, fields)
-        return fields
+        if now - fetched_at >= CACHE_SECONDS:
+            fetched_at, fields = now, self._fetch(secret, name)
+        taken = take(fields)
+        self._cached[secret] = (fetched_at, fields)
+        return taken
 
     def _fetch(self, secret: str, name: str) -> Mapping[str, Any]:
         try:
@@ -97,3 +86,24 @@ class Vault:
         if not isinstance(fields, dict):
             raise ServiceMisconfigured(reason=f"{name} secret: not a JSON object")
         return fields
+
+
+def _peppers(fields: Mapping[str, Any]) -> Peppers:
+    for name in ("pepper", "alsoRead"):
+        value = fields.get(name)
+        is_optional = name == "alsoRead" and value is None
+        if not is_optional and (not isinstance(value, str) or len(value) < SHORTEST_PEPPER):
+            raise ServiceMisconfigured(reason=f"secret field {name}")
+    # The same twice would ask DynamoDB for one key twice, which it refuses.
+    also = fields.get("alsoRead") if fields.get("alsoRead") != fields["pepper"] else None
+    return Peppers(fields["pepper"], also)
+
+
+def _credentials(secret: Mapping[str, Any], provider: str) -> Mapping[str, str]:
+    fields = secret.get(provider)
+    if not isinstance(fields, dict):
+        raise ServiceMisconfigured(reason=f"secret field {provider}")
+    for name, value in fields.items():
+        if not isinstance(value, str) or not value:
+            raise ServiceMisconfigured(reason=f"secret field {provider}.{name}")
+    return fields

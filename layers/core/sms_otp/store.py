@@ -41,7 +41,18 @@ from sms_otp.items import (
     verification_ttl,
 )
 from sms_otp.limits import KEEP_LOG, SECOND, Failures, GuessPolicy, lock
-from sms_otp.ports import Carried, Circuit, Entry, Holder, LostRace, Moved, Question, Reservation, View
+from sms_otp.ports import (
+    Carried,
+    Circuit,
+    Entry,
+    Holder,
+    LostRace,
+    Moved,
+    Question,
+    Reservation,
+    StoreError,
+    View,
+)
 from sms_otp.verification import (
     DELIVERY_BEFORE,
     Guess,
@@ -341,9 +352,15 @@ class DynamoStore:
         )
 
     def _consume_counted(self, needed: list[Step], counted: list[Step]) -> None:
+        """Tried twice, for the provider says yes once: what is not stored now is lost to the user.
+
+        Without the counts the second time: that may cost the guard a count, never a user the success.
+        """
         try:
             self._table.transact(needed + counted)
-        except Conflict:
+        except ConditionFailed:
+            raise
+        except StoreError:
             self._table.transact(needed)
 
 

@@ -204,6 +204,8 @@ class Router:
                 provider = self._build(name, credentials)
                 self._built[name] = (credentials, provider)
         except ServiceMisconfigured as error:
+            # An adapter knows more of what is wrong than the vault: the next request is to find it mended.
+            self._vault.forget_credentials()
             raise Misconfigured(name, str(error.reason)) from error
         return provider
 

@@ -1,0 +1,13 @@
+"""The pumping drill's table in docs/security.md is what the drill says."""
+
+import pytest
+
+from bench import drill
+from tests.proofs.scale import PROVE
+from tests.template import ROOT
+
+
+@pytest.mark.skipif(not PROVE, reason="the whole drill takes a minute or two; see make prove")
+def test_the_documented_drill_is_the_drills_own() -> None:
+    table = drill.documented(drill.rows(drill.HOSTILE, drill.USERS))
+    assert table in (ROOT / "docs/security.md").read_text()

@@ -164,3 +164,10 @@ def test_each_decision_has_a_number_of_its_own_and_says_all_that_is_asked() -> N
         for heading in ("Context", "Decision", "Consequences"):
             assert f"\n## {heading}\n" in text, record.name
         assert re.search("\n## (Alternatives|Left out)\n", text), record.name
+
+
+def test_every_parameter_that_the_page_on_compliance_sends_a_duty_to_is_there() -> None:
+    page = (ROOT / "docs/compliance.md").read_text()
+    named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z]*)+)(?:=[^`]*)?`", page))
+    assert len(named) > 10
+    assert named <= set(template()["Parameters"])

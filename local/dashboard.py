@@ -28,10 +28,10 @@ from local.rush_hour import PARAMETERS, RushHour
 from local.stack import STACK_NAME, LocalStack
 
 BUCKET = 5
-"""Seconds; a run is far shorter than what the dashboard is for, so its minute is cut down."""
+"""Seconds that stand for a panel's minute: a run is far shorter than what the dashboard is for."""
 COLUMNS, UNIT, MARGIN = 24, 0.8, 0.52
 """CloudWatch's grid, and inches of one of its units and between panels."""
-HEADROOM = 1.5
+HEADROOM = 1.45
 """Of a panel's highest value, so that the legend has a place of its own."""
 COLOURS = ("#2563eb", "#d9480f", "#15803d", "#7c3aed", "#b91c1c", "#0e7490", "#a16207", "#475569")
 CALCULATED = re.compile(r"100 \* (\w+) / (\w+)")
@@ -61,7 +61,7 @@ class CloudWatch:
 
     def __init__(self, stack: LocalStack, start: float, end: float) -> None:
         self._client = stack.client("cloudwatch")
-        self._start = start - start % BUCKET
+        self._start = start - start % (5 * BUCKET)
         self.moments = [float(at) for at in range(0, int(end - self._start), BUCKET)]
 
     def take(self, logged: Sequence[Line]) -> None:
@@ -85,8 +85,11 @@ class CloudWatch:
         body = self._client.get_dashboard(DashboardName=STACK_NAME)["DashboardBody"]
         return list(json.loads(body)["widgets"])
 
-    def values(self, namespace: str, name: str, dimensions: Mapping[str, str], stat: str) -> Values:
+    def values(
+        self, namespace: str, name: str, dimensions: Mapping[str, str], stat: str, period: int = 60
+    ) -> Values:
         """One statistic of a metric, by seconds from the start."""
+        step = BUCKET * period // 60
         extended = re.fullmatch(r"p\d+", stat)
         asked = {"ExtendedStatistics": [stat]} if extended else {"Statistics": [stat]}
         found = self._client.get_metric_statistics(
@@ -95,21 +98,19 @@ class CloudWatch:
             Dimensions=[{"Name": n, "Value": v} for n, v in dimensions.items()],
             StartTime=self._start,
             EndTime=time.time() + 60,
-            Period=BUCKET,
+            Period=step,
             **asked,
         )["Datapoints"]
         values = {
-            point["Timestamp"].timestamp() - self._start: point["ExtendedStatistics"][stat]
+            (point["Timestamp"].timestamp() - self._start) // step * step: point["ExtendedStatistics"][stat]
             if extended
             else point[stat]
             for point in found
         }
-        return self._whole(values, stat) if values else {}
-
-    def _whole(self, values: Values, stat: str) -> Values:
-        """A value for every step of the run: nothing is a sum of nought, and a gap in whatever else."""
+        # Nothing is a sum of nought, and a gap in whatever else.
         nothing = 0.0 if stat == "Sum" else math.nan
-        return {at: values.get(at, nothing) for at in self.moments}
+        moments = sorted({at // step * step for at in self.moments})
+        return {at: values.get(at, nothing) for at in moments} if values else {}
 
     def known(self, namespace: str, name: str, by: str) -> list[str]:
         """The values of a dimension that a metric has been told apart by."""
@@ -133,7 +134,8 @@ def series_of(panel: Panel, cloudwatch: CloudWatch) -> list[Series]:
             continue
         namespace, name, *pairs = named
         dimensions = dict(zip(pairs[::2], pairs[1::2], strict=True))
-        values = cloudwatch.values(namespace, name, dimensions, options.get("stat", properties["stat"]))
+        stat = options.get("stat", properties["stat"])
+        values = cloudwatch.values(namespace, name, dimensions, stat, properties["period"])
         by_id[options.get("id", "")] = values
         if options.get("visible", True):
             found.append(Series(options.get("label", name), values, right))
@@ -248,6 +250,9 @@ def limit(axes: Axes, bounds: Mapping[str, float]) -> None:
     """As the panel says, and room for the legend."""
     highest = bounds.get("max") or axes.get_ylim()[1]
     axes.set_ylim(bottom=bounds.get("min", 0), top=highest * HEADROOM)
+    if "max" in bounds:
+        axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= highest])
+        axes.set_ylim(top=highest * HEADROOM)
 
 
 def draw_log(axes: Axes, panel: Panel, _cloudwatch: CloudWatch, logged: Sequence[Line]) -> None:
@@ -278,10 +283,10 @@ def draw_alarms(axes: Axes, panel: Panel, _cloudwatch: CloudWatch, _logged: Sequ
     axes.spines[:].set_color("#cbd5e1")
     columns = -(-len(names) // 2)
     for place, name in enumerate(names):
-        words = "\n".join(textwrap.wrap(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Alarm")), 20))
+        words = "\n".join(textwrap.wrap(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Alarm")), 26))
         axes.text(
             (place % columns + 0.5) / columns,
-            0.75 - 0.5 * (place // columns),
+            0.74 - 0.48 * (place // columns),
             words,
             ha="center",
             va="center",

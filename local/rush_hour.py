@@ -83,7 +83,7 @@ class RushHour:
             if (number := next(self._numbers[country], None)) is not None:
                 self._at(moment, lambda number=number, moment=moment: self._user(number, moment))  # type: ignore[misc] # bound now
             moment += self._chance.expovariate(USERS_PER_SECOND)
-        self._at(30, lambda: self._spoil("infobip", "500", 7))
+        self._at(30, lambda: self._spoil("infobip", "500", 15))
         self._at(45, lambda: self._spoil("sinch", "429", 2))
         self._at(12, lambda: self._spoil("infobip", "refused", 1))
         self._at(75, lambda: self._spoil("sinch", "refused", 1))

@@ -310,3 +310,39 @@ def test_the_old_spelling_of_a_mexican_number_is_the_same_subscriber(world: Worl
     verification_id = world.request("+522221234567")
     assert outcome(lambda: world.request("+5212221234567")) == "RATE_LIMITED"
     assert world.verify(verification_id, phone_number="+5212221234567") == "ok"
+
+
+def gauges(world: World, name: str) -> list[Any]:
+    """What each request told of this number, the oldest first."""
+    return [fields[name] for event, fields in world.told if event == "otp_asked" and name in fields]
+
+
+def test_each_admitted_send_tells_how_much_of_the_daily_cap_is_used(policy: Policy, clock: StepClock) -> None:
+    world = with_admission(policy, clock, sends_per_day=5)
+    answers = [outcome(lambda index=index: world.request(number(index))) for index in range(6)]  # type: ignore[misc] # bound now
+    assert answers == ["ok"] * 5 + ["RATE_LIMITED"]
+    assert gauges(world, "cap_used") == [20, 40, 60, 80, 100]
+
+
+def test_sends_to_a_country_are_told_as_unverified_until_somebody_there_verifies(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = World(policy, clock)
+    world.request(number(0))
+    verification_id = world.request(number(1))
+    assert world.verify(verification_id) == "ok"
+    world.request(number(2))
+    clock.step(3600)
+    world.request(number(3))
+    clock.step(3600)
+    world.request(number(4))
+    assert gauges(world, "unverified") == [1, 2, 0, 0, 1]
+
+
+def test_a_guard_that_enforces_tells_what_it_refuses(policy: Policy, clock: StepClock) -> None:
+    guard = dataclasses.replace(policy.admission.guard, mode=Mode.ENFORCE)
+    world = with_admission(policy, clock, guard=guard)
+    for index in range(4):
+        outcome(lambda index=index: world.request(number(index)))  # type: ignore[misc] # bound now
+    suspects = [fields["limit"] for event, fields in world.told if event == "send_suspect"]
+    assert suspects == ["country hour"]

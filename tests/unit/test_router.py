@@ -296,3 +296,13 @@ def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
     asked = world.router.check("test", ref, otp, channel=Channel.SMS, deadline=Deadline(5))
     assert asked is expected
     assert world.asked == []
+
+
+def test_how_long_each_provider_took_is_told_whatever_it_said() -> None:
+    world = World()
+    world.failures["infobip"] = Unavailable
+    world.send()
+    world.check("sinch")
+    told = [(event, fields["provider"]) for event, fields in world.told]
+    assert told == [("provider_answered", name) for name in ("infobip", "sinch", "sinch")]
+    assert all(fields["milliseconds"] >= 0 for _, fields in world.told)

@@ -41,7 +41,7 @@ EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers lint lock docs build deploy outage drill dashboard provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers lint lock docs build deploy outage drill bench bench-profile dashboard provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -100,6 +100,12 @@ deploy: build ## Deploy to your AWS account, asking for each parameter; ENV=prod
 
 outage: .venv/.dev ## Print who gets a code during a provider's outage, in virtual time
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.outage
+
+bench: .venv/.dev ## Measure starts, verifications and calls against two baselines; .local/bench.json; five minutes
+	@PYTHONPATH=layers/core $(BIN)/python -m bench
+
+bench-profile: .venv/.dev ## Print where a start's and a verification's time goes, by module and by function
+	@PYTHONPATH=layers/core $(BIN)/python -m bench.profiles
 
 drill: .venv/.dev ## Print what SMS pumping would get through and cost, and whom the guard refuses wrongly
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.drill

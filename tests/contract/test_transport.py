@@ -234,6 +234,40 @@ def test_a_connection_that_was_idle_for_too_long_is_not_used_again(serve: Serve)
     assert server.connections == 2
 
 
+def test_a_connection_that_the_provider_has_closed_is_replaced_before_anything_is_written(
+    transport: Transport, serve: Serve
+) -> None:
+    closed = threading.Event()
+
+    def answers_and_closes(connection: socket.socket) -> None:
+        says(b"{}")(connection)
+        close(connection)
+        closed.set()
+
+    server = serve(answers_and_closes)
+    for _ in range(3):
+        closed.clear()
+        assert exchange(transport, server.url).json() == {}
+        assert closed.wait(5)
+    assert (len(server.requests), server.connections) == (3, 3)
+
+
+def test_a_request_that_a_kept_connection_closes_upon_may_have_arrived_and_is_not_repeated(
+    transport: Transport, serve: Serve
+) -> None:
+    def answers_only_the_first(connection: socket.socket) -> None:
+        if len(server.requests) == 1:
+            says(b"{}")(connection)
+        else:
+            close(connection)
+
+    server = serve(answers_only_the_first)
+    exchange(transport, server.url)
+    with pytest.raises(NoAnswer):
+        exchange(transport, server.url)
+    assert (len(server.requests), server.connections) == (2, 1)
+
+
 def test_requests_at_the_same_time_get_each_their_own_answer(transport: Transport) -> None:
     def echo(connection: socket.socket, _: Stub) -> None:
         while request := read_request(connection):

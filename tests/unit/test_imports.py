@@ -25,6 +25,8 @@ ALLOWED = {
     "otp_status": LOGS,
     "webhooks": LOGS,
     "jwks": LOGS,
+    "admin": LOGS | PROVIDERS | {"phonenumbers"},
+    "aws_events": LOGS,
     "health": set[str](),
     "deep_health": LOGS | PROVIDERS,
     "provision_infobip": LOGS | PROVIDERS,
@@ -36,6 +38,7 @@ ONLY_HERE = {"OpenSSL", "cryptography", "cython_runtime"}
 
 NEVER = {
     "aws_lambda_powertools.event_handler",
+    "aws_lambda_powertools.utilities.circuit_breaker",
     "aws_lambda_powertools.utilities.validation",
     "aws_xray_sdk",
     "boto3",

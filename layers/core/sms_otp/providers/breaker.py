@@ -12,7 +12,7 @@ sending goes on.
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from sms_otp.ports import Circuit
 from sms_otp.providers.base import Ambiguous, Misconfigured, Throttled, Unavailable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 FAILURES = 5
+COUNTED = (Throttled, Unavailable, Misconfigured, Ambiguous)
 OPEN_SECONDS = 30
 PROBES = 1
 STATE_AGE_SECONDS = 5
@@ -62,6 +63,7 @@ class CircuitBreaker:
         self._table = table
         self._tell = tell
         self._guards: dict[str, Callable[[Callable[[], Any]], Any]] = {}
+        self._told: Mapping[str, Circuit | None] = {}
 
     @cached_property
     def _circuits(self) -> "Circuits":
@@ -72,14 +74,27 @@ class CircuitBreaker:
 
     def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
         """See `router.Breaker`."""
-        self._circuits.learn(circuits)
+        self._told = circuits
+        if self._guards:
+            self._circuits.learn(circuits)
 
     def call(self, name: str, act: Callable[[], Answer]) -> Answer:
         """See `router.Breaker`."""
+        if name in self._guards or name not in self._told or self._told[name] is not None:
+            return self._guarded(name, act)
+        # Closed, and nothing counted against it: Powertools' utility, whose import is the longest part of
+        # a first send, has nothing to decide until something fails.
+        try:
+            return act()
+        except COUNTED as failed:
+            return self._guarded(name, _raising(failed))
+
+    def _guarded(self, name: str, act: Callable[[], Answer]) -> Answer:
         from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerOpenError
 
         if name not in self._guards:
             self._guards[name] = self._guard(name)
+            self._circuits.learn(self._told)
         try:
             answer: Answer = self._guards[name](act)
         except CircuitBreakerOpenError:
@@ -98,7 +113,7 @@ class CircuitBreaker:
                 failure_threshold=FAILURES,
                 recovery_timeout=OPEN_SECONDS,
                 success_threshold=PROBES,
-                handled_exceptions=(Throttled, Unavailable, Misconfigured, Ambiguous),
+                handled_exceptions=COUNTED,
                 local_cache_max_age=STATE_AGE_SECONDS,
             ),
             on_transition=lambda transition: self._changed(name, transition),
@@ -110,3 +125,10 @@ class CircuitBreaker:
 
     def _changed(self, name: str, transition: Any) -> None:
         self._tell(f"breaker_{transition.to_state.value.lower()}", provider=name)
+
+
+def _raising(failed: Exception) -> Callable[[], NoReturn]:
+    def act() -> NoReturn:
+        raise failed
+
+    return act

@@ -1,0 +1,185 @@
+"""`make bench`: what a function's start, a verification and a deployment cost, against two baselines.
+
+    naive   the idiomatic stack: boto3, requests, phonenumbers, Powertools with its router and validation
+    bare    the same calls and nothing else: boto3's DynamoDB client, and requests where a provider is asked
+
+Both are code in `bench/programs`. Ours and a baseline are measured in turn, in one run.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench import containers, figures, places, tuning, units
+from bench.figures import Figure, compared
+from bench.measure import Program, in_turn
+from local.processes import Child, LocalStackError, free_port
+from local.stack import LOCAL, LOGS, ROOT
+
+RUNS = 15
+VERIFICATIONS = 20
+"""In each of `RUNS` batches."""
+
+ASKS_A_PROVIDER = ("request_otp", "resend_otp", "verify_otp")
+ASKS_NONE = ("cancel_otp", "otp_status", "webhooks")
+
+NAIVE_REACH, BARE_REACH, WARM_REACH, LAYER_REACH, ROUND_TRIPS = 0.55, 1.15, 1.25, 5.0, 3
+Step = Callable[[], object]
+
+
+def main() -> None:
+    """Prints the table, and writes `.local/bench.json`, and `.local/bench.md` for `docs/performance.md`."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=RUNS, help="of each program (default: %(default)s)")
+    parser.add_argument(
+        "--containers", choices=["auto", "no"], default="auto", help="whether Lambda's image is run"
+    )
+    arguments = parser.parse_args()
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        told = list(_measured(arguments.runs, arguments.containers == "auto", progress))
+    written = LOCAL / "bench.json"
+    figures.write(told, written)
+    written.with_suffix(".md").write_text(figures.markdown(told))
+    console.print(figures.table(told))
+    console.print(f"wrote {written.relative_to(ROOT)}")
+
+
+def _measured(runs: int, with_containers: bool, progress: Progress) -> Iterator[Figure]:
+    host = containers.host() if with_containers else None
+    building = progress.add_task("building the layers", total=1)
+    places.prepare()
+    progress.advance(building)
+    with stub("127.0.0.1") as endpoint:
+        yield from _starts(runs, endpoint, progress)
+        yield from _bytecode(runs, endpoint, progress)
+        yield from _verifications(runs, endpoint, progress)
+        yield from _calls(endpoint)
+    yield Figure("dependency layer, zipped", round(places.zipped("dependencies"), 2), "MB", reach=LAYER_REACH)
+    yield Figure("our own layer, zipped", round(places.zipped("core"), 2), "MB")
+    if host is not None:
+        with stub(host) as endpoint:
+            yield from tuning.figures_of(endpoint, progress)
+
+
+@contextlib.contextmanager
+def stub(host: str) -> Iterator[str]:
+    """The stand-in for AWS and a provider, in a process of its own."""
+    port = free_port(host)
+    command = [sys.executable, "-m", "bench.stub", host, str(port)]
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with Child("The stub", command, variables, LOGS / "bench-stub.log") as child:
+        child.answers(f"http://{host}:{port}/_calls", 20)
+        yield f"http://{host}:{port}"
+
+
+def _starts(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
+    """Processor time until a function is ready for its first request, in a fresh interpreter."""
+    ours = {
+        name: Program(("-c", f"import {name}.app"), places.variables(endpoint))
+        for name in (*ASKS_A_PROVIDER, *ASKS_NONE, "health")
+    }
+    program = str(places.PROGRAMS / "{}.py")
+    bare = places.variables(endpoint, more=("bare",))
+    baselines = {
+        "naive": Program((program.format("naive"),), places.variables(endpoint, opt=places.HOME / "naive")),
+        "bare, with a provider": Program((program.format("bare"), "provider"), bare),
+        "bare": Program((program.format("bare"),), bare),
+    }
+    programs = {**ours, **baselines}
+    task = progress.add_task("starts", total=(runs + 1) * len(programs))
+    samples = in_turn(programs, runs, lambda: progress.advance(task))
+    for name in ours:
+        yield compared(
+            f"start of {name}, against naive", samples[name], samples["naive"], "ms CPU", NAIVE_REACH
+        )
+        least = "bare, with a provider" if name in ASKS_A_PROVIDER else "bare"
+        yield compared(
+            f"start of {name}, against {least}", samples[name], samples[least], "ms CPU", BARE_REACH
+        )
+
+
+def _bytecode(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
+    """What a layer with bytecode saves: `/opt` cannot be written to, so without it every start compiles."""
+    compiled, source = places.HOME / "compiled", places.HOME / "source"
+    for made in (compiled, source):
+        shutil.copytree(places.OPT, made, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [
+        sys.executable,
+        "-m",
+        "compileall",
+        "-q",
+        "--invalidation-mode",
+        "unchecked-hash",
+        str(compiled),
+    ]
+    subprocess.run(command, check=True)  # noqa: S603 - a command of our own
+    programs = {
+        name: Program(("-B", "-c", "import request_otp.app"), places.variables(endpoint, opt=opt))
+        for name, opt in (("compiled", compiled), ("source", source))
+    }
+    task = progress.add_task("bytecode", total=(runs + 1) * len(programs))
+    samples = in_turn(programs, runs, lambda: progress.advance(task))
+    figure = "start with bytecode in the layers, against without"
+    yield compared(figure, samples["compiled"], samples["source"], "ms CPU", None)
+
+
+def _verifications(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
+    """Processor time of a warm verification, against the same calls made with boto3 and requests alone."""
+    task = progress.add_task("verifications", total=1)
+    samples = json.loads(_run(endpoint, "warm.py", str(runs), str(VERIFICATIONS)))
+    progress.advance(task)
+    yield compared("a verification, warm", samples["ours"], samples["bare"], "ms CPU", WARM_REACH)
+
+
+EVENTS = {"request": "request_otp-sms", "verify": "verify_otp-code"}
+
+
+def _calls(endpoint: str) -> Iterator[Figure]:
+    """What a warm verification asks DynamoDB for, counted by the one who is asked."""
+    for name, calls in _asked(endpoint).items():
+        asked = [call for call in calls if call["operation"] in units.OPERATIONS]
+        spent = units.total(asked)
+        yield Figure(f"DynamoDB round trips of {name}", len(asked), "calls", reach=ROUND_TRIPS)
+        yield Figure(f"DynamoDB read units of {name}", spent.read, "units")
+        yield Figure(f"DynamoDB write units of {name}", spent.write, "units")
+
+
+def _asked(endpoint: str) -> dict[str, list[dict[str, Any]]]:
+    told: dict[str, list[dict[str, Any]]] = json.loads(_run(endpoint, "once.py"))
+    return told
+
+
+def _run(endpoint: str, program: str, *arguments: str) -> str:
+    """The last line that a program which calls both functions prints. It is handed their events."""
+    events = {
+        name: json.loads((ROOT / "events" / f"{file}.json").read_text()) for name, file in EVENTS.items()
+    }
+    done = subprocess.run(  # noqa: S603 - a command of our own
+        [sys.executable, "-S", str(places.PROGRAMS / program), endpoint, *arguments],
+        input=json.dumps(events),
+        env=places.variables(endpoint, more=("bare",)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise LocalStackError(done.stderr)
+    return done.stdout.splitlines()[-1]
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LocalStackError as error:
+        sys.exit(f"make bench: {error}")

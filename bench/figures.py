@@ -1,0 +1,68 @@
+"""One row of what `make bench` says, in the terminal and in `.local/bench.json`."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`ratio` is ours over the baseline; `reach` is the most that it may be, or ours without a baseline."""
+
+    figure: str
+    ours: float
+    unit: str
+    baseline: float | None = None
+    ratio: float | None = None
+    reach: float | None = None
+
+    @property
+    def is_reached(self) -> bool | None:
+        """None where nothing is to be reached."""
+        if self.reach is None:
+            return None
+        return (self.ours if self.ratio is None else self.ratio) <= self.reach
+
+
+def compared(figure: str, ours: list[float], baseline: list[float], unit: str, reach: float | None) -> Figure:
+    """Of samples taken in turn: the medians, and the median of the ratios pair by pair."""
+    ratios = [mine / other for mine, other in zip(ours, baseline, strict=True)]
+    return Figure(
+        figure, round(median(ours), 2), unit, round(median(baseline), 2), round(median(ratios), 3), reach
+    )
+
+
+def write(figures: Iterable[Figure], path: Path) -> None:
+    """As a list of objects."""
+    path.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
+
+
+def table(figures: Iterable[Figure]) -> Table:
+    """For the terminal."""
+    drawn = Table("figure", "ours", "baseline", "ratio", "reach", "unit", title="make bench")
+    for figure in figures:
+        colour = {True: "green", False: "red", None: ""}[figure.is_reached]
+        drawn.add_row(
+            figure.figure,
+            f"{figure.ours:g}",
+            "" if figure.baseline is None else f"{figure.baseline:g}",
+            "" if figure.ratio is None else f"{figure.ratio:g}",
+            "" if figure.reach is None else f"{figure.reach:g}",
+            figure.unit,
+            style=colour,
+        )
+    return drawn
+
+
+def markdown(figures: Iterable[Figure]) -> str:
+    """For `docs/performance.md`."""
+    rows = ["| figure | ours | baseline | ratio | reach | unit |", "| --- | --- | --- | --- | --- | --- |"]
+    for figure in figures:
+        numbers = (figure.ours, figure.baseline, figure.ratio, figure.reach)
+        told = " | ".join("" if number is None else f"{number:g}" for number in numbers)
+        rows.append(f"| {figure.figure} | {told} | {figure.unit} |")
+    return "\n".join(rows) + "\n"

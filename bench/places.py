@@ -1,0 +1,101 @@
+"""What each stack finds where Lambda would put it: the runtime's packages, a layer, the functions.
+
+Nothing else of this virtual environment is importable by what is measured.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+from local.stack import LOCAL, ROOT
+from tests.template import environment
+
+HOME = LOCAL / "bench"
+OPT = HOME / "opt" / "python"
+"""Both layers, as `/opt/python` on Lambda."""
+
+RUNTIME = (
+    "boto3",
+    "botocore",
+    "dateutil",
+    "jmespath",
+    "s3transfer",
+    "six.py",
+    "urllib3",
+    "snapshot_restore_py.py",
+)
+BARE = ("certifi", "charset_normalizer", "idna", "requests")
+NAIVE = (
+    *BARE,
+    "annotated_types",
+    "aws_lambda_powertools",
+    "aws_xray_sdk",
+    "phonenumbers",
+    "pydantic",
+    "pydantic_core",
+    "typing_extensions.py",
+    "typing_inspection",
+    "wrapt",
+)
+PROGRAMS = Path(__file__).parent / "programs"
+
+
+def prepare() -> None:
+    """Build the layers with their own makefiles, and link what the baselines import."""
+    shutil.rmtree(HOME, ignore_errors=True)
+    OPT.mkdir(parents=True)
+    # The PATH of `make build`: its Python makes bytecode where it is Lambda's.
+    variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for layer, target in (("dependencies", "DependenciesLayer"), ("core", "CoreLayer")):
+        command = ["make", "--silent", "-C", str(ROOT / "layers" / layer), f"build-{target}"]
+        made = {**variables, "ARTIFACTS_DIR": str(HOME / layer)}
+        subprocess.run(command, env=made, check=True, capture_output=True)  # noqa: S603 - a command of our own
+        shutil.copytree(HOME / layer / "python", OPT, dirs_exist_ok=True)
+    for name, packages in (("runtime", RUNTIME), ("bare", BARE), ("naive", NAIVE)):
+        _link(HOME / name, packages)
+
+
+def _link(directory: Path, packages: tuple[str, ...]) -> None:
+    directory.mkdir()
+    for package in packages:
+        (directory / package).symlink_to(Path(sysconfig.get_path("purelib")) / package)
+
+
+def variables(endpoint: str, *, opt: Path = OPT, more: tuple[str, ...] = ()) -> dict[str, str]:
+    """The environment of a program that is measured; AWS and the providers are at `endpoint`."""
+    path = (ROOT / "functions", opt, *(HOME / name for name in more), HOME / "runtime", ROOT)
+    return {
+        **environment(),
+        **aws(endpoint),
+        "STAGE": "local",
+        "PROVIDER_SANDBOX_URL": endpoint,
+        "POWERTOOLS_METRICS_NAMESPACE": "SmsOtp",
+        "PATH": os.defpath,
+        "PYTHONPATH": os.pathsep.join(map(str, path)),
+    }
+
+
+def aws(endpoint: str) -> dict[str, str]:
+    """What Lambda sets, and where AWS is."""
+    return {
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def zipped(layer: str) -> float:
+    """Millions of bytes of a layer as it is uploaded."""
+    archive = HOME / f"{layer}.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted((HOME / layer).rglob("*")):
+            packed.write(path, path.relative_to(HOME / layer))
+    return archive.stat().st_size / 1e6

@@ -1,0 +1,41 @@
+"""One verification, by the functions as they are deployed. Its events come on standard input."""
+
+import json
+import sys
+from typing import Any
+
+import request_otp.app
+import verify_otp.app
+
+EVENTS = json.load(sys.stdin)
+
+
+class Context:
+    """What Lambda tells of an invocation."""
+
+    aws_request_id = "11111111-2222-4333-8444-555555555555"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        """The functions' timeout."""
+        return 20_000
+
+
+def request() -> str:
+    """A code is asked for. Answers the verificationId."""
+    asked = request_otp.app.lambda_handler(EVENTS["request"], Context())
+    _require_200(asked)
+    return str(json.loads(asked["body"])["verificationId"])
+
+
+def verify(verification_id: str) -> None:
+    """It is verified."""
+    body = json.dumps({"verificationId": verification_id, "otp": "123456"})
+    verified = verify_otp.app.lambda_handler({**EVENTS["verify"], "body": body}, Context())
+    _require_200(verified)
+
+
+def _require_200(answer: dict[str, Any]) -> None:
+    """What is measured went well, or it is not measured."""
+    if answer["statusCode"] != 200:
+        raise SystemExit(str(answer))

@@ -1,0 +1,53 @@
+"""How long a function takes in Lambda's image: its start, its first request, its twentieth; and by memory."""
+
+from collections.abc import Iterator
+from statistics import median
+
+from rich.progress import Progress
+
+from bench.containers import DEFAULT_MB, Environment, event, started
+from bench.figures import Figure
+
+MEMORIES = (128, 256, 512, 1024, 1769)
+REQUESTS = 20
+EVENTS = {
+    "request_otp": "request_otp-sms",
+    "verify_otp": "verify_otp-code",
+    "resend_otp": "resend_otp-unknown_id",
+    "cancel_otp": "cancel_otp-unknown_id",
+    "otp_status": "otp_status-unknown_id",
+    "health": "health-up",
+}
+TUNED = ("request_otp", "verify_otp")
+
+
+def figures_of(endpoint: str, progress: Progress) -> Iterator[Figure]:
+    """Each function at the default memory, and the two that count at every memory."""
+    task = progress.add_task("Lambda's image", total=len(EVENTS) + len(TUNED) * len(MEMORIES))
+    for function in EVENTS:
+        with started(function, endpoint) as environment:
+            yield Figure(f"{function} in Lambda's image, start", round(environment.cpu_ms(), 1), "ms CPU")
+            environment.give(DEFAULT_MB)
+            times = _requests(environment, function)
+        yield Figure(
+            f"{function} in Lambda's image, first request", round(times[0], 1), f"ms at {DEFAULT_MB} MB"
+        )
+        yield Figure(
+            f"{function} in Lambda's image, 20th request", round(times[-1], 1), f"ms at {DEFAULT_MB} MB"
+        )
+        progress.advance(task)
+    for function in TUNED:
+        for memory in MEMORIES:
+            with started(function, endpoint) as environment:
+                environment.give(memory)
+                times = _requests(environment, function)
+            yield Figure(f"{function} at {memory} MB, first request", round(times[0], 1), "ms")
+            yield Figure(
+                f"{function} at {memory} MB, median of the next 19", round(median(times[1:]), 1), "ms"
+            )
+            progress.advance(task)
+
+
+def _requests(environment: Environment, function: str) -> list[float]:
+    asked = event(EVENTS[function])
+    return [environment.api.invoke(asked).ms for _ in range(REQUESTS)]

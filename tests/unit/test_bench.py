@@ -1,0 +1,67 @@
+"""The benchmark's arithmetic: request units, ratios, and the bill in docs/performance.md."""
+
+import pytest
+
+from bench import cost, figures, units
+from bench.figures import Figure
+from bench.units import Units
+from tests.template import ROOT, template
+
+PAGE = (ROOT / "docs/performance.md").read_text()
+NUMBER = {"N": "12345"}
+
+
+def put(item: dict[str, dict[str, str]]) -> dict[str, object]:
+    return {"operation": "TransactWriteItems", "body": {"TransactItems": [{"Put": {"Item": item}}]}}
+
+
+def test_a_read_is_a_unit_for_each_key_whether_or_not_something_is_there() -> None:
+    body: dict[str, object] = {"RequestItems": {"Table": {"Keys": [{}, {}, {}]}}}
+    assert units.of_call("BatchGetItem", body) == Units(read=3)
+
+
+def test_a_write_is_a_unit_for_each_kilobyte_and_two_in_a_transaction() -> None:
+    assert units.of_call("UpdateItem", {"Key": {}}) == Units(write=1)
+    assert units.total([put({"pk": {"S": "x" * 1022}})]) == Units(write=2)
+    assert units.total([put({"pk": {"S": "x" * 1023}})]) == Units(write=4)
+
+
+def test_a_call_to_another_service_uses_no_unit() -> None:
+    assert units.of_call("GetSecretValue", {"SecretId": "x"}) == Units()
+
+
+def test_an_item_is_as_large_as_its_names_and_values() -> None:
+    item = {"pk": {"S": "ab"}, "n": NUMBER, "sends": {"NS": ["1", "2"]}, "list": {"L": [{"S": "ab"}]}}
+    assert units.size(item) == (2 + 2) + (1 + 4) + (5 + 3 + 2 * (1 + 2)) + (4 + 3 + 1 + 2)
+
+
+def test_a_ratio_is_the_median_of_pairs_so_that_a_slow_moment_counts_on_both_sides() -> None:
+    made = figures.compared("x", [1.0, 10.0, 1.0], [2.0, 20.0, 4.0], "ms", 0.5)
+    assert (made.ours, made.baseline, made.ratio, made.is_reached) == (1.0, 4.0, 0.5, True)
+
+
+@pytest.mark.parametrize(("ours", "reach", "reached"), [(3, 3, True), (4, 3, False), (4, None, None)])
+def test_without_a_baseline_it_is_the_figure_that_must_be_reached(
+    ours: float, reach: float | None, reached: bool | None
+) -> None:
+    assert Figure("x", ours, "calls", reach=reach).is_reached is reached
+
+
+def test_the_bill_is_the_sum_of_its_lines_each_use_times_price() -> None:
+    measured = cost.Measured(request_ms=100, verify_ms=60, waiting_ms=340, memory_mb=1024)
+    lines = {line.what: line.of_a_million for line in cost.ours(measured)}
+    assert lines["API Gateway, REST"] == pytest.approx(7.00)
+    assert lines["Lambda, arm64"] == pytest.approx(0.5 * 13.3334)
+    assert lines["DynamoDB, writes"] == pytest.approx(measured.write_units * 0.625)
+    own = cost.offers()[0]
+    assert own.of_a_million() == pytest.approx(sum(line.of_a_million for line in cost.ours()))
+    assert own.of_a_million(0.01) == pytest.approx(own.of_a_million() + 10_000)
+
+
+def test_the_page_shows_the_bill_and_the_offers_as_they_are_reckoned() -> None:
+    assert cost.cost_table() in PAGE
+    assert cost.offer_table() in PAGE
+
+
+def test_the_bill_is_for_the_memory_that_a_function_has_by_default() -> None:
+    assert template()["Parameters"]["MemorySize"]["Default"] == cost.MEASURED.memory_mb

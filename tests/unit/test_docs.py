@@ -145,6 +145,13 @@ def test_every_json_block_is_json() -> None:
         json.loads(block)
 
 
+def test_the_readmes_costs_are_those_of_the_page_with_the_arithmetic() -> None:
+    amounts = re.compile(r"^\| ([\w ]+) \| ([\d,]+\.\d\d) \| ([\d,]+\.\d\d) \|", re.MULTILINE)
+    told = amounts.findall((ROOT / "README.md").read_text())
+    assert len(told) >= 4
+    assert told == amounts.findall((ROOT / "docs/performance.md").read_text())
+
+
 def test_every_body_that_the_readme_sends_is_json() -> None:
     bodies = re.findall(r"-d '(\{.*?\})'", (ROOT / "README.md").read_text())
     assert bodies

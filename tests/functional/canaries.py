@@ -212,7 +212,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         _heard_when_made(watching, kind, monkeypatch)
     watching.listen("what was printed", lambda: "".join(capsys.readouterr()))
     # AWS's stand-in tells itself at DEBUG every step that it takes; it is not what is deployed.
-    logging.getLogger("moto").setLevel(logging.WARNING)
+    logging.getLogger("ministack").setLevel(logging.WARNING)
     root, ear = logging.getLogger(), _Ear(watching)
     level = root.level
     root.setLevel(logging.DEBUG)
@@ -220,4 +220,5 @@ def watch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     yield watching
     root.removeHandler(ear)
     root.setLevel(level)
-    assert watching.found() == []
+    found = watching.found()
+    assert found == [], found

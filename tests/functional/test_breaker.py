@@ -8,7 +8,13 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from sms_otp.providers.base import Ambiguous, ProviderError, Refused, Sent, Throttled, Unavailable
-from sms_otp.providers.breaker import FAILURES, OPEN_SECONDS, STATE_AGE_SECONDS, CircuitBreaker
+from sms_otp.providers.breaker import (
+    FAILURES,
+    OPEN_SECONDS,
+    SLOW_SECONDS,
+    STATE_AGE_SECONDS,
+    CircuitBreaker,
+)
 from tests.emulator import emulated_aws
 from tests.functional.deployment import create_table
 
@@ -54,7 +60,7 @@ def fails(kind: type[ProviderError]) -> Callable[[], Sent]:
 def trip(breaker: CircuitBreaker, name: str, kind: type[ProviderError] = Unavailable) -> None:
     for _ in range(FAILURES):
         with pytest.raises(kind):
-            breaker.call(name, fails(kind))
+            breaker.call(name, fails(kind), has_next=True)
 
 
 @pytest.mark.parametrize("kind", [Unavailable, Throttled, Ambiguous])
@@ -64,7 +70,7 @@ def test_failures_in_a_row_open_it_and_the_provider_is_left_alone(
     trip(breaker, name, kind)
     asked: list[int] = []
     with pytest.raises(Unavailable, match="breaker_open"):
-        breaker.call(name, lambda: asked.append(1))
+        breaker.call(name, lambda: asked.append(1), has_next=True)
     assert asked == []
     assert told == [("breaker_open", name)]
 
@@ -72,15 +78,15 @@ def test_failures_in_a_row_open_it_and_the_provider_is_left_alone(
 def test_a_number_that_is_refused_says_nothing_of_the_provider(breaker: CircuitBreaker, name: str) -> None:
     for _ in range(FAILURES * 2):
         with pytest.raises(Refused):
-            breaker.call(name, fails(Refused))
-    assert breaker.call(name, works) == Sent("ref")
+            breaker.call(name, fails(Refused), has_next=True)
+    assert breaker.call(name, works, has_next=True) == Sent("ref")
 
 
 def test_a_success_starts_the_count_anew(breaker: CircuitBreaker, name: str) -> None:
     for _ in range(FAILURES * 3):
         with pytest.raises(Unavailable):
-            breaker.call(name, fails(Unavailable))
-        breaker.call(name, works)
+            breaker.call(name, fails(Unavailable), has_next=True)
+        breaker.call(name, works, has_next=True)
 
 
 def test_another_environment_learns_of_it_from_the_table(
@@ -89,21 +95,60 @@ def test_another_environment_learns_of_it_from_the_table(
     trip(breaker, name)
     other = CircuitBreaker(client, TABLE, lambda *_, **__: None)
     with pytest.raises(Unavailable, match="breaker_open"):
-        other.call(name, works)
+        other.call(name, works, has_next=True)
+
+
+class Slowly:
+    """A provider that takes its time and says yes, and the clock that it takes it from."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.now = 0.0
+
+    def __call__(self) -> Sent:
+        self.now += self.seconds
+        return Sent("ref")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "has_next", "state"),
+    [
+        pytest.param(SLOW_SECONDS + 1, True, ["breaker_open"], id="slow, and there is another"),
+        pytest.param(SLOW_SECONDS + 1, False, [], id="slow, but there is no other"),
+        pytest.param(SLOW_SECONDS, True, [], id="not slow"),
+    ],
+)
+def test_a_provider_that_is_slow_again_and_again_is_left_alone_where_another_may_be_faster(
+    client: DynamoDBClient,
+    told: list[tuple[str, str]],
+    name: str,
+    seconds: float,
+    has_next: bool,
+    state: list[str],
+) -> None:
+    provider = Slowly(seconds)
+    breaker = CircuitBreaker(
+        client, TABLE, lambda event, **fields: told.append((event, fields["provider"])), lambda: provider.now
+    )
+    for _ in range(FAILURES):
+        assert breaker.call(name, provider, has_next=has_next) == Sent("ref"), (
+            "its user has a code all the same"
+        )
+    assert [event for event, _ in told] == state
 
 
 def test_one_provider_says_nothing_of_another(breaker: CircuitBreaker, name: str) -> None:
     trip(breaker, name)
-    assert breaker.call(next(names), works) == Sent("ref")
+    assert breaker.call(next(names), works, has_next=True) == Sent("ref")
 
 
 def test_a_table_that_cannot_be_read_never_stops_a_send(
     client: DynamoDBClient, breaker: CircuitBreaker, name: str
 ) -> None:
     client.delete_table(TableName=TABLE)
-    assert breaker.call(name, works) == Sent("ref")
+    assert breaker.call(name, works, has_next=True) == Sent("ref")
     trip(breaker, name)
-    assert breaker.call(name, works) == Sent("ref")
+    assert breaker.call(name, works, has_next=True) == Sent("ref")
 
 
 def test_after_a_while_one_probe_decides_whether_it_closes(
@@ -121,9 +166,9 @@ def test_after_a_while_one_probe_decides_whether_it_closes(
         ExpressionAttributeValues={":then": {"N": str(opened - OPEN_SECONDS)}},
     )
     later = CircuitBreaker(client, TABLE, lambda event, **fields: told.append((event, fields["provider"])))
-    assert later.call(name, works) == Sent("ref")
+    assert later.call(name, works, has_next=True) == Sent("ref")
     assert [event for event, _ in told] == ["breaker_open", "breaker_half_open", "breaker_closed"]
-    assert later.call(name, works) == Sent("ref")
+    assert later.call(name, works, has_next=True) == Sent("ref")
 
 
 def test_what_an_environment_knows_of_the_state_grows_old_quickly() -> None:

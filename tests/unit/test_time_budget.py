@@ -255,8 +255,9 @@ class SlowBreaker:
     def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
         """Too old by the time that it is needed."""
 
-    def call(self, name: str, act: Callable[[], Answer]) -> Answer:
+    def call(self, name: str, act: Callable[[], Answer], *, has_next: bool) -> Answer:
         """See `router.Breaker`."""
+        del has_next
         self._world.take(2 * self._world.longest.read)
         self._world.end(Unavailable(name, "breaker_open"))
         try:

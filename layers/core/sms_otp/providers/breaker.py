@@ -6,12 +6,14 @@
 
 Failures are counted in each execution environment and shared, once they open the circuit, through
 the table (`K#<provider>`), where the read that decides about a send finds them too. A slow provider fails
-too: its time-outs are `Ambiguous`. Where the table cannot be read the circuit counts as closed, so that
-sending goes on.
+too: its time-outs are `Ambiguous`, and an answer that was long in coming counts as a failure where
+another provider could have been asked. Where the table cannot be read the circuit counts as closed, so
+that sending goes on.
 """
 
+import time
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from sms_otp.ports import Circuit
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 FAILURES = 5
-COUNTED = (Throttled, Unavailable, Misconfigured, Ambiguous)
+SLOW_SECONDS = 3.0
+"""Half of what a provider may take in all: a success that takes longer is one that users give up on."""
 OPEN_SECONDS = 30
 PROBES = 1
 STATE_AGE_SECONDS = 5
@@ -43,25 +46,43 @@ def state_of(circuit: Circuit | None, now: float) -> str:
     return "half_open" if circuit.state == "OPEN" and is_due else circuit.state.lower()
 
 
+class _Slow(Exception):
+    """A success that counts as a failure."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+COUNTED = (Throttled, Unavailable, Misconfigured, Ambiguous, _Slow)
+
+
 class NoBreaker:
     """Always closed: for whoever sends too rarely to learn from it, and for tests."""
 
     def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
         """See `router.Breaker`."""
 
-    def call(self, name: str, act: Callable[[], Answer]) -> Answer:
+    def call(self, name: str, act: Callable[[], Answer], *, has_next: bool) -> Answer:
         """See `router.Breaker`."""
-        del name
+        del name, has_next
         return act()
 
 
 class CircuitBreaker:
     """`router.Breaker` on the service's own table."""
 
-    def __init__(self, client: "DynamoDBClient", table: str, tell: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        client: "DynamoDBClient",
+        table: str,
+        tell: Callable[..., Any],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
         self._table = table
         self._tell = tell
+        self._now = now
         self._guards: dict[str, Callable[[Callable[[], Any]], Any]] = {}
         self._told: Mapping[str, Circuit | None] = {}
 
@@ -78,16 +99,31 @@ class CircuitBreaker:
         if self._guards:
             self._circuits.learn(circuits)
 
-    def call(self, name: str, act: Callable[[], Answer]) -> Answer:
+    def call(self, name: str, act: Callable[[], Answer], *, has_next: bool) -> Answer:
         """See `router.Breaker`."""
-        if name in self._guards or name not in self._told or self._told[name] is not None:
-            return self._guarded(name, act)
+        timed = partial(self._unless_slow, act, has_next)
+        try:
+            if name in self._guards or name not in self._told or self._told[name] is not None:
+                return self._guarded(name, timed)
+            return self._first(name, timed)
+        except _Slow as slow:
+            answer: Answer = slow.answer
+            return answer
+
+    def _first(self, name: str, act: Callable[[], Answer]) -> Answer:
         # Closed, and nothing counted against it: Powertools' utility, whose import is the longest part of
         # a first send, has nothing to decide until something fails.
         try:
             return act()
         except COUNTED as failed:
             return self._guarded(name, _raising(failed))
+
+    def _unless_slow(self, act: Callable[[], Answer], has_next: bool) -> Answer:
+        started = self._now()
+        answer = act()
+        if has_next and self._now() - started > SLOW_SECONDS:
+            raise _Slow(answer)
+        return answer
 
     def _guarded(self, name: str, act: Callable[[], Answer]) -> Answer:
         from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerOpenError

@@ -52,8 +52,12 @@ class Breaker(Protocol):
         """Take over what has just been read of the shared state; None where a circuit is closed."""
         ...
 
-    def call(self, name: str, act: Callable[[], Answer]) -> Answer:
-        """Act, or raise `Unavailable` while the provider is to be left alone."""
+    def call(self, name: str, act: Callable[[], Answer], *, has_next: bool) -> Answer:
+        """Act, or raise `Unavailable` while the provider is to be left alone.
+
+        `has_next` says whether another provider could be asked instead: nobody is left alone for being slow
+        where there is no faster one.
+        """
         ...
 
 
@@ -119,7 +123,7 @@ class Router:
 
         others = tuple(name for name in self._candidates(order.to) if name != holder)
         try:
-            return holder, self._deliver(holder, order, again, deadline)
+            return holder, self._deliver(holder, order, again, deadline, has_next=bool(others))
         except (Throttled, Unavailable, Misconfigured) as failed:
             if not others:
                 raise
@@ -153,19 +157,27 @@ class Router:
         *earlier, last = names
         for name in earlier:
             try:
-                return name, self._deliver(name, order, send, deadline)
+                return name, self._deliver(name, order, send, deadline, has_next=True)
             except (Throttled, Unavailable, Misconfigured) as failed:
                 on_failure(failed)
-        return last, self._deliver(last, order, send, deadline)
+        return last, self._deliver(last, order, send, deadline, has_next=False)
 
-    def _deliver(self, name: str, order: Order, act: Callable[[Provider], Sent], deadline: Deadline) -> Sent:
+    def _deliver(
+        self,
+        name: str,
+        order: Order,
+        act: Callable[[Provider], Sent],
+        deadline: Deadline,
+        *,
+        has_next: bool,
+    ) -> Sent:
         def deliver(provider: Provider) -> Sent:
             if order.channel not in provider.channels:
                 raise Unavailable(name, "no such channel")
             return act(provider)
 
         _check_time(name, deadline)
-        return self._breaker.call(name, lambda: self._ask(name, deliver, deadline))
+        return self._breaker.call(name, lambda: self._ask(name, deliver, deadline), has_next=has_next)
 
     def _timed(self, name: str, ask: Callable[[Provider], Answer], provider: Provider) -> Answer:
         """How long a provider took is told whatever it said: a failure that takes ten seconds above all."""

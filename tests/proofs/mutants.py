@@ -4,7 +4,7 @@ A condition is weakened rather than cut out where DynamoDB would refuse an expre
 is not used: it must be the missing condition that is noticed, not the malformed request.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 ALWAYS = "attribute_exists(pk)"
 
@@ -24,6 +24,10 @@ class Mutant:
 
 def _store(name: str, old: str, new: str, names: str) -> Mutant:
     return Mutant(name, "store.py", old, new, "tests/contract/test_stores.py", f"dynamodb and ({names})")
+
+
+def _step(name: str, old: str, new: str, names: str) -> Mutant:
+    return replace(_store(name, old, new, names), file="steps.py")
 
 
 def _weak(constant: str, condition: str) -> tuple[str, str]:
@@ -48,7 +52,7 @@ VERIFICATION = "tests/unit/test_verification.py"
 
 MUTANTS = (
     # Guesses, in the store.
-    _store("a guess is taken from another tenant", *_weak("IS_TENANTS", "tenant = :tenant"), "spent_only_by"),
+    _step("a guess is taken from another tenant", *_weak("IS_TENANTS", "tenant = :tenant"), "spent_only_by"),
     _store(
         "a guess is taken after the end",
         SPENT,
@@ -61,32 +65,32 @@ MUTANTS = (
         SPENT.replace("IS_PENDING", f'f"({{IS_PENDING}} OR {ALWAYS})"'),
         "consumed_once",
     ),
-    _store("guesses are not limited", *_weak("HAS_GUESSES", "attempts < :max"), "exactly_as_many"),
-    _store(
+    _step("guesses are not limited", *_weak("HAS_GUESSES", "attempts < :max"), "exactly_as_many"),
+    _step(
         "one guess too many is taken",
         'HAS_GUESSES = "attempts < :max"',
         'HAS_GUESSES = "attempts <= :max"',
         "exactly_as_many",
     ),
-    _store(
+    _step(
         "a guess is taken in the second of the end",
         'IS_ALIVE = "expiresAt > :now"',
         'IS_ALIVE = "expiresAt >= :now"',
         "spent_only_by",
     ),
-    _store(
+    _step(
         "a guess is taken from another session",
         *_weak("IS_SESSIONS", "sessionHash = :session"),
         "spent_only_by",
     ),
-    _store(
+    _step(
         "a guess is taken without the session",
         'IS_SESSIONLESS = "attribute_not_exists(sessionHash)"',
         f'IS_SESSIONLESS = "{ALWAYS}"',
         "spent_only_by",
     ),
-    _store("a guess is taken about another number", *_weak("IS_NUMBERS", "phone = :phone"), "spent_only_by"),
-    _store(
+    _step("a guess is taken about another number", *_weak("IS_NUMBERS", "phone = :phone"), "spent_only_by"),
+    _step(
         "a guess is taken before anybody holds the code",
         'HAS_HOLDER = "attribute_exists(providerRef)"',
         f'HAS_HOLDER = "{ALWAYS}"',
@@ -124,25 +128,25 @@ MUTANTS = (
         "earlier_holder",
     ),
     # Sends, in the store.
-    _store(
+    _step(
         "a send is reserved on a log that has moved",
         *_weak("IS_VERSION", "version = :version"),
         "however_long",
     ),
-    _store(
+    _step(
         "a send is reserved on a log that is there by now",
         'IS_NEW = "attribute_not_exists(pk)"',
         'IS_NEW = "attribute_not_exists(nothing)"',
         "lost_race",
     ),
-    _store(
+    _step(
         "a budget is spent without end",
         'used < :limit"',
         'used < :limit OR attribute_exists(pk)"',
         "share_is_spent_up_to",
     ),
-    _store("a budget is overspent by one", 'used < :limit"', 'used <= :limit"', "share_is_spent_up_to"),
-    _store(
+    _step("a budget is overspent by one", 'used < :limit"', 'used <= :limit"', "share_is_spent_up_to"),
+    _step(
         "an Idempotency-Key is claimed twice",
         'IS_FREE_AGAIN = "attribute_not_exists(pk) OR expiresAt <= :now"',
         'IS_FREE_AGAIN = "attribute_not_exists(nothing) OR expiresAt <= :now"',
@@ -150,8 +154,8 @@ MUTANTS = (
     ),
     _store(
         "a new code forgets the number's failures",
-        "        steps += [_spend(share) for share in reservation.shares]\n",
-        "        steps += [_spend(share) for share in reservation.shares]\n"
+        "        steps += [spend_share(share) for share in reservation.shares]\n",
+        "        steps += [spend_share(share) for share in reservation.shares]\n"
         "        steps.append(delete(failures_pk(verification.number_key, verification.tenant)))\n",
         "forgets_no_failures",
     ),
@@ -213,11 +217,11 @@ MUTANTS = (
         "a send that may have gone out is made again by the next provider",
         "providers/router.py",
         """\
-                return name, self._deliver(name, order, send, deadline)
+                return name, self._deliver(name, order, send, deadline, has_next=True)
             except (Throttled, Unavailable, Misconfigured) as failed:
 """,
         """\
-                return name, self._deliver(name, order, send, deadline)
+                return name, self._deliver(name, order, send, deadline, has_next=True)
             except ProviderError as failed:
 """,
         "tests/unit/test_router.py",

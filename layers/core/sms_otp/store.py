@@ -1,27 +1,16 @@
-"""The state of verifications and numbers on DynamoDB. Every condition is named and explained here.
-
-The life of a verification, and what its conditions look at:
-
-    createdAt ───────────────────────── expiresAt ─────────────── ttl (a day later) ── deleted, some day
-       │ state = pending, attempts < max, now < expiresAt │ nothing may be guessed │
-
-Writing to a deleted item would create it anew, so whatever changes a verification names an attribute
-that only a whole one has.
+"""The state of verifications and numbers on DynamoDB: what is read and written together, and what a
+condition that did not hold means. Single writes and their conditions are in `steps`.
 """
 
-import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sms_otp import errors
-from sms_otp.budgets import Share
-from sms_otp.dynamodb import ConditionFailed, Conflict, Item, Step, Table, delete, put, typed, update
+from sms_otp.dynamodb import ConditionFailed, Conflict, Item, Step, Table, delete, put, update
 from sms_otp.idempotency import Claim
 from sms_otp.items import (
-    KEEP_VERIFICATION,
-    LATE_DELETION,
     circuit_of,
     circuit_pk,
     claim_item,
@@ -38,13 +27,10 @@ from sms_otp.items import (
     verification_item,
     verification_of,
     verification_pk,
-    verification_ttl,
 )
-from sms_otp.limits import KEEP_LOG, SECOND, Failures, GuessPolicy, lock
+from sms_otp.limits import KEEP_LOG, SECOND, GuessPolicy, lock
 from sms_otp.ports import (
-    Carried,
     Circuit,
-    Entry,
     Holder,
     LostRace,
     Moved,
@@ -52,6 +38,30 @@ from sms_otp.ports import (
     Reservation,
     StoreError,
     View,
+)
+from sms_otp.steps import (
+    HAS_GUESSES,
+    HAS_HOLDER,
+    IS_ALIVE,
+    IS_FREE_AGAIN,
+    IS_HELD_BY,
+    IS_NEW,
+    IS_NUMBERS,
+    IS_PENDING,
+    IS_SESSIONLESS,
+    IS_SESSIONS,
+    IS_TENANTS,
+    add_number_send,
+    add_send,
+    carry_failures,
+    put_answer,
+    put_message,
+    put_newest,
+    remove_send,
+    send_again,
+    spend_share,
+    unsend,
+    waited_long_enough,
 )
 from sms_otp.verification import (
     DELIVERY_BEFORE,
@@ -67,23 +77,6 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from sms_otp.users_table import UsersTable
-
-# The parts of conditions.
-IS_NEW = "attribute_not_exists(pk)"
-IS_TENANTS = "tenant = :tenant"
-IS_PENDING = "#state = :pending"
-IS_ALIVE = "expiresAt > :now"
-HAS_GUESSES = "attempts < :max"
-HAS_HOLDER = "attribute_exists(providerRef)"
-IS_HELD_BY = "providerRef = :ref"
-IS_SESSIONS = "sessionHash = :session"
-IS_SESSIONLESS = "attribute_not_exists(sessionHash)"
-IS_NUMBERS = "phone = :phone"
-IS_VERSION = "version = :version"
-HAS_ROOM = "attribute_not_exists(used) OR used < :limit"
-HAS_FAILED = "failures = :seen AND lastAt = :at"
-IS_FREE_AGAIN = "attribute_not_exists(pk) OR expiresAt <= :now"
-IS_CLAIMANTS = "nonce = :nonce"
 
 
 class DynamoStore:
@@ -102,22 +95,22 @@ class DynamoStore:
     def reserve(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
         number, client, verification = reservation.number, reservation.client, reservation.verification
-        steps = [_add_number_send(number, reservation)] if number else []
+        steps = [add_number_send(number, reservation)] if number else []
         steps.append(
-            _send_again(reservation) if reservation.resend else put(verification_item(verification), IS_NEW)
+            send_again(reservation) if reservation.resend else put(verification_item(verification), IS_NEW)
         )
         if client:
-            steps.append(_add_send(client_pk(client.key), client, reservation.sent_at))
+            steps.append(add_send(client_pk(client.key), client, reservation.sent_at))
         if reservation.claim:
             claim = reservation.claim
             steps.append(put(claim_item(claim, verification.key), IS_FREE_AGAIN, now=claim.claimed_at))
         if reservation.find_by_number:
-            steps.append(_put_newest(verification))
+            steps.append(put_newest(verification))
         if self._users and not reservation.resend:
             steps.append(self._users.requested(verification, reservation.sent_at // SECOND))
         if reservation.carried:
-            steps += _carry(reservation.carried)
-        steps += [_spend(share) for share in reservation.shares]
+            steps += carry_failures(reservation.carried)
+        steps += [spend_share(share) for share in reservation.shares]
         try:
             self._table.transact(steps)
         except ConditionFailed as failed:
@@ -130,11 +123,11 @@ class DynamoStore:
     def release(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
         number, client, claim = reservation.number, reservation.client, reservation.claim
-        steps = [_unsend(reservation)]
+        steps = [unsend(reservation)]
         if number:
-            steps.append(_remove_send(number_pk(number.key), reservation.sent_at))
+            steps.append(remove_send(number_pk(number.key), reservation.sent_at))
         if client:
-            steps.append(_remove_send(client_pk(client.key), reservation.sent_at))
+            steps.append(remove_send(client_pk(client.key), reservation.sent_at))
         if claim:
             steps.append(delete(claim_pk(claim.key)))
         steps += [update(share.key, "ADD used :minus", minus=-1) for share in reservation.shares]
@@ -179,7 +172,7 @@ class DynamoStore:
         expression = "SET provider = :provider, providerRef = :ref, channel = :channel, delivery = :delivery"
         if not holder.message_id:
             return self._settle(key, expression, held_by, claim)
-        message = _message(key, holder.provider, holder.message_id)
+        message = put_message(key, holder.provider, holder.message_id)
         listed = {"messages": frozenset({message["Put"]["Item"]["pk"]["S"]})}
         return self._settle(key, f"{expression} ADD messages :messages", held_by | listed, claim, message)
 
@@ -192,7 +185,7 @@ class DynamoStore:
     ) -> None:
         """The end of a send: what became of the verification and, where one was claimed, the answer."""
         settle = update(verification_pk(key), expression, IS_PENDING, pending=State.PENDING, **values)
-        steps = [settle, *([_answer(claim)] if claim else []), *more]
+        steps = [settle, *([put_answer(claim)] if claim else []), *more]
         if len(steps) == 1:
             self._table.update(settle)
         else:
@@ -200,7 +193,7 @@ class DynamoStore:
 
     def record_answer(self, claim: Claim) -> None:
         """See `ports.Store`."""
-        self._table.update(_answer(claim))
+        self._table.update(put_answer(claim))
 
     def record_delivery(self, key: str, delivery: str) -> bool:
         """See `ports.Store`."""
@@ -258,7 +251,7 @@ class DynamoStore:
     def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
         """See `ports.Store`."""
         pk = failures_pk(number_key, tenant)
-        waited, values = _waited_long_enough(policy, now)
+        waited, values = waited_long_enough(policy, now)
         try:
             spent = self._table.update(
                 update(
@@ -337,31 +330,29 @@ class DynamoStore:
             raise unconsumable(held) from failed
 
     def _consume(self, needed: list[Step], counted: list[Step], verification: Verification, now: int) -> None:
-        """A full record may cost a user's purpose, a busy counter the guard a count; neither the success."""
-        if self._users is None:
-            return self._consume_counted(needed, counted)
-        try:
-            return self._consume_counted(
-                [*needed, self._users.verified(verification, now, with_purpose=True)], counted
-            )
-        except ConditionFailed as failed:
-            if failed.at != len(needed):
-                raise
-        return self._consume_counted(
-            [*needed, self._users.verified(verification, now, with_purpose=False)], counted
-        )
-
-    def _consume_counted(self, needed: list[Step], counted: list[Step]) -> None:
         """Tried twice, for the provider says yes once: what is not stored now is lost to the user.
 
-        Without the counts the second time: that may cost the guard a count, never a user the success.
+        The second time with the least: a full record may cost a user's purpose, a busy counter the guard
+        a count; neither may cost the success.
         """
+        user, least = self._users_steps(verification, now)
         try:
-            self._table.transact(needed + counted)
-        except ConditionFailed:
-            raise
+            return self._table.transact(needed + user + counted)
+        except ConditionFailed as failed:
+            if failed.at < len(needed):
+                raise
         except StoreError:
-            self._table.transact(needed)
+            pass
+        return self._table.transact(needed + least)
+
+    def _users_steps(self, verification: Verification, now: int) -> tuple[list[Step], list[Step]]:
+        """The record of the user, where users are kept: with what may not fit, and without."""
+        if self._users is None:
+            return [], []
+        whole, least = (
+            self._users.verified(verification, now, with_purpose=has_purpose) for has_purpose in (True, False)
+        )
+        return [whole], [least]
 
 
 def _wanted(question: Question) -> list[str]:
@@ -380,140 +371,3 @@ def _view(question: Question, found: Mapping[str, Item]) -> View:
         counters={pk: counter_of(found[pk]) for pk in question.counters if pk in found},
         circuits={name: circuit_of(found.get(circuit_pk(name))) for name in question.circuits},
     )
-
-
-def _carry(carried: Carried) -> list[Step]:
-    """Moved, not copied: a success clears one item. A guess that came meanwhile keeps both as they are."""
-    after = carried.after
-    return [
-        delete(failures_pk(carried.from_key, carried.tenant), HAS_FAILED, **_seen(carried.found)),
-        update(
-            failures_pk(carried.to_key, carried.tenant),
-            "SET failures = :failures, lastAt = :last, #ttl = :ttl",
-            HAS_FAILED if carried.before.count else IS_NEW,
-            failures=after.count,
-            last=after.last_at,
-            ttl=after.last_at // SECOND + KEEP_LOG,
-            **(_seen(carried.before) if carried.before.count else {}),
-        ),
-    ]
-
-
-def _seen(failures: Failures) -> dict[str, int]:
-    return {"seen": failures.count, "at": failures.last_at}
-
-
-def _add_number_send(number: Entry, reservation: Reservation) -> Step:
-    """As `_add_send`, and lists what the reservation makes under the number's key; see `numbers`."""
-    log, verification, now = number.log, reservation.verification, reservation.sent_at // SECOND
-    listed = {key: until for key, until in log.verifications.items() if until > now}
-    if verification.number_key == number.key:
-        listed[verification.key] = verification_ttl(verification) + LATE_DELETION
-    ends = "" if log.endless else ", #ttl = :ttl"
-    return update(
-        number_pk(number.key),
-        f"SET sends = :sends, version = :next, verifications = :listed{ends} ADD tenants :tenants",
-        IS_VERSION if log.version else IS_NEW,
-        sends=frozenset((*log.sends, reservation.sent_at)),
-        next=log.version + 1,
-        listed=listed,
-        tenants=frozenset({verification.tenant}),
-        **({} if log.endless else {"ttl": number.keep_until + LATE_DELETION}),
-        **({"version": log.version} if log.version else {}),
-    )
-
-
-def _add_send(pk: str, entry: Entry, sent_at: int) -> Step:
-    log = entry.log
-    return update(
-        pk,
-        "SET sends = :sends, version = :next, #ttl = :ttl",
-        IS_VERSION if log.version else IS_NEW,
-        sends=frozenset((*log.sends, sent_at)),
-        next=log.version + 1,
-        ttl=entry.keep_until,
-        **({"version": log.version} if log.version else {}),
-    )
-
-
-def _send_again(reservation: Reservation) -> Step:
-    """A resend is conditioned like a guess, so that none brings a verification back to life."""
-    verification = reservation.verification
-    counted = tuple(share.key for share in reservation.shares[1:])
-    return update(
-        verification_pk(verification.key),
-        "SET alsoCountedOn = list_append(alsoCountedOn, :counted) ADD sends :one",
-        f"{IS_TENANTS} AND {IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY}",
-        counted=counted,
-        one=1,
-        tenant=verification.tenant,
-        pending=State.PENDING,
-        now=reservation.sent_at // SECOND,
-        ref=verification.provider_ref,
-    )
-
-
-def _unsend(reservation: Reservation) -> Step:
-    """What `release` does to the verification: as if its last send had never been asked for."""
-    verification = reservation.verification
-    pk = verification_pk(verification.key)
-    if not reservation.resend:
-        return delete(pk, f"{IS_PENDING} AND NOT {HAS_HOLDER}", pending=State.PENDING)
-    return update(
-        pk,
-        "SET alsoCountedOn = :before ADD sends :minus",
-        IS_TENANTS,
-        before=verification.also_counted_on,
-        minus=-1,
-        tenant=verification.tenant,
-    )
-
-
-def _message(key: str, provider: str, message_id: str) -> Step:
-    """Where reports on this message find their verification. Kept as long as one may come."""
-    return put(
-        {
-            "pk": typed(message_pk(provider, message_id)),
-            "verification": typed(key),
-            "ttl": typed(int(time.time()) + KEEP_VERIFICATION),
-        }
-    )
-
-
-def _remove_send(pk: str, sent_at: int) -> Step:
-    return update(pk, "DELETE sends :sent ADD version :one", sent=frozenset({sent_at}), one=1)
-
-
-def _spend(share: Share) -> Step:
-    expression = "SET #ttl = :ttl ADD used :one"
-    if share.limit is None:
-        return update(share.key, expression, ttl=share.keep_until, one=1)
-    return update(share.key, expression, HAS_ROOM, ttl=share.keep_until, one=1, limit=share.limit)
-
-
-def _answer(claim: Claim) -> Step:
-    answer = claim.answer.dump() if claim.answer else ""
-    return update(claim_pk(claim.key), "SET answer = :answer", IS_CLAIMANTS, answer=answer, nonce=claim.nonce)
-
-
-def _put_newest(verification: Verification) -> Step:
-    return put(
-        {
-            "pk": typed(newest_pk(verification.number_key, verification.tenant)),
-            "verification": typed(verification.key),
-            "ttl": typed(verification_ttl(verification)),
-        }
-    )
-
-
-def _waited_long_enough(policy: GuessPolicy, now: int) -> tuple[str, dict[str, int]]:
-    """One clause per step of the growing wait, so that a single write can decide without a read."""
-    clauses: list[str] = []
-    values: dict[str, int] = {}
-    *steps, (most, longest) = policy.steps
-    for failures, wait in steps:
-        values |= {f"f{failures}": failures, f"w{failures}": now - wait}
-        clauses.append(f"(failures = :f{failures} AND lastAt <= :w{failures})")
-    values |= {"most": most, "longest": now - longest}
-    clauses.append("(failures >= :most AND lastAt <= :longest)")
-    return " OR ".join(clauses), values

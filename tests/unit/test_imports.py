@@ -1,9 +1,13 @@
 """What each function imports before its first request: by name, for a time differs between machines."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +55,9 @@ NEVER = {
     "s3transfer",
 }
 """Modules that would each cost tens of milliseconds, and that no function needs to start."""
+
+OF_THE_RUNTIME = {"boto3", "botocore", "snapshot_restore_py"}
+"""Packages that Lambda's own Python has."""
 
 ONLY_WHEN_SENDING = {"sms_otp.providers.aws", "sms_otp.providers.infobip", "sms_otp.providers.sinch"}
 
@@ -101,3 +108,33 @@ def test_a_function_that_asks_no_provider_imports_no_adapter() -> None:
 
 def test_health_imports_nothing_of_ours_but_itself() -> None:
     assert {name for name in imported("health") if name.startswith("sms_otp")} == set()
+
+
+def imported_anywhere(tree: ast.AST) -> Iterator[str]:
+    """The modules that a file imports wherever in it, but for what only a type checker sees."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+        yield from imported_anywhere(node)
+
+
+def in_the_layer() -> set[str]:
+    """The packages that the lock of the layer names."""
+    lock = (ROOT / "layers/dependencies/requirements.txt").read_text()
+    return {name.replace("-", "_") for name in re.findall(r"^([a-z0-9-]+)==", lock, re.MULTILINE)}
+
+
+def deployed() -> list[Path]:
+    return [*(ROOT / "layers/core").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+
+
+@pytest.mark.parametrize("path", deployed(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_whatever_is_imported_anywhere_is_there_on_lambda(path: Path) -> None:
+    """Here more is installed, so that a package which left the layer would be missed only there."""
+    found = {name.partition(".")[0] for name in imported_anywhere(ast.parse(path.read_text()))}
+    there = sys.stdlib_module_names | in_the_layer() | OF_THE_RUNTIME | {"sms_otp"} | ALLOWED.keys()
+    assert found <= there

@@ -36,10 +36,7 @@ def prepare(names: Collection[str], settings: Settings) -> None:
 
     Raises as `hosts` does.
     """
-    import requests.adapters  # noqa: F401 # the transport's, at its first exchange
-
-    for name in names:
-        import_module(f"sms_otp.providers.{name}")
+    load(names)
     _transport()
     if "aws" in names:
         _end_user_messaging(hosts.aws_url(settings))

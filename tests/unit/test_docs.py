@@ -11,7 +11,7 @@ import boto3
 import pytest
 import yaml
 
-from sms_otp import camara, http, metrics
+from sms_otp import camara, http, metrics, phone
 from tests.template import ROOT, template
 
 FOUND = [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")]
@@ -157,6 +157,21 @@ def test_every_body_that_the_readme_sends_is_json() -> None:
     assert bodies
     for body in bodies:
         json.loads(body)
+
+
+def test_the_service_takes_every_number_that_a_document_or_the_page_sends() -> None:
+    sent = [
+        number
+        for document in DOCUMENTS
+        for number in re.findall(r'"phoneNumber": "(\+\d+)"', document.read_text())
+    ]
+    page = (ROOT / "local/sandbox/www/index.html").read_text()
+    offered = re.findall(r'data-number="(.+?)">(.+?)<', page)
+    assert sent
+    assert offered
+    assert all(number == shown.replace(" ", "") for number, shown in offered)
+    for number in {*sent, *(number for number, _ in offered)}:
+        assert phone.parse(number), number
 
 
 def test_each_decision_has_a_number_of_its_own_and_says_all_that_is_asked() -> None:

@@ -19,7 +19,7 @@ from sms_otp.limits import DAY, SECOND
 from sms_otp.numbers import DynamoNumbers
 from sms_otp.phone import mask
 from sms_otp.ports import Erased
-from sms_otp.providers.base import Sent
+from sms_otp.providers.base import Sent, Unavailable
 from sms_otp.service import Service
 from sms_otp.store import DynamoStore
 from sms_otp.users import MOST_PURPOSES, Consent, Given, Retention
@@ -337,6 +337,25 @@ def test_a_numbers_item_lists_only_what_there_may_still_be(town: Town) -> None:
         town.clock.step(DAYS)
     (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
     assert len(listed["verifications"]["M"]) == 9
+
+
+def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) -> None:
+    """No limit counts them, so whoever asks all through an outage would fill it up to DynamoDB's 400 KB."""
+    provider = town.service.providers
+    assert isinstance(provider, MessageProvider)
+    provider.fails_with = lambda: Unavailable("infobip", "http_503")
+    for _ in range(5):
+        assert outcome(town.request) == "PROVIDER_UNAVAILABLE"
+    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
+    assert listed["verifications"]["M"] == {}
+    provider.fails_with = None
+    verification_id = town.request()
+    town.clock.step(30)
+    provider.fails_with = lambda: Unavailable("infobip", "http_503")
+    asked = ResendOtp(verification_id)
+    assert outcome(lambda: town.service.resend(asked, town.caller())) == "PROVIDER_UNAVAILABLE"
+    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
+    assert list(listed["verifications"]["M"]) == [keys.verification_key(verification_id)]
 
 
 def test_every_use_is_told_with_who_it_was_and_without_the_number(town: Town) -> None:

@@ -151,6 +151,15 @@ def remove_send(pk: str, sent_at: int) -> Step:
     return update(pk, "DELETE sends :sent ADD version :one", sent=frozenset({sent_at}), one=1)
 
 
+def remove_number_send(number: Entry, reservation: Reservation) -> Step:
+    """The list too forgets what never was, or requests during an outage would fill the item up."""
+    step = remove_send(number_pk(number.key), reservation.sent_at)
+    if not reservation.resend:
+        step["Update"]["UpdateExpression"] += " REMOVE verifications.#released"
+        step["Update"]["ExpressionAttributeNames"] = {"#released": reservation.verification.key}
+    return step
+
+
 def spend_share(share: Share) -> Step:
     """Count a send on a shard, if it has room."""
     expression = "SET #ttl = :ttl ADD used :one"

@@ -57,6 +57,7 @@ from sms_otp.steps import (
     put_answer,
     put_message,
     put_newest,
+    remove_number_send,
     remove_send,
     send_again,
     spend_share,
@@ -125,7 +126,7 @@ class DynamoStore:
         number, client, claim = reservation.number, reservation.client, reservation.claim
         steps = [unsend(reservation)]
         if number:
-            steps.append(remove_send(number_pk(number.key), reservation.sent_at))
+            steps.append(remove_number_send(number, reservation))
         if client:
             steps.append(remove_send(client_pk(client.key), reservation.sent_at))
         if claim:

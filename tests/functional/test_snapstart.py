@@ -30,6 +30,7 @@ for hook, given, named in reversed(get_before_snapshot()):
     hook(*given, **named)
 with urllib.request.urlopen(os.environ["AWS_ENDPOINT_URL"] + "/_calls") as answer:
     calls = json.load(answer)
+gc.unfreeze()  # or `get_objects` leaves out what a start has kept
 gc.collect()
 snapshot = {
     "calls": calls,
@@ -54,6 +55,7 @@ for _ in range(2):
     os.environ.update(AWS_ACCESS_KEY_ID="restored", AWS_SECRET_ACCESS_KEY="restored")
     for hook, given, named in get_after_restore():
         hook(*given, **named)
+    gc.unfreeze()
     answered = request_otp.app.lambda_handler(event, Context())
     ports = sorted(
         found.getsockname()[1] for found in gc.get_objects()

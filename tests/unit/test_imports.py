@@ -65,7 +65,11 @@ ONLY_WHEN_SENDING = {"sms_otp.providers.aws", "sms_otp.providers.infobip", "sms_
 @cache
 def imported(function: str) -> frozenset[str]:
     """What a new interpreter has imported when the function is ready, as Lambda starts it."""
-    program = f"import {function}.app, sys; print(*sys.modules)"
+    return frozenset(started(function, "import sys; print(*sys.modules)").split())
+
+
+def started(function: str, program: str) -> str:
+    """What a program prints in a new interpreter where the function is ready, as Lambda starts it."""
     variables = {
         **environment(),
         "AWS_DEFAULT_REGION": "eu-west-1",
@@ -74,10 +78,9 @@ def imported(function: str) -> frozenset[str]:
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join((str(ROOT / "functions"), str(ROOT / "layers/core"))),
     }
-    done = subprocess.run(  # noqa: S603 - a command of our own, no shell
-        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, timeout=60, check=True
-    )
-    return frozenset(done.stdout.split())
+    command = [sys.executable, "-c", f"import {function}.app; {program}"]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=True)  # noqa: S603 - a command of our own, no shell
+    return done.stdout
 
 
 def packages(modules: frozenset[str]) -> set[str]:
@@ -138,3 +141,8 @@ def test_whatever_is_imported_anywhere_is_there_on_lambda(path: Path) -> None:
     found = {name.partition(".")[0] for name in imported_anywhere(ast.parse(path.read_text()))}
     there = sys.stdlib_module_names | in_the_layer() | OF_THE_RUNTIME | {"sms_otp"} | ALLOWED.keys()
     assert found <= there
+
+
+def test_garbage_is_looked_for_again_once_a_function_is_ready_but_not_in_what_it_started_with() -> None:
+    told = started("otp_status", "import gc; print(gc.isenabled(), gc.get_freeze_count() > 10_000)")
+    assert told.split() == ["True", "True"]

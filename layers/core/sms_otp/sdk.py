@@ -48,7 +48,7 @@ def _session() -> "Session":
 
 @cache
 def _loader() -> "Loader":
-    """What has read AWS's data files, most of the time that a client takes to make; it keeps what it read."""
-    from botocore.loaders import create_loader
+    """What has read AWS's data files, much of the time that a client takes to make; it keeps what it read."""
+    from sms_otp import sdk_data
 
-    return create_loader()
+    return sdk_data.KnownServices(file_loader=sdk_data.JsonFiles())

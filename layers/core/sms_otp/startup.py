@@ -9,8 +9,9 @@ environment's own. Secrets and connections come with the first request that need
 """
 
 import contextlib
+import gc
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from sms_otp import config, observability, phone, providers, schemas, sdk, wiring
 from sms_otp.errors import OtpError
@@ -59,7 +60,7 @@ def _start(load: Step, make: Step, services: tuple[str, ...]) -> None:
     """Nothing, outside of Lambda and of what stands in for it: tests import handlers too."""
     if config.starts_on_demand():
         # A setting that is wrong is answered, and told, as often as somebody asks; a start that fails is not.
-        with contextlib.suppress(OtpError):
+        with contextlib.suppress(OtpError), _kept():
             load()
             make()
         return
@@ -69,14 +70,29 @@ def _start(load: Step, make: Step, services: tuple[str, ...]) -> None:
         return
 
     def before() -> None:
-        load()
-        sdk.read_models(services)
+        with _kept():
+            load()
+            sdk.read_models(services)
 
     def after() -> None:
         # botocore's waits between tries are drawn from it; what must not be guessed is drawn from the system.
         random.seed()
-        with contextlib.suppress(OtpError):
+        with contextlib.suppress(OtpError), _kept():
             make()
 
     register_before_snapshot(before)
     register_after_restore(after)
+
+
+@contextlib.contextmanager
+def _kept() -> Iterator[None]:
+    """What is loaded and made here stays for as long as the environment does.
+
+    So nobody looks for garbage in it, neither while it grows nor at any request.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

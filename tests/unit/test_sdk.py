@@ -1,0 +1,38 @@
+"""What botocore reads of AWS's data files is the same, read our way."""
+
+import json
+
+import pytest
+from botocore.exceptions import UnknownServiceError
+from botocore.loaders import create_loader
+
+from sms_otp import sdk_data
+
+KINDS = ("service-2", "endpoint-rule-set-1")
+
+
+@pytest.fixture(scope="module")
+def ours() -> sdk_data.KnownServices:
+    return sdk_data.KnownServices(file_loader=sdk_data.JsonFiles())
+
+
+@pytest.mark.parametrize("service", sdk_data.SERVICES)
+def test_a_services_model_is_what_botocore_reads_in_the_same_order(
+    ours: sdk_data.KnownServices, service: str
+) -> None:
+    theirs = create_loader()
+    for kind in KINDS:
+        read = ours.load_service_model(service, kind)
+        assert json.dumps(read) == json.dumps(theirs.load_service_model(service, kind))
+
+
+@pytest.mark.parametrize("name", ["endpoints", "partitions", "_retry", "sdk-default-configuration"])
+def test_what_is_common_to_all_services_is_what_botocore_reads(
+    ours: sdk_data.KnownServices, name: str
+) -> None:
+    assert json.dumps(ours.load_data(name)) == json.dumps(create_loader().load_data(name))
+
+
+def test_a_service_that_is_not_ours_is_refused_by_name(ours: sdk_data.KnownServices) -> None:
+    with pytest.raises(UnknownServiceError, match="dynamodb, kms"):
+        ours.load_service_model("s3", "service-2")

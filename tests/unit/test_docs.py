@@ -11,7 +11,7 @@ import boto3
 import pytest
 import yaml
 
-from sms_otp import camara, http, metrics, phone
+from sms_otp import camara, http, items, limits, metrics, phone
 from tests.template import ROOT, template
 
 FOUND = [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")]
@@ -174,10 +174,60 @@ def test_the_service_takes_every_number_that_a_document_or_the_page_sends() -> N
         assert phone.parse(number), number
 
 
+def decisions() -> list[Path]:
+    return sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+
+
+def test_the_index_of_decisions_has_each_by_its_number_and_title() -> None:
+    titles = [(record, record.read_text().partition("\n")[0].lstrip("# ")) for record in decisions()]
+    expected = [
+        f"{number}. [{title}]({record.name})"
+        for record, (number, title) in ((record, words.split(". ", 1)) for record, words in titles)
+    ]
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    assert re.findall(r"^\d+\. .+$", index, re.MULTILINE) == expected
+
+
+def test_the_readme_leads_to_every_page_and_stays_short() -> None:
+    readme = (ROOT / "README.md").read_text()
+    pages = {f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+    assert {*pages, "docs/decisions/README.md"} <= set(LINK.findall(readme))
+    assert len(readme.splitlines()) < 200
+
+
+def test_the_changelog_has_every_call_of_the_api() -> None:
+    told = set(re.findall(r"`(GET|POST) (/[^`]+)`", (ROOT / "CHANGELOG.md").read_text()))
+    paths = yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"]
+    assert told == {(method.upper(), path) for path, calls in paths.items() for method in calls}
+
+
+def test_the_limits_that_the_readme_compares_are_the_templates_defaults() -> None:
+    readme = (ROOT / "README.md").read_text()
+    default = {name: parameter.get("Default") for name, parameter in template()["Parameters"].items()}
+    quarter, hour, day = (default[f"SendsPer{window}"] for window in ("QuarterHour", "Hour", "Day"))
+    assert (
+        f"| codes to one number | {quarter} in 15 min, {hour} an hour, {day} a day, whoever asks |" in readme
+    )
+    assert f"| wrong codes | {default['MaxAttempts']} for each code," in readme
+
+
+def test_the_defaults_that_the_page_on_privacy_tells_are_the_templates() -> None:
+    page = (ROOT / "docs/privacy.md").read_text().partition("\n## Users\n")[0]
+    told = re.findall(r"`([A-Za-z]+Days)=(\d+)`", page)
+    assert len(told) == 3
+    assert dict(told) == {name: str(template()["Parameters"][name]["Default"]) for name, _ in told}
+
+
+@pytest.mark.parametrize("page", ["architecture", "privacy", "operations"])
+def test_every_page_says_alike_how_long_a_number_is_remembered(page: str) -> None:
+    days = (limits.KEEP_LOG + items.LATE_DELETION) // (24 * 3600)
+    assert f"{days} days" in (ROOT / f"docs/{page}.md").read_text()
+
+
 def test_each_decision_has_a_number_of_its_own_and_says_all_that_is_asked() -> None:
-    records = sorted((ROOT / "docs/decisions").glob("*.md"))
+    records = decisions()
     numbers = [int(record.name[:4]) for record in records]
-    assert len(numbers) == len(set(numbers))
+    assert numbers == list(range(1, len(records) + 1))
     for number, record in zip(numbers, records, strict=True):
         text = record.read_text()
         assert record.name.startswith(f"{number:04}-")

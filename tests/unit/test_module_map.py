@@ -70,3 +70,9 @@ def test_every_import_follows_the_arrows_of_the_module_map() -> None:
 def test_the_arrows_of_the_module_map_never_lead_back() -> None:
     for module in drawn():
         assert module not in reachable(drawn(), module)
+
+
+def test_every_function_stands_among_the_components() -> None:
+    text = (ROOT / "docs/architecture.md").read_text().partition("\n## A code is requested\n")[0]
+    functions = {path.parent.name for path in (ROOT / "functions").glob("*/app.py")}
+    assert functions <= set(re.findall(r"[a-z_]+", text))

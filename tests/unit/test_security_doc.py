@@ -174,6 +174,29 @@ def test_the_guesses_that_a_days_codes_allow_are_as_told() -> None:
     assert f"is {guesses:,} guesses a day" in SECURITY.read_text()
 
 
+def test_every_page_says_alike_what_a_usual_verification_costs_the_table() -> None:
+    bill = (ROOT / "docs/performance.md").read_text()
+    (reads,), (writes,) = (
+        re.findall(rf"^\| DynamoDB, {kind} \| (\d+) units", bill, re.MULTILINE)
+        for kind in ("reads", "writes")
+    )
+    told = f"{reads} read and {writes} write units"
+    assert told in " ".join(bill.split())
+    assert told in " ".join(SCALING.read_text().split())
+
+
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/security.md"])
+def test_what_enforcing_costs_users_is_told_in_words_as_the_drill_has_it(page: str) -> None:
+    (refused,) = [
+        row["refused %"]
+        for row in table(SECURITY, "### The pumping drill")
+        if row["traffic"] == "users, warm, beside the scattered attack"
+    ]
+    text = (ROOT / page).read_text()
+    assert f"in the drill {refused} % of that day's users were refused" in " ".join(text.split())
+    assert "bounds the bill" in text
+
+
 def test_the_shards_of_each_daily_cap_are_as_told() -> None:
     for row in table(SCALING, "## No hot item"):
         cap = int(row["`DailySendCap`"])
@@ -190,8 +213,9 @@ def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
     first.decide({})
     again = Guard(policy, history, "US", ("block",), DAY * 20_000)
     number_failures_client = 3
+    providers = re.findall("[a-z]+", template()["Parameters"]["ProviderOrder"]["AllowedPattern"])
     rows = {row["step"]: row["units"] for row in table(SCALING, "## DynamoDB")}
-    reads = number_failures_client + budgets.SAMPLE + len(again.keys)
+    reads = number_failures_client + len(set(providers)) + budgets.SAMPLE + len(again.keys)
     more = len(first.keys) - len(again.keys)
     assert rows["read"].startswith(f"up to {reads} reads")
     assert rows["the same, first time for a country in an execution environment"] == f"up to {more} more"

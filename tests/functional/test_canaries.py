@@ -9,9 +9,12 @@ import pytest
 
 from local import events
 from sms_otp import errors, observability, wiring
+from sms_otp.clock import Deadline
 from sms_otp.ports import StoreError
-from sms_otp.providers.base import Unavailable
-from tests.fakes import PEPPER
+from sms_otp.providers.base import Sent, Unavailable
+from sms_otp.providers.fixed import FixedCodes
+from sms_otp.providers.router import OnFailure, Order
+from tests.fakes import PEPPER, START
 from tests.functional.canaries import SECRETS, Watch
 from tests.functional.deployment import Deployment
 
@@ -59,6 +62,24 @@ EVERY_KIND = pytest.mark.parametrize(
 
 @pytest.mark.usefixtures("verification_id")
 def test_a_whole_verification_leaks_nothing(watch: Watch) -> None:
+    assert watch.found() == []
+
+
+def test_a_number_whose_code_is_fixed_is_told_in_full_no_more_than_any(
+    deployed: Deployment, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its provider knows it by no other handle than the number."""
+    fixed, service = FixedCodes({NUMBER: CODE}), wiring.service()
+    policy = replace(service.policy, test_numbers={NUMBER: CODE}, test_numbers_end=int(START) + 3600)
+    monkeypatch.setattr(wiring, "service", lambda: replace(service, policy=policy))
+
+    def send(order: Order, deadline: Deadline, _: OnFailure) -> tuple[str, Sent]:
+        named = {"locale": order.locale, "reference": order.reference, "life": order.life}
+        return fixed.name, fixed.send(order.to, channel=order.channel, deadline=deadline, **named)  # type: ignore[arg-type] # each of its own type
+
+    monkeypatch.setattr(deployed.provider, "send", send)
+    assert post(deployed, "/request-otp", phoneNumber=NUMBER)["success"]
+    assert '"otp_requested"' in deployed.log.getvalue()
     assert watch.found() == []
 
 

@@ -79,8 +79,10 @@ class Delivery:
         answer = Answer(verification.expires_at, resend_after)
         self._record_sent(verification.key, holder, _answered(reservation.claim, answer))
         event = "otp_resent" if reservation.resend else "otp_requested"
-        # The handle that the provider's own staff and reports know this message by.
-        more = {"provider": name, "provider_ref": sent.message_id or sent.ref, "cost": self.price}
+        # The handle that the provider's own staff and reports know this message by. That of a number whose
+        # code is fixed is the number itself.
+        handle = None if order.to.is_test else sent.message_id or sent.ref
+        more = {"provider": name, "provider_ref": handle, "cost": self.price}
         self.tell(event, **told | more)
 
     def _ask(

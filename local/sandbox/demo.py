@@ -89,7 +89,7 @@ class Demo:
                 cookie, session = secrets.token_urlsafe(24), Session()
             # In a thread: on its way to the phone the service calls this very server.
             response = await run_in_threadpool(step, request, session, body)
-            if response.status_code == 200 and session.phone_number:
+            if response.status_code == 200 and step == self._verify_code:
                 # Whoever knew the session's name before must not hold a verified one.
                 self._sessions.pop(cookie, None)
                 cookie, session = secrets.token_urlsafe(24), Session(phone_number=session.phone_number)

@@ -148,6 +148,14 @@ def test_the_session_is_out_of_reach_of_scripts_and_other_sites_and_changes_with
     assert app.browser.cookies[COOKIE] != before
 
 
+def test_who_is_verified_can_verify_another_number(app: App) -> None:
+    for _ in range(2):
+        app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
+        app.post("verify", {"otp": "123456"}, answer=(200, VERIFIED))
+        (_, asked, _), (_, verified, _) = app.service.asked[-2:]
+        assert (verified["verificationId"], verified["sessionId"]) == (VERIFICATION_ID, asked["sessionId"])
+
+
 def test_a_session_that_the_browser_made_up_is_not_taken(app: App) -> None:
     app.browser.cookies.set(COOKIE, "chosen-by-somebody-else", path="/demo")
     answer = app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))

@@ -180,6 +180,8 @@ def test_a_pin_id_cannot_leave_its_place_in_the_path() -> None:
         (Channel.SMS, SENT, Sent(PIN_ID)),
         (Channel.SMS, {**SENT, "externalMessageId": "a-message"}, Sent(PIN_ID, message_id="a-message")),
         (Channel.SMS, {**SENT, "externalMessageId": 7}, Sent(PIN_ID)),
+        (Channel.SMS, {**SENT, "externalMessageId": "m" * 3000}, Sent(PIN_ID)),
+        (Channel.SMS, {**SENT, "externalMessageId": "a message\nwith a line"}, Sent(PIN_ID)),
         (Channel.SMS, without(SENT, "ncStatus"), Sent(PIN_ID)),
         (Channel.SMS, {**SENT, "ncStatus": "NC_DESTINATION_UNKNOWN"}, Sent(PIN_ID)),
         (Channel.SMS, {**SENT, "ncStatus": "NC_NOT_CONFIGURED"}, Sent(PIN_ID)),

@@ -180,10 +180,12 @@ class Infobip:
         ref = content.get("pinId")
         if not outcomes.is_reference(ref):
             raise Ambiguous(self.name, "no_pin_id")
+        message_id = content.get("externalMessageId")
         return Sent(
             ref,
             delivery=Delivery.ACCEPTED if status in _ACCEPTED else Delivery.UNKNOWN,
-            message_id=word(content.get("externalMessageId")) or None,
+            # One that no report could name is not worth a code that cannot be stored with it.
+            message_id=message_id if outcomes.is_reference(message_id) else None,
         )
 
     def _verdict(self, ref: str, content: dict[str, Any]) -> Check:

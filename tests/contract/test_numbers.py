@@ -226,6 +226,33 @@ def test_a_guess_under_way_leaves_a_failure_that_the_next_erasure_finds(town: To
     assert town.verify(verification_id) == "VERIFICATION_NOT_FOUND"
 
 
+def delete_what_has_ended(town: Town) -> None:
+    """What DynamoDB does some day."""
+    for item in town.items():
+        if "ttl" in item and int(item["ttl"]["N"]) <= town.clock():
+            town.client.delete_item(TableName="a-table", Key={"pk": item["pk"]})
+
+
+def test_a_failure_that_was_left_is_found_however_late_the_next_erasure_comes(town: Town) -> None:
+    town.request()
+    guesses = town.service.policy.admission.guesses
+    assert town.erase().retry_after == 30
+    town.service.store.spend_number_guess(number_key(NUMBER), "tenant-a", int(town.clock() * SECOND), guesses)
+    town.clock.step(DAYS)
+    delete_what_has_ended(town)
+    assert town.erase().counts["failures"] == 1
+    assert town.about(NUMBER) == []
+
+
+def test_a_failure_after_an_unlocking_is_listed_for_as_long_as_it_lasts(town: Town) -> None:
+    verification_id = town.request()
+    town.administration.unlock(NUMBER, Administrator("arn", Deadline(10)))
+    town.clock.step(60)
+    town.verify(verification_id, WRONG)
+    ends = {item["pk"]["S"][:2]: int(item["ttl"]["N"]) for item in town.items() if "ttl" in item}
+    assert ends["N#"] >= ends["F#"] + 6 * DAYS
+
+
 def test_a_code_that_is_asked_for_during_an_erasure_is_erased_or_whole_and_found_by_the_next(
     town: Town,
 ) -> None:

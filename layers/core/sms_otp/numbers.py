@@ -15,6 +15,7 @@ from sms_otp.clock import Deadline
 from sms_otp.dynamodb import MOST_KEYS, ConditionFailed, Item, Table, delete, update
 from sms_otp.idempotency import RUNNING_SECONDS
 from sms_otp.items import (
+    LATE_DELETION,
     claim_pk,
     failures_of,
     failures_pk,
@@ -76,7 +77,7 @@ class DynamoNumbers:
             return 0
         unlocked = sum(self._remove(failures_pk(number_key, tenant)) for tenant in listed.tenants)
         # No lock is left that the list would have to outlive.
-        self._change_if_there(number_pk(number_key), now + KEEP_LOG)
+        self._change_if_there(number_pk(number_key), now + KEEP_LOG + LATE_DELETION)
         return unlocked
 
     def erase(self, number_key: str, now: int, deadline: Deadline) -> Erased:
@@ -143,13 +144,16 @@ class DynamoNumbers:
             return False
 
     def _empty(self, number_key: str, listed: _Listed, quiet_at: int) -> bool:
-        """Keep the tenants alone, for requests that run may still leave failures; whether that was so."""
+        """Keep the tenants alone, for requests that run may still leave failures; whether that was so.
+
+        For as long as such failures may be there: the next call is to find them, however late it comes.
+        """
         step = update(
             number_pk(number_key),
             "SET quietAt = :quiet, #ttl = :ttl ADD version :one REMOVE sends, verifications, endless",
             IS_AS_READ,
             quiet=quiet_at,
-            ttl=quiet_at,
+            ttl=quiet_at + KEEP_LOG + LATE_DELETION,
             one=1,
             version=listed.version,
         )

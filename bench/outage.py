@@ -165,6 +165,16 @@ def run(kind: type[ProviderError], order: tuple[str, ...], *, breaking: bool) ->
     return outcome
 
 
+def forget_counts() -> None:
+    """As in a new process: the circuit breaker's utility counts failures in modules, by provider."""
+    for counters in (
+        breaker_base._LOCAL_FAILURES,
+        breaker_base._LOCAL_SUCCESSES,
+        breaker_base._LAST_OBSERVED_STATE,
+    ):
+        counters.clear()
+
+
 @contextlib.contextmanager
 def virtual(time: Time) -> Iterator[None]:
     """The circuit breaker's utility reads this clock, and starts without memory of another run."""
@@ -181,12 +191,7 @@ def virtual(time: Time) -> Iterator[None]:
     class FakeDatetime:
         datetime = Moment
 
-    for counters in (
-        breaker_base._LOCAL_FAILURES,
-        breaker_base._LOCAL_SUCCESSES,
-        breaker_base._LAST_OBSERVED_STATE,
-    ):
-        counters.clear()
+    forget_counts()
     with patch.object(breaker_base, "dt", FakeDatetime), patch.object(persistence_base, "dt", FakeDatetime):
         yield
 

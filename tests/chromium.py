@@ -34,7 +34,7 @@ def watched(browser: Browser, **context: Any) -> Iterator[Page]:
         page = own.new_page()
         wrong = watch(page)
         yield page
-    assert wrong == []
+    assert wrong == [], wrong  # spelled out, since pytest explains the asserts of test modules alone
 
 
 def watch(page: Page) -> list[str]:

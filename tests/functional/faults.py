@@ -20,6 +20,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
+from bench.outage import forget_counts
 from local import events
 from local.sandbox.credentials import credentials
 from sms_otp import config, http, providers, wiring
@@ -216,6 +217,7 @@ class World:
         """The next request meets a new execution environment. Its clients of AWS alone are the old ones."""
         for cached in (config.settings, *vars(wiring).values()):
             getattr(cached, "cache_clear", lambda: None)()
+        forget_counts()
 
     def spoil_provider(self, operation: str, fault: str, times: int = 1) -> None:
         """The sandbox fails in its own way."""

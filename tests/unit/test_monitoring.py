@@ -142,6 +142,19 @@ def test_every_event_that_a_query_or_an_alarm_names_is_told() -> None:
     assert named - fields <= events()
 
 
+def test_every_panel_that_an_alarm_sends_to_is_on_the_dashboard() -> None:
+    titles = [widget["properties"]["title"].lower() for widget in WIDGETS]
+    texts = " ".join(alarm["AlarmDescription"] for alarm in ALARMS.values())
+    sent_to = {
+        panel
+        for panels in re.findall(r"the dashboard's ([a-z' ]+)", texts)
+        for panel in panels.strip().split(" and ")
+    }
+    assert len(sent_to) >= 5
+    for panel in sent_to:
+        assert any(title.startswith(panel) for title in titles), panel
+
+
 def test_every_alarm_names_parameters_and_metrics_that_there_are() -> None:
     known = {*template()["Parameters"], *BY_NAME, "Misconfigured"}
     for name, alarm in ALARMS.items():

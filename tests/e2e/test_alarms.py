@@ -22,7 +22,7 @@ from sms_otp import metrics
 from tests.e2e.conftest import Backend
 from tests.template import template
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 Properties = dict[str, Any]
 

@@ -11,7 +11,7 @@ from local.deployed import Deployed, described
 from local.stack import PARAMETERS, STACK_NAME, LocalStack
 from tests.e2e.conftest import Backend, fresh_number
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from local.sandbox.credentials import INFOBIP_API_KEY, INFOBIP_APPLICATION_ID
 from local.stack import ROOT, STACK_NAME, LocalStack, aws_environment
 from tests.e2e.conftest import Backend, fresh_number
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from sms_otp.phone import mask
 from tests.e2e.conftest import Backend, fresh_number
 from tests.template import resource
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 GROUPS = ("RequestOtpLogGroup", "VerifyOtpLogGroup", "ResendOtpLogGroup")
 Row = dict[str, str]

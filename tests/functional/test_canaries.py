@@ -15,6 +15,7 @@ from sms_otp.providers.base import Sent, Unavailable
 from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.router import OnFailure, Order
 from tests.fakes import PEPPER, START
+from tests.functional import canaries
 from tests.functional.canaries import SECRETS, Watch
 from tests.functional.deployment import Deployment
 
@@ -171,6 +172,36 @@ def test_a_text_that_is_also_a_purpose_may_be_told(deployed: Deployment, watch: 
     post(deployed, "/request-otp", phoneNumber=NUMBER, purpose=CODE)
     watch.hear("the log", f'"{CODE}"')
     assert watch.found() == []
+
+
+@pytest.mark.parametrize("told", [events.API_KEY_ID, "Dimensions", "no-store", "OTP_INCORRECT"])
+def test_a_word_that_fuzzing_takes_from_the_source_is_no_secret(
+    told: str, deployed: Deployment, watch: Watch
+) -> None:
+    post(deployed, "/verify-otp", verificationId=told, otp=CODE, sessionId=told)
+    assert watch.found() == []
+
+
+@pytest.mark.parametrize("text", [KEY, '"caf\u00e9" au lait'])
+def test_the_path_that_is_told_is_no_secret_where_fuzzing_makes_it_one(
+    text: str, deployed: Deployment, watch: Watch
+) -> None:
+    deployed.call("request_otp", events.build(text, body="{", headers={"Idempotency-Key": text}))
+    assert json.dumps(text, ensure_ascii=False) in deployed.log.getvalue()
+    assert watch.found() == []
+
+
+def test_the_number_that_every_caller_is_told_as_an_example_is_no_leak(
+    deployed: Deployment, watch: Watch
+) -> None:
+    example = "+14155550123"
+    assert example in canaries.EXAMPLE
+    post(deployed, "/request-otp", phoneNumber=example)
+    assert example in post(deployed, "/request-otp", phoneNumber="+12")["detail"]
+    assert watch.found() == []
+    watch.hear("the log", f"sent to {example}")
+    assert watch.found() == ["number in the log"]
+    watch.forgive()
 
 
 def test_a_code_within_a_longer_number_is_none(watch: Watch) -> None:

@@ -30,7 +30,7 @@ def main() -> None:
         }
         program = [str(places.PROGRAMS / "profiled.py"), str(SHOWN)]
         print("warm verifications, by function")
-        print(_run(variables, *program, given=json.dumps(events)).stdout)
+        print(_run(variables, *program, given=json.dumps(events)).stderr)
 
 
 def _itself(line: str) -> int:

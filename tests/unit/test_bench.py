@@ -1,5 +1,7 @@
 """The benchmark's arithmetic: request units, ratios, and the bill in docs/performance.md."""
 
+import re
+
 import pytest
 
 from bench import cost, figures, units
@@ -65,3 +67,12 @@ def test_the_page_shows_the_bill_and_the_offers_as_they_are_reckoned() -> None:
 
 def test_the_bill_is_for_the_memory_that_a_function_has_by_default() -> None:
     assert template()["Parameters"]["MemorySize"]["Default"] == cost.MEASURED.memory_mb
+
+
+@pytest.mark.parametrize(
+    ("function", "billed"),
+    [("request_otp", cost.MEASURED.request_ms), ("verify_otp", cost.MEASURED.verify_ms)],
+)
+def test_the_bill_is_for_no_less_time_than_was_measured(function: str, billed: float) -> None:
+    row = rf"\| {function} at {cost.MEASURED.memory_mb} MB, median of the next 19 \| ([\d.]+) \|"
+    assert [float(shown) <= billed for shown in re.findall(row, PAGE)] == [True]

@@ -1,4 +1,4 @@
-"""How botocore reads AWS's data files, without two detours that took a seventh of a function's start.
+"""How botocore reads AWS's data files, without two detours that took an eighth of a function's start.
 
 The files are the runtime's own; what is read of them is the same (docs/decisions/0033).
 """

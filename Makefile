@@ -41,7 +41,7 @@ EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers prove-stacks lint lock docs build deploy outage drill bench bench-profile dashboard provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers prove-fuzz prove-stacks lint lock docs build deploy outage drill bench bench-profile dashboard provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -58,13 +58,15 @@ test: .venv/.dev .venv/.web .venv/.tokens $(EXPRESS) ## Run the tests, the proof
 
 # Two at once: each waits half of the time for a server of its own.
 prove: .venv/.dev ## Run the proofs in full: races, state machine, mutants, timing, fuzzing, alarms; a quarter of an hour
-	@$(MAKE) --no-print-directory --jobs=2 prove-answers prove-races prove-stacks
+	@$(MAKE) --no-print-directory --jobs=2 prove-races prove-answers prove-fuzz prove-stacks
 
 prove-races: .venv/.dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/races tests/proofs/test_mutants.py
 
 prove-answers: .venv/.dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs tests/functional/test_faults.py --ignore=tests/proofs/test_mutants.py
+
+prove-fuzz: .venv/.dev
 	$(BIN)/python -m pytest -q tests/functional/test_fuzz.py --hypothesis-profile=prove -k whatever
 
 prove-stacks: .venv/.dev

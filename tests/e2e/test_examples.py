@@ -18,7 +18,7 @@ from local.processes import Child, free_port
 from tests.e2e.conftest import Backend, fresh_number, passed
 from tests.template import ROOT
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 BIN = Path(sys.prefix) / "bin"
 EXAMPLES = ROOT / "examples"

@@ -29,8 +29,15 @@ RUNS = 15
 VERIFICATIONS = 20
 """In each of `RUNS` batches."""
 
-ASKS_A_PROVIDER = ("request_otp", "resend_otp", "verify_otp")
-ASKS_NONE = ("cancel_otp", "otp_status", "webhooks")
+ASKS_A_PROVIDER = (
+    "request_otp",
+    "resend_otp",
+    "verify_otp",
+    "camara_send_code",
+    "camara_validate_code",
+    "deep_health",
+)
+ASKS_NONE = ("cancel_otp", "otp_status", "webhooks", "aws_events", "admin", "jwks", "health")
 
 NAIVE_REACH, BARE_REACH, WARM_REACH, LAYER_REACH, ROUND_TRIPS = 0.55, 1.15, 1.25, 5.0, 3
 Step = Callable[[], object]
@@ -87,7 +94,7 @@ def _starts(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
     """Processor time until a function is ready for its first request, in a fresh interpreter."""
     ours = {
         name: Program(("-c", f"import {name}.app"), places.variables(endpoint))
-        for name in (*ASKS_A_PROVIDER, *ASKS_NONE, "health")
+        for name in (*ASKS_A_PROVIDER, *ASKS_NONE)
     }
     program = str(places.PROGRAMS / "{}.py")
     bare = places.variables(endpoint, more=("bare",))

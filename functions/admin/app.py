@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sms_otp import http, wiring
+from sms_otp import http, startup, wiring
 from sms_otp.administration import Administrator
 from sms_otp.ports import Standing
 from sms_otp.users import Given, User
@@ -93,3 +93,6 @@ _ACTIONS: dict[str, Callable[[str, Administrator], http.Body]] = {
     "/admin/unlock-number": _unlock,
     "/admin/erase-number": _erase,
 }
+
+
+startup.administrator()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sms_otp import observability, wiring
+from sms_otp import observability, startup, wiring
 
 
 def lambda_handler(event: Mapping[str, Any], context: Any) -> None:
@@ -11,3 +11,6 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> None:
     observability.begin(context.aws_request_id, context.aws_request_id, None)
     for record in event["Records"]:
         wiring.webhooks().receive_from_aws(record["Sns"]["Message"])
+
+
+startup.listener()

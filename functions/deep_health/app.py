@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_otp import http, wiring
+from sms_otp import http, startup, wiring
 from sms_otp.checkup import CHECK_SECONDS
 from sms_otp.clock import Deadline
 from sms_otp.commands import Caller
@@ -26,3 +26,6 @@ def _check(_event: http.Event, _caller: Caller) -> http.Body:
             for name, found in report.providers.items()
         },
     }
+
+
+startup.watcher()

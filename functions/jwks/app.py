@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sms_otp import http, proof, wiring
+from sms_otp import http, proof, startup, wiring
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -12,3 +12,6 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 def _keys() -> http.Body:
     return proof.key_set(wiring.token_keys())
+
+
+startup.publisher()

@@ -47,8 +47,23 @@ def keeper(schema: str) -> None:
 
 
 def listener() -> None:
-    """Of the function that takes callbacks."""
+    """Of a function that takes callbacks."""
     _start(observability.load, wiring.webhooks, ("dynamodb", "secretsmanager"))
+
+
+def administrator() -> None:
+    """Of the function for administrators."""
+    _start(lambda: _load("AdminNumber"), wiring.administration, ("dynamodb", "secretsmanager"))
+
+
+def watcher() -> None:
+    """Of the function that looks after everything that the service leans on."""
+    _start(observability.load, wiring.checkup, ("dynamodb", "secretsmanager"))
+
+
+def publisher() -> None:
+    """Of the function that hands out public keys."""
+    _start(observability.load, wiring.kms_client, ("kms",))
 
 
 def _load(schema: str) -> None:

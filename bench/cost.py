@@ -22,7 +22,7 @@ class Measured:
     memory_mb: int = 512
     request_ms: float = 60.0
     verify_ms: float = 60.0
-    """In Lambda's image, warm, with answers that come at once: medians at this memory, rounded up to tens."""
+    """In Lambda's image, warm, with answers that come at once: means at this memory, rounded up to tens."""
     waiting_ms: float = 400.0
     """What a provider and DynamoDB are waited for on top, in both functions together. Assumed."""
     calls: int = 2
@@ -97,7 +97,11 @@ def offers() -> tuple[Offer, ...]:
     return (
         Offer("this service", own, "the table above"),
         Offer("Twilio Verify", 0.05, "twilio.com/verify/pricing: a successful verification"),
-        Offer("Vonage Verify", 0.05 * EUR, "Vonage's support pages: EUR 0.05 for a successful verification"),
+        Offer(
+            "Vonage Verify",
+            0.05 * EUR,
+            "api.support.vonage.com, article 360038161032: EUR 0.05 for a successful verification",
+        ),
         Offer(
             "Amazon Cognito",
             0.015,

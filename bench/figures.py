@@ -8,6 +8,9 @@ from statistics import median
 
 from rich.table import Table
 
+FAMILIES = (", against ", " in Lambda's image, ", ", at ")
+"""Within a figure's name, between what becomes a row and what becomes a column of one table in Markdown."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -59,10 +62,35 @@ def table(figures: Iterable[Figure]) -> Table:
 
 
 def markdown(figures: Iterable[Figure]) -> str:
-    """For `docs/performance.md`."""
+    """For `docs/performance.md`: one table for each of `FAMILIES`, and one for all other figures."""
+    alone = []
+    families: dict[str, list[tuple[str, str, Figure]]] = {}
+    for figure in figures:
+        family = next((found for found in FAMILIES if found in figure.figure), None)
+        if family is None:
+            alone.append(figure)
+        else:
+            row, _, column = figure.figure.partition(family)
+            families.setdefault(family, []).append((row, column, figure))
+    return "\n".join([_in_rows(alone), *map(_in_columns, families.values())])
+
+
+def _in_rows(figures: Iterable[Figure]) -> str:
     rows = ["| figure | ours | baseline | ratio | reach | unit |", "| --- | --- | --- | --- | --- | --- |"]
     for figure in figures:
         numbers = (figure.ours, figure.baseline, figure.ratio, figure.reach)
         told = " | ".join("" if number is None else f"{number:g}" for number in numbers)
         rows.append(f"| {figure.figure} | {told} | {figure.unit} |")
+    return "\n".join(rows) + "\n"
+
+
+def _in_columns(family: list[tuple[str, str, Figure]]) -> str:
+    """A ratio with its reach where there is one, what was measured otherwise."""
+    cells: dict[str, dict[str, str]] = {}
+    for row, column, figure in family:
+        head = f"{column}, {figure.unit}" if figure.ratio is None else f"{column}, at most {figure.reach:g}"
+        cells.setdefault(row, {})[head] = f"{figure.ours if figure.ratio is None else figure.ratio:g}"
+    heads = list(next(iter(cells.values())))
+    rows = [f"| | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
+    rows += [f"| {row} | {' | '.join(told.get(head, '') for head in heads)} |" for row, told in cells.items()]
     return "\n".join(rows) + "\n"

@@ -1,7 +1,7 @@
 """How long a function takes in Lambda's image: its start, its first request, its twentieth; and by memory."""
 
 from collections.abc import Iterator
-from statistics import median
+from statistics import fmean
 
 from rich.progress import Progress
 
@@ -49,10 +49,8 @@ def figures_of(endpoint: str, progress: Progress) -> Iterator[Figure]:
             with started(function, endpoint) as environment:
                 environment.give(memory)
                 times = _requests(environment, function)
-            yield Figure(f"{function} at {memory} MB, first request", round(times[0], 1), "ms")
-            yield Figure(
-                f"{function} at {memory} MB, median of the next 19", round(median(times[1:]), 1), "ms"
-            )
+            yield Figure(f"{function}, first request, at {memory} MB", round(times[0], 1), "ms")
+            yield Figure(f"{function}, mean of the next 19, at {memory} MB", round(fmean(times[1:]), 1), "ms")
             progress.advance(task)
 
 

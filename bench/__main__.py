@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -69,7 +68,6 @@ def _measured(runs: int, with_containers: bool, progress: Progress) -> Iterator[
     progress.advance(building)
     with stub("127.0.0.1") as endpoint:
         yield from _starts(runs, endpoint, progress)
-        yield from _bytecode(runs, endpoint, progress)
         yield from _verifications(runs, endpoint, progress)
         yield from _calls(endpoint)
     yield Figure("dependency layer, zipped", round(places.zipped("dependencies"), 2), "MB", reach=LAYER_REACH)
@@ -103,7 +101,9 @@ def _starts(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
         "bare, with a provider": Program((program.format("bare"), "provider"), bare),
         "bare": Program((program.format("bare"),), bare),
     }
-    programs = {**ours, **baselines}
+    # `/opt` cannot be written to on Lambda, so that without bytecode in a layer every start compiles it.
+    source = Program(("-B", "-c", "import request_otp.app"), places.variables(endpoint, opt=places.source()))
+    programs = {**ours, **baselines, "source": source}
     task = progress.add_task("starts", total=(runs + 1) * len(programs))
     samples = in_turn(programs, runs, lambda: progress.advance(task))
     for name in ours:
@@ -112,31 +112,8 @@ def _starts(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
         )
         least = "bare, with a provider" if name in ASKS_A_PROVIDER else "bare"
         yield compared(f"start of {name}, against bare", samples[name], samples[least], "ms CPU", BARE_REACH)
-
-
-def _bytecode(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
-    """What a layer with bytecode saves: `/opt` cannot be written to, so without it every start compiles."""
-    compiled, source = places.HOME / "compiled", places.HOME / "source"
-    for made in (compiled, source):
-        shutil.copytree(places.OPT, made, ignore=shutil.ignore_patterns("__pycache__"))
-    command = [
-        sys.executable,
-        "-m",
-        "compileall",
-        "-q",
-        "--invalidation-mode",
-        "unchecked-hash",
-        str(compiled),
-    ]
-    subprocess.run(command, check=True)  # noqa: S603 - a command of our own
-    programs = {
-        name: Program(("-B", "-c", "import request_otp.app"), places.variables(endpoint, opt=opt))
-        for name, opt in (("compiled", compiled), ("source", source))
-    }
-    task = progress.add_task("bytecode", total=(runs + 1) * len(programs))
-    samples = in_turn(programs, runs, lambda: progress.advance(task))
-    figure = "start with bytecode in the layers, compared with none"
-    yield compared(figure, samples["compiled"], samples["source"], "ms CPU", None)
+    compiled = "start with bytecode in the layers, compared with none"
+    yield compared(compiled, samples["request_otp"], samples["source"], "ms CPU", None)
 
 
 def _verifications(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:

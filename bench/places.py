@@ -59,6 +59,13 @@ def prepare() -> None:
         _link(HOME / name, packages)
 
 
+def source() -> Path:
+    """The layers without bytecode."""
+    made = HOME / "source"
+    shutil.copytree(OPT, made, ignore=shutil.ignore_patterns("__pycache__"))
+    return made
+
+
 def _link(directory: Path, packages: tuple[str, ...]) -> None:
     directory.mkdir()
     for package in packages:

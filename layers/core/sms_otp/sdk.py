@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from botocore.loaders import Loader
     from botocore.session import Session
 
+LEAN: dict[str, Any] = {"parameter_validation": False, "user_agent": "sms-otp"}
+"""What botocore need not do again at each call, a tenth of a verification's processor time: check parameters
+that are always of one making, as AWS does too, and put together who calls.
+"""
+
 
 @cache
 def session() -> "Session":
@@ -23,7 +28,7 @@ def client(service: str, *, endpoint_url: str | None = None, **config: Any) -> A
     """A client that takes its credentials from the function's role. `config` as `botocore.config.Config`."""
     from botocore.config import Config
 
-    return session().create_client(service, endpoint_url=endpoint_url, config=Config(**config))
+    return session().create_client(service, endpoint_url=endpoint_url, config=Config(**LEAN, **config))
 
 
 def read_models(services: Iterable[str]) -> None:

@@ -190,6 +190,19 @@ def test_a_provider_without_the_channel_is_passed_over_and_not_asked() -> None:
     assert world.names() == ["sinch"]
 
 
+def test_a_channel_that_a_provider_never_had_is_no_failure_that_its_breaker_counts() -> None:
+    world, asked = World(("aws", "sinch")), list[str]()
+
+    class Noting(NoBreaker):
+        def call(self, name: str, act: Callable[[], Any], *, has_next: bool) -> Any:
+            asked.append(name)
+            return super().call(name, act, has_next=has_next)
+
+    world.router = Router(("aws", "sinch"), {}, world.vault, world.build, TESTS, Noting(), world.tell)
+    world.send(Order(TO, Channel.VOICE, None, "r", 300))
+    assert asked == ["sinch"], "five calls in a row would stop the texts that it does send"
+
+
 def test_a_provider_whose_secret_is_missing_is_passed_over() -> None:
     world = World(vault=Vault(missing="infobip"))
     assert world.send()[0] == "sinch"

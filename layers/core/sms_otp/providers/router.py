@@ -171,13 +171,11 @@ class Router:
         *,
         has_next: bool,
     ) -> Sent:
-        def deliver(provider: Provider) -> Sent:
-            if order.channel not in provider.channels:
-                raise Unavailable(name, "no such channel")
-            return act(provider)
-
+        # Before the breaker is asked: a channel that a provider never had says nothing of how it is.
+        if order.channel not in self._provider(name, deadline).channels:
+            raise Unavailable(name, "no such channel")
         _check_time(name, deadline)
-        return self._breaker.call(name, lambda: self._ask(name, deliver, deadline), has_next=has_next)
+        return self._breaker.call(name, lambda: self._ask(name, act, deadline), has_next=has_next)
 
     def _timed(self, name: str, ask: Callable[[Provider], Answer], provider: Provider) -> Answer:
         """How long a provider took is told whatever it said: a failure that takes ten seconds above all."""

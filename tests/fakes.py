@@ -147,6 +147,9 @@ class MemoryStore:
                 raise refused
 
     def record_sent(self, key: str, holder: Holder, claim: Claim | None = None) -> None:
+        found = self.verifications[key]
+        if found.state is not State.PENDING:
+            raise unconsumable(found)
         self._change(
             key,
             provider=holder.provider,

@@ -418,6 +418,26 @@ def test_no_resend_brings_a_verification_back_to_life(store: Store, end: str) ->
         store.reserve(Reservation(verification, at, number, resend=True))
 
 
+@pytest.mark.parametrize("message", [None, "a-message"])
+@pytest.mark.parametrize(
+    ("end", "expected"), [("cancelled", "VERIFICATION_CANCELLED"), ("verified", "ALREADY_VERIFIED")]
+)
+def test_a_resend_that_ends_after_its_verification_does_is_told_so_and_changes_nothing(
+    store: Store, end: str, expected: str, message: str | None
+) -> None:
+    verification = pending(store)
+    number = Entry(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
+    store.reserve(Reservation(verification, NOW_MS + 1, number, resend=True))
+    if end == "cancelled":
+        store.cancel(verification.key, "tenant-a")
+    else:
+        store.consume(verification, "r", NOW)
+    ended = store.find(verification.key)
+    holder = Holder("sinch", "another", "voice", "accepted", message)
+    assert outcome(lambda: store.record_sent(verification.key, holder)) == expected
+    assert store.find(verification.key) == ended
+
+
 def test_only_the_tenant_cancels_and_only_what_is_pending(store: Store) -> None:
     verification = pending(store)
     assert outcome(lambda: store.cancel(verification.key, "tenant-b")) == "VERIFICATION_NOT_FOUND"

@@ -130,6 +130,28 @@ def test_a_resend_that_fails_leaves_the_earlier_code_right(
     assert world.verify(verification_id) == "ok"
 
 
+@pytest.mark.parametrize(
+    ("end", "expected"), [("verify", "ALREADY_VERIFIED"), ("cancel", "VERIFICATION_CANCELLED")]
+)
+def test_a_resend_during_which_the_earlier_code_is_typed_or_given_up_is_told_so(
+    world: World, lifecycle: Lifecycle, end: str, expected: str
+) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    send = world.provider.send
+
+    def meanwhile(*given: Any) -> Any:
+        if end == "verify":
+            assert world.verify(verification_id) == "ok"
+        else:
+            lifecycle.cancel(verification_id, world.caller())
+        return send(*given)
+
+    world.provider.send = meanwhile  # type: ignore[method-assign, assignment] # one interleaving
+    assert resend(world, verification_id) == expected
+    assert "store_failed" not in [event for event, _ in world.told]
+
+
 def test_a_resend_that_was_certainly_not_sent_costs_nothing(world: World) -> None:
     verification_id = world.request()
     world.clock.step(30)

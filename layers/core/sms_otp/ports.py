@@ -228,7 +228,10 @@ class Store(Protocol):
         ...
 
     def record_sent(self, key: str, holder: Holder, claim: Claim | None = None) -> None:
-        """Name the provider that holds the code and its handle, and the answer to a repeated request."""
+        """Name the provider that holds the code and its handle, and the answer to a repeated request.
+
+        Raises `AlreadyVerified` or `VerificationCancelled` where that came first, as it may to a resend.
+        """
         ...
 
     def record_failed(self, key: str, claim: Claim | None = None) -> None:

@@ -171,11 +171,17 @@ class DynamoStore:
             "delivery": holder.delivery,
         }
         expression = "SET provider = :provider, providerRef = :ref, channel = :channel, delivery = :delivery"
-        if not holder.message_id:
-            return self._settle(key, expression, held_by, claim)
-        message = put_message(key, holder.provider, holder.message_id)
-        listed = {"messages": frozenset({message["Put"]["Item"]["pk"]["S"]})}
-        return self._settle(key, f"{expression} ADD messages :messages", held_by | listed, claim, message)
+        messages: list[Step] = []
+        if holder.message_id:
+            messages = [put_message(key, holder.provider, holder.message_id)]
+            expression += " ADD messages :messages"
+            held_by["messages"] = frozenset({messages[0]["Put"]["Item"]["pk"]["S"]})
+        try:
+            self._settle(key, expression, held_by, claim, *messages)
+        except ConditionFailed as failed:
+            if failed.at or failed.item is None:
+                raise
+            raise unconsumable(verification_of(failed.item)) from failed
 
     def record_failed(self, key: str, claim: Claim | None = None) -> None:
         """See `ports.Store`."""

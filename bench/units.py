@@ -1,8 +1,8 @@
 """DynamoDB's request units, counted from the calls as they went over the wire.
 
-The emulators that run here tell a consumed capacity that is made up, so it is computed by DynamoDB's own
-rules for on-demand tables: a strongly consistent read is 1 unit for each 4 KB of an item, found or not; a
-write is 1 unit for each 1 KB of an item, and 2 within a transaction.
+By DynamoDB's own rules for on-demand tables: a strongly consistent read is 1 unit for each 4 KB of an item,
+found or not; a write is 1 unit for each 1 KB of an item, and 2 within a transaction. A test holds the writes
+equal to what an emulator answers for `ReturnConsumedCapacity`; of what is not found it answers nothing.
 """
 
 from collections.abc import Iterable

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from bench import cost
 from sms_otp import wiring
 from sms_otp.clock import Deadline
 from sms_otp.providers.base import Channel, Check, Sent, Unavailable
@@ -162,3 +163,26 @@ def test_a_right_code_is_three_round_trips(wire: Wire) -> None:
     requested, _ = wire.post("request_otp", phoneNumber=NUMBERS[0])
     told = wire.post("verify_otp", verificationId=requested["verificationId"], otp="123456")
     assert told[1] == [WRITE, WRITE, TRANSACTION]
+
+
+def test_a_verification_consumes_the_write_units_that_the_bill_reckons_with(wire: Wire) -> None:
+    consumed: list[float] = []
+
+    def ask(params: dict[str, Any], model: Any, **_: Any) -> None:
+        # Of a read that finds nothing the emulator tells none.
+        if model.name != READ:
+            params["ReturnConsumedCapacity"] = "TOTAL"
+
+    def note(parsed: dict[str, Any], **_: Any) -> None:
+        told = parsed.get("ConsumedCapacity", [])
+        consumed.extend(table["CapacityUnits"] for table in (told if isinstance(told, list) else [told]))
+
+    events = wiring._dynamodb().meta.events
+    events.register("before-parameter-build.dynamodb", ask)
+    events.register("after-call.dynamodb", note)
+    requested, _ = wire.post("request_otp", phoneNumber=NUMBERS[0])
+    wire.post("verify_otp", verificationId=requested["verificationId"], otp="123456")
+    events.unregister("before-parameter-build.dynamodb", ask)
+    events.unregister("after-call.dynamodb", note)
+    assert len(consumed) == 5
+    assert sum(consumed) == cost.MEASURED.write_units

@@ -29,6 +29,13 @@ UNTIL_HEARD = timedelta(seconds=CACHE_SECONDS + LONGEST_REQUEST)
 UNTIL_FORGOTTEN = timedelta(seconds=KEEP_LOG)
 """Sends and failures are kept as long after their last use; claims, verifications and blocks for less."""
 
+GONE = (
+    "Users kept under it can no longer be found or erased by their number,"
+    " and numbers disabled under it are free again."
+)
+WARNING = f"Then it is so: {GONE} Where KeepUsers=true, wait until they have verified anew or their retention is over."
+"""Told with the step before the one that cannot be undone."""
+
 _LENGTH_BYTES = 48
 
 
@@ -50,10 +57,13 @@ def next_step(held: Mapping[str, str], since: datetime, now: datetime) -> Step:
     if rotation == ANNOUNCED:
         _require(since + UNTIL_HEARD, now)
         after = {"pepper": held["alsoRead"], "alsoRead": held["pepper"], "rotation": IN_USE}
-        return Step(after, f"The new pepper is in use. Run this again after {_date(now + UNTIL_FORGOTTEN)}.")
+        due = _date(now + UNTIL_FORGOTTEN)
+        return Step(
+            after, f"The new pepper is in use. To forget the old one, run this after {due}. {WARNING}"
+        )
     if rotation == IN_USE:
         _require(since + UNTIL_FORGOTTEN, now)
-        return Step({"pepper": held["pepper"]}, "The old pepper is forgotten; the rotation is done.")
+        return Step({"pepper": held["pepper"]}, f"The old pepper is forgotten; the rotation is done. {GONE}")
     new = secrets.token_urlsafe(_LENGTH_BYTES)
     after = {"pepper": held["pepper"], "alsoRead": new, "rotation": ANNOUNCED}
     return Step(after, f"A new pepper is announced. Run this again after {_date(now + UNTIL_HEARD)}.")

@@ -108,3 +108,15 @@ def test_the_steps_come_in_their_order_and_none_too_early(rotation: Rotation) ->
     again = rotation.step()
     assert "announced" in again
     assert rotation.held()["alsoRead"] not in (PEPPER, announced["alsoRead"])
+
+
+def test_whoever_rotates_is_told_whom_nobody_can_find_any_more_before_and_when_it_is_so(
+    deployed: Deployment, rotation: Rotation
+) -> None:
+    del deployed
+    assert "Users" not in rotation.step()
+    in_use = rotation.step(UNTIL_HEARD + A_MOMENT)
+    forgotten = rotation.step(UNTIL_FORGOTTEN)
+    for told in (in_use, forgotten):
+        assert "Users kept under it can no longer be found or erased" in told
+    assert "Where KeepUsers=true, wait" in in_use

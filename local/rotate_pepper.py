@@ -33,7 +33,10 @@ GONE = (
     "Users kept under it can no longer be found or erased by their number,"
     " and numbers disabled under it are free again."
 )
-WARNING = f"Then it is so: {GONE} Where KeepUsers=true, wait until they have verified anew or their retention is over."
+WARNING = (
+    f"Then it is so: {GONE}"
+    " Where KeepUsers=true, wait until they have verified anew or their retention is over."
+)
 """Told with the step before the one that cannot be undone."""
 
 _LENGTH_BYTES = 48

@@ -19,7 +19,8 @@ import requests
 from local.measured import Datapoint, datapoints, lines
 from local.stack import STACK_NAME, LocalStack
 from sms_otp import metrics
-from tests.e2e.conftest import Backend
+from tests.e2e.conftest import SENDER, Backend
+from tests.e2e.test_iam_enforced import without
 from tests.template import template
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
@@ -43,6 +44,7 @@ STIMULI = {
     "BreakerOpenAlarm": "Infobip fails five times in a row",
     "DailyCapAlarm": "four fifths of a cap of 40 codes are sent",
     "WebhookRefusedAlarm": "five callbacks without a signature",
+    "TokenFailedAlarm": "a right code while the function may not sign",
 }
 """What the stack is driven with, by alarm."""
 ONLY_WHEN_WRONG = {
@@ -51,6 +53,7 @@ ONLY_WHEN_WRONG = {
     "ProviderCredentialsAlarm",
     "BreakerOpenAlarm",
     "WebhookRefusedAlarm",
+    "TokenFailedAlarm",
 }
 """Those whose metric is not there while all is well."""
 AWS_OWN: dict[tuple[str, str], tuple[set[str], float]] = {
@@ -89,6 +92,9 @@ def stack() -> Iterator[LocalStack]:
         "DailySendCap": "40",
         "ResendGapSeconds": "0",
         "FailuresBeforeWait": "10",
+        # What has alarms only where it is on.
+        "IssueTokens": "true",
+        "AwsSmsIdentityArn": SENDER,
     }
     with LocalStack(parameters=parameters) as running:
         yield running
@@ -132,7 +138,9 @@ def go_wrong(backend: Backend) -> None:
         requests.post(f"{backend.stack.base_url}/webhooks/sinch", json={}, timeout=10)
     backend.spoil("infobip", "send", "401")
     backend.requested("+12125550103")
-    backend.requested("+12125550104")
+    unsigned = backend.requested("+12125550104")
+    with without(backend.stack, "VerifyOtpRole", "kms:Sign"):
+        assert backend.verify(unsigned, backend.code("+12125550104")).status_code == 200
     backend.spoil("infobip", "send", "500", times=5)
     for number in numbers("305", 5):
         backend.requested(number)

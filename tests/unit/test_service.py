@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sms_otp import errors
+from sms_otp import errors, metrics
 from sms_otp.commands import Policy, RequestOtp, VerifyOtp
 from sms_otp.phone import PhoneNumber
 from sms_otp.ports import Question, StoreError, View
@@ -269,6 +269,28 @@ def test_each_word_of_a_provider_other_than_yes_is_a_refusal(
     verification_id = world.request()
     world.provider.check = lambda *_, **__: check  # type: ignore[method-assign] # one answer
     assert world.verify(verification_id) == expected
+
+
+@pytest.mark.parametrize("check", [Check.WRONG, Check.EXPIRED, Check.EXHAUSTED, Check.UNKNOWN])
+def test_a_guess_that_was_not_right_is_measured_once_whatever_the_provider_called_it(
+    world: World, check: Check
+) -> None:
+    verification_id = world.request()
+    world.provider.check = lambda *_, **__: check  # type: ignore[method-assign] # one answer
+    refused = {"path": "/verify-otp", "error_code": world.verify(verification_id)}
+    told = [*world.told, ("request_refused", refused)]
+    measured = [metric.name for event, fields in told for metric in metrics.measured_by(event, fields)]
+    assert measured.count("VerifySuccess") == measured.count("NumberFailures") == 1
+    assert measured.count("OtpIncorrect") == (check is Check.WRONG)
+
+
+def test_whose_guesses_the_provider_calls_spent_is_told_to_wait_for_the_end_of_the_code(world: World) -> None:
+    verification_id = world.request()
+    world.clock.step(100)
+    world.provider.check = lambda *_, **__: Check.EXHAUSTED  # type: ignore[method-assign] # one answer
+    with pytest.raises(errors.TooManyAttempts) as refused:
+        world.service.verify(VerifyOtp(verification_id, "000000"), world.caller())
+    assert refused.value.retry_after == 200
 
 
 STORE_STEPS = ["read", "reserve", "record_sent", "spend_guess", "spend_number_guess", "consume"]

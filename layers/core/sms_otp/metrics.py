@@ -62,6 +62,7 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
         Metric("VerifySuccess", PLACES, value=0),
         Metric("NumberFailures", value="failures"),
     ),
+    "otp_ended": (Metric("NumberFailures", value="failures"),),
     "delivery_reported": (
         Metric("DeliverySuccess", PLACES, value="delivered"),
         Metric("DeliveryLatency", PLACES, value="seconds", unit="Seconds"),
@@ -104,14 +105,15 @@ def load() -> None:
 def emit(event: str, fields: Mapping[str, Any]) -> None:
     """Print the EMF lines of one event. A metric or dimension whose field the event lacks is left out."""
     lines: dict[tuple[str, ...], list[Metric]] = {}
-    for metric in _metrics_of(event, fields):
+    for metric in measured_by(event, fields):
         if isinstance(metric.value, int) or metric.value in fields:
             lines.setdefault(metric.by, []).append(metric)
     for by, together in lines.items():
         _print(together, {name: str(fields[name]) for name in by if name in fields}, fields)
 
 
-def _metrics_of(event: str, fields: Mapping[str, Any]) -> tuple[Metric, ...]:
+def measured_by(event: str, fields: Mapping[str, Any]) -> tuple[Metric, ...]:
+    """What one event may add; of it, what the event has the fields of is added."""
     if event == "request_refused":
         return BY_REFUSAL.get(fields.get("path", ""), {}).get(fields.get("error_code", ""), ())
     return BY_EVENT.get(event, ())

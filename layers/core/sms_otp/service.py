@@ -362,18 +362,16 @@ class Service:
             raise unavailable(failed) from failed
 
     def _wrong(self, check: Check, verification: Verification, failures: int) -> errors.OtpError:
-        remaining = max(0, self.policy.max_attempts - verification.attempts)
-        self.tell(
-            "otp_incorrect",
-            **told_of(verification),
-            check=check,
-            attempts=verification.attempts,
-            failures=failures,
-        )
+        # Of a code that has ended the refusal is measured, as where the table says so.
+        event = "otp_incorrect" if check is Check.WRONG else "otp_ended"
+        told = told_of(verification) | {"check": check, "attempts": verification.attempts}
+        self.tell(event, **told, failures=failures)
         if check is Check.WRONG:
+            remaining = max(0, self.policy.max_attempts - verification.attempts)
             return errors.OtpIncorrect(attempts_remaining=remaining)
         if check is Check.EXHAUSTED:
-            return errors.TooManyAttempts(attempts_remaining=0)
+            left = max(1, verification.expires_at - int(self.clock()))
+            return errors.TooManyAttempts(attempts_remaining=0, retry_after=left)
         return errors.OtpExpired()
 
 

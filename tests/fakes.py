@@ -109,8 +109,6 @@ class MemoryStore:
                 self._count(share.key, used=1)
             if reservation.claim:
                 self.claims[reservation.claim.key] = reservation.claim
-            if reservation.find_by_number:
-                self.newest_of[verification.number_key, verification.tenant] = verification.key
             if reservation.resend:
                 held = self.verifications[verification.key]
                 also = held.also_counted_on + tuple(share.key for share in reservation.shares[1:])
@@ -146,7 +144,9 @@ class MemoryStore:
             elif (refused := uncancellable(found, tenant)) is not None:
                 raise refused
 
-    def record_sent(self, key: str, holder: Holder, claim: Claim | None = None) -> None:
+    def record_sent(
+        self, key: str, holder: Holder, claim: Claim | None = None, newest: Verification | None = None
+    ) -> None:
         found = self.verifications[key]
         if found.state is not State.PENDING:
             raise unconsumable(found)
@@ -157,6 +157,8 @@ class MemoryStore:
             channel=holder.channel,
             delivery=holder.delivery,
         )
+        if newest:
+            self.newest_of[newest.number_key, newest.tenant] = key
         if holder.message_id:
             self.messages[holder.provider, holder.message_id] = key
         if claim:

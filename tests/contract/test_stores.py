@@ -327,8 +327,10 @@ def test_the_answer_of_a_request_is_kept_whatever_became_of_its_send(store: Stor
 
 
 def test_the_newest_verification_of_a_number_is_found_at_its_own_tenant(store: Store) -> None:
-    verification = reserve(store, extra={"find_by_number": True}).verification
-    reserve(store, SendLog((NOW_MS,), 1), NOW_MS + 1, extra={"find_by_number": True}, key="newer")
+    verification = reserve(store).verification
+    newer = reserve(store, SendLog((NOW_MS,), 1), NOW_MS + 1, key="newer").verification
+    for each in (verification, newer):
+        store.record_sent(each.key, Holder("infobip", "ref", "sms", "accepted"), newest=each)
     assert store.newest((verification.number_key,), "tenant-a") == "newer"
     assert store.newest(("no-such-number", verification.number_key), "tenant-a") == "newer"
     assert store.newest((verification.number_key,), "tenant-b") is None

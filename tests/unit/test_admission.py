@@ -9,7 +9,7 @@ from sms_otp import errors
 from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.guard import Mode
 from sms_otp.ports import Moved, Reservation
-from sms_otp.providers.base import Ambiguous, Refused, Unavailable
+from sms_otp.providers.base import Ambiguous, ProviderError, Refused, Unavailable
 from tests.fakes import START, StepClock, outcome
 from tests.unit.world import NUMBER, World
 
@@ -297,6 +297,20 @@ def test_the_newest_verification_of_a_number_is_meant_where_naming_it_is_not_req
     named = VerifyOtp(None, "123456", phone_number=NUMBER, session_id="s")
     stranger = Caller("tenant-b", "r", world.caller().deadline)
     assert outcome(lambda: world.service.verify(named, stranger)) == "VERIFICATION_NOT_FOUND"
+    assert outcome(lambda: world.service.verify(named, world.caller())) == "ok"
+
+
+@pytest.mark.parametrize("failure", [Unavailable, Ambiguous, Refused])
+def test_a_send_that_came_to_nothing_hides_no_earlier_code_that_only_the_number_names(
+    policy: Policy, clock: StepClock, failure: type[ProviderError]
+) -> None:
+    world = with_policy(policy, clock, require_verification_id=False)
+    world.request()
+    clock.step(30)
+    world.provider.fails_with = lambda: failure("fake", "scripted")
+    assert outcome(world.request) in ("PROVIDER_UNAVAILABLE", "PROVIDER_REJECTED")
+    world.provider.fails_with = None
+    named = VerifyOtp(None, "123456", phone_number=NUMBER)
     assert outcome(lambda: world.service.verify(named, world.caller())) == "ok"
 
 

@@ -77,7 +77,7 @@ class Delivery:
             raise unavailable(failed) from failed
         holder = Holder(name, sent.ref, order.channel, sent.delivery, sent.message_id)
         answer = Answer(verification.expires_at, resend_after)
-        self._record_sent(verification.key, holder, _answered(reservation.claim, answer))
+        self._record_sent(reservation, holder, _answered(reservation.claim, answer))
         event = "otp_resent" if reservation.resend else "otp_requested"
         # The handle that the provider's own staff and reports know this message by. That of a number whose
         # code is fixed is the number itself.
@@ -115,13 +115,15 @@ class Delivery:
         except StoreError as error:
             self.tell(otherwise, reason=error.reason)
 
-    def _record_sent(self, key: str, holder: Holder, claim: Claim | None) -> None:
+    def _record_sent(self, reservation: Reservation, holder: Holder, claim: Claim | None) -> None:
         """Tried twice: the phone has the code by now, and what is not stored can never be verified."""
+        verification = reservation.verification
+        newest = verification if reservation.find_by_number else None
         try:
-            self.store.record_sent(key, holder, claim)
+            self.store.record_sent(verification.key, holder, claim, newest)
         except StoreError as error:
             self.tell("store_failed", reason=error.reason)
-            self.store.record_sent(key, holder, claim)
+            self.store.record_sent(verification.key, holder, claim, newest)
 
 
 def unavailable(failed: ProviderError) -> errors.ProviderUnavailable:

@@ -116,7 +116,7 @@ class Reservation:
     """Whether the verification is there already and is sent for once more."""
     carried: Carried | None = None
     find_by_number: bool = False
-    """Whether this becomes the number's newest verification at its tenant, to be found by `newest`."""
+    """Whether this becomes the number's newest verification at its tenant once it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +227,12 @@ class Store(Protocol):
         """Make a pending verification a cancelled one. Raises `VerificationNotFound` or `AlreadyVerified`."""
         ...
 
-    def record_sent(self, key: str, holder: Holder, claim: Claim | None = None) -> None:
+    def record_sent(
+        self, key: str, holder: Holder, claim: Claim | None = None, newest: Verification | None = None
+    ) -> None:
         """Name the provider that holds the code and its handle, and the answer to a repeated request.
 
+        `newest` is the verification again, where its number's `newest` is to find it from now on.
         Raises `AlreadyVerified` or `VerificationCancelled` where that came first, as it may to a resend.
         """
         ...

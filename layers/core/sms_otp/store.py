@@ -105,8 +105,6 @@ class DynamoStore:
         if reservation.claim:
             claim = reservation.claim
             steps.append(put(claim_item(claim, verification.key), IS_FREE_AGAIN, now=claim.claimed_at))
-        if reservation.find_by_number:
-            steps.append(put_newest(verification))
         if self._users and not reservation.resend:
             steps.append(self._users.requested(verification, reservation.sent_at // SECOND))
         if reservation.carried:
@@ -162,7 +160,9 @@ class DynamoStore:
             if (refused := uncancellable(found, tenant)) is not None:
                 raise refused from failed
 
-    def record_sent(self, key: str, holder: Holder, claim: Claim | None = None) -> None:
+    def record_sent(
+        self, key: str, holder: Holder, claim: Claim | None = None, newest: Verification | None = None
+    ) -> None:
         """See `ports.Store`."""
         held_by: dict[str, Any] = {
             "provider": holder.provider,
@@ -171,13 +171,14 @@ class DynamoStore:
             "delivery": holder.delivery,
         }
         expression = "SET provider = :provider, providerRef = :ref, channel = :channel, delivery = :delivery"
-        messages: list[Step] = []
+        more = [put_newest(newest)] if newest else []
         if holder.message_id:
-            messages = [put_message(key, holder.provider, holder.message_id)]
+            message = put_message(key, holder.provider, holder.message_id)
+            more.append(message)
             expression += " ADD messages :messages"
-            held_by["messages"] = frozenset({messages[0]["Put"]["Item"]["pk"]["S"]})
+            held_by["messages"] = frozenset({message["Put"]["Item"]["pk"]["S"]})
         try:
-            self._settle(key, expression, held_by, claim, *messages)
+            self._settle(key, expression, held_by, claim, *more)
         except ConditionFailed as failed:
             if failed.at or failed.item is None:
                 raise

@@ -227,6 +227,7 @@ class MemoryStore:
         held = self.verifications[verification.key]
         return (
             held.state is State.PENDING
+            and held.sends == verification.sends
             and held.expires_at * 1000 > sent_at
             and held.provider_ref == verification.provider_ref
         )

@@ -420,6 +420,16 @@ def test_no_resend_brings_a_verification_back_to_life(store: Store, end: str) ->
         store.reserve(Reservation(verification, at, number, resend=True))
 
 
+def test_of_two_resends_that_read_the_same_verification_one_decides_anew(store: Store) -> None:
+    """Else both would be one send by their reference, and giving one back would take the other's count."""
+    verification = pending(store)
+    first = Entry(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
+    second = Entry(verification.number_key, SendLog((NOW_MS, NOW_MS + 1), 2), NOW + 1000)
+    store.reserve(Reservation(verification, NOW_MS + 1, first, resend=True))
+    with pytest.raises(Moved):
+        store.reserve(Reservation(verification, NOW_MS + 2, second, resend=True))
+
+
 @pytest.mark.parametrize("message", [None, "a-message"])
 @pytest.mark.parametrize(
     ("end", "expected"), [("cancelled", "VERIFICATION_CANCELLED"), ("verified", "ALREADY_VERIFIED")]

@@ -37,6 +37,7 @@ IS_ALIVE = "expiresAt > :now"
 HAS_GUESSES = "attempts < :max"
 HAS_HOLDER = "attribute_exists(providerRef)"
 IS_HELD_BY = "providerRef = :ref"
+IS_AS_OFTEN_SENT = "sends = :sends"
 IS_SESSIONS = "sessionHash = :session"
 IS_SESSIONLESS = "attribute_not_exists(sessionHash)"
 IS_NUMBERS = "phone = :phone"
@@ -103,14 +104,18 @@ def add_send(pk: str, entry: Entry, sent_at: int) -> Step:
 
 
 def send_again(reservation: Reservation) -> Step:
-    """A resend is conditioned like a guess, so that none brings a verification back to life."""
+    """A resend is conditioned like a guess, so that none brings a verification back to life.
+
+    And on being the next: its reference counts the sends, and `unsend` puts back what it found.
+    """
     verification = reservation.verification
     counted = tuple(share.key for share in reservation.shares[1:])
     return update(
         verification_pk(verification.key),
         "SET alsoCountedOn = list_append(alsoCountedOn, :counted) ADD sends :one",
-        f"{IS_TENANTS} AND {IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY}",
+        f"{IS_TENANTS} AND {IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY} AND {IS_AS_OFTEN_SENT}",
         counted=counted,
+        sends=verification.sends,
         one=1,
         tenant=verification.tenant,
         pending=State.PENDING,

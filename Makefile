@@ -64,7 +64,7 @@ prove-races: .venv/.dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/races tests/proofs/test_mutants.py
 
 prove-answers: .venv/.dev
-	PROVE=1 $(BIN)/python -m pytest -q tests/proofs tests/functional/test_faults.py --ignore=tests/proofs/test_mutants.py
+	PROVE=1 $(BIN)/python -m pytest -q tests/proofs tests/functional/faults --ignore=tests/proofs/test_mutants.py
 
 prove-fuzz: .venv/.dev
 	$(BIN)/python -m pytest -q tests/functional/test_fuzz.py --hypothesis-profile=prove -k whatever

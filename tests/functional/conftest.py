@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from local.sandbox.credentials import credentials
+from local.sandbox.server import running_sandbox
 from sms_otp import config, observability, wiring
 from sms_otp.service import Service
 from tests.emulator import emulated_aws
@@ -19,6 +20,7 @@ from tests.fakes import PEPPER, FakeProvider, StepClock
 from tests.functional.canaries import Watch
 from tests.functional.canaries import watch as watch  # a fixture of every test here
 from tests.functional.deployment import Deployment, create_table
+from tests.functional.faults.world import Aws, faulty_aws
 from tests.template import environment
 
 # How many examples a fuzz test tries: pytest tests/functional --hypothesis-profile=prove
@@ -86,3 +88,17 @@ def deployed(
     yield Deployment(_dynamodb, table, provider, clock, _log)
     watch.look_into(_dynamodb, table, clock())
     _dynamodb.delete_table(TableName=table)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[str]:
+    """The providers' stand-in on loopback: its URL."""
+    with running_sandbox() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Aws]:
+    """An account whose calls a test can spoil."""
+    with faulty_aws() as account:
+        yield account

@@ -13,10 +13,9 @@ from botocore.awsrequest import AWSResponse
 import deep_health.app
 from local import events
 from local.sandbox.credentials import credentials
-from local.sandbox.server import running_sandbox
 from tests.fakes import PEPPER, StepClock
 from tests.functional.deployment import Answer, Context
-from tests.functional.faults import Aws, AwsFault, World, aws_error, deployed_world, faulty_aws
+from tests.functional.faults.world import Aws, AwsFault, World, aws_error, deployed_world
 from tests.functional.test_openapi_examples import DOCUMENT, check_declared
 
 WITHIN_SECONDS = 2.0
@@ -24,18 +23,6 @@ WELL = {"status": "up", "breaker": "closed"}
 OPERATION = DOCUMENT.root["paths"]["/health/deep"]["get"]
 READS = {"table": "BatchGetItem", "secret": "GetSecretValue"}
 PROBES = {"infobip": "provision", "sinch": "status"}
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[str]:
-    with running_sandbox() as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Aws]:
-    with faulty_aws() as account:
-        yield account
 
 
 @pytest.fixture

@@ -1,0 +1,146 @@
+"""What goes wrong between an adapter and its provider, and how a send and a check end by it.
+
+Each row is one kind of fault. Beside it stands what a backend is answered, what the phone got and what
+is answered when the backend asks the same again once the fault is over.
+"""
+
+import json
+from typing import Any
+
+from sms_otp.providers.transport import Answer as HttpAnswer
+from sms_otp.providers.transport import NoAnswer, NotSent
+from tests.functional.faults.outcomes import (
+    FORGOTTEN,
+    NO_WORD,
+    NOT_KNOWN,
+    NOT_SENT,
+    SENT,
+    SENT_UNKNOWN,
+    WORD_LOST,
+    Checking,
+    Sending,
+)
+from tests.functional.faults.world import NUMBER, Exchange, ProviderFault
+
+
+def never(error: BaseException) -> ProviderFault:
+    """The provider does not get the request."""
+
+    def fault(_really: Exchange) -> HttpAnswer:
+        raise error
+
+    return fault
+
+
+def lost(error: BaseException) -> ProviderFault:
+    """The provider acts, and its answer does not come back."""
+
+    def fault(really: Exchange) -> HttpAnswer:
+        really()
+        raise error
+
+    return fault
+
+
+def instead(status: int, body: object = None, retry_after: int | None = None) -> ProviderFault:
+    """The provider answers this and does not act."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return lambda _really: HttpAnswer(status, content, retry_after)
+
+
+def acted(status: int, body: bytes) -> ProviderFault:
+    """The provider acts and answers this."""
+
+    def fault(really: Exchange) -> HttpAnswer:
+        really()
+        return HttpAnswer(status, body)
+
+    return fault
+
+
+def edited(*without: str, **changes: Any) -> ProviderFault:
+    """The provider acts, and its answer says something else, or less."""
+
+    def fault(really: Exchange) -> HttpAnswer:
+        answer = really()
+        content = {name: value for name, value in (answer.json() | changes).items() if name not in without}
+        return HttpAnswer(answer.status, json.dumps(content).encode())
+
+    return fault
+
+
+# Name, fault; how it ends at Infobip, and at Sinch, which can be asked what became of a send.
+SENDS: list[tuple[str, ProviderFault, Sending, Sending]] = [
+    ("the name does not resolve", never(NotSent("connection")), NOT_SENT, NOT_SENT),
+    ("the connection is refused", never(NotSent("connection")), NOT_SENT, NOT_SENT),
+    ("the connection takes too long", never(NotSent("connect_timeout")), NOT_SENT, NOT_SENT),
+    ("the certificate is not the provider's", never(NotSent("tls")), NOT_SENT, NOT_SENT),
+    ("the connection is reset while the request leaves", never(NoAnswer("connection")), NOT_KNOWN, NOT_KNOWN),
+    ("no answer comes", never(NoAnswer("read_timeout")), NOT_KNOWN, NOT_KNOWN),
+    ("the answer is lost", lost(NoAnswer("read_timeout")), SENT_UNKNOWN, SENT),
+    ("the answer drips in", lost(NoAnswer("deadline")), SENT_UNKNOWN, SENT),
+    ("the answer is of 10 MB", lost(NoAnswer("oversize")), SENT_UNKNOWN, SENT),
+    ("400", instead(400, {}), NOT_SENT, NOT_SENT),
+    ("401", instead(401, {}), NOT_SENT, NOT_SENT),
+    ("403", instead(403, {}), NOT_SENT, NOT_SENT),
+    ("404", instead(404, {}), NOT_SENT, NOT_SENT),
+    ("409", instead(409, {}), NOT_KNOWN, NOT_KNOWN),
+    ("429", instead(429, {}), NOT_SENT, NOT_SENT),
+    ("429 with the seconds to wait", instead(429, {}, retry_after=7), NOT_SENT, NOT_SENT),
+    ("500", instead(500, {}), NOT_SENT, NOT_SENT),
+    ("500 that repeats what it was sent", instead(500, {"text": NUMBER}), NOT_SENT, NOT_SENT),
+    ("502 of a gateway", instead(502, b"<html>Bad Gateway"), NOT_SENT, NOT_SENT),
+    ("503", instead(503, {}), NOT_SENT, NOT_SENT),
+    ("504 of a gateway", instead(504, b"<html>Gateway Timeout"), NOT_KNOWN, NOT_KNOWN),
+    ("520 of a CDN", instead(520, b""), NOT_KNOWN, NOT_KNOWN),
+    ("302", instead(302, b""), NOT_SENT, NOT_SENT),
+    ("200 with HTML", acted(200, b"<html>Sign in"), SENT_UNKNOWN, SENT),
+    ("200 with nothing", acted(200, b""), SENT_UNKNOWN, SENT),
+    ("200 with half an object", acted(200, b'{"pinId": "A'), SENT_UNKNOWN, SENT),
+    ("200 with a list", acted(200, b"[]"), SENT_UNKNOWN, SENT),
+    ("200 with a name twice", acted(200, b'{"id":"A","id":"B","pinId":"A","pinId":"B"}'), SENT_UNKNOWN, SENT),
+    ("200 with NaN", acted(200, b'{"id": NaN, "pinId": NaN}'), SENT_UNKNOWN, SENT),
+    ("200 nested too deeply", acted(200, b"[" * 60_000), SENT_UNKNOWN, SENT),
+    ("200 that is no UTF-8", acted(200, b'{"id": "\xff", "pinId": "\xff"}'), SENT_UNKNOWN, SENT),
+    ("200 without a handle", edited("id", "pinId"), SENT_UNKNOWN, SENT),
+    ("200 whose handle is null", edited(id=None, pinId=None), SENT_UNKNOWN, SENT),
+    ("200 whose handle is a number", edited(id=1, pinId=1), SENT_UNKNOWN, SENT),
+    ("200 whose handle is a path", edited(id="..", pinId=".."), SENT_UNKNOWN, SENT),
+    ("200 whose handle is endless", edited(id="A" * 300, pinId="A" * 300), SENT_UNKNOWN, SENT),
+]
+
+CHECKS: list[tuple[str, ProviderFault, Checking, Checking]] = [
+    ("the name does not resolve", never(NotSent("connection")), NO_WORD, NO_WORD),
+    ("the connection takes too long", never(NotSent("connect_timeout")), NO_WORD, NO_WORD),
+    ("the certificate is not the provider's", never(NotSent("tls")), NO_WORD, NO_WORD),
+    ("the connection is reset while the request leaves", never(NoAnswer("connection")), NO_WORD, NO_WORD),
+    ("no answer comes", never(NoAnswer("read_timeout")), NO_WORD, NO_WORD),
+    ("the answer is lost", lost(NoAnswer("read_timeout")), NO_WORD, WORD_LOST),
+    ("the answer drips in", lost(NoAnswer("deadline")), NO_WORD, WORD_LOST),
+    ("the answer is of 10 MB", lost(NoAnswer("oversize")), NO_WORD, WORD_LOST),
+    ("400", instead(400, {}), NO_WORD, NO_WORD),
+    ("401", instead(401, {}), NO_WORD, NO_WORD),
+    ("403", instead(403, {}), NO_WORD, NO_WORD),
+    ("404, for a code that it no longer knows", instead(404, {}), FORGOTTEN, FORGOTTEN),
+    ("409", instead(409, {}), NO_WORD, NO_WORD),
+    ("429", instead(429, {}), NO_WORD, NO_WORD),
+    ("429 with the seconds to wait", instead(429, {}, retry_after=7), NO_WORD, NO_WORD),
+    ("500", instead(500, {}), NO_WORD, NO_WORD),
+    ("502 of a gateway", instead(502, b"<html>Bad Gateway"), NO_WORD, NO_WORD),
+    ("503", instead(503, {}), NO_WORD, NO_WORD),
+    ("504 of a gateway", instead(504, b"<html>Gateway Timeout"), NO_WORD, NO_WORD),
+    ("520 of a CDN", instead(520, b""), NO_WORD, NO_WORD),
+    ("302", instead(302, b""), NO_WORD, NO_WORD),
+    ("200 with HTML", acted(200, b"<html>Sign in"), NO_WORD, WORD_LOST),
+    ("200 with nothing", acted(200, b""), NO_WORD, WORD_LOST),
+    ("200 with an empty object", acted(200, b"{}"), NO_WORD, WORD_LOST),
+    ("200 with half an object", acted(200, b'{"verified": true'), NO_WORD, WORD_LOST),
+    ("200 with a list", acted(200, b'[{"verified": true}]'), NO_WORD, WORD_LOST),
+    ("200 with a name twice", acted(200, b'{"verified":true,"verified":true}'), NO_WORD, WORD_LOST),
+    ("200 with NaN", acted(200, b'{"verified": true, "status": "SUCCESSFUL", "n": NaN}'), NO_WORD, WORD_LOST),
+    ("200 that says yes as text", edited(verified="true", status="successful"), NO_WORD, WORD_LOST),
+    ("200 that says yes as a number", edited(verified=1, status=1), NO_WORD, WORD_LOST),
+    ("200 that says null", edited(verified=None, status=None), NO_WORD, WORD_LOST),
+    ("200 that says nothing", edited("verified", "status"), NO_WORD, WORD_LOST),
+    ("200 about another code", edited(pinId="ANOTHER", id="another"), NO_WORD, WORD_LOST),
+]

@@ -1,0 +1,235 @@
+"""DynamoDB that fails within a request or a guess: nothing is sent unreserved, nobody verified unstored."""
+
+from typing import Any
+
+import pytest
+
+from sms_otp.idempotency import RUNNING_SECONDS
+from sms_otp.providers.transport import NotSent
+from tests.functional.faults.exchanges import never
+from tests.functional.faults.outcomes import (
+    EXPIRED,
+    INTERNAL,
+    LIMITED,
+    LOCKED,
+    OK,
+    RUNNING,
+    SENT,
+    UNAVAILABLE,
+    UNKNOWN,
+    USED,
+    Sending,
+    check_again,
+    check_sending,
+    state,
+    told,
+)
+from tests.functional.faults.refusals import (
+    CONFLICT,
+    CONSUME,
+    GUESS,
+    NEVER_CONSUMED,
+    NO_ANSWER,
+    NUMBERS_GUESS,
+    READ,
+    RECORD,
+    REFUSALS,
+    RESERVE,
+    Step,
+)
+from tests.functional.faults.turns import AT_ONE, kinds
+from tests.functional.faults.world import AwsFault, World, aws_answer, aws_error
+
+
+@AT_ONE
+@kinds(REFUSALS, turn=0, of=5)
+@pytest.mark.parametrize("step", [READ, RESERVE], ids=["read", "reserve"])
+def test_nothing_is_sent_that_could_not_be_reserved(step: Step, kind: str, world: World) -> None:
+    world.aws.faults.append(step.fails(kind))
+    check_sending(world, Sending(INTERNAL, sms=0, again=OK, sms_again=1))
+
+
+@AT_ONE
+@kinds(REFUSALS, turn=1, of=5)
+def test_a_send_that_could_not_be_recorded_is_recorded_at_the_second_try(kind: str, world: World) -> None:
+    world.aws.faults.append(RECORD.fails(kind))
+    check_sending(world, SENT)
+
+
+@AT_ONE
+@kinds(REFUSALS, turn=2, of=5)
+def test_a_send_that_is_never_recorded_is_not_repeated(kind: str, world: World) -> None:
+    world.aws.faults.append(AwsFault("TransactWriteItems", REFUSALS[kind], first=2, calls=9))
+    check_sending(world, Sending(INTERNAL, sms=1, again=RUNNING, sms_again=1))
+    world.clock.step(RUNNING_SECONDS)
+    assert (told(world.request()), world.sms()) == (UNAVAILABLE, 1)
+
+
+@AT_ONE
+@kinds(REFUSALS, turn=3, of=5)
+def test_a_release_that_fails_leaves_the_send_counted_and_not_repeated(kind: str, world: World) -> None:
+    world.transport.faults.append(never(NotSent("connection")))
+    world.aws.faults.append(RECORD.fails(kind))
+    check_sending(world, Sending(UNAVAILABLE, sms=0, again=RUNNING, sms_again=0))
+    assert world.reserved() == 1
+
+
+@AT_ONE
+@kinds(REFUSALS, turn=4, of=5)
+@pytest.mark.parametrize(
+    ("step", "spent"),
+    [(GUESS, 0), (NUMBERS_GUESS, 1), (NEVER_CONSUMED, 1)],
+    ids=["guess", "number", "consume"],
+)
+def test_nobody_is_verified_while_dynamodb_refuses(step: Step, spent: int, kind: str, world: World) -> None:
+    verification_id, code = world.pending()
+    world.aws.faults.append(step.fails(kind))
+    assert told(world.verify(verification_id, code)) == INTERNAL
+    assert state(world) == ("pending", spent)
+    assert world.checks() == (step is NEVER_CONSUMED)
+    world.heal()
+    check_again(world, verification_id, code, OK)
+
+
+@pytest.mark.parametrize("provider", ["sinch"], indirect=True)
+@kinds(REFUSALS, turn=2, of=5)
+def test_a_success_that_could_not_be_stored_is_stored_at_the_second_try(kind: str, world: World) -> None:
+    verification_id, code = world.pending()
+    world.aws.faults.append(CONSUME.fails(kind))
+    assert told(world.verify(verification_id, code)) == OK
+    assert (state(world), world.checks()) == (("verified", 1), 1)
+    world.heal()
+    check_again(world, verification_id, code, USED)
+
+
+@pytest.mark.parametrize("provider", ["sinch"], indirect=True)
+def test_a_code_that_only_the_provider_has_taken_is_right_no_more(world: World) -> None:
+    """Sinch says yes once. The answer to that was lost with the write, so the user needs a new code."""
+    verification_id, code = world.pending()
+    world.aws.faults.append(NEVER_CONSUMED.fails("internal error"))
+    assert told(world.verify(verification_id, code)) == INTERNAL
+    world.heal()
+    check_again(world, verification_id, code, EXPIRED)
+
+
+@AT_ONE
+@pytest.mark.parametrize("step", [READ, RESERVE, RECORD], ids=["read", "reserve", "record"])
+@pytest.mark.parametrize("commits", [False, True], ids=["before it is done", "after it is done"])
+@pytest.mark.parametrize("error", [aws_error("InternalServerError", 500), NO_ANSWER], ids=["500", "lost"])
+def test_what_fails_once_in_a_request_is_tried_again_and_done_once(
+    step: Step, commits: bool, error: Any, world: World
+) -> None:
+    world.aws.faults.append(AwsFault(step.operation, error, step.first, tries=1, commits=commits))
+    check_sending(world, SENT)
+
+
+@AT_ONE
+@pytest.mark.parametrize("step", [GUESS, NUMBERS_GUESS, CONSUME], ids=["guess", "number", "consume"])
+@pytest.mark.parametrize("commits", [False, True], ids=["before it is done", "after it is done"])
+@pytest.mark.parametrize("error", [aws_error("InternalServerError", 500), NO_ANSWER], ids=["500", "lost"])
+def test_what_fails_once_in_a_guess_is_tried_again(
+    step: Step, commits: bool, error: Any, world: World
+) -> None:
+    """A guess whose answer was lost is counted again: twice is safe, and not at all would not be."""
+    verification_id, code = world.pending()
+    world.aws.faults.append(AwsFault(step.operation, error, step.first, tries=1, commits=commits))
+    assert told(world.verify(verification_id, code)) == OK
+    assert state(world) == ("verified", 2 if step is GUESS and commits else 1)
+    world.heal()
+    check_again(world, verification_id, code, USED)
+
+
+@AT_ONE
+def test_a_reservation_whose_answers_are_all_lost_sends_nothing_and_stays(world: World) -> None:
+    world.aws.faults.append(AwsFault("TransactWriteItems", NO_ANSWER, commits=True))
+    check_sending(world, Sending(INTERNAL, sms=0, again=RUNNING, sms_again=0))
+    assert world.reserved() == 1
+    world.clock.step(RUNNING_SECONDS)
+    assert (told(world.request()), world.sms()) == (UNAVAILABLE, 0)
+    assert (told(world.request("another-key-of-the-same-order")), world.sms()) == (OK, 1)
+
+
+@AT_ONE
+def test_a_record_whose_answers_are_all_lost_is_a_record(world: World) -> None:
+    world.aws.faults.append(AwsFault("TransactWriteItems", NO_ANSWER, first=2, commits=True))
+    check_sending(world, SENT)
+
+
+def test_a_success_whose_answers_are_lost_is_recognised_at_the_second_try(world: World) -> None:
+    verification_id, code = world.pending()
+    world.aws.faults.append(AwsFault("TransactWriteItems", NO_ANSWER, commits=True))
+    assert told(world.verify(verification_id, code)) == OK
+    assert state(world) == ("verified", 1)
+    world.heal()
+    check_again(world, verification_id, code, USED)
+
+
+def test_a_success_whose_answers_are_all_lost_was_used_when_it_is_asked_for_again(world: World) -> None:
+    verification_id, code = world.pending()
+    world.aws.faults.append(AwsFault("TransactWriteItems", NO_ANSWER, calls=2, commits=True))
+    assert told(world.verify(verification_id, code)) == INTERNAL
+    assert state(world) == ("verified", 1)
+    world.heal()
+    check_again(world, verification_id, code, USED)
+
+
+@AT_ONE
+@pytest.mark.parametrize("step", [RESERVE, RECORD], ids=["reserve", "record"])
+def test_a_conflict_with_another_transaction_is_waited_out_in_a_request(step: Step, world: World) -> None:
+    world.aws.faults.append(AwsFault(step.operation, CONFLICT, step.first, calls=2))
+    check_sending(world, SENT)
+
+
+@AT_ONE
+@pytest.mark.parametrize("step", [GUESS, NUMBERS_GUESS, CONSUME], ids=["guess", "number", "consume"])
+def test_a_conflict_with_another_transaction_is_waited_out_in_a_guess(step: Step, world: World) -> None:
+    verification_id, code = world.pending()
+    world.aws.faults.append(AwsFault(step.operation, CONFLICT, step.first, calls=2))
+    assert told(world.verify(verification_id, code)) == OK
+    assert state(world) == ("verified", 1)
+
+
+@AT_ONE
+def test_an_endless_conflict_ends_a_guess_and_not_the_limit(world: World) -> None:
+    verification_id, code = world.pending()
+    world.aws.faults.append(AwsFault("UpdateItem", CONFLICT, calls=99))
+    assert told(world.verify(verification_id, code)) == INTERNAL
+    assert state(world) == ("pending", 0)
+
+
+@AT_ONE
+def test_an_endless_conflict_ends_a_success_unconsumed(world: World) -> None:
+    verification_id, code = world.pending()
+    world.aws.faults.append(AwsFault("TransactWriteItems", CONFLICT, calls=99))
+    assert told(world.verify(verification_id, code)) == INTERNAL
+    assert state(world) == ("pending", 1)
+
+
+@AT_ONE
+def test_a_condition_that_fails_for_no_visible_reason_sends_and_verifies_nothing(world: World) -> None:
+    nothing_there = aws_error("ConditionalCheckFailedException")
+    world.aws.faults.append(AwsFault("TransactWriteItems", nothing_there, calls=9))
+    assert (told(world.request()), world.sms()) in ((LIMITED, 0), (RUNNING, 0))
+    world.heal()
+    verification_id, code = world.pending()
+    for step, ends, spent in ((GUESS, UNKNOWN, 0), (NUMBERS_GUESS, LOCKED, 1), (CONSUME, UNKNOWN, 2)):
+        world.aws.faults = [AwsFault(step.operation, nothing_there, step.first)]
+        assert told(world.verify(verification_id, code)) == ends
+        assert state(world) == ("pending", spent)
+
+
+@AT_ONE
+def test_keys_that_dynamodb_did_not_get_to_are_not_taken_for_absent(world: World) -> None:
+    left = aws_answer(200, {"Responses": {}, "UnprocessedKeys": {"Table": {"Keys": [{"pk": {"S": "N#1"}}]}}})
+    world.aws.faults.append(AwsFault("BatchGetItem", left))
+    check_sending(world, Sending(INTERNAL, sms=0, again=OK, sms_again=1))
+
+
+def test_every_read_is_strongly_consistent(world: World) -> None:
+    """A stale read could miss a send that is already counted."""
+    asked = world.aws.bodies
+    verification_id, code = world.pending()
+    assert told(world.verify(verification_id, code)) == OK
+    reads = [body for operation, body in asked if operation in ("BatchGetItem", "Query", "Scan")]
+    assert reads
+    assert all(table["ConsistentRead"] for body in reads for table in body["RequestItems"].values())

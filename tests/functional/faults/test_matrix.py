@@ -1,0 +1,13 @@
+"""All kinds of faults, counted."""
+
+from tests.functional.faults.exchanges import CHECKS, SENDS
+from tests.functional.faults.refusals import REFUSALS
+from tests.functional.faults.test_lambda import KILLED_GUESSES, KILLED_REQUESTS
+from tests.functional.faults.test_secrets import SECRETS_FAIL
+
+
+def test_each_kind_of_fault_is_one_of_many() -> None:
+    """The matrix does not shrink unseen."""
+    kinds = len(SENDS) + len(CHECKS) + len(REFUSALS) + len(SECRETS_FAIL)
+    kinds += len(KILLED_REQUESTS) + len(KILLED_GUESSES)
+    assert kinds >= 120

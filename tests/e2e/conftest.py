@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,10 @@ import requests
 
 from local.stack import LocalStack
 
-_numbers = itertools.count()
+_numbers: dict[str, Iterator[int]] = defaultdict(itertools.count)
+"""How many numbers were taken, by area code."""
+
+AREAS = ("415", "212", "305", "312", "404", "503", "617", "702")
 
 SECOND = {
     "RequireVerificationId": "false",
@@ -26,11 +30,12 @@ SECOND = {
 def fresh_number(area: str = "") -> str:
     """A number that no test has used, of the ranges reserved for fiction: 800 over eight area codes.
 
-    `area` is one of a country that `ROUTES` has, 416 in Canada or 787 on Puerto Rico.
+    `area` is one of a country that `ROUTES` has, 416 in Canada or 787 on Puerto Rico: 100 each.
     """
-    index = next(_numbers)
-    area = area or ("415", "212", "305", "312", "404", "503", "617", "702")[index // 100 % 8]
-    return f"+1{area}55501{index % 100:02d}"
+    index = next(_numbers[area])
+    of_area = area or AREAS[index // 100]
+    assert area == "" or index < 100, f"no test's number is left in {area}"
+    return f"+1{of_area}55501{index % 100:02d}"
 
 
 @dataclasses.dataclass

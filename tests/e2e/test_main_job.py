@@ -1,26 +1,19 @@
 """Ask for a code, receive it, verify it: over HTTP, on the real template."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 
 import pytest
 import requests
 
-from local.stack import LocalStack
+from local.stack import PARAMETERS, LocalStack
 from sms_otp.keys import verification_key
 from tests.e2e.conftest import Backend, fresh_number, passed
 
 pytestmark = pytest.mark.e2e
 
 WRONG = "000000"
-
-
-@pytest.fixture(scope="module")
-def sinch_first() -> Iterator[LocalStack]:
-    """A second deployment: Sinch first, and a plan that is soon spent."""
-    parameters = {"ProviderOrder": "sinch,infobip", "PlanRateLimit": "5", "PlanBurstLimit": "10"}
-    with LocalStack(parameters=parameters) as running:
-        yield running
 
 
 def test_a_code_is_asked_for_received_and_verified_with_infobip(backend: Backend) -> None:
@@ -169,9 +162,8 @@ def test_deep_health_names_the_provider_that_hangs(backend: Backend) -> None:
     assert answer.json()["providers"]["sinch"]["status"] == "down"
 
 
-def test_the_whole_job_with_sinch(sinch_first: LocalStack) -> None:
-    backend = Backend(sinch_first, sinch_first.api_key)
-    number = fresh_number()
+def test_the_whole_job_with_sinch(backend: Backend) -> None:
+    number = fresh_number("787")
     verification_id = backend.requested(number)
     (message,) = backend.inbox(number)
     assert message["provider"] == "sinch"
@@ -194,10 +186,35 @@ def test_an_expired_code_is_refused_although_its_item_is_still_there(backend: Ba
     assert backend.calls("check", number) == []
 
 
-def test_what_exceeds_the_usage_plan_is_shed(sinch_first: LocalStack) -> None:
-    backend = Backend(sinch_first, sinch_first.api_key)
-    statuses = {backend.verify("an-id", WRONG).status_code for _ in range(40)}
-    assert statuses == {404, 429}
+@contextlib.contextmanager
+def narrow_plan(stack: LocalStack, rate: int, burst: int) -> Iterator[None]:
+    """The usage plan, as deployed but for its rate and burst."""
+    client, plan = stack.client("apigateway"), stack.physical_id("UsagePlan")
+    deployed = client.get_usage_plan(usagePlanId=plan)["throttle"]
+    assert deployed == {
+        "rateLimit": float(PARAMETERS["PlanRateLimit"]),
+        "burstLimit": int(PARAMETERS["PlanBurstLimit"]),
+    }
+
+    def throttle(**limits: float) -> None:
+        changes = [
+            {"op": "replace", "path": f"/throttle/{name}", "value": str(value)}
+            for name, value in limits.items()
+        ]
+        client.update_usage_plan(usagePlanId=plan, patchOperations=changes)
+
+    throttle(rateLimit=rate, burstLimit=burst)
+    try:
+        yield
+    finally:
+        throttle(**deployed)
+
+
+def test_what_exceeds_the_usage_plan_is_shed(by_number: LocalStack) -> None:
+    backend = Backend(by_number, by_number.api_key)
+    assert {backend.verify("an-id", WRONG).status_code for _ in range(20)} == {404}
+    with narrow_plan(by_number, rate=5, burst=10):
+        assert {backend.verify("an-id", WRONG).status_code for _ in range(40)} == {404, 429}
 
 
 def test_a_code_sent_again_is_the_same_and_the_earlier_message_still_works(backend: Backend) -> None:

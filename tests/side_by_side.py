@@ -1,0 +1,15 @@
+"""How tests are dealt out to several processes: `make test`."""
+
+from xdist.scheduler import LoadFileScheduling
+
+DEPLOYING = "tests/e2e"
+
+
+class SideBySide(LoadFileScheduling):  # type: ignore[misc]  # xdist's classes have no types
+    """A file to a process, since its tests share what they start, and all that deploy stacks to one.
+
+    A deployment takes longer than all tests of a file on it, and each process would make its own.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return DEPLOYING if nodeid.startswith(f"{DEPLOYING}/") else str(super()._split_scope(nodeid))

@@ -40,10 +40,12 @@ def run(directory: Path, tests: str, names: str, change: Mutant | None = None) -
         file.write_text(file.read_text().replace(change.old, change.new))
     # pytest puts these before all else on the path, also before PYTHONPATH.
     paths = f"pythonpath=functions {core} ."
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-o", paths, "-p", "tests.proofs.only_core"]
+    # Schemathesis takes longer to import than such a run takes.
+    plugins = ["-p", "tests.proofs.only_core", "-p", "no:cacheprovider", "-p", "no:schemathesis"]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-o", paths, *plugins]
     variables = {**os.environ, "ONLY_CORE": str(core), "HYPOTHESIS_STORAGE_DIRECTORY": str(directory)}
     done = subprocess.run(  # noqa: S603 - a command of our own, no shell
-        [*command, "-p", "no:cacheprovider", *shlex.split(tests), "-k", names],
+        [*command, *shlex.split(tests), "-k", names],
         cwd=ROOT,
         env={**variables, "PROVE": "0", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -54,7 +54,7 @@ def whole(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     """Where a number may name its verification; and with what asks how one stands, over the same table."""
     given = wiring.service()
     service = replace(given, policy=replace(given.policy, require_verification_id=False, keeps_users=True))
-    asking = Lifecycle(service.policy, service.store, deployed.clock)
+    asking = Lifecycle(service.policy, service.store, deployed.clock, service.tell)
     monkeypatch.setattr(wiring, "service", lambda: service)
     monkeypatch.setattr(wiring, "lifecycle", lambda: asking)
     numbers = DynamoNumbers(deployed.dynamodb, deployed.table, None)

@@ -43,7 +43,7 @@ def functions(
         clock=clock,
         tell=lambda *_, **__: None,
     )
-    lifecycle = Lifecycle(limits, store, clock)
+    lifecycle = Lifecycle(limits, store, clock, service.tell)
     # The one seam: a handler asks `wiring` for what it needs.
     monkeypatch.setattr(wiring, "service", lambda: service)
     monkeypatch.setattr(wiring, "lifecycle", lambda: lifecycle)

@@ -77,7 +77,7 @@ class Machine(RuleBasedStateMachine):
             clock=self.clock,
             tell=lambda *_, **__: None,
         )
-        self.lifecycle = Lifecycle(self.policy, store, self.clock)
+        self.lifecycle = Lifecycle(self.policy, store, self.clock, self.service.tell)
 
     @rule(seconds=st.sampled_from(PAUSES) | st.integers(0, DAY))
     def wait(self, seconds: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from sms_otp import errors
 from sms_otp.commands import Policy, RequestOtp, ResendOtp
+from sms_otp.keys import verification_key
 from sms_otp.lifecycle import Lifecycle
 from sms_otp.providers.base import Ambiguous, Channel, ProviderError, Refused, Unavailable
 from sms_otp.verification import State
@@ -21,12 +22,21 @@ def world(policy: Policy, clock: StepClock) -> World:
 
 @pytest.fixture
 def lifecycle(world: World) -> Lifecycle:
-    return Lifecycle(world.service.policy, world.store, world.clock)
+    return Lifecycle(world.service.policy, world.store, world.clock, world.service.tell)
 
 
 def resend(world: World, verification_id: str, tenant: str = "tenant-a", **fields: Any) -> str:
     asked = ResendOtp(verification_id, **fields)
     return outcome(lambda: world.service.resend(asked, world.caller(tenant)))
+
+
+def test_a_cancellation_is_told_and_one_that_is_refused_is_not(world: World, lifecycle: Lifecycle) -> None:
+    verification_id = world.request()
+    world.told.clear()
+    lifecycle.cancel(verification_id, world.caller())
+    with pytest.raises(errors.VerificationNotFound):
+        lifecycle.cancel(verification_id, world.caller("tenant-b"))
+    assert world.told == [("otp_cancelled", {"verification": verification_key(verification_id)})]
 
 
 def test_a_resend_goes_on_with_the_same_verification_and_expiry(world: World) -> None:

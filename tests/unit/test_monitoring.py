@@ -162,6 +162,36 @@ def test_every_alarm_names_parameters_and_metrics_that_there_are() -> None:
         assert camel <= known, name
 
 
+def groups_of(*names: str) -> list[dict[str, Any]]:
+    """The functions' log groups as a query asks them: those that are made only sometimes, where they are."""
+    groups = [f"{name}LogGroup" for name in names]
+    conditions = {group: template()["Resources"][group].get("Condition") for group in groups}
+    refs = {group: {"Ref": group} for group in groups}
+    return [
+        {"Fn::If": [conditions[group], ref, {"Ref": "AWS::NoValue"}]} if conditions[group] else ref
+        for group, ref in refs.items()
+    ]
+
+
+SENDING = ("RequestOtp", "ResendOtp", "VerifyOtp", "CancelOtp", "CamaraSendCode", "CamaraValidateCode")
+
+
+@pytest.mark.parametrize(
+    ("query", "functions"),
+    [
+        ("NumberQuery", (*SENDING, "Webhooks", "AwsEvents", "Admin")),
+        ("VerificationQuery", (*SENDING, "Webhooks", "AwsEvents")),
+        ("RequestQuery", (*SENDING, "OtpStatus", "Webhooks", "Admin", "Jwks", "DeepHealth")),
+    ],
+)
+def test_a_query_asks_every_function_that_has_something_to_say(
+    query: str, functions: tuple[str, ...]
+) -> None:
+    asked = QUERIES[query]["LogGroupNames"]
+    told = [group for group in asked if group != {"Ref": "AccessLogGroup"}]
+    assert sorted(map(str, told)) == sorted(map(str, groups_of(*functions)))
+
+
 def test_the_access_log_and_every_line_of_a_function_have_the_requests_id_in_common() -> None:
     logged = json.loads(resource("Api")["AccessLogSetting"]["Format"])
     assert logged["requestId"] == "$context.requestId"

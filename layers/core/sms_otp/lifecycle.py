@@ -1,5 +1,6 @@
 """What else may be done with a verification: ask how it stands, and give it up. Sends nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sms_otp import errors, keys, limits
@@ -29,13 +30,17 @@ class Lifecycle:
     policy: Policy
     store: Store
     clock: Clock
+    tell: Callable[..., object]
+    """As `delivery.Tell`."""
 
     def cancel(self, verification_id: str, caller: Caller) -> None:
         """Give a verification up: its code is never right again. Cancelling twice is cancelling once.
 
         Raises `VerificationNotFound`, or `AlreadyVerified` for what cannot be undone.
         """
-        self.store.cancel(keys.verification_key(verification_id), caller.tenant)
+        key = keys.verification_key(verification_id)
+        self.store.cancel(key, caller.tenant)
+        self.tell("otp_cancelled", verification=key)
 
     def status(self, verification_id: str, caller: Caller) -> Status:
         """How a verification stands now. Raises `VerificationNotFound`."""

@@ -114,7 +114,7 @@ def kms_client() -> "kms.Client":
 def lifecycle() -> Lifecycle:
     """What may be done with a verification without a provider or a secret."""
     chosen = settings()
-    return Lifecycle(policy(chosen), _store(chosen), time.time)
+    return Lifecycle(policy(chosen), _store(chosen), time.time, observability.tell)
 
 
 @cache

@@ -94,6 +94,7 @@ def stack() -> Iterator[LocalStack]:
         "FailuresBeforeWait": "10",
         # What has alarms only where it is on.
         "IssueTokens": "true",
+        "KeepUsers": "true",
         "AwsSmsIdentityArn": SENDER,
     }
     with LocalStack(parameters=parameters) as running:

@@ -51,10 +51,11 @@ class World:
     def hold(self, provider: str, **changes: Any) -> Verification:
         """A verification whose code this provider took: one `id`, one message."""
         held = a_verification(**{"provider": None, "provider_ref": None} | changes)
-        self.store.verifications[held.key] = held
+        self.store.verifications[held.key] = replace(held, state=State.PENDING)
         ref = SINCH_ID if provider == "sinch" else "a-pin-id"
         message = None if provider == "sinch" else MESSAGE
         self.store.record_sent(held.key, Holder(provider, ref, "sms", "accepted", message))
+        self.store.verifications[held.key] = replace(self.store.verifications[held.key], state=held.state)
         return self.store.verifications[held.key]
 
     def receive(self, callback: Callback) -> Any:
@@ -484,6 +485,15 @@ def test_a_report_of_infobip_changes_the_delivery_alone(
     held = world.hold("infobip")
     assert world.receive(infobip(report(*groups))) == {}
     assert world.store.verifications == {held.key: replace(held, delivery=delivery)}
+
+
+def test_a_report_whose_price_is_a_double_in_full_is_read(world: World) -> None:
+    """A program writes as many digits of a price as tell it from its neighbours."""
+    held = world.hold("infobip")
+    told = json.loads(report(3))
+    told["results"][0]["price"] = {"pricePerMessage": 0.0034999999999999996, "currency": "EUR"}
+    world.receive(infobip(json.dumps(told).encode()))
+    assert world.store.verifications[held.key].delivery == "delivered"
 
 
 @pytest.mark.parametrize(

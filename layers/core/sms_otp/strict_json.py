@@ -8,7 +8,9 @@ import json
 from typing import Any, NoReturn
 
 LONGEST_NUMBER = 20
-"""Characters. No field of ours and none of a provider's comes near; int() of more is slow by design."""
+"""Characters of an integer. None of ours or of a provider's comes near; int() of more is slow by design."""
+LONGEST_FRACTION = 32
+"""Characters of any other number. A double in full, such as a provider's price, has up to 24."""
 
 
 def parse_object(data: bytes, *, limit: int) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def _short_int(digits: str) -> int:
 
 
 def _short_float(digits: str) -> float:
-    if len(digits) > LONGEST_NUMBER:
+    if len(digits) > LONGEST_FRACTION:
         raise ValueError("a number is too long")
     number = float(digits)
     if number in (float("inf"), float("-inf")):

@@ -93,6 +93,8 @@ CONTENT_TYPES = [
     ("Application/JSON", "ok"),
     ("application/json; charset=utf-8", "ok"),
     ("application/json;charset=UTF-8", "ok"),
+    ('application/json; charset="utf-8"', "ok"),
+    ('application/"json"', "INVALID_REQUEST"),
     ("application/json; charset=utf-16", "INVALID_REQUEST"),
     ("application/json; charset=iso-8859-1", "INVALID_REQUEST"),
     ("application/json; charset=utf-7", "INVALID_REQUEST"),
@@ -116,6 +118,54 @@ def test_a_body_is_read_only_as_json_in_utf_8(deployed: Deployment, content_type
     answer = deployed.call("request_otp", event)
     assert answer.outcome == expected
     assert "canaryType" not in answer.text + deployed.log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("function", "body", "pointer", "detail"),
+    [
+        ("request_otp", "{}", "", "required: phoneNumber"),
+        (
+            "request_otp",
+            '{"phoneNumber": "+14155550177", "canary": 1}',
+            "",
+            "additionalProperties: a member that there is none of",
+        ),
+        ("request_otp", '{"phoneNumber": 1}', "/phoneNumber", "type: string"),
+        ("request_otp", '{"phoneNumber": ""}', "/phoneNumber", "minLength: 1"),
+        (
+            "request_otp",
+            '{"phoneNumber": "+14155550177", "channel": "canary"}',
+            "/channel",
+            "enum: sms, voice",
+        ),
+        (
+            "request_otp",
+            '{"phoneNumber": "+14155550177", "purpose": "canary canary"}',
+            "/purpose",
+            "pattern: ^[A-Za-z0-9_.:-]{1,64}$",
+        ),
+        (
+            "request_otp",
+            '{"phoneNumber": "+14155550177", "consent": {}}',
+            "/consent",
+            "required: textVersion, source",
+        ),
+        ("verify_otp", '{"otp": "042917"}', "", "anyOf: verificationId or phoneNumber"),
+    ],
+)
+def test_what_is_wrong_with_a_body_is_told_to_the_caller_and_in_the_log(
+    deployed: Deployment, function: str, body: str, pointer: str, detail: str
+) -> None:
+    answer = deployed.call(function, events.build(PATHS[function], body=body))
+    assert answer.body["errors"] == [{"pointer": pointer, "detail": detail}]
+    (line,) = deployed.lines()
+    assert json.loads(line)["reason"] == f"{pointer} {detail}".lstrip()
+
+
+def test_why_a_body_cannot_be_read_is_in_the_log(deployed: Deployment) -> None:
+    deployed.call("request_otp", events.build("/request-otp", body='{"phoneNumber": "+14155550177"'))
+    (line,) = deployed.lines()
+    assert json.loads(line)["reason"] == "not JSON"
 
 
 @pytest.mark.parametrize("function", ["request_otp", "verify_otp"])

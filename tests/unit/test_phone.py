@@ -49,6 +49,21 @@ def test_what_is_sent_as_a_number_comes_to_what_stands_beside_it(row: Row) -> No
     assert outcome(row.text) == row.expected
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("4155550177", "not E.164"),
+        ("+999123456789", "no country code"),
+        ("+447700900123", "no number of its country's plan"),
+        ("+4407400123456", "another spelling"),
+    ],
+)
+def test_why_it_is_no_number_is_there_for_the_log(text: str, reason: str) -> None:
+    refused = refusal(phone.parse, text)
+    assert isinstance(refused, InvalidPhoneNumber)
+    assert refused.reason == reason
+
+
 @pytest.mark.parametrize("e164", CANONICAL)
 def test_a_canonical_number_is_its_own_only_spelling(e164: str) -> None:
     assert outcome(e164) == e164

@@ -178,7 +178,7 @@ def read_body(event: Event, schema: str) -> Body:
     try:
         body = strict_json.parse_object(_raw_body(event), limit=BODY_LIMIT)
     except ValueError as error:
-        raise errors.InvalidRequest(f"The body cannot be read: {error}.") from None
+        raise errors.InvalidRequest(f"The body cannot be read: {error}.", reason=str(error)) from None
     try:
         schemas.validator(schema)(body)
     except fastjsonschema.JsonSchemaValueException as error:
@@ -219,8 +219,9 @@ def _raw_body(event: Event) -> bytes:
     if content_type.split(";")[0] != "application/json" or content_type.partition(";")[2] not in (
         "",
         "charset=utf-8",
+        'charset="utf-8"',  # the same (RFC 9110 §5.6.6)
     ):
-        raise ValueError("Content-Type must be application/json")
+        raise ValueError("Content-Type must be application/json, in UTF-8")
     if len(str(event.get("body") or "")) > BODY_LIMIT * 2:
         raise ValueError(f"longer than {BODY_LIMIT} bytes")
     return _decoded_body(event)
@@ -259,11 +260,21 @@ def _invalid(path: list[str], rule: str | None, wanted: Any) -> errors.InvalidRe
     """The problem at one place of the body. The caller's own value is not repeated."""
     kinds = {"phoneNumber": errors.InvalidPhoneNumber, "otp": errors.InvalidOtpFormat}
     kind = kinds.get(path[0], errors.InvalidRequest) if path else errors.InvalidRequest
-    told = (
-        wanted if rule in ("type", "required", "enum", "maxLength", "minLength") else "see the API's schema"
-    )
     pointer = "".join(f"/{step}" for step in path)
-    return kind(errors=[{"pointer": pointer, "detail": f"{rule}: {told}"}])
+    return kind(errors=[{"pointer": pointer, "detail": f"{rule}: {_words(rule, wanted)}"}])
+
+
+def _words(rule: str | None, wanted: Any) -> str:
+    """What a rule of a schema asks for, for people."""
+    match rule:
+        case "additionalProperties":
+            return "a member that there is none of"
+        case "anyOf":
+            return " or ".join(_words("required", each["required"]) for each in wanted)
+        case "required" | "enum":
+            return ", ".join(wanted)
+        case _:
+            return str(wanted)
 
 
 def _request_id(event: Event, context: Any) -> str:
@@ -309,7 +320,10 @@ def _tell_refusal(event: Event, error: errors.OtpError) -> None:
     told = "webhook_refused" if isinstance(error, errors.Forbidden) else told
     # The resource is the path's template, which nobody can write anything into.
     path = event.get("resource")
-    observability.tell(told, path=path, error_code=error.code, reason=error.reason, **error.about)
+    # What is wrong where is in our words alone, as in the answer.
+    places = ", ".join(f"{place['pointer']} {place['detail']}".lstrip() for place in error.errors)
+    reason = error.reason or places or None
+    observability.tell(told, path=path, error_code=error.code, reason=reason, **error.about)
 
 
 def _problem(error: errors.OtpError, request_id: str) -> Response:

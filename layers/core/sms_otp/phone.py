@@ -63,14 +63,14 @@ def parse(text: str) -> PhoneNumber:
     try:
         number = phonenumbers.parse(spelled)
     except phonenumbers.NumberParseException:
-        raise InvalidPhoneNumber from None
+        raise InvalidPhoneNumber(reason="no country code") from None
     country = phonenumbers.region_code_for_number(number)
     if not phonenumbers.is_valid_number(number) or country is None:
-        raise InvalidPhoneNumber
+        raise InvalidPhoneNumber(reason="no number of its country's plan")
     if phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) != spelled:
         # +44 07400 123456: libphonenumber leaves the trunk prefix out, and whoever names the number when
         # it is verified would have to write it in the same way.
-        raise InvalidPhoneNumber
+        raise InvalidPhoneNumber(reason="another spelling")
     if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
         # Satellites and international networks, which libphonenumber calls mobile: +870, +881, +882.
         raise DestinationNotAllowed(reason="no country")
@@ -99,7 +99,7 @@ def canonical(text: str) -> str:
     without its 0 an Italian one is none at all, so neither is sent to.
     """
     if not E164.fullmatch(text):
-        raise InvalidPhoneNumber
+        raise InvalidPhoneNumber(reason="not E.164")
     return _MEXICAN_MOBILE.sub(r"+52\1", text)
 
 

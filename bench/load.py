@@ -39,6 +39,8 @@ CLIENTS = 8
 TIMEOUT_SECONDS = 60
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 WRONG_SHARE = 0.7
+HTTP_OK, NO_ANSWER = 200, None
+"""What the sandbox's log has as the status of a call."""
 
 EXPECTED = {
     "/request-otp": {"200", "429 RATE_LIMITED", "429 NUMBER_LOCKED"},
@@ -195,7 +197,12 @@ def limits(
     parameters: Mapping[str, int], shared: Drive, calls: Sequence[dict[str, Any]], took: float
 ) -> Iterator[Limit]:
     """What reached the providers, and what was answered, against each limit of the stack's parameters."""
-    sends = [call for call in calls if call["operation"] in ("send", "resend")]
+    # A send that a provider answered by an error sent nothing, and the next one may have been asked.
+    sends = [
+        call
+        for call in calls
+        if call["operation"] in ("send", "resend") and call["status"] in (HTTP_OK, NO_ANSWER)
+    ]
     moments: dict[str, list[float]] = defaultdict(list)
     for call in sends:
         moments[call["to"]].append(datetime.fromisoformat(call["at"]).timestamp())

@@ -20,8 +20,9 @@ PARAMETERS = {
 NUMBER = "+14155550100"
 
 
-def call(operation: str, second: int) -> dict[str, Any]:
-    return {"operation": operation, "to": NUMBER, "at": f"2026-11-22T10:00:{second:02d}Z"}
+def call(operation: str, second: int, status: int | None = 200) -> dict[str, Any]:
+    at = f"2026-11-22T10:00:{second:02d}Z"
+    return {"operation": operation, "to": NUMBER, "status": status, "at": at}
 
 
 def sent(times: int) -> tuple[list[Answered], list[dict[str, Any]]]:
@@ -51,6 +52,12 @@ def test_a_code_that_nobody_was_answered_and_an_answer_without_a_code_are_found(
     assert broken(answered[:1], calls) == ["one code for each 200"]
     lost = Answered("/request-otp", "500 INTERNAL_ERROR", NUMBER, "203.0.113.1", 0.1)
     assert broken([*answered[:1], lost], calls) == []
+
+
+def test_a_send_that_a_provider_failed_at_is_no_code_and_one_without_an_answer_may_be() -> None:
+    answered, calls = sent(2)
+    assert broken(answered, [*calls, call("send", 2, 500)]) == []
+    assert broken(answered, [*calls, call("send", 2, None)]) == ["one code for each 200"]
 
 
 def test_a_guess_too_many_is_found_unless_the_number_was_right_in_between() -> None:

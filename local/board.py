@@ -137,15 +137,17 @@ def draw(board: Board, stack: str) -> Group:
     """One screen."""
     at = time.strftime("%H:%M:%S", time.gmtime(board.now))
     title = Text(f"{stack}: the last {board.span} minutes, at {at} UTC", style="bold")
-    return Group(title, _story(board), _providers(board), _countries(board), _refusals(board))
+    return Group(
+        title, _story(board), _by_the_minute(board), _providers(board), _countries(board), _refusals(board)
+    )
 
 
 def _story(board: Board) -> Table:
+    # Eighty columns, as wide as many a terminal, have room for just these.
     table = Table(
-        "", "asked", "sent", "delivered", "verified", "conversion", "to verify p95", "cost", "day's cap"
+        "asked", "sent", "delivered", "verified", "conversion", "p95 to\nverify", "cost", "day's\ncap"
     )
     table.add_row(
-        "codes",
         _number(board.total("OtpRequested")),
         _number(board.sent()),
         _share(board.mean("DeliverySuccess")),
@@ -155,13 +157,16 @@ def _story(board: Board) -> Table:
         f"{board.total('EstimatedCost'):.2f}",
         _percent(board.p95("DailyCapUsed")),
     )
-    spark = (_spark(board.per_minute(name)) for name in ("OtpRequested", "OtpSent"))
-    table.add_row("by the minute", *spark, "", _spark(board.per_minute("OtpVerified")), "", "", "", "")
     return table
 
 
+def _by_the_minute(board: Board) -> Text:
+    told = {"asked": "OtpRequested", "sent": "OtpSent", "verified": "OtpVerified"}
+    return Text("  ".join(f"{word} {_spark(board.per_minute(name))}" for word, name in told.items()))
+
+
 def _providers(board: Board) -> Table:
-    table = Table("provider", "sent", "delivered", "verified", "errors", "failed over", "p95", "breaker")
+    table = Table("provider", "sent", "delivered", "verified", "errors", "failed\nover", "p95", "breaker")
     for name in board.places("provider"):
         breaker = board.breaker(name)
         table.add_row(

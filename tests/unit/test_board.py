@@ -68,7 +68,8 @@ def points() -> Iterator[Datapoint]:
 
 
 def screen(board: Board) -> str:
-    console = Console(file=io.StringIO(), width=140, record=True, force_terminal=False)
+    """As a terminal of the usual eighty columns shows it."""
+    console = Console(file=io.StringIO(), width=80, record=True, force_terminal=False)
     console.print(draw(board, "a-stack"))
     return console.export_text()
 
@@ -86,7 +87,8 @@ def board() -> Board:
 
 def test_the_screen_tells_the_story_of_the_last_minutes(board: Board) -> None:
     text = screen(board)
-    assert row(text, "codes") == ["codes", "10", "10", "75.0 %", "6", "60.0 %", "15 s", "0.08", ""]
+    assert row(text, "10 ") == ["10", "10", "75.0 %", "6", "60.0 %", "15 s", "0.08", ""]
+    assert f"asked {12 * '▁'}█▁▁  sent {12 * '▁'}█▁▁  verified {13 * '▁'}█▁" in text
     assert row(text, "infobip") == ["infobip", "7", "", "6", "1", "0", "700 ms", "OPEN"]
     assert row(text, "sinch") == ["sinch", "3", "", "0", "0", "0", "1000 ms", "closed"]
     assert row(text, "US") == ["US", "10", "10", "6", "60.0 %", "0"]
@@ -105,7 +107,7 @@ def test_the_minutes_stand_in_their_order_and_what_is_older_is_left_out(board: B
 
 def test_of_nothing_a_screen_is_drawn_too() -> None:
     text = screen(Board((), NOW, 15))
-    assert row(text, "codes") == ["codes", "0", "0", "", "0", "", "", "0.00", ""]
+    assert row(text, "0 ") == ["0", "0", "", "0", "", "", "0.00", ""]
 
 
 def test_every_metric_that_is_shown_is_one_that_the_code_emits() -> None:

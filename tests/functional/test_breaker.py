@@ -7,7 +7,7 @@ import boto3
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from sms_otp.providers.base import Ambiguous, ProviderError, Refused, Sent, Throttled, Unavailable
+from sms_otp.providers.base import Ambiguous, NotAsked, ProviderError, Refused, Sent, Throttled, Unavailable
 from sms_otp.providers.breaker import (
     FAILURES,
     OPEN_SECONDS,
@@ -69,7 +69,7 @@ def test_failures_in_a_row_open_it_and_the_provider_is_left_alone(
 ) -> None:
     trip(breaker, name, kind)
     asked: list[int] = []
-    with pytest.raises(Unavailable, match="breaker_open"):
+    with pytest.raises(NotAsked, match="breaker_open"):
         breaker.call(name, lambda: asked.append(1), has_next=True)
     assert asked == []
     assert told == [("breaker_open", name)]

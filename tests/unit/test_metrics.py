@@ -111,9 +111,13 @@ def test_what_is_asked_for_is_counted_by_country_and_a_number_and_the_cap_for_th
         ("delivery_reported", {"delivered": 1, "seconds": 4}, {"DeliverySuccess": 1, "DeliveryLatency": 4}),
         ("delivery_reported", {"delivered": 0}, {"DeliverySuccess": 0}),
         ("provider_answered", {"milliseconds": 41.5}, {"ProviderLatency": 41.5}),
-        ("provider_failed", {"reason": "timeout"}, {"ProviderError": 1}),
-        ("provider_failed", {"server_error": 1}, {"ProviderError": 1, "ProviderServerError": 1}),
-        ("provider_failed", {"misconfigured": 1}, {"ProviderError": 1, "ProviderMisconfigured": 1}),
+        ("provider_failed", {"failed": 1}, {"ProviderError": 1}),
+        ("provider_failed", {"failed": 1, "server_error": 1}, {"ProviderError": 1, "ProviderServerError": 1}),
+        (
+            "provider_failed",
+            {"failed": 1, "misconfigured": 1},
+            {"ProviderError": 1, "ProviderMisconfigured": 1},
+        ),
         ("failed_over", {}, {"FailedOver": 1}),
         ("breaker_open", {}, {"BreakerOpen": 1}),
         ("breaker_closed", {}, {"BreakerClosed": 1}),
@@ -129,6 +133,11 @@ def test_an_event_adds_these_numbers_of_its_provider(
     lines = emitted(capsys)
     assert values(lines) == {name: [float(value)] for name, value in expected.items()}
     assert lines[0]["provider"] == "sinch"
+
+
+def test_a_provider_that_was_not_asked_adds_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics.emit("provider_failed", {"provider": "sinch", "reason": "breaker_open"})
+    assert emitted(capsys) == []
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sms_otp.providers.base import (
     Ambiguous,
     Check,
     Misconfigured,
+    NotAsked,
     ProviderError,
     Refused,
     Throttled,
@@ -204,6 +205,16 @@ def test_a_send_whose_outcome_is_unknown_stays_reserved(world: World) -> None:
     world.provider.fails_with = None
     assert outcome(world.request) == "RATE_LIMITED"
     assert world.sends() == 1
+
+
+@pytest.mark.parametrize(("failure", "failed"), [(Unavailable, 1), (NotAsked, None)])
+def test_a_provider_that_its_open_breaker_spares_has_not_failed(
+    world: World, failure: type[ProviderError], failed: int | None
+) -> None:
+    world.provider.fails_with = lambda: failure("fake", "scripted")
+    assert outcome(world.request) == "PROVIDER_UNAVAILABLE"
+    (fields,) = [fields for event, fields in world.told if event == "provider_failed"]
+    assert fields["failed"] == failed
 
 
 def test_a_number_that_the_provider_refuses_for_good_stays_counted_and_can_never_verify(world: World) -> None:

@@ -9,7 +9,16 @@ from sms_otp.clock import Deadline
 from sms_otp.idempotency import Answer, Claim
 from sms_otp.phone import PhoneNumber
 from sms_otp.ports import Circuit, Holder, Reservation, Store, StoreError
-from sms_otp.providers.base import Ambiguous, Channel, Check, Misconfigured, ProviderError, Refused, Sent
+from sms_otp.providers.base import (
+    Ambiguous,
+    Channel,
+    Check,
+    Misconfigured,
+    NotAsked,
+    ProviderError,
+    Refused,
+    Sent,
+)
 from sms_otp.providers.router import OnFailure, Order
 from sms_otp.verification import Verification
 
@@ -137,6 +146,7 @@ def failure(error: ProviderError) -> dict[str, Any]:
         "provider": error.provider,
         "reason": error.reason,
         "kind": type(error).__name__,
+        "failed": None if isinstance(error, NotAsked) else 1,
         "server_error": 1 if (error.status or 0) >= HTTP_SERVER_ERROR else None,
         "misconfigured": 1 if isinstance(error, Misconfigured) else None,
     }

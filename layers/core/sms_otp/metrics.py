@@ -45,7 +45,7 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
     "send_suspect": (Metric("SendSuspect", COUNTRY),),
     "provider_answered": (Metric("ProviderLatency", PROVIDER, value="milliseconds", unit="Milliseconds"),),
     "provider_failed": (
-        Metric("ProviderError", PROVIDER),
+        Metric("ProviderError", PROVIDER, value="failed"),
         Metric("ProviderServerError", PROVIDER, value="server_error"),
         Metric("ProviderMisconfigured", PROVIDER, value="misconfigured"),
     ),

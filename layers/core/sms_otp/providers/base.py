@@ -4,6 +4,7 @@ ProviderError
 ├── Refused         this number, for good: never fail over
 ├── Throttled       certainly not sent: fail over
 ├── Unavailable     certainly not sent: fail over
+│   └── NotAsked    its circuit breaker is open
 ├── Misconfigured   401, 403, an account or a setting: refetch the secret once, then fail over and alarm
 ├── TooLate         our own time is up; certainly not sent, and nothing more is begun
 └── Ambiguous       the request left and no answer came: never send again, on any provider
@@ -92,6 +93,10 @@ class Throttled(ProviderError):
 
 class Unavailable(ProviderError):
     """The provider is down or cannot be reached. Certainly not sent."""
+
+
+class NotAsked(Unavailable):
+    """Its circuit breaker is open, so the provider was left alone."""
 
 
 class Misconfigured(ProviderError):

@@ -17,7 +17,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 from sms_otp.ports import Circuit
-from sms_otp.providers.base import Ambiguous, Misconfigured, Throttled, Unavailable
+from sms_otp.providers.base import Ambiguous, Misconfigured, NotAsked, Throttled, Unavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -134,7 +134,7 @@ class CircuitBreaker:
         try:
             answer: Answer = self._guards[name](act)
         except CircuitBreakerOpenError:
-            raise Unavailable(name, "breaker_open", retry_after=OPEN_SECONDS) from None
+            raise NotAsked(name, "breaker_open", retry_after=OPEN_SECONDS) from None
         return answer
 
     def _guard(self, name: str) -> Callable[[Callable[[], Any]], Any]:

@@ -10,6 +10,7 @@ from sms_otp.commands import Policy, RequestOtp, ResendOtp
 from sms_otp.keys import verification_key
 from sms_otp.lifecycle import Lifecycle
 from sms_otp.providers.base import Ambiguous, Channel, ProviderError, Refused, Unavailable
+from sms_otp.providers.router import Order
 from sms_otp.verification import State
 from tests.fakes import StepClock, outcome
 from tests.unit.world import NUMBER, World
@@ -56,6 +57,20 @@ def test_each_send_of_a_verification_has_a_reference_of_its_own(world: World) ->
         assert resend(world, verification_id) == "ok"
     references = [reference for _, reference in world.provider.sent]
     assert len(set(references)) == 3
+
+
+def test_a_resend_is_in_the_language_that_the_code_was_asked_for_in(world: World) -> None:
+    """A new code, where the provider cannot send the same again, is a new text."""
+    verification_id, send, locales = world.request(locale="pt-BR"), world.provider.send, []
+
+    def noting(order: Order, *given: Any) -> Any:
+        locales.append(order.locale)
+        return send(order, *given)
+
+    world.provider.send = noting  # type: ignore[method-assign, assignment] # one more look
+    world.clock.step(30)
+    assert resend(world, verification_id) == "ok"
+    assert locales == ["pt-BR"]
 
 
 def test_a_resend_is_counted_by_the_limits_of_the_number(world: World) -> None:

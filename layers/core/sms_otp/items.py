@@ -44,6 +44,7 @@ _VERIFICATION_ATTRIBUTES = (
     ("attempts", "attempts", "N"),
     ("sends", "sends", "N"),
     ("purpose", "purpose", "S"),
+    ("locale", "locale", "S"),
     ("claim", "claim", "S"),
     ("sessionHash", "session_hash", "S"),
     ("provider", "provider", "S"),

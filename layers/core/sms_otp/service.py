@@ -155,6 +155,7 @@ class Service:
             created_at=now // SECOND,
             expires_at=now // SECOND + self.policy.code_life,
             purpose=asked.purpose,
+            locale=asked.locale,
             consent=asked.consent,
             claim=None if claim is None else claim.key,
             session_hash=None if session is None else keys.session_hash(key, session),
@@ -213,7 +214,7 @@ class Service:
             order = Order(
                 to=to,
                 channel=asked.channel or Channel(found.channel),
-                locale=None,
+                locale=found.locale,
                 reference=f"{key}-{found.sends}",
                 life=found.expires_at - now // SECOND,
             )

@@ -47,6 +47,8 @@ class Verification:
     attempts: int = 0
     sends: int = 1
     purpose: str | None = None
+    locale: str | None = None
+    """Of the first code, and of what is sent after it."""
     consent: Consent | None = None
     """That came with the request, where users are kept."""
     claim: str | None = None

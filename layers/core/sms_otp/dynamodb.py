@@ -30,6 +30,9 @@ CONFLICT_PAUSES = (10, 20, 40, 80)
 CONFLICT_SECONDS = 0.5
 """No try is begun later than this after the first, however long each took: a request's time is short."""
 
+LEFT_PAUSE = 50
+"""Milliseconds, doubled at most by chance, before keys are asked for that a read did not get to."""
+
 _RESERVED = {"#state": "state", "#ttl": "ttl"}
 """Attributes whose names are reserved words of DynamoDB, and what expressions call them."""
 
@@ -106,12 +109,26 @@ class Table:
         self._name = name
 
     def read(self, pks: Iterable[str]) -> dict[str, Item]:
-        """The items that are there, by key, all strongly consistent. At most a hundred keys."""
-        request: Any = {self._name: {"Keys": [key(pk) for pk in pks], "ConsistentRead": True}}
-        answer = self._ask("BatchGetItem", lambda: self._client.batch_get_item(RequestItems=request))
-        if answer.get("UnprocessedKeys"):
+        """The items that are there, by key, all strongly consistent. At most a hundred keys.
+
+        What DynamoDB did not get to is asked for once more, as botocore does where it got to nothing.
+        """
+        found, left = self._some_of([key(pk) for pk in pks])
+        if left:
+            time.sleep((LEFT_PAUSE + secrets.randbelow(LEFT_PAUSE)) / SECOND)
+            more, left = self._some_of(left)
+            found |= more
+        if left:
             raise StoreError("BatchGetItem: throttled")
-        return {item["pk"]["S"]: item for item in answer["Responses"].get(self._name, [])}
+        return found
+
+    def _some_of(self, keys: list[Item]) -> tuple[dict[str, Item], list[Item]]:
+        """The items, and the keys that DynamoDB did not get to: busy shards are refused one by one."""
+        request: Any = {self._name: {"Keys": keys, "ConsistentRead": True}}
+        answer = self._ask("BatchGetItem", lambda: self._client.batch_get_item(RequestItems=request))
+        found = {item["pk"]["S"]: item for item in answer["Responses"].get(self._name, [])}
+        left = answer.get("UnprocessedKeys")
+        return found, left[self._name]["Keys"] if left else []
 
     def update(self, step: Step) -> Item:
         """Make one update and answer the item as it is then. Raises `ConditionFailed`."""

@@ -1,5 +1,6 @@
 """DynamoDB that fails within a request or a guess: nothing is sent unreserved, nobody verified unstored."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -218,10 +219,25 @@ def test_a_condition_that_fails_for_no_visible_reason_sends_and_verifies_nothing
         assert state(world) == ("pending", spent)
 
 
+def left_over(world: World) -> AwsFault:
+    """All keys that a read asked for, which DynamoDB did not get to."""
+    table = {world.table: {"Keys": [{"pk": {"S": "N#1"}}]}}
+    return AwsFault("BatchGetItem", aws_answer(200, {"Responses": {}, "UnprocessedKeys": table}))
+
+
+@AT_ONE
+def test_keys_that_dynamodb_did_not_get_to_are_asked_for_once_more(world: World) -> None:
+    del world.aws.bodies[:]
+    world.aws.faults.append(left_over(world))
+    assert (told(world.request()), world.sms()) == (OK, 1)
+    reads = [body for operation, body in world.aws.bodies if operation == "BatchGetItem"]
+    again = reads[1]["RequestItems"][world.table]
+    assert again == {"Keys": [{"pk": {"S": "N#1"}}], "ConsistentRead": True}
+
+
 @AT_ONE
 def test_keys_that_dynamodb_did_not_get_to_are_not_taken_for_absent(world: World) -> None:
-    left = aws_answer(200, {"Responses": {}, "UnprocessedKeys": {"Table": {"Keys": [{"pk": {"S": "N#1"}}]}}})
-    world.aws.faults.append(AwsFault("BatchGetItem", left))
+    world.aws.faults.append(dataclasses.replace(left_over(world), calls=2))
     check_sending(world, Sending(INTERNAL, sms=0, again=OK, sms_again=1))
 
 

@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
@@ -37,6 +38,15 @@ def architecture() -> str:
 def image() -> str:
     """The base image that SAM CLI runs the functions in."""
     return f"public.ecr.aws/lambda/python:3.13-{architecture()}"
+
+
+def require_reachable(stack: StackFile) -> None:
+    """Raises `LocalStackError` where containers cannot reach the stack: their loopback is their own."""
+    host = str(urlsplit(stack.awsEndpointUrl).hostname)
+    if host == "localhost" or host.startswith("127."):
+        raise LocalStackError(
+            "containers do not reach this local stack; start it with `make run HOST=docker`"
+        )
 
 
 def require_image() -> None:
@@ -108,6 +118,7 @@ def main() -> None:
     try:
         _docker("version")
         stack = StackFile.read(LOCAL / "stack.json")
+        require_reachable(stack)
         if arguments.command == "invoke":
             command = sam_local(stack, "invoke", arguments.function, "--event", arguments.event)
         else:

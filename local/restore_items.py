@@ -42,6 +42,8 @@ def main() -> None:
     parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
     parser.add_argument("--source", required=True, help="the restored table's name")
     chosen = parser.parse_args()
+    if not chosen.source:
+        sys.exit("restore-items: which restored table? SOURCE=…")
     try:
         stack = find(chosen.stack)
         client = stack.client("dynamodb")

@@ -1,5 +1,7 @@
 """What is put back from a restored table."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,3 +41,9 @@ def test_what_is_missing_is_put_back_and_what_is_there_or_over_is_left_alone(cli
     found = {each["pk"]["S"]: each["failures"]["N"] for each in client.scan(TableName="live")["Items"]}
     assert found == {"F#both": "7", "F#lost": "5", "F#disabled": "100"}
     assert restore(client, "restored", "live", START) == (0, 4)
+
+
+def test_without_a_source_the_command_asks_for_one() -> None:
+    command = [sys.executable, "-m", "local.restore_items", "--source", ""]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 # our own
+    assert (ended.returncode, ended.stderr) == (1, "restore-items: which restored table? SOURCE=…\n")

@@ -1,0 +1,21 @@
+"""What `sam local` is not begun on."""
+
+from dataclasses import replace
+
+import pytest
+
+from local.containers import require_reachable
+from local.processes import LocalStackError
+from local.stack import StackFile
+
+STACK = StackFile("", "", "", "http://172.17.0.1:4566", "us-east-1", "a-stack", "")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_stack_that_containers_do_not_reach_is_refused_with_what_to_do(host: str) -> None:
+    with pytest.raises(LocalStackError, match="make run HOST=docker"):
+        require_reachable(replace(STACK, awsEndpointUrl=f"http://{host}:4566"))
+
+
+def test_a_stack_on_dockers_bridge_is_reachable() -> None:
+    require_reachable(STACK)

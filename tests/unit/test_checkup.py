@@ -93,7 +93,7 @@ def test_where_all_answer_all_is_well(parts: Parts) -> None:
         (UP, UP, "healthy"),
         (DOWN, UP, "degraded"),
         (OPEN, UP, "degraded"),
-        (PROBING, UP, "degraded"),
+        (UP, PROBING, "healthy"),
         (DOWN, PROBING, "degraded"),
         (DOWN, DOWN, "unhealthy"),
         (DOWN, OPEN, "unhealthy"),

@@ -1,7 +1,7 @@
 """Whether the service can do its job now: everything that it leans on is asked at once, by one deadline.
 
     unhealthy   the table or the secret does not answer, or no provider can be sent by
-    degraded    a provider is not up, or its circuit breaker is not closed
+    degraded    a provider cannot be sent by: it is not up, or its circuit breaker is open
     healthy     otherwise
 
 Each question has a thread of its own that can be left behind, so that an answer is given in time
@@ -23,7 +23,7 @@ CHECK_SECONDS = 1.2
 
 UNKNOWN = "unknown"
 """Not asked, because what is needed for it did not answer."""
-OPEN, CLOSED = "open", "closed"
+OPEN = "open"
 
 Answer = TypeVar("Answer")
 
@@ -45,7 +45,8 @@ class ProviderReport:
 
     @property
     def can_send(self) -> bool:
-        """Whether a code would be tried by it, and be taken."""
+        """Whether a code would be tried by it, and be taken. A breaker that is half open lets the next one
+        through, which the second provider of an order may wait for as long as the first is well."""
         return self.status == Health.UP and self.breaker != OPEN
 
 
@@ -60,11 +61,10 @@ class Report:
     @property
     def status(self) -> str:
         """`healthy`, `degraded` or `unhealthy`."""
-        reports = self.providers.values()
-        if self.table != Health.UP or self.secret != Health.UP or not any(map(_can_send, reports)):
+        can_send = [report.can_send for report in self.providers.values()]
+        if self.table != Health.UP or self.secret != Health.UP or not any(can_send):
             return "unhealthy"
-        fine = all(report == ProviderReport(Health.UP, CLOSED) for report in reports)
-        return "healthy" if fine else "degraded"
+        return "healthy" if all(can_send) else "degraded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +105,6 @@ class Checkup:
             return provider.probe(deadline)
 
         return probe
-
-
-def _can_send(report: ProviderReport) -> bool:
-    return report.can_send
 
 
 def _begin(act: Callable[[], Answer]) -> Future[Answer]:

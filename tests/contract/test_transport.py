@@ -34,8 +34,10 @@ from tests.fakes import StepClock
 
 SOON = 0.5
 """Seconds until the deadline where it is the deadline that must end the wait."""
-SLACK = 1.0
-"""Seconds that a busy machine may take on top."""
+PATIENT = 60.0
+"""Seconds within which even a busy machine gets to what must end the wait."""
+SLACK = 10.0
+"""Seconds that a busy machine may take on top. What ended the wait is told by the reason."""
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -338,7 +340,7 @@ def test_the_deadline_ends_the_wait_whatever_trickles_in(
     began = time.monotonic()
     with pytest.raises(NoAnswer):
         exchange(transport, server.url, seconds=SOON)
-    assert time.monotonic() - began < SOON + SLACK
+    assert time.monotonic() - began < READ_SECONDS, "sooner than by any limit of the transport's own"
     assert len(server.requests) == 1
 
 
@@ -356,7 +358,7 @@ def test_a_worker_left_behind_ends_at_the_next_piece_of_body(transport: Transpor
     with pytest.raises(NoAnswer):
         exchange(transport, server.url, seconds=SOON)
     for worker in set(workers()) - before:
-        worker.join(timeout=2)
+        worker.join(timeout=SLACK)
         assert not worker.is_alive()
 
 
@@ -532,15 +534,22 @@ def test_a_certificate_that_nobody_vouches_for_stops_the_request_before_it_leave
 @pytest.mark.parametrize(
     ("hello", "seconds", "reasons"),
     [
-        pytest.param(reset, 5.0, {"connection"}, id="reset"),
-        pytest.param(says(b"{}"), 5.0, {"tls"}, id="no TLS"),
+        pytest.param(reset, PATIENT, {"connection"}, id="reset"),
+        pytest.param(says(b"{}"), PATIENT, {"tls"}, id="no TLS"),
         # The handshake's own timeout and the deadline run out together.
         pytest.param(is_silent, SOON, {"read_timeout", "deadline"}, id="silence"),
     ],
 )
 def test_a_handshake_that_fails_was_not_sent(
-    hello: Behaviour, seconds: float, reasons: set[str], transport: Transport
+    hello: Behaviour,
+    seconds: float,
+    reasons: set[str],
+    transport: Transport,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for limit in ("CONNECT_SECONDS", "READ_SECONDS", "TOTAL_SECONDS"):
+        monkeypatch.setattr(f"sms_otp.providers.transport.{limit}", PATIENT)
+
     def behave(connection: socket.socket, _: Stub) -> None:
         connection.recv(65536)
         hello(connection)

@@ -24,7 +24,7 @@ from tests.functional.faults.world import Aws, faulty_aws
 from tests.template import environment
 
 # How many examples a fuzz test tries: pytest tests/functional --hypothesis-profile=prove
-hypothesis_settings.register_profile("usual", max_examples=200, deadline=None)
+hypothesis_settings.register_profile("usual", max_examples=80, deadline=None)
 hypothesis_settings.register_profile("prove", max_examples=10_000, deadline=None)
 hypothesis_settings.load_profile("usual")
 

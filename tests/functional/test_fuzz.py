@@ -19,6 +19,8 @@ from tests.functional.deployment import PATHS, Answer, Deployment
 
 # Hypothesis makes the fixture once for all examples of a test; each example begins by emptying it.
 one_deployment = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+one_deployment_often = settings(one_deployment, max_examples=200)
+"""For what `make prove` does not try more often."""
 TEXT = st.text(max_size=40)
 FIELDS = st.sampled_from(
     [*schemas.REQUEST_OTP["properties"], *schemas.VERIFY_OTP["properties"], "__proto__", "tenant", "success"]
@@ -156,7 +158,7 @@ def test_whatever_arrives_finds_the_service_healthy(deployed: Deployment, event:
     assert deployed.call("health", event).body == {"success": True, "status": "healthy"}
 
 
-@one_deployment
+@one_deployment_often
 @given(raw=DOCUMENTS | CORPUS)
 def test_a_refused_body_neither_sends_nor_stores(deployed: Deployment, raw: bytes) -> None:
     """Told apart from a taken one by the answer alone, so the answer must be true."""
@@ -166,7 +168,7 @@ def test_a_refused_body_neither_sends_nor_stores(deployed: Deployment, raw: byte
     assert len(deployed.provider.sent) == (answer.outcome == "ok")
 
 
-@one_deployment
+@one_deployment_often
 @given(raw=BODIES)
 def test_each_line_of_the_log_is_json_without_a_full_number(deployed: Deployment, raw: bytes) -> None:
     deployed.empty()

@@ -81,7 +81,7 @@ def dynamodb() -> Iterator[DynamoDBClient]:
 
 
 def test_the_six_invariants_hold_over_a_store_in_memory() -> None:
-    came_across = run(MemoryShelf, scaled(100, 2000))
+    came_across = run(MemoryShelf, scaled(60, 2000))
     assert came_across >= scaled(USUAL_ANSWERS, EVERY_ANSWER)
 
 

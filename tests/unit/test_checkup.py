@@ -143,7 +143,7 @@ def test_whatever_hangs_the_answer_comes_with_the_deadline_and_names_it(parts: P
         parts.probes["infobip"] = parts.hang
     began = time.monotonic()
     report = parts.report(SHORT)
-    assert time.monotonic() - began < SHORT + 1
+    assert time.monotonic() - began < SHORT + 10, "what hangs does so for a minute"
     assert (report.table == Health.DOWN) is (hanging in ("table", "all"))
     assert (report.secret == Health.DOWN) is (hanging in ("secret", "all"))
     assert report.status == ("degraded" if hanging == "infobip" else "unhealthy")

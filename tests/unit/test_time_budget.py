@@ -41,6 +41,7 @@ from sms_otp.providers.router import Answer, Router
 from sms_otp.service import Service
 from sms_otp.verification import Verification
 from tests.fakes import PEPPERS, MemoryStore, StepClock, a_verification
+from tests.proofs.scale import scaled
 from tests.template import environment, template
 
 FAILURES = (Ambiguous, Misconfigured, Throttled, Unavailable)
@@ -397,7 +398,9 @@ def by_number() -> Policy:
 
 
 @pytest.mark.parametrize("act", [request, resend, verify])
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=scaled(100, 2000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_however_slow_each_step_is_the_request_ends_before_lambda_does(
     act: Callable[[SlowWorld], None], data: st.DataObject, longest: Longest, by_number: Policy

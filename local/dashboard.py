@@ -23,7 +23,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from local.measured import LOG_GROUPS, Line, datapoints, lines
+from local.measured import Line, datapoints, lines
 from local.rush_hour import PARAMETERS, RushHour
 from local.stack import STACK_NAME, LocalStack
 
@@ -31,6 +31,7 @@ BUCKET = 5
 """Seconds that stand for a panel's minute: a run is far shorter than what the dashboard is for."""
 COLUMNS, UNIT, MARGIN = 24, 0.8, 0.52
 """CloudWatch's grid, and inches of one of its units and between panels."""
+ALARM_ROWS = 3
 HEADROOM = 1.45
 """Of a panel's highest value, so that the legend has a place of its own."""
 COLOURS = ("#2563eb", "#d9480f", "#15803d", "#7c3aed", "#b91c1c", "#0e7490", "#a16207", "#475569")
@@ -281,12 +282,12 @@ def draw_alarms(axes: Axes, panel: Panel, _cloudwatch: CloudWatch, _logged: Sequ
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#cbd5e1")
-    columns = -(-len(names) // 2)
+    columns = -(-len(names) // ALARM_ROWS)
     for place, name in enumerate(names):
-        words = "\n".join(textwrap.wrap(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Alarm")), 26))
+        words = "\n".join(textwrap.wrap(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.removesuffix("Alarm")), 20))
         axes.text(
             (place % columns + 0.5) / columns,
-            0.74 - 0.48 * (place // columns),
+            1 - (place // columns + 0.5) / ALARM_ROWS,
             words,
             ha="center",
             va="center",
@@ -308,7 +309,7 @@ def main() -> None:
         rush.warm_up()
         start = time.time()
         rush.run()
-        logged = lines(stack, *LOG_GROUPS)
+        logged = lines(stack)
         cloudwatch = CloudWatch(stack, start, time.time())
         cloudwatch.take(logged)
         draw(cloudwatch.dashboard(), cloudwatch, logged, to)

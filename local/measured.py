@@ -13,6 +13,8 @@ LOG_GROUPS = (
     "RequestOtpLogGroup",
     "ResendOtpLogGroup",
     "VerifyOtpLogGroup",
+    "CamaraSendCodeLogGroup",
+    "CamaraValidateCodeLogGroup",
     "WebhooksLogGroup",
 )
 """Of the functions that measure something, as the template names them."""
@@ -22,6 +24,9 @@ Line = Mapping[str, Any]
 
 class Stack(Protocol):
     """A stack whose logs can be read: see `local.stack.LocalStack` and `local.deployed.Deployed`."""
+
+    @property
+    def outputs(self) -> Mapping[str, str]: ...
 
     def client(self, service: str) -> Any: ...
 
@@ -44,13 +49,18 @@ def lines(stack: Stack, *groups: str, since: float = 0) -> list[Line]:
     """The JSON lines of these log groups, oldest first in each, `since` then (seconds since the epoch)."""
     logs = stack.client("logs")
     found: list[Line] = []
-    for group in groups or LOG_GROUPS:
+    for group in groups or _measuring(stack):
         pages = logs.get_paginator("filter_log_events").paginate(
             logGroupName=stack.physical_id(group), startTime=int(since * 1000)
         )
         messages = (event["message"].strip() for page in pages for event in page["events"])
         found += [json.loads(message) for message in messages if message.startswith("{")]
     return found
+
+
+def _measuring(stack: Stack) -> tuple[str, ...]:
+    """And of the one that is there only where AWS sends."""
+    return (*LOG_GROUPS, "AwsEventsLogGroup") if "AwsEventsTopicArn" in stack.outputs else LOG_GROUPS
 
 
 def datapoints(line: Line) -> Iterator[Datapoint]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from local.measured import LOG_GROUPS, lines
 from sms_otp import metrics, observability
 from sms_otp.http import PROBLEMS
 from sms_otp.phone import PhoneNumber
@@ -79,6 +80,44 @@ def test_every_refusal_that_is_measured_is_one_that_there_is_of_a_path_that_ther
     assert metrics.BY_REFUSAL.keys() <= paths
     for refusals in metrics.BY_REFUSAL.values():
         assert refusals.keys() <= PROBLEMS.keys()
+
+
+def test_every_function_whose_requests_are_measured_is_read_by_who_shows_the_measures() -> None:
+    groups = {
+        event["Properties"]["Path"]: made["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
+        for made in template()["Resources"].values()
+        for event in made["Properties"].get("Events", {}).values()
+        if event["Type"] == "Api"
+    }
+    assert {groups[path] for path in (*metrics.BY_REFUSAL, "/webhooks/sinch")} == {*LOG_GROUPS}
+
+
+@pytest.mark.parametrize(("outputs", "is_read"), [({}, False), ({"AwsEventsTopicArn": "an-arn"}, True)])
+def test_the_deliveries_by_aws_are_read_where_it_sends(outputs: dict[str, str], is_read: bool) -> None:
+    asked: list[str] = []
+
+    class Logs:
+        def get_paginator(self, operation: str) -> "Logs":
+            assert operation == "filter_log_events"
+            return self
+
+        def paginate(self, **request: Any) -> tuple[()]:
+            asked.append(request["logGroupName"])
+            return ()
+
+    class Stack:
+        def __init__(self) -> None:
+            self.outputs = outputs
+
+        def client(self, service: str) -> Any:
+            assert service == "logs"
+            return Logs()
+
+        def physical_id(self, resource: str) -> str:
+            return resource
+
+    assert lines(Stack()) == []
+    assert ("AwsEventsLogGroup" in asked) is is_read
 
 
 def test_a_send_is_counted_once_for_the_service_its_country_and_its_provider(

@@ -49,6 +49,20 @@ def test_secrets_are_read_once_in_five_minutes(client: FakeSecretsManager, clock
     assert client.calls == ["pepper", "providers", "pepper"]
 
 
+def test_credentials_are_renewed_for_a_stranger_no_oftener_than_once_a_minute(
+    client: FakeSecretsManager, clock: StepClock
+) -> None:
+    kept = vault(client, clock)
+    kept.credentials("sinch")
+    clock.step(59)
+    assert not kept.renew_credentials()
+    clock.step(1)
+    assert kept.renew_credentials()
+    kept.credentials("sinch")
+    assert not kept.renew_credentials()
+    assert client.calls == ["providers", "providers"]
+
+
 def test_forgotten_credentials_are_fetched_anew_and_the_pepper_is_not(
     client: FakeSecretsManager, clock: StepClock
 ) -> None:

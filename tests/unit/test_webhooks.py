@@ -40,9 +40,12 @@ class World:
             "sinch": {"applicationKey": KEY, "applicationSecret": SECRET},
             "infobip": SIGNING,
         }
+        self.rotated: dict[str, Mapping[str, str]] = {}
+        self.may_renew, self.renewals = True, 0
         self.webhooks = Webhooks(
             store=self.store,
             credentials=self.secrets.__getitem__,
+            renew=self.renew,
             providers=frozenset({"infobip", "sinch"}),
             clock=self.clock,
             tell=lambda event, **fields: self.told.append((event, fields)),
@@ -57,6 +60,12 @@ class World:
         self.store.record_sent(held.key, Holder(provider, ref, "sms", "accepted", message))
         self.store.verifications[held.key] = replace(self.store.verifications[held.key], state=held.state)
         return self.store.verifications[held.key]
+
+    def renew(self) -> bool:
+        """What was rotated is there from the next look on."""
+        self.renewals += 1
+        self.secrets |= self.rotated
+        return self.may_renew
 
     def receive(self, callback: Callback) -> Any:
         """The answer's body, or the errorCode."""
@@ -393,6 +402,27 @@ def test_a_forged_report_of_infobip_is_refused_and_changes_nothing(world: World,
     assert world.receive(callback) == "FORBIDDEN"
     assert world.snapshot() == before
     assert world.told == []
+
+
+@pytest.mark.parametrize("provider", ["sinch", "infobip"])
+@pytest.mark.parametrize(("may_renew", "delivery"), [(True, "delivered"), (False, "accepted")])
+def test_a_callback_that_is_signed_with_a_secret_just_rotated_is_read_once_the_secret_is_fetched(
+    world: World, provider: str, may_renew: bool, delivery: str
+) -> None:
+    held = world.hold(provider)
+    callback = sinch(held) if provider == "sinch" else infobip(report(3))
+    new, world.may_renew = world.secrets[provider], may_renew
+    world.secrets[provider] = dict.fromkeys(new, "b2xk")
+    world.rotated = {provider: new} if may_renew else {}
+    assert world.receive(callback) == ({} if may_renew else "FORBIDDEN")
+    assert world.store.verifications[held.key].delivery == delivery
+    assert world.renewals == 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "application key:sig", "x-timestamp": "long ago"}])
+def test_what_no_secret_could_mend_has_none_fetched(world: World, headers: dict[str, str]) -> None:
+    assert world.receive(Callback(SINCH_PATH, headers, b"{}")) == "FORBIDDEN"
+    assert world.renewals == 0
 
 
 @pytest.mark.parametrize(

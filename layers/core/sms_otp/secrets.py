@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 CACHE_SECONDS = 300
+RENEW_SECONDS = 60
+"""How often at most a stranger may bring about that a secret is fetched."""
 SHORTEST_PEPPER = 32
 
 Taken = TypeVar("Taken")
@@ -54,6 +56,14 @@ class Vault:
     def forget_credentials(self) -> None:
         """Fetch the providers' credentials anew at their next use: a provider has refused these."""
         self._cached.pop(self._provider_secret, None)
+
+    def renew_credentials(self) -> bool:
+        """The same for whoever cannot tell a rotation from a forgery, unless they are fresh; whether so."""
+        fetched_at, _ = self._cached.get(self._provider_secret, (-RENEW_SECONDS, {}))
+        if self._clock() - fetched_at < RENEW_SECONDS:
+            return False
+        self.forget_credentials()
+        return True
 
     def fetch_credentials(self) -> None:
         """Fetch them now, whatever is cached. Raises `ServiceMisconfigured`."""

@@ -36,6 +36,9 @@ subscriptions sign by HMAC, but neither the header nor its form. HTTP Basic is d
 
 Credentials = Mapping[str, str]
 
+_BY_SECRET = ("key", "signature", "password", "not configured")
+"""Refusals that another secret could turn."""
+
 # `2023-12-01T15:01:20.0406449Z`: always UTC, with up to seven digits after the seconds.
 _TIMESTAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?Z")
 
@@ -79,6 +82,8 @@ class Webhooks:
     store: Store
     credentials: Callable[[str], Credentials]
     """A provider's fields of the provider secret. Raises `ServiceMisconfigured`."""
+    renew: Callable[[], bool]
+    """Have them fetched anew, unless that was done a moment ago. See `secrets.Vault`."""
     providers: frozenset[str]
     """Those that this deployment uses; it takes no callback of another."""
     clock: Clock
@@ -90,6 +95,9 @@ class Webhooks:
         if provider not in self.providers & _READERS.keys():
             raise errors.Forbidden(reason="no such provider")
         reason = self._refusal(provider, callback)
+        # A secret that was rotated a moment ago makes what is genuine look forged.
+        if reason in _BY_SECRET and self.renew():
+            reason = self._refusal(provider, callback)
         if reason is not None:
             refused = errors.Forbidden(reason=reason)
             refused.about = {"provider": provider}

@@ -124,9 +124,11 @@ def webhooks() -> "Webhooks":
     from sms_otp.webhooks import Webhooks
 
     chosen = settings()
+    vault = _vault(chosen)
     return Webhooks(
         store=_store(chosen),
-        credentials=_vault(chosen).credentials,
+        credentials=vault.credentials,
+        renew=vault.renew_credentials,
         providers=frozenset(_names(chosen)),
         clock=time.time,
         tell=observability.tell,

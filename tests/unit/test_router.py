@@ -14,6 +14,7 @@ from sms_otp.providers.base import (
     Check,
     Health,
     Misconfigured,
+    NotAsked,
     Provider,
     ProviderError,
     Refused,
@@ -188,6 +189,7 @@ def test_a_provider_without_the_channel_is_passed_over_and_not_asked() -> None:
     world = World(("aws", "sinch"))
     assert world.send(Order(TO, Channel.VOICE, None, "r", 300))[0] == "sinch"
     assert world.names() == ["sinch"]
+    assert [type(failed) for failed in world.failed] == [NotAsked]
 
 
 def test_a_channel_that_a_provider_never_had_is_no_failure_that_its_breaker_counts() -> None:

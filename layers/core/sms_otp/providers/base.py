@@ -4,7 +4,7 @@ ProviderError
 ├── Refused         this number, for good: never fail over
 ├── Throttled       certainly not sent: fail over
 ├── Unavailable     certainly not sent: fail over
-│   └── NotAsked    its circuit breaker is open
+│   └── NotAsked    its circuit breaker is open, or it has no such channel
 ├── Misconfigured   401, 403, an account or a setting: refetch the secret once, then fail over and alarm
 ├── TooLate         our own time is up; certainly not sent, and nothing more is begun
 └── Ambiguous       the request left and no answer came: never send again, on any provider
@@ -96,7 +96,7 @@ class Unavailable(ProviderError):
 
 
 class NotAsked(Unavailable):
-    """Its circuit breaker is open, so the provider was left alone."""
+    """The provider was left alone: its circuit breaker is open, or it has no such channel."""
 
 
 class Misconfigured(ProviderError):

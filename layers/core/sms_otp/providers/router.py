@@ -13,6 +13,7 @@ from sms_otp.providers.base import (
     Channel,
     Check,
     Misconfigured,
+    NotAsked,
     Provider,
     ProviderError,
     Sent,
@@ -173,7 +174,7 @@ class Router:
     ) -> Sent:
         # Before the breaker is asked: a channel that a provider never had says nothing of how it is.
         if order.channel not in self._provider(name, deadline).channels:
-            raise Unavailable(name, "no such channel")
+            raise NotAsked(name, "no such channel")
         _check_time(name, deadline)
         return self._breaker.call(name, lambda: self._ask(name, act, deadline), has_next=has_next)
 

@@ -183,14 +183,14 @@ clean: ## Remove everything made here, .venv too
 # Beside the example, since that is where Node looks for what it imports.
 $(EXPRESS): examples/express/package-lock.json | .venv/.run
 	@echo "installing examples/express/package-lock.json; some seconds, once"
-	@cd examples/express && $(NPM) ci --ignore-scripts
+	@cd examples/express && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
 # What the page and its tests load, from a lock of its own.
 .venv/.web: web/package-lock.json | .venv/.run
 	@echo "installing web/package-lock.json into .venv/web; some seconds, once"
 	@mkdir -p .venv/web && cp web/package.json web/package-lock.json web/.npmrc .venv/web
-	@cd .venv/web && $(NPM) ci --ignore-scripts
+	@cd .venv/web && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
 .venv/.checkov: requirements-checkov.txt | .venv/bin/python

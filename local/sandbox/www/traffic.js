@@ -23,7 +23,8 @@ export class Traffic {
     const elements = rows.map(({ element }) => element);
     this.#open(elements.find((element) => element.querySelector("details")));
     this.#list.replaceChildren(...elements);
-    this.#count.textContent = exchanges.length ? `${exchanges.length} calls` : "";
+    const times = exchanges.length;
+    this.#count.textContent = times ? `${times} ${times === 1 ? "call" : "calls"}` : "";
     this.#quiet.hidden = rows.length > 0;
     const down = [...new Set(faults.map((fault) => fault.provider))].sort().join(" ");
     const chosen = this.#weather.querySelector(`[value="${CSS.escape(down)}"]`);

@@ -33,11 +33,16 @@ def post(callbacks: Callbacks, message_id: str, to: str, status: str, *, sent: f
     body = json.dumps({"results": [_result(message_id, to, status, sent, now)]}).encode()
     headers = {"Content-Type": "application/json"}
     if target.secret is not None:
-        headers[SIGNATURE_HEADER] = "sha256=" + hmac.digest(target.secret.encode(), body, "sha256").hex()
+        headers[SIGNATURE_HEADER] = signature(target.secret, body)
     if target.username:
         pair = base64.b64encode(f"{target.username}:{target.password}".encode()).decode()
         headers["Authorization"] = f"Basic {pair}"
     callbacks.post(target.url, body, headers)
+
+
+def signature(secret: str, body: bytes) -> str:
+    """What the header holds."""
+    return "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
 
 
 def _result(message_id: str, to: str, status: str, sent: float, now: float) -> dict[str, Any]:

@@ -69,6 +69,8 @@ AWS_OWN: dict[tuple[str, str], tuple[set[str], float]] = {
 SECONDS_LEFT = 4.0
 """How long a bad point stays in its alarm's window after it was given to CloudWatch."""
 PATIENCE = 20.0
+USERS = 3
+"""Of the good time."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def stack() -> Iterator[LocalStack]:
 def measured(stack: LocalStack) -> Measured:
     backend = Backend(stack, stack.api_key)
     be_well(backend)
-    good = points_of(stack)
+    good = points_with(stack, "OtpVerified", USERS)
     go_wrong(backend)
     return Measured(good, points_of(stack)[len(good) :])
 
@@ -114,10 +116,22 @@ def points_of(stack: LocalStack) -> list[Datapoint]:
     return sorted((point for line in lines(stack) for point in datapoints(line)), key=lambda point: point.at)
 
 
+def points_with(stack: LocalStack, metric: str, times: int) -> list[Datapoint]:
+    """The points, once so many of one metric are among them: a line comes into the log after its answer."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        points = points_of(stack)
+        of_service = {"service": STACK_NAME}
+        if sum(point.name == metric and point.dimensions == of_service for point in points) == times:
+            return points
+        time.sleep(0.1)
+    raise AssertionError(f"not {times} points of {metric}")
+
+
 def be_well(backend: Backend) -> None:
     """Three users ask, get their code and verify it, one of them at the second try."""
     backend.stack.take_callbacks()
-    for number in numbers("415", 3):
+    for number in numbers("415", USERS):
         verification_id = backend.requested(number)
         await_delivery(backend, verification_id)
         if number.endswith("2"):

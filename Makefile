@@ -103,6 +103,7 @@ docs: .venv/.dev ## Make docs/api.md from openapi.yaml, and the events in events
 	$(BIN)/python -m local.events
 
 build: .venv/.run ## Build the template for deployment into .aws-sam
+	@grep -qF '[$(ENV).global.parameters]' samconfig.toml || { echo 'samconfig.toml has no ENV=$(ENV)'; exit 1; }
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --config-env $(ENV)
 

@@ -347,13 +347,9 @@ def documented(table: Iterable[Mapping[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Prints the table, also as docs/security.md has it, and writes it as JSON."""
+    """Prints the table, and writes it as JSON."""
     began = time.monotonic()
     table = list(rows(HOSTILE, USERS))
-    widths = {name: max(len(name), *(len(str(row[name])) for row in table)) for name in table[0]}
-    print("  ".join(name.ljust(width) for name, width in widths.items()))
-    for line in table:
-        print("  ".join(str(line[name]).ljust(width) for name, width in widths.items()))
     print(documented(table))
     print("Prices are rough: see bench/prices.py. Users have no numbers in common and ask once.")
     OUTPUT.parent.mkdir(exist_ok=True)

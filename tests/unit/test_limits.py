@@ -111,6 +111,13 @@ def test_the_rows_that_the_store_makes_its_condition_of_say_what_the_policy_says
     assert in_rows == GUESSES.wait_after(failures)
 
 
+def test_a_first_wait_above_the_longest_is_the_longest_for_the_store_too() -> None:
+    """Each parameter is within its own bounds, and nothing holds one against the other."""
+    policy = GuessPolicy(free=5, wait=HOUR, wait_max=30 * SECOND, disabled_at=100)
+    assert policy.steps == ((5, 30 * SECOND),)
+    assert policy.wait_after(5) == 30 * SECOND
+
+
 def test_the_wait_grows_from_thirty_seconds_to_an_hour() -> None:
     assert [GUESSES.wait_after(n) // SECOND for n in range(4, 14)] == [
         0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600,

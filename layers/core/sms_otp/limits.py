@@ -83,7 +83,7 @@ class GuessPolicy:
 
         The last row holds for every higher count, so that a store can make one condition of it.
         """
-        rows = [(self.free, self.wait)]
+        rows = [(self.free, self.wait_after(self.free))]
         while rows[-1][1] < self.wait_max:
             failures, wait = rows[-1]
             rows.append((failures + 1, min(wait * 2, self.wait_max)))

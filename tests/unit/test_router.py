@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import pytest
 
 from sms_otp.clock import Deadline
+from sms_otp.config import Settings
 from sms_otp.errors import ServiceMisconfigured
 from sms_otp.phone import PhoneNumber
 from sms_otp.providers.base import (
@@ -26,6 +27,7 @@ from sms_otp.providers.base import (
 from sms_otp.providers.breaker import NoBreaker
 from sms_otp.providers.fixed import FixedCodes
 from sms_otp.providers.router import Order, Router
+from tests.template import environment
 
 TO = PhoneNumber("+14155550123", "US")
 TESTS = FixedCodes({"+14155550100": "246810"})
@@ -286,6 +288,14 @@ def test_fresh_credentials_that_are_refused_too_are_the_end_of_it() -> None:
     with pytest.raises(Misconfigured):
         world.send()
     assert [key for _, _, key in world.asked] == ["old-key", "new-key"]
+
+
+def test_a_provider_that_is_named_twice_is_in_the_order_once() -> None:
+    """The template lets it through, and DynamoDB refuses to read one breaker's state twice."""
+    named = environment(ProviderOrder="sinch,infobip,sinch", ProviderRoutes="IN=aws,aws;EU=sinch,sinch")
+    chosen = Settings.from_environment(named)
+    assert chosen.provider_order == ("sinch", "infobip")
+    assert (chosen.provider_routes["IN"], chosen.provider_routes["FR"]) == (("aws",), ("sinch",))
 
 
 def test_an_empty_order_is_a_misconfiguration() -> None:

@@ -114,6 +114,11 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def _order(text: str) -> tuple[str, ...]:
+    """Each once: a second try would find what the first did, and no item can be read twice at once."""
+    return tuple(dict.fromkeys(_words(text)))
+
+
 def _codes(text: str) -> Mapping[str, str]:
     return dict(_pair(word) for word in _words(text))
 
@@ -150,9 +155,9 @@ def _routes(text: str) -> Mapping[str, tuple[str, ...]]:
     routes: dict[str, tuple[str, ...]] = {}
     for route in filter(None, (part.strip() for part in text.split(";"))):
         place, separator, order = route.partition("=")
-        if not separator or not _words(order):
+        if not separator or not _order(order):
             raise ValueError("not country=providers")
-        routes[place] = _words(order)
+        routes[place] = _order(order)
     union = routes.pop("EU", None)
     return (dict.fromkeys(EU, union) if union else {}) | routes
 
@@ -170,6 +175,7 @@ _BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
     Mapping[str, tuple[str, ...]]: _routes,
 }
 _BY_NAME: Mapping[str, Callable[[str], Any]] = {
+    "provider_order": _order,
     "infobip_message_ids": _named,
     "infobip_india_message_ids": _named,
     "infobip_sender_ids": _named,

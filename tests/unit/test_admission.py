@@ -7,9 +7,11 @@ import pytest
 
 from sms_otp import errors
 from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
+from sms_otp.config import Settings
 from sms_otp.guard import Mode
 from sms_otp.ports import Moved, Reservation
 from sms_otp.providers.base import Ambiguous, ProviderError, Refused, Unavailable
+from sms_otp.wiring import policy as policy_of
 from tests.fakes import START, StepClock, outcome
 from tests.unit.world import NUMBER, World
 
@@ -324,6 +326,18 @@ def test_the_old_spelling_of_a_mexican_number_is_the_same_subscriber(world: Worl
     verification_id = world.request("+522221234567")
     assert outcome(lambda: world.request("+5212221234567")) == "RATE_LIMITED"
     assert world.verify(verification_id, phone_number="+5212221234567") == "ok"
+
+
+@pytest.mark.parametrize("spelled", ["+5212221234567", "+522221234567"])
+def test_a_mexican_test_number_is_one_in_either_spelling(
+    settings: Settings, clock: StepClock, spelled: str
+) -> None:
+    settings = dataclasses.replace(settings, test_numbers={"+5212221234567": "246810"})
+    settings = dataclasses.replace(settings, test_numbers_end=int(START) + 3600)
+    world = World(policy_of(settings), clock)
+    verification_id = world.request(spelled)
+    assert world.told[-1][1]["number"].is_test
+    assert world.verify(verification_id, "123456", phone_number=spelled) == "ok"
 
 
 def gauges(world: World, name: str) -> list[Any]:

@@ -109,9 +109,10 @@ class Service:
 
     def _destination(self, number: str) -> PhoneNumber:
         """The number, if it is one that is sent to. Raises as `phone.parse` does."""
-        if number in self.policy.test_numbers and self.clock() < self.policy.test_numbers_end:
-            return PhoneNumber(number, TEST_COUNTRY, is_test=True)
-        to = phone.parse(number)
+        spelled = phone.canonical(number)
+        if spelled in self.policy.test_numbers and self.clock() < self.policy.test_numbers_end:
+            return PhoneNumber(spelled, TEST_COUNTRY, is_test=True)
+        to = phone.parse(spelled)
         if self.policy.countries is not None and to.country not in self.policy.countries:
             refused = errors.DestinationNotAllowed(reason="country")
             refused.about = {"number": to}

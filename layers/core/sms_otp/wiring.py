@@ -8,7 +8,7 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sms_otp import observability, providers, sdk
+from sms_otp import observability, phone, providers, sdk
 from sms_otp.admission import AdmissionPolicy
 from sms_otp.budgets import shards_for
 from sms_otp.commands import Policy
@@ -59,7 +59,7 @@ def service() -> Service:
             chosen.provider_routes,
             vault,
             _builder(chosen),
-            FixedCodes(chosen.test_numbers),
+            FixedCodes(_test_numbers(chosen)),
             CircuitBreaker(_dynamodb(), chosen.table_name, observability.tell),
             observability.tell,
         ),
@@ -68,6 +68,11 @@ def service() -> Service:
         tell=observability.tell,
         prove=_prover(chosen) if chosen.token_keys else None,
     )
+
+
+def _test_numbers(chosen: Settings) -> "Mapping[str, str]":
+    """By the spelling that every other number is known by, or one would be sent to in earnest."""
+    return {phone.canonical(number): code for number, code in chosen.test_numbers.items()}
 
 
 def _prover(chosen: Settings) -> "Prove":
@@ -240,7 +245,7 @@ def policy(chosen: Settings) -> Policy:
         trust_client_ip=chosen.trust_client_ip,
         require_verification_id=chosen.require_verification_id,
         keeps_users=bool(chosen.users_table_name),
-        test_numbers=chosen.test_numbers,
+        test_numbers=_test_numbers(chosen),
         test_numbers_end=chosen.test_numbers_end,
         prices=chosen.sms_prices,
     )

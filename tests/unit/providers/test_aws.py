@@ -367,6 +367,8 @@ OUTCOMES: list[tuple[str, Outcome, type[ProviderError]]] = [
         Misconfigured,
     ),
     ("conflict of no reason", refusal("ConflictException"), Misconfigured),
+    # AWS's model names no statuses.
+    ("conflict, by its status too", refusal("ConflictException", 409), Misconfigured),
     (
         "spend limit",
         refusal("ServiceQuotaExceededException", Reason="MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT"),

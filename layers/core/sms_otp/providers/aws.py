@@ -80,6 +80,8 @@ _PARAMETERS = {
 _DLT = {"inEntityId": "IN_ENTITY_ID", "inTemplateId": "IN_TEMPLATE_ID"}
 
 _CODES: Mapping[str, type[ProviderError]] = {
+    # AWS's word that it did not act, whichever status it comes with.
+    "ConflictException": Misconfigured,
     "ThrottlingException": Throttled,
     "InternalServerException": Unavailable,
 }

@@ -485,6 +485,20 @@ def test_verified_users_end_where_a_deployment_asks_for_it(town: Town) -> None:
     assert town.users.of(number_key(NUMBER))[0].kept_until == int(START) + 365 * DAYS
 
 
+def test_a_user_whose_time_is_over_is_shown_no_more_and_still_erased(town: Town) -> None:
+    """DynamoDB deletes up to days after the TTL."""
+    town.request()
+    who = Administrator("arn:aws:iam::1:role/admin", Deadline(10))
+    town.clock.step(90 * DAYS - 1)
+    (standing,) = town.administration.status(NUMBER, who).standings
+    assert len(standing.users) == 1
+    town.clock.step(1)
+    (standing,) = town.administration.status(NUMBER, who).standings
+    assert standing.users == ()
+    town.erase()
+    assert town.items("users") == []
+
+
 def test_no_consent_seems_to_be_kept_where_nothing_keeps_it(town: Town) -> None:
     service = replace(town.service, policy=replace(town.service.policy, keeps_users=False))
     with pytest.raises(errors.InvalidRequest) as refused:
@@ -512,5 +526,5 @@ def test_failures_and_tenants_are_listed_where_a_number_stands(town: Town) -> No
     town.verify(verification_id, WRONG)
     (pk,) = [item["pk"]["S"] for item in town.items() if item["pk"]["S"].startswith("F#")]
     assert pk == failures_pk(number_key(NUMBER), "tenant-a")
-    standing = town.numbers.standing(number_key(NUMBER))
+    standing = town.numbers.standing(number_key(NUMBER), int(START))
     assert (standing.failures["tenant-a"].count, len(standing.verifications)) == (1, 1)

@@ -63,8 +63,8 @@ class Administration:
     def status(self, number: str, who: Administrator) -> NumberStatus:
         """How a number stands. Raises `InvalidPhoneNumber`."""
         number_keys = self._called("status", number, who)
-        standings = tuple(self.numbers.standing(key) for key in number_keys)
         now = int(self.clock() * SECOND)
+        standings = tuple(self.numbers.standing(key, now // SECOND) for key in number_keys)
         sends = tuple(sorted({at for standing in standings for at in standing.sends}))
         wait = limits.next_send_at(sends, self.policy.admission.number, now) - now
         return NumberStatus(

@@ -60,10 +60,11 @@ class DynamoNumbers:
         self._table = Table(client, table)
         self._users = users
 
-    def standing(self, number_key: str) -> Standing:
+    def standing(self, number_key: str, now: int) -> Standing:
         """See `ports.Numbers`."""
         listed = self._listed(number_key)
-        users = tuple(self._users.of(number_key)) if self._users else ()
+        kept = self._users.of(number_key) if self._users else []
+        users = tuple(user for user in kept if user.is_kept(now))
         if listed is None:
             return Standing(users=users)
         found = self._verifications(listed.verifications)

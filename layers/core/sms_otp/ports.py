@@ -184,8 +184,8 @@ class Prove(Protocol):
 class Numbers(Protocol):
     """All that is kept about a number, by its key."""
 
-    def standing(self, number_key: str) -> Standing:
-        """What there is. Strongly consistent, item by item."""
+    def standing(self, number_key: str, now: int) -> Standing:
+        """What there is. Strongly consistent, item by item. `now` in seconds: a user ends by it."""
         ...
 
     def unlock(self, number_key: str, now: int) -> int:

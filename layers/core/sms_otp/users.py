@@ -48,6 +48,10 @@ class User:
     kept_until: int | None = None
     """None is without end."""
 
+    def is_kept(self, now: int) -> bool:
+        """Whether its time is not over, `now` in seconds. DynamoDB deletes it up to days later."""
+        return self.kept_until is None or now < self.kept_until
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:

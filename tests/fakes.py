@@ -67,7 +67,7 @@ class MemoryStore:
         self.claims: dict[str, Claim] = {}
         self.counters: dict[str, Counter] = {}
         self.newest_of: dict[tuple[str, str], str] = {}
-        self.messages: dict[tuple[str, str], str] = {}
+        self.messages: dict[tuple[str, str], tuple[str, str]] = {}
         self.circuits: dict[str, Circuit] = {}
 
     def read(self, question: Question) -> View:
@@ -160,7 +160,7 @@ class MemoryStore:
         if newest:
             self.newest_of[newest.number_key, newest.tenant] = key
         if holder.message_id:
-            self.messages[holder.provider, holder.message_id] = key
+            self.messages[holder.provider, holder.message_id] = (key, holder.ref)
         if claim:
             self.claims[claim.key] = claim
 
@@ -175,12 +175,14 @@ class MemoryStore:
     def record_delivery(self, key: str, delivery: str) -> bool:
         with self.lock:
             found = self.verifications.get(key)
-            if found is None or found.delivery not in DELIVERY_BEFORE[delivery]:
+            if found is None or found.provider_ref is None:
+                return False
+            if found.delivery not in DELIVERY_BEFORE[delivery]:
                 return False
             self._change(key, delivery=delivery)
             return True
 
-    def find_message(self, provider: str, message_id: str) -> str | None:
+    def find_message(self, provider: str, message_id: str) -> tuple[str, str] | None:
         return self.messages.get((provider, message_id))
 
     def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:

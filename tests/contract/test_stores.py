@@ -482,6 +482,15 @@ def test_a_delivery_goes_forward_alone_and_ends_the_same_in_any_order(
 
 
 @pytest.mark.parametrize("report", ["delivered", "failed"])
+def test_a_code_that_was_taken_in_words_nobody_knows_may_be_reported_on(store: Store, report: str) -> None:
+    key = reserve(store).verification.key
+    store.record_sent(key, Holder("infobip", "ref-1", "voice", "unknown"))
+    assert store.record_delivery(key, report) is True
+    assert (found := store.find(key)) is not None
+    assert found.delivery == report
+
+
+@pytest.mark.parametrize("report", ["delivered", "failed"])
 def test_a_delivery_of_what_was_never_accepted_changes_nothing(store: Store, report: str) -> None:
     verification = reserve(store).verification
     assert store.record_delivery(verification.key, report) is False
@@ -500,6 +509,6 @@ def test_a_delivery_changes_no_state_that_a_verification_is_in(store: Store) -> 
 def test_a_message_leads_to_its_verification_at_its_own_provider(store: Store) -> None:
     key = reserve(store).verification.key
     store.record_sent(key, Holder("infobip", "ref-1", "sms", "accepted", "a-message"))
-    assert store.find_message("infobip", "a-message") == key
+    assert store.find_message("infobip", "a-message") == (key, "ref-1")
     assert store.find_message("sinch", "a-message") is None
     assert store.find_message("infobip", "another") is None

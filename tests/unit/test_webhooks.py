@@ -744,6 +744,22 @@ def test_an_event_that_says_nothing_of_ours_changes_nothing(world: World, messag
     assert world.snapshot() == before
 
 
+def test_an_event_of_awss_on_an_earlier_code_says_nothing_of_the_newest(world: World) -> None:
+    held = world.hold("aws")
+    world.store.record_sent(held.key, Holder("aws", "a-new-code", "sms", "accepted", "another-message"))
+    world.webhooks.receive_from_aws(aws_event("TEXT_DELIVERED"))
+    assert world.store.verifications[held.key].delivery == "accepted"
+    world.webhooks.receive_from_aws(aws_event("TEXT_DELIVERED", message="another-message"))
+    assert world.store.verifications[held.key].delivery == "delivered"
+
+
+def test_a_report_of_infobips_on_either_message_with_the_same_code_is_recorded(world: World) -> None:
+    held = world.hold("infobip")
+    world.store.record_sent(held.key, Holder("infobip", "a-pin-id", "sms", "accepted", "another-message"))
+    world.receive(infobip(report(3)))
+    assert world.store.verifications[held.key].delivery == "delivered"
+
+
 def test_an_event_of_awss_says_nothing_of_what_another_provider_holds_by_now(world: World) -> None:
     held = world.hold("aws")
     world.store.record_sent(held.key, Holder("sinch", SINCH_ID, "sms", "accepted"))

@@ -5,7 +5,7 @@
     F#<numberKey>#<tenant>              the number's consecutive failures at one tenant
     L#<numberKey>#<tenant>              the number's newest verification, where it may be named by number
     K#<provider>                        the provider's circuit breaker, where it is not closed
-    M#<provider>#<message>              the verification that a provider's reports on a message are about
+    M#<provider>#<message>              the verification, and its code, that a provider's reports are about
     C#<clientKey>                       a client's sends
     I#<claimKey>                        a request with an Idempotency-Key, and its answer
     D#<day>#<shard>                     the whole service's sends of a day

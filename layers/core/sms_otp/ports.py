@@ -252,8 +252,8 @@ class Store(Protocol):
         """
         ...
 
-    def find_message(self, provider: str, message_id: str) -> str | None:
-        """The key of the verification that this provider's message belongs to."""
+    def find_message(self, provider: str, message_id: str) -> tuple[str, str] | None:
+        """The key of the verification that this provider's message belongs to, and the `ref` of its code."""
         ...
 
     def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:

@@ -26,7 +26,7 @@ from sms_otp.items import (
     verification_ttl,
 )
 from sms_otp.limits import KEEP_LOG, SECOND, Failures, GuessPolicy
-from sms_otp.ports import Carried, Entry, Reservation
+from sms_otp.ports import Carried, Entry, Holder, Reservation
 from sms_otp.verification import State, Verification
 
 # The parts of conditions.
@@ -140,12 +140,13 @@ def unsend(reservation: Reservation) -> Step:
     )
 
 
-def put_message(key: str, provider: str, message_id: str) -> Step:
-    """Where reports on this message find their verification. Kept as long as one may come."""
+def put_message(key: str, holder: Holder, message_id: str) -> Step:
+    """Where reports on this message find their verification and code. Kept as long as one may come."""
     return put(
         {
-            "pk": typed(message_pk(provider, message_id)),
+            "pk": typed(message_pk(holder.provider, message_id)),
             "verification": typed(key),
+            "providerRef": typed(holder.ref),
             "ttl": typed(int(time.time()) + KEEP_VERIFICATION),
         }
     )

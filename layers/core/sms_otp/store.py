@@ -173,7 +173,7 @@ class DynamoStore:
         expression = "SET provider = :provider, providerRef = :ref, channel = :channel, delivery = :delivery"
         more = [put_newest(newest)] if newest else []
         if holder.message_id:
-            message = put_message(key, holder.provider, holder.message_id)
+            message = put_message(key, holder, holder.message_id)
             more.append(message)
             expression += " ADD messages :messages"
             held_by["messages"] = frozenset({message["Put"]["Item"]["pk"]["S"]})
@@ -206,7 +206,7 @@ class DynamoStore:
     def record_delivery(self, key: str, delivery: str) -> bool:
         """See `ports.Store`."""
         before = {word: word for word in DELIVERY_BEFORE[delivery]}
-        condition = f"delivery IN ({', '.join(f':{word}' for word in before)})"
+        condition = f"{HAS_HOLDER} AND delivery IN ({', '.join(f':{word}' for word in before)})"
         step = update(
             verification_pk(key), "SET delivery = :reported", condition, reported=delivery, **before
         )
@@ -216,11 +216,11 @@ class DynamoStore:
             return False
         return True
 
-    def find_message(self, provider: str, message_id: str) -> str | None:
+    def find_message(self, provider: str, message_id: str) -> tuple[str, str] | None:
         """See `ports.Store`."""
         pk = message_pk(provider, message_id)
         found = self._table.read([pk]).get(pk)
-        return str(found["verification"]["S"]) if found else None
+        return (found["verification"]["S"], found["providerRef"]["S"]) if found else None
 
     def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:
         """See `ports.Store`."""

@@ -24,8 +24,8 @@ class State(StrEnum):
 
 
 DELIVERY_BEFORE: Mapping[str, tuple[str, ...]] = {
-    "delivered": ("accepted", "failed"),
-    "failed": ("accepted",),
+    "delivered": ("accepted", "unknown", "failed"),
+    "failed": ("accepted", "unknown"),
 }
 """What each reported delivery may follow. Forward only, so that reports end up the same in any order."""
 

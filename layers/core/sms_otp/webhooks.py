@@ -172,11 +172,15 @@ class Webhooks:
         return {}
 
     def _record_message(self, provider: str, message_id: object, delivery: Delivery | None) -> None:
+        """As there; of one code several messages may have been sent, and each report says something of it."""
         if delivery is None or not is_reference(message_id):
             return
-        key = self.store.find_message(provider, message_id)
-        found = self.store.find(key) if key else None
-        if found and found.provider == provider:
+        message = self.store.find_message(provider, message_id)
+        if message is None:
+            return
+        key, ref = message
+        found = self.store.find(key)
+        if found and (found.provider, found.provider_ref) == (provider, ref):
             self._record(found, delivery)
 
     def _record(self, found: Verification, delivery: Delivery) -> None:

@@ -13,7 +13,7 @@ export class Countdowns {
   start(name, seconds) {
     if (!(seconds > 0)) return this.stop(name);
     this.#ends.set(name, Date.now() + seconds * 1000);
-    this.#timer ??= setInterval(() => this.#second(), 1000);
+    this.resume();
   }
 
   stop(name) {
@@ -24,6 +24,15 @@ export class Countdowns {
   stopAll() {
     this.#ends.clear();
     this.#rest();
+  }
+
+  /** No word until `resume`; time goes on. */
+  pause() {
+    this.#rest();
+  }
+
+  resume() {
+    if (this.#ends.size) this.#timer ??= setInterval(() => this.#second(), 1000);
   }
 
   /** Whole seconds; 0 where there is no such countdown. */

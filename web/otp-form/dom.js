@@ -12,3 +12,12 @@ export function node(name, attributes = {}, ...children) {
   made.append(...children);
   return made;
 }
+
+/** Properties that a page gave an element before it was defined hide its setters: hand them over. */
+export function takeUp(element, ...names) {
+  for (const name of names.filter((each) => Object.hasOwn(element, each))) {
+    const value = element[name];
+    delete element[name];
+    element[name] = value;
+  }
+}

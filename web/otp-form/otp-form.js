@@ -1,23 +1,12 @@
 import { post } from "./backend.js";
 import { CodeField } from "./code-field.js";
 import { Countdowns } from "./countdowns.js";
-import { node } from "./dom.js";
+import { node, takeUp } from "./dom.js";
 import { PhoneField } from "./phone-field.js";
+import { ABOUT_THE_CODE, ABOUT_THE_NUMBER, OVER } from "./problems.js";
 import { style } from "./style.js";
 import { clock, Texts } from "./texts.js";
 
-/** The number is what is wrong. */
-const ABOUT_THE_NUMBER = ["INVALID_PHONE_NUMBER", "DESTINATION_NOT_ALLOWED", "PROVIDER_REJECTED"];
-/** The code is what is wrong; the next guess may be right. */
-const ABOUT_THE_CODE = ["OTP_INCORRECT", "INVALID_OTP_FORMAT"];
-/** No guess at this code can be right any more. */
-const OVER = [
-  "OTP_EXPIRED",
-  "TOO_MANY_ATTEMPTS",
-  "VERIFICATION_CANCELLED",
-  "VERIFICATION_NOT_FOUND",
-  "ALREADY_VERIFIED",
-];
 const SOON_SECONDS = 60;
 
 /**
@@ -41,12 +30,14 @@ export class OtpForm extends HTMLElement {
   #instead;
   #spoken;
   #library = null;
+  #given = "";
   #step = "number";
   #number = null;
   #channel = null;
   #isBusy = false;
   #isOver = false;
   #isToldSoon = false;
+  #turn = 0;
 
   /** libphonenumber-js, for the choice of a country and formatting while typing; none is needed. */
   set phoneLibrary(library) {
@@ -60,17 +51,20 @@ export class OtpForm extends HTMLElement {
 
   /** Put a number (E.164) into the form's first step. */
   set phoneNumber(number) {
-    this.#phone.fill(number);
+    if (this.#built) this.#phone.fill(number);
+    else this.#given = number;
   }
 
   connectedCallback() {
-    if (this.#built) return;
+    if (this.#built) return this.#goOn();
+    takeUp(this, "phoneLibrary", "phoneNumber");
     this.#build();
     this.#show("number");
+    if (this.#given) this.#phone.fill(this.#given);
   }
 
   disconnectedCallback() {
-    this.#countdowns.stopAll();
+    this.#countdowns.pause();
     this.#code.stopListening();
   }
 
@@ -81,9 +75,16 @@ export class OtpForm extends HTMLElement {
 
   /** Back to an empty form. */
   reset() {
+    this.#given = "";
+    if (!this.#built) return;
     this.#countdowns.stopAll();
     this.#phone.input.value = "";
-    this.#show("number");
+    this.#back();
+  }
+
+  #goOn() {
+    this.#countdowns.resume();
+    if (this.#step === "code" && !this.#isOver) this.#code.listen();
   }
 
   get #channels() {
@@ -99,6 +100,7 @@ export class OtpForm extends HTMLElement {
       country: (this.getAttribute("country") ?? "US").toUpperCase(),
       countries: (this.getAttribute("countries") ?? "").toUpperCase().split(/[\s,]+/).filter(Boolean),
       describedBy: "number-error",
+      changed: () => this.#retyped(),
     });
     this.#code = new CodeField(this.#length, {
       whole: () => this.#verify(),
@@ -128,7 +130,7 @@ export class OtpForm extends HTMLElement {
         "form",
         { novalidate: true, onsubmit: (event) => this.#submit(event, () => this.#verifyOrRenew()) },
         node("slot", { name: "code" }),
-        node("div", { class: "told" }, this.#sent, this.#link("change", () => this.#show("number"))),
+        node("div", { class: "told" }, this.#sent, this.#link("change", () => this.#back())),
         node(
           "div",
           { class: "field" },
@@ -142,9 +144,9 @@ export class OtpForm extends HTMLElement {
       ),
       done: node(
         "div",
-        { class: "done", part: "done", tabindex: "-1" },
+        { class: "done", part: "done", tabindex: "-1", role: "group", "aria-labelledby": "verified" },
         node("span", { class: "tick", part: "tick", "aria-hidden": "true" }),
-        node("p", { class: "verified" }, this.#texts.say("verified")),
+        node("p", { id: "verified", class: "verified" }, this.#texts.say("verified")),
         node("slot", { name: "verified" }),
       ),
     };
@@ -214,12 +216,17 @@ export class OtpForm extends HTMLElement {
 
   async #post(attribute, body) {
     if (this.#isBusy) return { ok: false, problem: null };
+    const turn = this.#turn;
     this.#isBusy = true;
     this.#say(this.#texts.say("busy"));
     this.#render();
     const answer = await post(this.getAttribute(attribute), body);
     this.#isBusy = false;
     this.#say("");
+    if (turn !== this.#turn) {
+      this.#render();
+      return { ok: false, problem: null };
+    }
     if (!answer.ok) this.#emit("otp-error", answer.problem);
     return answer;
   }
@@ -260,12 +267,25 @@ export class OtpForm extends HTMLElement {
     this.#tell(text);
   }
 
-  #over(errorCode) {
+  /** Back to the number. An answer that is still on its way is waited for, and then no longer meant. */
+  #back() {
+    this.#turn += 1;
+    this.#show("number");
+  }
+
+  /** What was told of one number, and its wait, are not another's. */
+  #retyped() {
+    if (this.#step !== "number") return;
+    this.#countdowns.stop("wait");
+    this.#tell("");
+  }
+
+  #over(errorCode, takesFocus = true) {
     this.#isOver = true;
     this.#countdowns.stopAll();
     this.#code.stopListening();
     this.#tell(this.#texts.error(errorCode));
-    this.#primary.focus();
+    if (takesFocus) this.#primary.focus();
   }
 
   /** True, and said, while that countdown runs. */
@@ -284,6 +304,7 @@ export class OtpForm extends HTMLElement {
   }
 
   #tell(text) {
+    this.#phone.invalid = this.#code.invalid = false;
     const line = this.#errors[this.#step];
     line.textContent = text;
     line.hidden = !text;
@@ -315,8 +336,13 @@ export class OtpForm extends HTMLElement {
     this.#code.disabled = false;
     this.#code.clear();
     if (step === "code") {
-      this.#sent.textContent = this.#texts.say(`sent-${this.#channel}`, { number: this.#phone.written(this.#number) });
+      // A number is read from left to right whatever the language around it.
+      const number = () => node("bdi", { dir: "ltr" }, this.#phone.written(this.#number));
+      this.#sent.replaceChildren(...this.#texts.sayAround(`sent-${this.#channel}`, "number", number));
       this.#code.listen();
+    } else {
+      this.#countdowns.stop("expiry");
+      this.#countdowns.stop("resend");
     }
     this.#render();
     if (!isFirst) ({ number: this.#phone, code: this.#code, done: this.#steps.done })[step].focus();
@@ -324,7 +350,9 @@ export class OtpForm extends HTMLElement {
   }
 
   #second(ended) {
-    if (ended.includes("expiry") && !this.#isBusy) return this.#over("OTP_EXPIRED");
+    // Who is elsewhere on the page is not fetched back by a countdown.
+    const isHere = this.shadowRoot.activeElement !== null;
+    if (ended.includes("expiry") && !this.#isBusy) return this.#over("OTP_EXPIRED", isHere);
     if (ended.includes("wait")) this.#tell("");
     if (ended.includes("wait")) this.#say(this.#texts.say("can-go-on"));
     if (ended.includes("resend")) this.#say(this.#texts.say("can-send-again"));
@@ -343,6 +371,7 @@ export class OtpForm extends HTMLElement {
     this.#button(this.#send, first === "voice" ? "call" : "send", "wait");
     this.#call.hidden = !second;
     this.#button(this.#call, second === "voice" ? "call" : "send", null);
+    this.#call.setAttribute("aria-disabled", this.#send.getAttribute("aria-disabled"));
     this.#button(this.#primary, this.#isOver ? "new-code" : "verify", "wait");
     this.#code.disabled = this.#isOver;
 
@@ -350,10 +379,10 @@ export class OtpForm extends HTMLElement {
     const wait = this.#countdowns.left("resend");
     this.#again.hidden = !canResend;
     this.#again.textContent = this.#texts.say(wait ? "send-again-in" : "send-again", { time: clock(wait) });
-    this.#again.setAttribute("aria-disabled", String(wait > 0));
+    this.#again.setAttribute("aria-disabled", String(wait > 0 || this.#isBusy));
     this.#instead.hidden = !canResend || !this.#other;
     this.#instead.textContent = this.#texts.say(this.#other === "voice" ? "call-instead" : "text-instead");
-    this.#instead.setAttribute("aria-disabled", String(wait > 0));
+    this.#instead.setAttribute("aria-disabled", String(wait > 0 || this.#isBusy));
 
     const left = this.#countdowns.left("expiry");
     this.#expiry.hidden = !left || this.#isOver;

@@ -12,13 +12,19 @@ export class PhoneField {
   #country;
   #countries;
   #describedBy;
+  #changed;
+  #isByKey = false;
 
-  /** `countries` are the ISO 3166 codes to choose from, empty for all; `country` is the first choice. */
-  constructor(texts, { country, countries, describedBy }) {
+  /**
+   * `countries` are the ISO 3166 codes to choose from, empty for all; `country` is the first choice.
+   * `changed` is called when another number is put in.
+   */
+  constructor(texts, { country, countries, describedBy, changed }) {
     this.#texts = texts;
     this.#country = country;
     this.#countries = countries;
     this.#describedBy = describedBy;
+    this.#changed = changed;
     this.input = node("input", {
       id: "number",
       part: "input number",
@@ -32,6 +38,8 @@ export class PhoneField {
       id: "country",
       class: "country-select",
       autocomplete: "country",
+      onkeydown: () => (this.#isByKey = true),
+      onpointerdown: () => (this.#isByKey = false),
       onchange: () => this.#chosen(),
     });
     this.shown = node("span", { class: "country-shown", "aria-hidden": "true" });
@@ -69,7 +77,7 @@ export class PhoneField {
       const parsed = this.#library.parsePhoneNumberFromString(typed, this.#country);
       return parsed?.isPossible() ? parsed.number : null;
     }
-    const plain = typed.replaceAll(/[\s().-]/g, "");
+    const plain = typed.replaceAll(/[\s().\p{Pd}\p{Cf}]/gu, "");
     return E164.test(plain) ? plain : null;
   }
 
@@ -79,6 +87,7 @@ export class PhoneField {
     const country = parsed && this.#offered(parsed.country, parsed.countryCallingCode);
     if (country) this.#go(country);
     this.input.value = country ? parsed.formatNational() : number;
+    this.#changed();
   }
 
   /** A number in E.164 as people write it. */
@@ -105,7 +114,8 @@ export class PhoneField {
     const offered = this.#offers();
     const options = offered.map((code) => {
       const calling = this.#library.getCountryCallingCode(code);
-      return { code, text: `${names.of(code)} (+${calling})` };
+      // The mark keeps the plus before its digits where the names are written from right to left.
+      return { code, text: `${names.of(code)} (\u200e+${calling})` };
     });
     options.sort((one, other) => one.text.localeCompare(other.text, this.#texts.language));
     this.select.replaceChildren(...options.map(({ code, text }) => node("option", { value: code }, text)));
@@ -129,11 +139,21 @@ export class PhoneField {
 
   #chosen() {
     this.#go(this.select.value);
-    this.input.value = this.#formatted(this.input.value.replace(/^\+\d*\s*/, ""));
-    this.input.focus();
+    this.input.value = this.#formatted(this.#withoutCountry(this.input.value));
+    // Each key that is pressed on a closed list chooses: who is led away cannot press the next one.
+    if (!this.#isByKey) this.input.focus();
+    this.#changed();
+  }
+
+  #withoutCountry(typed) {
+    const formatter = new this.#library.AsYouType();
+    formatter.input(typed);
+    const told = formatter.getCallingCode() ?? "\\d*";
+    return typed.replace(new RegExp(`^\\+${told}\\s*`), "");
   }
 
   #typed(event) {
+    this.#changed();
     // Where the caret is inside the number, or something was deleted, formatting would move it away.
     const atEnd = this.input.selectionStart === this.input.value.length;
     if (!this.#library || !atEnd || event.inputType?.startsWith("delete")) return;

@@ -57,9 +57,14 @@ export class Texts {
     this.#host = host;
   }
 
-  /** BCP 47: the nearest `lang`, else the browser's. */
+  /** BCP 47, without extensions: the nearest `lang`, else the browser's. English where that is no language. */
   get language() {
-    return this.#host.closest("[lang]")?.lang || navigator.language;
+    const named = this.#host.closest("[lang]")?.lang || navigator.language;
+    try {
+      return new Intl.Locale(named.replaceAll("_", "-")).baseName;
+    } catch {
+      return "en";
+    }
   }
 
   /** The text of that name, its {placeholders} filled in. */
@@ -67,6 +72,11 @@ export class Texts {
     const plural = "count" in values ? this.#text(`${name}-${this.#plural(values.count)}`) : null;
     const text = plural ?? this.#text(name) ?? name;
     return text.replaceAll(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
+  }
+
+  /** The pieces of the text of that name, with what `make` makes for each {key} of it. */
+  sayAround(name, key, make) {
+    return this.say(name).split(`{${key}}`).flatMap((text, index) => (index ? [make(), text] : [text]));
   }
 
   /** The text for an errorCode, with a word for codes that there is none for. */

@@ -1,0 +1,109 @@
+"""`<otp-form>` alone on a page in Chromium, before a backend that answers what each test needs."""
+
+import contextlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from local.sandbox.page import HEADERS
+from local.sandbox.server import running_sandbox
+from tests.chromium import StubBackend, watch
+
+NUMBER = "+14155550123"
+CODE = "482913"
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+PAGE = """<!doctype html>
+<html lang="en">
+<title>A form</title>
+<script src="/phone-library/libphonenumber-js.min.js" defer></script>
+<script src="/otp-form/otp-form.js" type="module"></script>
+<script src="/test/library.js" type="module"></script>
+<otp-form request-url="/demo/request-code" verify-url="/demo/verify-code" resend-url="/demo/resend-code"
+  channels="sms voice"></otp-form>
+"""
+LIBRARY = "document.querySelector('otp-form').phoneLibrary = globalThis.libphonenumber;"
+
+PASTE = """(input, text) => {
+  const data = new DataTransfer();
+  data.setData("text", text);
+  input.value = "";
+  input.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, cancelable: true }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[str]:
+    with running_sandbox() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser, sandbox: str) -> Iterator[tuple[Page, list[str]]]:
+    """One for all, which takes a second less for each, and what goes wrong in it."""
+    with contextlib.closing(browser.new_context()) as context:
+        opened = context.new_page()
+        wrong = watch(opened)
+        opened.clock.install(time=NOW)
+        opened.goto(f"{sandbox}/healthz")
+        # From here on time passes where a test says so.
+        opened.clock.pause_at(NOW + timedelta(minutes=1))
+        yield opened, wrong
+
+
+@pytest.fixture
+def page(window: tuple[Page, list[str]], sandbox: str) -> Iterator[Page]:
+    """The form, new."""
+    opened, wrong = window
+    show(opened, sandbox)
+    yield opened
+    opened.unroute_all()
+    found, wrong[:] = wrong[:], []
+    assert found == []
+
+
+def show(page: Page, sandbox: str, library: str = LIBRARY) -> None:
+    """The form alone on a page."""
+    page.route(
+        "**/test/form", lambda route: route.fulfill(body=PAGE, content_type="text/html", headers=HEADERS)
+    )
+    page.route(
+        "**/test/library.js", lambda route: route.fulfill(body=library, content_type="text/javascript")
+    )
+    page.goto(f"{sandbox}/test/form")
+
+
+@pytest.fixture
+def backend(page: Page) -> StubBackend:
+    return StubBackend(page, NOW)
+
+
+def sent(**members: Any) -> dict[str, Any]:
+    return {"channel": "sms", "expiresAt": "2026-11-22T09:05:00Z", "resendAfter": 30, **members}
+
+
+def number(page: Page) -> Locator:
+    return page.get_by_label("Phone number")
+
+
+def code(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="6-digit code")
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.locator("otp-form").get_by_role("button", name=name)
+
+
+def spoken(page: Page) -> Locator:
+    return page.locator("otp-form").get_by_role("status")
+
+
+def ask(page: Page, backend: StubBackend, **members: Any) -> None:
+    """To the code's step."""
+    backend.will(200, sent(**members))
+    number(page).fill(NUMBER)
+    button(page, "Text me a code").click()
+    expect(code(page)).to_be_focused()

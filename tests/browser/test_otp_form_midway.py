@@ -1,0 +1,250 @@
+"""`<otp-form>` off the straight way: another number, a slow backend, a keyboard, a page that moves."""
+
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.conftest import CODE, NUMBER, ask, button, code, number, sent, spoken
+from tests.chromium import StubBackend
+
+OTHER_NUMBER = "+14155550145"
+HELD = """() => {
+  const fetched = window.fetch;
+  window.release = null;
+  window.fetch = async (...asked) => {
+    const answer = await fetched(...asked);
+    await new Promise((resolve) => (window.release = resolve));
+    return answer;
+  };
+}"""
+"""From now on an answer is kept back until `release()`: a slow backend."""
+
+LEFT = """(line) => {
+  const texts = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+  for (let text = texts.nextNode(); text; text = texts.nextNode())
+    if (text.data.includes("+")) {
+      const at = (index) => {
+        const range = document.createRange();
+        range.setStart(text, index);
+        range.setEnd(text, index + 1);
+        return range.getBoundingClientRect().left;
+      };
+      return [at(text.data.indexOf("+")), at(text.data.indexOf("3"))];
+    }
+}"""
+"""Where the plus of a number in a line is, and the number's 3, in pixels from the left."""
+
+
+def release(page: Page) -> None:
+    page.wait_for_function("window.release !== null")
+    page.evaluate("release()")
+
+
+def test_who_changes_the_number_hears_no_more_of_the_earlier_code(page: Page, backend: StubBackend) -> None:
+    ask(page, backend)
+    button(page, "Change number").click()
+    page.clock.run_for(31_000)
+    expect(spoken(page)).to_have_text("")
+    page.clock.run_for(300_000)
+    expect(spoken(page)).to_have_text("")
+    expect(number(page)).to_have_accessible_description("")
+    expect(number(page)).to_be_focused()
+
+
+def test_an_answer_to_what_was_given_up_changes_nothing(page: Page, backend: StubBackend) -> None:
+    ask(page, backend)
+    page.evaluate(HELD)
+    backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=4)
+    page.keyboard.insert_text("111111")
+    button(page, "Change number").click()
+    release(page)
+    expect(button(page, "Text me a code")).to_have_attribute("aria-disabled", "false")
+    expect(number(page)).to_have_accessible_description("")
+    expect(number(page)).to_be_focused()
+
+
+def test_a_form_that_is_reset_does_not_go_on_with_the_answer_that_comes_later(
+    page: Page, backend: StubBackend
+) -> None:
+    page.evaluate(HELD)
+    backend.will(200, sent()).will(200, sent())
+    number(page).fill(NUMBER)
+    number(page).press("Enter")
+    page.evaluate("document.querySelector('otp-form').reset()")
+    # Of two requests under way at once, the backend would remember whichever it heard of last.
+    number(page).fill(OTHER_NUMBER)
+    number(page).press("Enter")
+    release(page)
+    expect(button(page, "Text me a code")).to_have_attribute("aria-disabled", "false")
+    expect(number(page)).to_be_visible()
+    assert len(backend.asked) == 1
+    page.evaluate("window.release = null")
+    number(page).press("Enter")
+    release(page)
+    expect(page.get_by_text("We sent a text message to +1 415 555 0145.")).to_be_visible()
+
+
+def test_a_country_is_found_by_typing_its_name(page: Page) -> None:
+    country = page.get_by_label("Country")
+    country.focus()
+    page.keyboard.type("United K")
+    expect(country).to_have_value("GB")
+    expect(country).to_be_focused()
+    expect(number(page)).to_have_value("")
+
+
+def test_what_was_wrong_with_the_last_try_is_not_said_of_the_next(page: Page, backend: StubBackend) -> None:
+    number(page).fill("12")
+    number(page).press("Enter")
+    expect(number(page)).to_have_attribute("aria-invalid", "true")
+    backend.will_refuse(503, "PROVIDER_UNAVAILABLE")
+    number(page).fill(NUMBER)
+    number(page).press("Enter")
+    expect(spoken(page)).to_have_text("Messages cannot be sent at the moment.")
+    expect(number(page)).to_have_attribute("aria-invalid", "false")
+
+
+def test_a_number_that_must_wait_does_not_keep_another_one_waiting(page: Page, backend: StubBackend) -> None:
+    backend.will_refuse(429, "RATE_LIMITED", retryAfter=86_400).will(200, sent())
+    number(page).fill(NUMBER)
+    number(page).press("Enter")
+    expect(button(page, "Wait 24:00:00")).to_be_visible()
+    call = button(page, "Call me with a code")
+    expect(call).to_have_attribute("aria-disabled", "true")
+    number(page).fill(OTHER_NUMBER)
+    expect(number(page)).to_have_accessible_description("")
+    expect(call).to_have_attribute("aria-disabled", "false")
+    button(page, "Text me a code").click()
+    expect(code(page)).to_be_focused()
+    assert backend.asked[-1][1]["phoneNumber"] == OTHER_NUMBER
+
+
+def test_a_code_that_expires_takes_nobody_away_from_elsewhere_on_the_page(
+    page: Page, backend: StubBackend
+) -> None:
+    page.evaluate("document.body.append(document.createElement('textarea'))")
+    ask(page, backend)
+    elsewhere = page.locator("textarea")
+    elsewhere.focus()
+    page.clock.run_for(300_000)
+    expect(spoken(page)).to_have_text("This code has expired.")
+    expect(elsewhere).to_be_focused()
+
+
+def test_a_form_that_is_moved_on_the_page_goes_on_counting(page: Page, backend: StubBackend) -> None:
+    ask(page, backend)
+    page.evaluate(
+        "document.body.append(document.createElement('main'));"
+        "document.querySelector('main').append(document.querySelector('otp-form'))"
+    )
+    page.clock.run_for(60_000)
+    expect(page.get_by_text("The code is good for 4:00")).to_be_visible()
+    page.evaluate("window.form = document.querySelector('otp-form'); form.remove()")
+    page.clock.run_for(60_000)
+    page.evaluate("document.body.append(form)")
+    page.clock.run_for(1_000)
+    expect(page.get_by_text("The code is good for 2:59")).to_be_visible()
+
+
+def test_a_form_may_be_given_everything_before_it_is_on_the_page(page: Page) -> None:
+    page.evaluate(
+        """() => {
+          const form = document.createElement("otp-form");
+          form.phoneNumber = "+14155550123";
+          form.phoneLibrary = globalThis.libphonenumber;
+          form.reset();
+          form.phoneNumber = "+14155550145";
+          document.querySelector("otp-form").replaceWith(form);
+        }"""
+    )
+    expect(number(page)).to_have_value("(415) 555-0145")
+
+
+def test_what_is_given_before_the_module_has_come_is_taken(page: Page) -> None:
+    page.evaluate(
+        """() => {
+          const form = document.createElement("otp-form-late");
+          form.phoneLibrary = globalThis.libphonenumber;
+          form.phoneNumber = "+14155550145";
+          document.querySelector("otp-form").replaceWith(form);
+          customElements.define("otp-form-late", class extends customElements.get("otp-form") {});
+        }"""
+    )
+    expect(number(page)).to_have_value("(415) 555-0145")
+
+
+def test_success_has_a_name_where_the_focus_is(page: Page, backend: StubBackend) -> None:
+    ask(page, backend)
+    backend.will(200, {})
+    page.keyboard.insert_text(CODE)
+    expect(page.get_by_role("group", name="Your number is verified.")).to_be_focused()
+
+
+def test_a_number_reads_from_left_to_right_in_a_language_that_does_not(
+    page: Page, backend: StubBackend
+) -> None:
+    page.evaluate(
+        """() => {
+          const form = document.querySelector("otp-form");
+          document.documentElement.dir = "rtl";
+          form.setAttribute("label-sent-sms", "أرسلنا رسالة إلى {number}.");
+        }"""
+    )
+    ask(page, backend)
+    said = page.locator("otp-form .sent")
+    expect(said).to_have_text("أرسلنا رسالة إلى +1 415 555 0123.")
+    plus, last = said.evaluate(LEFT)
+    assert plus < last
+    page.evaluate(
+        """() => {
+          const line = document.createElement("p");
+          line.className = "option";
+          line.textContent = "(" + document.querySelector("otp-form").shadowRoot
+            .querySelector("option[value=AT]").textContent.replace("Austria", "النمسا") + ")";
+          document.body.append(line);
+        }"""
+    )
+    plus, last = page.locator("p.option").evaluate(LEFT)
+    assert plus < last
+
+
+def test_a_country_that_is_chosen_takes_the_place_of_the_one_in_the_number(page: Page) -> None:
+    page.evaluate(
+        """() => {
+          const form = document.createElement("otp-form");
+          form.setAttribute("countries", "US GB");
+          form.phoneLibrary = globalThis.libphonenumber;
+          form.phoneNumber = "+43664123456";
+          document.querySelector("otp-form").replaceWith(form);
+        }"""
+    )
+    expect(number(page)).to_have_value("+43664123456")
+    page.get_by_label("Country").select_option("GB")
+    expect(number(page)).to_have_value("664123456")
+
+
+def test_a_number_copied_with_marks_that_nobody_sees_is_one(page: Page, backend: StubBackend) -> None:
+    page.evaluate("document.querySelector('otp-form').phoneLibrary = null")
+    backend.will(200, sent())
+    number(page).fill("\u202a+1\u2011415\u2011555\u20110123\u202c")
+    number(page).press("Enter")
+    expect(code(page)).to_be_focused()
+    assert backend.asked[0][1]["phoneNumber"] == NUMBER
+
+
+def test_a_language_that_is_written_as_programs_do_is_understood(page: Page, backend: StubBackend) -> None:
+    for language, locale in (("en_US", "en-US"), ("de-u-co-phonebk", "de"), ("as you like", "en")):
+        page.evaluate("(language) => (document.documentElement.lang = language)", language)
+        ask(page, backend)
+        assert backend.asked[-1][1]["locale"] == locale
+        page.evaluate("document.querySelector('otp-form').reset()")
+
+
+def test_nothing_but_a_number_is_lost_where_the_backend_never_answers(page: Page) -> None:
+    waiting: list[Route] = []
+    page.route("**/demo/*-code", lambda route: waiting.append(route))
+    number(page).fill(NUMBER)
+    number(page).press("Enter")
+    expect(button(page, "Text me a code")).to_have_attribute("aria-disabled", "true")
+    number(page).press("Enter")
+    assert len(waiting) == 1
+    waiting[0].fulfill(status=504, body="")
+    expect(spoken(page)).to_have_text("Something went wrong. Try again.")

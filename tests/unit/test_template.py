@@ -12,7 +12,8 @@ import pytest
 from samtranslator.translator.transform import transform
 
 from sms_otp.config import Settings
-from tests.template import ROOT, resource, template
+from sms_otp.errors import ServiceMisconfigured
+from tests.template import ROOT, environment, resource, template
 
 PARAMETERS = template()["Parameters"]
 RESOURCES = template()["Resources"]
@@ -138,6 +139,30 @@ def test_every_default_is_a_value_that_the_parameter_allows(name: str) -> None:
         assert known["MinValue"] <= default <= known["MaxValue"]
     else:
         assert re.fullmatch(known["AllowedPattern"], default)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_allowed"),
+    [
+        ("TestNumbersEnd", "2027-12-31", True),
+        ("TestNumbersEnd", "2027-06-31", False),
+        ("TestNumbersEnd", "2027-02-29", False),
+        ("TestNumbersEnd", "2028-02-29", True),
+        ("InfobipSenderIds", "GB=An Acme,US=14155550100", True),
+        ("InfobipSenderIds", "GB= ", False),
+    ],
+)
+def test_a_parameter_lets_nothing_through_that_no_function_could_read(
+    name: str, value: str, is_allowed: bool
+) -> None:
+    """It would be deployed, and every answer from then on a 500."""
+    assert bool(re.fullmatch(PARAMETERS[name]["AllowedPattern"], value)) is is_allowed
+    try:
+        Settings.from_environment(environment(**{name: value}))
+    except ServiceMisconfigured:
+        assert not is_allowed
+    else:
+        assert is_allowed
 
 
 def test_every_parameter_is_used_and_shown_in_a_group() -> None:

@@ -37,6 +37,7 @@ from sms_otp.providers.base import (
     TooLate,
     Unavailable,
 )
+from tests.fakes import StepClock
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE
 
 KEY = "a-key-of-no-less-than-32-letters"
@@ -481,16 +482,13 @@ def test_an_answer_that_does_not_come_by_the_deadline_leaves_it_open_what_was_se
     assert caught.value.reason == "deadline"
 
 
-def test_connections_that_were_idle_for_long_are_not_used_again(
-    client: ScriptedClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = [0.0]
-    monkeypatch.setattr("sms_otp.providers.aws.time.monotonic", lambda: now[0])
+def test_connections_that_were_idle_for_long_are_not_used_again(client: ScriptedClient) -> None:
+    monotonic = StepClock(0.0)
     deadline = Deadline(1000, lambda: 0.0)
-    provider = aws(client)
+    provider = Aws(CREDENTIALS, client, code_length=6, monotonic=monotonic)
     closed: list[int] = []
-    for moment in (0.0, 20.0, 40.5, 41.0):
-        now[0] = moment
+    for later in (0.0, 20.0, 20.5, 0.5):
+        monotonic.step(later)
         send(provider, deadline=deadline)
         closed.append(client.closed)
     assert closed == [0, 0, 1, 1]

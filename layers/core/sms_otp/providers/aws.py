@@ -125,7 +125,14 @@ class Aws:
     name: ClassVar[str] = "aws"
     channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS})
 
-    def __init__(self, credentials: Mapping[str, str], client: Client, *, code_length: int) -> None:
+    def __init__(
+        self,
+        credentials: Mapping[str, str],
+        client: Client,
+        *,
+        code_length: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         _check(credentials)
         self._key = credentials["codeKey"].encode()
         self._code_length = code_length
@@ -134,7 +141,8 @@ class Aws:
         self._parameters = {"MessageType": "TRANSACTIONAL", **_given(credentials, _PARAMETERS)}
         self._client = client
         self._lock = threading.Lock()
-        self._last_used = time.monotonic()
+        self._monotonic = monotonic
+        self._last_used = monotonic()
 
     def send(
         self,
@@ -244,7 +252,7 @@ class Aws:
     def _connected(self) -> Client:
         """The client, without connections that have been idle for so long that they may be dead."""
         with self._lock:
-            now = time.monotonic()
+            now = self._monotonic()
             if now - self._last_used > IDLE_SECONDS:
                 self._client.close()
             self._last_used = now

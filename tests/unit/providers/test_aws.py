@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -22,6 +24,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
+from sms_otp import sdk
 from sms_otp.clock import Deadline
 from sms_otp.phone import PhoneNumber
 from sms_otp.providers.aws import Aws
@@ -424,6 +427,38 @@ def test_a_message_that_failed_says_what_may_be_done_next_and_is_not_repeated(
     assert len(client.sent) == 1
     assert "4155550123" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+class Raw:
+    """A body as botocore reads it off a connection."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def stream(self) -> Iterator[bytes]:
+        yield self._body
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"\xff\xfe"),
+        (200, b"[]"),
+        (200, b"7"),
+        (400, b'"no object"'),
+        (400, b'{"__type": 7}'),
+        (400, b'{"__type": "ValidationException", "Fields": [7]}'),
+        (500, b"\xff\xfe"),
+    ],
+)
+def test_an_answer_that_botocore_cannot_read_may_have_been_a_message_sent(status: int, body: bytes) -> None:
+    client = sdk.client("pinpoint-sms-voice-v2", retries={"mode": "standard", "total_max_attempts": 1})
+    answer = AWSResponse(URL, status, HTTPHeaders(), Raw(body))
+    client.meta.events.register("before-send.*", lambda **_: answer)
+    with pytest.raises(Ambiguous) as caught:
+        send(Aws(CREDENTIALS, client, code_length=6))
+    assert caught.value.reason == "unreadable"
+    assert caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize(

@@ -248,6 +248,8 @@ class Aws:
             raise Ambiguous(self.name, type(error).__name__) from None
         except TimeoutError:
             raise Ambiguous(self.name, "deadline") from None
+        except Exception:  # of botocore's parser, which takes for granted that an answer is of AWS's model
+            raise Ambiguous(self.name, "unreadable") from None
 
     def _connected(self) -> Client:
         """The client, without connections that have been idle for so long that they may be dead."""

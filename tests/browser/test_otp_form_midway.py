@@ -8,14 +8,17 @@ from tests.chromium import StubBackend
 OTHER_NUMBER = "+14155550145"
 HELD = """() => {
   const fetched = window.fetch;
-  window.release = null;
+  let tell;
+  const hold = () => (window.held = new Promise((resolve) => (tell = resolve)));
+  hold();
   window.fetch = async (...asked) => {
     const answer = await fetched(...asked);
-    await new Promise((resolve) => (window.release = resolve));
+    await new Promise((go) => tell(go));
+    hold();
     return answer;
   };
 }"""
-"""From now on an answer is kept back until `release()`: a slow backend."""
+"""From now on an answer is kept back until `release`: a slow backend."""
 
 LEFT = """(line) => {
   const texts = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
@@ -34,8 +37,7 @@ LEFT = """(line) => {
 
 
 def release(page: Page) -> None:
-    page.wait_for_function("window.release !== null")
-    page.evaluate("release()")
+    page.evaluate("held.then((go) => go())")
 
 
 def test_who_changes_the_number_hears_no_more_of_the_earlier_code(page: Page, backend: StubBackend) -> None:
@@ -76,7 +78,6 @@ def test_a_form_that_is_reset_does_not_go_on_with_the_answer_that_comes_later(
     expect(button(page, "Text me a code")).to_have_attribute("aria-disabled", "false")
     expect(number(page)).to_be_visible()
     assert len(backend.asked) == 1
-    page.evaluate("window.release = null")
     number(page).press("Enter")
     release(page)
     expect(page.get_by_text("We sent a text message to +1 415 555 0145.")).to_be_visible()

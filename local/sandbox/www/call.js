@@ -4,12 +4,19 @@ import { written } from "./names.js";
 /** A call on the phone: it rings, is taken or not, and is heard. */
 export class Call {
   #heard;
+  #ended;
   #screen = document.getElementById("call");
   #timer = null;
 
-  /** `heard` is given the message of a call that was taken. */
-  constructor(heard) {
+  /** `heard` is given the message of a call that was taken; `ended` is called when there is no more call. */
+  constructor(heard, ended) {
     this.#heard = heard;
+    this.#ended = ended;
+  }
+
+  /** The button that takes the call, or ends it; null while there is none. */
+  get answering() {
+    return this.#screen.hidden ? null : this.#screen.querySelector("button:last-child");
   }
 
   ring(message) {
@@ -35,6 +42,7 @@ export class Call {
   #end() {
     clearInterval(this.#timer);
     this.#screen.hidden = true;
+    this.#ended();
   }
 
   #show({ state, caption = "" }, ...buttons) {

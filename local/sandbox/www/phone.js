@@ -13,11 +13,13 @@ export class Phone {
   #empty = document.getElementById("empty");
   #suggestion = document.getElementById("suggestion");
   #status = document.getElementById("phone-status");
+  #arrival = document.getElementById("arrival");
 
   /** `use` is given the code that the user taps. */
   constructor(use) {
     this.#use = use;
-    this.call = new Call((message) => this.#heard(message));
+    this.call = new Call((message) => this.#heard(message), () => this.#lead());
+    this.#arrival.addEventListener("click", () => this.#lead());
     this.#tellTime();
   }
 
@@ -26,6 +28,7 @@ export class Phone {
     this.#isAwaited = isAwaited;
     // A code that came before this form asked is not the one it waits for.
     if (!isAwaited) this.#newest = null;
+    this.#arrives(null);
     this.#suggest();
   }
 
@@ -47,19 +50,34 @@ export class Phone {
   #arrived(message) {
     if (message.channel === "voice") {
       this.#status.textContent = "The phone rings.";
+      this.#arrives("The phone below rings");
       this.call.ring(message);
       return;
     }
     this.#append(message, true);
     this.#newest = message;
     this.#status.textContent = `New message on the phone: ${message.text}`;
+    this.#arrives("New message on the phone below");
     this.#suggest();
   }
 
   #heard(message) {
     this.#append(message, true);
     this.#newest = message;
+    this.#status.textContent = `On the phone: ${message.text}`;
     this.#suggest();
+  }
+
+  /** Said beside the code, where the phone has no room there and lies below. */
+  #arrives(what) {
+    this.#arrival.textContent = what ?? "The phone is below";
+    this.#arrival.classList.toggle("new", what !== null);
+  }
+
+  /** To what can be done on the phone: the call, the code, else to read. */
+  #lead() {
+    const code = this.#suggestion.hidden ? null : this.#suggestion.querySelector("button");
+    (this.call.answering ?? code ?? this.#thread).focus();
   }
 
   #append(message, isNew) {

@@ -8,9 +8,13 @@ export class Traffic {
   #count = document.getElementById("count");
   #weather = document.getElementById("weather");
   #known = new Map();
+  #spoilt = Promise.resolve();
 
   constructor() {
-    this.#weather.addEventListener("change", ({ target }) => spoil(target.value));
+    // One after the other: of two choices at once, the earlier's faults would come after the later has cleared them.
+    this.#weather.addEventListener("change", ({ target }) => {
+      this.#spoilt = this.#spoilt.then(() => spoil(target.value));
+    });
   }
 
   /** Both newest first; `faults` are those that the sandbox still has. */

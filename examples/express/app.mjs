@@ -8,6 +8,7 @@ import express from "express";
 import session from "express-session";
 
 const { OTP_API_URL, OTP_API_KEY, HOST = "127.0.0.1", PORT = "8000", INSECURE_COOKIE } = process.env;
+if (!OTP_API_URL || !OTP_API_KEY) throw new Error("OTP_API_URL and OTP_API_KEY are needed");
 
 const UNAVAILABLE = "This does not work just now. Please try again in a minute.";
 
@@ -53,10 +54,14 @@ async function ask(path, body, headers = {}) {
     });
     told = await answer.json();
   } catch {
+    // No answer, or none of the service's: told is undefined.
+  }
+  if (answer?.status === 200 && told) return told;
+  if (!WORDS.has(told?.errorCode)) {
+    // Ours to mend, such as a wrong API key. Nothing of the body, which has the number or the code.
+    console.error(`${path}: ${answer?.status ?? "no answer"} ${told?.errorCode ?? ""}`);
     throw new Refused(503, "SERVICE_UNAVAILABLE");
   }
-  if (answer.status === 200) return told;
-  if (!WORDS.has(told.errorCode)) throw new Refused(503, "SERVICE_UNAVAILABLE");
   const { retryAfter, attemptsRemaining } = told;
   throw new Refused(answer.status, told.errorCode, { retryAfter, attemptsRemaining });
 }
@@ -142,7 +147,8 @@ app.post("/sign-up", (req, res) => {
 
 // As problem details (RFC 9457). What is no refusal is told as a fault, and its text to nobody.
 app.use((error, _req, res, _next) => {
-  const malformed = error.type === "entity.parse.failed";
+  // What Express says of a body: no JSON, too large, an encoding that it does not know.
+  const malformed = error.status >= 400 && error.status < 500;
   const refused = error instanceof Refused ? error : new Refused(malformed ? 400 : 500, malformed ? "INVALID_REQUEST" : "");
   res.status(refused.status).type("application/problem+json").send(JSON.stringify(refused.body));
 });

@@ -5,10 +5,11 @@ that it cannot read, so a code can be asked for and typed in one browser only.
 """
 
 import hashlib
+import logging
 import os
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+LOG = logging.getLogger(__name__)
 COOKIE = "session"
 SECURE = os.environ.get("INSECURE_COOKIE") != "true"
 """Off only where there is no TLS, on the machine of a developer."""
@@ -138,16 +140,27 @@ async def tell_malformed(request: Request, _: RequestValidationError) -> JSONRes
     return await tell(request, Refused(400, "INVALID_REQUEST"))
 
 
-def session_of(request: Request, response: Response) -> Session:
+@app.middleware("http")
+async def keep(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+    """A new session's name, in a cookie that scripts cannot read and other sites cannot send.
+
+    With a refusal too: a click that failed and is sent again is then the same session's.
+    """
+    response = await answer(request)
+    if name := getattr(request.state, "begun", None):
+        response.set_cookie(COOKIE, name, httponly=True, samesite="strict", secure=SECURE)
+    return response
+
+
+def session_of(request: Request) -> Session:
     """The browser's own, or a new one: a name that the browser made up is none."""
-    return SESSIONS.get(request.cookies.get(COOKIE, "")) or begin(response, Session())
+    return SESSIONS.get(request.cookies.get(COOKIE, "")) or begin(request, Session())
 
 
-def begin(response: Response, session: Session) -> Session:
-    """Under a new name, in a cookie that scripts cannot read and other sites cannot send."""
-    name = secrets.token_urlsafe(24)
-    SESSIONS[name] = session
-    response.set_cookie(COOKIE, name, httponly=True, samesite="strict", secure=SECURE)
+def begin(request: Request, session: Session) -> Session:
+    """Under a new name, which the answer to this request tells the browser."""
+    request.state.begun = secrets.token_urlsafe(24)
+    SESSIONS[request.state.begun] = session
     return session
 
 
@@ -156,18 +169,20 @@ Own = Annotated[Session, Depends(session_of)]
 
 async def ask(request: Request, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
     """The service's 200. Anything else is not success, and raises `Refused`."""
-    try:
+    status, told = 0, None
+    with suppress(httpx.HTTPError, ValueError):
         answer = await request.app.state.service.post(path, json=body, headers=headers)
-        told: dict[str, Any] = answer.json()
-    except (httpx.HTTPError, ValueError):
-        raise Refused(503, "SERVICE_UNAVAILABLE") from None
-    if answer.status_code == 200:
+        status, told = answer.status_code, answer.json()
+    told = told if isinstance(told, dict) else {}
+    if status == 200 and told:
         return told
     code = told.get("errorCode", "")
     if code not in WORDS:
+        # Ours to mend, such as a wrong API key. Nothing of the body, which has the number or the code.
+        LOG.error("%s: %s %s", path, status or "no answer", code)
         raise Refused(503, "SERVICE_UNAVAILABLE")
     more = {name: told[name] for name in ("retryAfter", "attemptsRemaining") if name in told}
-    raise Refused(answer.status_code, code, **more)
+    raise Refused(status, code, **more)
 
 
 @app.post("/request-code")
@@ -197,12 +212,12 @@ async def resend_code(again: CodeWantedAgain, request: Request, session: Own) ->
 
 
 @app.post("/verify-code")
-async def verify_code(typed: CodeTyped, request: Request, response: Response, session: Own) -> dict[str, Any]:
+async def verify_code(typed: CodeTyped, request: Request, session: Own) -> dict[str, Any]:
     """The number is the one that the service names, for it alone knows where the code went."""
     answer = await ask(request, "/verify-otp", held(session) | {"otp": typed.otp})
     # Whoever knew the session's name before must not hold a verified one.
     SESSIONS.pop(request.cookies.get(COOKIE, ""), None)
-    begin(response, Session(phone=answer["phoneNumber"]))
+    begin(request, Session(phone=answer["phoneNumber"]))
     return {"verified": True}
 
 

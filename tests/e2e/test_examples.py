@@ -1,28 +1,19 @@
 """The examples' backends, run as their READMEs say, in front of the deployed template: a user signs up."""
 
-import contextlib
 import itertools
-import os
 import re
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from local.processes import Child, free_port
 from tests.e2e.conftest import Backend, fresh_number, passed
-from tests.template import ROOT
+from tests.examples import running_example
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
-BIN = Path(sys.prefix) / "bin"
-EXAMPLES = ROOT / "examples"
-START_SECONDS = 60
 _addresses = itertools.count(1)
 
 
@@ -68,47 +59,14 @@ class Site:
         return found
 
 
-def command(name: str, port: int) -> list[str]:
-    """The last line of what its README says to type, with the tools of this environment."""
-    readme = (EXAMPLES / name / "README.md").read_text()
-    (typed,) = re.findall(r"^INSECURE_COOKIE=true PORT=8000 (.+)$", readme, re.MULTILINE)
-    tool, *arguments = typed.replace("8000", str(port)).split()
-    return [str(BIN / tool), *arguments]
-
-
-def wait_for(child: Child, url: str) -> None:
-    """Until something listens there."""
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        child.check()
-        with contextlib.suppress(requests.ConnectionError):
-            requests.get(url, timeout=1)
-            return
-        time.sleep(0.05)
-    raise AssertionError(child.log.read_text())
-
-
 @pytest.fixture(scope="module", params=["fastapi", "express"])
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, Any]]:
     """An example's URL, once it answers."""
     stack = request.getfixturevalue("stack")
-    port = free_port("127.0.0.1")
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OTP_API_URL": stack.base_url,
-        "OTP_API_KEY": stack.api_key,
-        "INSECURE_COOKIE": "true",
-        "PORT": str(port),
-    }
     log = tmp_path_factory.mktemp(request.param) / "log"
-    with Child(
-        request.param, command(request.param, port), environment, log, EXAMPLES / request.param
-    ) as child:
-        url = f"http://127.0.0.1:{port}"
-        wait_for(child, url)
+    with running_example(request.param, stack.base_url, stack.api_key, log) as url:
         yield url, stack
 
 

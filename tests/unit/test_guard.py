@@ -161,15 +161,29 @@ def test_a_refusal_names_the_end_of_the_window_that_is_full() -> None:
 
 def test_the_past_is_read_once_and_what_is_too_old_is_forgotten() -> None:
     history = History()
-    first = Guard(POLICY, history, "US", ("block",), NOW)
+    first = Guard(POLICY, history, "US", ("block",), NOW + 600)
     first.decide({})
-    again = Guard(POLICY, history, "US", ("block",), NOW + 60)
+    again = Guard(POLICY, history, "US", ("block",), NOW + 660)
     assert len(first.keys) == 4 + 1 + 14
     assert len(again.keys) == 4
     again.decide({})
     later = Guard(POLICY, history, "US", ("block",), NOW + 40 * DAY)
     later.decide({})
     assert len(history.verified) == 1 + 14
+
+
+@pytest.mark.parametrize(("seconds", "is_read_again"), [(1, True), (599, True), (600, False)])
+def test_an_hour_that_has_just_passed_is_read_again_while_its_codes_may_be_verified(
+    seconds: int, is_read_again: bool
+) -> None:
+    """A code of its last minute is counted as verified there, minutes later."""
+    history, past = History(), hour_window("US", NOW - 1, 1)
+    counted = {f"{past.stem}#0": Counter(verified=0)}
+    Guard(POLICY, history, "US", ("block",), NOW + seconds).decide(counted)
+    counted = {f"{past.stem}#0": Counter(verified=100)}
+    later = Guard(POLICY, history, "US", ("block",), NOW + seconds + 1)
+    assert (f"{past.stem}#0" in later.keys) is is_read_again
+    assert (later.decide(counted).unverified == 0) is is_read_again
 
 
 def test_one_read_holds_everything_even_with_many_shards_and_no_history() -> None:

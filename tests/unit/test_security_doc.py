@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sms_otp import budgets
-from sms_otp.guard import DAY, Guard, GuardPolicy, History, Mode
+from sms_otp.guard import DAY, LONGEST_CODE_LIFE, Guard, GuardPolicy, History, Mode
 from tests.template import ROOT, template
 
 SECURITY = ROOT / "docs/security.md"
@@ -209,9 +209,13 @@ def test_the_shards_of_each_daily_cap_are_as_told() -> None:
 
 def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
     history, policy = History(), GuardPolicy(Mode.RECORD, 3, 20, 10, budgets.MOST_SHARDS)
-    first = Guard(policy, history, "US", ("block",), DAY * 20_000)
+    early = Guard(policy, history, "US", ("block",), DAY * 20_000 + LONGEST_CODE_LIFE - 1)
+    early.decide({})
+    still_early = Guard(policy, history, "US", ("block",), DAY * 20_000 + LONGEST_CODE_LIFE - 1)
+    history = History()
+    first = Guard(policy, history, "US", ("block",), DAY * 20_000 + LONGEST_CODE_LIFE)
     first.decide({})
-    again = Guard(policy, history, "US", ("block",), DAY * 20_000)
+    again = Guard(policy, history, "US", ("block",), DAY * 20_000 + LONGEST_CODE_LIFE)
     number_failures_client = 3
     providers = re.findall("[a-z]+", template()["Parameters"]["ProviderOrder"]["AllowedPattern"])
     rows = {row["step"]: row["units"] for row in table(SCALING, "## DynamoDB")}
@@ -219,3 +223,6 @@ def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
     more = len(first.keys) - len(again.keys)
     assert rows["read"].startswith(f"up to {reads} reads")
     assert rows["the same, first time for a country in an execution environment"] == f"up to {more} more"
+    unsettled = len(still_early.keys) - len(again.keys)
+    (told,) = (units for step, units in rows.items() if "first ten minutes" in step)
+    assert (told, LONGEST_CODE_LIFE) == (f"up to {unsettled} more", 10 * 60)

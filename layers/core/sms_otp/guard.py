@@ -25,6 +25,8 @@ from sms_otp.budgets import NOTHING, Counter, Share, Window
 
 HOUR = 3600
 DAY = 24 * HOUR
+LONGEST_CODE_LIFE = 600
+"""NIST SP 800-63B-4 §3.1.3.2; a code is counted as verified in the hour and day in which it was sent."""
 HISTORY_DAYS = 14
 KEEP_HOUR = 2 * HOUR
 KEEP_DAY = (HISTORY_DAYS + 2) * DAY
@@ -98,18 +100,23 @@ def block_day_window(block_key: str, now: int) -> Window:
 
 @dataclass(slots=True)
 class History:
-    """What is known of past hours and days: they no longer change, so each is read once per environment."""
+    """What is known of past hours and days. Once their last codes have ended they no longer change, so that
+    each is then read once per environment.
+    """
 
     verified: dict[str, int] = field(default_factory=dict)
+    settled: set[str] = field(default_factory=set)
     swept_on: str = ""
 
     def missing(self, windows: Iterable[Window]) -> list[Window]:
         """The windows that must still be read."""
-        return [window for window in windows if window.stem not in self.verified]
+        return [window for window in windows if window.stem not in self.settled]
 
-    def learn(self, window: Window, read: Mapping[str, Counter], sampled: tuple[str, ...]) -> None:
-        """Remember a past window."""
+    def learn(self, window: Window, read: Mapping[str, Counter], sampled: tuple[str, ...], now: int) -> None:
+        """Remember a past window, for good once nothing that was sent in it can be verified any more."""
         self.verified[window.stem] = window.verified(read, sampled)
+        if now >= window.ends_at + LONGEST_CODE_LIFE:
+            self.settled.add(window.stem)
 
     def forget_before(self, today: str) -> None:
         """Once a day, drop what is older than the guard looks back: an environment may live for long."""
@@ -120,6 +127,7 @@ class History:
         self.verified = {
             stem: count for stem, count in self.verified.items() if stem.split("#")[2][:10] >= oldest
         }
+        self.settled &= self.verified.keys()
 
 
 class Guard:
@@ -153,7 +161,7 @@ class Guard:
     def decide(self, read: Mapping[str, Counter]) -> Verdict:
         """What this send counts on, and what it is over."""
         for window in self._to_learn:
-            self._history.learn(window, read, self._sampled[window.stem])
+            self._history.learn(window, read, self._sampled[window.stem], self._now)
         self._history.forget_before(f"{datetime.fromtimestamp(self._now, UTC):%Y-%m-%d}")
         shares, over, waits = [], [], []
         block_hour = self._block_limit(read, self._block_hours, self._policy.block_hour)

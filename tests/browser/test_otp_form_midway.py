@@ -249,3 +249,22 @@ def test_nothing_but_a_number_is_lost_where_the_backend_never_answers(page: Page
     assert len(waiting) == 1
     waiting[0].fulfill(status=504, body="")
     expect(spoken(page)).to_have_text("Something went wrong. Try again.")
+
+
+def test_a_code_that_an_input_method_composes_is_neither_doubled_nor_verified_at_once(
+    page: Page, backend: StubBackend
+) -> None:
+    ask(page, backend)
+    keyboard = page.context.new_cdp_session(page)
+    for typed in ("４８２９１３", CODE):
+        code(page).fill("")
+        for end in range(1, 7):
+            composed = {"text": typed[:end], "selectionStart": end, "selectionEnd": end}
+            keyboard.send("Input.imeSetComposition", composed)
+        keyboard.send("Input.insertText", {"text": typed})
+        expect(code(page)).to_have_value(CODE)
+        expect(button(page, "Verify")).to_have_attribute("aria-disabled", "false")
+    assert len(backend.asked) == 1
+    backend.will(200, {})
+    code(page).press("Enter")
+    expect(page.get_by_text("Your number is verified.")).to_be_visible()

@@ -23,6 +23,7 @@ export class CodeField {
   #length;
   #whole;
   #listening = null;
+  #had = 0;
 
   constructor(length, { whole, describedBy }) {
     this.#length = length;
@@ -39,6 +40,7 @@ export class CodeField {
       dir: "ltr",
       "aria-describedby": describedBy,
       oninput: (event) => this.#typed(event),
+      oncompositionend: () => this.#tidy(),
       onpaste: (event) => this.#pasted(event),
       onselect: () => this.#draw(),
       onkeyup: () => this.#draw(),
@@ -109,13 +111,20 @@ export class CodeField {
   }
 
   #typed(event) {
+    const more = this.value.length - this.#had;
+    // What an input method composes is its own until it is done: changed meanwhile, it would come twice.
+    if (event.isComposing) this.#draw();
+    else this.#tidy();
+    // What is typed comes digit by digit; autofill brings more, or no data at all.
+    const cameWhole = event.isComposing ? more > 1 : event.data?.length !== 1;
+    if (cameWhole && !event.inputType?.startsWith("delete") && this.isWhole) this.#whole();
+  }
+
+  #tidy() {
     const value = digits(this.input.value).slice(0, this.#length);
     // Setting it moves the caret to the end, so only where there is something to take out.
     if (value !== this.input.value) this.input.value = value;
     this.#draw();
-    // What is typed comes digit by digit; autofill brings more, or no data at all.
-    const cameWhole = !event.inputType?.startsWith("delete") && event.data?.length !== 1;
-    if (cameWhole && this.isWhole) this.#whole();
   }
 
   #pasted(event) {
@@ -124,6 +133,7 @@ export class CodeField {
   }
 
   #draw() {
+    this.#had = this.value.length;
     const { selectionStart: start, selectionEnd: end } = this.input;
     const next = start === end ? Math.min(start, this.#length - 1) : -1;
     this.cells.forEach((cell, index) => {

@@ -268,3 +268,14 @@ def test_a_code_that_an_input_method_composes_is_neither_doubled_nor_verified_at
     backend.will(200, {})
     code(page).press("Enter")
     expect(page.get_by_text("Your number is verified.")).to_be_visible()
+
+
+def test_where_the_system_chooses_the_colours_the_next_digits_place_is_still_seen(
+    page: Page, backend: StubBackend
+) -> None:
+    page.emulate_media(forced_colors="active")
+    ask(page, backend)
+    cell = page.locator("otp-form .cell.next")
+    expect(cell).to_have_css("outline-style", "solid")
+    expect(code(page)).to_have_css("forced-color-adjust", "none")
+    page.emulate_media(forced_colors="none")

@@ -271,5 +271,8 @@ input, select, button { font: inherit; color: inherit; }
 
 @media (forced-colors: active) {
   .primary, .cell, .tick { border: 1px solid ButtonText; }
+  .code:focus-within .cell.next, .code:focus-within .cell.selected { outline: 2px solid Highlight; }
+  /* The ground that is laid under each text would cover the cells' sides. */
+  .code-input { forced-color-adjust: none; color: CanvasText; caret-color: CanvasText; }
 }
 `);

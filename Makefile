@@ -80,7 +80,7 @@ prove-fuzz: .venv/.dev
 	$(BIN)/python -m pytest -q tests/functional/test_fuzz.py --hypothesis-profile=prove -k whatever
 
 prove-stacks: .venv/.dev
-	$(BIN)/python -m pytest -q -m long tests/e2e
+	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
 
 lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both for security
 	$(BIN)/ruff check

@@ -13,6 +13,8 @@ from local.sandbox.server import running_sandbox
 from tests.browser.conftest import NUMBER, number
 from tests.chromium import StubBackend, accessibility_problems, overflow, watched
 
+pytestmark = pytest.mark.long
+
 NARROW = {"width": 320, "height": 720}
 WIDE = {"width": 1360, "height": 860}
 FIRST_ASKED_COMES_LATE = """() => {

@@ -96,6 +96,7 @@ def test_a_person_signs_up_with_the_message_that_arrives_on_the_phone(wide: Page
     assert right not in drawer.inner_text() + copied
 
 
+@pytest.mark.long
 def test_by_keyboard_alone_on_a_narrow_screen_in_the_dark(narrow: Page, backend: Backend) -> None:
     to = fresh_number()
     check_looks(narrow)
@@ -119,6 +120,7 @@ def test_by_keyboard_alone_on_a_narrow_screen_in_the_dark(narrow: Page, backend:
     expect(number(narrow)).to_be_focused()
 
 
+@pytest.mark.long
 def test_a_call_brings_the_code_where_a_message_does_not(wide: Page, backend: Backend) -> None:
     to = fresh_number()
     number(wide).fill(to)
@@ -148,6 +150,7 @@ def test_five_wrong_codes_end_the_code_and_the_number_must_wait(wide: Page, back
     check_looks(wide)
 
 
+@pytest.mark.long
 def test_a_number_that_nobody_can_have_or_that_asks_too_soon_gets_no_code(
     wide: Page, backend: Backend
 ) -> None:
@@ -164,6 +167,7 @@ def test_a_number_that_nobody_can_have_or_that_asks_too_soon_gets_no_code(
     assert len(backend.inbox(to)) == 1
 
 
+@pytest.mark.long
 def test_one_provider_down_goes_unnoticed_and_both_down_is_told(wide: Page, backend: Backend) -> None:
     to = fresh_number()
     both, one = wide.get_by_text("Both down"), wide.get_by_text("Infobip down")

@@ -95,6 +95,7 @@ lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both fo
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	PYTHONPATH=layers/core $(BIN)/lint-imports --no-logo
 	@for module in web/otp-form/*.js local/sandbox/www/*.js; do $(BIN)/node --check $$module || exit 1; done
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local examples/fastapi
 	$(BIN)/cfn-lint template.yaml

@@ -31,17 +31,17 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from bench.prices import price
-from sms_otp import budgets, errors, phone
-from sms_otp.clock import Deadline
-from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
-from sms_otp.config import Settings
-from sms_otp.guard import HISTORY_DAYS, GuardPolicy, day_window, hour_window
-from sms_otp.phone import PhoneNumber
-from sms_otp.ports import Circuit
-from sms_otp.providers.base import Channel, Check, Sent
-from sms_otp.providers.router import OnFailure, Order
-from sms_otp.service import Service
-from sms_otp.wiring import policy
+from sms_otp.adapters.config import Settings
+from sms_otp.domain import budgets, errors, phone
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
+from sms_otp.domain.guard import HISTORY_DAYS, GuardPolicy, day_window, hour_window
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.ports import Circuit
+from sms_otp.domain.provider import Channel, Check, Sent
+from sms_otp.entry_points.bootstrap import policy
+from sms_otp.use_cases.failover import OnFailure, Order
+from sms_otp.use_cases.service import Service
 from tests.fakes import PEPPERS, START, MemoryStore, StepClock
 from tests.template import environment
 

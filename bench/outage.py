@@ -19,14 +19,14 @@ from unittest.mock import patch
 from aws_lambda_powertools.utilities.circuit_breaker import base as breaker_base
 from aws_lambda_powertools.utilities.circuit_breaker.persistence import base as persistence_base
 
-from sms_otp.clock import Deadline
-from sms_otp.items import circuit_of, circuit_pk
-from sms_otp.phone import PhoneNumber
-from sms_otp.ports import Circuit
-from sms_otp.providers.base import Ambiguous, Channel, Check, ProviderError, Sent, Unavailable
-from sms_otp.providers.breaker import CircuitBreaker, NoBreaker
-from sms_otp.providers.fixed import FixedCodes
-from sms_otp.providers.router import Breaker, Order, Router
+from sms_otp.adapters.dynamodb.items import circuit_of, circuit_pk
+from sms_otp.adapters.providers.breaker import CircuitBreaker, NoBreaker
+from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.ports import Circuit
+from sms_otp.domain.provider import Ambiguous, Channel, Check, ProviderError, Sent, Unavailable
+from sms_otp.use_cases.failover import Breaker, Order, Router
 
 RATE = 10
 SECONDS = 600

@@ -8,7 +8,7 @@ public pages of 2023 to 2025; prices differ between networks and change monthly.
 - everywhere else: the mean of an international SMS in 2023 by Mobilesquared, as The SMS Works quotes it
 """
 
-from sms_otp.config import Settings
+from sms_otp.adapters.config import Settings
 from tests.template import environment
 
 PRICES = Settings.from_environment(environment()).sms_prices

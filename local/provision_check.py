@@ -11,11 +11,11 @@ from typing import Any
 
 from local.deployed import Deployed, find
 from local.processes import LocalStackError
-from sms_otp import infobip_setup, provisioning
-from sms_otp.config import Settings
-from sms_otp.errors import ServiceMisconfigured
-from sms_otp.providers.base import Misconfigured
-from sms_otp.secrets import Vault
+from sms_otp.adapters.aws.secrets import Vault
+from sms_otp.adapters.config import Settings
+from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.provider import Misconfigured
+from sms_otp.setup import desired_state, provisioning
 
 Row = tuple[str, str, str, str, str]
 HEADINGS = ("what", "field", "wanted", "found", "")
@@ -51,7 +51,7 @@ def look(stack: Deployed) -> Sequence[provisioning.Found]:
         stack.client("secretsmanager"), settings.provider_secret_arn, settings.pepper_secret_arn, lambda: 0.0
     )
     account = provisioning.open_account(vault.credentials("infobip"), settings)
-    return provisioning.look(account, infobip_setup.wanted_from(stack.parameters))
+    return provisioning.look(account, desired_state.wanted_from(stack.parameters))
 
 
 def _settings(functions: Any, name: str) -> Settings:
@@ -68,7 +68,7 @@ def main() -> None:
     name = parser.parse_args().stack
     try:
         found = look(find(name))
-    except (LocalStackError, infobip_setup.ProvisioningFailed) as error:
+    except (LocalStackError, desired_state.ProvisioningFailed) as error:
         sys.exit(f"provision-check: {error}")
     except (ServiceMisconfigured, Misconfigured) as error:
         sys.exit(f"provision-check: {error.reason}")

@@ -18,8 +18,8 @@ from typing import Any
 
 from local.deployed import Deployed, find
 from local.processes import LocalStackError
-from sms_otp.limits import KEEP_LOG
-from sms_otp.secrets import CACHE_SECONDS
+from sms_otp.adapters.aws.secrets import CACHE_SECONDS
+from sms_otp.domain.limits import KEEP_LOG
 
 ANNOUNCED, IN_USE = "announced", "in use"
 

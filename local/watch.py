@@ -20,8 +20,8 @@ from local.board import ALL, MINUTE, WHOLE, Board, Minute, draw, minutes_of
 from local.deployed import Deployed, find
 from local.measured import datapoints, lines
 from local.processes import LocalStackError
-from sms_otp.clock import Clock
-from sms_otp.metrics import NAMESPACE
+from sms_otp.adapters.telemetry.metrics import NAMESPACE
+from sms_otp.domain.clock import Clock
 
 SPAN_MINUTES = 15
 LOCAL_SECONDS, DEPLOYED_SECONDS = 2, 30

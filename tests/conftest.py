@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sms_otp.commands import Policy
-from sms_otp.config import Settings
-from sms_otp.wiring import policy as policy_of
+from sms_otp.adapters.config import Settings
+from sms_otp.domain.commands import Policy
+from sms_otp.entry_points.bootstrap import policy as policy_of
 from tests.fakes import StepClock
 from tests.template import environment
 

@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from sms_otp import sdk
+from sms_otp.adapters.aws import clients
 
 REGION = "eu-west-1"
 
@@ -34,13 +34,13 @@ def emulated_aws() -> Iterator[boto3.session.Session]:
     session.events.register("before-send", _before_send)  # type: ignore[arg-type] # a handler may answer
     yield session
     boto3.DEFAULT_SESSION = None
-    sdk.session.cache_clear()
+    clients.session.cache_clear()
 
 
 def new_session() -> boto3.session.Session:
     """One for which nobody answers yet, the deployment's from now on."""
-    sdk.session.cache_clear()
-    made = sdk.session()
+    clients.session.cache_clear()
+    made = clients.session()
     made.set_credentials("testing", "testing")
     return boto3.session.Session(botocore_session=made, region_name=REGION)
 

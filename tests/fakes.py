@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sms_otp import errors, keys
-from sms_otp.budgets import Counter
-from sms_otp.clock import Deadline
-from sms_otp.idempotency import Claim
-from sms_otp.limits import Failures, GuessPolicy, lock
-from sms_otp.phone import PhoneNumber
-from sms_otp.ports import (
+from sms_otp.domain import errors, keys
+from sms_otp.domain.budgets import Counter
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.idempotency import Claim
+from sms_otp.domain.limits import Failures, GuessPolicy, lock
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.ports import (
     Carried,
     Circuit,
     Entry,
@@ -26,9 +26,8 @@ from sms_otp.ports import (
     SendLog,
     View,
 )
-from sms_otp.providers.base import Channel, Check, Sent
-from sms_otp.providers.router import OnFailure, Order
-from sms_otp.verification import (
+from sms_otp.domain.provider import Channel, Check, Sent
+from sms_otp.domain.verification import (
     DELIVERY_BEFORE,
     Guess,
     State,
@@ -37,6 +36,7 @@ from sms_otp.verification import (
     uncancellable,
     unconsumable,
 )
+from sms_otp.use_cases.failover import OnFailure, Order
 
 START = 1_800_000_000.0
 PEPPER = "a-pepper-for-tests-that-is-long-enough"

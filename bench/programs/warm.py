@@ -14,7 +14,7 @@ import boto3
 import requests
 
 from bench.programs.verification import request, verify
-from sms_otp import wiring
+from sms_otp.entry_points import bootstrap
 
 ENDPOINT, BATCHES, EACH = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
@@ -38,7 +38,7 @@ def recorded() -> list[tuple[str, dict[str, Any]]]:
     def note(params: dict[str, Any], model: Any, **_: Any) -> None:
         calls.append((NAMES[model.name], dict(params)))
 
-    events = wiring._dynamodb().meta.events
+    events = bootstrap._dynamodb().meta.events
     events.register("before-parameter-build.dynamodb", note)
     verification()
     events.unregister("before-parameter-build.dynamodb", note)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from sms_otp import http, startup, wiring
-from sms_otp.administration import Administrator
-from sms_otp.ports import Standing
-from sms_otp.users import Given, User
+from sms_otp.domain.ports import Standing
+from sms_otp.domain.users import Given, User
+from sms_otp.entry_points import bootstrap, http, startup
+from sms_otp.use_cases.administration import Administrator
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 
 def _status(number: str, who: Administrator) -> http.Body:
-    status = wiring.administration().status(number, who)
+    status = bootstrap.administration().status(number, who)
     return {
         "success": True,
         "message": "This is known of the number.",
@@ -75,12 +75,12 @@ def _given(given: Given | None) -> http.Body | None:
 
 
 def _unlock(number: str, who: Administrator) -> http.Body:
-    tenants = wiring.administration().unlock(number, who)
+    tenants = bootstrap.administration().unlock(number, who)
     return {"success": True, "message": "The number has no failures.", "tenants": tenants}
 
 
 def _erase(number: str, who: Administrator) -> http.Body:
-    erased = wiring.administration().erase(number, who)
+    erased = bootstrap.administration().erase(number, who)
     done = {"success": True, "message": "Everything about the number is erased.", "complete": True}
     if erased.retry_after:
         done["message"] = "A request that was under way may leave something behind. Erase again."

@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sms_otp import observability, startup, wiring
+from sms_otp.adapters.telemetry import events
+from sms_otp.entry_points import bootstrap, startup
 
 
 def lambda_handler(event: Mapping[str, Any], context: Any) -> None:
     """SNS's event in. What raises is brought again, by Lambda, twice."""
-    observability.begin(context.aws_request_id, context.aws_request_id, None)
+    events.begin(context.aws_request_id, context.aws_request_id, None)
     for record in event["Records"]:
-        wiring.webhooks().receive_from_aws(record["Sns"]["Message"])
+        bootstrap.webhooks().receive_from_aws(record["Sns"]["Message"])
 
 
 startup.listener()

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sms_otp import camara, http, startup, wiring
-from sms_otp.commands import Caller, VerifyOtp
-from sms_otp.config import settings
+from sms_otp.adapters.config import settings
+from sms_otp.domain.commands import Caller, VerifyOtp
+from sms_otp.entry_points import bootstrap, camara, http, startup
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -15,7 +15,7 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 def _validate(event: http.Event, caller: Caller) -> http.Body:
     body = http.read_body(event, "ValidateCode")
     asked = VerifyOtp(body["authenticationId"], body["code"], with_token=False)
-    wiring.service().verify(asked, caller)
+    bootstrap.service().verify(asked, caller)
     return {}
 
 

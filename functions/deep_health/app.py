@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sms_otp import http, startup, wiring
-from sms_otp.checkup import CHECK_SECONDS
-from sms_otp.clock import Deadline
-from sms_otp.commands import Caller
-from sms_otp.config import settings
+from sms_otp.adapters.config import settings
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.commands import Caller
+from sms_otp.entry_points import bootstrap, http, startup
+from sms_otp.use_cases.health import CHECK_SECONDS
 
 
 def lambda_handler(event: http.Event, context: Any) -> http.Response:
@@ -15,7 +15,7 @@ def lambda_handler(event: http.Event, context: Any) -> http.Response:
 
 
 def _check(_event: http.Event, _caller: Caller) -> http.Body:
-    report = wiring.checkup().run(Deadline(CHECK_SECONDS))
+    report = bootstrap.checkup().run(Deadline(CHECK_SECONDS))
     return {
         "success": report.status != "unhealthy",
         "status": report.status,

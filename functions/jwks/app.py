@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sms_otp import http, proof, startup, wiring
+from sms_otp.entry_points import bootstrap, http, startup
+from sms_otp.use_cases import tokens
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -11,7 +12,7 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 
 def _keys() -> http.Body:
-    return proof.key_set(wiring.token_keys())
+    return tokens.key_set(bootstrap.token_keys())
 
 
 startup.publisher()

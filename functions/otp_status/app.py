@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sms_otp import http, startup, wiring
-from sms_otp.commands import Caller
-from sms_otp.config import settings
+from sms_otp.adapters.config import settings
+from sms_otp.domain.commands import Caller
+from sms_otp.entry_points import bootstrap, http, startup
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 def _status(event: http.Event, caller: Caller) -> http.Body:
     body = http.read_body(event, "OtpStatus")
-    status = wiring.lifecycle().status(body["verificationId"], caller)
+    status = bootstrap.lifecycle().status(body["verificationId"], caller)
     return {
         "success": True,
         "message": f"The verification is {status.status}.",

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sms_otp import custom_resource, infobip_setup, provisioning, wiring
-from sms_otp.config import settings
+from sms_otp.adapters.config import settings
+from sms_otp.entry_points import bootstrap, custom_resource
+from sms_otp.setup import desired_state, provisioning
 
 
 def lambda_handler(event: custom_resource.Event, _context: Any) -> None:
@@ -13,6 +14,6 @@ def lambda_handler(event: custom_resource.Event, _context: Any) -> None:
 
 
 def _provision(parameters: Mapping[str, str]) -> Mapping[str, str]:
-    wanted = infobip_setup.wanted_from(parameters)
-    account = provisioning.open_account(wiring.credentials("infobip"), settings())
+    wanted = desired_state.wanted_from(parameters)
+    account = provisioning.open_account(bootstrap.credentials("infobip"), settings())
     return provisioning.provision(account, wanted).attributes

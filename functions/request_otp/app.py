@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sms_otp import http, startup, wiring
-from sms_otp.commands import Caller, RequestOtp
-from sms_otp.config import settings
-from sms_otp.providers.base import Channel
-from sms_otp.users import Consent
+from sms_otp.adapters.config import settings
+from sms_otp.domain.commands import Caller, RequestOtp
+from sms_otp.domain.provider import Channel
+from sms_otp.domain.users import Consent
+from sms_otp.entry_points import bootstrap, http, startup
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def _request(event: http.Event, caller: Caller) -> http.Body:
         consent=_consent(body),
         idempotency_key=http.idempotency_key(event),
     )
-    return http.requested(wiring.service().request(asked, caller))
+    return http.requested(bootstrap.service().request(asked, caller))
 
 
 def _consent(body: http.Body) -> Consent | None:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sms_otp import http, startup, wiring
-from sms_otp.commands import Caller, ResendOtp
-from sms_otp.config import settings
-from sms_otp.providers.base import Channel
+from sms_otp.adapters.config import settings
+from sms_otp.domain.commands import Caller, ResendOtp
+from sms_otp.domain.provider import Channel
+from sms_otp.entry_points import bootstrap, http, startup
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def _resend(event: http.Event, caller: Caller) -> http.Body:
         channel=Channel(body["channel"]) if "channel" in body else None,
         session_id=body.get("sessionId"),
     )
-    return http.requested(wiring.service().resend(asked, caller))
+    return http.requested(bootstrap.service().resend(asked, caller))
 
 
 startup.sender("ResendOtp")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sms_otp import http, startup, wiring
-from sms_otp.commands import Caller, VerifyOtp
-from sms_otp.config import settings
+from sms_otp.adapters.config import settings
+from sms_otp.domain.commands import Caller, VerifyOtp
+from sms_otp.entry_points import bootstrap, http, startup
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def _verify(event: http.Event, caller: Caller) -> http.Body:
         phone_number=body.get("phoneNumber"),
         session_id=body.get("sessionId"),
     )
-    verified = wiring.service().verify(asked, caller)
+    verified = bootstrap.service().verify(asked, caller)
     failed = " A verificationToken could not be made." if verified.token_failed else ""
     answer = {
         "success": True,

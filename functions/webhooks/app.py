@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sms_otp import http, startup, wiring
-from sms_otp.commands import Callback
+from sms_otp.domain.commands import Callback
+from sms_otp.entry_points import bootstrap, http, startup
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -12,7 +12,7 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 
 def _receive(callback: Callback) -> http.Body:
-    return wiring.webhooks().receive(callback)
+    return bootstrap.webhooks().receive(callback)
 
 
 startup.listener()

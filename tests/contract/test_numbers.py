@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from sms_otp import errors, keys
-from sms_otp.administration import Administration, Administrator
-from sms_otp.clock import Deadline
-from sms_otp.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
-from sms_otp.guard import Mode
-from sms_otp.items import failures_pk, number_pk
-from sms_otp.keys import Peppers
-from sms_otp.limits import DAY, SECOND
-from sms_otp.numbers import DynamoNumbers
-from sms_otp.phone import mask
-from sms_otp.ports import Erased
-from sms_otp.providers.base import Sent, Unavailable
-from sms_otp.service import Service
-from sms_otp.store import DynamoStore
-from sms_otp.users import MOST_PURPOSES, Consent, Given, Retention
-from sms_otp.users_table import UsersTable
+from sms_otp.adapters.dynamodb.items import failures_pk, number_pk
+from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
+from sms_otp.adapters.dynamodb.store import DynamoStore
+from sms_otp.adapters.dynamodb.users import UsersTable
+from sms_otp.domain import errors, keys
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
+from sms_otp.domain.guard import Mode
+from sms_otp.domain.keys import Peppers
+from sms_otp.domain.limits import DAY, SECOND
+from sms_otp.domain.phone import mask
+from sms_otp.domain.ports import Erased
+from sms_otp.domain.provider import Sent, Unavailable
+from sms_otp.domain.users import MOST_PURPOSES, Consent, Given, Retention
+from sms_otp.use_cases.administration import Administration, Administrator
+from sms_otp.use_cases.service import Service
 from tests.emulator import emulated_aws
 from tests.fakes import PEPPER, START, FakeProvider, StepClock, number_key, outcome
 from tests.template import resource

@@ -15,11 +15,14 @@ import requests
 from local.sandbox.app import create_app
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
-from sms_otp import providers
-from sms_otp.clock import Deadline
-from sms_otp.config import Settings
-from sms_otp.phone import PhoneNumber
-from sms_otp.providers.base import (
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.providers import registry
+from sms_otp.adapters.providers.sinch import Sinch, basic
+from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.adapters.providers.transport import NoAnswer, Transport
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
@@ -32,9 +35,6 @@ from sms_otp.providers.base import (
     Throttled,
     Unavailable,
 )
-from sms_otp.providers.fixed import FixedCodes
-from sms_otp.providers.sinch import Sinch, basic
-from sms_otp.providers.transport import NoAnswer, Transport
 
 PHONE = PhoneNumber(e164="+14155550123", country="US")
 LIFE = 300
@@ -88,7 +88,7 @@ def build(sandbox: str, settings: Settings) -> Callable[..., Provider]:
     def build(name: str, changed: dict[str, str] | None = None, **chosen: Any) -> Provider:
         held: dict[str, object] = {**credentials(sandbox)[name], **(changed or {})}  # type: ignore[literal-required]  # the name is a parameter
         local = replace(settings, stage="local", provider_sandbox_url=sandbox, **chosen)
-        return providers.build(name, held, local)
+        return registry.build(name, held, local)
 
     return build
 
@@ -439,7 +439,7 @@ def test_a_sinch_start_whose_answer_was_lost_is_found_by_its_reference(
     forgetful: str, settings: Settings
 ) -> None:
     held: Any = credentials(forgetful)["sinch"]
-    sinch = providers.build("sinch", held, replace(settings, stage="local", provider_sandbox_url=forgetful))
+    sinch = registry.build("sinch", held, replace(settings, stage="local", provider_sandbox_url=forgetful))
     spoil(forgetful, "sinch", "send", "lost")
     sent = send(sinch)
     (message,) = inbox(forgetful)

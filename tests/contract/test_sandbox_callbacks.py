@@ -25,8 +25,8 @@ from local.sandbox.credentials import (
 from local.sandbox.infobip_report import SIGNATURE_HEADER
 from local.sandbox.server import running_sandbox
 from local.sandbox.sinch_auth import signature
-from sms_otp.commands import Callback
-from sms_otp.webhooks import infobip_refusal, sinch_refusal
+from sms_otp.domain.commands import Callback
+from sms_otp.use_cases.webhooks import infobip_refusal, sinch_refusal
 from tests.fakes import START, StepClock
 
 NUMBER = "+14155550123"

@@ -9,14 +9,25 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from sms_otp import errors
-from sms_otp.budgets import Counter, Share
-from sms_otp.commands import Policy
-from sms_otp.idempotency import Answer, Claim
-from sms_otp.limits import DAY, SECOND, Failures, GuessPolicy
-from sms_otp.ports import Carried, Entry, Holder, LostRace, Moved, Question, Reservation, SendLog, Store, View
-from sms_otp.store import DynamoStore
-from sms_otp.verification import Guess, Verification
+from sms_otp.adapters.dynamodb.store import DynamoStore
+from sms_otp.domain import errors
+from sms_otp.domain.budgets import Counter, Share
+from sms_otp.domain.commands import Policy
+from sms_otp.domain.idempotency import Answer, Claim
+from sms_otp.domain.limits import DAY, SECOND, Failures, GuessPolicy
+from sms_otp.domain.ports import (
+    Carried,
+    Entry,
+    Holder,
+    LostRace,
+    Moved,
+    Question,
+    Reservation,
+    SendLog,
+    Store,
+    View,
+)
+from sms_otp.domain.verification import Guess, Verification
 from tests.fakes import START, MemoryStore, a_verification, outcome
 from tests.template import resource
 

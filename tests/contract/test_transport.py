@@ -18,8 +18,7 @@ import pytest
 import requests
 import trustme
 
-from sms_otp.clock import Deadline
-from sms_otp.providers.transport import (
+from sms_otp.adapters.providers.transport import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
     MAX_BODY_BYTES,
@@ -30,6 +29,7 @@ from sms_otp.providers.transport import (
     NotSent,
     Transport,
 )
+from sms_otp.domain.clock import Deadline
 from tests.fakes import StepClock
 
 SOON = 0.5
@@ -548,7 +548,7 @@ def test_a_handshake_that_fails_was_not_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for limit in ("CONNECT_SECONDS", "READ_SECONDS", "TOTAL_SECONDS"):
-        monkeypatch.setattr(f"sms_otp.providers.transport.{limit}", PATIENT)
+        monkeypatch.setattr(f"sms_otp.adapters.providers.transport.{limit}", PATIENT)
 
     def behave(connection: socket.socket, _: Stub) -> None:
         connection.recv(65536)

@@ -18,7 +18,7 @@ import requests
 
 from local.measured import Datapoint, datapoints, lines
 from local.stack import STACK_NAME, LocalStack
-from sms_otp import metrics
+from sms_otp.adapters.telemetry import metrics
 from tests.e2e.conftest import SENDER, Backend
 from tests.e2e.test_iam_enforced import without
 from tests.template import template

@@ -22,7 +22,7 @@ from local.sandbox.credentials import (
 )
 from local.sandbox.infobip_report import SIGNATURE_HEADER
 from local.sandbox.sinch_auth import signature
-from sms_otp.keys import verification_key
+from sms_otp.domain.keys import verification_key
 from tests.e2e.conftest import Backend, fresh_number
 
 pytestmark = pytest.mark.e2e

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from local.stack import PARAMETERS, LocalStack
-from sms_otp.keys import verification_key
+from sms_otp.domain.keys import verification_key
 from tests.e2e.conftest import Backend, fresh_number, passed
 
 pytestmark = pytest.mark.e2e

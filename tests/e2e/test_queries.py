@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from local.measured import lines
-from sms_otp.keys import verification_key
-from sms_otp.phone import mask
+from sms_otp.domain.keys import verification_key
+from sms_otp.domain.phone import mask
 from tests.e2e.conftest import Backend, fresh_number
 from tests.template import resource
 

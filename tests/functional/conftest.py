@@ -13,8 +13,10 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
-from sms_otp import config, observability, wiring
-from sms_otp.service import Service
+from sms_otp.adapters import config
+from sms_otp.adapters.telemetry import events
+from sms_otp.entry_points import bootstrap
+from sms_otp.use_cases.service import Service
 from tests.emulator import emulated_aws
 from tests.fakes import PEPPER, FakeProvider, StepClock
 from tests.functional.canaries import Watch
@@ -34,22 +36,22 @@ loggers = itertools.count()
 
 @pytest.fixture(scope="module")
 def _wired() -> Iterator[Service]:
-    """The service as `wiring` puts it together from the template's environment, its secrets put."""
+    """The service as `bootstrap` puts it together from the template's environment, its secrets put."""
     with emulated_aws(), pytest.MonkeyPatch.context() as patch:
         variables = environment()
         for name, value in (variables | {"AWS_DEFAULT_REGION": REGION}).items():
             patch.setenv(name, value)
         config.settings.cache_clear()
-        wiring.service.cache_clear()
+        bootstrap.service.cache_clear()
         manager = boto3.client("secretsmanager", region_name=REGION)
         for name, fields in (
             (variables["PEPPER_SECRET_ARN"], {"pepper": PEPPER}),
             (variables["PROVIDER_SECRET_ARN"], credentials("https://provider.invalid")),
         ):
             manager.create_secret(Name=name, SecretString=json.dumps(fields))
-        yield wiring.service()
+        yield bootstrap.service()
         config.settings.cache_clear()
-        wiring.service.cache_clear()
+        bootstrap.service.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +63,12 @@ def _dynamodb(_wired: Service) -> DynamoDBClient:
 def _log(monkeypatch: pytest.MonkeyPatch, watch: Watch) -> Iterator[io.StringIO]:
     """What the functions log. Python keeps a logger and its stream by name, so each test takes a new name."""
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"functional-{next(loggers)}")
-    observability._logger.cache_clear()
+    events._logger.cache_clear()
     log = io.StringIO()
-    observability._logger().registered_handler.setStream(log)  # type: ignore[attr-defined] # a StreamHandler
+    events._logger().registered_handler.setStream(log)  # type: ignore[attr-defined] # a StreamHandler
     watch.listen("the log", log.getvalue)
     yield log
-    observability._logger.cache_clear()
+    events._logger.cache_clear()
 
 
 @pytest.fixture
@@ -83,8 +85,8 @@ def deployed(
     create_table(_dynamodb, table)
     provider = FakeProvider()
     service = replace(_wired, providers=provider, clock=clock)
-    # The one seam: a handler asks `wiring` for its service.
-    monkeypatch.setattr(wiring, "service", lambda: service)
+    # The one seam: a handler asks `bootstrap` for its service.
+    monkeypatch.setattr(bootstrap, "service", lambda: service)
     yield Deployment(_dynamodb, table, provider, clock, _log)
     watch.look_into(_dynamodb, table, clock())
     _dynamodb.delete_table(TableName=table)

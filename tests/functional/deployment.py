@@ -68,7 +68,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The real functions and wiring over a table and secrets of moto's. No provider is reached."""
+    """The real functions and bootstrap over a table and secrets of moto's. No provider is reached."""
 
     dynamodb: DynamoDBClient
     table: str

@@ -7,14 +7,14 @@ import boto3
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from sms_otp.providers.base import Ambiguous, NotAsked, ProviderError, Refused, Sent, Throttled, Unavailable
-from sms_otp.providers.breaker import (
+from sms_otp.adapters.providers.breaker import (
     FAILURES,
     OPEN_SECONDS,
     SLOW_SECONDS,
     STATE_AGE_SECONDS,
     CircuitBreaker,
 )
+from sms_otp.domain.provider import Ambiguous, NotAsked, ProviderError, Refused, Sent, Throttled, Unavailable
 from tests.emulator import emulated_aws
 from tests.functional.deployment import create_table
 

@@ -10,9 +10,10 @@ import pytest
 import camara_send_code.app
 import camara_validate_code.app
 from local import events
-from sms_otp import errors, http, wiring
-from sms_otp.providers.base import Refused, Unavailable
-from sms_otp.verification import Verification
+from sms_otp.domain import errors
+from sms_otp.domain.provider import Refused, Unavailable
+from sms_otp.domain.verification import Verification
+from sms_otp.entry_points import bootstrap, http
 from tests.functional.canaries import LAST_DIGITS, Watch
 from tests.functional.deployment import Answer, Context, Deployment
 
@@ -223,8 +224,8 @@ def test_no_token_is_made_since_the_standard_has_no_place_for_one(
     def prove(verification: Verification, api_url: str, verified_at: int) -> str:
         raise AssertionError(f"asked for a token of {verification.key} at {api_url}, {verified_at}")
 
-    service = replace(wiring.service(), prove=prove)
-    monkeypatch.setattr(wiring, "service", lambda: service)
+    service = replace(bootstrap.service(), prove=prove)
+    monkeypatch.setattr(bootstrap, "service", lambda: service)
     assert validate(sent()).status == 204
     assert len(deployed.provider.checked) == 1
 

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from local import events
-from sms_otp import errors, observability, wiring
-from sms_otp.clock import Deadline
-from sms_otp.ports import StoreError
-from sms_otp.providers.base import Sent, Unavailable
-from sms_otp.providers.fixed import FixedCodes
-from sms_otp.providers.router import OnFailure, Order
+from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.adapters.telemetry import events as telemetry
+from sms_otp.domain import errors
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.ports import StoreError
+from sms_otp.domain.provider import Sent, Unavailable
+from sms_otp.entry_points import bootstrap
+from sms_otp.use_cases.failover import OnFailure, Order
 from tests.fakes import PEPPER, START
 from tests.functional import canaries
 from tests.functional.canaries import SECRETS, Watch
@@ -70,9 +72,9 @@ def test_a_number_whose_code_is_fixed_is_told_in_full_no_more_than_any(
     deployed: Deployment, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its provider knows it by no other handle than the number."""
-    fixed, service = FixedCodes({NUMBER: CODE}), wiring.service()
+    fixed, service = FixedCodes({NUMBER: CODE}), bootstrap.service()
     policy = replace(service.policy, test_numbers={NUMBER: CODE}, test_numbers_end=int(START) + 3600)
-    monkeypatch.setattr(wiring, "service", lambda: replace(service, policy=policy))
+    monkeypatch.setattr(bootstrap, "service", lambda: replace(service, policy=policy))
 
     def send(order: Order, deadline: Deadline, _: OnFailure) -> tuple[str, Sent]:
         named = {"locale": order.locale, "reference": order.reference, "life": order.life}
@@ -86,7 +88,7 @@ def test_a_number_whose_code_is_fixed_is_told_in_full_no_more_than_any(
 
 @EVERY_KIND
 def test_each_kind_of_secret_is_found_in_the_log(canary: str, kind: str, watch: Watch) -> None:
-    observability.tell("otp_verified", detail=f"it was {canary}, was it not?")
+    telemetry.tell("otp_verified", detail=f"it was {canary}, was it not?")
     assert f"{kind} in the log" in watch.found()
     watch.forgive()
 
@@ -144,7 +146,7 @@ def test_a_secret_in_the_answer_of_an_error_is_found(
     def tells_too_much() -> Any:
         raise errors.OtpExpired(f"The code for {NUMBER} has expired.")
 
-    monkeypatch.setattr(wiring, "service", tells_too_much)
+    monkeypatch.setattr(bootstrap, "service", tells_too_much)
     post(deployed, "/verify-otp", verificationId="unknown", otp=CODE)
     assert "number in the answer of an error" in watch.found()
     watch.forgive()
@@ -154,9 +156,9 @@ def test_a_phone_that_outlives_its_verification_by_more_than_a_day_is_found(
     deployed: Deployment, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A life that is longer than the verification's own would keep the phone for longer than is told."""
-    service = wiring.service()
+    service = bootstrap.service()
     long_lived = replace(service, policy=replace(service.policy, code_life=300))
-    monkeypatch.setattr(wiring, "service", lambda: long_lived)
+    monkeypatch.setattr(bootstrap, "service", lambda: long_lived)
     post(deployed, "/request-otp", phoneNumber=NUMBER)
     [item] = [item for item in deployed.items() if item["pk"]["S"].startswith("V#")]
     item["ttl"]["N"] = str(int(item["ttl"]["N"]) + 1)

@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSResponse
 import deep_health.app
 from local import events
 from local.sandbox.credentials import credentials
-from sms_otp.checkup import CHECK_SECONDS
+from sms_otp.use_cases.health import CHECK_SECONDS
 from tests.fakes import PEPPER, StepClock
 from tests.functional.deployment import Answer, Context
 from tests.functional.faults.world import Aws, AwsFault, World, aws_error, deployed_world

@@ -14,10 +14,10 @@ import fastjsonschema
 import pytest
 
 from local import api_doc, events
-from sms_otp import wiring
-from sms_otp.administration import Administration
-from sms_otp.lifecycle import Lifecycle
-from sms_otp.numbers import DynamoNumbers
+from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
+from sms_otp.entry_points import bootstrap
+from sms_otp.use_cases.administration import Administration
+from sms_otp.use_cases.status import Lifecycle
 from tests.functional.deployment import Context, Deployment
 from tests.template import template
 
@@ -52,14 +52,14 @@ def sent_examples() -> Iterator[Any]:
 @pytest.fixture
 def whole(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     """Where a number may name its verification; and with what asks how one stands, over the same table."""
-    given = wiring.service()
+    given = bootstrap.service()
     service = replace(given, policy=replace(given.policy, require_verification_id=False, keeps_users=True))
     asking = Lifecycle(service.policy, service.store, deployed.clock, service.tell)
-    monkeypatch.setattr(wiring, "service", lambda: service)
-    monkeypatch.setattr(wiring, "lifecycle", lambda: asking)
+    monkeypatch.setattr(bootstrap, "service", lambda: service)
+    monkeypatch.setattr(bootstrap, "lifecycle", lambda: asking)
     numbers = DynamoNumbers(deployed.dynamodb, deployed.table, None)
     administration = Administration(service.policy, numbers, given.peppers, deployed.clock, given.tell)
-    monkeypatch.setattr(wiring, "administration", lambda: administration)
+    monkeypatch.setattr(bootstrap, "administration", lambda: administration)
     return deployed
 
 

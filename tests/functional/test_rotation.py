@@ -11,8 +11,9 @@ import pytest
 from local import rotate_pepper
 from local.deployed import Deployed
 from local.rotate_pepper import UNTIL_FORGOTTEN, UNTIL_HEARD, TooEarly
-from sms_otp import config, wiring
-from sms_otp.secrets import Vault
+from sms_otp.adapters import config
+from sms_otp.adapters.aws.secrets import Vault
+from sms_otp.entry_points import bootstrap
 from tests.fakes import PEPPER
 from tests.functional.deployment import Deployment
 
@@ -50,10 +51,10 @@ class Rotation:
 @pytest.fixture
 def rotation(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Rotation:
     rotation = Rotation(deployed)
-    service = wiring.service()
+    service = bootstrap.service()
     vault = Vault(rotation.client, "none", rotation.arn, deployed.clock)
     rotated = dataclasses.replace(service, peppers=vault.peppers)
-    monkeypatch.setattr(wiring, "service", lambda: rotated)
+    monkeypatch.setattr(bootstrap, "service", lambda: rotated)
     rotation.client.put_secret_value(SecretId=rotation.arn, SecretString=json.dumps({"pepper": PEPPER}))
     return rotation
 

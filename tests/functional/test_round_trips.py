@@ -8,13 +8,13 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from bench import cost
-from sms_otp import wiring
-from sms_otp.clock import Deadline
-from sms_otp.providers.base import Channel, Check, Sent, Unavailable
-from sms_otp.providers.breaker import FAILURES, OPEN_SECONDS, CircuitBreaker
-from sms_otp.providers.fixed import FixedCodes
-from sms_otp.providers.router import Router
-from sms_otp.service import Service
+from sms_otp.adapters.providers.breaker import FAILURES, OPEN_SECONDS, CircuitBreaker
+from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.provider import Channel, Check, Sent, Unavailable
+from sms_otp.entry_points import bootstrap
+from sms_otp.use_cases.failover import Router
+from sms_otp.use_cases.service import Service
 from tests.fakes import StepClock
 from tests.functional.deployment import Deployment
 
@@ -106,9 +106,9 @@ def wire(
 
     made = Wire(deployed, replace(_wired, clock=clock), first, second, operations)
     made.restarted()
-    monkeypatch.setattr(wiring, "service", lambda: made.service)
+    monkeypatch.setattr(bootstrap, "service", lambda: made.service)
     # The service's own client, and the breaker's in these tests.
-    clients = (wiring._dynamodb(), _dynamodb)
+    clients = (bootstrap._dynamodb(), _dynamodb)
     for client in clients:
         client.meta.events.register("before-call.dynamodb", count)
     yield made
@@ -177,7 +177,7 @@ def test_a_verification_consumes_the_write_units_that_the_bill_reckons_with(wire
         told = parsed.get("ConsumedCapacity", [])
         consumed.extend(table["CapacityUnits"] for table in (told if isinstance(told, list) else [told]))
 
-    events = wiring._dynamodb().meta.events
+    events = bootstrap._dynamodb().meta.events
     events.register("before-parameter-build.dynamodb", ask)
     events.register("after-call.dynamodb", note)
     requested, _ = wire.post("request_otp", phoneNumber=NUMBERS[0])

@@ -21,7 +21,8 @@ PROGRAM = """
 import gc, json, os, random, socket, sys, urllib.request
 from snapshot_restore_py import get_after_restore, get_before_snapshot
 import request_otp.app, verify_otp.app
-from sms_otp import sdk, wiring
+from sms_otp.adapters.aws import clients
+from sms_otp.entry_points import bootstrap
 
 def sockets():
     return sum(isinstance(found, socket.socket) for found in gc.get_objects())
@@ -35,8 +36,8 @@ gc.collect()
 snapshot = {
     "calls": calls,
     "sockets": sockets(),
-    "service": wiring.service.cache_info().currsize,
-    "session": sdk.session.cache_info().currsize,
+    "service": bootstrap.service.cache_info().currsize,
+    "session": clients.session.cache_info().currsize,
     "modules": len(sys.modules),
     "loaded": "phonenumbers" in sys.modules and "botocore.client" in sys.modules,
 }

@@ -19,14 +19,15 @@ import aws_events.app
 import webhooks.app
 from local import events
 from local.sandbox.credentials import SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET, credentials
-from sms_otp import config, http, wiring
-from sms_otp.config import Settings
-from sms_otp.ports import Holder, Reservation, StoreError
-from sms_otp.providers.sinch import decoded_secret, signature_of
-from sms_otp.secrets import Vault
-from sms_otp.store import DynamoStore
-from sms_otp.verification import State, Verification
-from sms_otp.webhooks import INFOBIP_SIGNATURE_HEADER
+from sms_otp.adapters import config
+from sms_otp.adapters.aws.secrets import Vault
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.dynamodb.store import DynamoStore
+from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
+from sms_otp.domain.ports import Holder, Reservation, StoreError
+from sms_otp.domain.verification import State, Verification
+from sms_otp.entry_points import bootstrap, http
+from sms_otp.use_cases.webhooks import INFOBIP_SIGNATURE_HEADER
 from tests.emulator import emulated_aws
 from tests.fakes import START, StepClock, a_verification
 from tests.functional.canaries import Watch
@@ -97,11 +98,11 @@ def deployed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Deployed]:
-    """`wiring` as it is deployed; the clock alone is not the real one."""
+    """`bootstrap` as it is deployed; the clock alone is not the real one."""
     variables = environment()
     for name, value in (variables | {"AWS_DEFAULT_REGION": "eu-west-1"}).items():
         monkeypatch.setenv(name, value)
-    caches = (config.settings, wiring.webhooks, wiring._dynamodb)
+    caches = (config.settings, bootstrap.webhooks, bootstrap._dynamodb)
     with emulated_aws():
         for cached in caches:
             cached.cache_clear()
@@ -112,8 +113,8 @@ def deployed(
         manager = boto3.client("secretsmanager", region_name="eu-west-1")
         # No pepper is put: this function has no right to read it.
         manager.create_secret(Name=variables["PROVIDER_SECRET_ARN"], SecretString=json.dumps(fields))
-        made = replace(wiring.webhooks(), clock=clock)
-        monkeypatch.setattr(wiring, "webhooks", lambda: made)
+        made = replace(bootstrap.webhooks(), clock=clock)
+        monkeypatch.setattr(bootstrap, "webhooks", lambda: made)
         store = DynamoStore(dynamodb, variables["TABLE_NAME"])
         yield Deployed(dynamodb, variables["TABLE_NAME"], store, _log, capsys)
         watch.look_into(dynamodb, variables["TABLE_NAME"], clock())
@@ -298,8 +299,8 @@ def test_a_secret_that_cannot_be_read_verifies_no_signature(
     held = deployed.hold("sinch")
     client = boto3.client("secretsmanager", region_name="eu-west-1")
     vault = Vault(client, "none", settings.pepper_secret_arn, time.time)
-    made = replace(wiring.webhooks(), credentials=vault.credentials)
-    monkeypatch.setattr(wiring, "webhooks", lambda: made)
+    made = replace(bootstrap.webhooks(), credentials=vault.credentials)
+    monkeypatch.setattr(bootstrap, "webhooks", lambda: made)
     status, body = deployed.call(sinch(delivered(held)))
     assert (status, body["errorCode"]) == (500, "INTERNAL_ERROR")
     assert deployed.read(held) == held

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from sms_otp import config, wiring
-from sms_otp.config import Settings
-from sms_otp.lifecycle import Lifecycle
-from sms_otp.service import Service
-from sms_otp.store import DynamoStore
-from sms_otp.wiring import policy
+from sms_otp.adapters import config
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.dynamodb.store import DynamoStore
+from sms_otp.entry_points import bootstrap
+from sms_otp.entry_points.bootstrap import policy
+from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.status import Lifecycle
 from tests.fakes import PEPPERS, FakeProvider, StepClock
 from tests.proofs.handlers import Functions
 from tests.races.crowd import fresh_numbers
@@ -44,8 +45,8 @@ def functions(
         tell=lambda *_, **__: None,
     )
     lifecycle = Lifecycle(limits, store, clock, service.tell)
-    # The one seam: a handler asks `wiring` for what it needs.
-    monkeypatch.setattr(wiring, "service", lambda: service)
-    monkeypatch.setattr(wiring, "lifecycle", lambda: lifecycle)
+    # The one seam: a handler asks `bootstrap` for what it needs.
+    monkeypatch.setattr(bootstrap, "service", lambda: service)
+    monkeypatch.setattr(bootstrap, "lifecycle", lambda: lifecycle)
     yield Functions(provider, clock, fresh_numbers())
     config.settings.cache_clear()

@@ -8,18 +8,18 @@ from typing import Any, cast
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sms_otp import keys
-from sms_otp.clock import Deadline
-from sms_otp.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
-from sms_otp.config import Settings
-from sms_otp.errors import OtpError
-from sms_otp.lifecycle import Lifecycle
-from sms_otp.limits import SECOND, Failures
-from sms_otp.ports import Question, Store, StoreError
-from sms_otp.providers.base import Check
-from sms_otp.service import Service
-from sms_otp.verification import State, Verification
-from sms_otp.wiring import policy
+from sms_otp.adapters.config import Settings
+from sms_otp.domain import keys
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
+from sms_otp.domain.errors import OtpError
+from sms_otp.domain.limits import SECOND, Failures
+from sms_otp.domain.ports import Question, Store, StoreError
+from sms_otp.domain.provider import Check
+from sms_otp.domain.verification import State, Verification
+from sms_otp.entry_points.bootstrap import policy
+from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.status import Lifecycle
 from tests.fakes import PEPPERS, StepClock, number_key
 from tests.proofs.model import DAY, TEMPLATE, TIGHT, Answered, Issued, Model, Rules, room
 from tests.proofs.outside import CERTAINLY_NOT_SENT, FAULTS, Carrier, FailingStore, Shelf

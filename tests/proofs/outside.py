@@ -6,12 +6,13 @@ from typing import Any, Protocol, cast
 
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from sms_otp.clock import Clock, Deadline
-from sms_otp.items import failures_of, verification_of
-from sms_otp.limits import Failures
-from sms_otp.phone import PhoneNumber
-from sms_otp.ports import Circuit, Store, StoreError
-from sms_otp.providers.base import (
+from sms_otp.adapters.dynamodb.items import failures_of, verification_of
+from sms_otp.adapters.dynamodb.store import DynamoStore
+from sms_otp.domain.clock import Clock, Deadline
+from sms_otp.domain.limits import Failures
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.ports import Circuit, Store, StoreError
+from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
@@ -22,9 +23,8 @@ from sms_otp.providers.base import (
     Throttled,
     Unavailable,
 )
-from sms_otp.providers.router import OnFailure, Order
-from sms_otp.store import DynamoStore
-from sms_otp.verification import Verification
+from sms_otp.domain.verification import Verification
+from sms_otp.use_cases.failover import OnFailure, Order
 from tests.fakes import MemoryStore
 
 ACTED = "lost after it acted"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sms_otp import keys
+from sms_otp.domain import keys
 from tests.proofs.handlers import OTHER, OWNER, Functions
 from tests.proofs.scale import PROVE, scaled
 

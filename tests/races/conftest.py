@@ -8,7 +8,7 @@ import requests
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from local.sandbox.server import running_sandbox
-from sms_otp.service import Service
+from sms_otp.use_cases.service import Service
 from tests.races.servers import build_service, running_dynamodb
 
 

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any, TypeVar
 
-from sms_otp.clock import Deadline
-from sms_otp.commands import Caller
-from sms_otp.errors import RateLimited
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.commands import Caller
+from sms_otp.domain.errors import RateLimited
 
 Result = TypeVar("Result")
 

@@ -16,15 +16,15 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from local.processes import Child, free_port
 from local.sandbox.credentials import credentials
 from local.stack import BIN, LOGS, REGION, START_SECONDS, aws_environment
-from sms_otp import providers
-from sms_otp.config import Settings
-from sms_otp.providers.base import Provider
-from sms_otp.providers.breaker import NoBreaker
-from sms_otp.providers.fixed import FixedCodes
-from sms_otp.providers.router import Router
-from sms_otp.service import Service
-from sms_otp.store import DynamoStore
-from sms_otp.wiring import policy
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.dynamodb.store import DynamoStore
+from sms_otp.adapters.providers import registry
+from sms_otp.adapters.providers.breaker import NoBreaker
+from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain.provider import Provider
+from sms_otp.entry_points.bootstrap import policy
+from sms_otp.use_cases.failover import Router
+from sms_otp.use_cases.service import Service
 from tests.fakes import PEPPERS, StepClock
 from tests.template import environment, resource
 
@@ -79,14 +79,14 @@ def new_table(dynamodb: DynamoDBClient) -> str:
 
 
 def build_service(dynamodb: DynamoDBClient, sandbox: str, **parameters: str) -> Service:
-    """The deployed wiring over a table of its own, on a clock that moves only when told.
+    """The deployed bootstrap over a table of its own, on a clock that moves only when told.
 
     `parameters` are the template's, which has the defaults of the rest.
     """
     settings = Settings.from_environment(environment(Stage="local", ProviderSandboxUrl=sandbox, **parameters))
 
     def build(name: str, given: Mapping[str, str]) -> Provider:
-        return providers.build(name, given, settings)
+        return registry.build(name, given, settings)
 
     return Service(
         policy=policy(settings),

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from sms_otp.commands import RequestOtp, VerifyOtp
-from sms_otp.delivery import Providers
-from sms_otp.providers.base import Check
-from sms_otp.service import Service
+from sms_otp.domain.commands import RequestOtp, VerifyOtp
+from sms_otp.domain.provider import Check
+from sms_otp.use_cases.delivery import Providers
+from sms_otp.use_cases.service import Service
 from tests.fakes import StepClock, outcome
 from tests.proofs.scale import scaled
 from tests.races.crowd import caller, fresh_numbers, tally

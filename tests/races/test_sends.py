@@ -13,9 +13,9 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable
 
-from sms_otp.commands import RequestOtp
-from sms_otp.errors import OtpError
-from sms_otp.service import Service
+from sms_otp.domain.commands import RequestOtp
+from sms_otp.domain.errors import OtpError
+from sms_otp.use_cases.service import Service
 from tests.fakes import StepClock, outcome
 from tests.proofs.scale import scaled
 from tests.races.crowd import at_once, caller, fresh_numbers, persistently, tally

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from sms_otp import errors
-from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
-from sms_otp.config import Settings
-from sms_otp.guard import Mode
-from sms_otp.ports import Moved, Reservation
-from sms_otp.providers.base import Ambiguous, ProviderError, Refused, Unavailable
-from sms_otp.wiring import policy as policy_of
+from sms_otp.adapters.config import Settings
+from sms_otp.domain import errors
+from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
+from sms_otp.domain.guard import Mode
+from sms_otp.domain.ports import Moved, Reservation
+from sms_otp.domain.provider import Ambiguous, ProviderError, Refused, Unavailable
+from sms_otp.entry_points.bootstrap import policy as policy_of
 from tests.fakes import START, StepClock, outcome
 from tests.unit.world import NUMBER, World
 

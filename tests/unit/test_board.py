@@ -11,7 +11,7 @@ from rich.console import Console
 from local import watch
 from local.board import ALL, MINUTE, Board, Minute, draw, minutes_of
 from local.measured import Datapoint, datapoints
-from sms_otp import metrics
+from sms_otp.adapters.telemetry import metrics
 from tests.fakes import StepClock
 
 NOW = 1_800_000_000.0

@@ -1,6 +1,6 @@
 """`docs/camara.md` says which of the standard's codes each of ours becomes."""
 
-from sms_otp import camara, http
+from sms_otp.entry_points import camara, http
 from tests.template import ROOT
 from tests.unit.test_security_doc import quoted, table
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from sms_otp.checkup import Checkup, ProviderReport, Report
-from sms_otp.clock import Deadline
-from sms_otp.errors import ServiceMisconfigured
-from sms_otp.ports import Circuit, StoreError
-from sms_otp.providers import breaker
-from sms_otp.providers.base import Health, Provider
-from sms_otp.providers.breaker import OPEN_SECONDS
-from sms_otp.providers.fixed import FixedCodes
+from sms_otp.adapters.providers import breaker
+from sms_otp.adapters.providers.breaker import OPEN_SECONDS
+from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.ports import Circuit, StoreError
+from sms_otp.domain.provider import Health, Provider
+from sms_otp.use_cases.health import Checkup, ProviderReport, Report
 
 UP = ProviderReport(Health.UP, "closed")
 DOWN = ProviderReport(Health.DOWN, "closed")

@@ -11,7 +11,10 @@ import boto3
 import pytest
 import yaml
 
-from sms_otp import camara, http, items, limits, metrics, phone
+from sms_otp.adapters.dynamodb import items
+from sms_otp.adapters.telemetry import metrics
+from sms_otp.domain import limits, phone
+from sms_otp.entry_points import camara, http
 from tests.template import ROOT, template
 
 FOUND = [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")]

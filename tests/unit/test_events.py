@@ -8,8 +8,9 @@ import pytest
 
 from health.app import lambda_handler as health
 from local import events
-from sms_otp import http, phone
-from sms_otp.errors import OtpError
+from sms_otp.domain import phone
+from sms_otp.domain.errors import OtpError
+from sms_otp.entry_points import http
 from tests.template import resource, template
 
 SCHEMAS = {"request_otp": "RequestOtp", "verify_otp": "VerifyOtp"}

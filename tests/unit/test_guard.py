@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_otp.budgets import Counter, Window, shards_for
-from sms_otp.guard import (
+from sms_otp.domain.budgets import Counter, Window, shards_for
+from sms_otp.domain.guard import (
     DAY,
     HOUR,
     Guard,

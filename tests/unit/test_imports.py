@@ -59,7 +59,11 @@ NEVER = {
 OF_THE_RUNTIME = {"boto3", "botocore", "snapshot_restore_py"}
 """Packages that Lambda's own Python has."""
 
-ONLY_WHEN_SENDING = {"sms_otp.providers.aws", "sms_otp.providers.infobip", "sms_otp.providers.sinch"}
+ONLY_WHEN_SENDING = {
+    "sms_otp.adapters.providers.aws",
+    "sms_otp.adapters.providers.infobip",
+    "sms_otp.adapters.providers.sinch",
+}
 
 
 @cache

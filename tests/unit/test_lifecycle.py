@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from sms_otp import errors
-from sms_otp.commands import Policy, RequestOtp, ResendOtp
-from sms_otp.keys import verification_key
-from sms_otp.lifecycle import Lifecycle
-from sms_otp.providers.base import Ambiguous, Channel, ProviderError, Refused, Unavailable
-from sms_otp.providers.router import Order
-from sms_otp.verification import State
+from sms_otp.domain import errors
+from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp
+from sms_otp.domain.keys import verification_key
+from sms_otp.domain.provider import Ambiguous, Channel, ProviderError, Refused, Unavailable
+from sms_otp.domain.verification import State
+from sms_otp.use_cases.failover import Order
+from sms_otp.use_cases.status import Lifecycle
 from tests.fakes import StepClock, outcome
 from tests.unit.world import NUMBER, World
 

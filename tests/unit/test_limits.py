@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_otp.limits import (
+from sms_otp.domain.limits import (
     DAY,
     HOUR,
     MINUTE,

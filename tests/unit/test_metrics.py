@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from local.measured import LOG_GROUPS, lines
-from sms_otp import metrics, observability
-from sms_otp.http import PROBLEMS
-from sms_otp.phone import PhoneNumber
+from sms_otp.adapters.telemetry import events, metrics
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.entry_points.http import PROBLEMS
 from tests.template import template
 
 NAMES = {metric.name for metric in metrics.every()}
@@ -200,8 +200,8 @@ def test_a_refusal_is_measured_by_its_path_and_its_error_code(
 
 
 def test_what_is_told_is_measured_without_the_number(capsys: pytest.CaptureFixture[str]) -> None:
-    observability._logger.cache_clear()
-    observability.tell("send_suspect", number=PhoneNumber("+14155550123", "US"), limit="country hour")
+    events._logger.cache_clear()
+    events.tell("send_suspect", number=PhoneNumber("+14155550123", "US"), limit="country hour")
     (line,) = emitted(capsys)
     assert line["country"] == "US"
     assert "4155550123" not in json.dumps(line)
@@ -210,8 +210,8 @@ def test_what_is_told_is_measured_without_the_number(capsys: pytest.CaptureFixtu
 def test_what_every_request_adds_is_measured_without_a_line_of_its_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    observability._logger.cache_clear()
-    observability.tell("otp_asked", number=PhoneNumber("+14155550123", "US"), asked=1)
+    events._logger.cache_clear()
+    events.tell("otp_asked", number=PhoneNumber("+14155550123", "US"), asked=1)
     printed = capsys.readouterr().out.splitlines()
     assert printed
     assert all("_aws" in line for line in printed)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from sms_otp import metrics
-from sms_otp.keys import verification_key
+from sms_otp.adapters.telemetry import metrics
+from sms_otp.domain.keys import verification_key
 from tests.template import ROOT, resource, template
 
 DASHBOARD = (ROOT / "monitoring/dashboard.json").read_text()

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from sms_otp import observability
-from sms_otp.phone import PhoneNumber
+from sms_otp.adapters.telemetry import events
+from sms_otp.domain.phone import PhoneNumber
 
 NUMBER = PhoneNumber("+14155550123", "US")
 
@@ -24,14 +24,14 @@ loggers = itertools.count()
 def _fresh_logger(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python keeps a logger, and the stream it was made with, under its name: each test takes a new name."""
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"sms-otp-{next(loggers)}")
-    observability._logger.cache_clear()
+    events._logger.cache_clear()
 
 
 def test_a_line_names_its_event_and_the_ids_that_lead_to_the_request(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    observability.begin("api-request", "lambda-request", "tenant-a")
-    observability.tell("otp_requested", provider="infobip", purpose=None)
+    events.begin("api-request", "lambda-request", "tenant-a")
+    events.tell("otp_requested", provider="infobip", purpose=None)
     (line,) = lines(capsys)
     assert line["message"] == "otp_requested"
     assert (line["request_id"], line["function_request_id"]) == ("api-request", "lambda-request")
@@ -40,15 +40,15 @@ def test_a_line_names_its_event_and_the_ids_that_lead_to_the_request(
 
 
 def test_the_ids_of_one_request_do_not_stay_for_the_next(capsys: pytest.CaptureFixture[str]) -> None:
-    observability.begin("first", "first", "tenant-a")
-    observability.begin("second", "second", None)
-    observability.tell("otp_requested")
+    events.begin("first", "first", "tenant-a")
+    events.begin("second", "second", None)
+    events.tell("otp_requested")
     (line,) = lines(capsys)
     assert (line["request_id"], line["function_request_id"], line["tenant"]) == ("second", "second", "-")
 
 
 def test_a_number_is_masked_and_its_key_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    observability.tell("otp_requested", number=NUMBER, number_key="0123456789abcdef" * 4)
+    events.tell("otp_requested", number=NUMBER, number_key="0123456789abcdef" * 4)
     (line,) = lines(capsys)
     assert (line["number"], line["country"], line["number_key"]) == ("+1415*****23", "US", "01234567")
 
@@ -59,7 +59,7 @@ def test_an_unforeseen_error_is_told_by_class_and_place_without_its_text(
     try:
         raise RuntimeError("canary +14155550123 123456")
     except RuntimeError as error:
-        observability.fail("unforeseen", error)
+        events.fail("unforeseen", error)
     printed = capsys.readouterr().out
     assert "RuntimeError" in printed
     assert "test_observability.py" in printed
@@ -68,7 +68,7 @@ def test_an_unforeseen_error_is_told_by_class_and_place_without_its_text(
 
 
 def test_libraries_that_log_whole_requests_are_silenced_even_where_the_root_logs_everything() -> None:
-    observability.begin("r", "f", None)
+    events.begin("r", "f", None)
     for name in ("botocore.endpoint", "boto3", "urllib3.connectionpool", "requests"):
         assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)
         assert not logging.getLogger(name).isEnabledFor(logging.INFO)

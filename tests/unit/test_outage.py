@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bench.outage import ANSWER_SECONDS, rows
-from sms_otp.providers.breaker import OPEN_SECONDS
+from sms_otp.adapters.providers.breaker import OPEN_SECONDS
 
 
 @pytest.fixture(scope="module")

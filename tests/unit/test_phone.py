@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sms_otp import phone
-from sms_otp.errors import InvalidPhoneNumber, OtpError
+from sms_otp.domain import phone
+from sms_otp.domain.errors import InvalidPhoneNumber, OtpError
 from tests.corpora import phone_numbers
 from tests.corpora.phone_numbers import ROWS, SENDABLE, Row
 

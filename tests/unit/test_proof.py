@@ -11,10 +11,13 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from local import events
-from sms_otp import http, keys, kms, proof
-from sms_otp.commands import Policy, VerifyOtp
-from sms_otp.ports import ProofFailed, StoreError
-from sms_otp.verification import State
+from sms_otp.adapters.aws import kms
+from sms_otp.domain import keys
+from sms_otp.domain.commands import Policy, VerifyOtp
+from sms_otp.domain.ports import ProofFailed, StoreError
+from sms_otp.domain.verification import State
+from sms_otp.entry_points import http
+from sms_otp.use_cases import tokens
 from tests.fakes import START, Ed25519Kms, StepClock, a_verification
 from tests.template import ROOT, environment
 from tests.unit.world import NUMBER, World
@@ -44,8 +47,8 @@ def checked(token: str, key_set: dict[str, Any], **expected: str) -> dict[str, A
 
 def test_a_token_says_who_was_verified_for_whom_by_whom_and_until_when(key: kms.KmsKey) -> None:
     verification = a_verification(purpose="login")
-    token = proof.Prover(key, "")(verification, API_URL, NOW)
-    claims = checked(token, proof.key_set([key]), issuer=API_URL, audience="tenant-a")
+    token = tokens.Prover(key, "")(verification, API_URL, NOW)
+    claims = checked(token, tokens.key_set([key]), issuer=API_URL, audience="tenant-a")
     assert claims == {
         "iss": API_URL,
         "aud": "tenant-a",
@@ -59,19 +62,19 @@ def test_a_token_says_who_was_verified_for_whom_by_whom_and_until_when(key: kms.
 
 
 def test_a_token_has_a_purpose_only_where_the_request_had_one(key: kms.KmsKey) -> None:
-    token = proof.Prover(key, "")(a_verification(), API_URL, NOW)
-    assert checked(token, proof.key_set([key]), audience="tenant-a").keys() == CLAIMS
+    token = tokens.Prover(key, "")(a_verification(), API_URL, NOW)
+    assert checked(token, tokens.key_set([key]), audience="tenant-a").keys() == CLAIMS
 
 
 def test_the_issuer_that_a_deployment_names_goes_before_the_apis_url(key: kms.KmsKey) -> None:
-    token = proof.Prover(key, "https://verify.example.com")(a_verification(), API_URL, NOW)
-    checked(token, proof.key_set([key]), issuer="https://verify.example.com", audience="tenant-a")
+    token = tokens.Prover(key, "https://verify.example.com")(a_verification(), API_URL, NOW)
+    checked(token, tokens.key_set([key]), issuer="https://verify.example.com", audience="tenant-a")
 
 
 def test_no_token_holds_a_number_or_a_key_of_the_table_that_is_made_of_one(key: kms.KmsKey) -> None:
     verification = a_verification()
-    token = proof.Prover(key, "")(verification, API_URL, NOW)
-    claims = json.dumps(checked(token, proof.key_set([key]), audience="tenant-a"))
+    token = tokens.Prover(key, "")(verification, API_URL, NOW)
+    claims = json.dumps(checked(token, tokens.key_set([key]), audience="tenant-a"))
     for secret in (verification.phone.removeprefix("+"), verification.number_key[:8]):
         assert secret not in claims
 
@@ -83,31 +86,31 @@ def test_a_subject_is_another_at_each_tenant_and_for_each_number() -> None:
 
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_a_token_that_was_changed_anywhere_is_refused(key: kms.KmsKey, part: int) -> None:
-    token = proof.Prover(key, "")(a_verification(), API_URL, NOW)
+    token = tokens.Prover(key, "")(a_verification(), API_URL, NOW)
     parts = token.split(".")
     other = "A" if parts[part][10] != "A" else "B"
     parts[part] = parts[part][:10] + other + parts[part][11:]
     with pytest.raises((jwt.PyJWTError, KeyError)):
-        checked(".".join(parts), proof.key_set([key]), audience="tenant-a")
+        checked(".".join(parts), tokens.key_set([key]), audience="tenant-a")
 
 
 def test_a_token_of_a_key_that_is_not_published_is_refused(key: kms.KmsKey) -> None:
     other = kms.KmsKey(Ed25519Kms, ARN)
-    token = proof.Prover(key, "")(a_verification(), API_URL, NOW)
+    token = tokens.Prover(key, "")(a_verification(), API_URL, NOW)
     with pytest.raises(jwt.InvalidSignatureError):
-        checked(token, proof.key_set([other]), audience="tenant-a")
+        checked(token, tokens.key_set([other]), audience="tenant-a")
 
 
 def test_tokens_of_both_keys_are_good_while_both_are_published(key: kms.KmsKey) -> None:
     aws = Ed25519Kms()
     newer = kms.KmsKey(lambda: aws, ARN + "-2")
-    published = proof.key_set([newer, key])
+    published = tokens.key_set([newer, key])
     for signer in (key, newer):
-        checked(proof.Prover(signer, "")(a_verification(), API_URL, NOW), published, audience="tenant-a")
+        checked(tokens.Prover(signer, "")(a_verification(), API_URL, NOW), published, audience="tenant-a")
 
 
 def test_a_public_key_is_asked_for_once(aws: Ed25519Kms, key: kms.KmsKey) -> None:
-    assert proof.key_set([key]) == proof.key_set([key])
+    assert tokens.key_set([key]) == tokens.key_set([key])
     assert aws.asked == ["GetPublicKey"]
 
 
@@ -117,7 +120,7 @@ def test_a_key_that_is_not_of_ed25519_is_not_published() -> None:
             return {"PublicKey": b"\x30\x82" + bytes(292)}
 
     with pytest.raises(ProofFailed):
-        proof.key_set([kms.KmsKey(Rsa, ARN)])
+        tokens.key_set([kms.KmsKey(Rsa, ARN)])
 
 
 @pytest.mark.parametrize(
@@ -147,9 +150,9 @@ class Failing:
 
 
 @pytest.fixture
-def proving(policy: Policy, clock: StepClock, key: kms.KmsKey) -> Callable[[proof.Signer], World]:
-    def make(signer: proof.Signer = key) -> World:
-        return World(policy, clock, prove=proof.Prover(signer, "https://verify.example.com"))
+def proving(policy: Policy, clock: StepClock, key: kms.KmsKey) -> Callable[[tokens.Signer], World]:
+    def make(signer: tokens.Signer = key) -> World:
+        return World(policy, clock, prove=tokens.Prover(signer, "https://verify.example.com"))
 
     return make
 
@@ -158,12 +161,12 @@ def test_a_right_code_is_answered_with_a_token(proving: Callable[[], World], key
     world = proving()
     verified = world.service.verify(VerifyOtp(world.request(purpose="login"), "123456"), world.caller())
     assert verified.token is not None
-    claims = checked(verified.token, proof.key_set([key]), audience="tenant-a")
+    claims = checked(verified.token, tokens.key_set([key]), audience="tenant-a")
     assert (claims["purpose"], claims["iat"]) == ("login", verified.verified_at)
 
 
 def test_without_a_token_the_verification_is_none_the_less_one_and_the_answer_says_so(
-    proving: Callable[[proof.Signer], World],
+    proving: Callable[[tokens.Signer], World],
 ) -> None:
     world = proving(Failing())
     verification_id = world.request()
@@ -207,12 +210,14 @@ def test_where_no_tokens_are_issued_none_is_missed(policy: Policy, clock: StepCl
 
 IMPORTED = """
 import sys, verify_otp.app
-verify_otp.app.wiring.service()
-print(*sorted({"sms_otp.proof", "sms_otp.kms"} & sys.modules.keys()))
+verify_otp.app.bootstrap.service()
+print(*sorted({"sms_otp.use_cases.tokens", "sms_otp.adapters.aws.kms"} & sys.modules.keys()))
 """
 
 
-@pytest.mark.parametrize(("token_keys", "imported"), [("", ""), (ARN, "sms_otp.kms sms_otp.proof")])
+@pytest.mark.parametrize(
+    ("token_keys", "imported"), [("", ""), (ARN, "sms_otp.adapters.aws.kms sms_otp.use_cases.tokens")]
+)
 def test_what_makes_tokens_is_imported_only_where_they_are_issued(token_keys: str, imported: str) -> None:
     variables = environment() | {
         "TOKEN_KEYS": token_keys,

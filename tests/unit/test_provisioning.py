@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sms_otp.clock import Deadline
-from sms_otp.infobip_setup import Body, Difference, ProvisioningFailed, differences, wanted_from
-from sms_otp.providers.transport import Answer, NoAnswer, TransportError
-from sms_otp.provisioning import Account, find_application, find_template, provision
+from sms_otp.adapters.providers.transport import Answer, NoAnswer, TransportError
+from sms_otp.domain.clock import Deadline
+from sms_otp.setup.desired_state import Body, Difference, ProvisioningFailed, differences, wanted_from
+from sms_otp.setup.provisioning import Account, find_application, find_template, provision
 from tests.template import template
 from tests.unit.providers.scripted import ScriptedTransport, answer
 

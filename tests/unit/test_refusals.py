@@ -1,8 +1,8 @@
 """How often a number is asked for, refused requests included."""
 
-from sms_otp.commands import Policy
-from sms_otp.limits import HOUR
-from sms_otp.refusals import MOST_NUMBERS, MOST_REFUSALS, Refusals
+from sms_otp.domain.commands import Policy
+from sms_otp.domain.limits import HOUR
+from sms_otp.domain.refusals import MOST_NUMBERS, MOST_REFUSALS, Refusals
 from tests.fakes import StepClock, outcome
 from tests.unit.world import NUMBER, World
 

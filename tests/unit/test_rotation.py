@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from sms_otp.commands import Policy, ResendOtp
-from sms_otp.guard import Mode
-from sms_otp.keys import Peppers
+from sms_otp.domain.commands import Policy, ResendOtp
+from sms_otp.domain.guard import Mode
+from sms_otp.domain.keys import Peppers
 from tests.fakes import PEPPER, StepClock, outcome
 from tests.unit.world import NUMBER, World
 

@@ -5,11 +5,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from sms_otp.clock import Deadline
-from sms_otp.config import Settings
-from sms_otp.errors import ServiceMisconfigured
-from sms_otp.phone import PhoneNumber
-from sms_otp.providers.base import (
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.providers.breaker import NoBreaker
+from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
@@ -24,9 +26,7 @@ from sms_otp.providers.base import (
     TooLate,
     Unavailable,
 )
-from sms_otp.providers.breaker import NoBreaker
-from sms_otp.providers.fixed import FixedCodes
-from sms_otp.providers.router import Order, Router
+from sms_otp.use_cases.failover import Order, Router
 from tests.template import environment
 
 TO = PhoneNumber("+14155550123", "US")

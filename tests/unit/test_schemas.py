@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sms_otp import schemas
+from sms_otp.entry_points import schemas
 from tests.template import resource, template
 
 TITLED = {schema["title"]: schema for schema in schemas.ALL}

@@ -6,19 +6,19 @@ import pytest
 from botocore.exceptions import UnknownServiceError
 from botocore.loaders import create_loader
 
-from sms_otp import sdk_data
+from sms_otp.adapters.aws import client_data
 
 KINDS = ("service-2", "endpoint-rule-set-1")
 
 
 @pytest.fixture(scope="module")
-def ours() -> sdk_data.KnownServices:
-    return sdk_data.KnownServices(file_loader=sdk_data.JsonFiles())
+def ours() -> client_data.KnownServices:
+    return client_data.KnownServices(file_loader=client_data.JsonFiles())
 
 
-@pytest.mark.parametrize("service", sdk_data.SERVICES)
+@pytest.mark.parametrize("service", client_data.SERVICES)
 def test_a_services_model_is_what_botocore_reads_in_the_same_order(
-    ours: sdk_data.KnownServices, service: str
+    ours: client_data.KnownServices, service: str
 ) -> None:
     theirs = create_loader()
     for kind in KINDS:
@@ -28,11 +28,11 @@ def test_a_services_model_is_what_botocore_reads_in_the_same_order(
 
 @pytest.mark.parametrize("name", ["endpoints", "partitions", "_retry", "sdk-default-configuration"])
 def test_what_is_common_to_all_services_is_what_botocore_reads(
-    ours: sdk_data.KnownServices, name: str
+    ours: client_data.KnownServices, name: str
 ) -> None:
     assert json.dumps(ours.load_data(name)) == json.dumps(create_loader().load_data(name))
 
 
-def test_a_service_that_is_not_ours_is_refused_by_name(ours: sdk_data.KnownServices) -> None:
+def test_a_service_that_is_not_ours_is_refused_by_name(ours: client_data.KnownServices) -> None:
     with pytest.raises(UnknownServiceError, match="dynamodb, kms"):
         ours.load_service_model("s3", "service-2")

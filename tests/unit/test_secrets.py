@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from sms_otp.errors import ServiceMisconfigured
-from sms_otp.keys import Peppers
-from sms_otp.secrets import Vault
+from sms_otp.adapters.aws.secrets import Vault
+from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.keys import Peppers
 from tests.fakes import PEPPER, StepClock
 
 CREDENTIALS = {"infobip": {"apiKey": "canary-key"}, "sinch": {"applicationKey": "canary-app"}}

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sms_otp import budgets
-from sms_otp.guard import DAY, LONGEST_CODE_LIFE, Guard, GuardPolicy, History, Mode
+from sms_otp.domain import budgets
+from sms_otp.domain.guard import DAY, LONGEST_CODE_LIFE, Guard, GuardPolicy, History, Mode
 from tests.template import ROOT, template
 
 SECURITY = ROOT / "docs/security.md"
@@ -71,15 +71,21 @@ def parameters_in_limits() -> dict[str, str | None]:
 
 
 def named(path: str) -> Any:
-    """What a dotted name in `sms_otp` stands for. Raises where there is no such thing."""
-    steps = path.split(".")
-    for length in range(len(steps), 0, -1):
-        try:
-            module = importlib.import_module("sms_otp." + ".".join(steps[:length]))
-        except ModuleNotFoundError:
-            continue
-        return reduce(getattr, steps[length:], module)
-    raise AssertionError(path)
+    """What `module.name` of `sms_otp` stands for, whichever its package. Raises where there is none."""
+    module, *names = path.split(".")
+    (found,) = [each for each in modules() if each.endswith(f".{module}") and has(each, names[0])]
+    return reduce(getattr, names, importlib.import_module(found))
+
+
+@cache
+def modules() -> tuple[str, ...]:
+    core = ROOT / "layers/core"
+    paths = (core / "sms_otp").rglob("*.py")
+    return tuple(str(path.relative_to(core).with_suffix("")).replace("/", ".") for path in paths)
+
+
+def has(module: str, name: str) -> bool:
+    return hasattr(importlib.import_module(module), name)
 
 
 @cache

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from sms_otp import errors, metrics
-from sms_otp.commands import Policy, RequestOtp, VerifyOtp
-from sms_otp.phone import PhoneNumber
-from sms_otp.ports import Question, StoreError, View
-from sms_otp.providers.base import (
+from sms_otp.adapters.telemetry import metrics
+from sms_otp.domain import errors
+from sms_otp.domain.commands import Policy, RequestOtp, VerifyOtp
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.ports import Question, StoreError, View
+from sms_otp.domain.provider import (
     Ambiguous,
     Check,
     Misconfigured,
@@ -19,7 +20,7 @@ from sms_otp.providers.base import (
     Throttled,
     Unavailable,
 )
-from sms_otp.verification import State
+from sms_otp.domain.verification import State
 from tests.fakes import StepClock, number_key, outcome
 from tests.unit.world import NUMBER, World
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_otp import http
-from sms_otp.strict_json import LONGEST_NUMBER, parse_object
+from sms_otp.domain.strict_json import LONGEST_NUMBER, parse_object
+from sms_otp.entry_points import http
 from tests.corpora.json_bodies import LIMIT, REQUEST_OTP, UNREADABLE, VERIFY_OTP, Body
 
 READABLE = REQUEST_OTP + VERIFY_OTP

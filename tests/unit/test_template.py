@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from samtranslator.translator.transform import transform
 
-from sms_otp.config import Settings
-from sms_otp.errors import ServiceMisconfigured
+from sms_otp.adapters.config import Settings
+from sms_otp.domain.errors import ServiceMisconfigured
 from tests.template import ROOT, environment, resource, template
 
 PARAMETERS = template()["Parameters"]

@@ -18,13 +18,17 @@ from botocore.retries.standard import ExponentialBackoff, RetryContext
 from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
-from sms_otp import config, dynamodb, errors, http, sdk, wiring
-from sms_otp.clock import Deadline
-from sms_otp.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
-from sms_otp.keys import Peppers
-from sms_otp.ports import Circuit, LostRace, Moved, ProofFailed, StoreError
-from sms_otp.providers import transport
-from sms_otp.providers.base import (
+from sms_otp.adapters import config
+from sms_otp.adapters.aws import clients
+from sms_otp.adapters.dynamodb import client
+from sms_otp.adapters.providers import transport
+from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain import errors
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
+from sms_otp.domain.keys import Peppers
+from sms_otp.domain.ports import Circuit, LostRace, Moved, ProofFailed, StoreError
+from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
@@ -36,10 +40,10 @@ from sms_otp.providers.base import (
     TooLate,
     Unavailable,
 )
-from sms_otp.providers.fixed import FixedCodes
-from sms_otp.providers.router import Answer, Router
-from sms_otp.service import Service
-from sms_otp.verification import Verification
+from sms_otp.domain.verification import Verification
+from sms_otp.entry_points import bootstrap, http
+from sms_otp.use_cases.failover import Answer, Router
+from sms_otp.use_cases.service import Service
 from tests.fakes import PEPPERS, MemoryStore, StepClock, a_verification
 from tests.proofs.scale import scaled
 from tests.template import environment, template
@@ -87,38 +91,38 @@ class Longest:
 
 @pytest.fixture(scope="module")
 def longest() -> Longest:
-    """From the clients as `wiring` makes them."""
-    clients: dict[str, Any] = {}
-    make = sdk.client
+    """From the clients as `bootstrap` makes them."""
+    made: dict[str, Any] = {}
+    make = clients.client
 
     def kept(service: str, **named: Any) -> Any:
-        clients[service] = make(service, **named)
-        return clients[service]
+        made[service] = make(service, **named)
+        return made[service]
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (environment() | {"AWS_DEFAULT_REGION": "eu-west-1"}).items():
             patch.setenv(name, value)
-        patch.setattr(sdk, "client", kept)
+        patch.setattr(clients, "client", kept)
         forget_deployment()
-        wiring.service()
-        wiring.kms_client()
+        bootstrap.service()
+        bootstrap.kms_client()
         forget_deployment()
-    one_call = longest_call(clients["dynamodb"])
-    longest_pause = 2 * max(dynamodb.CONFLICT_PAUSES) / 1000
+    one_call = longest_call(made["dynamodb"])
+    longest_pause = 2 * max(client.CONFLICT_PAUSES) / 1000
     return Longest(
-        secret=longest_call(clients["secretsmanager"]),
+        secret=longest_call(made["secretsmanager"]),
         # Once more for the keys that were left over.
-        read=2 * (one_call + dynamodb.LEFT_PAUSE / 1000),
+        read=2 * (one_call + client.LEFT_PAUSE / 1000),
         state=one_call,
-        write=dynamodb.CONFLICT_SECONDS + one_call + longest_pause,
+        write=client.CONFLICT_SECONDS + one_call + longest_pause,
         provider=transport.TOTAL_SECONDS,
-        token=longest_call(clients["kms"]),
+        token=longest_call(made["kms"]),
     )
 
 
 def forget_deployment() -> None:
-    """What `wiring` keeps for an execution environment."""
-    for kept in (config.settings, *vars(wiring).values()):
+    """What `bootstrap` keeps for an execution environment."""
+    for kept in (config.settings, *vars(bootstrap).values()):
         getattr(kept, "cache_clear", lambda: None)()
 
 
@@ -394,7 +398,7 @@ def seconds_taken(act: Callable[[SlowWorld], None], world: SlowWorld) -> float:
 @pytest.fixture
 def by_number() -> Policy:
     """The template's defaults, where a verification may also be named by its number."""
-    return wiring.policy(config.Settings.from_environment(environment(RequireVerificationId="false")))
+    return bootstrap.policy(config.Settings.from_environment(environment(RequireVerificationId="false")))
 
 
 @pytest.mark.parametrize("act", [request, resend, verify])

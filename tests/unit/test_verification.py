@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sms_otp.verification import Guess, State, Verification, refusal, unconsumable
+from sms_otp.domain.verification import Guess, State, Verification, refusal, unconsumable
 from tests.fakes import START, a_verification
 
 NOW = int(START)

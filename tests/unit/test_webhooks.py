@@ -12,12 +12,18 @@ from typing import Any
 
 import pytest
 
-from sms_otp import errors
-from sms_otp.commands import Callback
-from sms_otp.ports import Holder
-from sms_otp.providers.sinch import signature_of
-from sms_otp.verification import State, Verification
-from sms_otp.webhooks import BODY_LIMIT, INFOBIP_SIGNATURE_HEADER, Webhooks, infobip_refusal, sinch_refusal
+from sms_otp.adapters.providers.sinch import signature_of
+from sms_otp.domain import errors
+from sms_otp.domain.commands import Callback
+from sms_otp.domain.ports import Holder
+from sms_otp.domain.verification import State, Verification
+from sms_otp.use_cases.webhooks import (
+    BODY_LIMIT,
+    INFOBIP_SIGNATURE_HEADER,
+    Webhooks,
+    infobip_refusal,
+    sinch_refusal,
+)
 from tests.fakes import START, MemoryStore, StepClock, a_verification
 
 KEY = "an-application-key"

@@ -3,10 +3,10 @@
 import itertools
 from typing import Any
 
-from sms_otp.clock import Deadline
-from sms_otp.commands import Caller, Policy, RequestOtp, VerifyOtp
-from sms_otp.ports import Prove
-from sms_otp.service import Service
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
+from sms_otp.domain.ports import Prove
+from sms_otp.use_cases.service import Service
 from tests.fakes import PEPPERS, FakeProvider, MemoryStore, StepClock, outcome
 
 NUMBER = "+14155550123"

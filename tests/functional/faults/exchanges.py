@@ -7,8 +7,8 @@ is answered when the backend asks the same again once the fault is over.
 import json
 from typing import Any
 
-from sms_otp.providers.transport import Answer as HttpAnswer
-from sms_otp.providers.transport import NoAnswer, NotSent
+from sms_otp.adapters.providers.transport import Answer as HttpAnswer
+from sms_otp.adapters.providers.transport import NoAnswer, NotSent
 from tests.functional.faults.outcomes import (
     FORGOTTEN,
     NO_WORD,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sms_otp.idempotency import RUNNING_SECONDS
-from sms_otp.providers.transport import NotSent
+from sms_otp.adapters.providers.transport import NotSent
+from sms_otp.domain.idempotency import RUNNING_SECONDS
 from tests.functional.faults.exchanges import never
 from tests.functional.faults.outcomes import (
     EXPIRED,

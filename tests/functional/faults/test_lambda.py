@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sms_otp import http
-from sms_otp.idempotency import RUNNING_SECONDS
+from sms_otp.domain.idempotency import RUNNING_SECONDS
+from sms_otp.entry_points import http
 from tests.functional.faults.exchanges import lost, never
 from tests.functional.faults.outcomes import (
     EXPIRED,

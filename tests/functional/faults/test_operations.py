@@ -2,7 +2,7 @@
 
 import pytest
 
-from sms_otp import http
+from sms_otp.entry_points import http
 from tests.functional.faults.exchanges import SENDS
 from tests.functional.faults.outcomes import (
     CANCELLED,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sms_otp.providers import transport
+from sms_otp.adapters.providers import transport
 from tests.functional.faults.exchanges import CHECKS, SENDS
 from tests.functional.faults.outcomes import (
     FOR_GOOD,

@@ -1,6 +1,6 @@
 """The deployed functions with everything real but AWS, and AWS, the providers and Lambda failing on demand.
 
-The wiring, the adapters and their HTTP transport are the real ones; the providers are the sandbox on
+The bootstrap, the adapters and their HTTP transport are the real ones; the providers are the sandbox on
 loopback; DynamoDB and Secrets Manager are emulated. Between the SDK and the emulator, and between an
 adapter and the network, stands what a test puts there.
 """
@@ -23,10 +23,12 @@ from mypy_boto3_secretsmanager import SecretsManagerClient
 from bench.outage import forget_counts
 from local import events
 from local.sandbox.credentials import credentials
-from sms_otp import config, http, providers, wiring
-from sms_otp.clock import Deadline
-from sms_otp.providers.transport import Answer as HttpAnswer
-from sms_otp.providers.transport import Transport
+from sms_otp.adapters import config
+from sms_otp.adapters.providers import registry
+from sms_otp.adapters.providers.transport import Answer as HttpAnswer
+from sms_otp.adapters.providers.transport import Transport
+from sms_otp.domain.clock import Deadline
+from sms_otp.entry_points import bootstrap, http
 from tests import emulator
 from tests.fakes import PEPPER, StepClock
 from tests.functional.deployment import HANDLERS, PATHS, Answer, Context, check, create_table
@@ -78,7 +80,7 @@ class FaultyAws:
         self.bodies: list[tuple[str, dict[str, Any]]] = []
         """What was asked of AWS, operation by operation."""
         self._tries: dict[str, int] = {}
-        self._make_client = wiring._client
+        self._make_client = bootstrap._client
         self._clients: dict[str, Any] = {}
 
     def attach(self, session: boto3.session.Session) -> None:
@@ -87,7 +89,7 @@ class FaultyAws:
         session.events.register("before-send", self._send)  # type: ignore[arg-type] # it answers
 
     def client(self, name: str, timeouts: dict[str, float]) -> Any:
-        """As `wiring._client`, but each made once: making one takes longer than a whole request."""
+        """As `bootstrap._client`, but each made once: making one takes longer than a whole request."""
         if name not in self._clients:
             self._clients[name] = self._make_client(name, timeouts)
         return self._clients[name]
@@ -215,7 +217,7 @@ class World:
 
     def restart(self) -> None:
         """The next request meets a new execution environment. Its clients of AWS alone are the old ones."""
-        for cached in (config.settings, *vars(wiring).values()):
+        for cached in (config.settings, *vars(bootstrap).values()):
             getattr(cached, "cache_clear", lambda: None)()
         forget_counts()
 
@@ -312,10 +314,10 @@ def deployed_world(
         world.put_secret("pepper_secret_arn", json.dumps({"pepper": PEPPER}))
         world.put_secret("provider_secret_arn", json.dumps(credentials(sandbox)))
         create_table(aws.dynamodb, world.table)
-        # The two seams: the clock that the wiring hands out, and the transport that the adapters share.
-        patch.setattr(wiring, "time", SimpleNamespace(time=clock))
-        patch.setattr(providers, "_transport", lambda: world.transport)
-        patch.setattr(wiring, "_client", aws.faulty.client)
+        # The two seams: the clock that the bootstrap hands out, and the transport that the adapters share.
+        patch.setattr(bootstrap, "time", SimpleNamespace(time=clock))
+        patch.setattr(registry, "_transport", lambda: world.transport)
+        patch.setattr(bootstrap, "_client", aws.faulty.client)
         # It would tell of itself in each request of the same client once more for each environment.
         patch.setattr(user_agent, "register_feature_to_client", lambda **_: None)
         for path in ("inbox", "calls", "faults"):

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sms_otp.clock import Deadline
-from sms_otp.phone import PhoneNumber
-from sms_otp.providers.base import ProviderError
-from sms_otp.providers.transport import Answer, Transport, TransportError
+from sms_otp.adapters.providers.transport import Answer, Transport, TransportError
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.provider import ProviderError
 
 PHONE = PhoneNumber(e164="+14155550123", country="US")
 LIFE = 300

@@ -9,11 +9,11 @@ import pytest
 
 from local.sandbox import faults
 from local.sandbox.credentials import credentials
-from sms_otp import providers
+from sms_otp.adapters.providers import registry
 from tests.contract import test_providers as contract
 from tests.template import ROOT, template
 
-NAMES = tuple(providers._BUILDERS)
+NAMES = tuple(registry._BUILDERS)
 CORE = ROOT / "layers/core/sms_otp"
 
 # What runs outside `providers/` and yet knows a provider by name, and why.
@@ -33,9 +33,9 @@ def words_of(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_provider_is_one_file_of_its_name_and_one_line_that_registers_it(name: str) -> None:
-    source = (CORE / "providers" / f"{name}.py").read_text()
+    source = (CORE / "adapters/providers" / f"{name}.py").read_text()
     assert f'name: ClassVar[str] = "{name}"' in source
-    registered = (CORE / "providers/__init__.py").read_text()
+    registered = (CORE / "adapters/providers/registry.py").read_text()
     assert registered.count(f'    "{name}": _{name},\n') == 1
 
 

@@ -24,11 +24,11 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from sms_otp import sdk
-from sms_otp.clock import Deadline
-from sms_otp.phone import PhoneNumber
-from sms_otp.providers.aws import Aws
-from sms_otp.providers.base import (
+from sms_otp.adapters.aws import clients
+from sms_otp.adapters.providers.aws import Aws
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
@@ -160,7 +160,7 @@ def test_a_code_is_right_for_its_own_send_alone(client: ScriptedClient) -> None:
 def test_the_same_code_has_another_hash_in_each_send_and_no_place_in_it(
     client: ScriptedClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sms_otp.providers.aws.secrets.randbelow", lambda _end: 42)
+    monkeypatch.setattr("sms_otp.adapters.providers.aws.secrets.randbelow", lambda _end: 42)
     refs = {send(aws(client)).ref for _ in range(5)}
     assert len(refs) == 5
     assert len({ref.split(".")[1] for ref in refs}) == 5
@@ -452,7 +452,7 @@ class Raw:
     ],
 )
 def test_an_answer_that_botocore_cannot_read_may_have_been_a_message_sent(status: int, body: bytes) -> None:
-    client = sdk.client("pinpoint-sms-voice-v2", retries={"mode": "standard", "total_max_attempts": 1})
+    client = clients.client("pinpoint-sms-voice-v2", retries={"mode": "standard", "total_max_attempts": 1})
     answer = AWSResponse(URL, status, HTTPHeaders(), Raw(body))
     client.meta.events.register("before-send.*", lambda **_: answer)
     with pytest.raises(Ambiguous) as caught:
@@ -538,7 +538,7 @@ def test_no_guess_takes_longer_for_being_nearly_right(
         compared.append((one, other))
         return one == other
 
-    monkeypatch.setattr("sms_otp.providers.aws.hmac.compare_digest", compare)
+    monkeypatch.setattr("sms_otp.adapters.providers.aws.hmac.compare_digest", compare)
     provider = aws(client)
     ref = send(provider).ref
     code = code_in(client.sent[0]["MessageBody"])

@@ -4,20 +4,21 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sms_otp import providers, sdk
-from sms_otp.config import Settings
-from sms_otp.errors import ServiceMisconfigured
-from sms_otp.providers.aws import Aws
-from sms_otp.providers.base import Misconfigured
-from sms_otp.providers.infobip import Infobip
-from sms_otp.providers.sinch import Sinch
+from sms_otp.adapters.aws import clients
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.providers import registry
+from sms_otp.adapters.providers.aws import Aws
+from sms_otp.adapters.providers.infobip import Infobip
+from sms_otp.adapters.providers.sinch import Sinch
+from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.provider import Misconfigured
+from tests.template import ROOT
 
-LAYER = Path(providers.__file__).parents[2]
+LAYER = ROOT / "layers/core"
 
 INFOBIP = {
     "apiKey": "a-key",
@@ -37,9 +38,9 @@ def chosen(settings: Settings) -> Settings:
 
 
 def test_each_name_builds_its_own_provider(chosen: Settings) -> None:
-    assert isinstance(providers.build("infobip", INFOBIP, chosen), Infobip)
-    assert isinstance(providers.build("sinch", SINCH, chosen), Sinch)
-    assert isinstance(providers.build("aws", AWS, chosen), Aws)
+    assert isinstance(registry.build("infobip", INFOBIP, chosen), Infobip)
+    assert isinstance(registry.build("sinch", SINCH, chosen), Sinch)
+    assert isinstance(registry.build("aws", AWS, chosen), Aws)
 
 
 @pytest.mark.parametrize(("stage", "sandbox"), [("prod", ""), ("local", "http://127.0.0.1:4600")])
@@ -49,18 +50,18 @@ def test_a_message_goes_to_awss_own_host_or_to_the_sandbox_and_once(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     made: list[Any] = []
-    make = sdk.client
+    make = clients.client
 
     def kept(service: str, **named: Any) -> Any:
         made.append(make(service, **named))
         return made[0]
 
-    monkeypatch.setattr(sdk, "client", kept)
-    providers._end_user_messaging.cache_clear()
+    monkeypatch.setattr(clients, "client", kept)
+    registry._end_user_messaging.cache_clear()
     local = replace(chosen, stage=stage, provider_sandbox_url=sandbox)
     for _ in range(2):
-        providers.build("aws", AWS, local)
-    providers._end_user_messaging.cache_clear()
+        registry.build("aws", AWS, local)
+    registry._end_user_messaging.cache_clear()
     (client,) = made
     host = f"{sandbox}/aws" if sandbox else "https://sms-voice.eu-west-1.amazonaws.com"
     assert client.meta.endpoint_url == host
@@ -70,7 +71,7 @@ def test_a_message_goes_to_awss_own_host_or_to_the_sandbox_and_once(
 
 def test_a_name_that_nobody_knows_is_a_wrong_setting(chosen: Settings) -> None:
     with pytest.raises(ServiceMisconfigured) as caught:
-        providers.build("twilio", {}, chosen)
+        registry.build("twilio", {}, chosen)
     assert caught.value.reason == "environment variable PROVIDER_ORDER"
 
 
@@ -80,7 +81,7 @@ def test_a_field_that_cannot_be_used_is_named_and_not_shown(
     provider: str, field: str, value: object, chosen: Settings
 ) -> None:
     with pytest.raises(ServiceMisconfigured) as caught:
-        providers.build(provider, {**CREDENTIALS[provider], field: value}, chosen)
+        registry.build(provider, {**CREDENTIALS[provider], field: value}, chosen)
     assert caught.value.reason == f"secret field {provider}.{field}"
 
 
@@ -88,7 +89,7 @@ def test_a_field_that_cannot_be_used_is_named_and_not_shown(
 def test_a_missing_field_is_named(provider: str, field: str, chosen: Settings) -> None:
     held = {name: value for name, value in CREDENTIALS[provider].items() if name != field}
     with pytest.raises(ServiceMisconfigured) as caught:
-        providers.build(provider, held, chosen)
+        registry.build(provider, held, chosen)
     assert caught.value.reason == f"secret field {provider}.{field}"
 
 
@@ -97,19 +98,19 @@ def test_the_ids_of_a_provisioned_infobip_need_not_be_in_the_secret(chosen: Sett
         chosen, infobip_application_id="a-provisioned-one", infobip_message_id="its-message"
     )
     held = {"apiKey": INFOBIP["apiKey"], "baseUrl": INFOBIP["baseUrl"]}
-    assert isinstance(providers.build("infobip", held, provisioned), Infobip)
+    assert isinstance(registry.build("infobip", held, provisioned), Infobip)
 
 
 def test_a_sinch_secret_that_is_not_base64_is_refused_where_requests_are_signed(chosen: Settings) -> None:
     malformed = {**SINCH, "applicationSecret": "not-base64!"}
     with pytest.raises(Misconfigured):
-        providers.build("sinch", malformed, chosen)
-    assert isinstance(providers.build("sinch", malformed, replace(chosen, sinch_auth="basic")), Sinch)
+        registry.build("sinch", malformed, chosen)
+    assert isinstance(registry.build("sinch", malformed, replace(chosen, sinch_auth="basic")), Sinch)
 
 
 def test_an_unknown_way_to_authorize_at_sinch_is_a_wrong_setting(chosen: Settings) -> None:
     with pytest.raises(ServiceMisconfigured) as caught:
-        providers.build("sinch", SINCH, replace(chosen, sinch_auth="public"))
+        registry.build("sinch", SINCH, replace(chosen, sinch_auth="public"))
     assert caught.value.reason == "environment variable SINCH_AUTH"
 
 
@@ -118,16 +119,16 @@ def test_importing_the_providers_loads_no_http_client_and_no_adapter() -> None:
         "boto3",
         "requests",
         "urllib3",
-        *(f"sms_otp.providers.{name}" for name in CREDENTIALS),
+        *(f"sms_otp.adapters.providers.{name}" for name in CREDENTIALS),
     }
-    loaded = loaded_after("import sms_otp.providers, sms_otp.providers.base")
-    assert "sms_otp.providers.base" in loaded
+    loaded = loaded_after("import sms_otp.adapters.providers.registry, sms_otp.domain.provider")
+    assert "sms_otp.domain.provider" in loaded
     assert not unwanted & loaded
 
 
 def test_importing_an_adapter_loads_no_http_client() -> None:
-    loaded = loaded_after("import " + ", ".join(f"sms_otp.providers.{name}" for name in CREDENTIALS))
-    assert "sms_otp.providers.transport" in loaded
+    loaded = loaded_after("import " + ", ".join(f"sms_otp.adapters.providers.{name}" for name in CREDENTIALS))
+    assert "sms_otp.adapters.providers.transport" in loaded
     assert not {"boto3", "requests", "urllib3"} & loaded
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from sms_otp import providers
-from sms_otp.config import Settings
-from sms_otp.providers.aws import Aws
-from sms_otp.providers.base import Channel, Check, Provider, ProviderError, TooLate
-from sms_otp.providers.transport import Answer, NoAnswer, NotSent, Transport, TransportError
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.providers import registry
+from sms_otp.adapters.providers.aws import Aws
+from sms_otp.adapters.providers.transport import Answer, NoAnswer, NotSent, Transport, TransportError
+from sms_otp.domain.provider import Channel, Check, Provider, ProviderError, TooLate
 from tests.template import ROOT
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, ScriptedTransport, answer, outcome
 
@@ -69,8 +69,8 @@ class OneAnswer:
 def build(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Provider]:
     def build(name: str, given: Answer | TransportError) -> Provider:
         transport: Transport = ScriptedTransport(given)
-        monkeypatch.setattr(providers, "_transport", lambda: transport)
-        return providers.build(name, CREDENTIALS[name], settings)
+        monkeypatch.setattr(registry, "_transport", lambda: transport)
+        return registry.build(name, CREDENTIALS[name], settings)
 
     return build
 

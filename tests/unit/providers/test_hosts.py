@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from sms_otp.config import Settings
-from sms_otp.providers import hosts
-from sms_otp.providers.base import Misconfigured
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.providers import hosts
+from sms_otp.domain.provider import Misconfigured
 
 INFOBIP_URLS = [
     ("https://api.infobip.com", True),

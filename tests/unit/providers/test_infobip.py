@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from sms_otp.phone import PhoneNumber
-from sms_otp.providers.base import (
+from sms_otp.adapters.providers.infobip import Infobip
+from sms_otp.adapters.providers.transport import Answer, NoAnswer, NotSent, TransportError
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
@@ -17,8 +19,6 @@ from sms_otp.providers.base import (
     Throttled,
     Unavailable,
 )
-from sms_otp.providers.infobip import Infobip
-from sms_otp.providers.transport import Answer, NoAnswer, NotSent, TransportError
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Asked, ScriptedTransport, answer, outcome
 
 BASE_URL = "https://abc123.api.infobip.com"

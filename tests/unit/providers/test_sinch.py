@@ -4,8 +4,10 @@ import base64
 
 import pytest
 
-from sms_otp.providers import sinch
-from sms_otp.providers.base import (
+from sms_otp.adapters.providers import sinch
+from sms_otp.adapters.providers.sinch import Sinch
+from sms_otp.adapters.providers.transport import Answer, NoAnswer, NotSent, TransportError
+from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
@@ -16,8 +18,6 @@ from sms_otp.providers.base import (
     Throttled,
     Unavailable,
 )
-from sms_otp.providers.sinch import Sinch
-from sms_otp.providers.transport import Answer, NoAnswer, NotSent, TransportError
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Asked, ScriptedTransport, answer, outcome
 
 BASE_URL = "https://verification.api.sinch.com"

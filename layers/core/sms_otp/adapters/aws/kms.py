@@ -1,0 +1,59 @@
+"""KMS: signing with a key that never leaves it, and the public half of such a key.
+
+Every ClientError ends here, and of each only AWS's code is kept.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sms_otp.domain.ports import ProofFailed
+
+
+class Client(Protocol):
+    """What is used of boto3's client."""
+
+    def sign(self, **request: Any) -> dict[str, Any]: ...
+
+    def get_public_key(self, **request: Any) -> dict[str, Any]: ...
+
+
+class KmsKey:
+    """One Ed25519 key (`ECC_NIST_EDWARDS25519`). The client is made when it is first needed."""
+
+    def __init__(self, client: Callable[[], Client], arn: str) -> None:
+        self._client = client
+        self._arn = arn
+
+    @property
+    def key_id(self) -> str:
+        """The last part of its ARN: a key's own, and no other key ever has it."""
+        return self._arn.rpartition("/")[2]
+
+    def sign(self, message: bytes) -> bytes:
+        """See `proof.Signer`. The message itself is signed, not its hash: plain Ed25519 (RFC 8032)."""
+        return self._asked(
+            "Sign",
+            "Signature",
+            lambda client: client.sign(
+                KeyId=self._arn, Message=message, MessageType="RAW", SigningAlgorithm="ED25519_SHA_512"
+            ),
+        )
+
+    def public_key(self) -> bytes:
+        """See `proof.PublicKey`. It never changes, so it is asked for once."""
+        return self._public_key
+
+    @cached_property
+    def _public_key(self) -> bytes:
+        return self._asked("GetPublicKey", "PublicKey", lambda client: client.get_public_key(KeyId=self._arn))
+
+    def _asked(self, operation: str, wanted: str, ask: Callable[[Client], dict[str, Any]]) -> bytes:
+        try:
+            return bytes(ask(self._client())[wanted])
+        except ClientError as error:
+            raise ProofFailed(f"{operation}: {error.response['Error']['Code']}") from None
+        except BotoCoreError as error:
+            raise ProofFailed(f"{operation}: {type(error).__name__}") from None

@@ -1,0 +1,119 @@
+"""Secrets Manager: the providers' credentials and the pepper, cached for five minutes.
+
+    provider secret  {"infobip": {"apiKey", "baseUrl", "applicationId", "messageId"},
+                      "sinch": {"applicationKey", "applicationSecret"},
+                      "aws": {"codeKey", "originationIdentity"}}
+                     without Infobip's two ids where the deployment provisioned it,
+                     and, for Infobip's delivery reports to be taken, infobip's "webhookSecret" (HMAC)
+                     or "webhookUser" and "webhookPassword" (HTTP Basic);
+                     what more `aws` may hold is in docs/providers.md
+    pepper secret    {"pepper": "…"}, and "alsoRead": "…" while it is being rotated
+
+What is wrong with a secret is told by the name of its field, never by its value.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sms_otp.domain.clock import Clock
+from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.keys import Peppers
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+CACHE_SECONDS = 300
+RENEW_SECONDS = 60
+"""How often at most a stranger may bring about that a secret is fetched."""
+SHORTEST_PEPPER = 32
+
+Taken = TypeVar("Taken")
+
+
+class Vault:
+    """Both secrets, fetched when first needed. Safe to share between requests."""
+
+    def __init__(
+        self, client: "SecretsManagerClient", provider_secret: str, pepper_secret: str, clock: Clock
+    ) -> None:
+        self._client = client
+        self._provider_secret = provider_secret
+        self._pepper_secret = pepper_secret
+        self._clock = clock
+        self._cached: dict[str, tuple[float, Mapping[str, Any]]] = {}
+
+    def peppers(self) -> Peppers:
+        """The keys of every keyed hash. Raises `ServiceMisconfigured`."""
+        return self._read(self._pepper_secret, "pepper", _peppers)
+
+    def credentials(self, provider: str) -> Mapping[str, str]:
+        """The named provider's fields, all strings. Raises `ServiceMisconfigured`."""
+        return self._read(self._provider_secret, "provider", lambda fields: _credentials(fields, provider))
+
+    def forget_credentials(self) -> None:
+        """Fetch the providers' credentials anew at their next use: a provider has refused these."""
+        self._cached.pop(self._provider_secret, None)
+
+    def renew_credentials(self) -> bool:
+        """The same for whoever cannot tell a rotation from a forgery, unless they are fresh; whether so."""
+        fetched_at, _ = self._cached.get(self._provider_secret, (-RENEW_SECONDS, {}))
+        if self._clock() - fetched_at < RENEW_SECONDS:
+            return False
+        self.forget_credentials()
+        return True
+
+    def fetch_credentials(self) -> None:
+        """Fetch them now, whatever is cached. Raises `ServiceMisconfigured`."""
+        self.forget_credentials()
+        self._read(self._provider_secret, "provider", lambda fields: fields)
+
+    def _read(self, secret: str, name: str, take: Callable[[Mapping[str, Any]], Taken]) -> Taken:
+        """What is wrong is not kept, so that the next request finds what somebody has mended."""
+        now = self._clock()
+        fetched_at, fields = self._cached.get(secret, (-CACHE_SECONDS, {}))
+        if now - fetched_at >= CACHE_SECONDS:
+            fetched_at, fields = now, self._fetch(secret, name)
+        taken = take(fields)
+        self._cached[secret] = (fetched_at, fields)
+        return taken
+
+    def _fetch(self, secret: str, name: str) -> Mapping[str, Any]:
+        try:
+            text = self._client.get_secret_value(SecretId=secret)["SecretString"]
+        except ClientError as error:
+            raise ServiceMisconfigured(reason=f"{name} secret: {error.response['Error']['Code']}") from None
+        except BotoCoreError as error:
+            raise ServiceMisconfigured(reason=f"{name} secret: {type(error).__name__}") from None
+        except KeyError:
+            raise ServiceMisconfigured(reason=f"{name} secret: not text") from None
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            raise ServiceMisconfigured(reason=f"{name} secret: not a JSON object")
+        return fields
+
+
+def _peppers(fields: Mapping[str, Any]) -> Peppers:
+    for name in ("pepper", "alsoRead"):
+        value = fields.get(name)
+        is_optional = name == "alsoRead" and value is None
+        if not is_optional and (not isinstance(value, str) or len(value) < SHORTEST_PEPPER):
+            raise ServiceMisconfigured(reason=f"secret field {name}")
+    # The same twice would ask DynamoDB for one key twice, which it refuses.
+    also = fields.get("alsoRead") if fields.get("alsoRead") != fields["pepper"] else None
+    return Peppers(fields["pepper"], also)
+
+
+def _credentials(secret: Mapping[str, Any], provider: str) -> Mapping[str, str]:
+    fields = secret.get(provider)
+    if not isinstance(fields, dict):
+        raise ServiceMisconfigured(reason=f"secret field {provider}")
+    for name, value in fields.items():
+        if not isinstance(value, str) or not value:
+            raise ServiceMisconfigured(reason=f"secret field {provider}.{name}")
+    return fields

@@ -1,0 +1,195 @@
+"""The one place that reads environment variables. Each field's variable is its name in capitals.
+
+Nothing is read at import: a handler asks for `settings()`, a test builds `Settings` or calls
+`Settings.from_environment` with a mapping of its own.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sms_otp.domain.errors import ServiceMisconfigured
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a deployment has chosen. Every field is a parameter or a resource of `template.yaml`."""
+
+    stage: str
+    table_name: str
+    provider_secret_arn: str
+    pepper_secret_arn: str
+
+    provider_order: tuple[str, ...]
+    provider_routes: Mapping[str, tuple[str, ...]]
+    """Orders of their own, by ISO 3166-1 alpha-2 country; `EU` has been spelled out."""
+    provider_sandbox_url: str
+    """Only where `stage` is `local`: the providers' stand-in, over plain HTTP."""
+    sinch_auth: str
+    """`application` (signed requests) or `basic`."""
+    infobip_number_lookup: bool
+    """Whether Infobip looks the number up before it sends (`ncNeeded`; billed apart)."""
+    infobip_application_id: str
+    """Where the deployment provisioned Infobip; then this and the next take the place of the secret's."""
+    infobip_message_id: str
+    infobip_message_ids: Mapping[str, str]
+    """Message templates of further languages, by Infobip's name of each, such as `pt_br`."""
+    infobip_india_message_ids: Mapping[str, str]
+    """Those of them that numbers in India are sent, where each text is registered."""
+    infobip_sender_ids: Mapping[str, str]
+    """Whom a text is from in place of the template's sender, by ISO 3166-1 alpha-2 country."""
+
+    code_length: int
+    code_life_seconds: int
+    max_attempts: int
+
+    resend_gap_seconds: int
+    resend_gap_max_seconds: int
+    sends_per_quarter_hour: int
+    sends_per_hour: int
+    sends_per_day: int
+    failures_before_wait: int
+    failure_wait_seconds: int
+    failure_wait_max_seconds: int
+    failures_before_disabled: int
+    trust_client_ip: bool
+    """Whether `clientIp` in a body is the backend's word on its own client."""
+    client_sends_per_hour: int
+    client_sends_per_day: int
+    daily_send_cap: int
+
+    allowed_countries: tuple[str, ...]
+    """ISO 3166-1 alpha-2 codes, or `*` for all."""
+    pumping_guard: str
+    """`off`, `record` or `enforce`."""
+    country_unverified_per_hour: int
+    country_unverified_per_day: int
+    block_unverified_per_hour: int
+    sms_prices: Mapping[str, float]
+    """US dollars for a code, by ISO 3166-1 alpha-2 country and `*` for every other."""
+
+    users_table_name: str
+    """Empty where no users are kept."""
+    user_retention_days: int
+    verified_user_retention_days: int
+    """0 is without end."""
+    token_keys: tuple[str, ...]
+    """ARNs of KMS keys: the first signs tokens, all of them are published. None, where none are issued."""
+    token_issuer: str
+    """`iss` of the tokens; where it is empty, the API's own URL."""
+
+    require_verification_id: bool
+    test_numbers: Mapping[str, str] = field(repr=False)
+    """Fixed codes by E.164 number. Never where `stage` is `prod`."""
+    test_numbers_end: int
+    """Seconds since the epoch, from which they are numbers like any other; 0 where there are none."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Raises `ServiceMisconfigured`, naming the variable that is missing or malformed."""
+        values: dict[str, Any] = {}
+        for known in fields(cls):
+            variable = known.name.upper()
+            try:
+                parse = _BY_NAME.get(known.name) or _BY_TYPE[known.type]
+                values[known.name] = parse(environment[variable])
+            except (KeyError, ValueError) as error:
+                raise ServiceMisconfigured(reason=f"environment variable {variable}") from error
+        chosen = cls(**values)
+        if chosen.test_numbers and (chosen.stage == "prod" or not chosen.test_numbers_end):
+            raise ServiceMisconfigured(reason="environment variable TEST_NUMBERS")
+        return chosen
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(text)
+    return text == "true"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _order(text: str) -> tuple[str, ...]:
+    """Each once: a second try would find what the first did, and no item can be read twice at once."""
+    return tuple(dict.fromkeys(_words(text)))
+
+
+def _codes(text: str) -> Mapping[str, str]:
+    return dict(_pair(word) for word in _words(text))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    number, separator, code = text.partition("=")
+    if not separator or not code.isdigit():
+        raise ValueError("not number=code")
+    return number, code
+
+
+def _prices(text: str) -> Mapping[str, float]:
+    """`US=0.008,*=0.065`."""
+    return {country: float(price) for country, price in (word.split("=") for word in _words(text))}
+
+
+def _named(text: str) -> Mapping[str, str]:
+    """`de=ID,fr=ID`, as provisioning hands ids over."""
+    values = {}
+    for word in _words(text):
+        name, separator, value = word.partition("=")
+        if not separator or not value:
+            raise ValueError("not name=value")
+        values[name] = value
+    return values
+
+
+EU = ("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK").split()  # noqa: SIM905 # a list of words is read more easily as words
+"""The member states of the European Union."""
+
+
+def _routes(text: str) -> Mapping[str, tuple[str, ...]]:
+    """`IN=infobip;EU=sinch,infobip`: what names one country goes before what names the Union."""
+    routes: dict[str, tuple[str, ...]] = {}
+    for route in filter(None, (part.strip() for part in text.split(";"))):
+        place, separator, order = route.partition("=")
+        if not separator or not _order(order):
+            raise ValueError("not country=providers")
+        routes[place] = _order(order)
+    union = routes.pop("EU", None)
+    return (dict.fromkeys(EU, union) if union else {}) | routes
+
+
+def _date(text: str) -> int:
+    return int(datetime.fromisoformat(f"{text}T00:00:00+00:00").timestamp()) if text else 0
+
+
+_BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
+    str: str,
+    int: int,
+    bool: _flag,
+    tuple[str, ...]: _words,
+    Mapping[str, str]: _codes,
+    Mapping[str, tuple[str, ...]]: _routes,
+}
+_BY_NAME: Mapping[str, Callable[[str], Any]] = {
+    "provider_order": _order,
+    "infobip_message_ids": _named,
+    "infobip_india_message_ids": _named,
+    "infobip_sender_ids": _named,
+    "sms_prices": _prices,
+    "test_numbers_end": _date,
+}
+
+
+def starts_on_demand() -> bool:
+    """Whether Lambda is starting this environment for itself alone, and not for a snapshot."""
+    return os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in ("on-demand", "provisioned-concurrency")
+
+
+@cache
+def settings() -> Settings:
+    """This function's settings, read once per execution environment."""
+    return Settings.from_environment(os.environ)

@@ -1,0 +1,224 @@
+"""One DynamoDB table, as the store needs it: read several items, write one, write several or none.
+
+Every ClientError ends here, and of each only AWS's code is kept: a message can hold values.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.limits import SECOND
+from sms_otp.domain.ports import StoreError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = dict[str, Any]
+Step = dict[str, Any]
+"""One write of a transaction, or one by itself, without the table's name."""
+
+MOST_KEYS = 100
+"""That one BatchGetItem takes."""
+
+CONFLICT_PAUSES = (10, 20, 40, 80)
+"""Milliseconds, each doubled at most by chance, between tries at an item that a transaction holds."""
+
+CONFLICT_SECONDS = 0.5
+"""No try is begun later than this after the first, however long each took: a request's time is short."""
+
+LEFT_PAUSE = 50
+"""Milliseconds, doubled at most by chance, before keys are asked for that a read did not get to."""
+
+_RESERVED = {"#state": "state", "#ttl": "ttl"}
+"""Attributes whose names are reserved words of DynamoDB, and what expressions call them."""
+
+
+class ConditionFailed(StoreError):
+    """A condition did not hold and nothing was written. `item` is what stood there, if anything did."""
+
+    def __init__(self, item: Item | None, at: int) -> None:
+        super().__init__("condition failed")
+        self.item = item
+        self.at = at
+        """Which step of the transaction it was: the first whose condition did not hold."""
+
+
+class Conflict(StoreError):
+    """Another transaction held an item all the while. Nothing was written."""
+
+
+def update(pk: str, expression: str, condition: str | None = None, **values: Any) -> Step:
+    """Change one item. `:name` in the expressions stands for the value `name`."""
+    return {
+        "Update": {"Key": key(pk), "UpdateExpression": expression, **_given(expression, condition, values)}
+    }
+
+
+def put(item: Item, condition: str | None = None, **values: Any) -> Step:
+    """Write one item whole."""
+    return {"Put": {"Item": item, **_given("", condition, values)}}
+
+
+def delete(pk: str, condition: str | None = None, **values: Any) -> Step:
+    """Delete one item, whether or not it is there."""
+    return {"Delete": {"Key": key(pk), **_given("", condition, values)}}
+
+
+def key(pk: str) -> Item:
+    """The key of an item."""
+    return {"pk": {"S": pk}}
+
+
+def typed(value: Any) -> Item:
+    """A value as DynamoDB writes it: flags, whole numbers, texts, sets of both, lists of texts, mappings."""
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    if isinstance(value, frozenset):
+        is_text = any(isinstance(member, str) for member in value)
+        return {"SS" if is_text else "NS": [str(member) for member in value]}
+    if isinstance(value, Mapping):
+        return {"M": {name: typed(member) for name, member in value.items()}}
+    if isinstance(value, tuple):
+        return {"L": [{"S": text} for text in value]}
+    return {"S": str(value)}
+
+
+def _given(expression: str, condition: str | None, values: Mapping[str, Any]) -> Item:
+    told: Item = {}
+    if condition:
+        told |= {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    if values:
+        told["ExpressionAttributeValues"] = {f":{name}": typed(value) for name, value in values.items()}
+    used = {alias: name for alias, name in _RESERVED.items() if alias in f"{expression} {condition}"}
+    if used:
+        told["ExpressionAttributeNames"] = used
+    return told
+
+
+class Table:
+    """Safe to share between requests. Raises `StoreError` where an outcome is unknown or refused by AWS."""
+
+    def __init__(self, client: "DynamoDBClient", name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def read(self, pks: Iterable[str]) -> dict[str, Item]:
+        """The items that are there, by key, all strongly consistent. At most a hundred keys.
+
+        What DynamoDB did not get to is asked for once more, as botocore does where it got to nothing.
+        """
+        found, left = self._some_of([key(pk) for pk in pks])
+        if left:
+            time.sleep((LEFT_PAUSE + secrets.randbelow(LEFT_PAUSE)) / SECOND)
+            more, left = self._some_of(left)
+            found |= more
+        if left:
+            raise StoreError("BatchGetItem: throttled")
+        return found
+
+    def _some_of(self, keys: list[Item]) -> tuple[dict[str, Item], list[Item]]:
+        """The items, and the keys that DynamoDB did not get to: busy shards are refused one by one."""
+        request: Any = {self._name: {"Keys": keys, "ConsistentRead": True}}
+        answer = self._ask("BatchGetItem", lambda: self._client.batch_get_item(RequestItems=request))
+        found = {item["pk"]["S"]: item for item in answer["Responses"].get(self._name, [])}
+        left = answer.get("UnprocessedKeys")
+        return found, left[self._name]["Keys"] if left else []
+
+    def update(self, step: Step) -> Item:
+        """Make one update and answer the item as it is then. Raises `ConditionFailed`."""
+        request: Any = {"TableName": self._name, "ReturnValues": "ALL_NEW", **step["Update"]}
+
+        def write() -> Item:
+            return dict(self._client.update_item(**request)["Attributes"])
+
+        return self._write("UpdateItem", write)
+
+    def remove(self, step: Step) -> Item | None:
+        """Delete one item and answer what stood there, if anything did. Raises `ConditionFailed`."""
+        request: Any = {"TableName": self._name, "ReturnValues": "ALL_OLD", **step["Delete"]}
+
+        def write() -> Item:
+            return dict(self._client.delete_item(**request).get("Attributes", {}))
+
+        return self._write("DeleteItem", write) or None
+
+    def partition(self, attribute: str, value: str) -> Iterator[Item]:
+        """Every item with this partition key, strongly consistent, a page at a time."""
+        request: Any = {
+            "TableName": self._name,
+            "KeyConditionExpression": "#partition = :value",
+            "ExpressionAttributeNames": {"#partition": attribute},
+            "ExpressionAttributeValues": {":value": typed(value)},
+            "ConsistentRead": True,
+        }
+        while True:
+            page = self._ask("Query", lambda: self._client.query(**request))
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def transact(self, steps: Iterable[Step]) -> None:
+        """Make all steps or none. A step may name another table. Raises `ConditionFailed`."""
+        items: Any = [
+            {kind: {"TableName": self._name, **content} for kind, content in step.items()} for step in steps
+        ]
+
+        def write() -> Item:
+            self._client.transact_write_items(TransactItems=items)
+            return {}
+
+        self._write("TransactWriteItems", write)
+
+    def _ask(self, operation: str, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        try:
+            return ask()
+        except ClientError as error:
+            raise StoreError(f"{operation}: {error.response['Error']['Code']}") from None
+        except BotoCoreError as error:
+            raise StoreError(f"{operation}: {type(error).__name__}") from None
+
+    def _write(self, operation: str, write: Callable[[], Item]) -> Item:
+        """Try again while another transaction holds an item: such a refusal wrote nothing."""
+        patience = Deadline(CONFLICT_SECONDS)
+        for pause in CONFLICT_PAUSES:
+            try:
+                return write()
+            except ClientError as error:
+                translated = _translated(operation, error)
+            except BotoCoreError as error:
+                raise StoreError(f"{operation}: {type(error).__name__}") from None
+            if not isinstance(translated, Conflict):
+                raise translated
+            time.sleep((pause + secrets.randbelow(pause)) / SECOND)
+            if not patience.remaining():
+                break
+        raise Conflict(f"{operation}: conflict")
+
+
+def _translated(operation: str, error: ClientError) -> Exception:
+    response: Mapping[str, Any] = error.response
+    code = response["Error"]["Code"]
+    if code == "ConditionalCheckFailedException":
+        return ConditionFailed(response.get("Item"), at=0)
+    if code == "TransactionConflictException":
+        return Conflict(f"{operation}: conflict")
+    if code == "TransactionCanceledException":
+        return _cancelled(operation, response.get("CancellationReasons", []))
+    return StoreError(f"{operation}: {code}")
+
+
+def _cancelled(operation: str, reasons: list[Mapping[str, Any]]) -> Exception:
+    codes = [reason.get("Code") for reason in reasons]
+    if "ConditionalCheckFailed" in codes:
+        at = codes.index("ConditionalCheckFailed")
+        return ConditionFailed(reasons[at].get("Item"), at)
+    if "TransactionConflict" in codes:
+        return Conflict(f"{operation}: conflict")
+    return StoreError(f"{operation}: cancelled")

@@ -1,0 +1,195 @@
+"""The items of the table: their keys, and how each record is written as one and read back.
+
+    V#<sha256(verificationId)>          the verification
+    N#<numberKey>                       the number's sends, whoever asked, and what there is about it
+    F#<numberKey>#<tenant>              the number's consecutive failures at one tenant
+    L#<numberKey>#<tenant>              the number's newest verification, where it may be named by number
+    K#<provider>                        the provider's circuit breaker, where it is not closed
+    M#<provider>#<message>              the verification, and its code, that a provider's reports are about
+    C#<clientKey>                       a client's sends
+    I#<claimKey>                        a request with an Idempotency-Key, and its answer
+    D#<day>#<shard>                     the whole service's sends of a day
+    B#<country>#<hour or day>#<shard>   a country's unverified sends, and its verifications
+    P#<blockKey>#<hour>#<shard>         the same of a block of 10,000 neighbouring numbers
+
+The keys of counters (D, B, P) are made where they are counted, in `budgets`, `guard` and `admission`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sms_otp.adapters.dynamodb.client import Item, typed
+from sms_otp.domain.budgets import Counter
+from sms_otp.domain.idempotency import Answer, Claim
+from sms_otp.domain.limits import Failures
+from sms_otp.domain.ports import Circuit, SendLog, StoreError
+from sms_otp.domain.users import Consent
+from sms_otp.domain.verification import State, Verification
+
+LATE_DELETION = 7 * 24 * 3600
+"""Seconds by which a number's item outlives all that it lists: DynamoDB deletes late, in no order."""
+KEEP_VERIFICATION = 24 * 3600
+"""Seconds that an expired verification is kept, so that a late guess still gets a telling answer."""
+
+# (attribute, field of Verification, DynamoDB's type)
+_VERIFICATION_ATTRIBUTES = (
+    ("tenant", "tenant", "S"),
+    ("phone", "phone", "S"),
+    ("country", "country", "S"),
+    ("numberKey", "number_key", "S"),
+    ("channel", "channel", "S"),
+    ("createdAt", "created_at", "N"),
+    ("expiresAt", "expires_at", "N"),
+    ("state", "state", "S"),
+    ("attempts", "attempts", "N"),
+    ("sends", "sends", "N"),
+    ("purpose", "purpose", "S"),
+    ("locale", "locale", "S"),
+    ("claim", "claim", "S"),
+    ("sessionHash", "session_hash", "S"),
+    ("provider", "provider", "S"),
+    ("providerRef", "provider_ref", "S"),
+    ("countedOn", "counted_on", "L"),
+    ("alsoCountedOn", "also_counted_on", "L"),
+    ("delivery", "delivery", "S"),
+    ("verifiedAt", "verified_at", "N"),
+    ("verifiedBy", "verified_by", "S"),
+)
+_VALUES: Mapping[str, Callable[[Any], Any]] = {
+    "S": str,
+    "N": int,
+    "L": lambda texts: tuple(text["S"] for text in texts),
+}
+_ZERO = {"N": "0"}
+
+
+def verification_pk(key: str) -> str:
+    return f"V#{key}"
+
+
+def number_pk(number_key: str) -> str:
+    return f"N#{number_key}"
+
+
+def client_pk(client_key: str) -> str:
+    return f"C#{client_key}"
+
+
+def claim_pk(claim_key: str) -> str:
+    return f"I#{claim_key}"
+
+
+def circuit_pk(provider: str) -> str:
+    """As `providers.circuits` writes it."""
+    return f"K#{provider}"
+
+
+def newest_pk(number_key: str, tenant: str) -> str:
+    return f"L#{number_key}#{tenant}"
+
+
+def message_pk(provider: str, message_id: str) -> str:
+    return f"M#{provider}#{message_id}"
+
+
+def failures_pk(number_key: str, tenant: str) -> str:
+    return f"F#{number_key}#{tenant}"
+
+
+def verification_ttl(verification: Verification) -> int:
+    """Seconds; when DynamoDB may delete it."""
+    return verification.expires_at + KEEP_VERIFICATION
+
+
+def verification_item(verification: Verification) -> Item:
+    item: Item = {
+        "pk": typed(verification_pk(verification.key)),
+        "ttl": typed(verification_ttl(verification)),
+    }
+    for attribute, field, _ in _VERIFICATION_ATTRIBUTES:
+        value = getattr(verification, field)
+        if value is not None:
+            item[attribute] = typed(value)
+    if (consent := verification.consent) is not None:
+        item["consent"] = typed({"textVersion": consent.text_version, "source": consent.source})
+    return item
+
+
+def verification_of(item: Item) -> Verification:
+    """Raises `StoreError` for an item that is not a whole verification: such a one can verify nobody."""
+    values: dict[str, Any] = {"key": item["pk"]["S"].removeprefix("V#")}
+    try:
+        for attribute, field, kind in _VERIFICATION_ATTRIBUTES:
+            if attribute in item:
+                values[field] = _VALUES[kind](item[attribute][kind])
+        values["state"] = State(values["state"])
+        if "consent" in item:
+            stored = item["consent"]["M"]
+            values["consent"] = Consent(stored["textVersion"]["S"], stored["source"]["S"])
+        return Verification(**values)
+    except (KeyError, ValueError, TypeError) as error:
+        raise StoreError(f"malformed item: {type(error).__name__}") from None
+
+
+def send_log_of(item: Item | None) -> SendLog:
+    if item is None:
+        return SendLog()
+    sends = item.get("sends", {"NS": []})["NS"]
+    listed = item.get("verifications", {"M": {}})["M"]
+    return SendLog(
+        sends=tuple(int(at) for at in sends),
+        version=int(item["version"]["N"]),
+        verifications={key: int(until["N"]) for key, until in listed.items()},
+        endless="endless" in item,
+    )
+
+
+def failures_of(item: Item | None) -> Failures:
+    if item is None:
+        return Failures()
+    return Failures(count=int(item["failures"]["N"]), last_at=int(item["lastAt"]["N"]))
+
+
+def counter_of(item: Item) -> Counter:
+    return Counter(int(item.get("used", _ZERO)["N"]), int(item.get("verified", _ZERO)["N"]))
+
+
+def circuit_of(item: Item | None) -> Circuit | None:
+    """By the attributes' names of Powertools, which writes it."""
+    if item is None:
+        return None
+    return Circuit(
+        state=item["state"]["S"],
+        opened_at=_number(item, "opened_at"),
+        owner=item.get("half_open_owner", {}).get("S"),
+        lease_until=_number(item, "probe_lease_expiry"),
+    )
+
+
+def _number(item: Item, attribute: str) -> int | None:
+    return int(item[attribute]["N"]) if attribute in item else None
+
+
+def claim_item(claim: Claim, verification: str) -> Item:
+    return {
+        "pk": typed(claim_pk(claim.key)),
+        "verification": typed(verification),
+        "fingerprint": typed(claim.fingerprint),
+        "nonce": typed(claim.nonce),
+        "claimedAt": typed(claim.claimed_at),
+        "expiresAt": typed(claim.expires_at),
+        "ttl": typed(claim.expires_at),
+    }
+
+
+def claim_of(item: Item | None) -> Claim | None:
+    if item is None:
+        return None
+    answer = item.get("answer")
+    return Claim(
+        key=item["pk"]["S"].removeprefix("I#"),
+        fingerprint=item["fingerprint"]["S"],
+        nonce=item["nonce"]["S"],
+        claimed_at=int(item["claimedAt"]["N"]),
+        answer=Answer.load(answer["S"]) if answer else None,
+    )

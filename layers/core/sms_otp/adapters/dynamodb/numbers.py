@@ -1,0 +1,206 @@
+"""Everything that the tables hold about one number: what it is, and the end of it.
+
+A number's own item (`N#`) lists what there is under its key: the verifications, each of which lists what
+is about itself, and the tenants at which there may be failures and a newest verification. The list is
+written in the transactions that make these, so it is never behind. It is deleted last, if it is still the
+one that was read, so nothing that was made meanwhile is left over. See docs/decisions/0027.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sms_otp.adapters.dynamodb.client import MOST_KEYS, ConditionFailed, Item, Table, delete, update
+from sms_otp.adapters.dynamodb.items import (
+    LATE_DELETION,
+    claim_pk,
+    failures_of,
+    failures_pk,
+    newest_pk,
+    number_pk,
+    send_log_of,
+    verification_of,
+    verification_pk,
+)
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.idempotency import RUNNING_SECONDS
+from sms_otp.domain.limits import KEEP_LOG, Failures
+from sms_otp.domain.ports import Erased, Standing
+from sms_otp.domain.verification import Verification
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from sms_otp.adapters.dynamodb.users import UsersTable
+
+IS_AS_READ = "version = :version"
+IS_THERE = "attribute_exists(pk)"
+IS_ITS = "verification = :key"
+LISTS_NO_MORE = "messages = :messages"
+LISTS_NONE = "attribute_not_exists(messages)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A number's own item, as it was read."""
+
+    item: Item
+    version: int
+    verifications: tuple[str, ...]
+    tenants: tuple[str, ...]
+    quiet_at: int
+    """Seconds; from when on no request can run any more that knows an erased verification."""
+
+
+class DynamoNumbers:
+    """Implements `ports.Numbers`. Safe to share between requests."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, users: "UsersTable | None") -> None:
+        self._table = Table(client, table)
+        self._users = users
+
+    def standing(self, number_key: str, now: int) -> Standing:
+        """See `ports.Numbers`."""
+        listed = self._listed(number_key)
+        kept = self._users.of(number_key) if self._users else []
+        users = tuple(user for user in kept if user.is_kept(now))
+        if listed is None:
+            return Standing(users=users)
+        found = self._verifications(listed.verifications)
+        failures = self._failures(number_key, listed.tenants)
+        return Standing(send_log_of(listed.item).sends, failures, tuple(found), users)
+
+    def unlock(self, number_key: str, now: int) -> int:
+        """See `ports.Numbers`."""
+        listed = self._listed(number_key)
+        if listed is None:
+            return 0
+        unlocked = sum(self._remove(failures_pk(number_key, tenant)) for tenant in listed.tenants)
+        # No lock is left that the list would have to outlive.
+        self._change_if_there(number_pk(number_key), now + KEEP_LOG + LATE_DELETION)
+        return unlocked
+
+    def erase(self, number_key: str, now: int, deadline: Deadline) -> Erased:
+        """See `ports.Numbers`."""
+        counts: Counter[str] = Counter()
+        while deadline.remaining():
+            listed = self._listed(number_key)
+            counts["users"] += self._users.erase(number_key) if self._users else 0
+            if listed is None:
+                return Erased(+counts)
+            runs_until = self._erase_verifications(listed, now, deadline, counts)
+            for tenant in listed.tenants:
+                counts["failures"] += self._remove(failures_pk(number_key, tenant))
+                counts["newest"] += self._remove(newest_pk(number_key, tenant))
+            quiet_at = max(runs_until, listed.quiet_at)
+            if not deadline.remaining():
+                break
+            if quiet_at > now:
+                if self._empty(number_key, listed, quiet_at):
+                    return Erased(+counts, retry_after=quiet_at - now)
+            elif self._drop(number_key, listed):
+                counts["numbers"] += 1
+                return Erased(+counts)
+        return Erased(+counts, retry_after=1)
+
+    def _erase_verifications(
+        self, listed: _Listed, now: int, deadline: Deadline, counts: Counter[str]
+    ) -> int:
+        """Until when a request may run that knows one of them; 0 where none can."""
+        runs_until = 0
+        for item in self._items([verification_pk(key) for key in listed.verifications]):
+            if int(item["expiresAt"]["N"]) + RUNNING_SECONDS > now:
+                runs_until = now + RUNNING_SECONDS
+            left: Item | None = item
+            while left is not None and deadline.remaining():
+                left = self._erase_verification(left, counts)
+        return runs_until
+
+    def _erase_verification(self, item: Item, counts: Counter[str]) -> Item | None:
+        """What a verification lists, then itself. Answers it as it is now, where it lists more by now."""
+        messages = tuple(item.get("messages", {"SS": []})["SS"])
+        for pk in messages:
+            counts["messages"] += self._remove(pk)
+        key = item["pk"]["S"].removeprefix("V#")
+        if "claim" in item:
+            counts["idempotencyKeys"] += self._remove_if(claim_pk(item["claim"]["S"]), key)
+        condition = (LISTS_NO_MORE, {"messages": frozenset(messages)}) if messages else (LISTS_NONE, {})
+        try:
+            counts["verifications"] += (
+                self._table.remove(delete(item["pk"]["S"], condition[0], **condition[1])) is not None
+            )
+        except ConditionFailed as failed:
+            return failed.item
+        return None
+
+    def _remove(self, pk: str) -> bool:
+        return self._table.remove(delete(pk)) is not None
+
+    def _remove_if(self, pk: str, verification: str) -> bool:
+        """The claim of an Idempotency-Key, unless it is another request's by now."""
+        try:
+            return self._table.remove(delete(pk, IS_ITS, key=verification)) is not None
+        except ConditionFailed:
+            return False
+
+    def _empty(self, number_key: str, listed: _Listed, quiet_at: int) -> bool:
+        """Keep the tenants alone, for requests that run may still leave failures; whether that was so.
+
+        For as long as such failures may be there: the next call is to find them, however late it comes.
+        """
+        step = update(
+            number_pk(number_key),
+            "SET quietAt = :quiet, #ttl = :ttl ADD version :one REMOVE sends, verifications, endless",
+            IS_AS_READ,
+            quiet=quiet_at,
+            ttl=quiet_at + KEEP_LOG + LATE_DELETION,
+            one=1,
+            version=listed.version,
+        )
+        try:
+            self._table.update(step)
+        except ConditionFailed:
+            return False
+        return True
+
+    def _drop(self, number_key: str, listed: _Listed) -> bool:
+        """The end of the list, if nothing was added to it; whether that was so."""
+        try:
+            self._table.remove(delete(number_pk(number_key), IS_AS_READ, version=listed.version))
+        except ConditionFailed:
+            return False
+        return True
+
+    def _change_if_there(self, pk: str, ttl: int) -> None:
+        step = update(pk, "SET #ttl = :ttl ADD version :one REMOVE endless", IS_THERE, ttl=ttl, one=1)
+        try:
+            self._table.update(step)
+        except ConditionFailed:
+            return
+
+    def _listed(self, number_key: str) -> _Listed | None:
+        pk = number_pk(number_key)
+        item = self._table.read([pk]).get(pk)
+        if item is None:
+            return None
+        return _Listed(
+            item,
+            int(item["version"]["N"]),
+            tuple(item.get("verifications", {"M": {}})["M"]),
+            tuple(sorted(item.get("tenants", {"SS": []})["SS"])),
+            int(item.get("quietAt", {"N": "0"})["N"]),
+        )
+
+    def _verifications(self, keys: Sequence[str]) -> Iterator[Verification]:
+        for item in self._items([verification_pk(key) for key in keys]):
+            yield verification_of(item)
+
+    def _failures(self, number_key: str, tenants: Sequence[str]) -> dict[str, Failures]:
+        found = {item["pk"]["S"]: item for item in self._items([failures_pk(number_key, t) for t in tenants])}
+        return {tenant: failures_of(found.get(failures_pk(number_key, tenant))) for tenant in tenants}
+
+    def _items(self, pks: Sequence[str]) -> Iterator[Item]:
+        """Those that are there, a page at a time."""
+        for start in range(0, len(pks), MOST_KEYS):
+            yield from self._table.read(pks[start : start + MOST_KEYS]).values()

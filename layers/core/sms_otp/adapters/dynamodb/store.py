@@ -1,0 +1,381 @@
+"""The state of verifications and numbers on DynamoDB: what is read and written together, and what a
+condition that did not hold means. Single writes and their conditions are in `steps`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sms_otp.adapters.dynamodb.client import ConditionFailed, Conflict, Item, Step, Table, delete, put, update
+from sms_otp.adapters.dynamodb.items import (
+    circuit_of,
+    circuit_pk,
+    claim_item,
+    claim_of,
+    claim_pk,
+    client_pk,
+    counter_of,
+    failures_of,
+    failures_pk,
+    message_pk,
+    newest_pk,
+    number_pk,
+    send_log_of,
+    verification_item,
+    verification_of,
+    verification_pk,
+)
+from sms_otp.adapters.dynamodb.writes import (
+    HAS_GUESSES,
+    HAS_HOLDER,
+    IS_ALIVE,
+    IS_FREE_AGAIN,
+    IS_HELD_BY,
+    IS_NEW,
+    IS_NUMBERS,
+    IS_PENDING,
+    IS_SESSIONLESS,
+    IS_SESSIONS,
+    IS_TENANTS,
+    add_number_send,
+    add_send,
+    carry_failures,
+    put_answer,
+    put_message,
+    put_newest,
+    remove_number_send,
+    remove_send,
+    send_again,
+    spend_share,
+    unsend,
+    waited_long_enough,
+)
+from sms_otp.domain import errors
+from sms_otp.domain.idempotency import Claim
+from sms_otp.domain.limits import KEEP_LOG, SECOND, GuessPolicy, lock
+from sms_otp.domain.ports import (
+    Circuit,
+    Holder,
+    LostRace,
+    Moved,
+    Question,
+    Reservation,
+    StoreError,
+    View,
+)
+from sms_otp.domain.verification import (
+    DELIVERY_BEFORE,
+    Guess,
+    State,
+    Verification,
+    refusal,
+    uncancellable,
+    unconsumable,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from sms_otp.adapters.dynamodb.users import UsersTable
+
+
+class DynamoStore:
+    """Implements `ports.Store` on one DynamoDB table. Safe to share between requests."""
+
+    def __init__(self, client: "DynamoDBClient", table: str, users: "UsersTable | None" = None) -> None:
+        self._table = Table(client, table)
+        self._users = users
+
+    def read(self, question: Question) -> View:
+        """See `ports.Store`."""
+        also = question.also
+        found = self._table.read([*_wanted(question), *(_wanted(also) if also else ())])
+        return replace(_view(question, found), also=_view(also, found) if also else None)
+
+    def reserve(self, reservation: Reservation) -> None:
+        """See `ports.Store`."""
+        number, client, verification = reservation.number, reservation.client, reservation.verification
+        steps = [add_number_send(number, reservation)] if number else []
+        steps.append(
+            send_again(reservation) if reservation.resend else put(verification_item(verification), IS_NEW)
+        )
+        if client:
+            steps.append(add_send(client_pk(client.key), client, reservation.sent_at))
+        if reservation.claim:
+            claim = reservation.claim
+            steps.append(put(claim_item(claim, verification.key), IS_FREE_AGAIN, now=claim.claimed_at))
+        if self._users and not reservation.resend:
+            steps.append(self._users.requested(verification, reservation.sent_at // SECOND))
+        if reservation.carried:
+            steps += carry_failures(reservation.carried)
+        steps += [spend_share(share) for share in reservation.shares]
+        try:
+            self._table.transact(steps)
+        except ConditionFailed as failed:
+            if number and failed.at == 0:
+                raise LostRace from failed
+            raise Moved from failed
+        except Conflict as conflict:
+            raise Moved from conflict
+
+    def release(self, reservation: Reservation) -> None:
+        """See `ports.Store`."""
+        number, client, claim = reservation.number, reservation.client, reservation.claim
+        steps = [unsend(reservation)]
+        if number:
+            steps.append(remove_number_send(number, reservation))
+        if client:
+            steps.append(remove_send(client_pk(client.key), reservation.sent_at))
+        if claim:
+            steps.append(delete(claim_pk(claim.key)))
+        steps += [update(share.key, "ADD used :minus", minus=-1) for share in reservation.shares]
+        self._table.transact(steps)
+
+    def circuits(self, providers: tuple[str, ...]) -> dict[str, Circuit | None]:
+        """Each provider's circuit breaker; None where it is closed. Raises `StoreError`."""
+        found = self._table.read(map(circuit_pk, providers))
+        return {name: circuit_of(found.get(circuit_pk(name))) for name in providers}
+
+    def find(self, key: str) -> Verification | None:
+        """See `ports.Store`."""
+        pk = verification_pk(key)
+        found = self._table.read([pk]).get(pk)
+        return verification_of(found) if found else None
+
+    def cancel(self, key: str, tenant: str) -> None:
+        """See `ports.Store`."""
+        step = update(
+            verification_pk(key),
+            "SET #state = :cancelled",
+            f"{IS_TENANTS} AND {IS_PENDING}",
+            tenant=tenant,
+            pending=State.PENDING,
+            cancelled=State.CANCELLED,
+        )
+        try:
+            self._table.update(step)
+        except ConditionFailed as failed:
+            found = verification_of(failed.item) if failed.item else None
+            if (refused := uncancellable(found, tenant)) is not None:
+                raise refused from failed
+
+    def record_sent(
+        self, key: str, holder: Holder, claim: Claim | None = None, newest: Verification | None = None
+    ) -> None:
+        """See `ports.Store`."""
+        held_by: dict[str, Any] = {
+            "provider": holder.provider,
+            "ref": holder.ref,
+            "channel": holder.channel,
+            "delivery": holder.delivery,
+        }
+        expression = "SET provider = :provider, providerRef = :ref, channel = :channel, delivery = :delivery"
+        more = [put_newest(newest)] if newest else []
+        if holder.message_id:
+            message = put_message(key, holder, holder.message_id)
+            more.append(message)
+            expression += " ADD messages :messages"
+            held_by["messages"] = frozenset({message["Put"]["Item"]["pk"]["S"]})
+        try:
+            self._settle(key, expression, held_by, claim, *more)
+        except ConditionFailed as failed:
+            if failed.at or failed.item is None:
+                raise
+            raise unconsumable(verification_of(failed.item)) from failed
+
+    def record_failed(self, key: str, claim: Claim | None = None) -> None:
+        """See `ports.Store`."""
+        self._settle(key, "SET #state = :failed", {"failed": State.FAILED}, claim)
+
+    def _settle(
+        self, key: str, expression: str, values: dict[str, Any], claim: Claim | None, *more: Step
+    ) -> None:
+        """The end of a send: what became of the verification and, where one was claimed, the answer."""
+        settle = update(verification_pk(key), expression, IS_PENDING, pending=State.PENDING, **values)
+        steps = [settle, *([put_answer(claim)] if claim else []), *more]
+        if len(steps) == 1:
+            self._table.update(settle)
+        else:
+            self._table.transact(steps)
+
+    def record_answer(self, claim: Claim) -> None:
+        """See `ports.Store`."""
+        self._table.update(put_answer(claim))
+
+    def record_delivery(self, key: str, delivery: str) -> bool:
+        """See `ports.Store`."""
+        before = {word: word for word in DELIVERY_BEFORE[delivery]}
+        condition = f"{HAS_HOLDER} AND delivery IN ({', '.join(f':{word}' for word in before)})"
+        step = update(
+            verification_pk(key), "SET delivery = :reported", condition, reported=delivery, **before
+        )
+        try:
+            self._table.update(step)
+        except ConditionFailed:
+            return False
+        return True
+
+    def find_message(self, provider: str, message_id: str) -> tuple[str, str] | None:
+        """See `ports.Store`."""
+        pk = message_pk(provider, message_id)
+        found = self._table.read([pk]).get(pk)
+        return (found["verification"]["S"], found["providerRef"]["S"]) if found else None
+
+    def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:
+        """See `ports.Store`."""
+        pks = [newest_pk(number_key, tenant) for number_key in number_keys]
+        found = self._table.read(pks)
+        return next((str(found[pk]["verification"]["S"]) for pk in pks if pk in found), None)
+
+    def spend_guess(self, guess: Guess) -> Verification:
+        """See `ports.Store`."""
+        conditions = [IS_TENANTS, IS_PENDING, IS_ALIVE, HAS_GUESSES, HAS_HOLDER]
+        values: dict[str, Any] = {
+            "tenant": guess.tenant,
+            "pending": State.PENDING,
+            "now": guess.now,
+            "max": guess.max_attempts,
+            "one": 1,
+        }
+        if guess.session_hash is None:
+            conditions.append(IS_SESSIONLESS)
+        else:
+            conditions.append(IS_SESSIONS)
+            values["session"] = guess.session_hash
+        if guess.phone is not None:
+            conditions.append(IS_NUMBERS)
+            values["phone"] = guess.phone
+        condition = " AND ".join(conditions)
+        try:
+            spent = self._table.update(
+                update(verification_pk(guess.key), "ADD attempts :one", condition, **values)
+            )
+        except ConditionFailed as failed:
+            found = verification_of(failed.item) if failed.item else None
+            raise refusal(found, guess) or errors.VerificationNotFound() from failed
+        return verification_of(spent)
+
+    def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
+        """See `ports.Store`."""
+        pk = failures_pk(number_key, tenant)
+        waited, values = waited_long_enough(policy, now)
+        try:
+            spent = self._table.update(
+                update(
+                    pk,
+                    "SET lastAt = :now, #ttl = :ttl ADD failures :one",
+                    f"{IS_NEW} OR failures < :free OR (failures < :last AND ({waited}))",
+                    now=now,
+                    ttl=now // SECOND + KEEP_LOG,
+                    one=1,
+                    free=policy.free,
+                    last=policy.disabled_at - 1,
+                    **values,
+                )
+            )
+        except ConditionFailed as failed:
+            found = failures_of(failed.item)
+            if found.count != policy.disabled_at - 1 or found.next_guess_at(policy) > now:
+                raise lock(found, policy, now) or errors.NumberLocked() from failed
+            return self._spend_last_guess(number_key, tenant, now, policy)
+        return failures_of(spent).count
+
+    def _spend_last_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
+        """The guess that disables the number unless it is right. It is kept until unlocked: no TTL.
+
+        Nor has what lists it, or nobody could find it to unlock or erase it.
+        """
+        last = policy.disabled_at - 1
+        disable = update(
+            failures_pk(number_key, tenant),
+            "SET lastAt = :now REMOVE #ttl ADD failures :one",
+            "failures = :last AND lastAt <= :waited",
+            now=now,
+            one=1,
+            last=last,
+            waited=now - policy.wait_after(last),
+        )
+        keep_listed = update(
+            number_pk(number_key),
+            "SET endless = :yes REMOVE #ttl ADD version :one, tenants :tenants",
+            yes=True,
+            one=1,
+            tenants=frozenset({tenant}),
+        )
+        try:
+            self._table.transact([disable, keep_listed])
+        except ConditionFailed as failed:
+            raise lock(failures_of(failed.item), policy, now) or errors.NumberLocked() from failed
+        return policy.disabled_at
+
+    def consume(self, verification: Verification, request_id: str, now: int) -> None:
+        """See `ports.Store`."""
+        needed = [
+            update(
+                verification_pk(verification.key),
+                "SET #state = :verified, verifiedAt = :now, verifiedBy = :request",
+                f"{IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY}",
+                verified=State.VERIFIED,
+                pending=State.PENDING,
+                now=now,
+                request=request_id,
+                ref=verification.provider_ref,
+            ),
+            delete(failures_pk(verification.number_key, verification.tenant)),
+        ]
+        sends = Counter(verification.counted_on + verification.also_counted_on)
+        counted = [
+            update(pk, "ADD used :minus, verified :one", minus=-count, one=int(pk in verification.counted_on))
+            for pk, count in sends.items()
+        ]
+        try:
+            self._consume(needed, counted, verification, now)
+        except ConditionFailed as failed:
+            held = verification_of(failed.item) if failed.item else None
+            if held and held.state is State.VERIFIED and held.verified_by == request_id:
+                return
+            raise unconsumable(held) from failed
+
+    def _consume(self, needed: list[Step], counted: list[Step], verification: Verification, now: int) -> None:
+        """Tried twice, for the provider says yes once: what is not stored now is lost to the user.
+
+        The second time with the least: a full record may cost a user's purpose, a busy counter the guard
+        a count; neither may cost the success.
+        """
+        user, least = self._users_steps(verification, now)
+        try:
+            return self._table.transact(needed + user + counted)
+        except ConditionFailed as failed:
+            if failed.at < len(needed):
+                raise
+        except StoreError:
+            pass
+        return self._table.transact(needed + least)
+
+    def _users_steps(self, verification: Verification, now: int) -> tuple[list[Step], list[Step]]:
+        """The record of the user, where users are kept: with what may not fit, and without."""
+        if self._users is None:
+            return [], []
+        whole, least = (
+            self._users.verified(verification, now, with_purpose=has_purpose) for has_purpose in (True, False)
+        )
+        return [whole], [least]
+
+
+def _wanted(question: Question) -> list[str]:
+    wanted = [number_pk(question.number_key), failures_pk(question.number_key, question.tenant)]
+    wanted += [client_pk(question.client_key)] if question.client_key else []
+    wanted += [claim_pk(question.claim_key)] if question.claim_key else []
+    return [*wanted, *question.counters, *map(circuit_pk, question.circuits)]
+
+
+def _view(question: Question, found: Mapping[str, Item]) -> View:
+    return View(
+        number=send_log_of(found.get(number_pk(question.number_key))),
+        failures=failures_of(found.get(failures_pk(question.number_key, question.tenant))),
+        client=send_log_of(found.get(client_pk(question.client_key or ""))),
+        claim=claim_of(found.get(claim_pk(question.claim_key or ""))),
+        counters={pk: counter_of(found[pk]) for pk in question.counters if pk in found},
+        circuits={name: circuit_of(found.get(circuit_pk(name))) for name in question.circuits},
+    )

@@ -1,0 +1,337 @@
+"""AWS End User Messaging SMS (`pinpoint-sms-voice-v2`), which sends what it is given and checks nothing.
+
+So the code is made here. What is kept of it is a keyed hash, inside the handle that the verification
+holds; the key is in the provider secret, which the table is not. Nothing else is kept, so a code ends
+with its verification.
+"""
+
+import base64
+import hmac
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, ClassVar, Protocol
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+)
+
+from sms_otp.adapters.providers import outcomes
+from sms_otp.adapters.providers.outcomes import word
+from sms_otp.adapters.providers.transport import IDLE_SECONDS, TOTAL_SECONDS
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Channel,
+    Check,
+    Health,
+    Misconfigured,
+    ProviderError,
+    Refused,
+    Sent,
+    Throttled,
+    TooLate,
+    Unavailable,
+)
+
+SHORTEST_KEY = 32
+SHORTEST_LIFE, LONGEST_LIFE = 5, 259_200
+"""Seconds, the bounds of `TimeToLive`."""
+SEGMENT_SEPTETS = 160
+"""What one SMS holds in GSM-7 (3GPP TS 23.038); a longer text is sent, and billed, as several."""
+
+_TEMPLATE = "Your verification code is {code}."
+_PLACEHOLDER = "{code}"
+
+# 3GPP TS 23.038 §6.2.1: one septet each, and two for what is in the extension table.
+_GSM7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM7_EXTENSION = frozenset("\f^{}\\[~]|€")
+
+# botocore's model of the service, where it gives a pattern.
+_PATTERNS: Mapping[str, re.Pattern[str]] = {
+    "originationIdentity": re.compile(r"[A-Za-z0-9_:/+-]{1,256}"),
+    "configurationSetName": re.compile(r"[A-Za-z0-9_:/-]{1,256}"),
+    "maxPrice": re.compile(r"[0-9]{0,2}\.[0-9]{1,5}"),
+    "inEntityId": re.compile(r"[0-9]{1,64}"),
+    "inTemplateId": re.compile(r"[0-9]{1,64}"),
+    "domain": re.compile(r"(?=.{1,100}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"),
+}
+_PARAMETERS = {
+    "originationIdentity": "OriginationIdentity",
+    "configurationSetName": "ConfigurationSetName",
+    "maxPrice": "MaxPrice",
+}
+_DLT = {"inEntityId": "IN_ENTITY_ID", "inTemplateId": "IN_TEMPLATE_ID"}
+
+_CODES: Mapping[str, type[ProviderError]] = {
+    # AWS's word that it did not act, whichever status it comes with.
+    "ConflictException": Misconfigured,
+    "ThrottlingException": Throttled,
+    "InternalServerException": Unavailable,
+}
+# `Reason` of a ConflictException, where it is about the number. Any other reason is about our account.
+_BLOCKED = (
+    "DESTINATION_PHONE_NUMBER_OPTED_OUT",
+    "DESTINATION_PHONE_NUMBER_BLOCKED_BY_PROTECT_NUMBER_OVERRIDE",
+)
+
+# botocore's word that no connection came about, and that no request could be made.
+_NOT_CONNECTED = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
+_NOT_MADE = (
+    CredentialRetrievalError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+
+_REASON = re.compile(r"[A-Z][A-Za-z_]{0,79}")
+_REF = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
+
+
+class Client(Protocol):
+    """What is used of boto3's client."""
+
+    def send_text_message(self, **parameters: Any) -> Mapping[str, Any]: ...
+
+    def describe_account_attributes(self) -> Mapping[str, Any]: ...
+
+    def close(self) -> None: ...
+
+
+class Aws:
+    """`credentials` are the secret's `codeKey`, `originationIdentity` and what `docs/providers.md` lists.
+
+    `client` must try once: a message that may have been sent is never repeated. Raises `Misconfigured`,
+    naming the field that cannot be used.
+    """
+
+    name: ClassVar[str] = "aws"
+    channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS})
+
+    def __init__(
+        self,
+        credentials: Mapping[str, str],
+        client: Client,
+        *,
+        code_length: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        _check(credentials)
+        self._key = credentials["codeKey"].encode()
+        self._code_length = code_length
+        self._texts = _texts(credentials, code_length)
+        self._india = _given(credentials, _DLT)
+        self._parameters = {"MessageType": "TRANSACTIONAL", **_given(credentials, _PARAMETERS)}
+        self._client = client
+        self._lock = threading.Lock()
+        self._monotonic = monotonic
+        self._last_used = monotonic()
+
+    def send(
+        self,
+        to: PhoneNumber,
+        *,
+        channel: Channel,  # noqa: ARG002 - of the port; `channels` says that there is one
+        locale: str | None,
+        reference: str,  # noqa: ARG002 - of the port; AWS knows no idempotency
+        life: int,
+        deadline: Deadline,
+    ) -> Sent:
+        """`SendTextMessage`. Raises a `ProviderError`."""
+        seconds = min(TOTAL_SECONDS, deadline.remaining())
+        if not seconds:
+            raise TooLate(self.name, "deadline")
+        code = f"{secrets.randbelow(10**self._code_length):0{self._code_length}d}"
+        message = {
+            **self._parameters,
+            "DestinationPhoneNumber": to.e164,
+            "TimeToLive": min(max(life, SHORTEST_LIFE), LONGEST_LIFE),
+            **self._text(to, locale, code),
+        }
+        answer = self._sent(message, seconds)
+        return Sent(self._ref(code), message_id=word(answer.get("MessageId")) or None)
+
+    def resend(
+        self,
+        ref: str,  # noqa: ARG002 - of the port; of the old code a hash is left, which cannot be sent
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,
+        life: int,
+        deadline: Deadline,
+    ) -> Sent:
+        """A new code in a new message."""
+        return self.send(
+            to, channel=channel, locale=locale, reference=reference, life=life, deadline=deadline
+        )
+
+    def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
+        """See `Provider`. Nobody is asked, and how long it takes does not depend on the guess."""
+        del channel, deadline
+        parts = _REF.fullmatch(ref)
+        if parts is None:
+            return Check.UNKNOWN
+        return Check.CORRECT if hmac.compare_digest(self._hash(parts[1], otp), parts[2]) else Check.WRONG
+
+    def probe(self, deadline: Deadline) -> Health:
+        """`DescribeAccountAttributes`, which names neither a number nor an identity."""
+        seconds = min(TOTAL_SECONDS, deadline.remaining())
+
+        def describe() -> None:
+            answer = self._asked(lambda client: client.describe_account_attributes(), seconds)
+            if "AccountAttributes" not in answer:
+                raise Ambiguous(self.name, "no_attributes")
+
+        return outcomes.health(describe)
+
+    def _ref(self, code: str) -> str:
+        nonce = secrets.token_urlsafe(16)
+        return f"{nonce}.{self._hash(nonce, code)}"
+
+    def _hash(self, nonce: str, code: str) -> str:
+        """Of this send alone: one code has another hash in each, so no table of all codes helps."""
+        digest = hmac.digest(self._key, f"{nonce}:{code}".encode(), "sha256")
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    def _text(self, to: PhoneNumber, locale: str | None, code: str) -> dict[str, Any]:
+        """The message and, for India, under what it is registered there."""
+        if to.country == "IN" and self._india:
+            # A DLT template's id stands for one text, so that one is sent whatever the locale.
+            registered = self._texts[""].replace(_PLACEHOLDER, code)
+            return {"MessageBody": registered, "DestinationCountryParameters": self._india}
+        return {"MessageBody": self._in_language(locale).replace(_PLACEHOLDER, code)}
+
+    def _in_language(self, locale: str | None) -> str:
+        """The text for `locale`, for its language, or for everybody else."""
+        wanted = (locale or "").lower()
+        while wanted not in self._texts:
+            wanted = wanted.rpartition("-")[0]
+        return self._texts[wanted]
+
+    def _sent(self, message: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
+        """AWS's answer, within `seconds`. Raises a `ProviderError`."""
+        answer = self._asked(lambda client: client.send_text_message(**message), seconds)
+        if not word(answer.get("MessageId")):
+            raise Ambiguous(self.name, "no_message_id")
+        return answer
+
+    def _asked(self, ask: Callable[[Client], Mapping[str, Any]], seconds: float) -> Mapping[str, Any]:
+        try:
+            return _within(seconds, lambda: ask(self._connected()))
+        except ClientError as error:
+            raise _refusal(error) from None
+        except _NOT_CONNECTED:
+            raise Unavailable(self.name, "connection") from None
+        except _NOT_MADE as error:
+            raise Misconfigured(self.name, type(error).__name__) from None
+        except BotoCoreError as error:
+            # `from None`: their texts hold what was sent.
+            raise Ambiguous(self.name, type(error).__name__) from None
+        except TimeoutError:
+            raise Ambiguous(self.name, "deadline") from None
+        except Exception:  # of botocore's parser, which takes for granted that an answer is of AWS's model
+            raise Ambiguous(self.name, "unreadable") from None
+
+    def _connected(self) -> Client:
+        """The client, without connections that have been idle for so long that they may be dead."""
+        with self._lock:
+            now = self._monotonic()
+            if now - self._last_used > IDLE_SECONDS:
+                self._client.close()
+            self._last_used = now
+        return self._client
+
+
+def _within(seconds: float, act: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What `act` answers or raises. Raises `TimeoutError` where it takes longer, and leaves it behind.
+
+    botocore's timeouts bound neither name resolution nor an answer that drips in byte by byte.
+    """
+    answer: Future[Mapping[str, Any]] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(act())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name="aws-exchange", daemon=True).start()
+    return answer.result(timeout=seconds)
+
+
+def _refusal(error: ClientError) -> ProviderError:
+    """AWS's own word, by its error's code and `Reason`, else by its status."""
+    response: Mapping[str, Any] = error.response
+    code, reason = word(response["Error"].get("Code")), word(response.get("Reason"))
+    if reason in _BLOCKED or _is_about_number(response):
+        kind: type[ProviderError] | None = Refused
+    else:
+        kind = _CODES.get(code)
+    status = response["ResponseMetadata"]["HTTPStatusCode"]
+    told = next((told for told in (reason, code) if _REASON.fullmatch(told)), f"http_{status}")
+    return (kind or outcomes.of_status(status))(Aws.name, told, status=status)
+
+
+def _is_about_number(response: Mapping[str, Any]) -> bool:
+    """A ValidationException that names the number, and nothing else, is about the number."""
+    return {field.get("Name") for field in response.get("Fields", [])} == {"DestinationPhoneNumber"}
+
+
+def _check(credentials: Mapping[str, str]) -> None:
+    if len(credentials["codeKey"]) < SHORTEST_KEY:
+        raise _unusable("codeKey")
+    for name, pattern in _PATTERNS.items():
+        if name in credentials and not pattern.fullmatch(credentials[name]):
+            raise _unusable(name)
+    missing = [name for name in _DLT if name not in credentials]
+    if len(missing) == 1:
+        raise _unusable(missing[0])
+
+
+def _given(credentials: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:
+    """The fields that are there, under AWS's names for them."""
+    return {name: credentials[field] for field, name in names.items() if field in credentials}
+
+
+def _texts(credentials: Mapping[str, str], code_length: int) -> dict[str, str]:
+    """By locale in small letters, "" being everybody else's: `template` and each `template.<locale>`."""
+    # The last line binds the code to a site, so that browsers fill it in there alone (WebOTP).
+    last_line = f"\n@{credentials['domain']} #{_PLACEHOLDER}" if "domain" in credentials else ""
+    texts: dict[str, str] = {}
+    for name, template in {"template": _TEMPLATE, **credentials}.items():
+        kind, _, locale = name.partition(".")
+        if kind == "template":
+            text = template + last_line
+            if template.count(_PLACEHOLDER) != 1 or not _is_one_segment(text, code_length):
+                raise _unusable(name)
+            texts[locale.lower()] = text
+    return texts
+
+
+def _is_one_segment(text: str, code_length: int) -> bool:
+    filled = text.replace(_PLACEHOLDER, "0" * code_length)
+    septets = sum(1 if character in _GSM7 else 2 for character in filled)
+    return septets <= SEGMENT_SEPTETS and set(filled) <= _GSM7 | _GSM7_EXTENSION
+
+
+def _unusable(field: str) -> Misconfigured:
+    return Misconfigured(Aws.name, f"secret field aws.{field}")

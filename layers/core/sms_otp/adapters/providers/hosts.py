@@ -1,0 +1,66 @@
+"""Where a provider's credentials may be sent, and nowhere else."""
+
+import ipaddress
+import re
+
+from sms_otp.adapters.config import Settings
+from sms_otp.domain.provider import Misconfigured
+
+SINCH_URL = "https://verification.api.sinch.com"
+
+# The whole URL is matched rather than parsed: no port, path, user or escape can hide in what is spelled out.
+_INFOBIP_URL = re.compile(r"https://([a-z0-9-]{1,63}\.)?api\.infobip\.com")
+_SANDBOX_URL = re.compile(r"http://([a-z0-9.-]+|\[::1\])(:[0-9]{1,5})?")
+
+_SANDBOX_NAMES = ("localhost", "host.docker.internal")
+_SANDBOX_NETWORKS = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "172.16.0.0/12", "::1/128")))
+
+
+def infobip_url(configured: str, settings: Settings) -> str:
+    """The base of Infobip's URLs: an account's own host or the shared one, or the sandbox.
+
+    Raises `Misconfigured`, naming what is wrong.
+    """
+    sandbox = _sandbox_url("infobip", settings)
+    if sandbox:
+        return sandbox
+    if not _INFOBIP_URL.fullmatch(configured):
+        raise Misconfigured("infobip", "secret field infobip.baseUrl")
+    return configured
+
+
+def sinch_url(settings: Settings) -> str:
+    """The base of Sinch's URLs, or the sandbox. Raises `Misconfigured`, naming what is wrong."""
+    return _sandbox_url("sinch", settings) or SINCH_URL
+
+
+def aws_url(settings: Settings) -> str | None:
+    """The sandbox, where one is set; else none, and boto3 knows its region's host.
+
+    Raises `Misconfigured`, naming what is wrong.
+    """
+    return _sandbox_url("aws", settings)
+
+
+def _sandbox_url(provider: str, settings: Settings) -> str | None:
+    """The sandbox's base, where one is set.
+
+    A stack that is not local and has one is refused: its operator believes that nothing is sent.
+    """
+    if not settings.provider_sandbox_url:
+        return None
+    url = _SANDBOX_URL.fullmatch(settings.provider_sandbox_url)
+    if settings.stage != "local" or url is None or not _is_on_this_machine(url[1].strip("[]")):
+        raise Misconfigured(provider, "environment variable PROVIDER_SANDBOX_URL")
+    return f"{url[0]}/{provider}"
+
+
+def _is_on_this_machine(host: str) -> bool:
+    """Loopback, or a container's way to its host: the name, or a bridge's address."""
+    if host in _SANDBOX_NAMES:
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in _SANDBOX_NETWORKS)

@@ -1,0 +1,249 @@
+"""Infobip 2FA, version 2 (`/2fa/2`): it makes, delivers and checks the code, and knows it by `pinId`."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from sms_otp.adapters.providers import outcomes
+from sms_otp.adapters.providers.outcomes import word
+from sms_otp.adapters.providers.transport import Answer, Transport
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Channel,
+    Check,
+    Delivery,
+    Health,
+    ProviderError,
+    Refused,
+    Sent,
+    Unavailable,
+)
+
+# Infobip's reference uses the second name, and the first in one sentence of the same page.
+_UNREACHABLE = ("NC_NOT_REACHABLE", "NC_DESTINATION_NOT_REACHABLE")
+
+# `smsStatus` of a text; `callStatus` of a call is one of Infobip's general status names. Absent, a
+# pinId alone says that it was taken. Group REJECTED is what never left Infobip; in it are the numbers
+# that do not exist, are on a blocklist, or on their country's do-not-disturb registry.
+_ACCEPTED = ("MESSAGE_SENT", "PENDING_ACCEPTED", "")
+_NOT_SENT = ("MESSAGE_NOT_SENT", "REJECTED_")
+_BLOCKED = ("REJECTED_DESTINATION", "REJECTED_DESTINATION_BLOCK", "REJECTED_DND")
+
+_PIN_ERRORS: Mapping[str, Check] = {
+    "WRONG_PIN": Check.WRONG,
+    "TTL_EXPIRED": Check.EXPIRED,
+    "NO_MORE_PIN_ATTEMPTS": Check.EXHAUSTED,
+}
+
+# Two shapes of error are in use; a messageId or errorCode is logged only where it can hold no number.
+_ERROR_CODE = re.compile(r"[A-Z_]{1,40}|E[0-9]{3}")
+
+
+class Infobip:
+    """`credentials` are `apiKey`, `applicationId` and `messageId`; `base_url` is checked.
+
+    `message_ids` are message templates by language, in Infobip's names; `messageId` is for every other.
+    Numbers in India are sent `india_message_ids` in their place: operators there drop unregistered texts.
+    `sender_ids`, by country, go before the template's own.
+    """
+
+    name: ClassVar[str] = "infobip"
+    channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS, Channel.VOICE})
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Mapping[str, str],
+        transport: Transport,
+        *,
+        message_ids: Mapping[str, str],
+        india_message_ids: Mapping[str, str],
+        sender_ids: Mapping[str, str],
+        number_lookup: bool,
+    ) -> None:
+        self._base_url = base_url
+        self._headers = {
+            # An API key's scheme is App; Bearer is for OAuth tokens alone.
+            "Authorization": f"App {credentials['apiKey']}",
+            "Content-Type": "application/json",
+        }
+        self._application_id = credentials["applicationId"]
+        self._message_id = credentials["messageId"]
+        self._message_ids = message_ids
+        self._india_message_ids = india_message_ids
+        self._sender_ids = sender_ids
+        self._transport = transport
+        lookup = "true" if number_lookup else "false"
+        self._send_paths = {Channel.SMS: f"/2fa/2/pin?ncNeeded={lookup}", Channel.VOICE: "/2fa/2/pin/voice"}
+        self._resend_paths = {Channel.SMS: "resend", Channel.VOICE: "resend/voice"}
+
+    def send(
+        self,
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,  # noqa: ARG002 - of the port; Infobip knows no idempotency
+        life: int,  # noqa: ARG002 - of the port; `pinTimeToLive` is the application's here
+        deadline: Deadline,
+    ) -> Sent:
+        """`POST /2fa/2/pin` or `/2fa/2/pin/voice`. Raises a `ProviderError`."""
+        sender = self._sender_ids.get(to.country) if channel is Channel.SMS else None
+        body = {
+            "applicationId": self._application_id,
+            "messageId": self._template(to, locale),
+            "to": to.digits,
+            "trackDelivery": True,
+            **({"from": sender} if sender else {}),
+        }
+        answer = self._ask(self._send_paths[channel], body, deadline)
+        if not answer.ok:
+            raise self._failure(answer, Refused if _is_about_number(answer) else None)
+        return self._sent(outcomes.content(self.name, answer))
+
+    def resend(
+        self,
+        ref: str,
+        to: PhoneNumber,  # noqa: ARG002 - of the port; Infobip knows whose pinId it is
+        *,
+        channel: Channel,
+        locale: str | None,  # noqa: ARG002 - of the port; it is the same text again
+        reference: str,  # noqa: ARG002 - as in `send`
+        life: int,  # noqa: ARG002 - as in `send`
+        deadline: Deadline,
+    ) -> Sent:
+        """`POST /2fa/2/pin/{pinId}/resend` or `…/resend/voice`: the same PIN. Raises a `ProviderError`."""
+        path = f"{_pin_path(ref)}/{self._resend_paths[channel]}"
+        answer = self._ask(path, {"trackDelivery": True}, deadline)
+        if answer.status == 404:
+            # Nothing was sent, and no setting is wrong: only this PIN is gone, and a new one may go out.
+            raise Unavailable(self.name, "unknown_pin")
+        if not answer.ok:
+            raise self._failure(answer)
+        sent = self._sent(outcomes.content(self.name, answer))
+        if sent.ref != ref:
+            raise Ambiguous(self.name, "other_pin_id")
+        return sent
+
+    def check(
+        self,
+        ref: str,
+        otp: str,
+        *,
+        channel: Channel,  # noqa: ARG002 - of the port; a pinId is enough here
+        deadline: Deadline,
+    ) -> Check:
+        """`POST /2fa/2/pin/{pinId}/verify`. A wrong code is a 200 too. Raises a `ProviderError`."""
+        answer = self._ask(f"{_pin_path(ref)}/verify", {"pin": otp}, deadline)
+        if answer.status == 404:
+            return Check.UNKNOWN
+        if not answer.ok:
+            raise self._failure(answer)
+        return self._verdict(ref, outcomes.content(self.name, answer))
+
+    def probe(self, deadline: Deadline) -> Health:
+        """`GET /2fa/2/applications/{appId}`: which tells the key, the account's host and the application.
+
+        A key whose one scope is `2fa:pin:send` may not read it (403), and is right for all else.
+        """
+
+        def read() -> None:
+            path = f"/2fa/2/applications/{quote(self._application_id, safe='')}"
+            answer = self._exchange("GET", path, b"", deadline)
+            if answer.ok:
+                outcomes.content(self.name, answer)
+            elif answer.status != 403:
+                raise self._failure(answer)
+
+        return outcomes.health(read)
+
+    def _template(self, to: PhoneNumber, locale: str | None) -> str:
+        """For `pt-BR` that of `pt_br`, else of `pt`, else the one for every other language."""
+        message_ids = self._india_message_ids if to.country == "IN" else self._message_ids
+        words = (locale or "").lower().split("-")
+        for count in range(len(words), 0, -1):
+            if found := message_ids.get("_".join(words[:count])):
+                return found
+        return self._message_id
+
+    def _sent(self, content: dict[str, Any]) -> Sent:
+        """A 200 may still say that nothing was sent."""
+        status = word(content.get("smsStatus") or content.get("callStatus"))
+        if content.get("ncStatus") in _UNREACHABLE or status in _BLOCKED:
+            raise Refused(self.name, "unreachable")
+        if status.startswith(_NOT_SENT):
+            raise Unavailable(self.name, "not_sent")
+        ref = content.get("pinId")
+        if not outcomes.is_reference(ref):
+            raise Ambiguous(self.name, "no_pin_id")
+        message_id = content.get("externalMessageId")
+        return Sent(
+            ref,
+            delivery=Delivery.ACCEPTED if status in _ACCEPTED else Delivery.UNKNOWN,
+            # One that no report could name is not worth a code that cannot be stored with it.
+            message_id=message_id if outcomes.is_reference(message_id) else None,
+        )
+
+    def _verdict(self, ref: str, content: dict[str, Any]) -> Check:
+        """`attemptsRemaining` is 0 on success too, so `verified` alone decides, and only as a boolean."""
+        if content.get("pinId", ref) != ref:
+            raise Ambiguous(self.name, "other_pin_id")
+        verified = content.get("verified")
+        if verified is True:
+            return Check.CORRECT
+        if verified is False:
+            return _PIN_ERRORS.get(word(content.get("pinError")), Check.WRONG)
+        raise Ambiguous(self.name, "no_verdict")
+
+    def _ask(self, path: str, body: Mapping[str, object], deadline: Deadline) -> Answer:
+        return self._exchange("POST", path, json.dumps(body).encode(), deadline)
+
+    def _exchange(self, method: str, path: str, body: bytes, deadline: Deadline) -> Answer:
+        return outcomes.ask(
+            self.name,
+            self._transport,
+            method,
+            self._base_url + path,
+            headers=self._headers,
+            body=body,
+            deadline=deadline,
+        )
+
+    def _failure(self, answer: Answer, kind: type[ProviderError] | None = None) -> ProviderError:
+        return outcomes.failure(self.name, answer, code=_error_code(answer), kind=kind)
+
+
+def _pin_path(ref: str) -> str:
+    return f"/2fa/2/pin/{quote(ref, safe='')}"
+
+
+def _is_about_number(answer: Answer) -> bool:
+    """A 400 that names `to`, and nothing else, is about the number; any other is about how we ask."""
+    return answer.status == 400 and _faulty_fields(answer) == {"to"}
+
+
+def _faulty_fields(answer: Answer) -> set[str]:
+    """The last names of the fields that an error complains of, in either of the two shapes."""
+    content = outcomes.error_content(answer)
+    named = _object(_service_exception(content).get("validationErrors"))
+    violations = content.get("violations")
+    listed = [_object(item).get("property") for item in violations] if isinstance(violations, list) else []
+    return {word(field).rpartition(".")[2] for field in (*named, *listed)}
+
+
+def _error_code(answer: Answer) -> str | None:
+    content = outcomes.error_content(answer)
+    code = word(_service_exception(content).get("messageId") or content.get("errorCode"))
+    return code if _ERROR_CODE.fullmatch(code) else None
+
+
+def _service_exception(content: dict[str, Any]) -> dict[str, Any]:
+    return _object(_object(content.get("requestError")).get("serviceException"))
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,122 @@
+"""What an HTTP answer, or its absence, means where every provider means the same by it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeGuard
+
+from sms_otp.adapters.providers.transport import Answer, NoAnswer, NotSent, Transport
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Health,
+    Misconfigured,
+    ProviderError,
+    Throttled,
+    TooLate,
+    Unavailable,
+)
+
+# 500, 502 and 503 are somebody's word that the request failed: the provider's own, or its gateway's,
+# which found no backend that took it. Both providers publish 500 and 503 as "not done, may be tried
+# again". 504 is the gateway's word that a backend took the request and has not come back: it may
+# still act. A status that nobody documents, such as a CDN's 520 to 527, is read the same way.
+# 408 says that the request never came in whole (RFC 9110 §15.5.9), 409 that its like came before.
+_STATUSES: Mapping[int, type[ProviderError]] = {
+    408: Unavailable,
+    409: Ambiguous,
+    429: Throttled,
+    500: Unavailable,
+    502: Unavailable,
+    503: Unavailable,
+}
+_CLASSES: Mapping[int, type[ProviderError]] = {3: Unavailable, 4: Misconfigured}
+
+_LONGEST_REFERENCE = 256
+
+
+def ask(
+    provider: str,
+    transport: Transport,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes,
+    deadline: Deadline,
+) -> Answer:
+    """One exchange. Raises `Unavailable` or `TooLate` where nothing left, `Ambiguous` where it may have."""
+    try:
+        return transport.exchange(method, url, headers=headers, body=body, deadline=deadline)
+    except NotSent as error:
+        kind = Unavailable if deadline.remaining() else TooLate
+        raise kind(provider, error.reason) from None
+    except NoAnswer as error:
+        raise Ambiguous(provider, error.reason) from None
+
+
+def content(provider: str, answer: Answer) -> dict[str, Any]:
+    """The object in an answer that says the provider acted. Raises `Ambiguous` where it is none."""
+    try:
+        return answer.json()
+    except NoAnswer as error:
+        raise Ambiguous(provider, error.reason) from None
+
+
+def error_content(answer: Answer) -> dict[str, Any]:
+    """The object in an answer that says the provider did not act; empty where it is none.
+
+    The status alone decides then: gateways answer in HTML.
+    """
+    try:
+        return answer.json()
+    except NoAnswer:
+        return {}
+
+
+def failure(
+    provider: str,
+    answer: Answer,
+    *,
+    code: str | None = None,
+    kind: type[ProviderError] | None = None,
+) -> ProviderError:
+    """The error that an answer of a status other than 2xx stands for.
+
+    `kind` where the provider's own `code` says more than the status.
+    """
+    kind = kind or of_status(answer.status)
+    reason = "redirect" if answer.status // 100 == 3 else code or f"http_{answer.status}"
+    return kind(provider, reason, retry_after=answer.retry_after, status=answer.status)
+
+
+def of_status(status: int) -> type[ProviderError]:
+    """What a status other than 2xx stands for, where nothing else is known."""
+    return _STATUSES.get(status) or _CLASSES.get(status // 100, Ambiguous)
+
+
+def health(ask: Callable[[], object]) -> Health:
+    """What a probe's failure, or its absence, says. `ask` raises a `ProviderError` where it fails."""
+    try:
+        ask()
+    except Throttled:
+        return Health.UP
+    except Misconfigured:
+        return Health.MISCONFIGURED
+    except ProviderError:
+        return Health.DOWN
+    return Health.UP
+
+
+def word(value: object) -> str:
+    """`value` where it is a string; a table then finds nothing under whatever else it was."""
+    return value if isinstance(value, str) else ""
+
+
+def is_reference(value: object) -> TypeGuard[str]:
+    """Whether a provider's handle can be stored and put into a path: opaque, but text and no dot segment."""
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= _LONGEST_REFERENCE
+        and value.isascii()
+        and value.isprintable()
+        and value not in (".", "..")
+    )

@@ -1,0 +1,271 @@
+"""Sinch Verification, version 1. Sinch makes, delivers and checks the code; it is known by its `id`."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from urllib.parse import quote, unquote, urlsplit
+
+from sms_otp.adapters.providers import outcomes
+from sms_otp.adapters.providers.outcomes import word
+from sms_otp.adapters.providers.transport import Answer, Transport
+from sms_otp.domain.clock import Clock, Deadline
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Channel,
+    Check,
+    Health,
+    Misconfigured,
+    ProviderError,
+    Refused,
+    Sent,
+    Unavailable,
+)
+
+Authorize = Callable[[str, str, bytes], Mapping[str, str]]
+"""Answers the headers that authorize (method, path, body); a request without a body has no type either."""
+
+_CONTENT_TYPE = "application/json"
+_PATH = "/verification/v1/verifications"
+_NOBODYS_REFERENCE = "sms-otp-probe"
+"""What no start of ours is ever called: those references are 64 hex digits."""
+_NO_HEADERS: Mapping[str, str] = {}
+
+# A method's name on the wire, which is also the name of a report's field.
+_METHODS: Mapping[Channel, str] = {Channel.SMS: "sms", Channel.VOICE: "callout"}
+
+# Where Sinch's own code says more than the HTTP status that it begins with.
+_CODES: Mapping[str, type[ProviderError]] = {
+    "40300": Refused,  # blacklisted
+    "42201": Unavailable,  # no route to the number: another provider may have one
+    "50301": Misconfigured,  # configuration error, to be taken to Sinch's support
+}
+_START_CODES: Mapping[str, type[ProviderError]] = {
+    **_CODES,
+    "40001": Refused,  # the number is invalid
+    "40002": Refused,  # the number is missing, or lacks its plus sign
+    "40003": Refused,  # invalid identity or code; a start has only the identity
+    "40005": Refused,  # the number lacks its plus sign
+    "40900": Ambiguous,  # our reference was used before: an earlier start of ours did arrive
+}
+
+_VERDICTS: Mapping[str, Check] = {
+    "SUCCESSFUL": Check.CORRECT,
+    "FAIL": Check.WRONG,
+    # Ended by Sinch, by a newer verification of the same number, or by the network: no code is right now.
+    "DENIED": Check.UNKNOWN,
+    "ABORTED": Check.UNKNOWN,
+    "ERROR": Check.UNKNOWN,
+}
+
+
+class Sinch:
+    """`authorize` is `signed` or `basic`; `base_url` is checked."""
+
+    name: ClassVar[str] = "sinch"
+    channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS, Channel.VOICE})
+
+    def __init__(self, base_url: str, authorize: Authorize, transport: Transport) -> None:
+        self._url = base_url + _PATH
+        self._authorize = authorize
+        self._transport = transport
+
+    def send(
+        self,
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,
+        life: int,
+        deadline: Deadline,
+    ) -> Sent:
+        """`POST /verification/v1/verifications`. Raises a `ProviderError`.
+
+        Where it is not known whether the start arrived, Sinch is asked for what it holds under
+        `reference`, once and by the same deadline. A start is never repeated; if it were, Sinch would
+        refuse a `reference` that it has seen (409).
+        """
+        body: dict[str, object] = {
+            "identity": {"type": "number", "endpoint": to.e164},
+            "method": _METHODS[channel],
+            "reference": reference,
+        }
+        if channel is Channel.SMS:
+            expiry = time.strftime("%H:%M:%S", time.gmtime(life))
+            body["smsOptions"] = {"expiry": expiry, "codeType": "Numeric"}
+        elif locale:
+            body["calloutOptions"] = {"speech": {"locale": locale}}
+        language = {"Accept-Language": locale} if locale else {}
+        try:
+            return self._start(body, language, deadline)
+        except Ambiguous:
+            found = self._started(reference, deadline)
+            if found is None:
+                raise
+            return found
+
+    def resend(
+        self,
+        ref: str,  # noqa: ARG002 - of the port; the new start ends the number's pending verification
+        to: PhoneNumber,
+        *,
+        channel: Channel,
+        locale: str | None,
+        reference: str,
+        life: int,
+        deadline: Deadline,
+    ) -> Sent:
+        """A new start, for Sinch has no resend: a new code, and the old one is right no more."""
+        return self.send(
+            to, channel=channel, locale=locale, reference=reference, life=life, deadline=deadline
+        )
+
+    def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
+        """`PUT /verification/v1/verifications/id/{id}`. Raises a `ProviderError`."""
+        method = _METHODS[channel]
+        url = f"{self._url}/id/{quote(ref, safe='')}"
+        body = {"method": method, method: {"code": otp}}
+        answer = self._ask("PUT", url, deadline, body)
+        if answer.ok:
+            return self._verdict(ref, outcomes.content(self.name, answer))
+        if answer.status == 404:
+            return Check.UNKNOWN
+        if _error_code(answer) == "40003":
+            return Check.WRONG
+        raise self._failure(answer, _CODES)
+
+    def probe(self, deadline: Deadline) -> Health:
+        """`GET …/reference/{reference}` of a verification that is none: 40400 to whoever may ask."""
+
+        def look() -> None:
+            answer = self._ask("GET", f"{self._url}/reference/{_NOBODYS_REFERENCE}", deadline)
+            if answer.ok:
+                outcomes.content(self.name, answer)
+            elif _error_code(answer) != "40400":
+                raise self._failure(answer, _CODES)
+
+        return outcomes.health(look)
+
+    def _start(self, body: Mapping[str, object], language: Mapping[str, str], deadline: Deadline) -> Sent:
+        answer = self._ask("POST", self._url, deadline, body, language)
+        if not answer.ok:
+            raise self._failure(answer, _START_CODES)
+        ref = outcomes.content(self.name, answer).get("id")
+        if not outcomes.is_reference(ref):
+            raise Ambiguous(self.name, "no_id")
+        return Sent(ref)
+
+    def _started(self, reference: str, deadline: Deadline) -> Sent | None:
+        """`GET …/reference/{reference}`: the start that is pending under it, if Sinch can tell.
+
+        Nothing found is no proof that nothing comes: the start may still be on its way.
+        """
+        try:
+            answer = self._ask("GET", f"{self._url}/reference/{quote(reference, safe='')}", deadline)
+            content = outcomes.content(self.name, answer) if answer.ok else {}
+        except ProviderError:
+            return None
+        ref = content.get("id")
+        is_ours = content.get("reference") == reference and content.get("status") == "PENDING"
+        return Sent(ref) if is_ours and outcomes.is_reference(ref) else None
+
+    def _verdict(self, ref: str, content: dict[str, Any]) -> Check:
+        """A status that is none of the final ones is no word on the code."""
+        if content.get("id") != ref:
+            raise Ambiguous(self.name, "other_id")
+        verdict = _VERDICTS.get(word(content.get("status")))
+        if verdict is None:
+            raise Ambiguous(self.name, "no_verdict")
+        if verdict is Check.WRONG and content.get("reason") == "Expired":
+            return Check.EXPIRED
+        return verdict
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        deadline: Deadline,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> Answer:
+        content = b"" if body is None else json.dumps(body).encode()
+        content_type = {"Content-Type": _CONTENT_TYPE} if content else {}
+        # What is signed is the path as it reads decoded (Sinch's Java SDK), and the very bytes sent.
+        authorization = self._authorize(method, unquote(urlsplit(url).path), content)
+        return outcomes.ask(
+            self.name,
+            self._transport,
+            method,
+            url,
+            headers={**content_type, **authorization, **headers},
+            body=content,
+            deadline=deadline,
+        )
+
+    def _failure(self, answer: Answer, codes: Mapping[str, type[ProviderError]]) -> ProviderError:
+        code = _error_code(answer)
+        kind = Refused if _is_denied(answer) else codes.get(code or "")
+        return outcomes.failure(self.name, answer, code=code, kind=kind)
+
+
+def signed(key: str, secret: str, clock: Clock) -> Authorize:
+    """Application-signed requests, the scheme that Sinch advises for production.
+
+    Raises `Misconfigured` where `secret` is not base64.
+    """
+    secret_bytes = decoded_secret(secret)
+
+    def authorize(method: str, path: str, body: bytes) -> Mapping[str, str]:
+        timestamp = datetime.fromtimestamp(clock(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        content_type = _CONTENT_TYPE if body else ""
+        signature = signature_of(secret_bytes, method, path, body, content_type, timestamp)
+        return {"Authorization": f"Application {key}:{signature}", "x-timestamp": timestamp}
+
+    return authorize
+
+
+def basic(key: str, secret: str) -> Authorize:
+    """HTTP Basic, for prototypes by Sinch's advice. The secret is used as shown, not decoded."""
+    credentials = base64.b64encode(f"{key}:{secret}".encode()).decode()
+    return lambda _method, _path, _body: {"Authorization": f"Basic {credentials}"}
+
+
+def signature_of(
+    secret: bytes, method: str, path: str, body: bytes, content_type: str, timestamp: str
+) -> str:
+    """Sinch's signature, of our requests and of its callbacks alike.
+
+    `path` is decoded and without query; `content_type` and `timestamp` exactly as in the headers.
+    """
+    # MD5 is Sinch's choice of digest; the HMAC around it is what protects.
+    digest = hashlib.md5(body, usedforsecurity=False).digest() if body else b""
+    lines = (method, base64.b64encode(digest).decode(), content_type, f"x-timestamp:{timestamp}", path)
+    signature = hmac.new(secret, "\n".join(lines).encode(), hashlib.sha256).digest()
+    return base64.b64encode(signature).decode()
+
+
+def decoded_secret(secret: str) -> bytes:
+    """An application secret's bytes. Some come without their padding. Raises `Misconfigured`."""
+    try:
+        return base64.b64decode(secret + "=" * (-len(secret) % 4), validate=True)
+    except ValueError:
+        raise Misconfigured("sinch", "secret field sinch.applicationSecret") from None
+
+
+def _error_code(answer: Answer) -> str | None:
+    """Sinch's five digits, of which the first three are the status. A number or, by its schema, a string."""
+    code = outcomes.error_content(answer).get("errorCode")
+    text = str(code) if type(code) is int else word(code)
+    is_code = len(text) == 5 and text.isascii() and text.isdigit() and text.startswith(str(answer.status))
+    return text if is_code else None
+
+
+def _is_denied(answer: Answer) -> bool:
+    """One code, 40303, stands both for a wrong set-up and for a number that the callback denied."""
+    return answer.status == 403 and "denied" in word(outcomes.error_content(answer).get("message")).lower()

@@ -1,0 +1,255 @@
+"""The one HTTP client for providers: one request, one answer, by a deadline, or a word on what may have left.
+
+Nothing is followed, repeated or read from the environment. A provider's host is checked in `hosts`,
+before a URL gets here.
+"""
+
+import io
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sms_otp.domain.clock import Clock, Deadline
+from sms_otp.domain.strict_json import parse_object
+
+if TYPE_CHECKING:
+    import ssl
+
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 4.0
+"""The longest silence between two bytes of an answer."""
+TOTAL_SECONDS = 6.0
+"""From the call to the answer's last byte, name resolution included."""
+IDLE_SECONDS = 20.0
+"""A connection that was idle for longer is not used again: it may have died while the execution
+environment was frozen, and a request lost on it could not be told from an answer lost."""
+MAX_BODY_BYTES = 64 * 1024
+
+_LONGEST_RETRY_AFTER = 24 * 60 * 60
+
+
+class TransportError(Exception):
+    """No answer. `reason` is a short fixed word; no URL, header or body is part of it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotSent(TransportError):
+    """No byte of the request's body left, so the provider cannot have acted."""
+
+
+class NoAnswer(TransportError):
+    """The request may have left, and no whole, readable answer to it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer, of any status."""
+
+    status: int
+    body: bytes = field(repr=False)
+    retry_after: int | None = None
+    """Seconds, from `Retry-After`; none where it is absent or makes no sense (RFC 9110 §10.2.3)."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status is of the 2xx class."""
+        return 200 <= self.status < 300
+
+    def json(self) -> dict[str, Any]:
+        """The body, where it is one JSON object by `strict_json`'s rules. Raises `NoAnswer`."""
+        try:
+            return parse_object(self.body, limit=MAX_BODY_BYTES)
+        except ValueError:
+            raise NoAnswer("not_json") from None
+
+
+class Transport:
+    """Safe to share between requests and threads; one per execution environment."""
+
+    def __init__(self, clock: Clock = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._pools: PoolManager | None = None
+        self._last_used = 0.0
+
+    def exchange(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
+    ) -> Answer:
+        """Send once and wait for the whole answer, at most until `deadline` or `TOTAL_SECONDS`.
+
+        The first byte of `body` is what tells a request that left from one that did not, so one
+        without a body is always said to have left. Raises `NotSent` or `NoAnswer`.
+        """
+        seconds = min(TOTAL_SECONDS, deadline.remaining())
+        if seconds <= 0:
+            raise NotSent("deadline")
+        outgoing = _Outgoing(body)
+        answer: Future[Answer] = Future()
+
+        # Timeouts of sockets bound neither name resolution nor an answer that drips in byte by byte.
+        # A thread that can be left behind bounds both.
+        def work() -> None:
+            try:
+                answer.set_result(self._perform(method, url, headers, outgoing, seconds))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=work, name="provider-exchange", daemon=True).start()
+        try:
+            return answer.result(timeout=seconds)
+        except TimeoutError:
+            raise outgoing.failure("deadline") from None
+
+    def _perform(
+        self, method: str, url: str, headers: Mapping[str, str], outgoing: "_Outgoing", seconds: float
+    ) -> Answer:
+        import urllib3
+
+        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=min(READ_SECONDS, seconds))
+        try:
+            response = self._connections().urlopen(
+                method,
+                url,
+                headers=_headers(headers, outgoing),
+                body=outgoing if outgoing.length else None,
+                timeout=timeout,
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            # `from None`: their texts hold the URL, and of a malformed header its value.
+            raise outgoing.failure(_reason(error)) from None
+        try:
+            content = _content(response, outgoing)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise outgoing.failure(_reason(error, otherwise="truncated")) from None
+        finally:
+            response.close()
+        retry_after = _retry_after(response.headers.get("Retry-After"), self._clock())
+        return Answer(response.status, content, retry_after)
+
+    def _connections(self) -> "PoolManager":
+        """The connections in use, or new ones where those have been idle for too long.
+
+        A connection whose other end has closed it is found out before anything is written to it, and
+        another is made. All of a pool's are of one TLS context: reading the roots takes longer than a
+        handshake.
+        """
+        with self._lock:
+            now = self._monotonic()
+            if self._pools is None or now - self._last_used > IDLE_SECONDS:
+                self._pools = _pools()
+            self._last_used = now
+            return self._pools
+
+
+def load() -> None:
+    """Have imported what an exchange needs, and read whom TLS trusts."""
+    _pools()
+
+
+@cache
+def _tls() -> "ssl.SSLContext":
+    import certifi
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    context = create_urllib3_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+def _pools() -> "PoolManager":
+    import urllib3
+
+    return urllib3.PoolManager(ssl_context=_tls())
+
+
+class _Outgoing(io.BytesIO):
+    """A request's body that knows whether it has left, and can be kept from leaving.
+
+    The connection is made, and the headers are written, before the first byte of a body is read from
+    here. A provider cannot act on a request whose body it never got.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.length = len(content)
+        self._lock = threading.Lock()
+        self._left = not content
+        self.abandoned = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As `io.BytesIO.read`. Raises `OSError` once abandoned."""
+        with self._lock:
+            if self.abandoned:
+                raise OSError("abandoned")
+            self._left = True
+        return super().read(size)
+
+    def failure(self, reason: str) -> TransportError:
+        """Abandon the request, and say what its failure means."""
+        with self._lock:
+            self.abandoned = True
+            return NoAnswer(reason) if self._left else NotSent(reason)
+
+
+def _headers(headers: Mapping[str, str], outgoing: _Outgoing) -> dict[str, str]:
+    # Unpacked, so that the limit on an answer's bytes is also a limit on what is held in memory.
+    fixed = {"User-Agent": "sms-otp", "Accept": "application/json", "Accept-Encoding": "identity"}
+    # Told, so that the body is not sent in chunks; a GET has none.
+    length = {"Content-Length": str(outgoing.length)} if outgoing.length else {}
+    return {**fixed, **headers, **length}
+
+
+def _content(raw: "BaseHTTPResponse", outgoing: _Outgoing) -> bytes:
+    """The whole body. Piece by piece as they come in, so that a thread left behind ends at the next."""
+    content = b""
+    while piece := raw.read1(MAX_BODY_BYTES, decode_content=False):
+        content += piece
+        if len(content) > MAX_BODY_BYTES:
+            raise outgoing.failure("oversize")
+        if outgoing.abandoned:
+            raise outgoing.failure("deadline")
+    return content
+
+
+def _reason(error: Exception, otherwise: str = "connection") -> str:
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError, SSLError
+
+    words: tuple[tuple[type[Exception], str], ...] = (
+        # No time ran out, although its class says so.
+        (NewConnectionError, "connection"),
+        (ConnectTimeoutError, "connect_timeout"),
+        (ReadTimeoutError, "read_timeout"),
+        (SSLError, "tls"),
+    )
+    return next((word for kind, word in words if isinstance(error, kind)), otherwise)
+
+
+def _retry_after(value: str | None, now: float) -> int | None:
+    """Seconds or an HTTP date, as RFC 9110 §10.2.3 has it. Anything else, or over a day, is ignored."""
+    if value is None:
+        return None
+    if re.fullmatch("[0-9]{1,6}", value):
+        seconds = int(value)
+    else:
+        try:
+            seconds = int(parsedate_to_datetime(value).replace(tzinfo=UTC).timestamp() - now)
+        except (ValueError, IndexError, OverflowError):
+            return None
+    return seconds if 0 <= seconds <= _LONGEST_RETRY_AFTER else None

@@ -1,0 +1,90 @@
+"""What is told: one JSON line per decision, by event name. Numbers only masked, codes and secrets never.
+
+Only what `tell` knows how to make safe leaves this module; an exception's text does not, because
+it can hold what a caller or a provider sent.
+"""
+
+import logging
+import traceback
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from sms_otp.adapters.telemetry import metrics
+from sms_otp.domain.phone import PhoneNumber
+
+_CHATTY = ("boto3", "botocore", "urllib3")
+"""At DEBUG these write whole requests to the log, secrets and numbers included."""
+
+_WARNINGS = frozenset(
+    {
+        "breaker_open",
+        "doubt_unrecorded",
+        "failed_over",
+        "keys_failed",
+        "provider_failed",
+        "rejection_unrecorded",
+        "release_failed",
+        "send_suspect",
+        "store_failed",
+        "service_failed",
+        "token_failed",
+        "webhook_ignored",
+        "webhook_refused",
+    }
+)
+"""Events that somebody should look at."""
+
+_MEASURED_ONLY = frozenset({"otp_asked", "provider_answered"})
+"""Events of every request, whose line would say nothing that no other line says."""
+
+_KEPT_OF_KEYS = {"number_key": 8, "verification": 16}
+"""Characters of a hash that lines have in common: enough to find them by, too few to be of other use."""
+
+
+@cache
+def _logger() -> Logger:
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Where it was written is always this module.
+    return Logger(utc=True, location=None)  # `None` leaves the key out
+
+
+def load() -> None:
+    """Have ready what the first line and the first metric need."""
+    _logger()
+    metrics.load()
+
+
+def begin(request_id: str, function_request_id: str, tenant: str | None) -> None:
+    """The ids that every line of this request carries, from the access log to the provider's reference."""
+    _logger().append_keys(
+        request_id=request_id, function_request_id=function_request_id, tenant=tenant or "-"
+    )
+
+
+def tell(event: str, **fields: Any) -> None:
+    """One decision: its line and its metrics. `number` is masked and adds its country, a key is cut."""
+    safe = _safe(fields)
+    metrics.emit(event, safe)
+    if event in _MEASURED_ONLY:
+        return
+    write = _logger().warning if event in _WARNINGS else _logger().info
+    write(event, extra=safe)
+
+
+def fail(event: str, error: BaseException, **fields: Any) -> None:
+    """Something unforeseen: its class and where it happened, not its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-5:]
+    where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
+    _logger().error(event, extra=_safe(fields | {"error": type(error).__name__, "where": where}))
+
+
+def _safe(fields: dict[str, Any]) -> dict[str, Any]:
+    safe = {name: value for name, value in fields.items() if value is not None}
+    number = safe.pop("number", None)
+    if isinstance(number, PhoneNumber):
+        safe |= {"number": number.masked, "country": number.country}
+        safe |= {"test_number": True} if number.is_test else {}
+    return safe | {name: safe[name][:kept] for name, kept in _KEPT_OF_KEYS.items() if name in safe}

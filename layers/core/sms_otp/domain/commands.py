@@ -1,0 +1,126 @@
+"""What callers ask of the service, what they are answered, and what a deployment allows them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sms_otp.domain.admission import AdmissionPolicy
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.provider import Channel
+from sms_otp.domain.users import Consent
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the usage plan's key, the address that called, and the one request."""
+
+    tenant: str
+    request_id: str
+    deadline: Deadline
+    source_ip: str = ""
+    api_url: str = ""
+    """Where the API was called, without the path of the operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A provider calls back, by POST."""
+
+    path: str
+    """The public path that it called, the stage included: a part of what it signs."""
+    headers: Mapping[str, str]
+    """By name in lower case."""
+    body: bytes = field(repr=False)
+    """As it came over the wire: what it signs are these bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOtp:
+    """A code is asked for. Fields as in the API."""
+
+    phone_number: str
+    channel: Channel = Channel.SMS
+    locale: str | None = None
+    purpose: str | None = None
+    session_id: str | None = None
+    client_ip: str | None = None
+    consent: Consent | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What a repetition of this request must have in common with it."""
+        fields = (self.phone_number, self.channel, self.locale, self.purpose, self.session_id, self.client_ip)
+        consent = (self.consent.text_version, self.consent.source) if self.consent else ()
+        return dict(enumerate((*fields, *consent)))  # type: ignore[arg-type] # positions serve as well as names
+
+
+@dataclass(frozen=True, slots=True)
+class ResendOtp:
+    """The code is asked for once more. Fields as in the API; no channel is the one that was used last."""
+
+    verification_id: str
+    channel: Channel | None = None
+    session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A code is on its way. `expires_at` in seconds since the epoch, `resend_after` in seconds from now."""
+
+    verification_id: str
+    channel: str
+    expires_at: int
+    resend_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOtp:
+    """A code was typed. Fields as in the API; without `verification_id`, the number's newest is meant."""
+
+    verification_id: str | None
+    otp: str
+    phone_number: str | None = None
+    session_id: str | None = None
+    with_token: bool = True
+    """Whether the answer has a place for a token, where this deployment issues any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The code was right. `verified_at` in seconds since the epoch."""
+
+    verification_id: str | None
+    phone_number: str
+    purpose: str | None
+    verified_at: int
+    token: str | None = None
+    """The proof, where this deployment issues one and it could be made."""
+    token_failed: bool = False
+    """Whether it could not. The verification is none the less so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What this deployment allows."""
+
+    code_length: int
+    code_life: int
+    """Seconds; at most 600 (NIST SP 800-63B-4 §3.1.3.2)."""
+    max_attempts: int
+    admission: AdmissionPolicy
+    countries: frozenset[str] | None
+    """ISO 3166-1 alpha-2 codes that are sent to; None is all."""
+    trust_client_ip: bool
+    require_verification_id: bool
+    keeps_users: bool = False
+    test_numbers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Numbers whose code is fixed, by E.164."""
+    test_numbers_end: int = 0
+    """Seconds; from then on they are numbers like any other."""
+    prices: Mapping[str, float] = field(default_factory=dict)
+    """US dollars for a code, by country and `*` for every other."""
+
+    def price(self, country: str) -> float:
+        """US dollars, as estimated, for one code to this country."""
+        return self.prices.get(country, self.prices.get("*", 0.0))

@@ -1,0 +1,133 @@
+"""How often a number may be sent to and guessed at. Pure decisions over what the store read.
+
+Times are whole milliseconds since the epoch: a number's sends must be told apart.
+
+**Sends** are a sliding log: the moments themselves, at most as many as the largest window allows.
+The bound is exact: no span of a window's length, wherever it starts, holds more sends than its
+limit. A fixed window lets twice the limit through across its edge; GCRA holds an average, not a
+count. The price is a few numbers in one item.
+
+**Guesses** are a count of consecutive failures and the moment of the last one. Each guess is
+counted before it is checked and cleared only by success, never by a new code
+(NIST SP 800-63B-4 §3.1.3.2 and §3.2.2).
+"""
+
+from dataclasses import dataclass
+
+from sms_otp.domain.errors import NumberLocked
+
+SECOND = 1000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """At most `limit` sends in any span of `span` milliseconds."""
+
+    limit: int
+    span: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendPolicy:
+    """Windows, and a gap that doubles with each send of the last hour up to a ceiling (milliseconds)."""
+
+    windows: tuple[Window, ...]
+    gap: int = 0
+    gap_max: int = 0
+
+    @property
+    def memory(self) -> int:
+        """How long a send is remembered: the longest window, in milliseconds."""
+        return max(window.span for window in self.windows)
+
+
+def next_send_at(sends: tuple[int, ...], policy: SendPolicy, now: int) -> int:
+    """The earliest moment at which one more send keeps every window and the gap. `<= now`: it may go."""
+    newest_first = sorted(sends, reverse=True)
+    moments = [
+        newest_first[window.limit - 1] + window.span
+        for window in policy.windows
+        if len(newest_first) >= window.limit
+    ]
+    if newest_first and policy.gap:
+        moments.append(newest_first[0] + gap_after(newest_first, policy))
+    return max(moments, default=now)
+
+
+def gap_after(newest_first: list[int], policy: SendPolicy) -> int:
+    """Milliseconds to wait after the newest send: doubled for each further send in the hour before it."""
+    streak = sum(1 for at in newest_first if newest_first[0] - at < HOUR)
+    return int(min(policy.gap * 2 ** (streak - 1), policy.gap_max))
+
+
+def remembered(sends: tuple[int, ...], policy: SendPolicy, now: int) -> tuple[int, ...]:
+    """The sends that can still matter to a window, oldest first."""
+    return tuple(sorted(at for at in sends if at > now - policy.memory))
+
+
+@dataclass(frozen=True, slots=True)
+class GuessPolicy:
+    """Failures that are free, the wait that then doubles (milliseconds), and the end of it."""
+
+    free: int
+    wait: int
+    wait_max: int
+    disabled_at: int
+
+    @property
+    def steps(self) -> tuple[tuple[int, int], ...]:
+        """(failures so far, wait before the next guess): one row for each different wait.
+
+        The last row holds for every higher count, so that a store can make one condition of it.
+        """
+        rows = [(self.free, self.wait_after(self.free))]
+        while rows[-1][1] < self.wait_max:
+            failures, wait = rows[-1]
+            rows.append((failures + 1, min(wait * 2, self.wait_max)))
+        return tuple(rows)
+
+    def wait_after(self, failures: int) -> int:
+        """Milliseconds that must pass since the last failure before the next guess."""
+        if failures < self.free:
+            return 0
+        return int(min(self.wait * 2 ** (failures - self.free), self.wait_max))
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """A number's consecutive failures at one tenant. The guess under way counts as one until it is right."""
+
+    count: int = 0
+    last_at: int = 0
+
+    def joined(self, other: "Failures") -> "Failures":
+        """What is no more lenient than either."""
+        return Failures(max(self.count, other.count), max(self.last_at, other.last_at))
+
+    def disabled(self, policy: GuessPolicy) -> bool:
+        """Whether guessing is over until an administrator unlocks the number (NIST §3.2.2: at most 100)."""
+        return self.count >= policy.disabled_at
+
+    def next_guess_at(self, policy: GuessPolicy) -> int:
+        """The earliest moment of the next guess, for a number that is not disabled."""
+        return self.last_at + policy.wait_after(self.count)
+
+
+def whole_seconds(milliseconds: int) -> int:
+    """Rounded up and at least one: a caller that waits this long never comes too early."""
+    return max(1, -(-milliseconds // SECOND))
+
+
+KEEP_LOG = 30 * DAY // SECOND
+"""Seconds that a number's sends and failures are kept after its last use."""
+
+
+def lock(failures: Failures, policy: GuessPolicy, now: int) -> NumberLocked | None:
+    """The refusal of a number that must wait before its next guess, or None if it may go on."""
+    if failures.disabled(policy):
+        return NumberLocked(reason="disabled", retry_after=policy.wait_max // SECOND)
+    wait = failures.next_guess_at(policy) - now
+    return NumberLocked(reason="waiting", retry_after=whole_seconds(wait)) if wait > 0 else None

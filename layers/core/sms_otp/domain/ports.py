@@ -1,0 +1,284 @@
+"""What the use cases ask of the outside, and the records that cross the line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from sms_otp.domain.budgets import Counter, Share
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.idempotency import Claim
+from sms_otp.domain.limits import Failures, GuessPolicy
+from sms_otp.domain.users import User
+from sms_otp.domain.verification import Guess, Verification
+
+
+@dataclass(frozen=True, slots=True)
+class SendLog:
+    """A number's or a client's sends, and the version that the next reservation is conditioned on."""
+
+    sends: tuple[int, ...] = ()
+    version: int = 0
+    verifications: Mapping[str, int] = field(default_factory=dict)
+    """Of a number: the keys of those that there may be under its key, and until when, in seconds."""
+    endless: bool = False
+    """Of a number: whether a lock without end is among what it lists."""
+
+    def joined(self, other: "SendLog") -> "SendLog":
+        """The sends of both. They are moments, so that one which stands in both counts once."""
+        return replace(self, sends=tuple(sorted({*self.sends, *other.sends})))
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """A provider's circuit breaker, where it is not closed. Times in seconds since the epoch."""
+
+    state: str
+    opened_at: int | None = None
+    owner: str | None = None
+    """Who may probe, and until when."""
+    lease_until: int | None = None
+
+
+NO_SENDS = SendLog()
+NO_FAILURES = Failures()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What must be known before a send is decided: the keys of everything that has a say in it."""
+
+    number_key: str
+    tenant: str
+    client_key: str | None = None
+    claim_key: str | None = None
+    counters: tuple[str, ...] = ()
+    circuits: tuple[str, ...] = ()
+    """The providers that may be asked to send. They decide nothing here, but are read at no further cost."""
+    also: "Question | None" = None
+    """The same under the other pepper, while one is being rotated."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What was found, all of it strongly consistent. What is not there is empty."""
+
+    number: SendLog = NO_SENDS
+    failures: Failures = NO_FAILURES
+    client: SendLog = NO_SENDS
+    claim: Claim | None = None
+    counters: Mapping[str, Counter] = field(default_factory=dict)
+    circuits: Mapping[str, Circuit | None] = field(default_factory=dict)
+    """One for each that was asked for."""
+    also: "View | None" = None
+    """What was found under the other pepper, where that was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One more send in a log: `log` as it was read, less what no window remembers."""
+
+    key: str
+    log: SendLog
+    keep_until: int
+    """Seconds; when the log may be forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A number's failures under the other pepper's key, that are to stand under the current one's."""
+
+    tenant: str
+    from_key: str
+    to_key: str
+    found: Failures
+    """Under `from_key`, as they were read."""
+    before: Failures
+    """The same under `to_key`."""
+
+    @property
+    def after(self) -> Failures:
+        """What is to stand under `to_key`."""
+        return self.before.joined(self.found)
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Everything that must be stored, in one step, before a code is sent."""
+
+    verification: Verification
+    sent_at: int
+    """Milliseconds; what `release` takes out of the logs again."""
+    number: Entry | None = None
+    client: Entry | None = None
+    shares: tuple[Share, ...] = ()
+    claim: Claim | None = None
+    resend: bool = False
+    """Whether the verification is there already and is sent for once more."""
+    carried: Carried | None = None
+    find_by_number: bool = False
+    """Whether this becomes the number's newest verification at its tenant once it is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a verification's code since the newest send."""
+
+    provider: str
+    ref: str
+    channel: str
+    delivery: str
+    message_id: str | None = None
+    """The handle that delivery reports name, where it is not `ref`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is about a number, under one key of it."""
+
+    sends: tuple[int, ...] = ()
+    failures: Mapping[str, Failures] = field(default_factory=dict)
+    """By tenant."""
+    verifications: tuple[Verification, ...] = ()
+    users: tuple[User, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many items of each kind were deleted."""
+
+    counts: Mapping[str, int]
+    retry_after: int = 0
+    """Seconds after which to erase again; 0 where nothing can be left."""
+
+
+class LostRace(Exception):
+    """Another request for the same number reserved first. An answer, not a reason to try again."""
+
+
+class Moved(Exception):
+    """Something else moved since it was read: a client's log, a shard, a claim. Decide again."""
+
+
+class StoreError(Exception):
+    """The store did not do what was asked, or its answer is unknown. `reason` is safe to log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class ProofFailed(Exception):
+    """A token or a public key could not be had. `reason` is safe to log."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Prove(Protocol):
+    """See `proof.Prover`."""
+
+    def __call__(self, verification: Verification, api_url: str, verified_at: int) -> str: ...
+
+
+class Numbers(Protocol):
+    """All that is kept about a number, by its key."""
+
+    def standing(self, number_key: str, now: int) -> Standing:
+        """What there is. Strongly consistent, item by item. `now` in seconds: a user ends by it."""
+        ...
+
+    def unlock(self, number_key: str, now: int) -> int:
+        """Delete its failures, and how many tenants it had any at. `now` in seconds."""
+        ...
+
+    def erase(self, number_key: str, now: int, deadline: Deadline) -> Erased:
+        """Delete everything, until the deadline. `now` in seconds.
+
+        Not complete where it comes to the deadline, and where a verification was under way: a guess that
+        was being checked can leave a failure behind until its request has ended.
+        """
+        ...
+
+
+class Store(Protocol):
+    """The state of verifications and of numbers. Each method is one step that holds or does not."""
+
+    def read(self, question: Question) -> View:
+        """Everything that has a say in a send."""
+        ...
+
+    def reserve(self, reservation: Reservation) -> None:
+        """Store a send and its verification, if nothing moved since it was decided.
+
+        Raises `LostRace` if the number's log did, `Moved` if anything else did; nothing is stored then.
+        """
+        ...
+
+    def release(self, reservation: Reservation) -> None:
+        """Undo a reservation whose code was certainly not sent."""
+        ...
+
+    def find(self, key: str) -> Verification | None:
+        """The verification with this key, whoever's it is. Strongly consistent."""
+        ...
+
+    def cancel(self, key: str, tenant: str) -> None:
+        """Make a pending verification a cancelled one. Raises `VerificationNotFound` or `AlreadyVerified`."""
+        ...
+
+    def record_sent(
+        self, key: str, holder: Holder, claim: Claim | None = None, newest: Verification | None = None
+    ) -> None:
+        """Name the provider that holds the code and its handle, and the answer to a repeated request.
+
+        `newest` is the verification again, where its number's `newest` is to find it from now on.
+        Raises `AlreadyVerified` or `VerificationCancelled` where that came first, as it may to a resend.
+        """
+        ...
+
+    def record_failed(self, key: str, claim: Claim | None = None) -> None:
+        """The provider refuses this number for good: the verification can never succeed."""
+        ...
+
+    def record_answer(self, claim: Claim) -> None:
+        """Keep the answer for repetitions of a request whose send has an unknown outcome."""
+        ...
+
+    def record_delivery(self, key: str, delivery: str) -> bool:
+        """Note what became of an accepted message, as `DELIVERY_BEFORE` allows; whether that was new.
+
+        Changes nothing else, and nothing at all of a verification that is unknown or never accepted.
+        """
+        ...
+
+    def find_message(self, provider: str, message_id: str) -> tuple[str, str] | None:
+        """The key of the verification that this provider's message belongs to, and the `ref` of its code."""
+        ...
+
+    def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:
+        """The key of the number's newest verification at this tenant, under the first key that has one."""
+        ...
+
+    def spend_guess(self, guess: Guess) -> Verification:
+        """Count one guess, if one may be made, and answer the verification with it counted.
+
+        Raises the `OtpError` that `verification.refusal` names otherwise; nothing is counted then.
+        """
+        ...
+
+    def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
+        """Count one failure of the number at this tenant, to be cleared by `consume`, and answer its failures
+        in a row with this one. `now` in milliseconds.
+
+        Raises `NumberLocked` while the number must wait or is disabled; nothing is counted then.
+        """
+        ...
+
+    def consume(self, verification: Verification, request_id: str, now: int) -> None:
+        """Turn a pending, unexpired verification into a verified one, once; `now` in seconds.
+
+        In the same step the number's failures are cleared and its send no longer counts as unverified.
+        Recognises its own earlier success by `request_id`. Raises the refusal otherwise.
+        """
+        ...

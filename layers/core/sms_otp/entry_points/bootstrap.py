@@ -1,0 +1,257 @@
+"""Puts a deployment's parts together, once per execution environment.
+
+The only module that knows every other: handlers ask it for the service, tests build their own.
+Nothing is made at import.
+"""
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sms_otp.adapters.aws import clients
+from sms_otp.adapters.aws.secrets import Vault
+from sms_otp.adapters.config import Settings, settings
+from sms_otp.adapters.dynamodb.store import DynamoStore
+from sms_otp.adapters.providers import breaker, registry
+from sms_otp.adapters.providers.breaker import CircuitBreaker
+from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.adapters.telemetry import events
+from sms_otp.domain import phone
+from sms_otp.domain.admission import AdmissionPolicy
+from sms_otp.domain.budgets import shards_for
+from sms_otp.domain.commands import Policy
+from sms_otp.domain.guard import GuardPolicy, Mode
+from sms_otp.domain.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
+from sms_otp.domain.users import Retention
+from sms_otp.use_cases.failover import Router
+from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.status import Lifecycle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from sms_otp.adapters.aws import kms
+    from sms_otp.adapters.dynamodb.users import UsersTable
+    from sms_otp.domain.ports import Prove
+    from sms_otp.domain.provider import Provider
+    from sms_otp.use_cases.administration import Administration
+    from sms_otp.use_cases.health import Checkup
+    from sms_otp.use_cases.tokens import PublicKey
+    from sms_otp.use_cases.webhooks import Webhooks
+
+# Seconds and tries of every call to AWS. botocore's own defaults (60 s, up to 10 tries) outlive the request.
+DYNAMODB_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 0.5}
+SECRETS_TIMEOUTS = {"connect_timeout": 1.0, "read_timeout": 1.0}
+KMS_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 1.0}
+AWS_TRIES = 2
+
+
+@cache
+def service() -> Service:
+    """The deployed service."""
+    chosen = settings()
+    vault = _vault(chosen)
+    return Service(
+        policy=policy(chosen),
+        store=_store(chosen),
+        providers=Router(
+            chosen.provider_order,
+            chosen.provider_routes,
+            vault,
+            _builder(chosen),
+            FixedCodes(_test_numbers(chosen)),
+            CircuitBreaker(_dynamodb(), chosen.table_name, events.tell),
+            events.tell,
+        ),
+        peppers=vault.peppers,
+        clock=time.time,
+        tell=events.tell,
+        prove=_prover(chosen) if chosen.token_keys else None,
+    )
+
+
+def _test_numbers(chosen: Settings) -> "Mapping[str, str]":
+    """By the spelling that every other number is known by, or one would be sent to in earnest."""
+    return {phone.canonical(number): code for number, code in chosen.test_numbers.items()}
+
+
+def _prover(chosen: Settings) -> "Prove":
+    # Where no tokens are issued, no request pays for importing what makes them.
+    from sms_otp.adapters.aws.kms import KmsKey
+    from sms_otp.use_cases.tokens import Prover
+
+    return Prover(KmsKey(kms_client, chosen.token_keys[0]), chosen.token_issuer)
+
+
+@cache
+def administration() -> "Administration":
+    """What administrators may do."""
+    # No other function is to pay for importing what looks through the tables for a number.
+    from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
+    from sms_otp.use_cases.administration import Administration
+
+    chosen = settings()
+    return Administration(
+        policy=policy(chosen),
+        numbers=DynamoNumbers(_dynamodb(), chosen.table_name, _users(chosen)),
+        peppers=_vault(chosen).peppers,
+        clock=time.time,
+        tell=events.tell,
+    )
+
+
+@cache
+def token_keys() -> "tuple[PublicKey, ...]":
+    """The keys that tokens are checked with."""
+    from sms_otp.adapters.aws.kms import KmsKey
+
+    return tuple(KmsKey(kms_client, arn) for arn in settings().token_keys)
+
+
+@cache
+def kms_client() -> "kms.Client":
+    """Made when a token or a public key is first asked for."""
+    client: kms.Client = _client("kms", KMS_TIMEOUTS)
+    return client
+
+
+@cache
+def lifecycle() -> Lifecycle:
+    """What may be done with a verification without a provider or a secret."""
+    chosen = settings()
+    return Lifecycle(policy(chosen), _store(chosen), time.time, events.tell)
+
+
+@cache
+def webhooks() -> "Webhooks":
+    """What takes the callbacks of the providers that codes are sent by."""
+    # It knows how Sinch signs, and no other function is to pay for importing that adapter.
+    from sms_otp.use_cases.webhooks import Webhooks
+
+    chosen = settings()
+    vault = _vault(chosen)
+    return Webhooks(
+        store=_store(chosen),
+        credentials=vault.credentials,
+        renew=vault.renew_credentials,
+        providers=frozenset(_names(chosen)),
+        clock=time.time,
+        tell=events.tell,
+    )
+
+
+@cache
+def checkup() -> "Checkup":
+    """What looks after everything that the deployed service leans on."""
+    # One function alone asks for it, at each of its requests.
+    from sms_otp.use_cases.health import Checkup
+
+    chosen = settings()
+    names = _names(chosen)
+    # Before its deadline begins, so that a cold start takes nobody for down.
+    registry.prepare(names, chosen)
+    store = _store(chosen)
+
+    def breakers(names: tuple[str, ...]) -> dict[str, str]:
+        held = store.circuits(names).items()
+        return {name: breaker.state_of(circuit, time.time()) for name, circuit in held}
+
+    return Checkup(
+        names=names,
+        breakers=breakers,
+        vault=_vault(chosen),
+        build=_builder(chosen),
+    )
+
+
+def _names(chosen: Settings) -> tuple[str, ...]:
+    """The providers that codes are sent by, the preferred ones first."""
+    orders = (chosen.provider_order, *chosen.provider_routes.values())
+    return tuple(dict.fromkeys(name for order in orders for name in order))
+
+
+def _builder(chosen: Settings) -> "Callable[[str, Mapping[str, str]], Provider]":
+    return lambda name, credentials: registry.build(name, credentials, chosen)
+
+
+def credentials(provider: str) -> "Mapping[str, str]":
+    """A provider's, as they are now. Raises `ServiceMisconfigured`."""
+    return _vault(settings()).credentials(provider)
+
+
+def _vault(chosen: Settings) -> Vault:
+    return Vault(
+        _client("secretsmanager", SECRETS_TIMEOUTS),
+        chosen.provider_secret_arn,
+        chosen.pepper_secret_arn,
+        time.time,
+    )
+
+
+def _store(chosen: Settings) -> DynamoStore:
+    return DynamoStore(_dynamodb(), chosen.table_name, _users(chosen))
+
+
+def _users(chosen: Settings) -> "UsersTable | None":
+    if not chosen.users_table_name:
+        return None
+    from sms_otp.adapters.dynamodb.users import UsersTable
+
+    retention = Retention(chosen.user_retention_days, chosen.verified_user_retention_days)
+    return UsersTable(_dynamodb(), chosen.users_table_name, retention)
+
+
+@cache
+def _dynamodb() -> "DynamoDBClient":
+    client: DynamoDBClient = _client("dynamodb", DYNAMODB_TIMEOUTS)
+    return client
+
+
+def policy(chosen: Settings) -> Policy:
+    """The limits that a deployment's parameters ask for."""
+    return Policy(
+        code_length=chosen.code_length,
+        code_life=chosen.code_life_seconds,
+        max_attempts=chosen.max_attempts,
+        admission=AdmissionPolicy(
+            number=SendPolicy(
+                windows=(
+                    Window(chosen.sends_per_quarter_hour, 15 * MINUTE),
+                    Window(chosen.sends_per_hour, HOUR),
+                    Window(chosen.sends_per_day, DAY),
+                ),
+                gap=chosen.resend_gap_seconds * SECOND,
+                gap_max=chosen.resend_gap_max_seconds * SECOND,
+            ),
+            client=SendPolicy(
+                windows=(Window(chosen.client_sends_per_hour, HOUR), Window(chosen.client_sends_per_day, DAY))
+            ),
+            guesses=GuessPolicy(
+                free=chosen.failures_before_wait,
+                wait=chosen.failure_wait_seconds * SECOND,
+                wait_max=chosen.failure_wait_max_seconds * SECOND,
+                disabled_at=chosen.failures_before_disabled,
+            ),
+            sends_per_day=chosen.daily_send_cap,
+            guard=GuardPolicy(
+                mode=Mode(chosen.pumping_guard),
+                floor_hour=chosen.country_unverified_per_hour,
+                floor_day=chosen.country_unverified_per_day,
+                block_hour=chosen.block_unverified_per_hour,
+                shards=shards_for(chosen.daily_send_cap),
+            ),
+        ),
+        countries=None if chosen.allowed_countries == ("*",) else frozenset(chosen.allowed_countries),
+        trust_client_ip=chosen.trust_client_ip,
+        require_verification_id=chosen.require_verification_id,
+        keeps_users=bool(chosen.users_table_name),
+        test_numbers=_test_numbers(chosen),
+        test_numbers_end=chosen.test_numbers_end,
+        prices=chosen.sms_prices,
+    )
+
+
+def _client(service: str, timeouts: "Mapping[str, Any]") -> Any:
+    return clients.client(service, **timeouts, retries={"mode": "standard", "total_max_attempts": AWS_TRIES})

@@ -1,0 +1,98 @@
+"""CAMARA's one-time-password-sms 1.1.0, the mobile operators' standard: its words for what happens here.
+
+The use cases are the API's own; only bodies and answers are the standard's. What it asks and this
+service does otherwise stands in `docs/camara.md`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sms_otp.adapters.config import Settings
+from sms_otp.domain import errors
+from sms_otp.domain.commands import Caller
+from sms_otp.entry_points import http
+
+_OF_CAMARA = "ONE_TIME_PASSWORD_SMS."
+_EXPIRED = (400, f"{_OF_CAMARA}VERIFICATION_EXPIRED", "This authenticationId is no longer valid.")
+_FAILED = (400, f"{_OF_CAMARA}VERIFICATION_FAILED", "All attempts for this authenticationId are used.")
+_INVALID = (400, f"{_OF_CAMARA}INVALID_OTP", "The code is not right for this authenticationId.")
+_MALFORMED = (400, "INVALID_ARGUMENT", "The request is not of the form that this operation takes.")
+
+# errorCode -> (status, the standard's code, its message)
+WORDS: Mapping[str, tuple[int, str, str]] = {
+    "INVALID_REQUEST": _MALFORMED,
+    "INVALID_PHONE_NUMBER": (400, "INVALID_ARGUMENT", "phoneNumber must be a valid number in E.164 form."),
+    "INVALID_OTP_FORMAT": _INVALID,
+    "OTP_INCORRECT": _INVALID,
+    "OTP_EXPIRED": _EXPIRED,
+    "ALREADY_VERIFIED": _EXPIRED,
+    "VERIFICATION_CANCELLED": _EXPIRED,
+    "TOO_MANY_ATTEMPTS": _FAILED,
+    "VERIFICATION_NOT_FOUND": (404, "NOT_FOUND", "There is no such authenticationId."),
+    "DESTINATION_NOT_ALLOWED": (
+        403,
+        f"{_OF_CAMARA}PHONE_NUMBER_NOT_ALLOWED",
+        "Codes are not sent to this country or kind of number.",
+    ),
+    "PROVIDER_REJECTED": (
+        403,
+        f"{_OF_CAMARA}PHONE_NUMBER_BLOCKED",
+        "This number cannot receive codes.",
+    ),
+    "RATE_LIMITED": (
+        403,
+        f"{_OF_CAMARA}MAX_OTP_CODES_EXCEEDED",
+        "Too many codes were requested. Try again later.",
+    ),
+    "NUMBER_LOCKED": (429, "TOO_MANY_REQUESTS", "Too many wrong codes for this number. Try again later."),
+    "PROVIDER_UNAVAILABLE": (503, "UNAVAILABLE", "The request could not be completed now. Try again later."),
+}
+OTHERWISE = (500, "INTERNAL", "The request could not be completed.")
+"""What is not told apart to the caller, or cannot happen here."""
+
+_WAIT = ("RATE_LIMITED", "NUMBER_LOCKED", "PROVIDER_UNAVAILABLE")
+_CORRELATOR = re.compile("[a-zA-Z0-9-]{1,55}")
+
+
+def answer(
+    event: http.Event,
+    context: Any,
+    settings: Callable[[], Settings],
+    handle: Callable[[http.Event, Caller], http.Body],
+) -> http.Response:
+    """Run one request to its response. An empty body is a 204; `x-correlator` comes back as it was sent."""
+    correlator = http.header(event, "x-correlator")
+    understood = not correlator or _CORRELATOR.fullmatch(correlator) is not None
+    headers = {"x-correlator": correlator} if correlator and understood else {}
+
+    def act(event: http.Event, caller: Caller) -> http.Body:
+        if not understood:
+            raise errors.InvalidRequest(errors=[{"pointer": "x-correlator", "detail": _CORRELATOR.pattern}])
+        return handle(event, caller)
+
+    def done(body: http.Body) -> http.Response:
+        if not body:
+            return {"statusCode": 204, "headers": {**http.HEADERS, **headers}}
+        return http.response(200, "application/json", body, headers)
+
+    def refused(error: errors.OtpError, _request_id: str) -> http.Response:
+        status, code, message = _words(error)
+        waits = {"Retry-After": str(error.retry_after or http.DEFAULT_RETRY_AFTER)}
+        more = headers | (waits if error.code in _WAIT else {})
+        body = {"status": status, "code": code, "message": message + _places(error)}
+        return http.response(status, "application/json", body, more)
+
+    return http.answer_in_words_of(done, refused, event, context, settings, act)
+
+
+def _words(error: errors.OtpError) -> tuple[int, str, str]:
+    if isinstance(error, errors.OtpIncorrect) and error.attempts_remaining == 0:
+        # The standard tells with the last guess, and not with the one after it, that there are no more.
+        return _FAILED
+    return WORDS.get(error.code, OTHERWISE)
+
+
+def _places(error: errors.OtpError) -> str:
+    """What is wrong where. The caller's own values are not in it."""
+    return "".join(f" {place['pointer'] or 'body'}: {place['detail']}." for place in error.errors)

@@ -1,0 +1,78 @@
+"""CloudFormation's custom resources: an event in, an answer PUT to the URL that the event names.
+
+Whatever is not answered holds a deployment up until the resource's `ServiceTimeout`, so everything is.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict
+from urllib.parse import urlsplit
+
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.providers.transport import Transport
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.provider import Misconfigured
+from sms_otp.setup.desired_state import ProvisioningFailed
+
+ANSWER_SECONDS = 6.0
+
+
+class Event(TypedDict, total=False):
+    """What CloudFormation sends; `ResourceProperties` are texts, and `ServiceToken` is among them."""
+
+    RequestType: str
+    RequestId: str
+    StackId: str
+    LogicalResourceId: str
+    PhysicalResourceId: str
+    ResponseURL: str
+    ResourceProperties: Mapping[str, str]
+
+
+Act = Callable[[Mapping[str, str]], Mapping[str, str]]
+"""Makes the resource what its properties say; answers its attributes, for `!GetAtt`."""
+
+
+def answer(event: Event, act: Act, settings: Settings) -> None:
+    """Act, unless the resource is being deleted, and tell CloudFormation.
+
+    Raises `TransportError` where it cannot be told; Lambda then runs the function again.
+    """
+    outcome = {"Status": "SUCCESS"} if event["RequestType"] == "Delete" else _outcome(event, act)
+    told = {
+        **outcome,
+        # One for ever: another would make CloudFormation delete "the old one".
+        "PhysicalResourceId": event["LogicalResourceId"],
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+    }
+    _put(event["ResponseURL"], json.dumps(told).encode(), settings)
+
+
+def _outcome(event: Event, act: Act) -> dict[str, Any]:
+    try:
+        return {"Status": "SUCCESS", "Data": act(event["ResourceProperties"])}
+    except ProvisioningFailed as failed:
+        reason = str(failed)
+    except (ServiceMisconfigured, Misconfigured) as wrong:
+        reason = f"The provider secret must be put before ProvisionInfobip is true: {wrong.reason}"
+    except Exception as error:
+        # Its text can hold what a provider sent.
+        reason = f"Provisioning failed: {type(error).__name__}"
+    return {"Status": "FAILED", "Reason": reason}
+
+
+def _put(url: str, body: bytes, settings: Settings) -> None:
+    """To a URL that is signed for a body without a media type."""
+    _require_https(url, settings)
+    deadline = Deadline(ANSWER_SECONDS)
+    given = Transport().exchange("PUT", url, headers={"Content-Type": ""}, body=body, deadline=deadline)
+    if not given.ok:
+        raise RuntimeError(f"CloudFormation's URL answered {given.status}")
+
+
+def _require_https(url: str, settings: Settings) -> None:
+    """The emulated CloudFormation of a local stack alone has none."""
+    scheme = urlsplit(url).scheme
+    if scheme != "https" and not (scheme == "http" and settings.stage == "local"):
+        raise ValueError("CloudFormation's URL is not https")

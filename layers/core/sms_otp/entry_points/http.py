@@ -1,0 +1,363 @@
+"""API Gateway's event in, checked body to a use case, response out. The one place that knows statuses."""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.telemetry import events
+from sms_otp.domain import errors, strict_json
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.commands import Callback, Caller, Requested
+from sms_otp.domain.ports import ProofFailed, StoreError
+from sms_otp.entry_points import schemas
+from sms_otp.use_cases.administration import Administrator
+
+Event = Mapping[str, Any]
+Body = dict[str, Any]
+Response = dict[str, Any]
+
+BODY_LIMIT = 4096
+"""Bytes. The longest body that the schemas allow is well under it."""
+RESERVE_SECONDS = 12.5
+"""Kept back from the Lambda's time: what is begun at the last moment may take the longest that it can,
+its outcome is stored all the same, and an answer is given. `tests/unit/test_time_budget.py` adds it up."""
+
+# errorCode -> (status, title). RFC 9457 asks that the title be the same for every occurrence.
+PROBLEMS: dict[str, tuple[int, str]] = {
+    "INVALID_REQUEST": (400, "Invalid request"),
+    "INVALID_PHONE_NUMBER": (400, "Invalid phone number"),
+    "INVALID_OTP_FORMAT": (400, "Invalid OTP format"),
+    "OTP_INCORRECT": (400, "Incorrect code"),
+    # API Gateway answers a caller that it does not know, at 401 and 403, in the same words.
+    "FORBIDDEN": (401, "Forbidden"),
+    "DESTINATION_NOT_ALLOWED": (403, "Destination not allowed"),
+    "VERIFICATION_NOT_FOUND": (404, "Verification not found"),
+    "ALREADY_VERIFIED": (409, "Already verified"),
+    "REQUEST_IN_PROGRESS": (409, "Request in progress"),
+    "OTP_EXPIRED": (410, "Code expired"),
+    "VERIFICATION_CANCELLED": (410, "Verification cancelled"),
+    "IDEMPOTENCY_KEY_REUSED": (422, "Idempotency-Key reused"),
+    "PROVIDER_REJECTED": (422, "Number rejected"),
+    "RATE_LIMITED": (429, "Too many requests"),
+    "TOO_MANY_ATTEMPTS": (429, "Too many attempts"),
+    "NUMBER_LOCKED": (429, "Number locked"),
+    "SERVICE_MISCONFIGURED": (500, "Internal error"),
+    "INTERNAL_ERROR": (500, "Internal error"),
+    "PROVIDER_UNAVAILABLE": (503, "Provider unavailable"),
+}
+TOLD_AS_INTERNAL = "SERVICE_MISCONFIGURED"
+"""Told apart from INTERNAL_ERROR in the log, not to the caller."""
+
+_IDEMPOTENCY_KEY = re.compile("[!-~]{1,255}")
+
+KEYS_CACHE = "public, max-age=300"
+"""A key is published this long before it signs and after its last token has ended: docs/tokens.md."""
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+DEFAULT_RETRY_AFTER = 1
+
+
+def answer(
+    event: Event,
+    context: Any,
+    settings: Callable[[], Settings],
+    handle: Callable[[Event, Caller], Body],
+) -> Response:
+    """Run one request to its response. Whatever happens, the answer is JSON of the documented shape."""
+    return answer_in_words_of(_done, _problem, event, context, settings, handle)
+
+
+def answer_in_words_of(
+    done: Callable[[Body], Response],
+    refused: Callable[[errors.OtpError, str], Response],
+    event: Event,
+    context: Any,
+    settings: Callable[[], Settings],
+    handle: Callable[[Event, Caller], Body],
+) -> Response:
+    """The same for an API whose answers are not shaped like ours. `refused` gets the request's id too."""
+    request_id = _request_id(event, context)
+
+    def act() -> Body:
+        tenant = _tenant(event, settings())
+        events.begin(request_id, context.aws_request_id, tenant)
+        deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
+        return handle(event, Caller(tenant, request_id, deadline, _source_ip(event), _api_url(event)))
+
+    return _answered(event, request_id, act, done, refused)
+
+
+def answer_health(
+    event: Event,
+    context: Any,
+    settings: Callable[[], Settings],
+    handle: Callable[[Event, Caller], Body],
+) -> Response:
+    """The same for a body that says itself how things stand: 503 where it is no `success`."""
+    return answer_in_words_of(_stands, _problem, event, context, settings, handle)
+
+
+def answer_webhook(event: Event, context: Any, handle: Callable[[Callback], Body]) -> Response:
+    """The same for a provider's callback, which has no tenant: 200, or a problem that it may act on."""
+    request_id = _request_id(event, context)
+
+    def act() -> Body:
+        events.begin(request_id, context.aws_request_id, None)
+        return handle(_callback(event))
+
+    return _answered(event, request_id, act, _done, _problem)
+
+
+def answer_admin(event: Event, context: Any, act_on: Callable[[str, Administrator], Body]) -> Response:
+    """The same for an administrator, whom IAM has let in: no tenant, and a number alone to act on."""
+    request_id = _request_id(event, context)
+
+    def act() -> Body:
+        events.begin(request_id, context.aws_request_id, None)
+        deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
+        who = Administrator(_caller_arn(event), deadline)
+        return act_on(read_body(event, "AdminNumber")["phoneNumber"], who)
+
+    return _answered(event, request_id, act, _done, _problem)
+
+
+def answer_keys(event: Event, context: Any, handle: Callable[[], Body]) -> Response:
+    """The same for public keys, which anyone may have and keep for a while (RFC 7517 §8.5.2)."""
+    request_id = _request_id(event, context)
+
+    def act() -> Body:
+        events.begin(request_id, context.aws_request_id, None)
+        return handle()
+
+    def done(body: Body) -> Response:
+        return response(200, "application/jwk-set+json", body, {"Cache-Control": KEYS_CACHE})
+
+    return _answered(event, request_id, act, done, _problem)
+
+
+def _answered(
+    event: Event,
+    request_id: str,
+    act: Callable[[], Body],
+    done: Callable[[Body], Response],
+    refused: Callable[[errors.OtpError, str], Response],
+) -> Response:
+    try:
+        body = act()
+    except errors.OtpError as error:
+        _tell_refusal(event, error)
+        return refused(error, request_id)
+    except StoreError as error:
+        events.tell("store_failed", reason=error.reason)
+        return refused(errors.InternalError(), request_id)
+    except ProofFailed as error:
+        events.tell("keys_failed", reason=error.reason)
+        return refused(errors.InternalError(), request_id)
+    except Exception as error:  # the last resort: an unforeseen error is an answer too, and never a success
+        events.fail("unforeseen", error)
+        return refused(errors.InternalError(), request_id)
+    return done(body)
+
+
+def _done(body: Body) -> Response:
+    return response(200, "application/json; charset=utf-8", body)
+
+
+def _stands(body: Body) -> Response:
+    if body["success"]:
+        return _done(body)
+    told = body | {"retryAfter": DEFAULT_RETRY_AFTER}
+    return response(503, "application/json; charset=utf-8", told, {"Retry-After": str(DEFAULT_RETRY_AFTER)})
+
+
+def read_body(event: Event, schema: str) -> Body:
+    """The event's body, checked against the schema with this title. Raises `InvalidRequest`."""
+    import fastjsonschema
+
+    try:
+        body = strict_json.parse_object(_raw_body(event), limit=BODY_LIMIT)
+    except ValueError as error:
+        raise errors.InvalidRequest(f"The body cannot be read: {error}.", reason=str(error)) from None
+    try:
+        schemas.validator(schema)(body)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise _invalid(error.path[1:], error.rule, error.rule_definition) from None
+    return body
+
+
+def idempotency_key(event: Event) -> str | None:
+    """The header of that name: 1 to 255 visible ASCII characters. Raises `InvalidRequest`."""
+    key = header(event, "idempotency-key")
+    if not key:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        detail = "1 to 255 visible ASCII characters"
+        raise errors.InvalidRequest(errors=[{"pointer": "Idempotency-Key", "detail": detail}])
+    return key
+
+
+def requested(answer: Requested) -> Body:
+    """The body that a request and a resend are answered with."""
+    return {
+        "success": True,
+        "message": "A code is on its way.",
+        "verificationId": answer.verification_id,
+        "channel": answer.channel,
+        "expiresAt": iso(answer.expires_at),
+        "resendAfter": answer.resend_after,
+    }
+
+
+def iso(seconds: int) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _raw_body(event: Event) -> bytes:
+    content_type = header(event, "content-type").lower().replace(" ", "")
+    if content_type.split(";")[0] != "application/json" or content_type.partition(";")[2] not in (
+        "",
+        "charset=utf-8",
+        'charset="utf-8"',  # the same (RFC 9110 §5.6.6)
+    ):
+        raise ValueError("Content-Type must be application/json, in UTF-8")
+    if len(str(event.get("body") or "")) > BODY_LIMIT * 2:
+        raise ValueError(f"longer than {BODY_LIMIT} bytes")
+    return _decoded_body(event)
+
+
+def _callback(event: Event) -> Callback:
+    headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    path = str((event.get("requestContext") or {}).get("path", ""))
+    try:
+        return Callback(path, headers, _decoded_body(event))
+    except ValueError:
+        raise errors.Forbidden(reason="not base64") from None
+
+
+def _decoded_body(event: Event) -> bytes:
+    """The bytes that the caller sent. Raises ValueError where API Gateway's base64 is none."""
+    body = str(event.get("body") or "")
+    if not event.get("isBase64Encoded"):
+        # A lone surrogate must reach the parser, which refuses it without repeating it.
+        return body.encode(errors="surrogatepass")
+    try:
+        return base64.b64decode(body, validate=True)
+    except ValueError:
+        raise ValueError("not base64") from None
+
+
+def header(event: Event, name: str) -> str:
+    """The value of a header, whatever its case; empty if there is none. `name` in lower case."""
+    for key, value in (event.get("headers") or {}).items():
+        if key.lower() == name:
+            return str(value)
+    return ""
+
+
+def _invalid(path: list[str], rule: str | None, wanted: Any) -> errors.InvalidRequest:
+    """The problem at one place of the body. The caller's own value is not repeated."""
+    kinds = {"phoneNumber": errors.InvalidPhoneNumber, "otp": errors.InvalidOtpFormat}
+    kind = kinds.get(path[0], errors.InvalidRequest) if path else errors.InvalidRequest
+    pointer = "".join(f"/{step}" for step in path)
+    return kind(errors=[{"pointer": pointer, "detail": f"{rule}: {_words(rule, wanted)}"}])
+
+
+def _words(rule: str | None, wanted: Any) -> str:
+    """What a rule of a schema asks for, for people."""
+    match rule:
+        case "additionalProperties":
+            return "a member that there is none of"
+        case "anyOf":
+            return " or ".join(_words("required", each["required"]) for each in wanted)
+        case "required" | "enum":
+            return ", ".join(wanted)
+        case _:
+            return str(wanted)
+
+
+def _request_id(event: Event, context: Any) -> str:
+    return str((event.get("requestContext") or {}).get("requestId") or context.aws_request_id)
+
+
+def _tenant(event: Event, settings: Settings) -> str:
+    """The id of the API key that the caller used. Without one there is no tenant and no answer."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    tenant = identity.get("apiKeyId")
+    if tenant:
+        return str(tenant)
+    if settings.stage == "local":
+        # The local stack checks keys but does not say which one it was, and `sam local` has none.
+        from sms_otp.domain import keys
+
+        return "local-" + keys.verification_key(header(event, "x-api-key"))[:16]
+    raise errors.ServiceMisconfigured(reason="no API key id in the request")
+
+
+def _caller_arn(event: Event) -> str:
+    """The IAM principal that signed the request. Without one the method is not protected as it must be."""
+    identity = (event.get("requestContext") or {}).get("identity") or {}
+    if not identity.get("userArn"):
+        raise errors.ServiceMisconfigured(reason="no IAM principal in the request")
+    return str(identity["userArn"])
+
+
+def _source_ip(event: Event) -> str:
+    """The address that called API Gateway, as it saw it: headers are the caller's own word."""
+    return str(((event.get("requestContext") or {}).get("identity") or {}).get("sourceIp", ""))
+
+
+def _api_url(event: Event) -> str:
+    """Where the API was called, from what API Gateway says of it: a custom domain, or its own."""
+    context = event.get("requestContext") or {}
+    base = str(context.get("path", "")).removesuffix(str(context.get("resourcePath", "")))
+    return f"https://{context.get('domainName', 'localhost')}{base}"
+
+
+def _tell_refusal(event: Event, error: errors.OtpError) -> None:
+    told = "request_refused" if PROBLEMS[error.code][0] < 500 else "service_failed"
+    told = "webhook_refused" if isinstance(error, errors.Forbidden) else told
+    # The resource is the path's template, which nobody can write anything into.
+    path = event.get("resource")
+    # What is wrong where is in our words alone, as in the answer.
+    places = ", ".join(f"{place['pointer']} {place['detail']}".lstrip() for place in error.errors)
+    reason = error.reason or places or None
+    events.tell(told, path=path, error_code=error.code, reason=reason, **error.about)
+
+
+def _problem(error: errors.OtpError, request_id: str) -> Response:
+    """RFC 9457 problem details, with the members that callers of this API branch on."""
+    shown = errors.InternalError() if error.code == TOLD_AS_INTERNAL else error
+    status, title = PROBLEMS[shown.code]
+    body: Body = {
+        "type": f"urn:sms-otp:problem:{shown.code.lower().replace('_', '-')}",
+        "title": title,
+        "status": status,
+        "detail": str(shown),
+        "instance": request_id,
+        "success": False,
+        "errorCode": shown.code,
+    }
+    headers = {}
+    if status in (429, 503):
+        body["retryAfter"] = error.retry_after or DEFAULT_RETRY_AFTER
+        headers["Retry-After"] = str(body["retryAfter"])
+    if error.attempts_remaining is not None:
+        body["attemptsRemaining"] = error.attempts_remaining
+    if error.errors:
+        body["errors"] = list(error.errors)
+    return response(status, "application/problem+json; charset=utf-8", body, headers)
+
+
+def response(
+    status: int, content_type: str, body: Body, headers: Mapping[str, str] | None = None
+) -> Response:
+    """API Gateway's proxy response, with the headers that every answer has."""
+    return {
+        "statusCode": status,
+        "headers": {"Content-Type": content_type, **HEADERS, **(headers or {})},
+        "body": json.dumps(body, separators=(",", ":")),
+    }

@@ -1,0 +1,221 @@
+"""Infobip's side of a deployment: its 2FA application and templates, made what `infobip_setup` says.
+
+look(account, wanted)       what stands there, beside it
+provision(account, wanted)  find or create, update what differs; nothing is ever deleted
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.providers import hosts, registry
+from sms_otp.adapters.providers.transport import Answer, Transport, TransportError
+from sms_otp.domain.clock import Deadline
+from sms_otp.setup.desired_state import Body, Difference, ProvisioningFailed, Wanted, at, differences
+
+SECONDS = 60.0
+"""For everything together."""
+
+_CREDENTIALS = ("apiKey", "baseUrl")
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+_LONGEST_REASON = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands at Infobip for one wanted body; `body` is none where nothing does."""
+
+    name: str
+    wanted: Body
+    body: Body | None
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """None where it is missing."""
+        return differences(self.wanted, self.body) if self.body is not None else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """The ids of what now stands there; of the templates by language, the default's first."""
+
+    application_id: str
+    message_ids: Mapping[str, str]
+    india_message_ids: Mapping[str, str]
+    """Those that numbers in India may be sent: all, or those that are registered there."""
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """For `!GetAtt`, and so for the settings that `config` has of Infobip."""
+        default, *_ = self.message_ids.values()
+        return {
+            "ApplicationId": self.application_id,
+            "MessageId": default,
+            "MessageIds": _listed(self.message_ids),
+            "IndiaMessageIds": _listed(self.india_message_ids),
+        }
+
+
+def _listed(ids: Mapping[str, str]) -> str:
+    return ",".join(f"{language}={held}" for language, held in ids.items())
+
+
+class Account:
+    """An Infobip account's 2FA applications, over its API. Every method raises `ProvisioningFailed`."""
+
+    def __init__(self, base_url: str, api_key: str, transport: Transport, deadline: Deadline) -> None:
+        self._url = f"{base_url}/2fa/2/applications"
+        self._api_key = api_key
+        self._transport = transport
+        self._deadline = deadline
+
+    def applications(self) -> Sequence[Body]:
+        """All of them."""
+        return _objects(self._ask("GET", ""))
+
+    def templates(self, application_id: str) -> Sequence[Body]:
+        """An application's message templates; e-mail's are among them."""
+        return _objects(self._ask("GET", f"/{application_id}/messages"))
+
+    def create_application(self, body: Body) -> str:
+        """Answers its id."""
+        return id_of(self._ask("POST", "", body), "applicationId")
+
+    def update_application(self, application_id: str, body: Body) -> None:
+        """Replaces it."""
+        self._ask("PUT", f"/{application_id}", body)
+
+    def create_template(self, application_id: str, body: Body) -> str:
+        """Answers its id."""
+        return id_of(self._ask("POST", f"/{application_id}/messages", body), "messageId")
+
+    def update_template(self, application_id: str, message_id: str, body: Body) -> None:
+        """Replaces it."""
+        self._ask("PUT", f"/{application_id}/messages/{message_id}", body)
+
+    def _ask(self, method: str, path: str, body: Body | None = None) -> object:
+        headers = {"Authorization": f"App {self._api_key}", "Content-Type": "application/json"}
+        sent = json.dumps(body).encode() if body is not None else b""
+        asked = f"{method} /2fa/2/applications{path}"
+        try:
+            answer = self._transport.exchange(
+                method, self._url + path, headers=headers, body=sent, deadline=self._deadline
+            )
+        except TransportError as error:
+            raise ProvisioningFailed(f"Infobip gave no answer to {asked}: {error.reason}") from None
+        if not answer.ok:
+            words = _words_of(answer).replace(self._api_key, "(the API key)")
+            raise ProvisioningFailed(f"Infobip answered {asked} with {answer.status} {words}".strip())
+        parsed = _parsed(answer)
+        if parsed is None:
+            raise ProvisioningFailed(f"Infobip's answer to {asked} is not JSON")
+        return parsed
+
+
+def open_account(credentials: Mapping[str, object], settings: Settings) -> Account:
+    """From Infobip's object in the provider secret; its key needs the scope `2fa:manage`.
+
+    Raises `ServiceMisconfigured` or `Misconfigured`, naming the field at fault.
+    """
+    fields = registry.fields("infobip", credentials, _CREDENTIALS)
+    base_url = hosts.infobip_url(fields["baseUrl"], settings)
+    return Account(base_url, fields["apiKey"], Transport(), Deadline(SECONDS))
+
+
+def id_of(body: object, field: str) -> str:
+    """Raises `ProvisioningFailed` where it is none that a path and a list of ids can hold."""
+    value = body.get(field) if isinstance(body, Mapping) else None
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise ProvisioningFailed(f"Infobip's answer has no {field}")
+    return value
+
+
+def find_application(applications: Sequence[Body], name: str) -> Body | None:
+    """By its name. Raises `ProvisioningFailed` where there are several."""
+    named = [application for application in applications if application.get("name") == name]
+    if len(named) > 1:
+        raise ProvisioningFailed(
+            f"Infobip has {len(named)} 2FA applications named {name}; rename all but one"
+        )
+    return named[0] if named else None
+
+
+def find_template(templates: Sequence[Body], body: Body) -> Body | None:
+    """By its language, which is as good as a name in an application of our own; by its text without one."""
+    for template in templates:
+        key = "language" if template.get("language") else "messageText"
+        if "messageText" in template and template.get(key) == body[key]:
+            return template
+    return None
+
+
+def look(account: Account, wanted: Wanted) -> tuple[Found, ...]:
+    """What stands at Infobip: the application, then each template. Changes nothing."""
+    name = wanted.application["name"]
+    application = find_application(account.applications(), name)
+    templates = account.templates(id_of(application, "applicationId")) if application else ()
+    return (
+        Found(f"application {name}", wanted.application, application),
+        *(
+            Found(f"template {body['language']}", body, find_template(templates, body))
+            for body in wanted.templates
+        ),
+    )
+
+
+def provision(account: Account, wanted: Wanted) -> Provisioned:
+    """Create what is missing, replace what differs, leave the rest. Raises `ProvisioningFailed`.
+
+    What an unanswered call did is found by the next deployment, so nothing is made twice.
+    """
+    application, *templates = look(account, wanted)
+    if application.body is None:
+        application_id = account.create_application(application.wanted)
+    else:
+        application_id = id_of(application.body, "applicationId")
+        if application.differences:
+            account.update_application(application_id, application.wanted)
+    made = {each.wanted["language"]: _provision_template(account, application_id, each) for each in templates}
+    registered = {body["language"] for body in wanted.templates if "regional" in body}
+    in_india = {language: held for language, held in made.items() if language in registered}
+    return Provisioned(application_id, made, in_india or made)
+
+
+def _provision_template(account: Account, application_id: str, template: Found) -> str:
+    if template.body is None:
+        return account.create_template(application_id, template.wanted)
+    message_id = id_of(template.body, "messageId")
+    if template.differences:
+        account.update_template(application_id, message_id, template.wanted)
+    return message_id
+
+
+def _objects(answered: object) -> Sequence[Body]:
+    if not isinstance(answered, list):
+        raise ProvisioningFailed("Infobip's answer is not a list")
+    return [each for each in answered if isinstance(each, Mapping)]
+
+
+def _parsed(answer: Answer) -> object:
+    """None where the body is not JSON."""
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _words_of(answer: Answer) -> str:
+    """Infobip's own, in either of its two shapes of error; a gateway's page has none."""
+    content = _parsed(answer)
+    if not isinstance(content, Mapping):
+        return ""
+    told = at(content, "requestError.serviceException")
+    words = told if isinstance(told, Mapping) else content
+    kept = {name: words[name] for name in _TOLD if words.get(name)}
+    said = " ".join(value if isinstance(value, str) else json.dumps(value) for value in kept.values())
+    return "".join(letter if letter.isprintable() else " " for letter in said)[:_LONGEST_REASON]
+
+
+_TOLD = ("messageId", "text", "validationErrors", "errorCode", "description", "action", "violations")

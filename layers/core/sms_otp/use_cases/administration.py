@@ -1,0 +1,133 @@
+"""What an administrator may do about a number: look at it, unlock it, erase it. Every use is told.
+
+They know the number, and a tenant is not theirs: what is done is done at every tenant, and under both
+peppers while one is being rotated.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sms_otp.domain import keys, limits, phone
+from sms_otp.domain.clock import Clock, Deadline
+from sms_otp.domain.commands import Policy
+from sms_otp.domain.keys import Peppers
+from sms_otp.domain.limits import SECOND, Failures
+from sms_otp.domain.ports import Erased, Numbers, Standing
+from sms_otp.domain.verification import Verification, status_of
+from sms_otp.use_cases.delivery import Tell
+
+
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """Who asks: an IAM principal, by its ARN."""
+
+    arn: str
+    deadline: Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A number's failures in a row at one tenant. `retry_after` in seconds; 0 where it need not wait."""
+
+    tenant: str
+    failures: int
+    disabled: bool
+    retry_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class NumberStatus:
+    """What is known of a number, of the pepper in use first."""
+
+    number_key: str
+    standings: tuple[Standing, ...]
+    locks: tuple[Lock, ...]
+    verifications: tuple[tuple[Verification, str], ...]
+    """Each with its status as it is now."""
+    resend_after: int
+    """Seconds until another code may be sent; 0 is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """The use cases over one deployment's policy and tables."""
+
+    policy: Policy
+    numbers: Numbers
+    peppers: Callable[[], Peppers]
+    clock: Clock
+    tell: Tell
+
+    def status(self, number: str, who: Administrator) -> NumberStatus:
+        """How a number stands. Raises `InvalidPhoneNumber`."""
+        number_keys = self._called("status", number, who)
+        now = int(self.clock() * SECOND)
+        standings = tuple(self.numbers.standing(key, now // SECOND) for key in number_keys)
+        sends = tuple(sorted({at for standing in standings for at in standing.sends}))
+        wait = limits.next_send_at(sends, self.policy.admission.number, now) - now
+        return NumberStatus(
+            number_key=number_keys[0],
+            standings=standings,
+            locks=tuple(
+                self._lock(tenant, failures, now)
+                for standing in standings
+                for tenant, failures in standing.failures.items()
+                if failures.count
+            ),
+            verifications=tuple(
+                (verification, status_of(verification, now // SECOND, self.policy.max_attempts))
+                for standing in standings
+                for verification in standing.verifications
+            ),
+            resend_after=limits.whole_seconds(wait) if wait > 0 else 0,
+        )
+
+    def unlock(self, number: str, who: Administrator) -> int:
+        """Forget a number's failures; at how many tenants it had any. Raises `InvalidPhoneNumber`.
+
+        It may be guessed at again at once. What was sent stays counted.
+        """
+        number_keys = self._called("unlock", number, who)
+        now = int(self.clock())
+        unlocked = sum(self.numbers.unlock(key, now) for key in number_keys)
+        self._tell("number_unlocked", number, number_keys, who, tenants=unlocked)
+        return unlocked
+
+    def erase(self, number: str, who: Administrator) -> Erased:
+        """Forget all about a number; to be repeated until it is complete. Raises `InvalidPhoneNumber`."""
+        number_keys = self._called("erase", number, who)
+        now = int(self.clock())
+        counts: Counter[str] = Counter()
+        retry_after = 0
+        for key in number_keys:
+            erased = self.numbers.erase(key, now, who.deadline)
+            counts.update(erased.counts)
+            retry_after = max(retry_after, erased.retry_after)
+        self._tell("number_erased", number, number_keys, who, erased=dict(counts), complete=not retry_after)
+        return Erased(counts, retry_after)
+
+    def _called(self, operation: str, number: str, who: Administrator) -> tuple[str, ...]:
+        """The number's keys. Told before anything is done, so that what fails is told too."""
+        spelled = phone.whatever_kind(number)
+        number_keys = tuple(keys.keyed(pepper, "number", spelled.e164) for pepper in self.peppers().every)
+        self._tell("admin_called", number, number_keys, who, operation=operation)
+        return number_keys
+
+    def _tell(
+        self, event: str, number: str, number_keys: tuple[str, ...], who: Administrator, **more: Any
+    ) -> None:
+        self.tell(
+            event, number=phone.whatever_kind(number), number_key=number_keys[0], caller=who.arn, **more
+        )
+
+    def _lock(self, tenant: str, failures: Failures, now: int) -> Lock:
+        policy = self.policy.admission.guesses
+        refused = limits.lock(failures, policy, now)
+        return Lock(
+            tenant,
+            failures.count,
+            failures.disabled(policy),
+            0 if refused is None else int(refused.retry_after or 0),
+        )

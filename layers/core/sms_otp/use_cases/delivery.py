@@ -1,0 +1,168 @@
+"""Has a reserved code sent, and stores what became of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from sms_otp.domain import errors
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.idempotency import Answer, Claim
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.ports import Circuit, Holder, Reservation, Store, StoreError
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Channel,
+    Check,
+    Misconfigured,
+    NotAsked,
+    ProviderError,
+    Refused,
+    Sent,
+)
+from sms_otp.domain.verification import Verification
+from sms_otp.use_cases.failover import OnFailure, Order
+
+RETRY_AFTER = 5
+"""Seconds that a caller is asked to wait after a provider's failure that named no time of its own."""
+
+HTTP_SERVER_ERROR = 500
+
+Tell = Callable[..., Any]
+"""`tell(event, **fields)`: one line in the log for one decision. See `observability`."""
+
+
+class Providers(Protocol):
+    """See `providers.router.Router`."""
+
+    def circuits(self, to: PhoneNumber) -> tuple[str, ...]: ...
+
+    def learn(self, circuits: Mapping[str, Circuit | None]) -> None: ...
+
+    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]: ...
+
+    def resend(
+        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+    ) -> tuple[str, Sent]: ...
+
+    def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The way of one reservation to the phone."""
+
+    store: Store
+    providers: Providers
+    tell: Tell
+    price: float | None
+    """US dollars, as estimated, that a provider takes for this send; None where it costs nothing."""
+
+    def deliver(self, reservation: Reservation, order: Order, resend_after: int, deadline: Deadline) -> None:
+        """Raises `ProviderRejected` or `ProviderUnavailable`.
+
+        What was certainly not sent is given back; what may have been sent stays reserved and is never
+        sent again. A resend that fails leaves the verification as it was: an earlier code may be right.
+        """
+        verification = reservation.verification
+        told = told_of(verification, order.to) | {"channel": order.channel}
+
+        def failed_over(failed: ProviderError) -> None:
+            self.tell("provider_failed", **told | failure(failed))
+            self.tell("failed_over", **told | {"provider": failed.provider})
+
+        try:
+            name, sent = self._ask(reservation, order, deadline, failed_over)
+        except Refused as refused:
+            self.tell("otp_rejected", **told | failure(refused))
+            self._note("rejection_unrecorded", lambda: self._record_refused(reservation))
+            raise errors.ProviderRejected(reason=refused.reason) from refused
+        except Ambiguous as unknown:
+            self.tell("provider_failed", **told | failure(unknown))
+            self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))
+            raise errors.ProviderUnavailable(reason="ambiguous", retry_after=resend_after) from unknown
+        except ProviderError as failed:
+            self.tell("provider_failed", **told | failure(failed))
+            self._note("release_failed", lambda: self.store.release(reservation))
+            raise unavailable(failed) from failed
+        holder = Holder(name, sent.ref, order.channel, sent.delivery, sent.message_id)
+        answer = Answer(verification.expires_at, resend_after)
+        self._record_sent(reservation, holder, _answered(reservation.claim, answer))
+        event = "otp_resent" if reservation.resend else "otp_requested"
+        # The handle that the provider's own staff and reports know this message by. That of a number whose
+        # code is fixed is the number itself.
+        handle = None if order.to.is_test else sent.message_id or sent.ref
+        more = {"provider": name, "provider_ref": handle, "cost": self.price}
+        self.tell(event, **told | more)
+
+    def _ask(
+        self, reservation: Reservation, order: Order, deadline: Deadline, on_failure: OnFailure
+    ) -> tuple[str, Sent]:
+        if not reservation.resend:
+            return self.providers.send(order, deadline, on_failure)
+        held = reservation.verification
+        return self.providers.resend(str(held.provider), str(held.provider_ref), order, deadline, on_failure)
+
+    def _record_refused(self, reservation: Reservation) -> None:
+        if not reservation.resend:
+            claim = _answered(reservation.claim, Answer(error=errors.ProviderRejected.code))
+            self.store.record_failed(reservation.verification.key, claim)
+
+    def _record_unknown(self, reservation: Reservation, resend_after: int) -> None:
+        """Whoever repeats the request is told the same again. The claim alone keeps it from sending."""
+        answer = Answer(error=errors.ProviderUnavailable.code, resend_after=resend_after)
+        if (claim := _answered(reservation.claim, answer)) is not None:
+            self.store.record_answer(claim)
+
+    def _note(self, otherwise: str, write: Callable[[], None]) -> None:
+        """Store what became of a send that did not succeed. If that fails, what was reserved stays so.
+
+        `otherwise` is the event that then says so. The caller is told the provider's word either way, and
+        nothing is sent again.
+        """
+        try:
+            write()
+        except StoreError as error:
+            self.tell(otherwise, reason=error.reason)
+
+    def _record_sent(self, reservation: Reservation, holder: Holder, claim: Claim | None) -> None:
+        """Tried twice: the phone has the code by now, and what is not stored can never be verified."""
+        verification = reservation.verification
+        newest = verification if reservation.find_by_number else None
+        try:
+            self.store.record_sent(verification.key, holder, claim, newest)
+        except StoreError as error:
+            self.tell("store_failed", reason=error.reason)
+            self.store.record_sent(verification.key, holder, claim, newest)
+
+
+def unavailable(failed: ProviderError) -> errors.ProviderUnavailable:
+    """What a caller is told of a provider's failure that changed nothing."""
+    return errors.ProviderUnavailable(reason=failed.reason, retry_after=failed.retry_after or RETRY_AFTER)
+
+
+def failure(error: ProviderError) -> dict[str, Any]:
+    """What is told of a provider's failure. Ones and nothing, because metrics count them."""
+    return {
+        "provider": error.provider,
+        "reason": error.reason,
+        "kind": type(error).__name__,
+        "failed": None if isinstance(error, NotAsked) else 1,
+        "server_error": 1 if (error.status or 0) >= HTTP_SERVER_ERROR else None,
+        "misconfigured": 1 if isinstance(error, Misconfigured) else None,
+    }
+
+
+def told_of(verification: Verification, number: PhoneNumber | None = None) -> dict[str, Any]:
+    """What every event about a verification tells of it."""
+    return {
+        "number": number or PhoneNumber(verification.phone, verification.country),
+        "number_key": verification.number_key,
+        "verification": verification.key,
+        "channel": verification.channel,
+        "provider": verification.provider,
+        "purpose": verification.purpose,
+    }
+
+
+def _answered(claim: Claim | None, answer: Answer) -> Claim | None:
+    return None if claim is None else replace(claim, answer=answer)

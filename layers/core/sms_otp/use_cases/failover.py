@@ -1,0 +1,227 @@
+"""Which provider sends, which one is next when it cannot, and which one checks."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.ports import Circuit
+from sms_otp.domain.provider import (
+    Channel,
+    Check,
+    Misconfigured,
+    NotAsked,
+    Provider,
+    ProviderError,
+    Sent,
+    Throttled,
+    TooLate,
+    Unavailable,
+)
+
+Answer = TypeVar("Answer")
+OnFailure = Callable[[ProviderError], object]
+"""Told of each provider that failed before another was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be sent. Fields as in `Provider.send`."""
+
+    to: PhoneNumber
+    channel: Channel
+    locale: str | None
+    reference: str
+    life: int
+
+
+class Credentials(Protocol):
+    """Where the router gets a provider's credentials from. See `secrets.Vault`."""
+
+    def credentials(self, provider: str) -> Mapping[str, str]: ...
+
+    def forget_credentials(self) -> None: ...
+
+
+class Breaker(Protocol):
+    """Stops sends to a provider that fails again and again. See `providers.breaker`."""
+
+    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+        """Take over what has just been read of the shared state; None where a circuit is closed."""
+        ...
+
+    def call(self, name: str, act: Callable[[], Answer], *, has_next: bool) -> Answer:
+        """Act, or raise `Unavailable` while the provider is to be left alone.
+
+        `has_next` says whether another provider could be asked instead: nobody is left alone for being slow
+        where there is no faster one.
+        """
+        ...
+
+
+class Router:
+    """Sends through the first provider that can; asks the provider that holds a code about it.
+
+    A country may have an order of its own in `routes`. Numbers whose code is fixed have a provider of
+    their own, `test_numbers`.
+    """
+
+    def __init__(
+        self,
+        order: tuple[str, ...],
+        routes: Mapping[str, tuple[str, ...]],
+        vault: Credentials,
+        build: Callable[[str, Mapping[str, str]], Provider],
+        test_numbers: Provider,
+        breaker: Breaker,
+        tell: Callable[..., Any],
+    ) -> None:
+        if not order:
+            raise ServiceMisconfigured(reason="environment variable PROVIDER_ORDER")
+        self._order = order
+        self._routes = routes
+        self._vault = vault
+        self._build = build
+        self._test_numbers = test_numbers
+        self._breaker = breaker
+        self._tell = tell
+        self._built: dict[str, tuple[Mapping[str, str], Provider]] = {}
+
+    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
+        """The providers whose circuit breakers a send to this number asks; a resend may ask one more."""
+        return self._candidates(to)
+
+    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+        """What has just been read of them, so that none is read again."""
+        self._breaker.learn(circuits)
+
+    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
+        """The name of the provider that took the code, and its handle.
+
+        Only a failure that certainly sent nothing lets the next provider try. Raises the last one's
+        `ProviderError`, or `Refused` and `Ambiguous` at once.
+        """
+        return self._first_of(self._candidates(order.to), order, deadline, on_failure)
+
+    def resend(
+        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+    ) -> tuple[str, Sent]:
+        """The same, by the holder of the code first: it alone can send the same code again."""
+
+        def again(provider: Provider) -> Sent:
+            return provider.resend(
+                ref,
+                order.to,
+                channel=order.channel,
+                locale=order.locale,
+                reference=order.reference,
+                life=order.life,
+                deadline=deadline,
+            )
+
+        others = tuple(name for name in self._candidates(order.to) if name != holder)
+        try:
+            return holder, self._deliver(holder, order, again, deadline, has_next=bool(others))
+        except (Throttled, Unavailable, Misconfigured) as failed:
+            if not others:
+                raise
+            on_failure(failed)
+        return self._first_of(others, order, deadline, on_failure)
+
+    def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
+        """The holder's word on a guess. Raises a `ProviderError`. No breaker ever skips a check."""
+
+        def check(provider: Provider) -> Check:
+            return provider.check(ref, otp, channel=channel, deadline=deadline)
+
+        return self._ask(name, check, deadline)
+
+    def _candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+        return (self._test_numbers.name,) if to.is_test else self._routes.get(to.country, self._order)
+
+    def _first_of(
+        self, names: tuple[str, ...], order: Order, deadline: Deadline, on_failure: OnFailure
+    ) -> tuple[str, Sent]:
+        def send(provider: Provider) -> Sent:
+            return provider.send(
+                order.to,
+                channel=order.channel,
+                locale=order.locale,
+                reference=order.reference,
+                life=order.life,
+                deadline=deadline,
+            )
+
+        *earlier, last = names
+        for name in earlier:
+            try:
+                return name, self._deliver(name, order, send, deadline, has_next=True)
+            except (Throttled, Unavailable, Misconfigured) as failed:
+                on_failure(failed)
+        return last, self._deliver(last, order, send, deadline, has_next=False)
+
+    def _deliver(
+        self,
+        name: str,
+        order: Order,
+        act: Callable[[Provider], Sent],
+        deadline: Deadline,
+        *,
+        has_next: bool,
+    ) -> Sent:
+        # Before the breaker is asked: a channel that a provider never had says nothing of how it is.
+        if order.channel not in self._provider(name, deadline).channels:
+            raise NotAsked(name, "no such channel")
+        _check_time(name, deadline)
+        return self._breaker.call(name, lambda: self._ask(name, act, deadline), has_next=has_next)
+
+    def _timed(self, name: str, ask: Callable[[Provider], Answer], provider: Provider) -> Answer:
+        """How long a provider took is told whatever it said: a failure that takes ten seconds above all."""
+        if provider is self._test_numbers:
+            return ask(provider)
+        started = time.monotonic()
+        try:
+            return ask(provider)
+        finally:
+            taken = (time.monotonic() - started) * 1000
+            self._tell("provider_answered", provider=name, milliseconds=round(taken, 1))
+
+    def _ask(self, name: str, ask: Callable[[Provider], Answer], deadline: Deadline) -> Answer:
+        """Ask once more with fresh credentials when these are refused: a key may just have been rotated.
+
+        A refused request was not carried out, so nothing is sent twice.
+        """
+        used = self._provider(name, deadline)
+        try:
+            return self._timed(name, ask, used)
+        except Misconfigured:
+            self._vault.forget_credentials()
+            fresh = self._provider(name, deadline)
+            if fresh is used:
+                raise
+            return self._timed(name, ask, fresh)
+
+    def _provider(self, name: str, deadline: Deadline) -> Provider:
+        if name == self._test_numbers.name:
+            return self._test_numbers
+        _check_time(name, deadline)
+        try:
+            credentials = self._vault.credentials(name)
+            built_from, provider = self._built.get(name, (None, None))
+            if provider is None or built_from != credentials:
+                provider = self._build(name, credentials)
+                self._built[name] = (credentials, provider)
+        except ServiceMisconfigured as error:
+            # An adapter knows more of what is wrong than the vault: the next request is to find it mended.
+            self._vault.forget_credentials()
+            raise Misconfigured(name, str(error.reason)) from error
+        return provider
+
+
+def _check_time(name: str, deadline: Deadline) -> None:
+    """What comes before the provider is asked, its credentials and the breaker's state, takes time too."""
+    if not deadline.remaining():
+        raise TooLate(name, "deadline")

@@ -1,0 +1,141 @@
+"""Whether the service can do its job now: everything that it leans on is asked at once, by one deadline.
+
+    unhealthy   the table or the secret does not answer, or no provider can be sent by
+    degraded    a provider cannot be sent by: it is not up, or its circuit breaker is open
+    healthy     otherwise
+
+Each question has a thread of its own that can be left behind, so that an answer is given in time
+whatever hangs.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.provider import Health, Misconfigured, Provider
+
+CHECK_SECONDS = 1.2
+"""For all questions together; with what comes before and after, an answer is there within 2 seconds."""
+
+UNKNOWN = "unknown"
+"""Not asked, because what is needed for it did not answer."""
+OPEN = "open"
+
+Answer = TypeVar("Answer")
+
+
+class Credentials(Protocol):
+    """See `secrets.Vault`."""
+
+    def credentials(self, provider: str) -> Mapping[str, str]: ...
+
+    def fetch_credentials(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderReport:
+    """A provider: `Health` or `unknown`, and its breaker's state or `unknown`."""
+
+    status: str
+    breaker: str
+
+    @property
+    def can_send(self) -> bool:
+        """Whether a code would be tried by it, and be taken. A breaker that is half open lets the next one
+        through, which the second provider of an order may wait for as long as the first is well."""
+        return self.status == Health.UP and self.breaker != OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found. `table` and `secret` are `Health`."""
+
+    table: str
+    secret: str
+    providers: Mapping[str, ProviderReport]
+
+    @property
+    def status(self) -> str:
+        """`healthy`, `degraded` or `unhealthy`."""
+        can_send = [report.can_send for report in self.providers.values()]
+        if self.table != Health.UP or self.secret != Health.UP or not any(can_send):
+            return "unhealthy"
+        return "healthy" if all(can_send) else "degraded"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkup:
+    """`breakers` reads each named provider's state from the table, `build` makes an adapter."""
+
+    names: tuple[str, ...]
+    breakers: Callable[[tuple[str, ...]], Mapping[str, str]]
+    vault: Credentials
+    build: Callable[[str, Mapping[str, str]], Provider]
+
+    def run(self, deadline: Deadline) -> Report:
+        """Ask everything, and wait until the deadline at most. Raises nothing."""
+        table = _begin(lambda: self.breakers(self.names))
+        secret = _begin(self.vault.fetch_credentials)
+        probes = {name: _begin(self._probe(name, secret, deadline)) for name in self.names}
+        states = _outcome(table, deadline)
+        has_secret = _ended_well(secret, deadline)
+        return Report(
+            table=Health.DOWN if states is None else Health.UP,
+            secret=Health.UP if has_secret else Health.DOWN,
+            providers={
+                name: ProviderReport(
+                    status=_health(probe, deadline) if has_secret else UNKNOWN,
+                    breaker=UNKNOWN if states is None else states[name],
+                )
+                for name, probe in probes.items()
+            },
+        )
+
+    def _probe(self, name: str, secret: Future[None], deadline: Deadline) -> Callable[[], Health]:
+        def probe() -> Health:
+            secret.result(timeout=deadline.remaining())
+            try:
+                provider = self.build(name, self.vault.credentials(name))
+            except (ServiceMisconfigured, Misconfigured):
+                return Health.MISCONFIGURED
+            return provider.probe(deadline)
+
+        return probe
+
+
+def _begin(act: Callable[[], Answer]) -> Future[Answer]:
+    answer: Future[Answer] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(act())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    # A pool would wait for its threads where the process ends.
+    threading.Thread(target=work, name="checkup", daemon=True).start()
+    return answer
+
+
+def _health(probe: Future[Health], deadline: Deadline) -> Health:
+    found = _outcome(probe, deadline)
+    return Health.DOWN if found is None else found
+
+
+def _ended_well(answer: Future[None], deadline: Deadline) -> bool:
+    try:
+        return answer.exception(timeout=deadline.remaining()) is None
+    except TimeoutError:
+        return False
+
+
+def _outcome(answer: Future[Answer], deadline: Deadline) -> Answer | None:
+    """None where it failed or has not come. What failed is told by its name; how, each logs elsewhere."""
+    try:
+        return answer.result(timeout=deadline.remaining())
+    except Exception:
+        return None

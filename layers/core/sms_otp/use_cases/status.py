@@ -1,0 +1,63 @@
+"""What else may be done with a verification: ask how it stands, and give it up. Sends nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sms_otp.domain import errors, keys, limits
+from sms_otp.domain.clock import Clock
+from sms_otp.domain.commands import Caller, Policy
+from sms_otp.domain.limits import SECOND
+from sms_otp.domain.ports import Question, Store
+from sms_otp.domain.verification import Verification, status_of
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a verification stands. `expires_at` in seconds since the epoch, `resend_after` from now."""
+
+    status: str
+    channel: str
+    delivery: str
+    attempts_remaining: int
+    expires_at: int
+    resend_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The use cases over one deployment's policy and store."""
+
+    policy: Policy
+    store: Store
+    clock: Clock
+    tell: Callable[..., object]
+    """As `delivery.Tell`."""
+
+    def cancel(self, verification_id: str, caller: Caller) -> None:
+        """Give a verification up: its code is never right again. Cancelling twice is cancelling once.
+
+        Raises `VerificationNotFound`, or `AlreadyVerified` for what cannot be undone.
+        """
+        key = keys.verification_key(verification_id)
+        self.store.cancel(key, caller.tenant)
+        self.tell("otp_cancelled", verification=key)
+
+    def status(self, verification_id: str, caller: Caller) -> Status:
+        """How a verification stands now. Raises `VerificationNotFound`."""
+        found = self.store.find(keys.verification_key(verification_id))
+        if found is None or found.tenant != caller.tenant:
+            raise errors.VerificationNotFound
+        now = int(self.clock() * SECOND)
+        return Status(
+            status=status_of(found, now // SECOND, self.policy.max_attempts),
+            channel=found.channel,
+            delivery=found.delivery,
+            attempts_remaining=max(0, self.policy.max_attempts - found.attempts),
+            expires_at=found.expires_at,
+            resend_after=self._resend_after(found, now),
+        )
+
+    def _resend_after(self, found: Verification, now: int) -> int:
+        log = self.store.read(Question(found.number_key, found.tenant)).number
+        wait = limits.next_send_at(log.sends, self.policy.admission.number, now) - now
+        return limits.whole_seconds(wait) if wait > 0 else 0

@@ -98,7 +98,7 @@ class Silent:
         del to
         return ()
 
-    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
         """No breaker."""
 
     def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
@@ -134,7 +134,7 @@ class Drill:
             providers=self.provider,
             peppers=lambda: PEPPERS,
             clock=self.clock,
-            tell=lambda event, **_: self._told.update([event]),
+            emit=lambda event, **_: self._told.update([event]),
         )
         for country, verified in (verified_a_day or {}).items():
             self._remember(allowed.admission.guard, country, verified)
@@ -145,7 +145,7 @@ class Drill:
             self._set(day_window(country, MIDNIGHT - ago * DAY, guard.shards), verified)
         self._set(hour_window(country, MIDNIGHT - HOUR, guard.shards), verified // 24)
 
-    def _set(self, window: budgets.Window, verified: int) -> None:
+    def _set(self, window: budgets.CounterWindow, verified: int) -> None:
         keys = window.sample()
         for key in keys:
             self.store.counters[key] = budgets.Counter(verified=verified // len(keys))
@@ -245,8 +245,8 @@ def user_day(users: int) -> list[Ask]:
     """A day of users: few at night, each of them with a number of their own."""
     chance = random.Random(2)  # noqa: S311 - always the same day, nothing secret
     asks = []
-    for country, share in USER_COUNTRIES.items():
-        for number in itertools.islice(user_numbers(country, chance), int(users * share)):
+    for country, increment in USER_COUNTRIES.items():
+        for number in itertools.islice(user_numbers(country, chance), int(users * increment)):
             moment = MIDNIGHT + chance.triangular(0, DAY, 0.6 * DAY)
             typing = chance.uniform(5, SLOWEST_TYPING) if chance.random() < CONVERSION else None
             asks.append(Ask(moment, number, False, typing))
@@ -265,7 +265,7 @@ def user_numbers(country: str, chance: random.Random) -> Iterator[str]:
 
 def verified_a_day(users: int) -> dict[str, int]:
     """Of each country, by the day's size."""
-    return {country: int(users * share * CONVERSION) for country, share in USER_COUNTRIES.items()}
+    return {country: int(users * increment * CONVERSION) for country, increment in USER_COUNTRIES.items()}
 
 
 def bound(allowed: Policy, numbers: Iterable[str], hours: int) -> int:

@@ -74,7 +74,7 @@ class Scripted:
         return Check.UNKNOWN
 
 
-class Vault:
+class SecretCache:
     """Nobody's credentials."""
 
     def credentials(self, provider: str) -> Mapping[str, str]:
@@ -143,7 +143,7 @@ def run(kind: type[ProviderError], order: tuple[str, ...], *, breaking: bool) ->
 
     def router() -> Router:
         breaker: Breaker = CircuitBreaker(table, "t", lambda *_, **__: None) if breaking else NoBreaker()
-        return Router(order, {}, Vault(), build, FixedCodes({}), breaker, lambda *_, **__: None)
+        return Router(order, {}, SecretCache(), build, FixedCodes({}), breaker, lambda *_, **__: None)
 
     with virtual(time):
         environments = [router() for _ in range(4)]
@@ -152,7 +152,7 @@ def run(kind: type[ProviderError], order: tuple[str, ...], *, breaking: bool) ->
             try:
                 environment = environments[index % 4]
                 read = {name: table.read(name) for name in environment.circuits(ORDER.to)}
-                environment.learn(read)
+                environment.prime(read)
                 name, _ = environment.send(ORDER, Deadline(60), lambda _: None)
             except ProviderError:
                 outcome.failed += DOWN_FROM <= index / RATE < DOWN_UNTIL

@@ -11,7 +11,7 @@ from typing import Any
 
 from local.deployed import Deployed, find
 from local.processes import LocalStackError
-from sms_otp.adapters.aws.secrets import Vault
+from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.provider import Misconfigured
@@ -30,7 +30,7 @@ def rows(found: Sequence[provisioning.Found]) -> Iterator[Row]:
             continue
         for differs in each.differences:
             verdict = "weaker" if differs.weaker else "differs"
-            yield (each.name, differs.field, str(differs.wanted), str(differs.found), verdict)
+            yield (each.name, differs.field, str(differs.desired), str(differs.found), verdict)
         if not each.differences:
             yield (each.name, "", "", "", "as wanted")
 
@@ -47,11 +47,11 @@ def table(lines: Sequence[Row]) -> str:
 def look(stack: Deployed) -> Sequence[provisioning.Found]:
     """Raises what reading a secret or Infobip can raise."""
     settings = _settings(stack.client("lambda"), stack.outputs["RequestOtpFunctionName"])
-    vault = Vault(
+    secret_cache = SecretCache(
         stack.client("secretsmanager"), settings.provider_secret_arn, settings.pepper_secret_arn, lambda: 0.0
     )
-    account = provisioning.open_account(vault.credentials("infobip"), settings)
-    return provisioning.look(account, desired_state.wanted_from(stack.parameters))
+    account = provisioning.open_account(secret_cache.credentials("infobip"), settings)
+    return provisioning.look(account, desired_state.desired_state_from(stack.parameters))
 
 
 def _settings(functions: Any, name: str) -> Settings:

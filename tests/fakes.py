@@ -11,20 +11,20 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sms_otp.domain import errors, keys
 from sms_otp.domain.budgets import Counter
 from sms_otp.domain.clock import Deadline
-from sms_otp.domain.idempotency import Claim
+from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import Failures, GuessPolicy, lock
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import (
-    Carried,
+    AdmissionQuery,
+    AdmissionSnapshot,
     Circuit,
-    Entry,
-    Holder,
-    LostRace,
-    Moved,
-    Question,
+    FailureMigration,
+    LogAppend,
+    NumberConflict,
+    ProviderHandle,
     Reservation,
     SendLog,
-    View,
+    WriteConflict,
 )
 from sms_otp.domain.provider import Channel, Check, Sent
 from sms_otp.domain.verification import (
@@ -32,9 +32,9 @@ from sms_otp.domain.verification import (
     Guess,
     State,
     Verification,
-    refusal,
-    uncancellable,
-    unconsumable,
+    cancel_error,
+    consume_error,
+    guess_error,
 )
 from sms_otp.use_cases.failover import OnFailure, Order
 
@@ -64,55 +64,60 @@ class MemoryStore:
         self.verifications: dict[str, Verification] = {}
         self.logs: dict[str, SendLog] = {}
         self.failures: dict[tuple[str, str], Failures] = {}
-        self.claims: dict[str, Claim] = {}
+        self.idempotency_records: dict[str, IdempotencyRecord] = {}
         self.counters: dict[str, Counter] = {}
         self.newest_of: dict[tuple[str, str], str] = {}
         self.messages: dict[tuple[str, str], tuple[str, str]] = {}
         self.circuits: dict[str, Circuit] = {}
 
-    def read(self, question: Question) -> View:
+    def read(self, query: AdmissionQuery) -> AdmissionSnapshot:
         with self.lock:
-            also = self._view(question.also) if question.also else None
-            return replace(self._view(question), also=also)
+            previous = self._snapshot(query.previous) if query.previous else None
+            return replace(self._snapshot(query), previous=previous)
 
-    def _view(self, question: Question) -> View:
-        return View(
-            number=self.logs.get(question.number_key, SendLog()),
-            failures=self.failures.get((question.number_key, question.tenant), Failures()),
-            client=self.logs.get(question.client_key or "", SendLog()),
-            claim=self.claims.get(question.claim_key or ""),
-            counters={key: self.counters[key] for key in question.counters if key in self.counters},
-            circuits={name: self.circuits.get(name) for name in question.circuits},
+    def _snapshot(self, query: AdmissionQuery) -> AdmissionSnapshot:
+        return AdmissionSnapshot(
+            number=self.logs.get(query.number_key, SendLog()),
+            failures=self.failures.get((query.number_key, query.tenant), Failures()),
+            client=self.logs.get(query.client_key or "", SendLog()),
+            idempotency_record=self.idempotency_records.get(query.record_key or ""),
+            counters={key: self.counters[key] for key in query.counters if key in self.counters},
+            circuits={name: self.circuits.get(name) for name in query.circuits},
         )
 
     def reserve(self, reservation: Reservation) -> None:
         verification = reservation.verification
         with self.lock:
             if reservation.number and self._moved(reservation.number):
-                raise LostRace
+                raise NumberConflict
             if reservation.resend and not self._may_be_sent_again(verification, reservation.sent_at):
-                raise Moved
+                raise WriteConflict
             if reservation.client and self._moved(reservation.client):
-                raise Moved
-            if reservation.claim and self._is_claimed(reservation.claim):
-                raise Moved
-            for share in reservation.shares:
-                if share.limit is not None and self.counters.get(share.key, Counter()).used >= share.limit:
-                    raise Moved
-            if reservation.carried and not self._carry(reservation.carried):
-                raise Moved
+                raise WriteConflict
+            if reservation.idempotency_record and self._is_claimed(reservation.idempotency_record):
+                raise WriteConflict
+            for increment in reservation.increments:
+                if (
+                    increment.limit is not None
+                    and self.counters.get(increment.key, Counter()).used >= increment.limit
+                ):
+                    raise WriteConflict
+            if reservation.failure_migration and not self._carry(reservation.failure_migration):
+                raise WriteConflict
             for entry in (reservation.number, reservation.client):
                 if entry:
                     sends = (*entry.log.sends, reservation.sent_at)
                     self.logs[entry.key] = SendLog(sends, entry.log.version + 1)
-            for share in reservation.shares:
-                self._count(share.key, used=1)
-            if reservation.claim:
-                self.claims[reservation.claim.key] = reservation.claim
+            for increment in reservation.increments:
+                self._count(increment.key, used=1)
+            if reservation.idempotency_record:
+                self.idempotency_records[reservation.idempotency_record.key] = reservation.idempotency_record
             if reservation.resend:
                 held = self.verifications[verification.key]
-                also = held.also_counted_on + tuple(share.key for share in reservation.shares[1:])
-                self._change(verification.key, sends=held.sends + 1, also_counted_on=also)
+                previous = held.resend_counter_keys + tuple(
+                    increment.key for increment in reservation.increments[1:]
+                )
+                self._change(verification.key, sends=held.sends + 1, resend_counter_keys=previous)
             else:
                 self.verifications[verification.key] = verification
 
@@ -123,13 +128,13 @@ class MemoryStore:
                     held = self.logs[entry.key]
                     left = tuple(at for at in held.sends if at != reservation.sent_at)
                     self.logs[entry.key] = SendLog(left, held.version + 1)
-            for share in reservation.shares:
-                self._count(share.key, used=-1)
-            if reservation.claim:
-                del self.claims[reservation.claim.key]
+            for increment in reservation.increments:
+                self._count(increment.key, used=-1)
+            if reservation.idempotency_record:
+                del self.idempotency_records[reservation.idempotency_record.key]
             if reservation.resend:
                 before = reservation.verification
-                self._change(before.key, sends=before.sends, also_counted_on=before.also_counted_on)
+                self._change(before.key, sends=before.sends, resend_counter_keys=before.resend_counter_keys)
             else:
                 del self.verifications[reservation.verification.key]
 
@@ -141,15 +146,19 @@ class MemoryStore:
             found = self.verifications.get(key)
             if found and found.tenant == tenant and found.state is State.PENDING:
                 self._change(key, state=State.CANCELLED)
-            elif (refused := uncancellable(found, tenant)) is not None:
+            elif (refused := cancel_error(found, tenant)) is not None:
                 raise refused
 
     def record_sent(
-        self, key: str, holder: Holder, claim: Claim | None = None, newest: Verification | None = None
+        self,
+        key: str,
+        holder: ProviderHandle,
+        idempotency_record: IdempotencyRecord | None = None,
+        newest: Verification | None = None,
     ) -> None:
         found = self.verifications[key]
         if found.state is not State.PENDING:
-            raise unconsumable(found)
+            raise consume_error(found)
         self._change(
             key,
             provider=holder.provider,
@@ -161,16 +170,16 @@ class MemoryStore:
             self.newest_of[newest.number_key, newest.tenant] = key
         if holder.message_id:
             self.messages[holder.provider, holder.message_id] = (key, holder.ref)
-        if claim:
-            self.claims[claim.key] = claim
+        if idempotency_record:
+            self.idempotency_records[idempotency_record.key] = idempotency_record
 
-    def record_failed(self, key: str, claim: Claim | None = None) -> None:
+    def record_failed(self, key: str, idempotency_record: IdempotencyRecord | None = None) -> None:
         self._change(key, state=State.FAILED)
-        if claim:
-            self.claims[claim.key] = claim
+        if idempotency_record:
+            self.idempotency_records[idempotency_record.key] = idempotency_record
 
-    def record_answer(self, claim: Claim) -> None:
-        self.claims[claim.key] = claim
+    def record_answer(self, idempotency_record: IdempotencyRecord) -> None:
+        self.idempotency_records[idempotency_record.key] = idempotency_record
 
     def record_delivery(self, key: str, delivery: str) -> bool:
         with self.lock:
@@ -192,7 +201,7 @@ class MemoryStore:
     def spend_guess(self, guess: Guess) -> Verification:
         with self.lock:
             found = self.verifications.get(guess.key)
-            if (refused := refusal(found, guess)) is not None:
+            if (refused := guess_error(found, guess)) is not None:
                 raise refused
             assert found is not None
             spent = replace(found, attempts=found.attempts + 1)
@@ -213,16 +222,16 @@ class MemoryStore:
             if held and held.state is State.VERIFIED and held.verified_by == request_id:
                 return
             if held is None or held.state is not State.PENDING or now >= held.expires_at:
-                raise unconsumable(held)
+                raise consume_error(held)
             if held.provider_ref != verification.provider_ref:
-                raise unconsumable(held)
+                raise consume_error(held)
             self.verifications[verification.key] = replace(
                 held, state=State.VERIFIED, verified_at=now, verified_by=request_id
             )
             self.failures.pop((verification.number_key, verification.tenant), None)
-            for key in held.counted_on:
+            for key in held.counter_keys:
                 self._count(key, used=-1, verified=1)
-            for key in held.also_counted_on:
+            for key in held.resend_counter_keys:
                 self._count(key, used=-1)
 
     def _may_be_sent_again(self, verification: Verification, sent_at: int) -> bool:
@@ -234,21 +243,24 @@ class MemoryStore:
             and held.provider_ref == verification.provider_ref
         )
 
-    def _carry(self, carried: Carried) -> bool:
-        source, target = (carried.from_key, carried.tenant), (carried.to_key, carried.tenant)
-        as_read = (carried.found, carried.before)
+    def _carry(self, failure_migration: FailureMigration) -> bool:
+        source, target = (
+            (failure_migration.from_key, failure_migration.tenant),
+            (failure_migration.to_key, failure_migration.tenant),
+        )
+        as_read = (failure_migration.found, failure_migration.before)
         if tuple(self.failures.get(key, Failures()) for key in (source, target)) != as_read:
             return False
         del self.failures[source]
-        self.failures[target] = carried.after
+        self.failures[target] = failure_migration.after
         return True
 
-    def _moved(self, entry: Entry) -> bool:
+    def _moved(self, entry: LogAppend) -> bool:
         return self.logs.get(entry.key, SendLog()).version != entry.log.version
 
-    def _is_claimed(self, claim: Claim) -> bool:
-        held = self.claims.get(claim.key)
-        return held is not None and held.expires_at > claim.claimed_at
+    def _is_claimed(self, idempotency_record: IdempotencyRecord) -> bool:
+        held = self.idempotency_records.get(idempotency_record.key)
+        return held is not None and held.expires_at > idempotency_record.started_at
 
     def _count(self, key: str, used: int = 0, verified: int = 0) -> None:
         held = self.counters.get(key, Counter())
@@ -274,7 +286,7 @@ class FakeProvider:
         del to
         return (self.name,)
 
-    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
         """As `Router.learn`, of one that has no breaker."""
 
     def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:

@@ -128,7 +128,7 @@ app = FastAPI(
 
 
 @app.exception_handler(Refused)
-async def tell(_: Request, refused: Refused) -> JSONResponse:
+async def emit(_: Request, refused: Refused) -> JSONResponse:
     """As problem details (RFC 9457)."""
     body = refused.body | {"status": refused.status}
     return JSONResponse(body, refused.status, media_type="application/problem+json")
@@ -137,7 +137,7 @@ async def tell(_: Request, refused: Refused) -> JSONResponse:
 @app.exception_handler(RequestValidationError)
 async def tell_malformed(request: Request, _: RequestValidationError) -> JSONResponse:
     """FastAPI's own answer would repeat what was sent."""
-    return await tell(request, Refused(400, "INVALID_REQUEST"))
+    return await emit(request, Refused(400, "INVALID_REQUEST"))
 
 
 @app.middleware("http")

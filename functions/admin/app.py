@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from sms_otp.domain.ports import Standing
-from sms_otp.domain.users import Given, User
+from sms_otp.domain.ports import NumberRecord
+from sms_otp.domain.users import ConsentRecord, User
 from sms_otp.entry_points import bootstrap, http, startup
 from sms_otp.use_cases.administration import Administrator
 
@@ -20,7 +20,7 @@ def _status(number: str, who: Administrator) -> http.Body:
         "success": True,
         "message": "This is known of the number.",
         "numberKey": status.number_key[:8],
-        "sends": [http.iso(at // 1000) for standing in status.standings for at in sorted(standing.sends)],
+        "sends": [http.iso(at // 1000) for record_of in status.standings for at in sorted(record_of.sends)],
         "resendAfter": status.resend_after,
         "locks": [
             {
@@ -47,8 +47,8 @@ def _status(number: str, who: Administrator) -> http.Body:
     }
 
 
-def _users(standings: tuple[Standing, ...]) -> list[http.Body]:
-    return [_user(user) for standing in standings for user in standing.users]
+def _users(standings: tuple[NumberRecord, ...]) -> list[http.Body]:
+    return [_user(user) for record_of in standings for user in record_of.users]
 
 
 def _user(user: User) -> http.Body:
@@ -67,7 +67,7 @@ def _user(user: User) -> http.Body:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _given(given: Given | None) -> http.Body | None:
+def _given(given: ConsentRecord | None) -> http.Body | None:
     if given is None:
         return None
     consent = given.consent

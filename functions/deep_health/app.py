@@ -15,7 +15,7 @@ def lambda_handler(event: http.Event, context: Any) -> http.Response:
 
 
 def _check(_event: http.Event, _caller: Caller) -> http.Body:
-    report = bootstrap.checkup().run(Deadline(CHECK_SECONDS))
+    report = bootstrap.health_check().run(Deadline(CHECK_SECONDS))
     return {
         "success": report.status != "unhealthy",
         "status": report.status,

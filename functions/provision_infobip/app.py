@@ -14,6 +14,6 @@ def lambda_handler(event: custom_resource.Event, _context: Any) -> None:
 
 
 def _provision(parameters: Mapping[str, str]) -> Mapping[str, str]:
-    wanted = desired_state.wanted_from(parameters)
+    desired = desired_state.desired_state_from(parameters)
     account = provisioning.open_account(bootstrap.credentials("infobip"), settings())
-    return provisioning.provision(account, wanted).attributes
+    return provisioning.provision(account, desired).attributes

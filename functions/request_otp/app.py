@@ -16,7 +16,7 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 def _request(event: http.Event, caller: Caller) -> http.Body:
     body = http.read_body(event, "RequestOtp")
-    asked = RequestOtp(
+    command = RequestOtp(
         phone_number=body["phoneNumber"],
         channel=Channel(body.get("channel", Channel.SMS)),
         locale=body.get("locale"),
@@ -26,7 +26,7 @@ def _request(event: http.Event, caller: Caller) -> http.Body:
         consent=_consent(body),
         idempotency_key=http.idempotency_key(event),
     )
-    return http.requested(bootstrap.service().request(asked, caller))
+    return http.requested(bootstrap.service().request(command, caller))
 
 
 def _consent(body: http.Body) -> Consent | None:

@@ -15,12 +15,12 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 def _resend(event: http.Event, caller: Caller) -> http.Body:
     body = http.read_body(event, "ResendOtp")
-    asked = ResendOtp(
+    command = ResendOtp(
         verification_id=body["verificationId"],
         channel=Channel(body["channel"]) if "channel" in body else None,
         session_id=body.get("sessionId"),
     )
-    return http.requested(bootstrap.service().resend(asked, caller))
+    return http.requested(bootstrap.service().resend(command, caller))
 
 
 startup.sender("ResendOtp")

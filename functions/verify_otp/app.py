@@ -14,13 +14,13 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 def _verify(event: http.Event, caller: Caller) -> http.Body:
     body = http.read_body(event, "VerifyOtp")
-    asked = VerifyOtp(
+    command = VerifyOtp(
         verification_id=body.get("verificationId"),
         otp=body["otp"],
         phone_number=body.get("phoneNumber"),
         session_id=body.get("sessionId"),
     )
-    verified = bootstrap.service().verify(asked, caller)
+    verified = bootstrap.service().verify(command, caller)
     failed = " A verificationToken could not be made." if verified.token_failed else ""
     answer = {
         "success": True,

@@ -83,8 +83,8 @@ class Aws:
         to, text = sent["DestinationPhoneNumber"], sent["MessageBody"]
         codes = _CODE.findall(text)
         self._inbox.deliver(to, text, codes[-1] if codes else "", provider=self.name, channel="sms")
-        life = sent.get("TimeToLive", DEFAULT_LIFE_SECONDS)
-        self._lives_until[str(number_or_none(to))] = self._clock() + life
+        ttl_seconds = sent.get("TimeToLive", DEFAULT_LIFE_SECONDS)
+        self._lives_until[str(number_or_none(to))] = self._clock() + ttl_seconds
         return JSONResponse({"MessageId": str(uuid.uuid4())}, media_type=_CONTENT_TYPE)
 
 
@@ -108,8 +108,8 @@ def _check(sent: dict[str, Any]) -> None:
         value = sent.get(name)
         if name in sent and not (isinstance(value, str) and pattern.fullmatch(value)):
             raise _invalid(name, "FIELD_VALIDATION_FAILED")
-    life = sent.get("TimeToLive", DEFAULT_LIFE_SECONDS)
-    if type(life) is not int or not 5 <= life <= DEFAULT_LIFE_SECONDS:
+    ttl_seconds = sent.get("TimeToLive", DEFAULT_LIFE_SECONDS)
+    if type(ttl_seconds) is not int or not 5 <= ttl_seconds <= DEFAULT_LIFE_SECONDS:
         raise _invalid("TimeToLive", "FIELD_VALIDATION_FAILED")
     countries = sent.get("DestinationCountryParameters", {})
     if not isinstance(countries, dict) or not set(countries) <= {"IN_ENTITY_ID", "IN_TEMPLATE_ID"}:

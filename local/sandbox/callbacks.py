@@ -82,12 +82,12 @@ async def ask(url: str, body: bytes, headers: Mapping[str, str]) -> requests.Res
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[requests.Response | None] = loop.create_future()
 
-    def tell(response: requests.Response | None) -> None:
+    def emit(response: requests.Response | None) -> None:
         if not answer.done():
             answer.set_result(response)
 
     def work() -> None:
-        loop.call_soon_threadsafe(tell, _posted(url, body, headers))
+        loop.call_soon_threadsafe(emit, _posted(url, body, headers))
 
     # Not the loop's own threads, which it would wait for when it stops.
     threading.Thread(target=work, name="callback", daemon=True).start()

@@ -139,7 +139,7 @@ class Sinch:
 
         def report(status: str) -> None:
             result = "Successful" if status == "delivered" else "Failed"
-            self._events.tell("VerificationSmsDeliveredEvent", _about(verification) | {"smsResult": result})
+            self._events.emit("VerificationSmsDeliveredEvent", _about(verification) | {"smsResult": result})
 
         if channel == "sms":
             self._deliveries.sent(verification.number, report)
@@ -149,7 +149,7 @@ class Sinch:
         verification.finish(status, reason)
         decided = {"status": status} | ({"reason": reason} if reason else {})
         source = {"source": "manual"} if status == "SUCCESSFUL" else {}
-        self._events.tell("VerificationResultEvent", _about(verification) | decided | source)
+        self._events.emit("VerificationResultEvent", _about(verification) | decided | source)
 
     def _begin(self, start: Start) -> Verification:
         now = self._clock()

@@ -35,7 +35,7 @@ class Events:
             return None
         return "Denied by callback" if action == "deny" else "Invalid callback"
 
-    def tell(self, event: str, about: Mapping[str, Any]) -> None:
+    def emit(self, event: str, about: Mapping[str, Any]) -> None:
         """Post an event that needs no answer."""
         target = self._callbacks.target("sinch")
         if target is not None:

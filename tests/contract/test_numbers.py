@@ -21,7 +21,7 @@ from sms_otp.domain.limits import DAY, SECOND
 from sms_otp.domain.phone import mask
 from sms_otp.domain.ports import Erased
 from sms_otp.domain.provider import Sent, Unavailable
-from sms_otp.domain.users import MOST_PURPOSES, Consent, Given, Retention
+from sms_otp.domain.users import MOST_PURPOSES, Consent, ConsentRecord, Retention
 from sms_otp.use_cases.administration import Administration, Administrator
 from sms_otp.use_cases.service import Service
 from tests.emulator import emulated_aws
@@ -126,9 +126,9 @@ def town(policy: Policy, clock: StepClock) -> Iterator[Town]:
             providers=MessageProvider(),
             peppers=lambda: Peppers(PEPPER),
             clock=clock,
-            tell=lambda event, **fields: told.append((event, fields)),
+            emit=lambda event, **fields: told.append((event, fields)),
         )
-        administration = Administration(policy, numbers, service.peppers, clock, service.tell)
+        administration = Administration(policy, numbers, service.peppers, clock, service.emit)
         made = Town(client, service, administration, numbers, users, clock, told)
         client.meta.events.register(
             "before-call.dynamodb.*", lambda model, **_: made.count(model.name) if model else None
@@ -407,7 +407,7 @@ def test_a_request_records_an_unverified_user_for_ninety_days(town: Town) -> Non
     (user,) = town.users.of(number_key(NUMBER))
     now = int(START)
     assert (user.tenant, user.country, user.verified_at, user.purposes) == ("tenant-a", "US", None, ())
-    assert (user.consent, user.requested_consent) == (None, Given(CONSENT, now))
+    assert (user.consent, user.requested_consent) == (None, ConsentRecord(CONSENT, now))
     assert user.kept_until == now + 90 * DAYS
     town.clock.step(60)
     town.request()
@@ -424,7 +424,7 @@ def test_a_right_code_makes_the_user_a_verified_one_in_the_same_step(town: Town)
     assert town.calls == ["UpdateItem", "UpdateItem", "TransactWriteItems"]
     (user,) = town.users.of(number_key(NUMBER))
     assert (user.verified_at, user.purposes, user.kept_until) == (int(START) + 20, ("login",), None)
-    assert user.consent == Given(CONSENT, int(START)), "of the moment when it was asked for"
+    assert user.consent == ConsentRecord(CONSENT, int(START)), "of the moment when it was asked for"
     assert user.requested_consent is None
 
 
@@ -452,7 +452,7 @@ def test_whoever_asks_for_a_code_changes_nothing_that_was_verified(town: Town) -
     forged = Consent("terms-of-somebody-else", "a-form")
     town.request(consent=forged)
     after = town.users.of(number_key(NUMBER))[0]
-    assert after.requested_consent == Given(forged, int(town.clock()))
+    assert after.requested_consent == ConsentRecord(forged, int(town.clock()))
     assert replace(after, requested_consent=None, last_requested_at=before.last_requested_at) == before
 
 
@@ -490,11 +490,11 @@ def test_a_user_whose_time_is_over_is_shown_no_more_and_still_erased(town: Town)
     town.request()
     who = Administrator("arn:aws:iam::1:role/admin", Deadline(10))
     town.clock.step(90 * DAYS - 1)
-    (standing,) = town.administration.status(NUMBER, who).standings
-    assert len(standing.users) == 1
+    (record_of,) = town.administration.status(NUMBER, who).standings
+    assert len(record_of.users) == 1
     town.clock.step(1)
-    (standing,) = town.administration.status(NUMBER, who).standings
-    assert standing.users == ()
+    (record_of,) = town.administration.status(NUMBER, who).standings
+    assert record_of.users == ()
     town.erase()
     assert town.items("users") == []
 
@@ -526,5 +526,5 @@ def test_failures_and_tenants_are_listed_where_a_number_stands(town: Town) -> No
     town.verify(verification_id, WRONG)
     (pk,) = [item["pk"]["S"] for item in town.items() if item["pk"]["S"].startswith("F#")]
     assert pk == failures_pk(number_key(NUMBER), "tenant-a")
-    standing = town.numbers.standing(number_key(NUMBER), int(START))
-    assert (standing.failures["tenant-a"].count, len(standing.verifications)) == (1, 1)
+    record_of = town.numbers.record_of(number_key(NUMBER), int(START))
+    assert (record_of.failures["tenant-a"].count, len(record_of.verifications)) == (1, 1)

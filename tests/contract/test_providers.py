@@ -118,7 +118,7 @@ def send(
         channel=channel,
         locale="en-US",
         reference=reference or str(uuid.uuid4()),
-        life=LIFE,
+        ttl_seconds=LIFE,
         deadline=Deadline(seconds),
     )
 
@@ -137,7 +137,7 @@ def resend(
         channel=channel,
         locale="en-US",
         reference=str(uuid.uuid4()),
-        life=LIFE,
+        ttl_seconds=LIFE,
         deadline=Deadline(seconds),
     )
 

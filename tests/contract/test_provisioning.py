@@ -82,7 +82,7 @@ class Deployment:
         if self.api_key is not None:
             held["apiKey"] = self.api_key
         account = provisioning.open_account(held, self.settings)
-        return provisioning.provision(account, desired_state.wanted_from(parameters)).attributes
+        return provisioning.provision(account, desired_state.desired_state_from(parameters)).attributes
 
     def calls(self) -> list[str]:
         """What reached Infobip since the last look, without what only read."""
@@ -94,7 +94,7 @@ class Deployment:
     def found(self, **parameters: str) -> list[str]:
         """The verdicts of `make provision-check`, by field."""
         account = provisioning.open_account(dict(credentials(self.sandbox)["infobip"]), self.settings)
-        found = provisioning.look(account, desired_state.wanted_from({**PROPERTIES, **parameters}))
+        found = provisioning.look(account, desired_state.desired_state_from({**PROPERTIES, **parameters}))
         return [f"{field} {verdict}".strip() for _, field, _, _, verdict in provision_check.rows(found)]
 
 

@@ -11,21 +11,21 @@ from moto import mock_aws
 
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain import errors
-from sms_otp.domain.budgets import Counter, Share
+from sms_otp.domain.budgets import Counter, ShardIncrement
 from sms_otp.domain.commands import Policy
-from sms_otp.domain.idempotency import Answer, Claim
+from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.limits import DAY, SECOND, Failures, GuessPolicy
 from sms_otp.domain.ports import (
-    Carried,
-    Entry,
-    Holder,
-    LostRace,
-    Moved,
-    Question,
+    AdmissionQuery,
+    AdmissionSnapshot,
+    FailureMigration,
+    LogAppend,
+    NumberConflict,
+    ProviderHandle,
     Reservation,
     SendLog,
     Store,
-    View,
+    WriteConflict,
 )
 from sms_otp.domain.verification import Guess, Verification
 from tests.fakes import START, MemoryStore, a_verification, outcome
@@ -63,7 +63,7 @@ def reserve(
     **changes: Any,
 ) -> Reservation:
     verification = a_verification(**{"provider": None, "provider_ref": None} | changes)
-    number = Entry(verification.number_key, log or SendLog(), NOW + 1000)
+    number = LogAppend(verification.number_key, log or SendLog(), NOW + 1000)
     reservation = Reservation(verification, sent_at, number, **extra)
     store.reserve(reservation)
     return reservation
@@ -72,7 +72,7 @@ def reserve(
 def pending(store: Store, **changes: Any) -> Verification:
     """A verification that a provider holds."""
     verification = reserve(store, **changes).verification
-    store.record_sent(verification.key, Holder("infobip", "ref-1", "sms", "accepted"))
+    store.record_sent(verification.key, ProviderHandle("infobip", "ref-1", "sms", "accepted"))
     return dataclasses.replace(verification, provider="infobip", provider_ref="ref-1", delivery="accepted")
 
 
@@ -88,22 +88,22 @@ def guess(verification: Verification, **changes: Any) -> Guess:
 
 
 def test_a_number_that_was_never_sent_to_has_no_history(store: Store) -> None:
-    question = Question("a-number", "tenant-a", "a-client", "a-claim", ("a-counter",), ("infobip",))
-    assert store.read(question) == View(circuits={"infobip": None})
+    query = AdmissionQuery("a-number", "tenant-a", "a-client", "a-claim", ("a-counter",), ("infobip",))
+    assert store.read(query) == AdmissionSnapshot(circuits={"infobip": None})
 
 
 def test_a_reservation_counts_the_send_and_moves_the_version(store: Store) -> None:
     verification = reserve(store).verification
-    log = store.read(Question(verification.number_key, "any tenant")).number
+    log = store.read(AdmissionQuery(verification.number_key, "any tenant")).number
     assert (log.sends, log.version) == ((NOW_MS,), 1)
     reserve(store, SendLog(log.sends, log.version), NOW_MS + 1, key="b")
-    log = store.read(Question(verification.number_key, "any tenant")).number
+    log = store.read(AdmissionQuery(verification.number_key, "any tenant")).number
     assert (sorted(log.sends), log.version) == ([NOW_MS, NOW_MS + 1], 2)
 
 
 def test_a_reservation_on_a_history_that_has_moved_is_a_lost_race_and_stores_nothing(store: Store) -> None:
     verification = reserve(store).verification
-    with pytest.raises(LostRace):
+    with pytest.raises(NumberConflict):
         reserve(store, key="b")
     with pytest.raises(errors.VerificationNotFound):
         store.spend_guess(guess(verification, key="b"))
@@ -113,14 +113,14 @@ def test_a_history_that_has_moved_since_it_was_read_is_a_lost_race_however_long_
     reserve(store)
     read = SendLog((NOW_MS,), 1)
     reserve(store, read, NOW_MS + 1, key="b")
-    with pytest.raises(LostRace):
+    with pytest.raises(NumberConflict):
         reserve(store, read, NOW_MS + 2, key="c")
 
 
 def test_a_released_reservation_leaves_no_send_and_no_verification(store: Store) -> None:
     reservation = reserve(store)
     store.release(reservation)
-    log = store.read(Question(reservation.verification.number_key, "tenant-a")).number
+    log = store.read(AdmissionQuery(reservation.verification.number_key, "tenant-a")).number
     assert log.sends == ()
     assert log.version == 2, "whoever read before the release must read again"
     with pytest.raises(errors.VerificationNotFound):
@@ -193,7 +193,7 @@ def test_a_failed_verification_can_neither_be_guessed_at_nor_consumed(store: Sto
 
 def test_the_right_code_of_an_earlier_holder_consumes_nothing(store: Store) -> None:
     verification = pending(store)
-    store.record_sent(verification.key, Holder("sinch", "ref-2", "sms", "accepted"))
+    store.record_sent(verification.key, ProviderHandle("sinch", "ref-2", "sms", "accepted"))
     assert outcome(lambda: store.consume(verification, "r", NOW)) == "OTP_EXPIRED"
     held = dataclasses.replace(verification, provider_ref="ref-2")
     assert outcome(lambda: store.consume(held, "r", NOW)) == "ok"
@@ -209,7 +209,7 @@ def test_a_new_code_forgets_no_failures(store: Store, guesses: GuessPolicy) -> N
     number_key = reserve(store).verification.number_key
     store.spend_number_guess(number_key, "tenant-a", NOW_MS, guesses)
     reserve(store, SendLog((NOW_MS,), 1), NOW_MS + 1, key="b")
-    assert store.read(Question(number_key, "tenant-a")).failures == Failures(1, NOW_MS)
+    assert store.read(AdmissionQuery(number_key, "tenant-a")).failures == Failures(1, NOW_MS)
 
 
 def test_consuming_clears_the_failures_of_the_number_at_that_tenant_alone(
@@ -219,15 +219,15 @@ def test_consuming_clears_the_failures_of_the_number_at_that_tenant_alone(
     for tenant in ("tenant-a", "tenant-b"):
         store.spend_number_guess(verification.number_key, tenant, NOW_MS, guesses)
     store.consume(verification, "r", NOW)
-    assert store.read(Question(verification.number_key, "tenant-a")).failures.count == 0
-    assert store.read(Question(verification.number_key, "tenant-b")).failures.count == 1
+    assert store.read(AdmissionQuery(verification.number_key, "tenant-a")).failures.count == 0
+    assert store.read(AdmissionQuery(verification.number_key, "tenant-b")).failures.count == 1
 
 
 def test_a_consumption_that_is_refused_clears_no_failures(store: Store, guesses: GuessPolicy) -> None:
     verification = pending(store)
     store.spend_number_guess(verification.number_key, "tenant-a", NOW_MS, guesses)
     assert outcome(lambda: store.consume(verification, "r", verification.expires_at)) == "OTP_EXPIRED"
-    assert store.read(Question(verification.number_key, "tenant-a")).failures.count == 1
+    assert store.read(AdmissionQuery(verification.number_key, "tenant-a")).failures.count == 1
 
 
 def test_the_wait_of_a_number_grows_as_the_policy_says_to_the_millisecond(
@@ -245,7 +245,7 @@ def test_the_wait_of_a_number_grows_as_the_policy_says_to_the_millisecond(
             assert refused.value.retry_after == 1
         now += wait
         assert spend(now) == "ok"
-    assert store.read(Question("n", "t")).failures == Failures(20, now)
+    assert store.read(AdmissionQuery("n", "t")).failures == Failures(20, now)
 
 
 def test_the_hundredth_failure_in_a_row_disables_the_number(store: Store, guesses: GuessPolicy) -> None:
@@ -256,35 +256,37 @@ def test_the_hundredth_failure_in_a_row_disables_the_number(store: Store, guesse
     with pytest.raises(errors.NumberLocked) as refused:
         store.spend_number_guess("n", "t", now + 365 * DAY, guesses)
     assert refused.value.reason == "disabled"
-    assert store.read(Question("n", "t")).failures.count == 100
+    assert store.read(AdmissionQuery("n", "t")).failures.count == 100
 
 
-def shares(limit: int | None, *keys: str) -> dict[str, Any]:
-    return {"shares": tuple(Share(key, limit, NOW + 1000) for key in keys)}
+def increments(limit: int | None, *keys: str) -> dict[str, Any]:
+    return {"increments": tuple(ShardIncrement(key, limit, NOW + 1000) for key in keys)}
 
 
 def counters(store: Store, *keys: str) -> dict[str, Counter]:
-    return dict(store.read(Question("n", "t", counters=keys)).counters)
+    return dict(store.read(AdmissionQuery("n", "t", counters=keys)).counters)
 
 
 def test_a_share_is_spent_up_to_its_limit_and_not_once_more(store: Store) -> None:
     for index in range(3):
-        reserve(store, key=f"k{index}", number_key=f"n{index}", extra=shares(3, "D#day#0"))
-    with pytest.raises(Moved):
-        reserve(store, key="k3", number_key="n3", extra=shares(3, "D#day#0"))
+        reserve(store, key=f"k{index}", number_key=f"n{index}", extra=increments(3, "D#day#0"))
+    with pytest.raises(WriteConflict):
+        reserve(store, key="k3", number_key="n3", extra=increments(3, "D#day#0"))
     assert counters(store, "D#day#0") == {"D#day#0": Counter(used=3)}
-    assert store.read(Question("n3", "tenant-a")).number == SendLog(), "nothing of a refused send is stored"
+    assert store.read(AdmissionQuery("n3", "tenant-a")).number == SendLog(), (
+        "nothing of a refused send is stored"
+    )
 
 
 def test_a_share_without_a_limit_is_counted_and_never_refused(store: Store) -> None:
     for index in range(3):
-        reserve(store, key=f"k{index}", number_key=f"n{index}", extra=shares(None, "B#US#hour#0"))
+        reserve(store, key=f"k{index}", number_key=f"n{index}", extra=increments(None, "B#US#hour#0"))
     assert counters(store, "B#US#hour#0") == {"B#US#hour#0": Counter(used=3)}
 
 
 def test_a_verification_takes_its_own_send_out_of_the_unverified_ones(store: Store) -> None:
     keys = ("B#US#hour#0", "B#US#day#0")
-    verification = pending(store, counted_on=keys, extra=shares(None, *keys, "D#day#0"))
+    verification = pending(store, counter_keys=keys, extra=increments(None, *keys, "D#day#0"))
     store.consume(verification, "r", NOW)
     assert counters(store, *keys, "D#day#0") == {
         "B#US#hour#0": Counter(used=0, verified=1),
@@ -294,54 +296,60 @@ def test_a_verification_takes_its_own_send_out_of_the_unverified_ones(store: Sto
 
 
 def test_a_client_whose_log_has_moved_makes_the_send_be_decided_anew(store: Store) -> None:
-    client = Entry("a-client", SendLog(), NOW + 1000)
+    client = LogAppend("a-client", SendLog(), NOW + 1000)
     reserve(store, extra={"client": client})
-    assert store.read(Question("n", "t", "a-client")).client == SendLog((NOW_MS,), 1)
-    with pytest.raises(Moved):
+    assert store.read(AdmissionQuery("n", "t", "a-client")).client == SendLog((NOW_MS,), 1)
+    with pytest.raises(WriteConflict):
         reserve(store, key="b", number_key="b", extra={"client": client})
 
 
 def test_a_release_gives_back_everything_that_was_reserved(store: Store) -> None:
-    claim = Claim("a-claim", "print", "nonce", NOW)
-    client = Entry("a-client", SendLog(), NOW + 1000)
-    reservation = reserve(store, extra={"client": client, "claim": claim, **shares(5, "D#day#0")})
+    idempotency_record = IdempotencyRecord("a-claim", "print", "nonce", NOW)
+    client = LogAppend("a-client", SendLog(), NOW + 1000)
+    reservation = reserve(
+        store, extra={"client": client, "idempotency_record": idempotency_record, **increments(5, "D#day#0")}
+    )
     store.release(reservation)
-    view = store.read(Question(reservation.verification.number_key, "t", "a-client", "a-claim", ("D#day#0",)))
-    assert (view.number.sends, view.client.sends, view.claim) == ((), (), None)
-    assert view.counters == {"D#day#0": Counter(used=0)}
+    snapshot = store.read(
+        AdmissionQuery(reservation.verification.number_key, "t", "a-client", "a-claim", ("D#day#0",))
+    )
+    assert (snapshot.number.sends, snapshot.client.sends, snapshot.idempotency_record) == ((), (), None)
+    assert snapshot.counters == {"D#day#0": Counter(used=0)}
 
 
 def test_a_key_is_claimed_once_until_it_is_free_again(store: Store) -> None:
-    first = Claim("a-claim", "print", "nonce", NOW)
-    reserve(store, extra={"claim": first})
-    assert store.read(Question("n", "t", claim_key="a-claim")).claim == first
-    late = dataclasses.replace(first, nonce="another", claimed_at=first.expires_at - 1)
-    with pytest.raises(Moved):
-        reserve(store, key="b", number_key="b", extra={"claim": late})
-    again = dataclasses.replace(first, nonce="another", claimed_at=first.expires_at)
-    reserve(store, key="c", number_key="c", extra={"claim": again})
-    assert store.read(Question("n", "t", claim_key="a-claim")).claim == again
+    first = IdempotencyRecord("a-claim", "print", "nonce", NOW)
+    reserve(store, extra={"idempotency_record": first})
+    assert store.read(AdmissionQuery("n", "t", record_key="a-claim")).idempotency_record == first
+    late = dataclasses.replace(first, nonce="another", started_at=first.expires_at - 1)
+    with pytest.raises(WriteConflict):
+        reserve(store, key="b", number_key="b", extra={"idempotency_record": late})
+    again = dataclasses.replace(first, nonce="another", started_at=first.expires_at)
+    reserve(store, key="c", number_key="c", extra={"idempotency_record": again})
+    assert store.read(AdmissionQuery("n", "t", record_key="a-claim")).idempotency_record == again
 
 
 @pytest.mark.parametrize("settle", ["sent", "failed", "unknown"])
 def test_the_answer_of_a_request_is_kept_whatever_became_of_its_send(store: Store, settle: str) -> None:
-    claim = Claim("a-claim", "print", "nonce", NOW)
-    key = reserve(store, extra={"claim": claim}).verification.key
-    answered = dataclasses.replace(claim, answer=Answer(NOW + 300, 30, None if settle == "sent" else "E"))
+    idempotency_record = IdempotencyRecord("a-claim", "print", "nonce", NOW)
+    key = reserve(store, extra={"idempotency_record": idempotency_record}).verification.key
+    answered = dataclasses.replace(
+        idempotency_record, answer=StoredAnswer(NOW + 300, 30, None if settle == "sent" else "E")
+    )
     if settle == "sent":
-        store.record_sent(key, Holder("infobip", "ref", "sms", "accepted"), answered)
+        store.record_sent(key, ProviderHandle("infobip", "ref", "sms", "accepted"), answered)
     elif settle == "failed":
         store.record_failed(key, answered)
     else:
         store.record_answer(answered)
-    assert store.read(Question("n", "t", claim_key="a-claim")).claim == answered
+    assert store.read(AdmissionQuery("n", "t", record_key="a-claim")).idempotency_record == answered
 
 
 def test_the_newest_verification_of_a_number_is_found_at_its_own_tenant(store: Store) -> None:
     verification = reserve(store).verification
     newer = reserve(store, SendLog((NOW_MS,), 1), NOW_MS + 1, key="newer").verification
     for each in (verification, newer):
-        store.record_sent(each.key, Holder("infobip", "ref", "sms", "accepted"), newest=each)
+        store.record_sent(each.key, ProviderHandle("infobip", "ref", "sms", "accepted"), newest=each)
     assert store.newest((verification.number_key,), "tenant-a") == "newer"
     assert store.newest(("no-such-number", verification.number_key), "tenant-a") == "newer"
     assert store.newest((verification.number_key,), "tenant-b") is None
@@ -349,69 +357,71 @@ def test_the_newest_verification_of_a_number_is_found_at_its_own_tenant(store: S
 
 def test_what_stands_under_either_pepper_is_found_in_one_reading(store: Store) -> None:
     verification = reserve(store).verification
-    also = Question(verification.number_key, "tenant-a")
-    view = store.read(Question("under-the-new-one", "tenant-a", also=also))
-    assert view.also is not None
-    assert (view.also.number.sends, view.also.number.version) == ((NOW_MS,), 1)
-    assert dataclasses.replace(view, also=None) == View()
-    assert store.read(also) == view.also
+    previous = AdmissionQuery(verification.number_key, "tenant-a")
+    snapshot = store.read(AdmissionQuery("under-the-new-one", "tenant-a", previous=previous))
+    assert snapshot.previous is not None
+    assert (snapshot.previous.number.sends, snapshot.previous.number.version) == ((NOW_MS,), 1)
+    assert dataclasses.replace(snapshot, previous=None) == AdmissionSnapshot()
+    assert store.read(previous) == snapshot.previous
 
 
 def failed(store: Store, number_key: str, times: int) -> Failures:
     for _ in range(times):
         store.spend_number_guess(number_key, "tenant-a", NOW_MS, GuessPolicy(50, 1000, 2000, 100))
-    return store.read(Question(number_key, "tenant-a")).failures
+    return store.read(AdmissionQuery(number_key, "tenant-a")).failures
 
 
-def carried(store: Store, old: int, new: int) -> Carried:
-    return Carried("tenant-a", "old", "new", failed(store, "old", old), failed(store, "new", new))
+def failure_migration(store: Store, old: int, new: int) -> FailureMigration:
+    return FailureMigration("tenant-a", "old", "new", failed(store, "old", old), failed(store, "new", new))
 
 
 @pytest.mark.parametrize(("old", "new", "after"), [(4, 0, 4), (2, 7, 7), (7, 2, 7)])
 def test_failures_are_carried_over_with_the_reservation_and_stand_in_one_place(
     store: Store, old: int, new: int, after: int
 ) -> None:
-    reserve(store, extra={"carried": carried(store, old, new)})
-    assert store.read(Question("old", "tenant-a")).failures == Failures()
-    assert store.read(Question("new", "tenant-a")).failures == Failures(after, NOW_MS)
+    reserve(store, extra={"failure_migration": failure_migration(store, old, new)})
+    assert store.read(AdmissionQuery("old", "tenant-a")).failures == Failures()
+    assert store.read(AdmissionQuery("new", "tenant-a")).failures == Failures(after, NOW_MS)
 
 
 @pytest.mark.parametrize("number_key", ["old", "new"])
 def test_a_guess_that_came_before_its_failures_were_carried_over_has_it_decided_anew(
     store: Store, number_key: str
 ) -> None:
-    stale = carried(store, 3, 2)
+    stale = failure_migration(store, 3, 2)
     counted = failed(store, number_key, 1)
-    with pytest.raises(Moved):
-        reserve(store, extra={"carried": stale})
-    assert store.read(Question(number_key, "tenant-a")).failures == counted
-    assert store.read(Question("n", "t")).number == SendLog()
+    with pytest.raises(WriteConflict):
+        reserve(store, extra={"failure_migration": stale})
+    assert store.read(AdmissionQuery(number_key, "tenant-a")).failures == counted
+    assert store.read(AdmissionQuery("n", "t")).number == SendLog()
 
 
 def test_a_resend_counts_one_more_send_of_the_same_verification(store: Store) -> None:
-    verification = pending(store, counted_on=("B#US#hour#0",), extra=shares(None, "D#day#0", "B#US#hour#0"))
+    verification = pending(
+        store, counter_keys=("B#US#hour#0",), extra=increments(None, "D#day#0", "B#US#hour#0")
+    )
     again = Reservation(
         verification,
         NOW_MS + 1,
-        Entry(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000),
-        shares=shares(None, "D#day#0", "B#US#hour#0")["shares"],
+        LogAppend(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000),
+        increments=increments(None, "D#day#0", "B#US#hour#0")["increments"],
         resend=True,
     )
     store.reserve(again)
     found = store.find(verification.key)
-    assert found == dataclasses.replace(verification, sends=2, also_counted_on=("B#US#hour#0",))
+    assert found == dataclasses.replace(verification, sends=2, resend_counter_keys=("B#US#hour#0",))
     store.consume(found, "r", NOW)
     assert counters(store, "B#US#hour#0") == {"B#US#hour#0": Counter(used=0, verified=1)}
 
 
 def test_a_resend_that_was_not_sent_leaves_the_verification_as_it_was(store: Store) -> None:
     verification = pending(store)
-    number = Entry(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
+    number = LogAppend(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
     again = Reservation(verification, NOW_MS + 1, number, resend=True)
     store.reserve(again)
     store.release(again)
     assert store.find(verification.key) == verification
-    assert store.read(Question(verification.number_key, "t")).number.sends == (NOW_MS,)
+    assert store.read(AdmissionQuery(verification.number_key, "t")).number.sends == (NOW_MS,)
 
 
 @pytest.mark.parametrize("end", ["cancelled", "verified", "moved on", "expired"])
@@ -423,21 +433,21 @@ def test_no_resend_brings_a_verification_back_to_life(store: Store, end: str) ->
     elif end == "verified":
         store.consume(verification, "r", NOW)
     elif end == "moved on":
-        store.record_sent(verification.key, Holder("sinch", "another", "sms", "accepted"))
+        store.record_sent(verification.key, ProviderHandle("sinch", "another", "sms", "accepted"))
     else:
         at = verification.expires_at * SECOND
-    number = Entry(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
-    with pytest.raises(Moved):
+    number = LogAppend(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
+    with pytest.raises(WriteConflict):
         store.reserve(Reservation(verification, at, number, resend=True))
 
 
 def test_of_two_resends_that_read_the_same_verification_one_decides_anew(store: Store) -> None:
     """Else both would be one send by their reference, and giving one back would take the other's count."""
     verification = pending(store)
-    first = Entry(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
-    second = Entry(verification.number_key, SendLog((NOW_MS, NOW_MS + 1), 2), NOW + 1000)
+    first = LogAppend(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
+    second = LogAppend(verification.number_key, SendLog((NOW_MS, NOW_MS + 1), 2), NOW + 1000)
     store.reserve(Reservation(verification, NOW_MS + 1, first, resend=True))
-    with pytest.raises(Moved):
+    with pytest.raises(WriteConflict):
         store.reserve(Reservation(verification, NOW_MS + 2, second, resend=True))
 
 
@@ -449,14 +459,14 @@ def test_a_resend_that_ends_after_its_verification_does_is_told_so_and_changes_n
     store: Store, end: str, expected: str, message: str | None
 ) -> None:
     verification = pending(store)
-    number = Entry(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
+    number = LogAppend(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
     store.reserve(Reservation(verification, NOW_MS + 1, number, resend=True))
     if end == "cancelled":
         store.cancel(verification.key, "tenant-a")
     else:
         store.consume(verification, "r", NOW)
     ended = store.find(verification.key)
-    holder = Holder("sinch", "another", "voice", "accepted", message)
+    holder = ProviderHandle("sinch", "another", "voice", "accepted", message)
     assert outcome(lambda: store.record_sent(verification.key, holder)) == expected
     assert store.find(verification.key) == ended
 
@@ -495,7 +505,7 @@ def test_a_delivery_goes_forward_alone_and_ends_the_same_in_any_order(
 @pytest.mark.parametrize("report", ["delivered", "failed"])
 def test_a_code_that_was_taken_in_words_nobody_knows_may_be_reported_on(store: Store, report: str) -> None:
     key = reserve(store).verification.key
-    store.record_sent(key, Holder("infobip", "ref-1", "voice", "unknown"))
+    store.record_sent(key, ProviderHandle("infobip", "ref-1", "voice", "unknown"))
     assert store.record_delivery(key, report) is True
     assert (found := store.find(key)) is not None
     assert found.delivery == report
@@ -519,7 +529,7 @@ def test_a_delivery_changes_no_state_that_a_verification_is_in(store: Store) -> 
 
 def test_a_message_leads_to_its_verification_at_its_own_provider(store: Store) -> None:
     key = reserve(store).verification.key
-    store.record_sent(key, Holder("infobip", "ref-1", "sms", "accepted", "a-message"))
+    store.record_sent(key, ProviderHandle("infobip", "ref-1", "sms", "accepted", "a-message"))
     assert store.find_message("infobip", "a-message") == (key, "ref-1")
     assert store.find_message("sinch", "a-message") is None
     assert store.find_message("infobip", "another") is None

@@ -24,7 +24,7 @@ from sms_otp.adapters.providers.transport import (
     MAX_BODY_BYTES,
     READ_SECONDS,
     TOTAL_SECONDS,
-    Answer,
+    HttpResponse,
     NoAnswer,
     NotSent,
     Transport,
@@ -164,7 +164,7 @@ def transport() -> Transport:
     return Transport()
 
 
-def exchange(transport: Transport, url: str, *, seconds: float = 30.0, body: bytes = b"{}") -> Answer:
+def exchange(transport: Transport, url: str, *, seconds: float = 30.0, body: bytes = b"{}") -> HttpResponse:
     headers = {"Authorization": "App the-key", "Content-Type": "application/json"}
     return transport.exchange("POST", url, headers=headers, body=body, deadline=Deadline(seconds))
 

@@ -39,7 +39,7 @@ def wrong(code: str) -> str:
     return "111111" if code != "111111" else "222222"
 
 
-def standing(backend: Backend, verification_id: str) -> dict[str, Any]:
+def record_of(backend: Backend, verification_id: str) -> dict[str, Any]:
     """What its own tenant sees of a verification, but for the clock's part."""
     answer = backend.post("/otp-status", {"verificationId": verification_id})
     assert answer.status_code == 200
@@ -75,7 +75,7 @@ def test_anothers_verification_is_answered_like_one_that_never_was(
 ) -> None:
     number = fresh_number()
     verification_id, code = state(backend, number)
-    calls, status = backend.every_call(number), standing(backend, verification_id)
+    calls, status = backend.every_call(number), record_of(backend, verification_id)
     for path, fields in (
         ("/verify-otp", {"otp": code}),
         ("/verify-otp", {"otp": wrong(code)}),
@@ -87,7 +87,7 @@ def test_anothers_verification_is_answered_like_one_that_never_was(
         assert seen(foreign) == seen(other.post(path, {"verificationId": UNKNOWN, **fields}))
         assert foreign.json()["errorCode"] == "VERIFICATION_NOT_FOUND"
     assert backend.every_call(number) == calls
-    assert standing(backend, verification_id) == status
+    assert record_of(backend, verification_id) == status
 
 
 def test_another_tenants_guesses_are_spent_neither_on_the_verification_nor_on_the_number(

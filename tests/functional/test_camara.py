@@ -224,7 +224,7 @@ def test_no_token_is_made_since_the_standard_has_no_place_for_one(
     def prove(verification: Verification, api_url: str, verified_at: int) -> str:
         raise AssertionError(f"asked for a token of {verification.key} at {api_url}, {verified_at}")
 
-    service = replace(bootstrap.service(), prove=prove)
+    service = replace(bootstrap.service(), issue_token=prove)
     monkeypatch.setattr(bootstrap, "service", lambda: service)
     assert validate(sent()).status == 204
     assert len(deployed.provider.checked) == 1

@@ -77,7 +77,7 @@ def test_a_number_whose_code_is_fixed_is_told_in_full_no_more_than_any(
     monkeypatch.setattr(bootstrap, "service", lambda: replace(service, policy=policy))
 
     def send(order: Order, deadline: Deadline, _: OnFailure) -> tuple[str, Sent]:
-        named = {"locale": order.locale, "reference": order.reference, "life": order.life}
+        named = {"locale": order.locale, "reference": order.reference, "life": order.ttl_seconds}
         return fixed.name, fixed.send(order.to, channel=order.channel, deadline=deadline, **named)  # type: ignore[arg-type] # each of its own type
 
     monkeypatch.setattr(deployed.provider, "send", send)
@@ -88,7 +88,7 @@ def test_a_number_whose_code_is_fixed_is_told_in_full_no_more_than_any(
 
 @EVERY_KIND
 def test_each_kind_of_secret_is_found_in_the_log(canary: str, kind: str, watch: Watch) -> None:
-    telemetry.tell("otp_verified", detail=f"it was {canary}, was it not?")
+    telemetry.emit("otp_verified", detail=f"it was {canary}, was it not?")
     assert f"{kind} in the log" in watch.found()
     watch.forgive()
 
@@ -157,7 +157,7 @@ def test_a_phone_that_outlives_its_verification_by_more_than_a_day_is_found(
 ) -> None:
     """A life that is longer than the verification's own would keep the phone for longer than is told."""
     service = bootstrap.service()
-    long_lived = replace(service, policy=replace(service.policy, code_life=300))
+    long_lived = replace(service, policy=replace(service.policy, code_ttl_seconds=300))
     monkeypatch.setattr(bootstrap, "service", lambda: long_lived)
     post(deployed, "/request-otp", phoneNumber=NUMBER)
     [item] = [item for item in deployed.items() if item["pk"]["S"].startswith("V#")]

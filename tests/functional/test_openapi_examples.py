@@ -54,11 +54,11 @@ def whole(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     """Where a number may name its verification; and with what asks how one stands, over the same table."""
     given = bootstrap.service()
     service = replace(given, policy=replace(given.policy, require_verification_id=False, keeps_users=True))
-    asking = Lifecycle(service.policy, service.store, deployed.clock, service.tell)
+    asking = Lifecycle(service.policy, service.store, deployed.clock, service.emit)
     monkeypatch.setattr(bootstrap, "service", lambda: service)
     monkeypatch.setattr(bootstrap, "lifecycle", lambda: asking)
     numbers = DynamoNumbers(deployed.dynamodb, deployed.table, None)
-    administration = Administration(service.policy, numbers, given.peppers, deployed.clock, given.tell)
+    administration = Administration(service.policy, numbers, given.peppers, deployed.clock, given.emit)
     monkeypatch.setattr(bootstrap, "administration", lambda: administration)
     return deployed
 

@@ -12,7 +12,7 @@ from local import rotate_pepper
 from local.deployed import Deployed
 from local.rotate_pepper import UNTIL_FORGOTTEN, UNTIL_HEARD, TooEarly
 from sms_otp.adapters import config
-from sms_otp.adapters.aws.secrets import Vault
+from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.entry_points import bootstrap
 from tests.fakes import PEPPER
 from tests.functional.deployment import Deployment
@@ -52,8 +52,8 @@ class Rotation:
 def rotation(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Rotation:
     rotation = Rotation(deployed)
     service = bootstrap.service()
-    vault = Vault(rotation.client, "none", rotation.arn, deployed.clock)
-    rotated = dataclasses.replace(service, peppers=vault.peppers)
+    secret_cache = SecretCache(rotation.client, "none", rotation.arn, deployed.clock)
+    rotated = dataclasses.replace(service, peppers=secret_cache.peppers)
     monkeypatch.setattr(bootstrap, "service", lambda: rotated)
     rotation.client.put_secret_value(SecretId=rotation.arn, SecretString=json.dumps({"pepper": PEPPER}))
     return rotation

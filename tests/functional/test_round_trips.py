@@ -45,7 +45,7 @@ class Scripted:
         return Check.CORRECT if otp == "123456" else Check.WRONG
 
 
-class Vault:
+class SecretCache:
     """Holds nothing, which is enough."""
 
     def credentials(self, provider: str) -> Mapping[str, str]:
@@ -77,7 +77,7 @@ class Wire:
         def build(name: str, _: Mapping[str, str]) -> Any:
             return providers[name]
 
-        router = Router(tuple(providers), {}, Vault(), build, FixedCodes({}), breaker, silent)
+        router = Router(tuple(providers), {}, SecretCache(), build, FixedCodes({}), breaker, silent)
         self.service = replace(self.service, providers=router)
 
     def post(self, function: str, **members: Any) -> tuple[Any, list[str]]:

@@ -20,11 +20,11 @@ import webhooks.app
 from local import events
 from local.sandbox.credentials import SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET, credentials
 from sms_otp.adapters import config
-from sms_otp.adapters.aws.secrets import Vault
+from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
-from sms_otp.domain.ports import Holder, Reservation, StoreError
+from sms_otp.domain.ports import ProviderHandle, Reservation, StoreError
 from sms_otp.domain.verification import State, Verification
 from sms_otp.entry_points import bootstrap, http
 from sms_otp.use_cases.webhooks import INFOBIP_SIGNATURE_HEADER
@@ -63,7 +63,7 @@ class Deployed:
         verification = a_verification(provider=None, provider_ref=None)
         self.store.reserve(Reservation(verification, int(START) * 1000))
         self.store.record_sent(
-            verification.key, Holder(provider, SINCH_ID, "sms", "accepted", f"{provider}-message")
+            verification.key, ProviderHandle(provider, SINCH_ID, "sms", "accepted", f"{provider}-message")
         )
         return self.read(verification)
 
@@ -298,8 +298,8 @@ def test_a_secret_that_cannot_be_read_verifies_no_signature(
 ) -> None:
     held = deployed.hold("sinch")
     client = boto3.client("secretsmanager", region_name="eu-west-1")
-    vault = Vault(client, "none", settings.pepper_secret_arn, time.time)
-    made = replace(bootstrap.webhooks(), credentials=vault.credentials)
+    secret_cache = SecretCache(client, "none", settings.pepper_secret_arn, time.time)
+    made = replace(bootstrap.webhooks(), credentials=secret_cache.credentials)
     monkeypatch.setattr(bootstrap, "webhooks", lambda: made)
     status, body = deployed.call(sinch(delivered(held)))
     assert (status, body["errorCode"]) == (500, "INTERNAL_ERROR")

@@ -42,9 +42,9 @@ def functions(
         providers=provider,
         peppers=lambda: PEPPERS,
         clock=clock,
-        tell=lambda *_, **__: None,
+        emit=lambda *_, **__: None,
     )
-    lifecycle = Lifecycle(limits, store, clock, service.tell)
+    lifecycle = Lifecycle(limits, store, clock, service.emit)
     # The one seam: a handler asks `bootstrap` for what it needs.
     monkeypatch.setattr(bootstrap, "service", lambda: service)
     monkeypatch.setattr(bootstrap, "lifecycle", lambda: lifecycle)

@@ -14,7 +14,7 @@ from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
 from sms_otp.domain.limits import SECOND, Failures
-from sms_otp.domain.ports import Question, Store, StoreError
+from sms_otp.domain.ports import AdmissionQuery, Store, StoreError
 from sms_otp.domain.provider import Check
 from sms_otp.domain.verification import State, Verification
 from sms_otp.entry_points.bootstrap import policy
@@ -75,9 +75,9 @@ class Machine(RuleBasedStateMachine):
             providers=self.carrier,
             peppers=lambda: PEPPERS,
             clock=self.clock,
-            tell=lambda *_, **__: None,
+            emit=lambda *_, **__: None,
         )
-        self.lifecycle = Lifecycle(self.policy, store, self.clock, self.service.tell)
+        self.lifecycle = Lifecycle(self.policy, store, self.clock, self.service.emit)
 
     @rule(seconds=st.sampled_from(PAUSES) | st.integers(0, DAY))
     def wait(self, seconds: int) -> None:
@@ -163,7 +163,7 @@ class Machine(RuleBasedStateMachine):
         issued = self._issued(back)
         acts: dict[str, Callable[[], object]] = {
             "cancel": lambda: self._cancel(issued, issued.tenant),
-            "time passes": lambda: self.clock.step(self.limits.life),
+            "time passes": lambda: self.clock.step(self.limits.ttl_seconds),
             "resend": lambda: self._resend(issued, "owner"),
             "right guess": lambda: self._guess(issued, "right", "owner"),
             "wrong guess": lambda: self._guess(issued, "wrong", "owner"),
@@ -269,7 +269,7 @@ class Machine(RuleBasedStateMachine):
                 assert after.provider_ref in said_yes
                 assert before.attempts < self.limits.guesses
                 assert after.verified_at is not None
-                assert after.verified_at < before.created_at + self.limits.life
+                assert after.verified_at < before.created_at + self.limits.ttl_seconds
                 assert self.successes[key] == 1 or not self.is_told
                 verified.add((before.number_key, before.tenant))
         for about, count in self.counts.items():
@@ -294,7 +294,7 @@ class Machine(RuleBasedStateMachine):
         now, key = int(self.clock()), reference.partition("-")[0]
         (reserved,) = (held for held in self.shelf.look().verifications if held.key == key)
         assert (reserved.state, reserved.phone) == (State.PENDING, number)
-        assert now < reserved.created_at + self.limits.life
+        assert now < reserved.created_at + self.limits.ttl_seconds
         assert now * SECOND in self._sends_on_record(number)
         earlier = [at for at, to in self.carrier.texts if to == number]
         assert room(self.limits.windows, earlier, now)
@@ -307,7 +307,7 @@ class Machine(RuleBasedStateMachine):
         (held,) = (held for held in self.shelf.look().verifications if held.provider_ref == ref)
         earlier = [at for at, other, _ in self.carrier.checks if self.by_ref[other] is issued]
         assert len(earlier) < held.attempts <= self.limits.guesses
-        assert now < issued.made_at + self.limits.life
+        assert now < issued.made_at + self.limits.ttl_seconds
         row = self._failed_checks(issued)
         failures = self.shelf.look().failures[number_key(issued.number), issued.tenant]
         assert len(row) < failures.count <= self.limits.disabled_at
@@ -367,7 +367,7 @@ class Machine(RuleBasedStateMachine):
     def _expect_sent(self, number: str, tenant: str, client: str | None) -> tuple[str, str | None]:
         """What a send is answered, and the fault that will have spoilt it."""
         now, fault = int(self.clock()), self.carrier.fault
-        if (refused := self.model.refusal(number, tenant, client, now)) is not None:
+        if (refused := self.model.guess_error(number, tenant, client, now)) is not None:
             return refused, None
         if fault not in CERTAINLY_NOT_SENT:
             self.model.charge(number, client, now)
@@ -495,7 +495,7 @@ class Machine(RuleBasedStateMachine):
         )
 
     def _sends_on_record(self, number: str) -> tuple[int, ...]:
-        return self.shelf.store.read(Question(number_key(number), TENANTS[0])).number.sends
+        return self.shelf.store.read(AdmissionQuery(number_key(number), TENANTS[0])).number.sends
 
 
 KEPT_ANSWERS = ("ok", "PROVIDER_REJECTED", "PROVIDER_UNAVAILABLE")

@@ -13,7 +13,7 @@ KEY_LIFE = 24 * HOUR
 class Rules:
     """The limits of one deployment, by default the template's."""
 
-    life: int = 300
+    ttl_seconds: int = 300
     guesses: int = 5
     gap: int = 30
     gap_max: int = 240
@@ -33,7 +33,7 @@ class Rules:
         (quarter, _), (hour, _), (day, _) = self.windows
         (client_hour, _), (client_day, _) = self.client_windows
         named = {
-            "CodeLifeSeconds": self.life,
+            "CodeLifeSeconds": self.ttl_seconds,
             "MaxAttempts": self.guesses,
             "ResendGapSeconds": self.gap,
             "ResendGapMaxSeconds": self.gap_max,
@@ -71,7 +71,7 @@ def room(windows: tuple[tuple[int, int], ...], sends: list[int], now: int) -> bo
 
 TEMPLATE = Rules()
 TIGHT = Rules(
-    life=90,
+    ttl_seconds=90,
     guesses=3,
     gap=10,
     gap_max=20,
@@ -135,7 +135,7 @@ class Model:
         answered = self.keys.get((tenant, key or ""))
         return answered if answered and now < answered.at + KEY_LIFE else None
 
-    def refusal(self, number: str, tenant: str, client: str | None, now: int) -> str | None:
+    def guess_error(self, number: str, tenant: str, client: str | None, now: int) -> str | None:
         """The errorCode with which a request is refused before anything is sent, or None."""
         if self.locked(number, tenant, now):
             return "NUMBER_LOCKED"
@@ -157,7 +157,7 @@ class Model:
         """As /otp-status names it."""
         if issued.state != "pending":
             return issued.state
-        if now >= issued.made_at + self.rules.life:
+        if now >= issued.made_at + self.rules.ttl_seconds:
             return "expired"
         return "locked" if issued.guesses >= self.rules.guesses else "pending"
 
@@ -185,7 +185,7 @@ class Model:
         """What comes of the provider's yes to a handle. The one thing that clears a number's failures."""
         if issued.state != "pending":
             return "ALREADY_VERIFIED" if issued.state == "verified" else "VERIFICATION_CANCELLED"
-        if now >= issued.made_at + self.rules.life or ref != issued.ref:
+        if now >= issued.made_at + self.rules.ttl_seconds or ref != issued.ref:
             return "OTP_EXPIRED"
         issued.state = "verified"
         self.failures.pop((issued.number, issued.tenant), None)

@@ -23,11 +23,18 @@ class Mutant:
 
 
 def _store(name: str, old: str, new: str, names: str) -> Mutant:
-    return Mutant(name, "store.py", old, new, "tests/contract/test_stores.py", f"dynamodb and ({names})")
+    return Mutant(
+        name,
+        "adapters/dynamodb/store.py",
+        old,
+        new,
+        "tests/contract/test_stores.py",
+        f"dynamodb and ({names})",
+    )
 
 
 def _step(name: str, old: str, new: str, names: str) -> Mutant:
-    return replace(_store(name, old, new, names), file="steps.py")
+    return replace(_store(name, old, new, names), file="adapters/dynamodb/writes.py")
 
 
 def _weak(constant: str, condition: str) -> tuple[str, str]:
@@ -35,7 +42,7 @@ def _weak(constant: str, condition: str) -> tuple[str, str]:
     return f'{constant} = "{condition}"\n', f'{constant} = "({condition} OR {ALWAYS})"\n'
 
 
-SPENT = "conditions = [IS_TENANTS, IS_PENDING, IS_ALIVE, HAS_GUESSES, HAS_HOLDER]"
+SPENT = "conditions = [IS_OF_TENANT, IS_PENDING, IS_ALIVE, HAS_GUESSES, HAS_HOLDER]"
 CONSUMED = 'f"{IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY}",\n                verified='
 WAITED = 'f"{IS_NEW} OR failures < :free OR (failures < :last AND ({waited}))"'
 COUNTED = """\
@@ -44,7 +51,7 @@ COUNTED = """\
         )
 """
 CHECKED = """\
-        check = self._check(verification, asked.otp, caller.deadline)
+        check = self._check(verification, command.otp, caller.deadline)
 """
 SERVICE = "tests/unit/test_service.py tests/unit/test_lifecycle.py"
 ADMISSION = "tests/unit/test_admission.py"
@@ -52,7 +59,9 @@ VERIFICATION = "tests/unit/test_verification.py"
 
 MUTANTS = (
     # Guesses, in the store.
-    _step("a guess is taken from another tenant", *_weak("IS_TENANTS", "tenant = :tenant"), "spent_only_by"),
+    _step(
+        "a guess is taken from another tenant", *_weak("IS_OF_TENANT", "tenant = :tenant"), "spent_only_by"
+    ),
     _store(
         "a guess is taken after the end",
         SPENT,
@@ -80,16 +89,16 @@ MUTANTS = (
     ),
     _step(
         "a guess is taken from another session",
-        *_weak("IS_SESSIONS", "sessionHash = :session"),
+        *_weak("IS_OF_SESSION", "sessionHash = :session"),
         "spent_only_by",
     ),
     _step(
         "a guess is taken without the session",
-        'IS_SESSIONLESS = "attribute_not_exists(sessionHash)"',
-        f'IS_SESSIONLESS = "{ALWAYS}"',
+        'HAS_NO_SESSION = "attribute_not_exists(sessionHash)"',
+        f'HAS_NO_SESSION = "{ALWAYS}"',
         "spent_only_by",
     ),
-    _step("a guess is taken about another number", *_weak("IS_NUMBERS", "phone = :phone"), "spent_only_by"),
+    _step("a guess is taken about another number", *_weak("IS_OF_NUMBER", "phone = :phone"), "spent_only_by"),
     _step(
         "a guess is taken before anybody holds the code",
         'HAS_HOLDER = "attribute_exists(providerRef)"',
@@ -154,22 +163,22 @@ MUTANTS = (
     ),
     _store(
         "a new code forgets the number's failures",
-        "        steps += [spend_share(share) for share in reservation.shares]\n",
-        "        steps += [spend_share(share) for share in reservation.shares]\n"
-        "        steps.append(delete(failures_pk(verification.number_key, verification.tenant)))\n",
+        "        writes += [spend_increment(increment) for increment in reservation.increments]\n",
+        "        writes += [spend_increment(increment) for increment in reservation.increments]\n"
+        "        writes.append(delete(failures_pk(verification.number_key, verification.tenant)))\n",
         "forgets_no_failures",
     ),
     # What is refused, and told of it.
     Mutant(
         "another tenant is told of a verification",
-        "verification.py",
+        "domain/verification.py",
         "found.tenant == guess.tenant\n",
         "True\n",
         VERIFICATION,
     ),
     Mutant(
         "another session is told of a verification",
-        "verification.py",
+        "domain/verification.py",
         "and found.session_hash == guess.session_hash\n",
         "",
         VERIFICATION,
@@ -177,45 +186,51 @@ MUTANTS = (
     # The order of things, in the use cases.
     Mutant(
         "a number's failure is counted after the provider was asked",
-        "service.py",
+        "use_cases/service.py",
         COUNTED + CHECKED,
         CHECKED + COUNTED,
         "tests/proofs/test_state_machine.py",
         "memory",
     ),
-    Mutant("a number's failures are not counted", "service.py", COUNTED, "        failures = 0\n", SERVICE),
+    Mutant(
+        "a number's failures are not counted",
+        "use_cases/service.py",
+        COUNTED,
+        "        failures = 0\n",
+        SERVICE,
+    ),
     Mutant(
         "any word of the provider but wrong is a yes",
-        "service.py",
+        "use_cases/service.py",
         "if check is not Check.CORRECT:",
         "if check is Check.WRONG:",
         SERVICE,
     ),
     Mutant(
         "a success consumes nothing",
-        "service.py",
+        "use_cases/service.py",
         "        self.store.consume(verification, caller.request_id, verified_at)\n",
         "",
         SERVICE,
     ),
     Mutant(
         "whoever sent a key's first request is told that a limit refuses it",
-        "service.py",
-        "if reservation.claim is None:\n                raise self._lost",
+        "use_cases/service.py",
+        "if reservation.idempotency_record is None:\n                raise self._lost",
         "if True:\n                raise self._lost",
         "tests/races/test_sends.py",
         "one_code_is_sent_and_nobody",
     ),
     Mutant(
         "a send that may have gone out is given back",
-        "delivery.py",
+        "use_cases/delivery.py",
         'self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))',
         'self._note("doubt_unrecorded", lambda: self.store.release(reservation))',
         SERVICE,
     ),
     Mutant(
         "a send that may have gone out is made again by the next provider",
-        "providers/router.py",
+        "use_cases/failover.py",
         """\
                 return name, self._deliver(name, order, send, deadline, has_next=True)
             except (Throttled, Unavailable, Misconfigured) as failed:
@@ -228,7 +243,7 @@ MUTANTS = (
     ),
     Mutant(
         "a code is checked by whoever sends now",
-        "providers/router.py",
+        "use_cases/failover.py",
         "return self._ask(name, check, deadline)",
         "return self._ask(self._order[0], check, deadline)",
         "tests/unit/test_router.py",
@@ -236,44 +251,47 @@ MUTANTS = (
     # Limits on sends.
     Mutant(
         "a locked number is sent to",
-        "admission.py",
-        "        if (locked := limits.lock(view.failures, self._policy.guesses, self._now)) is not None:\n"
+        "domain/admission.py",
+        "        if (locked := limits.lock(snapshot.failures, self._policy.guesses, self._now))"
+        " is not None:\n"
         "            raise locked\n",
         "",
         SERVICE,
     ),
-    Mutant("no log refuses", "admission.py", "        if wait > 0:\n", "        if False:\n", ADMISSION),
+    Mutant(
+        "no log refuses", "domain/admission.py", "        if wait > 0:\n", "        if False:\n", ADMISSION
+    ),
     Mutant(
         "a window holds one too many",
-        "limits.py",
+        "domain/limits.py",
         "if len(newest_first) >= window.limit\n",
         "if len(newest_first) > window.limit\n",
         "tests/unit/test_limits.py",
     ),
     Mutant(
         "a key with another body gets the first one's answer",
-        "idempotency.py",
+        "domain/idempotency.py",
         "    if found.fingerprint != mine.fingerprint:\n        raise errors.IdempotencyKeyReused\n",
         "",
         ADMISSION,
     ),
     Mutant(
         "each address of an IPv6 network is a client",
-        "clients.py",
+        "domain/clients.py",
         "(int(parsed), 64)",
         "(int(parsed), 128)",
         ADMISSION,
     ),
     Mutant(
         "a block may have open in a day what it may in each hour of it",
-        "guard.py",
+        "domain/guard.py",
         "BLOCK_DAY_FLOORS = 2\n",
         "BLOCK_DAY_FLOORS = 24\n",
         "tests/unit/test_guard.py",
     ),
     Mutant(
         "a number is taken in a spelling that nobody can verify",
-        "phone.py",
+        "domain/phone.py",
         "phonenumbers.PhoneNumberFormat.E164) != spelled:",
         "phonenumbers.PhoneNumberFormat.E164) is None:",
         "tests/unit/test_phone.py",
@@ -281,7 +299,7 @@ MUTANTS = (
     ),
     Mutant(
         "a secret that is wrong is kept",
-        "secrets.py",
+        "adapters/aws/secrets.py",
         "        taken = take(fields)\n        self._cached[secret] = (fetched_at, fields)\n",
         "        self._cached[secret] = (fetched_at, fields)\n        taken = take(fields)\n",
         "tests/unit/test_secrets.py",
@@ -290,21 +308,21 @@ MUTANTS = (
     # What a provider says.
     Mutant(
         "an answer of Sinch's that is not known is a yes",
-        "providers/sinch.py",
+        "adapters/providers/sinch.py",
         '_VERDICTS.get(word(content.get("status")))',
         '_VERDICTS.get(word(content.get("status")), Check.CORRECT)',
         "tests/unit/providers/test_sinch.py",
     ),
     Mutant(
         "anything but false is a yes of Infobip's",
-        "providers/infobip.py",
+        "adapters/providers/infobip.py",
         "if verified is True:",
         "if verified:",
         "tests/unit/providers/test_infobip.py",
     ),
     Mutant(
         "a callback is taken whatever signed it",
-        "webhooks.py",
+        "use_cases/webhooks.py",
         'return None if is_signed else "signature"',
         "return None",
         "tests/unit/test_webhooks.py",
@@ -313,21 +331,21 @@ MUTANTS = (
     # What is told, and to whom.
     Mutant(
         "numbers are not masked",
-        "phone.py",
+        "domain/phone.py",
         'return e164[:shown] + "*" * (len(e164) - shown - 2) + e164[-2:]',
         "return e164",
         "tests/unit/test_observability.py",
     ),
     Mutant(
         "every number is the same in the log",
-        "phone.py",
+        "domain/phone.py",
         'return e164[:shown] + "*" * (len(e164) - shown - 2) + e164[-2:]',
         'return "*"',
         "tests/unit/test_observability.py",
     ),
     Mutant(
         "a sandbox is taken in production",
-        "providers/hosts.py",
+        "adapters/providers/hosts.py",
         'settings.stage != "local" or ',
         "",
         "tests/unit/providers/test_hosts.py",
@@ -335,7 +353,7 @@ MUTANTS = (
     ),
     Mutant(
         "credentials go to any host that begins like Infobip's",
-        "providers/hosts.py",
+        "adapters/providers/hosts.py",
         "_INFOBIP_URL.fullmatch(configured)",
         "_INFOBIP_URL.match(configured)",
         "tests/unit/providers/test_hosts.py",

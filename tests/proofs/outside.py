@@ -71,7 +71,7 @@ class Carrier:
         del to
         return ()
 
-    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
         """No breaker."""
 
     def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:

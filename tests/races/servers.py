@@ -32,7 +32,7 @@ MOST_AT_ONCE = 1000
 _tables = itertools.count()
 
 
-class Vault:
+class SecretCache:
     """Hands out the sandbox's credentials."""
 
     def __init__(self, sandbox_url: str) -> None:
@@ -94,7 +94,7 @@ def build_service(dynamodb: DynamoDBClient, sandbox: str, **parameters: str) -> 
         providers=Router(
             settings.provider_order,
             {},
-            Vault(sandbox),
+            SecretCache(sandbox),
             build,
             FixedCodes({}),
             NoBreaker(),
@@ -102,7 +102,7 @@ def build_service(dynamodb: DynamoDBClient, sandbox: str, **parameters: str) -> 
         ),
         peppers=lambda: PEPPERS,
         clock=StepClock(),
-        tell=lambda *_, **__: None,
+        emit=lambda *_, **__: None,
     )
 
 

@@ -37,7 +37,7 @@ class Watched:
         self._providers = providers
         self._lock = Lock()
         self.guesses: list[str] = []
-        self.circuits, self.learn = providers.circuits, providers.learn
+        self.circuits, self.prime = providers.circuits, providers.prime
         self.send, self.resend = providers.send, providers.resend
 
     def check(self, name: str, ref: str, otp: str, **how: Any) -> Check:

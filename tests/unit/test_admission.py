@@ -9,7 +9,7 @@ from sms_otp.adapters.config import Settings
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
-from sms_otp.domain.ports import Moved, Reservation
+from sms_otp.domain.ports import Reservation, WriteConflict
 from sms_otp.domain.provider import Ambiguous, ProviderError, Refused, Unavailable
 from sms_otp.entry_points.bootstrap import policy as policy_of
 from tests.fakes import START, StepClock, outcome
@@ -239,7 +239,7 @@ def test_what_is_stored_of_a_key_holds_neither_it_nor_the_number_nor_the_verific
     world: World,
 ) -> None:
     verification_id = world.request(idempotency_key="canary-key")
-    stored = repr(world.store.claims)
+    stored = repr(world.store.idempotency_records)
     for secret in (verification_id, "canary-key", NUMBER, NUMBER[1:]):
         assert secret not in stored
 
@@ -252,14 +252,14 @@ def test_a_send_is_decided_anew_while_something_else_moves_and_refused_if_it_nev
     def moved_twice(reservation: Reservation) -> None:
         tries.append(reservation)
         if len(tries) <= 2:
-            raise Moved
+            raise WriteConflict
         reserve(reservation)
 
     world.store.reserve = moved_twice  # type: ignore[method-assign] # two interleavings
     assert outcome(world.request) == "ok"
 
     def always_moved(_: Reservation) -> None:
-        raise Moved
+        raise WriteConflict
 
     world.store.reserve = always_moved  # type: ignore[method-assign, assignment] # contention without end
     assert outcome(lambda: world.request(number(1))) == "RATE_LIMITED"

@@ -111,7 +111,7 @@ def test_of_nothing_a_screen_is_drawn_too() -> None:
 
 
 def test_every_metric_that_is_shown_is_one_that_the_code_emits() -> None:
-    assert set(ALL) <= {metric.name for metric in metrics.every()}
+    assert set(ALL) <= {metric.name for metric in metrics.all()}
 
 
 class RecordedCloudWatch:

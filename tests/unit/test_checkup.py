@@ -14,7 +14,7 @@ from sms_otp.domain.clock import Deadline
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.ports import Circuit, StoreError
 from sms_otp.domain.provider import Health, Provider
-from sms_otp.use_cases.health import Checkup, ProviderReport, Report
+from sms_otp.use_cases.health import HealthCheck, ProviderReport, Report
 
 UP = ProviderReport(Health.UP, "closed")
 DOWN = ProviderReport(Health.DOWN, "closed")
@@ -63,8 +63,8 @@ class Parts:
         return Probed(self.probes[name])
 
     def report(self, seconds: float = 10) -> Report:
-        checkup = Checkup(("infobip", "sinch"), lambda _: self.states(), self, self.build)
-        return checkup.run(Deadline(seconds))
+        health_check = HealthCheck(("infobip", "sinch"), lambda _: self.states(), self, self.build)
+        return health_check.run(Deadline(seconds))
 
 
 @pytest.fixture

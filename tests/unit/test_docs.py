@@ -84,7 +84,7 @@ def known_to_aws() -> frozenset[str]:
 def known_to_cloudwatch() -> frozenset[str]:
     """The metrics and their namespace, and those of AWS that alarms watch."""
     watched = {made["Properties"].get("MetricName") for made in template()["Resources"].values()}
-    return frozenset({metrics.NAMESPACE, *(metric.name for metric in metrics.every()), *watched - {None}})
+    return frozenset({metrics.NAMESPACE, *(metric.name for metric in metrics.all()), *watched - {None}})
 
 
 def make_targets() -> set[str]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_otp.domain.budgets import Counter, Window, shards_for
+from sms_otp.domain.budgets import Counter, CounterWindow, shards_for
 from sms_otp.domain.guard import (
     DAY,
     HOUR,
@@ -35,34 +35,34 @@ def test_a_service_that_sends_more_has_more_shards(sends_per_day: int, shards: i
 
 @given(limit=st.integers(0, 10_000), shards=st.integers(1, 60))
 def test_the_shards_of_a_budget_add_up_to_its_limit_exactly(limit: int, shards: int) -> None:
-    window = Window("D#day", shards, NOW)
+    window = CounterWindow("D#day", shards, NOW)
     spent: Tally[str] = Tally()
     every = tuple(f"D#day#{shard}" for shard in range(shards))
     while True:
         read = {key: Counter(used=count) for key, count in spent.items()}
-        share = window.share(read, every, limit, 0)
-        if share is None:
+        increment = window.increment(read, every, limit, 0)
+        if increment is None:
             break
-        assert share.limit is not None
-        spent[share.key] = share.limit
+        assert increment.limit is not None
+        spent[increment.key] = increment.limit
     assert sum(spent.values()) == limit
 
 
 @given(limit=st.integers(1, 511), shards=st.integers(2, 512))
 def test_a_small_limit_is_found_at_once_however_many_shards_there_are(limit: int, shards: int) -> None:
-    window = Window("B#US#hour", shards, NOW)
-    assert window.share({}, window.sample(), max(limit, 5), 0) is not None
+    window = CounterWindow("B#US#hour", shards, NOW)
+    assert window.increment({}, window.sample(), max(limit, 5), 0) is not None
 
 
 @given(shards=st.integers(1, 512))
 def test_a_request_looks_at_few_shards_and_only_at_those_there_are(shards: int) -> None:
-    sampled = Window("D#day", shards, NOW).sample()
+    sampled = CounterWindow("D#day", shards, NOW).sample()
     assert len(set(sampled)) == len(sampled) == min(4, shards)
     assert {int(key.rpartition("#")[2]) for key in sampled} <= set(range(shards))
 
 
 def test_the_verified_of_all_shards_are_estimated_from_the_sampled_ones() -> None:
-    window = Window("B#US#day", 9, NOW)
+    window = CounterWindow("B#US#day", 9, NOW)
     sampled = ("B#US#day#0", "B#US#day#2", "B#US#day#5")
     counts = zip(sampled, (10, 3, 4), strict=True)
     read = {key: Counter(verified=count) for key, count in counts}
@@ -74,7 +74,7 @@ def decide(read: Mapping[str, Counter], policy: GuardPolicy = POLICY, now: int =
     return guard.decide({key: read[key] for key in guard.keys if key in read})
 
 
-def key_of(window: Window) -> str:
+def key_of(window: CounterWindow) -> str:
     return f"{window.stem}#0"
 
 
@@ -135,7 +135,7 @@ def test_another_countrys_history_grants_nothing() -> None:
 
 
 def test_every_send_is_counted_for_its_hour_its_day_and_its_block() -> None:
-    assert [share.key for share in decide({}).shares] == [
+    assert [increment.key for increment in decide({}).increments] == [
         HOUR_KEY,
         DAY_KEY,
         BLOCK_HOUR_KEY,
@@ -144,14 +144,14 @@ def test_every_send_is_counted_for_its_hour_its_day_and_its_block() -> None:
 
 
 def test_where_it_enforces_the_counters_refuse_what_a_race_would_let_through() -> None:
-    assert [share.limit for share in decide({}).shares] == [3, 20, 10, 20]
+    assert [increment.limit for increment in decide({}).increments] == [3, 20, 10, 20]
 
 
 def test_where_it_only_records_nothing_is_refused_and_everything_counted() -> None:
     policy = GuardPolicy(Mode.RECORD, 3, 20, 10, 1)
     verdict = decide({HOUR_KEY: Counter(used=50)}, policy)
     assert verdict.over == ("country hour",)
-    assert [share.limit for share in verdict.shares] == [None] * 4
+    assert [increment.limit for increment in verdict.increments] == [None] * 4
 
 
 def test_a_refusal_names_the_end_of_the_window_that_is_full() -> None:

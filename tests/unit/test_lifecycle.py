@@ -23,7 +23,7 @@ def world(policy: Policy, clock: StepClock) -> World:
 
 @pytest.fixture
 def lifecycle(world: World) -> Lifecycle:
-    return Lifecycle(world.service.policy, world.store, world.clock, world.service.tell)
+    return Lifecycle(world.service.policy, world.store, world.clock, world.service.emit)
 
 
 def resend(world: World, verification_id: str, tenant: str = "tenant-a", **fields: Any) -> str:

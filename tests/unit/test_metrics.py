@@ -11,7 +11,7 @@ from sms_otp.domain.phone import PhoneNumber
 from sms_otp.entry_points.http import PROBLEMS
 from tests.template import template
 
-NAMES = {metric.name for metric in metrics.every()}
+NAMES = {metric.name for metric in metrics.all()}
 PROMISED = {
     "OtpRequested",
     "OtpSent",
@@ -61,13 +61,13 @@ def test_every_metric_that_others_rest_on_is_there() -> None:
 
 
 def test_no_metric_is_told_apart_by_anything_but_country_and_provider() -> None:
-    assert {dimension for metric in metrics.every() for dimension in metric.by} == {"country", "provider"}
+    assert {dimension for metric in metrics.all() for dimension in metric.by} == {"country", "provider"}
 
 
 def test_a_metric_is_told_apart_by_the_same_wherever_it_comes_from_or_by_nothing() -> None:
     """Else a panel by country would lack what one event adds."""
     for name in NAMES - {"VerifySuccess", "SendRefused"}:
-        assert len({metric.by for metric in metrics.every() if metric.name == name}) == 1, name
+        assert len({metric.by for metric in metrics.all() if metric.name == name}) == 1, name
 
 
 def test_every_refusal_that_is_measured_is_one_that_there_is_of_a_path_that_there_is() -> None:
@@ -201,7 +201,7 @@ def test_a_refusal_is_measured_by_its_path_and_its_error_code(
 
 def test_what_is_told_is_measured_without_the_number(capsys: pytest.CaptureFixture[str]) -> None:
     events._logger.cache_clear()
-    events.tell("send_suspect", number=PhoneNumber("+14155550123", "US"), limit="country hour")
+    events.emit("send_suspect", number=PhoneNumber("+14155550123", "US"), limit="country hour")
     (line,) = emitted(capsys)
     assert line["country"] == "US"
     assert "4155550123" not in json.dumps(line)
@@ -211,7 +211,7 @@ def test_what_every_request_adds_is_measured_without_a_line_of_its_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     events._logger.cache_clear()
-    events.tell("otp_asked", number=PhoneNumber("+14155550123", "US"), asked=1)
+    events.emit("otp_asked", number=PhoneNumber("+14155550123", "US"), asked=1)
     printed = capsys.readouterr().out.splitlines()
     assert printed
     assert all("_aws" in line for line in printed)

@@ -18,7 +18,7 @@ from tests.template import ROOT, resource, template
 DASHBOARD = (ROOT / "monitoring/dashboard.json").read_text()
 DOCUMENT = (ROOT / "docs/monitoring.md").read_text()
 WIDGETS: list[dict[str, Any]] = json.loads(DASHBOARD)["widgets"]
-BY_NAME = {metric.name: metric for metric in metrics.every()}
+BY_NAME = {metric.name: metric for metric in metrics.all()}
 SEARCH = re.compile(r"SEARCH\('\{SmsOtp,service,(?P<by>\w+)\} MetricName=\"(?P<name>\w+)\"")
 OF_AWS = {
     ("AWS/Lambda", "Errors"),
@@ -208,7 +208,7 @@ def table(heading: str) -> list[list[str]]:
 
 def test_the_page_lists_every_metric_with_what_it_is_told_apart_by_and_its_unit() -> None:
     told = {name: (by, unit) for name, _, by, unit in table("Metrics")}
-    widest = {metric.name: metric for metric in sorted(metrics.every(), key=lambda metric: len(metric.by))}
+    widest = {metric.name: metric for metric in sorted(metrics.all(), key=lambda metric: len(metric.by))}
     assert told == {name: (", ".join(metric.by) or "–", metric.unit) for name, metric in widest.items()}
     by_country = sum("country" in metric.by for metric in widest.values())
     by_provider = sum("provider" in metric.by for metric in widest.values())

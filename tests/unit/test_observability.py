@@ -31,7 +31,7 @@ def test_a_line_names_its_event_and_the_ids_that_lead_to_the_request(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     events.begin("api-request", "lambda-request", "tenant-a")
-    events.tell("otp_requested", provider="infobip", purpose=None)
+    events.emit("otp_requested", provider="infobip", purpose=None)
     (line,) = lines(capsys)
     assert line["message"] == "otp_requested"
     assert (line["request_id"], line["function_request_id"]) == ("api-request", "lambda-request")
@@ -42,13 +42,13 @@ def test_a_line_names_its_event_and_the_ids_that_lead_to_the_request(
 def test_the_ids_of_one_request_do_not_stay_for_the_next(capsys: pytest.CaptureFixture[str]) -> None:
     events.begin("first", "first", "tenant-a")
     events.begin("second", "second", None)
-    events.tell("otp_requested")
+    events.emit("otp_requested")
     (line,) = lines(capsys)
     assert (line["request_id"], line["function_request_id"], line["tenant"]) == ("second", "second", "-")
 
 
 def test_a_number_is_masked_and_its_key_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    events.tell("otp_requested", number=NUMBER, number_key="0123456789abcdef" * 4)
+    events.emit("otp_requested", number=NUMBER, number_key="0123456789abcdef" * 4)
     (line,) = lines(capsys)
     assert (line["number"], line["country"], line["number_key"]) == ("+1415*****23", "US", "01234567")
 

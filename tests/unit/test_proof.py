@@ -14,7 +14,7 @@ from local import events
 from sms_otp.adapters.aws import kms
 from sms_otp.domain import keys
 from sms_otp.domain.commands import Policy, VerifyOtp
-from sms_otp.domain.ports import ProofFailed, StoreError
+from sms_otp.domain.ports import StoreError, TokenError
 from sms_otp.domain.verification import State
 from sms_otp.entry_points import http
 from sms_otp.use_cases import tokens
@@ -47,7 +47,7 @@ def checked(token: str, key_set: dict[str, Any], **expected: str) -> dict[str, A
 
 def test_a_token_says_who_was_verified_for_whom_by_whom_and_until_when(key: kms.KmsKey) -> None:
     verification = a_verification(purpose="login")
-    token = tokens.Prover(key, "")(verification, API_URL, NOW)
+    token = tokens.TokenIssuer(key, "")(verification, API_URL, NOW)
     claims = checked(token, tokens.key_set([key]), issuer=API_URL, audience="tenant-a")
     assert claims == {
         "iss": API_URL,
@@ -62,18 +62,18 @@ def test_a_token_says_who_was_verified_for_whom_by_whom_and_until_when(key: kms.
 
 
 def test_a_token_has_a_purpose_only_where_the_request_had_one(key: kms.KmsKey) -> None:
-    token = tokens.Prover(key, "")(a_verification(), API_URL, NOW)
+    token = tokens.TokenIssuer(key, "")(a_verification(), API_URL, NOW)
     assert checked(token, tokens.key_set([key]), audience="tenant-a").keys() == CLAIMS
 
 
 def test_the_issuer_that_a_deployment_names_goes_before_the_apis_url(key: kms.KmsKey) -> None:
-    token = tokens.Prover(key, "https://verify.example.com")(a_verification(), API_URL, NOW)
+    token = tokens.TokenIssuer(key, "https://verify.example.com")(a_verification(), API_URL, NOW)
     checked(token, tokens.key_set([key]), issuer="https://verify.example.com", audience="tenant-a")
 
 
 def test_no_token_holds_a_number_or_a_key_of_the_table_that_is_made_of_one(key: kms.KmsKey) -> None:
     verification = a_verification()
-    token = tokens.Prover(key, "")(verification, API_URL, NOW)
+    token = tokens.TokenIssuer(key, "")(verification, API_URL, NOW)
     claims = json.dumps(checked(token, tokens.key_set([key]), audience="tenant-a"))
     for secret in (verification.phone.removeprefix("+"), verification.number_key[:8]):
         assert secret not in claims
@@ -86,7 +86,7 @@ def test_a_subject_is_another_at_each_tenant_and_for_each_number() -> None:
 
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_a_token_that_was_changed_anywhere_is_refused(key: kms.KmsKey, part: int) -> None:
-    token = tokens.Prover(key, "")(a_verification(), API_URL, NOW)
+    token = tokens.TokenIssuer(key, "")(a_verification(), API_URL, NOW)
     parts = token.split(".")
     other = "A" if parts[part][10] != "A" else "B"
     parts[part] = parts[part][:10] + other + parts[part][11:]
@@ -96,7 +96,7 @@ def test_a_token_that_was_changed_anywhere_is_refused(key: kms.KmsKey, part: int
 
 def test_a_token_of_a_key_that_is_not_published_is_refused(key: kms.KmsKey) -> None:
     other = kms.KmsKey(Ed25519Kms, ARN)
-    token = tokens.Prover(key, "")(a_verification(), API_URL, NOW)
+    token = tokens.TokenIssuer(key, "")(a_verification(), API_URL, NOW)
     with pytest.raises(jwt.InvalidSignatureError):
         checked(token, tokens.key_set([other]), audience="tenant-a")
 
@@ -106,7 +106,9 @@ def test_tokens_of_both_keys_are_good_while_both_are_published(key: kms.KmsKey) 
     newer = kms.KmsKey(lambda: aws, ARN + "-2")
     published = tokens.key_set([newer, key])
     for signer in (key, newer):
-        checked(tokens.Prover(signer, "")(a_verification(), API_URL, NOW), published, audience="tenant-a")
+        checked(
+            tokens.TokenIssuer(signer, "")(a_verification(), API_URL, NOW), published, audience="tenant-a"
+        )
 
 
 def test_a_public_key_is_asked_for_once(aws: Ed25519Kms, key: kms.KmsKey) -> None:
@@ -119,7 +121,7 @@ def test_a_key_that_is_not_of_ed25519_is_not_published() -> None:
         def get_public_key(self, **_: Any) -> dict[str, Any]:
             return {"PublicKey": b"\x30\x82" + bytes(292)}
 
-    with pytest.raises(ProofFailed):
+    with pytest.raises(TokenError):
         tokens.key_set([kms.KmsKey(Rsa, ARN)])
 
 
@@ -134,7 +136,7 @@ def test_what_kms_says_no_with_is_told_by_its_code_alone(error: Exception, reaso
     def failing() -> kms.Client:
         raise error
 
-    with pytest.raises(ProofFailed) as failed:
+    with pytest.raises(TokenError) as failed:
         kms.KmsKey(failing, ARN).sign(b"a message")
     assert str(failed.value) == f"Sign: {reason}"
 
@@ -146,13 +148,13 @@ class Failing:
 
     def sign(self, message: bytes) -> bytes:
         del message
-        raise ProofFailed("Sign: ThrottlingException")
+        raise TokenError("Sign: ThrottlingException")
 
 
 @pytest.fixture
 def proving(policy: Policy, clock: StepClock, key: kms.KmsKey) -> Callable[[tokens.Signer], World]:
     def make(signer: tokens.Signer = key) -> World:
-        return World(policy, clock, prove=tokens.Prover(signer, "https://verify.example.com"))
+        return World(policy, clock, issue_token=tokens.TokenIssuer(signer, "https://verify.example.com"))
 
     return make
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sms_otp.adapters.providers.transport import Answer, NoAnswer, TransportError
+from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, TransportError
 from sms_otp.domain.clock import Deadline
-from sms_otp.setup.desired_state import Body, Difference, ProvisioningFailed, differences, wanted_from
+from sms_otp.setup.desired_state import Body, Difference, ProvisioningFailed, desired_state_from, differences
 from sms_otp.setup.provisioning import Account, find_application, find_template, provision
 from tests.template import template
 from tests.unit.providers.scripted import ScriptedTransport, answer
@@ -20,7 +20,7 @@ PARAMETERS = {
     if name not in ("ServiceToken", "ServiceTimeout")
 }
 INDIA = {"IndiaDltEntityId": "1101", "IndiaDltTemplateId": "1107"}
-WANTED = wanted_from({**PARAMETERS, **INDIA, "InfobipSenderId": "Acme"})
+WANTED = desired_state_from({**PARAMETERS, **INDIA, "InfobipSenderId": "Acme"})
 (TEMPLATE,) = WANTED.templates
 
 # Each field that we set: another value, and whether that lets through more.
@@ -84,7 +84,9 @@ class ScriptedInfobip(ScriptedTransport):
         super().__init__()
         self._lists = {"applications": applications, "messages": templates}
 
-    def exchange(self, method: str, url: str, *, headers: Any, body: bytes, deadline: Deadline) -> Answer:
+    def exchange(
+        self, method: str, url: str, *, headers: Any, body: bytes, deadline: Deadline
+    ) -> HttpResponse:
         kind = "messages" if "/messages" in url else "applications"
         ids = {"applicationId": "NEW-APPLICATION", "messageId": "NEW-MESSAGE"}
         self._outcomes = (answer(200, self._lists[kind] if method == "GET" else ids),)
@@ -111,8 +113,8 @@ def written(applications: list[Body], templates: list[Body]) -> list[tuple[str, 
 
 
 def test_the_parameters_become_the_application_and_its_template() -> None:
-    wanted = wanted_from(PARAMETERS)
-    assert wanted.application == {
+    desired = desired_state_from(PARAMETERS)
+    assert desired.application == {
         "name": "sms-otp",
         "enabled": True,
         "configuration": {
@@ -124,14 +126,14 @@ def test_the_parameters_become_the_application_and_its_template() -> None:
             "sendPinPerApplicationLimit": "20000/1d",
         },
     }
-    assert wanted.templates == (
+    assert desired.templates == (
         {"pinType": "NUMERIC", "pinLength": 6, "messageText": "Your code is {{pin}}.", "language": "en"},
     )
 
 
 def test_a_further_locale_is_a_further_template() -> None:
     texts = "de=Ihr Code ist {{pin}}.; pt_br=Seu código é {{pin}}."
-    default, german, brazilian = wanted_from({**PARAMETERS, "InfobipLocaleTexts": texts}).templates
+    default, german, brazilian = desired_state_from({**PARAMETERS, "InfobipLocaleTexts": texts}).templates
     assert (german["language"], german["messageText"]) == ("de", "Ihr Code ist {{pin}}.")
     assert (brazilian["language"], brazilian["messageText"]) == ("pt_br", "Seu código é {{pin}}.")
     assert "regional" not in {**default, **german, **brazilian}
@@ -139,7 +141,7 @@ def test_a_further_locale_is_a_further_template() -> None:
 
 def test_each_text_has_the_id_under_which_it_is_registered_in_india() -> None:
     registered = {"InfobipLocaleTexts": "de=: {{pin}};fr={{pin}}", "IndiaDltLocaleTemplateIds": "fr=1109"}
-    default, german, french = wanted_from({**PARAMETERS, **INDIA, **registered}).templates
+    default, german, french = desired_state_from({**PARAMETERS, **INDIA, **registered}).templates
     assert default["regional"] == {"indiaDlt": {"principalEntityId": "1101", "contentTemplateId": "1107"}}
     assert french["regional"] == {"indiaDlt": {"principalEntityId": "1101", "contentTemplateId": "1109"}}
     assert "regional" not in german
@@ -162,7 +164,7 @@ def test_each_text_has_the_id_under_which_it_is_registered_in_india() -> None:
 )
 def test_parameters_that_make_no_application_are_named(wrong: dict[str, str], told: str) -> None:
     with pytest.raises(ProvisioningFailed, match=told.replace("{", r"\{")):
-        wanted_from({**PARAMETERS, **wrong})
+        desired_state_from({**PARAMETERS, **wrong})
 
 
 def test_the_table_of_other_values_has_every_field_that_is_set() -> None:
@@ -204,7 +206,7 @@ def test_the_same_length_of_time_spelt_otherwise_is_no_difference(field: str, sp
 
 
 def test_a_sender_or_register_that_is_there_and_not_wanted_is_a_difference() -> None:
-    (plain,) = wanted_from(PARAMETERS).templates
+    (plain,) = desired_state_from(PARAMETERS).templates
     assert {difference.field for difference in differences(plain, TEMPLATE)} == {
         "senderId",
         "regional.indiaDlt.principalEntityId",
@@ -219,7 +221,7 @@ def test_what_we_do_not_set_is_left_alone() -> None:
 def test_a_number_in_place_of_a_truth_is_a_difference() -> None:
     field = "configuration.allowMultiplePinVerifications"
     (difference,) = differences(WANTED.application, changed(WANTED.application, field, 0))
-    assert difference == Difference(field, wanted=False, found=0, weaker=True)
+    assert difference == Difference(field, desired=False, found=0, weaker=True)
 
 
 def test_in_an_empty_account_the_application_and_the_template_are_made() -> None:
@@ -272,7 +274,7 @@ def test_a_template_is_found_by_its_language_or_without_one_by_its_text(held: Bo
     ],
 )
 def test_a_call_that_fails_is_told_in_infobips_words_without_the_key(
-    given: Answer | TransportError, told: str
+    given: HttpResponse | TransportError, told: str
 ) -> None:
     with pytest.raises(ProvisioningFailed) as caught:
         provision(account(ScriptedTransport(given)), WANTED)

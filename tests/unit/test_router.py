@@ -35,7 +35,7 @@ ORDER = Order(TO, Channel.SMS, None, "r", 300)
 Behaviour = Callable[[], None]
 
 
-class Vault:
+class SecretCache:
     """Holds one key for every provider; `rotated` is what a fresh look finds."""
 
     def __init__(self, rotated: str = "old-key", missing: str = "") -> None:
@@ -66,10 +66,10 @@ class Scripted:
         channel: Channel,
         locale: str | None,
         reference: str,
-        life: int,
+        ttl_seconds: int,
         deadline: Deadline,
     ) -> Sent:
-        del to, channel, locale, life, deadline
+        del to, channel, locale, ttl_seconds, deadline
         return self._ask("send", reference)
 
     def resend(
@@ -80,10 +80,10 @@ class Scripted:
         channel: Channel,
         locale: str | None,
         reference: str,
-        life: int,
+        ttl_seconds: int,
         deadline: Deadline,
     ) -> Sent:
-        del to, channel, locale, reference, life, deadline
+        del to, channel, locale, reference, ttl_seconds, deadline
         return self._ask("resend", ref)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
@@ -118,7 +118,7 @@ class World:
         self,
         order: tuple[str, ...] = ("infobip", "sinch"),
         routes: Mapping[str, tuple[str, ...]] | None = None,
-        vault: Vault | None = None,
+        secret_cache: SecretCache | None = None,
         right_key: str = "old-key",
     ) -> None:
         self.asked: list[tuple[str, str, str]] = []
@@ -126,10 +126,12 @@ class World:
         self.failed: list[ProviderError] = []
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.right_key = right_key
-        self.vault = vault or Vault()
-        self.router = Router(order, routes or {}, self.vault, self.build, TESTS, NoBreaker(), self.tell)
+        self.secret_cache = secret_cache or SecretCache()
+        self.router = Router(
+            order, routes or {}, self.secret_cache, self.build, TESTS, NoBreaker(), self.emit
+        )
 
-    def tell(self, event: str, **fields: Any) -> None:
+    def emit(self, event: str, **fields: Any) -> None:
         self.told.append((event, fields))
 
     def build(self, name: str, credentials: Mapping[str, str]) -> Provider:
@@ -202,13 +204,13 @@ def test_a_channel_that_a_provider_never_had_is_no_failure_that_its_breaker_coun
             asked.append(name)
             return super().call(name, act, has_next=has_next)
 
-    world.router = Router(("aws", "sinch"), {}, world.vault, world.build, TESTS, Noting(), world.tell)
+    world.router = Router(("aws", "sinch"), {}, world.secret_cache, world.build, TESTS, Noting(), world.emit)
     world.send(Order(TO, Channel.VOICE, None, "r", 300))
     assert asked == ["sinch"], "five calls in a row would stop the texts that it does send"
 
 
 def test_a_provider_whose_secret_is_missing_is_passed_over() -> None:
-    world = World(vault=Vault(missing="infobip"))
+    world = World(secret_cache=SecretCache(missing="infobip"))
     assert world.send()[0] == "sinch"
     assert [error.reason for error in world.failed] == ["secret field infobip"]
 
@@ -263,17 +265,17 @@ def test_a_provider_is_built_once_for_the_same_credentials() -> None:
         built.append(name)
         return world.build(name, credentials)
 
-    world.router = Router(("infobip",), {}, world.vault, build, TESTS, NoBreaker(), world.tell)
+    world.router = Router(("infobip",), {}, world.secret_cache, build, TESTS, NoBreaker(), world.emit)
     for _ in range(3):
         world.send()
     assert built == ["infobip"]
 
 
 def test_refused_credentials_are_fetched_anew_once_and_the_request_goes_through() -> None:
-    world = World(vault=Vault(rotated="new-key"), right_key="new-key")
+    world = World(secret_cache=SecretCache(rotated="new-key"), right_key="new-key")
     assert world.send()[0] == "infobip"
     assert [key for _, _, key in world.asked] == ["old-key", "new-key"]
-    assert world.vault.forgotten == 1
+    assert world.secret_cache.forgotten == 1
 
 
 def test_credentials_that_are_still_the_same_are_not_tried_again() -> None:
@@ -284,7 +286,7 @@ def test_credentials_that_are_still_the_same_are_not_tried_again() -> None:
 
 
 def test_fresh_credentials_that_are_refused_too_are_the_end_of_it() -> None:
-    world = World(("infobip",), vault=Vault(rotated="new-key"), right_key="another")
+    world = World(("infobip",), secret_cache=SecretCache(rotated="new-key"), right_key="another")
     with pytest.raises(Misconfigured):
         world.send()
     assert [key for _, _, key in world.asked] == ["old-key", "new-key"]

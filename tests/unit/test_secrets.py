@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from sms_otp.adapters.aws.secrets import Vault
+from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.keys import Peppers
 from tests.fakes import PEPPER, StepClock
@@ -29,8 +29,8 @@ class FakeSecretsManager:
         return held if isinstance(held, dict) else {"SecretString": held}
 
 
-def vault(client: FakeSecretsManager, clock: StepClock) -> Vault:
-    return Vault(client, "providers", "pepper", clock)  # type: ignore[arg-type] # has the one method used
+def secret_cache(client: FakeSecretsManager, clock: StepClock) -> SecretCache:
+    return SecretCache(client, "providers", "pepper", clock)  # type: ignore[arg-type] # has the one method used
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def client() -> FakeSecretsManager:
 
 
 def test_secrets_are_read_once_in_five_minutes(client: FakeSecretsManager, clock: StepClock) -> None:
-    kept = vault(client, clock)
+    kept = secret_cache(client, clock)
     for _ in range(3):
         assert kept.peppers() == Peppers(PEPPER)
         assert kept.credentials("infobip") == CREDENTIALS["infobip"]
@@ -52,7 +52,7 @@ def test_secrets_are_read_once_in_five_minutes(client: FakeSecretsManager, clock
 def test_credentials_are_renewed_for_a_stranger_no_oftener_than_once_a_minute(
     client: FakeSecretsManager, clock: StepClock
 ) -> None:
-    kept = vault(client, clock)
+    kept = secret_cache(client, clock)
     kept.credentials("sinch")
     clock.step(59)
     assert not kept.renew_credentials()
@@ -66,7 +66,7 @@ def test_credentials_are_renewed_for_a_stranger_no_oftener_than_once_a_minute(
 def test_forgotten_credentials_are_fetched_anew_and_the_pepper_is_not(
     client: FakeSecretsManager, clock: StepClock
 ) -> None:
-    kept = vault(client, clock)
+    kept = secret_cache(client, clock)
     kept.peppers()
     kept.credentials("sinch")
     client.secrets["providers"] = json.dumps({"sinch": {"applicationKey": "rotated"}})
@@ -81,7 +81,7 @@ def test_a_secret_that_is_wrong_is_not_kept_for_five_minutes(
     client: FakeSecretsManager, clock: StepClock, wrong: str
 ) -> None:
     right, client.secrets["providers"] = client.secrets["providers"], wrong
-    kept = vault(client, clock)
+    kept = secret_cache(client, clock)
     with pytest.raises(ServiceMisconfigured):
         kept.credentials("infobip")
     client.secrets["providers"] = right
@@ -94,7 +94,7 @@ def test_a_pepper_that_is_wrong_is_not_kept_for_five_minutes(
     client: FakeSecretsManager, clock: StepClock
 ) -> None:
     right, client.secrets["pepper"] = client.secrets["pepper"], '{"pepper": "short"}'
-    kept = vault(client, clock)
+    kept = secret_cache(client, clock)
     with pytest.raises(ServiceMisconfigured):
         kept.peppers()
     client.secrets["pepper"] = right
@@ -127,7 +127,7 @@ def test_a_secret_that_is_wrong_is_named_and_never_shown(
 ) -> None:
     client.secrets["providers"] = secret
     with pytest.raises(ServiceMisconfigured) as refused:
-        vault(client, clock).credentials("infobip")
+        secret_cache(client, clock).credentials("infobip")
     assert refused.value.reason == reason
     assert "canary" not in repr(refused.value) + str(refused.value)
 
@@ -138,7 +138,7 @@ def test_a_pepper_that_is_missing_or_weak_is_refused(
 ) -> None:
     client.secrets["pepper"] = json.dumps({"pepper": pepper})
     with pytest.raises(ServiceMisconfigured, match="cannot answer") as refused:
-        vault(client, clock).peppers()
+        secret_cache(client, clock).peppers()
     assert refused.value.reason == "secret field pepper"
 
 
@@ -146,21 +146,21 @@ def test_while_it_is_rotated_a_second_pepper_is_read_too(
     client: FakeSecretsManager, clock: StepClock
 ) -> None:
     client.secrets["pepper"] = json.dumps({"pepper": PEPPER, "alsoRead": PEPPER[::-1]})
-    assert vault(client, clock).peppers().every == (PEPPER, PEPPER[::-1])
+    assert secret_cache(client, clock).peppers().all == (PEPPER, PEPPER[::-1])
 
 
 def test_a_pepper_that_is_there_twice_is_one(client: FakeSecretsManager, clock: StepClock) -> None:
     client.secrets["pepper"] = json.dumps({"pepper": PEPPER, "alsoRead": PEPPER})
-    assert vault(client, clock).peppers().every == (PEPPER,)
+    assert secret_cache(client, clock).peppers().all == (PEPPER,)
 
 
-@pytest.mark.parametrize("also", ["", "short", 7])
+@pytest.mark.parametrize("previous", ["", "short", 7])
 def test_a_second_pepper_that_is_weak_is_refused(
-    client: FakeSecretsManager, clock: StepClock, also: object
+    client: FakeSecretsManager, clock: StepClock, previous: object
 ) -> None:
-    client.secrets["pepper"] = json.dumps({"pepper": PEPPER, "alsoRead": also})
+    client.secrets["pepper"] = json.dumps({"pepper": PEPPER, "alsoRead": previous})
     with pytest.raises(ServiceMisconfigured) as refused:
-        vault(client, clock).peppers()
+        secret_cache(client, clock).peppers()
     assert refused.value.reason == "secret field alsoRead"
 
 

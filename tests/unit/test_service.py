@@ -9,7 +9,7 @@ from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Question, StoreError, View
+from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, StoreError
 from sms_otp.domain.provider import (
     Ambiguous,
     Check,
@@ -171,8 +171,8 @@ def test_sends_to_a_number_are_counted_whoever_asks(world: World) -> None:
 def test_a_lost_race_is_an_answer_and_nothing_is_sent(world: World) -> None:
     read = world.store.read
 
-    def read_then_lose(question: Question) -> View:
-        found = read(question)
+    def read_then_lose(query: AdmissionQuery) -> AdmissionSnapshot:
+        found = read(query)
         world.store.read = read  # type: ignore[method-assign] # the other request reads as usual
         world.request()
         return found

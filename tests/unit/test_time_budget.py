@@ -27,7 +27,7 @@ from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.ports import Circuit, LostRace, Moved, ProofFailed, StoreError
+from sms_otp.domain.ports import Circuit, NumberConflict, StoreError, TokenError, WriteConflict
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
@@ -42,7 +42,7 @@ from sms_otp.domain.provider import (
 )
 from sms_otp.domain.verification import Verification
 from sms_otp.entry_points import bootstrap, http
-from sms_otp.use_cases.failover import Answer, Router
+from sms_otp.use_cases.failover import Result, Router
 from sms_otp.use_cases.service import Service
 from tests.fakes import PEPPERS, MemoryStore, StepClock, a_verification
 from tests.proofs.scale import scaled
@@ -205,15 +205,15 @@ class SlowWorld:
             ),
             peppers=self.peppers,
             clock=self.clock,
-            tell=lambda *_, **__: None,
-            prove=self.prove,
+            emit=lambda *_, **__: None,
+            issue_token=self.issue_token,
         )
 
-    def prove(self, verification: Verification, api_url: str, verified_at: int) -> str:
-        """See `ports.Prove`."""
+    def issue_token(self, verification: Verification, api_url: str, verified_at: int) -> str:
+        """See `ports.IssueToken`."""
         del verification, api_url, verified_at
         self.take(self.longest.token)
-        self.end(ProofFailed("drawn"))
+        self.end(TokenError("drawn"))
         return "a-token"
 
     def take(self, most: float) -> None:
@@ -261,10 +261,10 @@ class SlowBreaker:
     def __init__(self, world: SlowWorld) -> None:
         self._world = world
 
-    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
         """Too old by the time that it is needed."""
 
-    def call(self, name: str, act: Callable[[], Answer], *, has_next: bool) -> Answer:
+    def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
         """See `router.Breaker`."""
         del has_next
         self._world.take(2 * self._world.longest.state)
@@ -337,7 +337,7 @@ class SlowStore(MemoryStore):
         return super().newest(*given)
 
     def reserve(self, *given: Any) -> None:
-        self._step(self._world.longest.write, Moved(), LostRace())
+        self._step(self._world.longest.write, WriteConflict(), NumberConflict())
         super().reserve(*given)
 
     def release(self, *given: Any) -> None:

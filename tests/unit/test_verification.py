@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sms_otp.domain.verification import Guess, State, Verification, refusal, unconsumable
+from sms_otp.domain.verification import Guess, State, Verification, consume_error, guess_error
 from tests.fakes import START, a_verification
 
 NOW = int(START)
@@ -22,12 +22,12 @@ def a_guess(**changes: Any) -> Guess:
 
 
 def code(found: Verification | None, guess: Guess) -> str | None:
-    refused = refusal(found, guess)
+    refused = guess_error(found, guess)
     return None if refused is None else refused.code
 
 
 def test_a_pending_verification_may_be_guessed_at() -> None:
-    assert refusal(a_verification(), a_guess()) is None
+    assert guess_error(a_verification(), a_guess()) is None
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_a_session_given_where_none_was_asked_for_is_a_stranger() -> None:
     ],
 )
 def test_a_right_code_that_comes_too_late_is_told_why(found: Verification | None, expected: str) -> None:
-    assert unconsumable(found).code == expected
+    assert consume_error(found).code == expected

@@ -15,7 +15,7 @@ import pytest
 from sms_otp.adapters.providers.sinch import signature_of
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Callback
-from sms_otp.domain.ports import Holder
+from sms_otp.domain.ports import ProviderHandle
 from sms_otp.domain.verification import State, Verification
 from sms_otp.use_cases.webhooks import (
     BODY_LIMIT,
@@ -54,7 +54,7 @@ class World:
             renew=self.renew,
             providers=frozenset({"infobip", "sinch"}),
             clock=self.clock,
-            tell=lambda event, **fields: self.told.append((event, fields)),
+            emit=lambda event, **fields: self.told.append((event, fields)),
         )
 
     def hold(self, provider: str, **changes: Any) -> Verification:
@@ -63,7 +63,7 @@ class World:
         self.store.verifications[held.key] = replace(held, state=State.PENDING)
         ref = SINCH_ID if provider == "sinch" else "a-pin-id"
         message = None if provider == "sinch" else MESSAGE
-        self.store.record_sent(held.key, Holder(provider, ref, "sms", "accepted", message))
+        self.store.record_sent(held.key, ProviderHandle(provider, ref, "sms", "accepted", message))
         self.store.verifications[held.key] = replace(self.store.verifications[held.key], state=held.state)
         return self.store.verifications[held.key]
 
@@ -593,11 +593,11 @@ def test_how_long_a_failure_took_is_not_told_as_a_latency(world: World) -> None:
 
 def test_a_report_of_a_provider_that_no_longer_holds_the_code_changes_nothing(world: World) -> None:
     held = world.hold("infobip")
-    world.store.record_sent(held.key, Holder("sinch", SINCH_ID, "sms", "accepted"))
+    world.store.record_sent(held.key, ProviderHandle("sinch", SINCH_ID, "sms", "accepted"))
     before = world.snapshot()
     assert world.receive(infobip(report(3))) == {}
     assert world.snapshot() == before
-    world.store.record_sent(held.key, Holder("infobip", SINCH_ID, "sms", "accepted"))
+    world.store.record_sent(held.key, ProviderHandle("infobip", SINCH_ID, "sms", "accepted"))
     before = world.snapshot()
     assert world.receive(sinch(held)) == {}
     assert world.snapshot() == before
@@ -752,7 +752,9 @@ def test_an_event_that_says_nothing_of_ours_changes_nothing(world: World, messag
 
 def test_an_event_of_awss_on_an_earlier_code_says_nothing_of_the_newest(world: World) -> None:
     held = world.hold("aws")
-    world.store.record_sent(held.key, Holder("aws", "a-new-code", "sms", "accepted", "another-message"))
+    world.store.record_sent(
+        held.key, ProviderHandle("aws", "a-new-code", "sms", "accepted", "another-message")
+    )
     world.webhooks.receive_from_aws(aws_event("TEXT_DELIVERED"))
     assert world.store.verifications[held.key].delivery == "accepted"
     world.webhooks.receive_from_aws(aws_event("TEXT_DELIVERED", message="another-message"))
@@ -761,13 +763,15 @@ def test_an_event_of_awss_on_an_earlier_code_says_nothing_of_the_newest(world: W
 
 def test_a_report_of_infobips_on_either_message_with_the_same_code_is_recorded(world: World) -> None:
     held = world.hold("infobip")
-    world.store.record_sent(held.key, Holder("infobip", "a-pin-id", "sms", "accepted", "another-message"))
+    world.store.record_sent(
+        held.key, ProviderHandle("infobip", "a-pin-id", "sms", "accepted", "another-message")
+    )
     world.receive(infobip(report(3)))
     assert world.store.verifications[held.key].delivery == "delivered"
 
 
 def test_an_event_of_awss_says_nothing_of_what_another_provider_holds_by_now(world: World) -> None:
     held = world.hold("aws")
-    world.store.record_sent(held.key, Holder("sinch", SINCH_ID, "sms", "accepted"))
+    world.store.record_sent(held.key, ProviderHandle("sinch", SINCH_ID, "sms", "accepted"))
     world.webhooks.receive_from_aws(aws_event("TEXT_DELIVERED"))
     assert world.store.verifications[held.key].delivery == "accepted"

@@ -5,7 +5,7 @@ from typing import Any
 
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
-from sms_otp.domain.ports import Prove
+from sms_otp.domain.ports import IssueToken
 from sms_otp.use_cases.service import Service
 from tests.fakes import PEPPERS, FakeProvider, MemoryStore, StepClock, outcome
 
@@ -16,7 +16,7 @@ requests = itertools.count()
 class World:
     """A service, its store, its provider, its clock, and what it told."""
 
-    def __init__(self, policy: Policy, clock: StepClock, prove: Prove | None = None) -> None:
+    def __init__(self, policy: Policy, clock: StepClock, issue_token: IssueToken | None = None) -> None:
         self.store, self.provider, self.clock = MemoryStore(), FakeProvider(), clock
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.service = Service(
@@ -25,8 +25,8 @@ class World:
             providers=self.provider,
             peppers=lambda: PEPPERS,
             clock=clock,
-            tell=lambda event, **fields: self.told.append((event, fields)),
-            prove=prove,
+            emit=lambda event, **fields: self.told.append((event, fields)),
+            issue_token=issue_token,
         )
 
     def caller(self, tenant: str = "tenant-a") -> Caller:

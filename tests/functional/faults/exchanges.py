@@ -7,7 +7,7 @@ is answered when the backend asks the same again once the fault is over.
 import json
 from typing import Any
 
-from sms_otp.adapters.providers.transport import Answer as HttpAnswer
+from sms_otp.adapters.providers.transport import HttpResponse as HttpAnswer
 from sms_otp.adapters.providers.transport import NoAnswer, NotSent
 from tests.functional.faults.outcomes import (
     FORGOTTEN,

@@ -25,8 +25,7 @@ from local import events
 from local.sandbox.credentials import credentials
 from sms_otp.adapters import config
 from sms_otp.adapters.providers import registry
-from sms_otp.adapters.providers.transport import Answer as HttpAnswer
-from sms_otp.adapters.providers.transport import Transport
+from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Deadline
 from sms_otp.entry_points import bootstrap, http
 from tests import emulator
@@ -124,8 +123,8 @@ class FaultyAws:
         return None
 
 
-Exchange = Callable[[], HttpAnswer]
-ProviderFault = Callable[[Exchange], HttpAnswer]
+Exchange = Callable[[], HttpResponse]
+ProviderFault = Callable[[Exchange], HttpResponse]
 """What happens to one exchange with a provider; it may or may not let it take place."""
 
 
@@ -138,10 +137,10 @@ class FaultyTransport(Transport):
 
     def exchange(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
-    ) -> HttpAnswer:
+    ) -> HttpResponse:
         """See `Transport`."""
 
-        def really() -> HttpAnswer:
+        def really() -> HttpResponse:
             return super(FaultyTransport, self).exchange(
                 method, url, headers=headers, body=body, deadline=deadline
             )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sms_otp.adapters.providers.transport import Answer, Transport, TransportError
+from sms_otp.adapters.providers.transport import HttpResponse, Transport, TransportError
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import ProviderError
@@ -34,14 +34,14 @@ class Asked:
 class ScriptedTransport(Transport):
     """Gives each exchange its outcome, and the last one to all that follow."""
 
-    def __init__(self, *outcomes: Answer | TransportError) -> None:
+    def __init__(self, *outcomes: HttpResponse | TransportError) -> None:
         super().__init__()
         self.asked: list[Asked] = []
         self._outcomes = outcomes
 
     def exchange(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
-    ) -> Answer:
+    ) -> HttpResponse:
         outcome = self._outcomes[min(len(self.asked), len(self._outcomes) - 1)]
         self.asked.append(Asked(method, url, headers, body, deadline))
         if isinstance(outcome, TransportError):
@@ -49,10 +49,10 @@ class ScriptedTransport(Transport):
         return outcome
 
 
-def answer(status: int, body: object = None, retry_after: int | None = None) -> Answer:
+def answer(status: int, body: object = None, retry_after: int | None = None) -> HttpResponse:
     """`body` as bytes where it is bytes, otherwise as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Answer(status, content, retry_after)
+    return HttpResponse(status, content, retry_after)
 
 
 def outcome(act: Callable[[], object]) -> object:

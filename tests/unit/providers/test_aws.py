@@ -87,11 +87,16 @@ def send(
     *,
     to: PhoneNumber = PHONE,
     locale: str | None = None,
-    life: int = LIFE,
+    ttl_seconds: int = LIFE,
     deadline: Deadline = DEADLINE,
 ) -> Sent:
     return provider.send(
-        to, channel=Channel.SMS, locale=locale, reference="our-reference", life=life, deadline=deadline
+        to,
+        channel=Channel.SMS,
+        locale=locale,
+        reference="our-reference",
+        ttl_seconds=ttl_seconds,
+        deadline=deadline,
     )
 
 
@@ -126,9 +131,9 @@ def test_what_is_chosen_beside_it_is_passed_on(client: ScriptedClient) -> None:
     assert (message["ConfigurationSetName"], message["MaxPrice"]) == ("otp", "0.25")
 
 
-@pytest.mark.parametrize(("life", "seconds"), [(0, 5), (4, 5), (5, 5), (600, 600), (300_000, 259_200)])
-def test_a_life_is_kept_within_awss_bounds(client: ScriptedClient, life: int, seconds: int) -> None:
-    send(aws(client), life=life)
+@pytest.mark.parametrize(("ttl_seconds", "seconds"), [(0, 5), (4, 5), (5, 5), (600, 600), (300_000, 259_200)])
+def test_a_life_is_kept_within_awss_bounds(client: ScriptedClient, ttl_seconds: int, seconds: int) -> None:
+    send(aws(client), ttl_seconds=ttl_seconds)
     assert client.sent[0]["TimeToLive"] == seconds
 
 
@@ -184,7 +189,7 @@ def test_sending_again_is_a_new_code_in_a_new_message(client: ScriptedClient) ->
         channel=Channel.SMS,
         locale=None,
         reference="another",
-        life=60,
+        ttl_seconds=60,
         deadline=DEADLINE,
     )
     assert again.ref != first.ref

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers import registry
 from sms_otp.adapters.providers.aws import Aws
-from sms_otp.adapters.providers.transport import Answer, NoAnswer, NotSent, Transport, TransportError
+from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, NotSent, Transport, TransportError
 from sms_otp.domain.provider import Channel, Check, Provider, ProviderError, TooLate
 from tests.template import ROOT
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, ScriptedTransport, answer, outcome
@@ -67,7 +67,7 @@ class OneAnswer:
 
 @pytest.fixture
 def build(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Provider]:
-    def build(name: str, given: Answer | TransportError) -> Provider:
+    def build(name: str, given: HttpResponse | TransportError) -> Provider:
         transport: Transport = ScriptedTransport(given)
         monkeypatch.setattr(registry, "_transport", lambda: transport)
         return registry.build(name, CREDENTIALS[name], settings)
@@ -75,7 +75,7 @@ def build(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return build
 
 
-def infobip_says(status: int, code: str) -> Answer:
+def infobip_says(status: int, code: str) -> HttpResponse:
     field, _, value = code.partition(" ")
     if field == "field":
         return answer(status, service_exception("BAD_REQUEST", validationErrors={value: ["…"]}))
@@ -88,7 +88,7 @@ def service_exception(message_id: str, **more: object) -> dict[str, object]:
     return {"requestError": {"serviceException": {"messageId": message_id, **more}}}
 
 
-def sinch_says(status: int, code: str) -> Answer:
+def sinch_says(status: int, code: str) -> HttpResponse:
     number, _, message = code.partition(" ")
     return answer(status, {"errorCode": int(number), "message": message} if number else b"")
 
@@ -111,7 +111,7 @@ def aws_says(status: str, code: str) -> Mapping[str, Any] | Exception:
     return ClientError(response, "SendTextMessage")
 
 
-def http_says(name: str, status: str, code: str) -> Answer | TransportError:
+def http_says(name: str, status: str, code: str) -> HttpResponse | TransportError:
     if status == "not connected":
         return NotSent("connection")
     if status == "no answer":
@@ -137,14 +137,14 @@ def test_a_sends_outcome_is_the_documented_one(
         provider = build(name, http_says(name, status, code))
     found = outcome(
         lambda: provider.send(
-            PHONE, channel=Channel.SMS, locale=None, reference=REF, life=LIFE, deadline=DEADLINE
+            PHONE, channel=Channel.SMS, locale=None, reference=REF, ttl_seconds=LIFE, deadline=DEADLINE
         )
     )
     assert isinstance(found, type)
     assert found.__name__ == said
 
 
-def guess_says(name: str, status: int, says: str) -> Answer:
+def guess_says(name: str, status: int, says: str) -> HttpResponse:
     if status != 200:
         return infobip_says(status, says) if name == "infobip" else sinch_says(status, says)
     if name == "infobip":

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from sms_otp.adapters.providers.infobip import Infobip
-from sms_otp.adapters.providers.transport import Answer, NoAnswer, NotSent, TransportError
+from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, NotSent, TransportError
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -59,20 +59,20 @@ def infobip(transport: ScriptedTransport, *, number_lookup: bool = False) -> Inf
     )
 
 
-def send(given: Answer | TransportError, channel: Channel = Channel.SMS) -> Sent:
+def send(given: HttpResponse | TransportError, channel: Channel = Channel.SMS) -> Sent:
     return infobip(ScriptedTransport(given)).send(
-        PHONE, channel=channel, locale=None, reference="our-reference", life=LIFE, deadline=DEADLINE
+        PHONE, channel=channel, locale=None, reference="our-reference", ttl_seconds=LIFE, deadline=DEADLINE
     )
 
 
-def check(given: Answer | TransportError, ref: str = PIN_ID) -> Check:
+def check(given: HttpResponse | TransportError, ref: str = PIN_ID) -> Check:
     return infobip(ScriptedTransport(given)).check(ref, "123456", channel=Channel.SMS, deadline=DEADLINE)
 
 
 def asked_by_send(channel: Channel, *, number_lookup: bool = False) -> Asked:
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport, number_lookup=number_lookup).send(
-        PHONE, channel=channel, locale="sv-SE", reference="our-reference", life=LIFE, deadline=DEADLINE
+        PHONE, channel=channel, locale="sv-SE", reference="our-reference", ttl_seconds=LIFE, deadline=DEADLINE
     )
     (asked,) = transport.asked
     return asked
@@ -95,7 +95,12 @@ def test_a_code_is_sent_in_the_text_of_its_locale_or_else_in_the_default(
 ) -> None:
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport).send(
-        PHONE, channel=Channel.SMS, locale=locale, reference="our-reference", life=LIFE, deadline=DEADLINE
+        PHONE,
+        channel=Channel.SMS,
+        locale=locale,
+        reference="our-reference",
+        ttl_seconds=LIFE,
+        deadline=DEADLINE,
     )
     assert transport.asked[0].json["messageId"] == message_id
 
@@ -110,7 +115,7 @@ def test_a_number_in_india_is_sent_no_text_that_is_not_registered_there(locale: 
         channel=Channel.SMS,
         locale=locale,
         reference="our-reference",
-        life=LIFE,
+        ttl_seconds=LIFE,
         deadline=DEADLINE,
     )
     assert transport.asked[0].json["messageId"] == message_id
@@ -129,7 +134,7 @@ def test_a_text_is_from_its_countrys_sender_where_there_is_one(
 ) -> None:
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport).send(
-        to, channel=channel, locale=None, reference="our-reference", life=LIFE, deadline=DEADLINE
+        to, channel=channel, locale=None, reference="our-reference", ttl_seconds=LIFE, deadline=DEADLINE
     )
     assert transport.asked[0].json.get("from") == sender
 
@@ -198,7 +203,7 @@ def test_any_status_of_the_2xx_class_is_a_success() -> None:
     assert send(answer(201, SENT)) == Sent(PIN_ID)
 
 
-SEND_FAILURES: list[tuple[str, Answer | TransportError, type[ProviderError]]] = [
+SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError]]] = [
     ("unreachable, first spelling", answer(200, {**NOT_SENT, "ncStatus": "NC_NOT_REACHABLE"}), Refused),
     (
         "unreachable, second spelling",
@@ -284,12 +289,12 @@ SEND_FAILURES: list[tuple[str, Answer | TransportError, type[ProviderError]]] = 
     ("given", "expected"), [case[1:] for case in SEND_FAILURES], ids=[case[0] for case in SEND_FAILURES]
 )
 def test_a_send_that_failed_says_what_may_be_done_next(
-    given: Answer | TransportError, expected: type[ProviderError]
+    given: HttpResponse | TransportError, expected: type[ProviderError]
 ) -> None:
     assert outcome(lambda: send(given)) is expected
 
 
-def resend(given: Answer | TransportError, channel: Channel = Channel.SMS) -> tuple[Sent, Asked]:
+def resend(given: HttpResponse | TransportError, channel: Channel = Channel.SMS) -> tuple[Sent, Asked]:
     transport = ScriptedTransport(given)
     sent = infobip(transport).resend(
         PIN_ID,
@@ -297,7 +302,7 @@ def resend(given: Answer | TransportError, channel: Channel = Channel.SMS) -> tu
         channel=channel,
         locale="sv-SE",
         reference="our-reference",
-        life=LIFE,
+        ttl_seconds=LIFE,
         deadline=DEADLINE,
     )
     (asked,) = transport.asked
@@ -330,14 +335,14 @@ def test_the_same_pin_is_sent_again_and_its_delivery_reported(channel: Channel, 
     ],
 )
 def test_a_resend_that_failed_says_what_may_be_done_next(
-    given: Answer | TransportError, expected: type[ProviderError], reason: str
+    given: HttpResponse | TransportError, expected: type[ProviderError], reason: str
 ) -> None:
     with pytest.raises(ProviderError) as caught:
         resend(given)
     assert (type(caught.value), caught.value.reason) == (expected, reason)
 
 
-CHECKS: list[tuple[str, Answer | TransportError, object]] = [
+CHECKS: list[tuple[str, HttpResponse | TransportError, object]] = [
     ("right", answer(200, RIGHT), Check.CORRECT),
     ("right, without pinId", answer(200, without(RIGHT, "pinId")), Check.CORRECT),
     ("right, another number's digits", answer(200, {**RIGHT, "msisdn": "447700900123"}), Check.CORRECT),
@@ -381,7 +386,7 @@ CHECKS: list[tuple[str, Answer | TransportError, object]] = [
     ("given", "expected"), [case[1:] for case in CHECKS], ids=[case[0] for case in CHECKS]
 )
 def test_a_check_answers_the_providers_word_and_nothing_more(
-    given: Answer | TransportError, expected: object
+    given: HttpResponse | TransportError, expected: object
 ) -> None:
     assert outcome(lambda: check(given)) is expected
 
@@ -401,7 +406,7 @@ def test_a_check_answers_the_providers_word_and_nothing_more(
     ],
 )
 def test_a_failures_reason_is_a_word_that_can_hold_no_number(
-    given: Answer | TransportError, reason: str
+    given: HttpResponse | TransportError, reason: str
 ) -> None:
     with pytest.raises(ProviderError) as caught:
         send(given)

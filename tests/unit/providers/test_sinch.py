@@ -6,7 +6,7 @@ import pytest
 
 from sms_otp.adapters.providers import sinch
 from sms_otp.adapters.providers.sinch import Sinch
-from sms_otp.adapters.providers.transport import Answer, NoAnswer, NotSent, TransportError
+from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, NotSent, TransportError
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
@@ -37,20 +37,25 @@ def provider(transport: ScriptedTransport, base_url: str = BASE_URL) -> Sinch:
     return Sinch(base_url, sinch.signed(KEY, SECRET, lambda: NOW), transport)
 
 
-def send(given: Answer | TransportError) -> Sent:
+def send(given: HttpResponse | TransportError) -> Sent:
     return provider(ScriptedTransport(given)).send(
-        PHONE, channel=Channel.SMS, locale=None, reference="our-reference", life=LIFE, deadline=DEADLINE
+        PHONE,
+        channel=Channel.SMS,
+        locale=None,
+        reference="our-reference",
+        ttl_seconds=LIFE,
+        deadline=DEADLINE,
     )
 
 
-def check(given: Answer | TransportError) -> Check:
+def check(given: HttpResponse | TransportError) -> Check:
     return provider(ScriptedTransport(given)).check(REF, "123456", channel=Channel.SMS, deadline=DEADLINE)
 
 
 def asked_by_send(channel: Channel, locale: str | None) -> Asked:
     transport = ScriptedTransport(answer(200, STARTED))
     provider(transport).send(
-        PHONE, channel=channel, locale=locale, reference="our-reference", life=LIFE, deadline=DEADLINE
+        PHONE, channel=channel, locale=locale, reference="our-reference", ttl_seconds=LIFE, deadline=DEADLINE
     )
     (asked,) = transport.asked
     return asked
@@ -246,7 +251,7 @@ def test_basic_credentials_use_the_secret_as_it_is_shown() -> None:
 def test_a_codes_life_is_spelled_in_hours_minutes_and_seconds(seconds: int, expiry: str) -> None:
     transport = ScriptedTransport(answer(200, STARTED))
     provider(transport).send(
-        PHONE, channel=Channel.SMS, locale=None, reference="ours", life=seconds, deadline=DEADLINE
+        PHONE, channel=Channel.SMS, locale=None, reference="ours", ttl_seconds=seconds, deadline=DEADLINE
     )
     assert transport.asked[0].json["smsOptions"]["expiry"] == expiry
 
@@ -255,7 +260,7 @@ def test_a_send_that_was_taken_answers_sinchs_id() -> None:
     assert send(answer(200, STARTED)) == Sent(REF)
 
 
-SEND_FAILURES: list[tuple[str, Answer | TransportError, type[ProviderError]]] = [
+SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError]]] = [
     ("no id", answer(200, {"method": "sms"}), Ambiguous),
     ("empty id", answer(200, {**STARTED, "id": ""}), Ambiguous),
     ("id a number", answer(200, {**STARTED, "id": 1234567890}), Ambiguous),
@@ -304,14 +309,14 @@ SEND_FAILURES: list[tuple[str, Answer | TransportError, type[ProviderError]]] = 
     ("given", "expected"), [case[1:] for case in SEND_FAILURES], ids=[case[0] for case in SEND_FAILURES]
 )
 def test_a_start_that_failed_says_what_may_be_done_next(
-    given: Answer | TransportError, expected: type[ProviderError]
+    given: HttpResponse | TransportError, expected: type[ProviderError]
 ) -> None:
     assert outcome(lambda: send(given)) is expected
 
 
 PENDING = {"id": REF, "method": "sms", "status": "PENDING", "reference": "our-reference"}
 
-LOST: list[Answer | TransportError] = [
+LOST: list[HttpResponse | TransportError] = [
     NoAnswer("read_timeout"),
     answer(504, HTML),
     answer(200, HTML),
@@ -323,11 +328,16 @@ LOST: list[Answer | TransportError] = [
 
 @pytest.mark.parametrize("lost", LOST)
 def test_a_start_whose_outcome_is_unknown_is_looked_up_once_by_our_reference(
-    lost: Answer | TransportError,
+    lost: HttpResponse | TransportError,
 ) -> None:
     transport = ScriptedTransport(lost, answer(200, PENDING))
     sent = provider(transport).send(
-        PHONE, channel=Channel.SMS, locale="sv-SE", reference="our-reference", life=LIFE, deadline=DEADLINE
+        PHONE,
+        channel=Channel.SMS,
+        locale="sv-SE",
+        reference="our-reference",
+        ttl_seconds=LIFE,
+        deadline=DEADLINE,
     )
     assert sent == Sent(REF)
     start, lookup = transport.asked
@@ -365,22 +375,34 @@ def test_a_start_whose_outcome_is_unknown_is_looked_up_once_by_our_reference(
         NoAnswer("read_timeout"),
     ],
 )
-def test_a_start_that_is_not_found_stays_unknown_and_is_not_repeated(found: Answer | TransportError) -> None:
+def test_a_start_that_is_not_found_stays_unknown_and_is_not_repeated(
+    found: HttpResponse | TransportError,
+) -> None:
     transport = ScriptedTransport(NoAnswer("truncated"), found)
     with pytest.raises(Ambiguous) as caught:
         provider(transport).send(
-            PHONE, channel=Channel.SMS, locale=None, reference="our-reference", life=LIFE, deadline=DEADLINE
+            PHONE,
+            channel=Channel.SMS,
+            locale=None,
+            reference="our-reference",
+            ttl_seconds=LIFE,
+            deadline=DEADLINE,
         )
     assert caught.value.reason == "truncated"
     assert [asked.method for asked in transport.asked] == ["POST", "GET"]
 
 
 @pytest.mark.parametrize("failed", [answer(500, error(50000)), answer(429), NotSent("connection")])
-def test_a_start_that_certainly_failed_is_not_looked_up(failed: Answer | TransportError) -> None:
+def test_a_start_that_certainly_failed_is_not_looked_up(failed: HttpResponse | TransportError) -> None:
     transport = ScriptedTransport(failed)
     outcome(
         lambda: provider(transport).send(
-            PHONE, channel=Channel.SMS, locale=None, reference="our-reference", life=LIFE, deadline=DEADLINE
+            PHONE,
+            channel=Channel.SMS,
+            locale=None,
+            reference="our-reference",
+            ttl_seconds=LIFE,
+            deadline=DEADLINE,
         )
     )
     assert [asked.method for asked in transport.asked] == ["POST"]
@@ -395,7 +417,7 @@ def test_sending_again_is_a_new_start(channel: Channel) -> None:
         channel=channel,
         locale="fr-FR",
         reference="our-reference",
-        life=LIFE,
+        ttl_seconds=LIFE,
         deadline=DEADLINE,
     )
     assert sent == Sent(REF)
@@ -403,7 +425,7 @@ def test_sending_again_is_a_new_start(channel: Channel) -> None:
     assert asked == asked_by_send(channel, "fr-FR")
 
 
-CHECKS: list[tuple[str, Answer | TransportError, object]] = [
+CHECKS: list[tuple[str, HttpResponse | TransportError, object]] = [
     ("right", answer(200, SUCCESSFUL), Check.CORRECT),
     ("another's yes", answer(200, {**SUCCESSFUL, "id": "another"}), Ambiguous),
     ("nobody's yes", answer(200, {"status": "SUCCESSFUL"}), Ambiguous),
@@ -454,7 +476,7 @@ CHECKS: list[tuple[str, Answer | TransportError, object]] = [
     ("given", "expected"), [case[1:] for case in CHECKS], ids=[case[0] for case in CHECKS]
 )
 def test_a_report_answers_the_providers_word_and_nothing_more(
-    given: Answer | TransportError, expected: object
+    given: HttpResponse | TransportError, expected: object
 ) -> None:
     assert outcome(lambda: check(given)) is expected
 
@@ -471,7 +493,7 @@ def test_a_report_answers_the_providers_word_and_nothing_more(
         (answer(302, error(30200)), "redirect"),
     ],
 )
-def test_a_failures_reason_is_a_word_that_can_hold_no_number(given: Answer, reason: str) -> None:
+def test_a_failures_reason_is_a_word_that_can_hold_no_number(given: HttpResponse, reason: str) -> None:
     with pytest.raises(ProviderError) as caught:
         send(given)
     assert caught.value.reason == reason

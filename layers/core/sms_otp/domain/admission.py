@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from itertools import zip_longest
 
 from sms_otp.domain import errors, keys, limits
-from sms_otp.domain.budgets import Counter, Share, Window
+from sms_otp.domain.budgets import Counter, CounterWindow, ShardIncrement
 from sms_otp.domain.guard import Guard, GuardPolicy, History, Mode, Verdict
-from sms_otp.domain.idempotency import Answer, Claim, earlier_answer
+from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer, earlier_answer
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.limits import SECOND, GuessPolicy, SendPolicy, whole_seconds
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Carried, Entry, Question, SendLog, View
+from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, FailureMigration, LogAppend, SendLog
 
 DAY = 24 * 3600
 KEEP_SERVICE_DAY = DAY
@@ -38,11 +38,11 @@ class AdmissionPolicy:
 class Admitted:
     """A send that may go, once these are reserved."""
 
-    number: Entry | None
-    client: Entry | None
+    number: LogAppend | None
+    client: LogAppend | None
     sent_at: int
     """Milliseconds; unlike that of any other send in either log, so that each is counted."""
-    shares: tuple[Share, ...]
+    increments: tuple[ShardIncrement, ...]
     over: tuple[str, ...]
     """The guard's limits that this send is over, where it only records."""
     resend_after: int
@@ -51,7 +51,7 @@ class Admitted:
     """Percent of the whole service's day that is spent with this send, estimated from a few shards."""
     unverified: int | None = None
     """As in `guard.Verdict`; None where the guard is off."""
-    carried: Carried | None = None
+    failure_migration: FailureMigration | None = None
 
 
 class Admission:
@@ -65,7 +65,7 @@ class Admission:
         to: PhoneNumber,
         tenant: str,
         client: str | None,
-        claims: Sequence[Claim],
+        idempotency_records: Sequence[IdempotencyRecord],
         now: int,
         *,
         exempt: bool = False,
@@ -74,7 +74,7 @@ class Admission:
         self._now = now
         self._exempt = exempt
         self._peppers = peppers
-        self._claims = claims
+        self._idempotency_records = idempotency_records
         self._to = to
         self.number_key = keys.keyed(peppers.current, "number", to.e164)
         self._tenant = tenant
@@ -84,51 +84,56 @@ class Admission:
         self._day_sample = self._day.sample()
         self._guard = None
         if policy.guard.mode is not Mode.OFF:
-            blocks = tuple(keys.keyed(pepper, "block", to.e164[:-4]) for pepper in peppers.every)
+            blocks = tuple(keys.keyed(pepper, "block", to.e164[:-4]) for pepper in peppers.all)
             self._guard = Guard(policy.guard, history, to.country, blocks, now // SECOND)
 
     @property
-    def question(self) -> Question:
+    def query(self) -> AdmissionQuery:
         """What must be read before `decide`."""
-        question, *also = (
-            self._under(pepper, claim) for pepper, claim in zip_longest(self._peppers.every, self._claims)
+        query, *previous = (
+            self._under(pepper, idempotency_record)
+            for pepper, idempotency_record in zip_longest(self._peppers.all, self._idempotency_records)
         )
         counters = () if self._exempt else self._day_sample + (self._guard.keys if self._guard else ())
-        return replace(question, counters=counters, also=also[0] if also else None)
+        return replace(query, counters=counters, previous=previous[0] if previous else None)
 
-    def _under(self, pepper: str, claim: Claim | None) -> Question:
+    def _under(self, pepper: str, idempotency_record: IdempotencyRecord | None) -> AdmissionQuery:
         number_key = keys.keyed(pepper, "number", self._to.e164)
         counts_client = self._client is not None and not self._exempt
         client_key = keys.keyed(pepper, "client", str(self._client)) if counts_client else None
-        return Question(number_key, self._tenant, client_key, claim.key if claim else None)
+        return AdmissionQuery(
+            number_key, self._tenant, client_key, idempotency_record.key if idempotency_record else None
+        )
 
-    def repeated(self, view: View) -> tuple[Answer, str] | None:
+    def repeated(self, snapshot: AdmissionSnapshot) -> tuple[StoredAnswer, str] | None:
         """The answer of the earlier request with this key and body, and the verificationId that it had.
 
         Raises as `idempotency` says.
         """
-        views = (view, view.also) if view.also else (view,)
-        for pepper, claim, under in zip(self._peppers.every, self._claims, views, strict=False):
-            answer = earlier_answer(under.claim, claim)
-            if under.claim is not None and answer is not None:
-                return answer, keys.derived_verification_id(pepper, under.claim.nonce)
+        snapshots = (snapshot, snapshot.previous) if snapshot.previous else (snapshot,)
+        for pepper, idempotency_record, under in zip(
+            self._peppers.all, self._idempotency_records, snapshots, strict=False
+        ):
+            answer = earlier_answer(under.idempotency_record, idempotency_record)
+            if under.idempotency_record is not None and answer is not None:
+                return answer, keys.derived_verification_id(pepper, under.idempotency_record.nonce)
         return None
 
-    def decide(self, view: View) -> Admitted:
+    def decide(self, snapshot: AdmissionSnapshot) -> Admitted:
         """Raises `NumberLocked` or `RateLimited`."""
-        carried, view = self._carried(view), _together(view)
-        if (locked := limits.lock(view.failures, self._policy.guesses, self._now)) is not None:
+        failure_migration, snapshot = self._failure_migration(snapshot), _together(snapshot)
+        if (locked := limits.lock(snapshot.failures, self._policy.guesses, self._now)) is not None:
             raise locked
         if self._exempt:
-            return Admitted(None, None, self._now, (), (), 0, carried=carried)
-        self._refuse_early(view.number, self._policy.number, "number")
-        number = self._entry(self.number_key, view.number, self._policy.number)
+            return Admitted(None, None, self._now, (), (), 0, failure_migration=failure_migration)
+        self._refuse_early(snapshot.number, self._policy.number, "number")
+        number = self._entry(self.number_key, snapshot.number, self._policy.number)
         client = None
         if self._client_key is not None:
-            self._refuse_early(view.client, self._policy.client, "client")
-            client = self._entry(self._client_key, view.client, self._policy.client)
-        share = self._service_share(view.counters)
-        verdict = self._guarded(view.counters)
+            self._refuse_early(snapshot.client, self._policy.client, "client")
+            client = self._entry(self._client_key, snapshot.client, self._policy.client)
+        increment = self._service_increment(snapshot.counters)
+        verdict = self._guarded(snapshot.counters)
         moments = (*number.log.sends, self._now)
         next_at = limits.next_send_at(moments, self._policy.number, self._now)
         resend_after = whole_seconds(next_at - self._now)
@@ -136,22 +141,24 @@ class Admission:
             number=number,
             client=client,
             sent_at=self._moment(number, client),
-            shares=(share, *(verdict.shares if verdict else ())),
+            increments=(increment, *(verdict.increments if verdict else ())),
             over=verdict.over if verdict else (),
             resend_after=resend_after,
-            cap_used=self._cap_used(view.counters),
+            cap_used=self._cap_used(snapshot.counters),
             unverified=verdict.unverified if verdict else None,
-            carried=carried,
+            failure_migration=failure_migration,
         )
 
-    def _carried(self, view: View) -> Carried | None:
+    def _failure_migration(self, snapshot: AdmissionSnapshot) -> FailureMigration | None:
         """Failures go where the guesses at this send's verification will be counted."""
-        also = self.question.also
-        if also is None or view.also is None or not view.also.failures.count:
+        previous = self.query.previous
+        if previous is None or snapshot.previous is None or not snapshot.previous.failures.count:
             return None
-        return Carried(self._tenant, also.number_key, self.number_key, view.also.failures, view.failures)
+        return FailureMigration(
+            self._tenant, previous.number_key, self.number_key, snapshot.previous.failures, snapshot.failures
+        )
 
-    def _moment(self, *entries: Entry | None) -> int:
+    def _moment(self, *entries: LogAppend | None) -> int:
         taken = {at for entry in entries if entry for at in entry.log.sends}
         moment = self._now
         while moment in taken:
@@ -163,16 +170,16 @@ class Admission:
         if wait > 0:
             raise errors.RateLimited(reason=reason, retry_after=whole_seconds(wait))
 
-    def _entry(self, key: str, log: SendLog, policy: SendPolicy) -> Entry:
+    def _entry(self, key: str, log: SendLog, policy: SendPolicy) -> LogAppend:
         kept = limits.remembered(log.sends, policy, self._now)
-        return Entry(key, replace(log, sends=kept), self._now // SECOND + limits.KEEP_LOG)
+        return LogAppend(key, replace(log, sends=kept), self._now // SECOND + limits.KEEP_LOG)
 
-    def _service_share(self, read: Mapping[str, Counter]) -> Share:
-        share = self._day.share(read, self._day_sample, self._policy.sends_per_day, KEEP_SERVICE_DAY)
-        if share is None:
+    def _service_increment(self, read: Mapping[str, Counter]) -> ShardIncrement:
+        increment = self._day.increment(read, self._day_sample, self._policy.sends_per_day, KEEP_SERVICE_DAY)
+        if increment is None:
             wait = self._day.ends_at - self._now // SECOND
             raise errors.RateLimited(reason="service day", retry_after=wait)
-        return share
+        return increment
 
     def _cap_used(self, read: Mapping[str, Counter]) -> float:
         used = self._day.used(read, self._day_sample) + 1
@@ -187,19 +194,19 @@ class Admission:
         return verdict
 
 
-def _together(view: View) -> View:
+def _together(snapshot: AdmissionSnapshot) -> AdmissionSnapshot:
     """What is known of a number and of a client, under whichever pepper."""
-    also = view.also
-    if also is None:
-        return view
+    previous = snapshot.previous
+    if previous is None:
+        return snapshot
     return replace(
-        view,
-        number=view.number.joined(also.number),
-        client=view.client.joined(also.client),
-        failures=view.failures.joined(also.failures),
+        snapshot,
+        number=snapshot.number.joined(previous.number),
+        client=snapshot.client.joined(previous.client),
+        failures=snapshot.failures.joined(previous.failures),
     )
 
 
-def _service_day(now: int, shards: int) -> Window:
+def _service_day(now: int, shards: int) -> CounterWindow:
     start = now - now % DAY
-    return Window(f"D#{datetime.fromtimestamp(start, UTC):%Y-%m-%d}", shards, start + DAY)
+    return CounterWindow(f"D#{datetime.fromtimestamp(start, UTC):%Y-%m-%d}", shards, start + DAY)

@@ -35,7 +35,7 @@ NOTHING = Counter()
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ShardIncrement:
     """One shard's part of a budget, to be spent by the conditional write `used < limit`."""
 
     key: str
@@ -46,7 +46,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class CounterWindow:
     """A count over one stretch of time, spread over shards. `stem` names it, `ends_at` in seconds.
 
     A limit that is smaller than the number of shards is not worth spreading, and most shards would have
@@ -77,9 +77,9 @@ class Window:
         first, *others = counts
         return first + sum(others) * (self.shards - 1) // max(1, len(others))
 
-    def share(
+    def increment(
         self, read: Mapping[str, Counter], sampled: tuple[str, ...], limit: int, keep_seconds: int
-    ) -> Share | None:
+    ) -> ShardIncrement | None:
         """A sampled shard that has something left of its part of `limit`, or None if none has."""
         open_shards = [
             key
@@ -89,12 +89,12 @@ class Window:
         if not open_shards:
             return None
         key = secrets.choice(open_shards)
-        return Share(key, self._part(key, limit), self.ends_at + keep_seconds)
+        return ShardIncrement(key, self._part(key, limit), self.ends_at + keep_seconds)
 
-    def uncounted(self, sampled: tuple[str, ...], limit: int, keep_seconds: int) -> Share:
+    def uncounted(self, sampled: tuple[str, ...], limit: int, keep_seconds: int) -> ShardIncrement:
         """A shard that is counted on, whatever its count."""
         key = secrets.choice(self._used_for(limit, sampled))
-        return Share(key, None, self.ends_at + keep_seconds)
+        return ShardIncrement(key, None, self.ends_at + keep_seconds)
 
     def _used_for(self, limit: int, sampled: tuple[str, ...]) -> tuple[str, ...]:
         if self.shards <= SAMPLE:

@@ -105,7 +105,7 @@ class Policy:
     """What this deployment allows."""
 
     code_length: int
-    code_life: int
+    code_ttl_seconds: int
     """Seconds; at most 600 (NIST SP 800-63B-4 §3.1.3.2)."""
     max_attempts: int
     admission: AdmissionPolicy

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from sms_otp.domain.budgets import NOTHING, Counter, Share, Window
+from sms_otp.domain.budgets import NOTHING, Counter, CounterWindow, ShardIncrement
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -66,7 +66,7 @@ class GuardPolicy:
 class Verdict:
     """What the guard counts for a send, and which of its limits the send is over."""
 
-    shares: tuple[Share, ...]
+    increments: tuple[ShardIncrement, ...]
     over: tuple[str, ...]
     retry_after: int
     """Seconds until the first of those limits starts anew."""
@@ -74,28 +74,28 @@ class Verdict:
     """Sends to the country this hour, this one included; 0 where anyone verified in it or in the last."""
 
 
-def hour_window(country: str, now: int, shards: int) -> Window:
+def hour_window(country: str, now: int, shards: int) -> CounterWindow:
     """The country's sends of the hour that `now` is in."""
     start = datetime.fromtimestamp(now - now % HOUR, UTC)
-    return Window(f"B#{country}#{start:%Y-%m-%dT%H}", shards, now - now % HOUR + HOUR)
+    return CounterWindow(f"B#{country}#{start:%Y-%m-%dT%H}", shards, now - now % HOUR + HOUR)
 
 
-def day_window(country: str, now: int, shards: int) -> Window:
+def day_window(country: str, now: int, shards: int) -> CounterWindow:
     """The country's sends of the UTC day that `now` is in."""
     start = datetime.fromtimestamp(now - now % DAY, UTC)
-    return Window(f"B#{country}#{start:%Y-%m-%d}", shards, now - now % DAY + DAY)
+    return CounterWindow(f"B#{country}#{start:%Y-%m-%d}", shards, now - now % DAY + DAY)
 
 
-def block_hour_window(block_key: str, now: int) -> Window:
+def block_hour_window(block_key: str, now: int) -> CounterWindow:
     """The sends of this hour to one block of numbers, by its keyed hash."""
     start = datetime.fromtimestamp(now - now % HOUR, UTC)
-    return Window(f"P#{block_key}#{start:%Y-%m-%dT%H}", 1, now - now % HOUR + HOUR)
+    return CounterWindow(f"P#{block_key}#{start:%Y-%m-%dT%H}", 1, now - now % HOUR + HOUR)
 
 
-def block_day_window(block_key: str, now: int) -> Window:
+def block_day_window(block_key: str, now: int) -> CounterWindow:
     """The same of this UTC day."""
     start = datetime.fromtimestamp(now - now % DAY, UTC)
-    return Window(f"P#{block_key}#{start:%Y-%m-%d}", 1, now - now % DAY + DAY)
+    return CounterWindow(f"P#{block_key}#{start:%Y-%m-%d}", 1, now - now % DAY + DAY)
 
 
 @dataclass(slots=True)
@@ -108,11 +108,13 @@ class History:
     settled: set[str] = field(default_factory=set)
     swept_on: str = ""
 
-    def missing(self, windows: Iterable[Window]) -> list[Window]:
+    def missing(self, windows: Iterable[CounterWindow]) -> list[CounterWindow]:
         """The windows that must still be read."""
         return [window for window in windows if window.stem not in self.settled]
 
-    def learn(self, window: Window, read: Mapping[str, Counter], sampled: tuple[str, ...], now: int) -> None:
+    def prime(
+        self, window: CounterWindow, read: Mapping[str, Counter], sampled: tuple[str, ...], now: int
+    ) -> None:
         """Remember a past window, for good once nothing that was sent in it can be verified any more."""
         self.verified[window.stem] = window.verified(read, sampled)
         if now >= window.ends_at + LONGEST_CODE_LIFE:
@@ -161,9 +163,9 @@ class Guard:
     def decide(self, read: Mapping[str, Counter]) -> Verdict:
         """What this send counts on, and what it is over."""
         for window in self._to_learn:
-            self._history.learn(window, read, self._sampled[window.stem], self._now)
+            self._history.prime(window, read, self._sampled[window.stem], self._now)
         self._history.forget_before(f"{datetime.fromtimestamp(self._now, UTC):%Y-%m-%d}")
-        shares, over, waits = [], [], []
+        increments, over, waits = [], [], []
         block_hour = self._block_limit(read, self._block_hours, self._policy.block_hour)
         block_day = self._block_limit(read, self._block_days, self._policy.block_hour * BLOCK_DAY_FLOORS)
         for name, window, limit, keep in (
@@ -173,14 +175,14 @@ class Guard:
             (BLOCK_DAY, self._block_days[0], block_day, KEEP_HOUR),
         ):
             sampled = self._sampled[window.stem]
-            share = window.share(read, sampled, limit, keep)
-            if share is None:
+            increment = window.increment(read, sampled, limit, keep)
+            if increment is None:
                 over.append(name)
                 waits.append(window.ends_at - self._now)
-            if share is None or self._policy.mode is not Mode.ENFORCE:
-                share = window.uncounted(sampled, limit, keep)
-            shares.append(share)
-        return Verdict(tuple(shares), tuple(over), min(waits, default=0), self._unverified(read))
+            if increment is None or self._policy.mode is not Mode.ENFORCE:
+                increment = window.uncounted(sampled, limit, keep)
+            increments.append(increment)
+        return Verdict(tuple(increments), tuple(over), min(waits, default=0), self._unverified(read))
 
     def _unverified(self, read: Mapping[str, Counter]) -> int:
         sampled = self._sampled[self._hour.stem]
@@ -198,7 +200,7 @@ class Guard:
         yesterday = self._history.verified[self._past_days[0].stem] * (DAY - self._now % DAY) / DAY
         return int(max(self._policy.floor_day, 0.3 * self._best_day(), 0.3 * (today + yesterday)))
 
-    def _block_limit(self, read: Mapping[str, Counter], windows: Sequence[Window], floor: int) -> int:
+    def _block_limit(self, read: Mapping[str, Counter], windows: Sequence[CounterWindow], floor: int) -> int:
         """Of the block as it is counted now, less what is counted under an earlier pepper."""
         keys = (key for window in windows for key in self._sampled[window.stem])
         _, *before = counters = [read.get(key, NOTHING) for key in keys]

@@ -21,7 +21,7 @@ _REPLAYED: dict[str, type[errors.OtpError]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredAnswer:
     """What a request was answered with: a success, or the error that it would get again."""
 
     expires_at: int = 0
@@ -33,7 +33,7 @@ class Answer:
         return json.dumps([self.expires_at, self.resend_after, self.error])
 
     @classmethod
-    def load(cls, text: str) -> "Answer":
+    def load(cls, text: str) -> "StoredAnswer":
         """The inverse of `dump`."""
         return cls(*json.loads(text))
 
@@ -44,7 +44,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class IdempotencyRecord:
     """A request under way, or finished if it has an `answer`. Times in seconds."""
 
     key: str
@@ -52,37 +52,39 @@ class Claim:
     fingerprint: str
     """Keyed hash of the body."""
     nonce: str
-    claimed_at: int
-    answer: Answer | None = None
+    started_at: int
+    answer: StoredAnswer | None = None
 
     @property
     def expires_at(self) -> int:
         """When the key is free again, whether or not the item is deleted by then."""
-        return self.claimed_at + KEEP_SECONDS
+        return self.started_at + KEEP_SECONDS
 
 
-def claim(pepper: str, tenant: str, key: str, body: dict[str, Any], now: int) -> Claim:
+def idempotency_record(
+    pepper: str, tenant: str, key: str, body: dict[str, Any], now: int
+) -> IdempotencyRecord:
     """What this request would store under its key."""
-    return Claim(
+    return IdempotencyRecord(
         key=keys.keyed(pepper, "idempotency", f"{tenant}:{key}"),
         fingerprint=keys.keyed(pepper, "body", json.dumps(body, sort_keys=True)),
         nonce=keys.new_verification_id(),
-        claimed_at=now,
+        started_at=now,
     )
 
 
-def earlier_answer(found: Claim | None, mine: Claim) -> Answer | None:
+def earlier_answer(found: IdempotencyRecord | None, mine: IdempotencyRecord) -> StoredAnswer | None:
     """The answer to give again, or None if this request is the first.
 
     Raises `IdempotencyKeyReused` or `RequestInProgress`. A claim whose request died is answered as a
     send of unknown outcome: it may have sent, so this key never sends again.
     """
-    if found is None or mine.claimed_at >= found.expires_at:
+    if found is None or mine.started_at >= found.expires_at:
         return None
     if found.fingerprint != mine.fingerprint:
         raise errors.IdempotencyKeyReused
     if found.answer is not None:
         return found.answer
-    if mine.claimed_at < found.claimed_at + RUNNING_SECONDS:
+    if mine.started_at < found.started_at + RUNNING_SECONDS:
         raise errors.RequestInProgress(retry_after=1)
-    return Answer(error=errors.ProviderUnavailable.code, resend_after=RUNNING_SECONDS)
+    return StoredAnswer(error=errors.ProviderUnavailable.code, resend_after=RUNNING_SECONDS)

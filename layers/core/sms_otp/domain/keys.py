@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Peppers:
-    """What is written is keyed with `current`; what is read, with `also` too while a rotation lasts."""
+    """What is written is keyed with `current`; what is read, with `previous` too while a rotation lasts."""
 
     current: str = field(repr=False)
-    also: str | None = field(default=None, repr=False)
+    previous: str | None = field(default=None, repr=False)
 
     @property
-    def every(self) -> tuple[str, ...]:
+    def all(self) -> tuple[str, ...]:
         """The current one first."""
-        return (self.current,) if self.also is None else (self.current, self.also)
+        return (self.current,) if self.previous is None else (self.current, self.previous)
 
 
 def new_verification_id() -> str:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from sms_otp.domain.budgets import Counter, Share
+from sms_otp.domain.budgets import Counter, ShardIncrement
 from sms_otp.domain.clock import Deadline
-from sms_otp.domain.idempotency import Claim
+from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import Failures, GuessPolicy
 from sms_otp.domain.users import User
 from sms_otp.domain.verification import Guess, Verification
@@ -44,37 +44,37 @@ NO_FAILURES = Failures()
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class AdmissionQuery:
     """What must be known before a send is decided: the keys of everything that has a say in it."""
 
     number_key: str
     tenant: str
     client_key: str | None = None
-    claim_key: str | None = None
+    record_key: str | None = None
     counters: tuple[str, ...] = ()
     circuits: tuple[str, ...] = ()
     """The providers that may be asked to send. They decide nothing here, but are read at no further cost."""
-    also: "Question | None" = None
+    previous: "AdmissionQuery | None" = None
     """The same under the other pepper, while one is being rotated."""
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class AdmissionSnapshot:
     """What was found, all of it strongly consistent. What is not there is empty."""
 
     number: SendLog = NO_SENDS
     failures: Failures = NO_FAILURES
     client: SendLog = NO_SENDS
-    claim: Claim | None = None
+    idempotency_record: IdempotencyRecord | None = None
     counters: Mapping[str, Counter] = field(default_factory=dict)
     circuits: Mapping[str, Circuit | None] = field(default_factory=dict)
     """One for each that was asked for."""
-    also: "View | None" = None
+    previous: "AdmissionSnapshot | None" = None
     """What was found under the other pepper, where that was asked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogAppend:
     """One more send in a log: `log` as it was read, less what no window remembers."""
 
     key: str
@@ -84,7 +84,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class FailureMigration:
     """A number's failures under the other pepper's key, that are to stand under the current one's."""
 
     tenant: str
@@ -108,19 +108,19 @@ class Reservation:
     verification: Verification
     sent_at: int
     """Milliseconds; what `release` takes out of the logs again."""
-    number: Entry | None = None
-    client: Entry | None = None
-    shares: tuple[Share, ...] = ()
-    claim: Claim | None = None
+    number: LogAppend | None = None
+    client: LogAppend | None = None
+    increments: tuple[ShardIncrement, ...] = ()
+    idempotency_record: IdempotencyRecord | None = None
     resend: bool = False
     """Whether the verification is there already and is sent for once more."""
-    carried: Carried | None = None
+    failure_migration: FailureMigration | None = None
     find_by_number: bool = False
     """Whether this becomes the number's newest verification at its tenant once it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class ProviderHandle:
     """Who holds a verification's code since the newest send."""
 
     provider: str
@@ -132,7 +132,7 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class NumberRecord:
     """What there is about a number, under one key of it."""
 
     sends: tuple[int, ...] = ()
@@ -151,11 +151,11 @@ class Erased:
     """Seconds after which to erase again; 0 where nothing can be left."""
 
 
-class LostRace(Exception):
+class NumberConflict(Exception):
     """Another request for the same number reserved first. An answer, not a reason to try again."""
 
 
-class Moved(Exception):
+class WriteConflict(Exception):
     """Something else moved since it was read: a client's log, a shard, a claim. Decide again."""
 
 
@@ -167,7 +167,7 @@ class StoreError(Exception):
         self.reason = reason
 
 
-class ProofFailed(Exception):
+class TokenError(Exception):
     """A token or a public key could not be had. `reason` is safe to log."""
 
     def __init__(self, reason: str) -> None:
@@ -175,8 +175,8 @@ class ProofFailed(Exception):
         self.reason = reason
 
 
-class Prove(Protocol):
-    """See `proof.Prover`."""
+class IssueToken(Protocol):
+    """See `proof.TokenIssuer`."""
 
     def __call__(self, verification: Verification, api_url: str, verified_at: int) -> str: ...
 
@@ -184,7 +184,7 @@ class Prove(Protocol):
 class Numbers(Protocol):
     """All that is kept about a number, by its key."""
 
-    def standing(self, number_key: str, now: int) -> Standing:
+    def record_of(self, number_key: str, now: int) -> NumberRecord:
         """What there is. Strongly consistent, item by item. `now` in seconds: a user ends by it."""
         ...
 
@@ -204,14 +204,15 @@ class Numbers(Protocol):
 class Store(Protocol):
     """The state of verifications and of numbers. Each method is one step that holds or does not."""
 
-    def read(self, question: Question) -> View:
+    def read(self, query: AdmissionQuery) -> AdmissionSnapshot:
         """Everything that has a say in a send."""
         ...
 
     def reserve(self, reservation: Reservation) -> None:
         """Store a send and its verification, if nothing moved since it was decided.
 
-        Raises `LostRace` if the number's log did, `Moved` if anything else did; nothing is stored then.
+        Raises `NumberConflict` if the number's log changed, `WriteConflict` if anything else did. Nothing is
+        stored then.
         """
         ...
 
@@ -228,7 +229,11 @@ class Store(Protocol):
         ...
 
     def record_sent(
-        self, key: str, holder: Holder, claim: Claim | None = None, newest: Verification | None = None
+        self,
+        key: str,
+        holder: ProviderHandle,
+        idempotency_record: IdempotencyRecord | None = None,
+        newest: Verification | None = None,
     ) -> None:
         """Name the provider that holds the code and its handle, and the answer to a repeated request.
 
@@ -237,11 +242,11 @@ class Store(Protocol):
         """
         ...
 
-    def record_failed(self, key: str, claim: Claim | None = None) -> None:
+    def record_failed(self, key: str, idempotency_record: IdempotencyRecord | None = None) -> None:
         """The provider refuses this number for good: the verification can never succeed."""
         ...
 
-    def record_answer(self, claim: Claim) -> None:
+    def record_answer(self, idempotency_record: IdempotencyRecord) -> None:
         """Keep the answer for repetitions of a request whose send has an unknown outcome."""
         ...
 

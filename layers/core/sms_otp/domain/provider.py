@@ -124,12 +124,12 @@ class Provider(Protocol):
         channel: Channel,
         locale: str | None,
         reference: str,
-        life: int,
+        ttl_seconds: int,
         deadline: Deadline,
     ) -> Sent:
         """Ask for a new code to be made and delivered.
 
-        `reference` is ours, unique to this send and safe in a URL's path. `life` is how many seconds
+        `reference` is ours, unique to this send and safe in a URL's path. `ttl_seconds` is how many seconds
         the code may still be used. Raises a `ProviderError`. Never repeats a request that may have left.
         """
         ...
@@ -142,7 +142,7 @@ class Provider(Protocol):
         channel: Channel,
         locale: str | None,
         reference: str,
-        life: int,
+        ttl_seconds: int,
         deadline: Deadline,
     ) -> Sent:
         """Deliver again what `ref` stands for: the same code where the provider can, else a new one.

@@ -22,7 +22,7 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class ConsentRecord:
     """A consent with its time, in seconds: when the code was asked for that it came with."""
 
     consent: Consent
@@ -41,9 +41,9 @@ class User:
     """When last. None where it never was: whoever asked may not hold the phone."""
     purposes: tuple[str, ...] = ()
     """That it was verified for."""
-    consent: Given | None = None
+    consent: ConsentRecord | None = None
     """The newest that came with a code that was found right."""
-    requested_consent: Given | None = None
+    requested_consent: ConsentRecord | None = None
     """One that came with a newer request, and so far with no right code: worth nothing yet."""
     kept_until: int | None = None
     """None is without end."""

@@ -51,15 +51,15 @@ class Verification:
     """Of the first code, and of what is sent after it."""
     consent: Consent | None = None
     """That came with the request, where users are kept."""
-    claim: str | None = None
+    idempotency_record: str | None = None
     """The item that the request's Idempotency-Key is claimed by."""
     session_hash: str | None = None
     provider: str | None = None
     provider_ref: str | None = None
     """The holder's handle for the code; absent until a provider has taken it."""
-    counted_on: tuple[str, ...] = ()
+    counter_keys: tuple[str, ...] = ()
     """The guard's counters on which the first send stands as unverified."""
-    also_counted_on: tuple[str, ...] = ()
+    resend_counter_keys: tuple[str, ...] = ()
     """The same of the sends after it. One verification, so they are not counted as verified."""
     delivery: str = "unknown"
     """What is known of the newest send's way to the phone; see `providers.base.Delivery`."""
@@ -81,7 +81,7 @@ class Guess:
     """Only where the caller names the number: it must then be the verification's own."""
 
 
-def refusal(found: Verification | None, guess: Guess) -> errors.OtpError | None:
+def guess_error(found: Verification | None, guess: Guess) -> errors.OtpError | None:
     """Why a guess may not be made, or None if it may.
 
     Whoever is not entitled to the verification learns nothing of it: unknown, another tenant's,
@@ -111,14 +111,14 @@ def status_of(found: Verification, now: int, max_attempts: int) -> str:
     return "locked" if found.attempts >= max_attempts else "pending"
 
 
-def uncancellable(found: Verification | None, tenant: str) -> errors.OtpError | None:
+def cancel_error(found: Verification | None, tenant: str) -> errors.OtpError | None:
     """Why a verification could not be cancelled, or None if that was not needed any more."""
     if found is None or found.tenant != tenant:
         return errors.VerificationNotFound()
     return errors.AlreadyVerified() if found.state is State.VERIFIED else None
 
 
-def unconsumable(found: Verification | None) -> errors.OtpError:
+def consume_error(found: Verification | None) -> errors.OtpError:
     """Why a verification whose code was right could not be turned into a verified one."""
     if found is None:
         return errors.VerificationNotFound()

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sms_otp.adapters.aws import clients
-from sms_otp.adapters.aws.secrets import Vault
+from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings, settings
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers import breaker, registry
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
     from sms_otp.adapters.aws import kms
     from sms_otp.adapters.dynamodb.users import UsersTable
-    from sms_otp.domain.ports import Prove
+    from sms_otp.domain.ports import IssueToken
     from sms_otp.domain.provider import Provider
     from sms_otp.use_cases.administration import Administration
-    from sms_otp.use_cases.health import Checkup
+    from sms_otp.use_cases.health import HealthCheck
     from sms_otp.use_cases.tokens import PublicKey
     from sms_otp.use_cases.webhooks import Webhooks
 
@@ -52,23 +52,23 @@ AWS_TRIES = 2
 def service() -> Service:
     """The deployed service."""
     chosen = settings()
-    vault = _vault(chosen)
+    secret_cache = _secret_cache(chosen)
     return Service(
         policy=policy(chosen),
         store=_store(chosen),
         providers=Router(
             chosen.provider_order,
             chosen.provider_routes,
-            vault,
+            secret_cache,
             _builder(chosen),
             FixedCodes(_test_numbers(chosen)),
-            CircuitBreaker(_dynamodb(), chosen.table_name, events.tell),
-            events.tell,
+            CircuitBreaker(_dynamodb(), chosen.table_name, events.emit),
+            events.emit,
         ),
-        peppers=vault.peppers,
+        peppers=secret_cache.peppers,
         clock=time.time,
-        tell=events.tell,
-        prove=_prover(chosen) if chosen.token_keys else None,
+        emit=events.emit,
+        issue_token=_prover(chosen) if chosen.token_keys else None,
     )
 
 
@@ -77,12 +77,12 @@ def _test_numbers(chosen: Settings) -> "Mapping[str, str]":
     return {phone.canonical(number): code for number, code in chosen.test_numbers.items()}
 
 
-def _prover(chosen: Settings) -> "Prove":
+def _prover(chosen: Settings) -> "IssueToken":
     # Where no tokens are issued, no request pays for importing what makes them.
     from sms_otp.adapters.aws.kms import KmsKey
-    from sms_otp.use_cases.tokens import Prover
+    from sms_otp.use_cases.tokens import TokenIssuer
 
-    return Prover(KmsKey(kms_client, chosen.token_keys[0]), chosen.token_issuer)
+    return TokenIssuer(KmsKey(kms_client, chosen.token_keys[0]), chosen.token_issuer)
 
 
 @cache
@@ -96,9 +96,9 @@ def administration() -> "Administration":
     return Administration(
         policy=policy(chosen),
         numbers=DynamoNumbers(_dynamodb(), chosen.table_name, _users(chosen)),
-        peppers=_vault(chosen).peppers,
+        peppers=_secret_cache(chosen).peppers,
         clock=time.time,
-        tell=events.tell,
+        emit=events.emit,
     )
 
 
@@ -121,7 +121,7 @@ def kms_client() -> "kms.Client":
 def lifecycle() -> Lifecycle:
     """What may be done with a verification without a provider or a secret."""
     chosen = settings()
-    return Lifecycle(policy(chosen), _store(chosen), time.time, events.tell)
+    return Lifecycle(policy(chosen), _store(chosen), time.time, events.emit)
 
 
 @cache
@@ -131,22 +131,22 @@ def webhooks() -> "Webhooks":
     from sms_otp.use_cases.webhooks import Webhooks
 
     chosen = settings()
-    vault = _vault(chosen)
+    secret_cache = _secret_cache(chosen)
     return Webhooks(
         store=_store(chosen),
-        credentials=vault.credentials,
-        renew=vault.renew_credentials,
+        credentials=secret_cache.credentials,
+        renew=secret_cache.renew_credentials,
         providers=frozenset(_names(chosen)),
         clock=time.time,
-        tell=events.tell,
+        emit=events.emit,
     )
 
 
 @cache
-def checkup() -> "Checkup":
+def health_check() -> "HealthCheck":
     """What looks after everything that the deployed service leans on."""
     # One function alone asks for it, at each of its requests.
-    from sms_otp.use_cases.health import Checkup
+    from sms_otp.use_cases.health import HealthCheck
 
     chosen = settings()
     names = _names(chosen)
@@ -158,10 +158,10 @@ def checkup() -> "Checkup":
         held = store.circuits(names).items()
         return {name: breaker.state_of(circuit, time.time()) for name, circuit in held}
 
-    return Checkup(
+    return HealthCheck(
         names=names,
         breakers=breakers,
-        vault=_vault(chosen),
+        secret_cache=_secret_cache(chosen),
         build=_builder(chosen),
     )
 
@@ -178,11 +178,11 @@ def _builder(chosen: Settings) -> "Callable[[str, Mapping[str, str]], Provider]"
 
 def credentials(provider: str) -> "Mapping[str, str]":
     """A provider's, as they are now. Raises `ServiceMisconfigured`."""
-    return _vault(settings()).credentials(provider)
+    return _secret_cache(settings()).credentials(provider)
 
 
-def _vault(chosen: Settings) -> Vault:
-    return Vault(
+def _secret_cache(chosen: Settings) -> SecretCache:
+    return SecretCache(
         _client("secretsmanager", SECRETS_TIMEOUTS),
         chosen.provider_secret_arn,
         chosen.pepper_secret_arn,
@@ -213,7 +213,7 @@ def policy(chosen: Settings) -> Policy:
     """The limits that a deployment's parameters ask for."""
     return Policy(
         code_length=chosen.code_length,
-        code_life=chosen.code_life_seconds,
+        code_ttl_seconds=chosen.code_life_seconds,
         max_attempts=chosen.max_attempts,
         admission=AdmissionPolicy(
             number=SendPolicy(

@@ -12,7 +12,7 @@ from sms_otp.adapters.telemetry import events
 from sms_otp.domain import errors, strict_json
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Callback, Caller, Requested
-from sms_otp.domain.ports import ProofFailed, StoreError
+from sms_otp.domain.ports import StoreError, TokenError
 from sms_otp.entry_points import schemas
 from sms_otp.use_cases.administration import Administrator
 
@@ -148,13 +148,13 @@ def _answered(
     try:
         body = act()
     except errors.OtpError as error:
-        _tell_refusal(event, error)
+        _emit_refusal(event, error)
         return refused(error, request_id)
     except StoreError as error:
-        events.tell("store_failed", reason=error.reason)
+        events.emit("store_failed", reason=error.reason)
         return refused(errors.InternalError(), request_id)
-    except ProofFailed as error:
-        events.tell("keys_failed", reason=error.reason)
+    except TokenError as error:
+        events.emit("keys_failed", reason=error.reason)
         return refused(errors.InternalError(), request_id)
     except Exception as error:  # the last resort: an unforeseen error is an answer too, and never a success
         events.fail("unforeseen", error)
@@ -169,8 +169,10 @@ def _done(body: Body) -> Response:
 def _stands(body: Body) -> Response:
     if body["success"]:
         return _done(body)
-    told = body | {"retryAfter": DEFAULT_RETRY_AFTER}
-    return response(503, "application/json; charset=utf-8", told, {"Retry-After": str(DEFAULT_RETRY_AFTER)})
+    event_name = body | {"retryAfter": DEFAULT_RETRY_AFTER}
+    return response(
+        503, "application/json; charset=utf-8", event_name, {"Retry-After": str(DEFAULT_RETRY_AFTER)}
+    )
 
 
 def read_body(event: Event, schema: str) -> Body:
@@ -258,25 +260,25 @@ def header(event: Event, name: str) -> str:
     return ""
 
 
-def _invalid(path: list[str], rule: str | None, wanted: Any) -> errors.InvalidRequest:
+def _invalid(path: list[str], rule: str | None, expected: Any) -> errors.InvalidRequest:
     """The problem at one place of the body. The caller's own value is not repeated."""
     kinds = {"phoneNumber": errors.InvalidPhoneNumber, "otp": errors.InvalidOtpFormat}
     kind = kinds.get(path[0], errors.InvalidRequest) if path else errors.InvalidRequest
     pointer = "".join(f"/{step}" for step in path)
-    return kind(errors=[{"pointer": pointer, "detail": f"{rule}: {_words(rule, wanted)}"}])
+    return kind(errors=[{"pointer": pointer, "detail": f"{rule}: {_words(rule, expected)}"}])
 
 
-def _words(rule: str | None, wanted: Any) -> str:
+def _words(rule: str | None, expected: Any) -> str:
     """What a rule of a schema asks for, for people."""
     match rule:
         case "additionalProperties":
             return "a member that there is none of"
         case "anyOf":
-            return " or ".join(_words("required", each["required"]) for each in wanted)
+            return " or ".join(_words("required", each["required"]) for each in expected)
         case "required" | "enum":
-            return ", ".join(wanted)
+            return ", ".join(expected)
         case _:
-            return str(wanted)
+            return str(expected)
 
 
 def _request_id(event: Event, context: Any) -> str:
@@ -317,15 +319,15 @@ def _api_url(event: Event) -> str:
     return f"https://{context.get('domainName', 'localhost')}{base}"
 
 
-def _tell_refusal(event: Event, error: errors.OtpError) -> None:
-    told = "request_refused" if PROBLEMS[error.code][0] < 500 else "service_failed"
-    told = "webhook_refused" if isinstance(error, errors.Forbidden) else told
+def _emit_refusal(event: Event, error: errors.OtpError) -> None:
+    event_name = "request_refused" if PROBLEMS[error.code][0] < 500 else "service_failed"
+    event_name = "webhook_refused" if isinstance(error, errors.Forbidden) else event_name
     # The resource is the path's template, which nobody can write anything into.
     path = event.get("resource")
     # What is wrong where is in our words alone, as in the answer.
     places = ", ".join(f"{place['pointer']} {place['detail']}".lstrip() for place in error.errors)
     reason = error.reason or places or None
-    events.tell(told, path=path, error_code=error.code, reason=reason, **error.about)
+    events.emit(event_name, path=path, error_code=error.code, reason=reason, **error.about)
 
 
 def _problem(error: errors.OtpError, request_id: str) -> Response:

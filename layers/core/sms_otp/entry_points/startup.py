@@ -21,7 +21,7 @@ from sms_otp.domain import phone
 from sms_otp.domain.errors import OtpError
 from sms_otp.entry_points import bootstrap, schemas
 
-Step = Callable[[], object]
+Action = Callable[[], object]
 
 
 def sender(schema: str) -> None:
@@ -63,7 +63,7 @@ def administrator() -> None:
 
 def watcher() -> None:
     """Of the function that looks after everything that the service leans on."""
-    _start(events.load, bootstrap.checkup, ("dynamodb", "secretsmanager"))
+    _start(events.load, bootstrap.health_check, ("dynamodb", "secretsmanager"))
 
 
 def publisher() -> None:
@@ -76,7 +76,7 @@ def _load(schema: str) -> None:
     events.load()
 
 
-def _start(load: Step, make: Step, services: tuple[str, ...]) -> None:
+def _start(load: Action, make: Action, services: tuple[str, ...]) -> None:
     """Nothing, outside of Lambda and of what stands in for it: tests import handlers too."""
     if config.starts_on_demand():
         # A setting that is wrong is answered, and told, as often as somebody asks; a start that fails is not.

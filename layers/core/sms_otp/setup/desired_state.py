@@ -22,7 +22,7 @@ class ProvisioningFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DesiredState:
     """What should stand at Infobip. The first template is the one for every other language."""
 
     application: Body
@@ -34,12 +34,12 @@ class Difference:
     """A field that is not as wanted. `weaker`: it lets through more than the parameters do."""
 
     field: str
-    wanted: object
+    desired: object
     found: object
     weaker: bool
 
 
-def wanted_from(parameters: Mapping[str, str]) -> Wanted:
+def desired_state_from(parameters: Mapping[str, str]) -> DesiredState:
     """From the stack's parameters, by their names. Raises `ProvisioningFailed`, naming the one at fault."""
     default = (parameters["InfobipLanguage"], parameters["InfobipMessageText"])
     texts = [default, *_by_language(parameters, "InfobipLocaleTexts", ";")]
@@ -47,7 +47,7 @@ def wanted_from(parameters: Mapping[str, str]) -> Wanted:
     if len(set(languages)) < len(languages):
         raise ProvisioningFailed("InfobipLocaleTexts has a language twice, or InfobipLanguage again")
     registered = _registered(parameters, languages)
-    return Wanted(
+    return DesiredState(
         _application(parameters),
         tuple(
             _template(parameters, language, text, registered.get(language, "")) for language, text in texts

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers import hosts, registry
-from sms_otp.adapters.providers.transport import Answer, Transport, TransportError
+from sms_otp.adapters.providers.transport import HttpResponse, Transport, TransportError
 from sms_otp.domain.clock import Deadline
-from sms_otp.setup.desired_state import Body, Difference, ProvisioningFailed, Wanted, at, differences
+from sms_otp.setup.desired_state import Body, DesiredState, Difference, ProvisioningFailed, at, differences
 
 SECONDS = 60.0
 """For everything together."""
@@ -28,13 +28,13 @@ class Found:
     """What stands at Infobip for one wanted body; `body` is none where nothing does."""
 
     name: str
-    wanted: Body
+    desired: Body
     body: Body | None
 
     @property
     def differences(self) -> tuple[Difference, ...]:
         """None where it is missing."""
-        return differences(self.wanted, self.body) if self.body is not None else ()
+        return differences(self.desired, self.body) if self.body is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,44 +151,46 @@ def find_template(templates: Sequence[Body], body: Body) -> Body | None:
     return None
 
 
-def look(account: Account, wanted: Wanted) -> tuple[Found, ...]:
+def look(account: Account, desired: DesiredState) -> tuple[Found, ...]:
     """What stands at Infobip: the application, then each template. Changes nothing."""
-    name = wanted.application["name"]
+    name = desired.application["name"]
     application = find_application(account.applications(), name)
     templates = account.templates(id_of(application, "applicationId")) if application else ()
     return (
-        Found(f"application {name}", wanted.application, application),
+        Found(f"application {name}", desired.application, application),
         *(
             Found(f"template {body['language']}", body, find_template(templates, body))
-            for body in wanted.templates
+            for body in desired.templates
         ),
     )
 
 
-def provision(account: Account, wanted: Wanted) -> Provisioned:
+def provision(account: Account, desired: DesiredState) -> Provisioned:
     """Create what is missing, replace what differs, leave the rest. Raises `ProvisioningFailed`.
 
     What an unanswered call did is found by the next deployment, so nothing is made twice.
     """
-    application, *templates = look(account, wanted)
+    application, *templates = look(account, desired)
     if application.body is None:
-        application_id = account.create_application(application.wanted)
+        application_id = account.create_application(application.desired)
     else:
         application_id = id_of(application.body, "applicationId")
         if application.differences:
-            account.update_application(application_id, application.wanted)
-    made = {each.wanted["language"]: _provision_template(account, application_id, each) for each in templates}
-    registered = {body["language"] for body in wanted.templates if "regional" in body}
+            account.update_application(application_id, application.desired)
+    made = {
+        each.desired["language"]: _provision_template(account, application_id, each) for each in templates
+    }
+    registered = {body["language"] for body in desired.templates if "regional" in body}
     in_india = {language: held for language, held in made.items() if language in registered}
     return Provisioned(application_id, made, in_india or made)
 
 
 def _provision_template(account: Account, application_id: str, template: Found) -> str:
     if template.body is None:
-        return account.create_template(application_id, template.wanted)
+        return account.create_template(application_id, template.desired)
     message_id = id_of(template.body, "messageId")
     if template.differences:
-        account.update_template(application_id, message_id, template.wanted)
+        account.update_template(application_id, message_id, template.desired)
     return message_id
 
 
@@ -198,7 +200,7 @@ def _objects(answered: object) -> Sequence[Body]:
     return [each for each in answered if isinstance(each, Mapping)]
 
 
-def _parsed(answer: Answer) -> object:
+def _parsed(answer: HttpResponse) -> object:
     """None where the body is not JSON."""
     try:
         return json.loads(answer.body)
@@ -206,7 +208,7 @@ def _parsed(answer: Answer) -> object:
         return None
 
 
-def _words_of(answer: Answer) -> str:
+def _words_of(answer: HttpResponse) -> str:
     """Infobip's own, in either of its two shapes of error; a gateway's page has none."""
     content = _parsed(answer)
     if not isinstance(content, Mapping):

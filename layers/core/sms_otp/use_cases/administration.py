@@ -14,9 +14,9 @@ from sms_otp.domain.clock import Clock, Deadline
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.limits import SECOND, Failures
-from sms_otp.domain.ports import Erased, Numbers, Standing
+from sms_otp.domain.ports import Erased, NumberRecord, Numbers
 from sms_otp.domain.verification import Verification, status_of
-from sms_otp.use_cases.delivery import Tell
+from sms_otp.use_cases.delivery import EventSink
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class NumberStatus:
     """What is known of a number, of the pepper in use first."""
 
     number_key: str
-    standings: tuple[Standing, ...]
+    standings: tuple[NumberRecord, ...]
     locks: tuple[Lock, ...]
     verifications: tuple[tuple[Verification, str], ...]
     """Each with its status as it is now."""
@@ -58,28 +58,28 @@ class Administration:
     numbers: Numbers
     peppers: Callable[[], Peppers]
     clock: Clock
-    tell: Tell
+    emit: EventSink
 
     def status(self, number: str, who: Administrator) -> NumberStatus:
         """How a number stands. Raises `InvalidPhoneNumber`."""
         number_keys = self._called("status", number, who)
         now = int(self.clock() * SECOND)
-        standings = tuple(self.numbers.standing(key, now // SECOND) for key in number_keys)
-        sends = tuple(sorted({at for standing in standings for at in standing.sends}))
+        standings = tuple(self.numbers.record_of(key, now // SECOND) for key in number_keys)
+        sends = tuple(sorted({at for record_of in standings for at in record_of.sends}))
         wait = limits.next_send_at(sends, self.policy.admission.number, now) - now
         return NumberStatus(
             number_key=number_keys[0],
             standings=standings,
             locks=tuple(
                 self._lock(tenant, failures, now)
-                for standing in standings
-                for tenant, failures in standing.failures.items()
+                for record_of in standings
+                for tenant, failures in record_of.failures.items()
                 if failures.count
             ),
             verifications=tuple(
                 (verification, status_of(verification, now // SECOND, self.policy.max_attempts))
-                for standing in standings
-                for verification in standing.verifications
+                for record_of in standings
+                for verification in record_of.verifications
             ),
             resend_after=limits.whole_seconds(wait) if wait > 0 else 0,
         )
@@ -111,14 +111,14 @@ class Administration:
     def _called(self, operation: str, number: str, who: Administrator) -> tuple[str, ...]:
         """The number's keys. Told before anything is done, so that what fails is told too."""
         spelled = phone.whatever_kind(number)
-        number_keys = tuple(keys.keyed(pepper, "number", spelled.e164) for pepper in self.peppers().every)
+        number_keys = tuple(keys.keyed(pepper, "number", spelled.e164) for pepper in self.peppers().all)
         self._tell("admin_called", number, number_keys, who, operation=operation)
         return number_keys
 
     def _tell(
         self, event: str, number: str, number_keys: tuple[str, ...], who: Administrator, **more: Any
     ) -> None:
-        self.tell(
+        self.emit(
             event, number=phone.whatever_kind(number), number_key=number_keys[0], caller=who.arn, **more
         )
 

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
-from sms_otp.domain.idempotency import Answer, Claim
+from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Circuit, Holder, Reservation, Store, StoreError
+from sms_otp.domain.ports import Circuit, ProviderHandle, Reservation, Store, StoreError
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
@@ -27,8 +27,8 @@ RETRY_AFTER = 5
 
 HTTP_SERVER_ERROR = 500
 
-Tell = Callable[..., Any]
-"""`tell(event, **fields)`: one line in the log for one decision. See `observability`."""
+EventSink = Callable[..., Any]
+"""`emit(event, **fields)`: one line in the log for one decision. See `observability`."""
 
 
 class Providers(Protocol):
@@ -36,7 +36,7 @@ class Providers(Protocol):
 
     def circuits(self, to: PhoneNumber) -> tuple[str, ...]: ...
 
-    def learn(self, circuits: Mapping[str, Circuit | None]) -> None: ...
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None: ...
 
     def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]: ...
 
@@ -48,12 +48,12 @@ class Providers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class CodeSender:
     """The way of one reservation to the phone."""
 
     store: Store
     providers: Providers
-    tell: Tell
+    emit: EventSink
     price: float | None
     """US dollars, as estimated, that a provider takes for this send; None where it costs nothing."""
 
@@ -64,35 +64,35 @@ class Delivery:
         sent again. A resend that fails leaves the verification as it was: an earlier code may be right.
         """
         verification = reservation.verification
-        told = told_of(verification, order.to) | {"channel": order.channel}
+        fields = event_fields(verification, order.to) | {"channel": order.channel}
 
         def failed_over(failed: ProviderError) -> None:
-            self.tell("provider_failed", **told | failure(failed))
-            self.tell("failed_over", **told | {"provider": failed.provider})
+            self.emit("provider_failed", **fields | failure(failed))
+            self.emit("failed_over", **fields | {"provider": failed.provider})
 
         try:
             name, sent = self._ask(reservation, order, deadline, failed_over)
         except Refused as refused:
-            self.tell("otp_rejected", **told | failure(refused))
+            self.emit("otp_rejected", **fields | failure(refused))
             self._note("rejection_unrecorded", lambda: self._record_refused(reservation))
             raise errors.ProviderRejected(reason=refused.reason) from refused
         except Ambiguous as unknown:
-            self.tell("provider_failed", **told | failure(unknown))
+            self.emit("provider_failed", **fields | failure(unknown))
             self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))
             raise errors.ProviderUnavailable(reason="ambiguous", retry_after=resend_after) from unknown
         except ProviderError as failed:
-            self.tell("provider_failed", **told | failure(failed))
+            self.emit("provider_failed", **fields | failure(failed))
             self._note("release_failed", lambda: self.store.release(reservation))
             raise unavailable(failed) from failed
-        holder = Holder(name, sent.ref, order.channel, sent.delivery, sent.message_id)
-        answer = Answer(verification.expires_at, resend_after)
-        self._record_sent(reservation, holder, _answered(reservation.claim, answer))
+        holder = ProviderHandle(name, sent.ref, order.channel, sent.delivery, sent.message_id)
+        answer = StoredAnswer(verification.expires_at, resend_after)
+        self._record_sent(reservation, holder, _answered(reservation.idempotency_record, answer))
         event = "otp_resent" if reservation.resend else "otp_requested"
         # The handle that the provider's own staff and reports know this message by. That of a number whose
         # code is fixed is the number itself.
         handle = None if order.to.is_test else sent.message_id or sent.ref
         more = {"provider": name, "provider_ref": handle, "cost": self.price}
-        self.tell(event, **told | more)
+        self.emit(event, **fields | more)
 
     def _ask(
         self, reservation: Reservation, order: Order, deadline: Deadline, on_failure: OnFailure
@@ -104,14 +104,16 @@ class Delivery:
 
     def _record_refused(self, reservation: Reservation) -> None:
         if not reservation.resend:
-            claim = _answered(reservation.claim, Answer(error=errors.ProviderRejected.code))
-            self.store.record_failed(reservation.verification.key, claim)
+            idempotency_record = _answered(
+                reservation.idempotency_record, StoredAnswer(error=errors.ProviderRejected.code)
+            )
+            self.store.record_failed(reservation.verification.key, idempotency_record)
 
     def _record_unknown(self, reservation: Reservation, resend_after: int) -> None:
         """Whoever repeats the request is told the same again. The claim alone keeps it from sending."""
-        answer = Answer(error=errors.ProviderUnavailable.code, resend_after=resend_after)
-        if (claim := _answered(reservation.claim, answer)) is not None:
-            self.store.record_answer(claim)
+        answer = StoredAnswer(error=errors.ProviderUnavailable.code, resend_after=resend_after)
+        if (idempotency_record := _answered(reservation.idempotency_record, answer)) is not None:
+            self.store.record_answer(idempotency_record)
 
     def _note(self, otherwise: str, write: Callable[[], None]) -> None:
         """Store what became of a send that did not succeed. If that fails, what was reserved stays so.
@@ -122,17 +124,19 @@ class Delivery:
         try:
             write()
         except StoreError as error:
-            self.tell(otherwise, reason=error.reason)
+            self.emit(otherwise, reason=error.reason)
 
-    def _record_sent(self, reservation: Reservation, holder: Holder, claim: Claim | None) -> None:
+    def _record_sent(
+        self, reservation: Reservation, holder: ProviderHandle, idempotency_record: IdempotencyRecord | None
+    ) -> None:
         """Tried twice: the phone has the code by now, and what is not stored can never be verified."""
         verification = reservation.verification
         newest = verification if reservation.find_by_number else None
         try:
-            self.store.record_sent(verification.key, holder, claim, newest)
+            self.store.record_sent(verification.key, holder, idempotency_record, newest)
         except StoreError as error:
-            self.tell("store_failed", reason=error.reason)
-            self.store.record_sent(verification.key, holder, claim, newest)
+            self.emit("store_failed", reason=error.reason)
+            self.store.record_sent(verification.key, holder, idempotency_record, newest)
 
 
 def unavailable(failed: ProviderError) -> errors.ProviderUnavailable:
@@ -152,7 +156,7 @@ def failure(error: ProviderError) -> dict[str, Any]:
     }
 
 
-def told_of(verification: Verification, number: PhoneNumber | None = None) -> dict[str, Any]:
+def event_fields(verification: Verification, number: PhoneNumber | None = None) -> dict[str, Any]:
     """What every event about a verification tells of it."""
     return {
         "number": number or PhoneNumber(verification.phone, verification.country),
@@ -164,5 +168,5 @@ def told_of(verification: Verification, number: PhoneNumber | None = None) -> di
     }
 
 
-def _answered(claim: Claim | None, answer: Answer) -> Claim | None:
-    return None if claim is None else replace(claim, answer=answer)
+def _answered(idempotency_record: IdempotencyRecord | None, answer: StoredAnswer) -> IdempotencyRecord | None:
+    return None if idempotency_record is None else replace(idempotency_record, answer=answer)

@@ -22,7 +22,7 @@ from sms_otp.domain.provider import (
     Unavailable,
 )
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 OnFailure = Callable[[ProviderError], object]
 """Told of each provider that failed before another was asked."""
 
@@ -35,11 +35,11 @@ class Order:
     channel: Channel
     locale: str | None
     reference: str
-    life: int
+    ttl_seconds: int
 
 
 class Credentials(Protocol):
-    """Where the router gets a provider's credentials from. See `secrets.Vault`."""
+    """Where the router gets a provider's credentials from. See `secrets.SecretCache`."""
 
     def credentials(self, provider: str) -> Mapping[str, str]: ...
 
@@ -49,11 +49,11 @@ class Credentials(Protocol):
 class Breaker(Protocol):
     """Stops sends to a provider that fails again and again. See `providers.breaker`."""
 
-    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
         """Take over what has just been read of the shared state; None where a circuit is closed."""
         ...
 
-    def call(self, name: str, act: Callable[[], Answer], *, has_next: bool) -> Answer:
+    def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
         """Act, or raise `Unavailable` while the provider is to be left alone.
 
         `has_next` says whether another provider could be asked instead: nobody is left alone for being slow
@@ -73,30 +73,30 @@ class Router:
         self,
         order: tuple[str, ...],
         routes: Mapping[str, tuple[str, ...]],
-        vault: Credentials,
+        secret_cache: Credentials,
         build: Callable[[str, Mapping[str, str]], Provider],
         test_numbers: Provider,
         breaker: Breaker,
-        tell: Callable[..., Any],
+        emit: Callable[..., Any],
     ) -> None:
         if not order:
             raise ServiceMisconfigured(reason="environment variable PROVIDER_ORDER")
         self._order = order
         self._routes = routes
-        self._vault = vault
+        self._secret_cache = secret_cache
         self._build = build
         self._test_numbers = test_numbers
         self._breaker = breaker
-        self._tell = tell
+        self._tell = emit
         self._built: dict[str, tuple[Mapping[str, str], Provider]] = {}
 
     def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
         """The providers whose circuit breakers a send to this number asks; a resend may ask one more."""
         return self._candidates(to)
 
-    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
         """What has just been read of them, so that none is read again."""
-        self._breaker.learn(circuits)
+        self._breaker.prime(circuits)
 
     def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
         """The name of the provider that took the code, and its handle.
@@ -118,7 +118,7 @@ class Router:
                 channel=order.channel,
                 locale=order.locale,
                 reference=order.reference,
-                life=order.life,
+                ttl_seconds=order.ttl_seconds,
                 deadline=deadline,
             )
 
@@ -151,7 +151,7 @@ class Router:
                 channel=order.channel,
                 locale=order.locale,
                 reference=order.reference,
-                life=order.life,
+                ttl_seconds=order.ttl_seconds,
                 deadline=deadline,
             )
 
@@ -178,7 +178,7 @@ class Router:
         _check_time(name, deadline)
         return self._breaker.call(name, lambda: self._ask(name, act, deadline), has_next=has_next)
 
-    def _timed(self, name: str, ask: Callable[[Provider], Answer], provider: Provider) -> Answer:
+    def _timed(self, name: str, ask: Callable[[Provider], Result], provider: Provider) -> Result:
         """How long a provider took is told whatever it said: a failure that takes ten seconds above all."""
         if provider is self._test_numbers:
             return ask(provider)
@@ -189,7 +189,7 @@ class Router:
             taken = (time.monotonic() - started) * 1000
             self._tell("provider_answered", provider=name, milliseconds=round(taken, 1))
 
-    def _ask(self, name: str, ask: Callable[[Provider], Answer], deadline: Deadline) -> Answer:
+    def _ask(self, name: str, ask: Callable[[Provider], Result], deadline: Deadline) -> Result:
         """Ask once more with fresh credentials when these are refused: a key may just have been rotated.
 
         A refused request was not carried out, so nothing is sent twice.
@@ -198,7 +198,7 @@ class Router:
         try:
             return self._timed(name, ask, used)
         except Misconfigured:
-            self._vault.forget_credentials()
+            self._secret_cache.forget_credentials()
             fresh = self._provider(name, deadline)
             if fresh is used:
                 raise
@@ -209,14 +209,14 @@ class Router:
             return self._test_numbers
         _check_time(name, deadline)
         try:
-            credentials = self._vault.credentials(name)
+            credentials = self._secret_cache.credentials(name)
             built_from, provider = self._built.get(name, (None, None))
             if provider is None or built_from != credentials:
                 provider = self._build(name, credentials)
                 self._built[name] = (credentials, provider)
         except ServiceMisconfigured as error:
             # An adapter knows more of what is wrong than the vault: the next request is to find it mended.
-            self._vault.forget_credentials()
+            self._secret_cache.forget_credentials()
             raise Misconfigured(name, str(error.reason)) from error
         return provider
 

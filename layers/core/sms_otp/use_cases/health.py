@@ -25,11 +25,11 @@ UNKNOWN = "unknown"
 """Not asked, because what is needed for it did not answer."""
 OPEN = "open"
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Credentials(Protocol):
-    """See `secrets.Vault`."""
+    """See `secrets.SecretCache`."""
 
     def credentials(self, provider: str) -> Mapping[str, str]: ...
 
@@ -68,18 +68,18 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkup:
+class HealthCheck:
     """`breakers` reads each named provider's state from the table, `build` makes an adapter."""
 
     names: tuple[str, ...]
     breakers: Callable[[tuple[str, ...]], Mapping[str, str]]
-    vault: Credentials
+    secret_cache: Credentials
     build: Callable[[str, Mapping[str, str]], Provider]
 
     def run(self, deadline: Deadline) -> Report:
         """Ask everything, and wait until the deadline at most. Raises nothing."""
         table = _begin(lambda: self.breakers(self.names))
-        secret = _begin(self.vault.fetch_credentials)
+        secret = _begin(self.secret_cache.fetch_credentials)
         probes = {name: _begin(self._probe(name, secret, deadline)) for name in self.names}
         states = _outcome(table, deadline)
         has_secret = _ended_well(secret, deadline)
@@ -99,7 +99,7 @@ class Checkup:
         def probe() -> Health:
             secret.result(timeout=deadline.remaining())
             try:
-                provider = self.build(name, self.vault.credentials(name))
+                provider = self.build(name, self.secret_cache.credentials(name))
             except (ServiceMisconfigured, Misconfigured):
                 return Health.MISCONFIGURED
             return provider.probe(deadline)
@@ -107,8 +107,8 @@ class Checkup:
         return probe
 
 
-def _begin(act: Callable[[], Answer]) -> Future[Answer]:
-    answer: Future[Answer] = Future()
+def _begin(act: Callable[[], Result]) -> Future[Result]:
+    answer: Future[Result] = Future()
 
     def work() -> None:
         try:
@@ -133,7 +133,7 @@ def _ended_well(answer: Future[None], deadline: Deadline) -> bool:
         return False
 
 
-def _outcome(answer: Future[Answer], deadline: Deadline) -> Answer | None:
+def _outcome(answer: Future[Result], deadline: Deadline) -> Result | None:
     """None where it failed or has not come. What failed is told by its name; how, each logs elsewhere."""
     try:
         return answer.result(timeout=deadline.remaining())

@@ -9,15 +9,31 @@ from sms_otp.domain.clients import network_of
 from sms_otp.domain.clock import Clock, Deadline
 from sms_otp.domain.commands import Caller, Policy, Requested, RequestOtp, ResendOtp, Verified, VerifyOtp
 from sms_otp.domain.guard import History
-from sms_otp.domain.idempotency import Answer, Claim
+from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.limits import SECOND
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import LostRace, Moved, ProofFailed, Prove, Reservation, Store, View
+from sms_otp.domain.ports import (
+    AdmissionSnapshot,
+    IssueToken,
+    NumberConflict,
+    Reservation,
+    Store,
+    TokenError,
+    WriteConflict,
+)
 from sms_otp.domain.provider import Channel, Check, ProviderError
 from sms_otp.domain.refusals import Refusals
-from sms_otp.domain.verification import Guess, Verification, refusal
-from sms_otp.use_cases.delivery import RETRY_AFTER, Delivery, Providers, Tell, failure, told_of, unavailable
+from sms_otp.domain.verification import Guess, Verification, guess_error
+from sms_otp.use_cases.delivery import (
+    RETRY_AFTER,
+    CodeSender,
+    EventSink,
+    Providers,
+    event_fields,
+    failure,
+    unavailable,
+)
 from sms_otp.use_cases.failover import Order
 
 RESERVE_TRIES = 5
@@ -35,76 +51,80 @@ class Service:
     providers: Providers
     peppers: Callable[[], Peppers]
     clock: Clock
-    tell: Tell
+    emit: EventSink
     history: History = field(default_factory=History)
     refusals: Refusals = field(default_factory=Refusals)
-    prove: Prove | None = None
+    issue_token: IssueToken | None = None
     """Makes the token that says so of a verification; None where this deployment issues none."""
 
-    def request(self, asked: RequestOtp, caller: Caller) -> Requested:
+    def request(self, command: RequestOtp, caller: Caller) -> Requested:
         """Send a code to a number. Raises an `OtpError`; then no code can be verified.
 
         Nothing is sent before its reservation is stored, and a send whose outcome is unknown stays
         reserved, so no retry of the caller's can send twice within the number's limits.
         """
-        self._check_consent(asked)
-        to = self._destination(asked.phone_number)
-        client = self._client(asked, caller)
+        self._check_consent(command)
+        to = self._destination(command.phone_number)
+        client = self._client(command, caller)
         for _ in range(RESERVE_TRIES):
             _check_time(caller)
             now = int(self.clock() * SECOND)
             # Once for each decision: what is claimed and what is counted must be under the same ones.
             peppers = self.peppers()
-            claims = _claims(peppers, asked, caller, now // SECOND)
-            claim = claims[0] if claims else None
-            admission = self._admission(peppers, to, caller, client, claims, now)
-            view = self._read(admission, to)
-            if (repeated := admission.repeated(view)) is not None:
-                return self._repeat(asked, *repeated)
-            admitted = self._admit(admission, view, to)
-            verification_id = _new_id(peppers, claim)
+            idempotency_records = _idempotency_records(peppers, command, caller, now // SECOND)
+            idempotency_record = idempotency_records[0] if idempotency_records else None
+            admission = self._admission(peppers, to, caller, client, idempotency_records, now)
+            snapshot = self._read(admission, to)
+            if (repeated := admission.repeated(snapshot)) is not None:
+                return self._repeat(command, *repeated)
+            admitted = self._admit(admission, snapshot, to)
+            verification_id = _new_id(peppers, idempotency_record)
             reservation = self._reservation(
-                asked, caller, to, admission.number_key, verification_id, admitted, claim, now
+                command, caller, to, admission.number_key, verification_id, admitted, idempotency_record, now
             )
             if not self._reserve(reservation, admitted, caller):
                 continue
             order = Order(
-                to, asked.channel, asked.locale, reservation.verification.key, self.policy.code_life
+                to,
+                command.channel,
+                command.locale,
+                reservation.verification.key,
+                self.policy.code_ttl_seconds,
             )
             return self._deliver(verification_id, reservation, order, admitted, caller)
         raise errors.RateLimited(reason="contended", retry_after=1)
 
-    def _read(self, admission: Admission, to: PhoneNumber) -> View:
+    def _read(self, admission: Admission, to: PhoneNumber) -> AdmissionSnapshot:
         """What decides about the send and, in the same read, which providers are to be left alone."""
-        view = self.store.read(replace(admission.question, circuits=self.providers.circuits(to)))
-        self.providers.learn(view.circuits)
-        return view
+        snapshot = self.store.read(replace(admission.query, circuits=self.providers.circuits(to)))
+        self.providers.prime(snapshot.circuits)
+        return snapshot
 
-    def _admit(self, admission: Admission, view: View, to: PhoneNumber) -> Admitted:
+    def _admit(self, admission: Admission, snapshot: AdmissionSnapshot, to: PhoneNumber) -> Admitted:
         try:
-            return admission.decide(view)
+            return admission.decide(snapshot)
         except errors.OtpError as refused:
             about = {"number": to, "number_key": admission.number_key}
             refused.about = about
             if refused.reason in guard.LIMITS:
-                self.tell("send_suspect", **about, limit=refused.reason)
-            self._note_refused(to, admission.number_key, view.number.sends)
+                self.emit("send_suspect", **about, limit=refused.reason)
+            self._note_refused(to, admission.number_key, snapshot.number.sends)
             raise
 
     def _note_refused(self, to: PhoneNumber, number_key: str, sends: tuple[int, ...]) -> None:
         now = int(self.clock() * SECOND)
         self.refusals.note(number_key, now)
         asked = self.refusals.asked(number_key, sends, now)
-        self.tell("otp_asked", number=to, number_key=number_key, asked=asked)
+        self.emit("otp_asked", number=to, number_key=number_key, asked=asked)
 
-    def _tell_admitted(self, reservation: Reservation, to: PhoneNumber, admitted: Admitted) -> None:
-        told, now = told_of(reservation.verification, to), admitted.sent_at
+    def _emit_admitted(self, reservation: Reservation, to: PhoneNumber, admitted: Admitted) -> None:
+        fields, now = event_fields(reservation.verification, to), admitted.sent_at
         for over in admitted.over:
-            self.tell("send_suspect", **told, limit=over)
+            self.emit("send_suspect", **fields, limit=over)
         sends = (*admitted.number.log.sends, now) if admitted.number else (now,)
         asked = self.refusals.asked(reservation.verification.number_key, sends, now)
-        self.tell(
-            "otp_asked", **told, asked=asked, cap_used=admitted.cap_used, unverified=admitted.unverified
+        self.emit(
+            "otp_asked", **fields, asked=asked, cap_used=admitted.cap_used, unverified=admitted.unverified
         )
 
     def _destination(self, number: str) -> PhoneNumber:
@@ -119,57 +139,57 @@ class Service:
             raise refused
         return to
 
-    def _check_consent(self, asked: RequestOtp) -> None:
+    def _check_consent(self, command: RequestOtp) -> None:
         """Where nothing keeps a consent, none may seem to be kept. Raises `InvalidRequest`."""
-        if asked.consent is not None and not self.policy.keeps_users:
+        if command.consent is not None and not self.policy.keeps_users:
             detail = "this deployment keeps no users"
             raise errors.InvalidRequest(errors=[{"pointer": "/consent", "detail": detail}])
 
-    def _client(self, asked: RequestOtp, caller: Caller) -> str | None:
+    def _client(self, command: RequestOtp, caller: Caller) -> str | None:
         """Whose sends the limit per client counts; None where a trusted backend names nobody."""
-        named = None if asked.client_ip is None else network_of(asked.client_ip)
+        named = None if command.client_ip is None else network_of(command.client_ip)
         return named if self.policy.trust_client_ip else network_of(caller.source_ip)
 
-    def _repeat(self, asked: RequestOtp, answer: Answer, verification_id: str) -> Requested:
+    def _repeat(self, command: RequestOtp, answer: StoredAnswer, verification_id: str) -> Requested:
         answer.raise_error()
-        return Requested(verification_id, asked.channel, answer.expires_at, answer.resend_after)
+        return Requested(verification_id, command.channel, answer.expires_at, answer.resend_after)
 
     def _reservation(
         self,
-        asked: RequestOtp,
+        command: RequestOtp,
         caller: Caller,
         to: PhoneNumber,
         number_key: str,
         verification_id: str,
         admitted: Admitted,
-        claim: Claim | None,
+        idempotency_record: IdempotencyRecord | None,
         now: int,
     ) -> Reservation:
-        key, session = keys.verification_key(verification_id), asked.session_id
+        key, session = keys.verification_key(verification_id), command.session_id
         verification = Verification(
             key=key,
             tenant=caller.tenant,
             phone=to.e164,
             country=to.country,
             number_key=number_key,
-            channel=asked.channel,
+            channel=command.channel,
             created_at=now // SECOND,
-            expires_at=now // SECOND + self.policy.code_life,
-            purpose=asked.purpose,
-            locale=asked.locale,
-            consent=asked.consent,
-            claim=None if claim is None else claim.key,
+            expires_at=now // SECOND + self.policy.code_ttl_seconds,
+            purpose=command.purpose,
+            locale=command.locale,
+            consent=command.consent,
+            idempotency_record=None if idempotency_record is None else idempotency_record.key,
             session_hash=None if session is None else keys.session_hash(key, session),
-            counted_on=tuple(share.key for share in admitted.shares[1:]),
+            counter_keys=tuple(increment.key for increment in admitted.increments[1:]),
         )
         return Reservation(
             verification=verification,
             sent_at=admitted.sent_at,
             number=admitted.number,
             client=admitted.client,
-            shares=admitted.shares,
-            claim=claim,
-            carried=admitted.carried,
+            increments=admitted.increments,
+            idempotency_record=idempotency_record,
+            failure_migration=admitted.failure_migration,
             find_by_number=not self.policy.require_verification_id,
         )
 
@@ -181,29 +201,29 @@ class Service:
         admitted: Admitted,
         caller: Caller,
     ) -> Requested:
-        self._tell_admitted(reservation, order.to, admitted)
+        self._emit_admitted(reservation, order.to, admitted)
         price = None if order.to.is_test else self.policy.price(order.to.country)
-        delivery = Delivery(self.store, self.providers, self.tell, price)
+        delivery = CodeSender(self.store, self.providers, self.emit, price)
         delivery.deliver(reservation, order, admitted.resend_after, caller.deadline)
         expires_at = reservation.verification.expires_at
         return Requested(verification_id, order.channel, expires_at, admitted.resend_after)
 
-    def resend(self, asked: ResendOtp, caller: Caller) -> Requested:
+    def resend(self, command: ResendOtp, caller: Caller) -> Requested:
         """Send once more for a verification that goes on: same verificationId, expiry and guesses.
 
         Raises an `OtpError`. The number's limits count it like any send. Where the provider can, it is
         the same code, so that an earlier message that arrives late is still right.
         """
-        key, session = keys.verification_key(asked.verification_id), asked.session_id
+        key, session = keys.verification_key(command.verification_id), command.session_id
         session_hash = None if session is None else keys.session_hash(key, session)
         for _ in range(RESERVE_TRIES):
             _check_time(caller)
             now = int(self.clock() * SECOND)
             guess = Guess(key, caller.tenant, now // SECOND, self.policy.max_attempts, session_hash)
             found = self.store.find(key)
-            if (refused := refusal(found, guess)) is not None:
+            if (refused := guess_error(found, guess)) is not None:
                 raise refused
-            assert found is not None  # noqa: S101 # `refusal` has refused what is not there
+            assert found is not None  # noqa: S101 # `guess_error` has refused what is not there
             _check_time(caller)
             to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)
             client = None if self.policy.trust_client_ip else network_of(caller.source_ip)
@@ -214,12 +234,12 @@ class Service:
                 continue
             order = Order(
                 to=to,
-                channel=asked.channel or Channel(found.channel),
+                channel=command.channel or Channel(found.channel),
                 locale=found.locale,
                 reference=f"{key}-{found.sends}",
-                life=found.expires_at - now // SECOND,
+                ttl_seconds=found.expires_at - now // SECOND,
             )
-            return self._deliver(asked.verification_id, reservation, order, admitted, caller)
+            return self._deliver(command.verification_id, reservation, order, admitted, caller)
         raise errors.RateLimited(reason="contended", retry_after=1)
 
     def _again(self, found: Verification, admitted: Admitted) -> Reservation:
@@ -228,7 +248,7 @@ class Service:
             sent_at=admitted.sent_at,
             number=admitted.number,
             client=admitted.client,
-            shares=admitted.shares,
+            increments=admitted.increments,
             resend=True,
         )
 
@@ -237,11 +257,11 @@ class Service:
         _check_time(caller)
         try:
             self.store.reserve(reservation)
-        except LostRace:
-            if reservation.claim is None:
+        except NumberConflict:
+            if reservation.idempotency_record is None:
                 raise self._lost(reservation, admitted) from None
             return False  # the rival may be this request's own repetition, and has an answer for it then
-        except Moved:
+        except WriteConflict:
             return False
         return True
 
@@ -259,7 +279,7 @@ class Service:
         to: PhoneNumber,
         caller: Caller,
         client: str | None,
-        claims: list[Claim],
+        idempotency_records: list[IdempotencyRecord],
         now: int,
     ) -> Admission:
         return Admission(
@@ -269,34 +289,34 @@ class Service:
             to,
             caller.tenant,
             client,
-            claims,
+            idempotency_records,
             now,
             exempt=to.is_test,
         )
 
-    def verify(self, asked: VerifyOtp, caller: Caller) -> Verified:
+    def verify(self, command: VerifyOtp, caller: Caller) -> Verified:
         """Decide whether a code is right. Raises an `OtpError`; then nobody is verified.
 
         The guess is counted before the provider is asked, and stays counted whatever happens after.
         """
-        if not self._is_code(asked.otp):
+        if not self._is_code(command.otp):
             raise errors.InvalidOtpFormat
-        key = self._key_of(asked, caller)
+        key = self._key_of(command, caller)
         try:
-            return self._verify(key, asked, caller)
+            return self._verify(key, command, caller)
         except errors.OtpError as refused:
             refused.about = {"verification": key}
             raise
 
-    def _verify(self, key: str, asked: VerifyOtp, caller: Caller) -> Verified:
-        session = asked.session_id
+    def _verify(self, key: str, command: VerifyOtp, caller: Caller) -> Verified:
+        session = command.session_id
         guess = Guess(
             key=key,
             tenant=caller.tenant,
             now=int(self.clock()),
             max_attempts=self.policy.max_attempts,
             session_hash=None if session is None else keys.session_hash(key, session),
-            phone=None if asked.phone_number is None else phone.canonical(asked.phone_number),
+            phone=None if command.phone_number is None else phone.canonical(command.phone_number),
         )
         _check_time(caller)
         verification = self.store.spend_guess(guess)
@@ -305,46 +325,46 @@ class Service:
         failures = self.store.spend_number_guess(
             verification.number_key, caller.tenant, now, self.policy.admission.guesses
         )
-        check = self._check(verification, asked.otp, caller.deadline)
+        check = self._check(verification, command.otp, caller.deadline)
         if check is not Check.CORRECT:
             raise self._wrong(check, verification, failures)
         verified_at = int(self.clock())
         self.store.consume(verification, caller.request_id, verified_at)
-        self.tell(
+        self.emit(
             "otp_verified",
-            **told_of(verification),
+            **event_fields(verification),
             seconds=verified_at - verification.created_at,
             attempts=verification.attempts,
         )
-        prove = self.prove if asked.with_token else None
-        token = None if prove is None else self._token(prove, verification, caller, verified_at)
+        issue_token = self.issue_token if command.with_token else None
+        token = None if issue_token is None else self._token(issue_token, verification, caller, verified_at)
         return Verified(
-            asked.verification_id,
+            command.verification_id,
             verification.phone,
             verification.purpose,
             verified_at,
             token,
-            token_failed=token is None and prove is not None,
+            token_failed=token is None and issue_token is not None,
         )
 
     def _token(
-        self, prove: Prove, verification: Verification, caller: Caller, verified_at: int
+        self, issue_token: IssueToken, verification: Verification, caller: Caller, verified_at: int
     ) -> str | None:
         """The proof. Made last, so that none says what is not so; without it, it is so all the same."""
         try:
-            return prove(verification, caller.api_url, verified_at)
-        except ProofFailed as failed:
-            self.tell("token_failed", **told_of(verification), reason=failed.reason)
+            return issue_token(verification, caller.api_url, verified_at)
+        except TokenError as failed:
+            self.emit("token_failed", **event_fields(verification), reason=failed.reason)
             return None
 
-    def _key_of(self, asked: VerifyOtp, caller: Caller) -> str:
+    def _key_of(self, command: VerifyOtp, caller: Caller) -> str:
         """The verification that is meant. Naming it by number alone must be allowed by the deployment."""
-        if asked.verification_id is not None:
-            return keys.verification_key(asked.verification_id)
-        if self.policy.require_verification_id or asked.phone_number is None:
+        if command.verification_id is not None:
+            return keys.verification_key(command.verification_id)
+        if self.policy.require_verification_id or command.phone_number is None:
             raise errors.InvalidRequest(errors=[{"pointer": "/verificationId", "detail": "required"}])
-        number = phone.canonical(asked.phone_number)
-        number_keys = tuple(keys.keyed(pepper, "number", number) for pepper in self.peppers().every)
+        number = phone.canonical(command.phone_number)
+        number_keys = tuple(keys.keyed(pepper, "number", number) for pepper in self.peppers().all)
         key = self.store.newest(number_keys, caller.tenant)
         if key is None:
             raise errors.VerificationNotFound
@@ -360,14 +380,14 @@ class Service:
                 holder, ref, otp, channel=Channel(verification.channel), deadline=deadline
             )
         except ProviderError as failed:
-            self.tell("provider_failed", **told_of(verification) | failure(failed))
+            self.emit("provider_failed", **event_fields(verification) | failure(failed))
             raise unavailable(failed) from failed
 
     def _wrong(self, check: Check, verification: Verification, failures: int) -> errors.OtpError:
         # Of a code that has ended the refusal is measured, as where the table says so.
         event = "otp_incorrect" if check is Check.WRONG else "otp_ended"
-        told = told_of(verification) | {"check": check, "attempts": verification.attempts}
-        self.tell(event, **told, failures=failures)
+        fields = event_fields(verification) | {"check": check, "attempts": verification.attempts}
+        self.emit(event, **fields, failures=failures)
         if check is Check.WRONG:
             remaining = max(0, self.policy.max_attempts - verification.attempts)
             return errors.OtpIncorrect(attempts_remaining=remaining)
@@ -383,15 +403,20 @@ def _check_time(caller: Caller) -> None:
         raise errors.ProviderUnavailable(reason="deadline", retry_after=RETRY_AFTER)
 
 
-def _claims(peppers: Peppers, asked: RequestOtp, caller: Caller, now: int) -> list[Claim]:
+def _idempotency_records(
+    peppers: Peppers, command: RequestOtp, caller: Caller, now: int
+) -> list[IdempotencyRecord]:
     """What this request claims, and what it would have claimed under the other pepper."""
-    key = asked.idempotency_key
+    key = command.idempotency_key
     if key is None:
         return []
-    return [idempotency.claim(pepper, caller.tenant, key, asked.body, now) for pepper in peppers.every]
+    return [
+        idempotency.idempotency_record(pepper, caller.tenant, key, command.body, now)
+        for pepper in peppers.all
+    ]
 
 
-def _new_id(peppers: Peppers, claim: Claim | None) -> str:
-    if claim is None:
+def _new_id(peppers: Peppers, idempotency_record: IdempotencyRecord | None) -> str:
+    if idempotency_record is None:
         return keys.new_verification_id()
-    return keys.derived_verification_id(peppers.current, claim.nonce)
+    return keys.derived_verification_id(peppers.current, idempotency_record.nonce)

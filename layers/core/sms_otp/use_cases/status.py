@@ -7,7 +7,7 @@ from sms_otp.domain import errors, keys, limits
 from sms_otp.domain.clock import Clock
 from sms_otp.domain.commands import Caller, Policy
 from sms_otp.domain.limits import SECOND
-from sms_otp.domain.ports import Question, Store
+from sms_otp.domain.ports import AdmissionQuery, Store
 from sms_otp.domain.verification import Verification, status_of
 
 
@@ -30,8 +30,8 @@ class Lifecycle:
     policy: Policy
     store: Store
     clock: Clock
-    tell: Callable[..., object]
-    """As `delivery.Tell`."""
+    emit: Callable[..., object]
+    """As `delivery.EventSink`."""
 
     def cancel(self, verification_id: str, caller: Caller) -> None:
         """Give a verification up: its code is never right again. Cancelling twice is cancelling once.
@@ -40,7 +40,7 @@ class Lifecycle:
         """
         key = keys.verification_key(verification_id)
         self.store.cancel(key, caller.tenant)
-        self.tell("otp_cancelled", verification=key)
+        self.emit("otp_cancelled", verification=key)
 
     def status(self, verification_id: str, caller: Caller) -> Status:
         """How a verification stands now. Raises `VerificationNotFound`."""
@@ -58,6 +58,6 @@ class Lifecycle:
         )
 
     def _resend_after(self, found: Verification, now: int) -> int:
-        log = self.store.read(Question(found.number_key, found.tenant)).number
+        log = self.store.read(AdmissionQuery(found.number_key, found.tenant)).number
         wait = limits.next_send_at(log.sends, self.policy.admission.number, now) - now
         return limits.whole_seconds(wait) if wait > 0 else 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sms_otp.domain import keys
-from sms_otp.domain.ports import ProofFailed
+from sms_otp.domain.ports import TokenError
 from sms_otp.domain.verification import Verification
 
 LIFE_SECONDS = 300
@@ -34,7 +34,7 @@ class Signer(Protocol):
         ...
 
     def sign(self, message: bytes) -> bytes:
-        """The 64 bytes of an Ed25519 signature. Raises `ProofFailed`."""
+        """The 64 bytes of an Ed25519 signature. Raises `TokenError`."""
         ...
 
 
@@ -47,12 +47,12 @@ class PublicKey(Protocol):
         ...
 
     def public_key(self) -> bytes:
-        """Its SubjectPublicKeyInfo, DER. Raises `ProofFailed`."""
+        """Its SubjectPublicKeyInfo, DER. Raises `TokenError`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Prover:
+class TokenIssuer:
     """Makes the tokens of one deployment."""
 
     signer: Signer
@@ -60,7 +60,7 @@ class Prover:
     """`iss`; where it is empty, the API's own URL."""
 
     def __call__(self, verification: Verification, api_url: str, verified_at: int) -> str:
-        """The token for a verification that has been consumed. Raises `ProofFailed`."""
+        """The token for a verification that has been consumed. Raises `TokenError`."""
         header = {"alg": ALGORITHM, "kid": self.signer.key_id, "typ": "JWT"}
         signed = f"{_encoded(header)}.{_encoded(self._claims(verification, api_url, verified_at))}"
         return f"{signed}.{_base64url(self.signer.sign(signed.encode()))}"
@@ -80,14 +80,14 @@ class Prover:
 
 
 def key_set(published: Iterable[PublicKey]) -> dict[str, Any]:
-    """The JWK Set of these keys. Raises `ProofFailed`."""
+    """The JWK Set of these keys. Raises `TokenError`."""
     return {"keys": [_jwk(key.key_id, key.public_key()) for key in published]}
 
 
 def _jwk(key_id: str, spki: bytes) -> dict[str, str]:
     raw = spki.removeprefix(_ED25519_HEADER)
     if not spki.startswith(_ED25519_HEADER) or len(raw) != _ED25519_BYTES:
-        raise ProofFailed("not an Ed25519 key")
+        raise TokenError("not an Ed25519 key")
     return {
         "kty": "OKP",
         "crv": "Ed25519",

@@ -23,7 +23,7 @@ from sms_otp.domain.commands import Callback
 from sms_otp.domain.ports import Store
 from sms_otp.domain.provider import Delivery, Misconfigured
 from sms_otp.domain.verification import State, Verification
-from sms_otp.use_cases.delivery import Tell, told_of
+from sms_otp.use_cases.delivery import EventSink, event_fields
 
 BODY_LIMIT = 64 * 1024
 """Bytes. Sinch tells one event at a time, Infobip a few hundred bytes for each of several messages."""
@@ -83,11 +83,11 @@ class Webhooks:
     credentials: Callable[[str], Credentials]
     """A provider's fields of the provider secret. Raises `ServiceMisconfigured`."""
     renew: Callable[[], bool]
-    """Have them fetched anew, unless that was done a moment ago. See `secrets.Vault`."""
+    """Have them fetched anew, unless that was done a moment ago. See `secrets.SecretCache`."""
     providers: frozenset[str]
     """Those that this deployment uses; it takes no callback of another."""
     clock: Clock
-    tell: Tell
+    emit: EventSink
 
     def receive(self, callback: Callback) -> dict[str, Any]:
         """What the provider is to be answered. Raises `Forbidden` for what is not the provider's own."""
@@ -106,7 +106,7 @@ class Webhooks:
             event = strict_json.parse_object(callback.body, limit=BODY_LIMIT)
         except ValueError:
             # Genuine, so sending it again would not make it readable.
-            self.tell("webhook_ignored", provider=provider, reason="unreadable")
+            self.emit("webhook_ignored", provider=provider, reason="unreadable")
             return {}
         return _READERS[provider](self, event)
 
@@ -115,7 +115,7 @@ class Webhooks:
         try:
             event = strict_json.parse_object(message.encode(errors="surrogatepass"), limit=BODY_LIMIT)
         except ValueError:
-            self.tell("webhook_ignored", provider="aws", reason="unreadable")
+            self.emit("webhook_ignored", provider="aws", reason="unreadable")
             return
         delivery = _AWS_EVENTS.get(word(event.get("eventType")).removeprefix("TEXT_"))
         if delivery is Delivery.DELIVERED or event.get("isFinal") is True:
@@ -187,9 +187,9 @@ class Webhooks:
         if not self.store.record_delivery(found.key, delivery):
             return
         is_delivered = delivery is Delivery.DELIVERED
-        self.tell(
+        self.emit(
             "delivery_reported",
-            **told_of(found),
+            **event_fields(found),
             delivery=delivery,
             delivered=int(is_delivered),
             # How long a failure took to be noticed is no measure of delivery.

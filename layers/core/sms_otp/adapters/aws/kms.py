@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from sms_otp.domain.ports import ProofFailed
+from sms_otp.domain.ports import TokenError
 
 
 class Client(Protocol):
@@ -54,6 +54,6 @@ class KmsKey:
         try:
             return bytes(ask(self._client())[wanted])
         except ClientError as error:
-            raise ProofFailed(f"{operation}: {error.response['Error']['Code']}") from None
+            raise TokenError(f"{operation}: {error.response['Error']['Code']}") from None
         except BotoCoreError as error:
-            raise ProofFailed(f"{operation}: {type(error).__name__}") from None
+            raise TokenError(f"{operation}: {type(error).__name__}") from None

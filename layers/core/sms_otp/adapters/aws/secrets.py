@@ -33,7 +33,7 @@ SHORTEST_PEPPER = 32
 Taken = TypeVar("Taken")
 
 
-class Vault:
+class SecretCache:
     """Both secrets, fetched when first needed. Safe to share between requests."""
 
     def __init__(
@@ -105,8 +105,8 @@ def _peppers(fields: Mapping[str, Any]) -> Peppers:
         if not is_optional and (not isinstance(value, str) or len(value) < SHORTEST_PEPPER):
             raise ServiceMisconfigured(reason=f"secret field {name}")
     # The same twice would ask DynamoDB for one key twice, which it refuses.
-    also = fields.get("alsoRead") if fields.get("alsoRead") != fields["pepper"] else None
-    return Peppers(fields["pepper"], also)
+    previous = fields.get("alsoRead") if fields.get("alsoRead") != fields["pepper"] else None
+    return Peppers(fields["pepper"], previous)
 
 
 def _credentials(secret: Mapping[str, Any], provider: str) -> Mapping[str, str]:

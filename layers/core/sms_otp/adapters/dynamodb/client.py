@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = dict[str, Any]
-Step = dict[str, Any]
+WriteRequest = dict[str, Any]
 """One write of a transaction, or one by itself, without the table's name."""
 
 MOST_KEYS = 100
@@ -51,19 +51,19 @@ class Conflict(StoreError):
     """Another transaction held an item all the while. Nothing was written."""
 
 
-def update(pk: str, expression: str, condition: str | None = None, **values: Any) -> Step:
+def update(pk: str, expression: str, condition: str | None = None, **values: Any) -> WriteRequest:
     """Change one item. `:name` in the expressions stands for the value `name`."""
     return {
         "Update": {"Key": key(pk), "UpdateExpression": expression, **_given(expression, condition, values)}
     }
 
 
-def put(item: Item, condition: str | None = None, **values: Any) -> Step:
+def put(item: Item, condition: str | None = None, **values: Any) -> WriteRequest:
     """Write one item whole."""
     return {"Put": {"Item": item, **_given("", condition, values)}}
 
 
-def delete(pk: str, condition: str | None = None, **values: Any) -> Step:
+def delete(pk: str, condition: str | None = None, **values: Any) -> WriteRequest:
     """Delete one item, whether or not it is there."""
     return {"Delete": {"Key": key(pk), **_given("", condition, values)}}
 
@@ -90,15 +90,15 @@ def typed(value: Any) -> Item:
 
 
 def _given(expression: str, condition: str | None, values: Mapping[str, Any]) -> Item:
-    told: Item = {}
+    written: Item = {}
     if condition:
-        told |= {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        written |= {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
     if values:
-        told["ExpressionAttributeValues"] = {f":{name}": typed(value) for name, value in values.items()}
+        written["ExpressionAttributeValues"] = {f":{name}": typed(value) for name, value in values.items()}
     used = {alias: name for alias, name in _RESERVED.items() if alias in f"{expression} {condition}"}
     if used:
-        told["ExpressionAttributeNames"] = used
-    return told
+        written["ExpressionAttributeNames"] = used
+    return written
 
 
 class Table:
@@ -130,18 +130,18 @@ class Table:
         left = answer.get("UnprocessedKeys")
         return found, left[self._name]["Keys"] if left else []
 
-    def update(self, step: Step) -> Item:
+    def update(self, write_request: WriteRequest) -> Item:
         """Make one update and answer the item as it is then. Raises `ConditionFailed`."""
-        request: Any = {"TableName": self._name, "ReturnValues": "ALL_NEW", **step["Update"]}
+        request: Any = {"TableName": self._name, "ReturnValues": "ALL_NEW", **write_request["Update"]}
 
         def write() -> Item:
             return dict(self._client.update_item(**request)["Attributes"])
 
         return self._write("UpdateItem", write)
 
-    def remove(self, step: Step) -> Item | None:
+    def remove(self, write_request: WriteRequest) -> Item | None:
         """Delete one item and answer what stood there, if anything did. Raises `ConditionFailed`."""
-        request: Any = {"TableName": self._name, "ReturnValues": "ALL_OLD", **step["Delete"]}
+        request: Any = {"TableName": self._name, "ReturnValues": "ALL_OLD", **write_request["Delete"]}
 
         def write() -> Item:
             return dict(self._client.delete_item(**request).get("Attributes", {}))
@@ -164,10 +164,11 @@ class Table:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def transact(self, steps: Iterable[Step]) -> None:
+    def transact(self, writes: Iterable[WriteRequest]) -> None:
         """Make all steps or none. A step may name another table. Raises `ConditionFailed`."""
         items: Any = [
-            {kind: {"TableName": self._name, **content} for kind, content in step.items()} for step in steps
+            {kind: {"TableName": self._name, **content} for kind, content in write_request.items()}
+            for write_request in writes
         ]
 
         def write() -> Item:

@@ -20,7 +20,7 @@ from typing import Any
 
 from sms_otp.adapters.dynamodb.client import Item, typed
 from sms_otp.domain.budgets import Counter
-from sms_otp.domain.idempotency import Answer, Claim
+from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.limits import Failures
 from sms_otp.domain.ports import Circuit, SendLog, StoreError
 from sms_otp.domain.users import Consent
@@ -45,12 +45,12 @@ _VERIFICATION_ATTRIBUTES = (
     ("sends", "sends", "N"),
     ("purpose", "purpose", "S"),
     ("locale", "locale", "S"),
-    ("claim", "claim", "S"),
+    ("claim", "idempotency_record", "S"),
     ("sessionHash", "session_hash", "S"),
     ("provider", "provider", "S"),
     ("providerRef", "provider_ref", "S"),
-    ("countedOn", "counted_on", "L"),
-    ("alsoCountedOn", "also_counted_on", "L"),
+    ("countedOn", "counter_keys", "L"),
+    ("alsoCountedOn", "resend_counter_keys", "L"),
     ("delivery", "delivery", "S"),
     ("verifiedAt", "verified_at", "N"),
     ("verifiedBy", "verified_by", "S"),
@@ -75,8 +75,8 @@ def client_pk(client_key: str) -> str:
     return f"C#{client_key}"
 
 
-def claim_pk(claim_key: str) -> str:
-    return f"I#{claim_key}"
+def idempotency_pk(record_key: str) -> str:
+    return f"I#{record_key}"
 
 
 def circuit_pk(provider: str) -> str:
@@ -170,26 +170,26 @@ def _number(item: Item, attribute: str) -> int | None:
     return int(item[attribute]["N"]) if attribute in item else None
 
 
-def claim_item(claim: Claim, verification: str) -> Item:
+def idempotency_item(idempotency_record: IdempotencyRecord, verification: str) -> Item:
     return {
-        "pk": typed(claim_pk(claim.key)),
+        "pk": typed(idempotency_pk(idempotency_record.key)),
         "verification": typed(verification),
-        "fingerprint": typed(claim.fingerprint),
-        "nonce": typed(claim.nonce),
-        "claimedAt": typed(claim.claimed_at),
-        "expiresAt": typed(claim.expires_at),
-        "ttl": typed(claim.expires_at),
+        "fingerprint": typed(idempotency_record.fingerprint),
+        "nonce": typed(idempotency_record.nonce),
+        "claimedAt": typed(idempotency_record.started_at),
+        "expiresAt": typed(idempotency_record.expires_at),
+        "ttl": typed(idempotency_record.expires_at),
     }
 
 
-def claim_of(item: Item | None) -> Claim | None:
+def idempotency_record_of(item: Item | None) -> IdempotencyRecord | None:
     if item is None:
         return None
     answer = item.get("answer")
-    return Claim(
+    return IdempotencyRecord(
         key=item["pk"]["S"].removeprefix("I#"),
         fingerprint=item["fingerprint"]["S"],
         nonce=item["nonce"]["S"],
-        claimed_at=int(item["claimedAt"]["N"]),
-        answer=Answer.load(answer["S"]) if answer else None,
+        started_at=int(item["claimedAt"]["N"]),
+        answer=StoredAnswer.load(answer["S"]) if answer else None,
     )

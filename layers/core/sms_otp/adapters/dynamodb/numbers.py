@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from sms_otp.adapters.dynamodb.client import MOST_KEYS, ConditionFailed, Item, Table, delete, update
 from sms_otp.adapters.dynamodb.items import (
     LATE_DELETION,
-    claim_pk,
     failures_of,
     failures_pk,
+    idempotency_pk,
     newest_pk,
     number_pk,
     send_log_of,
@@ -26,7 +26,7 @@ from sms_otp.adapters.dynamodb.items import (
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.idempotency import RUNNING_SECONDS
 from sms_otp.domain.limits import KEEP_LOG, Failures
-from sms_otp.domain.ports import Erased, Standing
+from sms_otp.domain.ports import Erased, NumberRecord
 from sms_otp.domain.verification import Verification
 
 if TYPE_CHECKING:
@@ -60,16 +60,16 @@ class DynamoNumbers:
         self._table = Table(client, table)
         self._users = users
 
-    def standing(self, number_key: str, now: int) -> Standing:
+    def record_of(self, number_key: str, now: int) -> NumberRecord:
         """See `ports.Numbers`."""
         listed = self._listed(number_key)
         kept = self._users.of(number_key) if self._users else []
         users = tuple(user for user in kept if user.is_kept(now))
         if listed is None:
-            return Standing(users=users)
+            return NumberRecord(users=users)
         found = self._verifications(listed.verifications)
         failures = self._failures(number_key, listed.tenants)
-        return Standing(send_log_of(listed.item).sends, failures, tuple(found), users)
+        return NumberRecord(send_log_of(listed.item).sends, failures, tuple(found), users)
 
     def unlock(self, number_key: str, now: int) -> int:
         """See `ports.Numbers`."""
@@ -124,7 +124,7 @@ class DynamoNumbers:
             counts["messages"] += self._remove(pk)
         key = item["pk"]["S"].removeprefix("V#")
         if "claim" in item:
-            counts["idempotencyKeys"] += self._remove_if(claim_pk(item["claim"]["S"]), key)
+            counts["idempotencyKeys"] += self._remove_if(idempotency_pk(item["claim"]["S"]), key)
         condition = (LISTS_NO_MORE, {"messages": frozenset(messages)}) if messages else (LISTS_NONE, {})
         try:
             counts["verifications"] += (
@@ -149,7 +149,7 @@ class DynamoNumbers:
 
         For as long as such failures may be there: the next call is to find them, however late it comes.
         """
-        step = update(
+        write_request = update(
             number_pk(number_key),
             "SET quietAt = :quiet, #ttl = :ttl ADD version :one REMOVE sends, verifications, endless",
             IS_AS_READ,
@@ -159,7 +159,7 @@ class DynamoNumbers:
             version=listed.version,
         )
         try:
-            self._table.update(step)
+            self._table.update(write_request)
         except ConditionFailed:
             return False
         return True
@@ -173,9 +173,11 @@ class DynamoNumbers:
         return True
 
     def _change_if_there(self, pk: str, ttl: int) -> None:
-        step = update(pk, "SET #ttl = :ttl ADD version :one REMOVE endless", IS_THERE, ttl=ttl, one=1)
+        write_request = update(
+            pk, "SET #ttl = :ttl ADD version :one REMOVE endless", IS_THERE, ttl=ttl, one=1
+        )
         try:
-            self._table.update(step)
+            self._table.update(write_request)
         except ConditionFailed:
             return
 

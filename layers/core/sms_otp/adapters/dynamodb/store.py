@@ -1,5 +1,5 @@
 """The state of verifications and numbers on DynamoDB: what is read and written together, and what a
-condition that did not hold means. Single writes and their conditions are in `steps`.
+condition that did not hold means. Single writes and their conditions are in `writes`.
 """
 
 from collections import Counter
@@ -7,17 +7,26 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sms_otp.adapters.dynamodb.client import ConditionFailed, Conflict, Item, Step, Table, delete, put, update
+from sms_otp.adapters.dynamodb.client import (
+    ConditionFailed,
+    Conflict,
+    Item,
+    Table,
+    WriteRequest,
+    delete,
+    put,
+    update,
+)
 from sms_otp.adapters.dynamodb.items import (
     circuit_of,
     circuit_pk,
-    claim_item,
-    claim_of,
-    claim_pk,
     client_pk,
     counter_of,
     failures_of,
     failures_pk,
+    idempotency_item,
+    idempotency_pk,
+    idempotency_record_of,
     message_pk,
     newest_pk,
     number_pk,
@@ -29,49 +38,49 @@ from sms_otp.adapters.dynamodb.items import (
 from sms_otp.adapters.dynamodb.writes import (
     HAS_GUESSES,
     HAS_HOLDER,
+    HAS_NO_SESSION,
     IS_ALIVE,
     IS_FREE_AGAIN,
     IS_HELD_BY,
     IS_NEW,
-    IS_NUMBERS,
+    IS_OF_NUMBER,
+    IS_OF_SESSION,
+    IS_OF_TENANT,
     IS_PENDING,
-    IS_SESSIONLESS,
-    IS_SESSIONS,
-    IS_TENANTS,
     add_number_send,
     add_send,
-    carry_failures,
+    migrate_failures,
     put_answer,
     put_message,
     put_newest,
     remove_number_send,
     remove_send,
     send_again,
-    spend_share,
+    spend_increment,
     unsend,
     waited_long_enough,
 )
 from sms_otp.domain import errors
-from sms_otp.domain.idempotency import Claim
+from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import KEEP_LOG, SECOND, GuessPolicy, lock
 from sms_otp.domain.ports import (
+    AdmissionQuery,
+    AdmissionSnapshot,
     Circuit,
-    Holder,
-    LostRace,
-    Moved,
-    Question,
+    NumberConflict,
+    ProviderHandle,
     Reservation,
     StoreError,
-    View,
+    WriteConflict,
 )
 from sms_otp.domain.verification import (
     DELIVERY_BEFORE,
     Guess,
     State,
     Verification,
-    refusal,
-    uncancellable,
-    unconsumable,
+    cancel_error,
+    consume_error,
+    guess_error,
 )
 
 if TYPE_CHECKING:
@@ -87,50 +96,60 @@ class DynamoStore:
         self._table = Table(client, table)
         self._users = users
 
-    def read(self, question: Question) -> View:
+    def read(self, query: AdmissionQuery) -> AdmissionSnapshot:
         """See `ports.Store`."""
-        also = question.also
-        found = self._table.read([*_wanted(question), *(_wanted(also) if also else ())])
-        return replace(_view(question, found), also=_view(also, found) if also else None)
+        previous = query.previous
+        found = self._table.read([*_keys_of(query), *(_keys_of(previous) if previous else ())])
+        return replace(_snapshot(query, found), previous=_snapshot(previous, found) if previous else None)
 
     def reserve(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
         number, client, verification = reservation.number, reservation.client, reservation.verification
-        steps = [add_number_send(number, reservation)] if number else []
-        steps.append(
+        writes = [add_number_send(number, reservation)] if number else []
+        writes.append(
             send_again(reservation) if reservation.resend else put(verification_item(verification), IS_NEW)
         )
         if client:
-            steps.append(add_send(client_pk(client.key), client, reservation.sent_at))
-        if reservation.claim:
-            claim = reservation.claim
-            steps.append(put(claim_item(claim, verification.key), IS_FREE_AGAIN, now=claim.claimed_at))
+            writes.append(add_send(client_pk(client.key), client, reservation.sent_at))
+        if reservation.idempotency_record:
+            idempotency_record = reservation.idempotency_record
+            writes.append(
+                put(
+                    idempotency_item(idempotency_record, verification.key),
+                    IS_FREE_AGAIN,
+                    now=idempotency_record.started_at,
+                )
+            )
         if self._users and not reservation.resend:
-            steps.append(self._users.requested(verification, reservation.sent_at // SECOND))
-        if reservation.carried:
-            steps += carry_failures(reservation.carried)
-        steps += [spend_share(share) for share in reservation.shares]
+            writes.append(self._users.requested(verification, reservation.sent_at // SECOND))
+        if reservation.failure_migration:
+            writes += migrate_failures(reservation.failure_migration)
+        writes += [spend_increment(increment) for increment in reservation.increments]
         try:
-            self._table.transact(steps)
+            self._table.transact(writes)
         except ConditionFailed as failed:
             if number and failed.at == 0:
-                raise LostRace from failed
-            raise Moved from failed
+                raise NumberConflict from failed
+            raise WriteConflict from failed
         except Conflict as conflict:
-            raise Moved from conflict
+            raise WriteConflict from conflict
 
     def release(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
-        number, client, claim = reservation.number, reservation.client, reservation.claim
-        steps = [unsend(reservation)]
+        number, client, idempotency_record = (
+            reservation.number,
+            reservation.client,
+            reservation.idempotency_record,
+        )
+        writes = [unsend(reservation)]
         if number:
-            steps.append(remove_number_send(number, reservation))
+            writes.append(remove_number_send(number, reservation))
         if client:
-            steps.append(remove_send(client_pk(client.key), reservation.sent_at))
-        if claim:
-            steps.append(delete(claim_pk(claim.key)))
-        steps += [update(share.key, "ADD used :minus", minus=-1) for share in reservation.shares]
-        self._table.transact(steps)
+            writes.append(remove_send(client_pk(client.key), reservation.sent_at))
+        if idempotency_record:
+            writes.append(delete(idempotency_pk(idempotency_record.key)))
+        writes += [update(increment.key, "ADD used :minus", minus=-1) for increment in reservation.increments]
+        self._table.transact(writes)
 
     def circuits(self, providers: tuple[str, ...]) -> dict[str, Circuit | None]:
         """Each provider's circuit breaker; None where it is closed. Raises `StoreError`."""
@@ -145,23 +164,27 @@ class DynamoStore:
 
     def cancel(self, key: str, tenant: str) -> None:
         """See `ports.Store`."""
-        step = update(
+        write_request = update(
             verification_pk(key),
             "SET #state = :cancelled",
-            f"{IS_TENANTS} AND {IS_PENDING}",
+            f"{IS_OF_TENANT} AND {IS_PENDING}",
             tenant=tenant,
             pending=State.PENDING,
             cancelled=State.CANCELLED,
         )
         try:
-            self._table.update(step)
+            self._table.update(write_request)
         except ConditionFailed as failed:
             found = verification_of(failed.item) if failed.item else None
-            if (refused := uncancellable(found, tenant)) is not None:
+            if (refused := cancel_error(found, tenant)) is not None:
                 raise refused from failed
 
     def record_sent(
-        self, key: str, holder: Holder, claim: Claim | None = None, newest: Verification | None = None
+        self,
+        key: str,
+        holder: ProviderHandle,
+        idempotency_record: IdempotencyRecord | None = None,
+        newest: Verification | None = None,
     ) -> None:
         """See `ports.Store`."""
         held_by: dict[str, Any] = {
@@ -178,40 +201,45 @@ class DynamoStore:
             expression += " ADD messages :messages"
             held_by["messages"] = frozenset({message["Put"]["Item"]["pk"]["S"]})
         try:
-            self._settle(key, expression, held_by, claim, *more)
+            self._settle(key, expression, held_by, idempotency_record, *more)
         except ConditionFailed as failed:
             if failed.at or failed.item is None:
                 raise
-            raise unconsumable(verification_of(failed.item)) from failed
+            raise consume_error(verification_of(failed.item)) from failed
 
-    def record_failed(self, key: str, claim: Claim | None = None) -> None:
+    def record_failed(self, key: str, idempotency_record: IdempotencyRecord | None = None) -> None:
         """See `ports.Store`."""
-        self._settle(key, "SET #state = :failed", {"failed": State.FAILED}, claim)
+        self._settle(key, "SET #state = :failed", {"failed": State.FAILED}, idempotency_record)
 
     def _settle(
-        self, key: str, expression: str, values: dict[str, Any], claim: Claim | None, *more: Step
+        self,
+        key: str,
+        expression: str,
+        values: dict[str, Any],
+        idempotency_record: IdempotencyRecord | None,
+        *more: WriteRequest,
     ) -> None:
         """The end of a send: what became of the verification and, where one was claimed, the answer."""
         settle = update(verification_pk(key), expression, IS_PENDING, pending=State.PENDING, **values)
-        steps = [settle, *([put_answer(claim)] if claim else []), *more]
-        if len(steps) == 1:
+        writes = [settle, *([put_answer(idempotency_record)] if idempotency_record else []), *more]
+        if len(writes) == 1:
             self._table.update(settle)
         else:
-            self._table.transact(steps)
+            self._table.transact(writes)
 
-    def record_answer(self, claim: Claim) -> None:
+    def record_answer(self, idempotency_record: IdempotencyRecord) -> None:
         """See `ports.Store`."""
-        self._table.update(put_answer(claim))
+        self._table.update(put_answer(idempotency_record))
 
     def record_delivery(self, key: str, delivery: str) -> bool:
         """See `ports.Store`."""
         before = {word: word for word in DELIVERY_BEFORE[delivery]}
         condition = f"{HAS_HOLDER} AND delivery IN ({', '.join(f':{word}' for word in before)})"
-        step = update(
+        write_request = update(
             verification_pk(key), "SET delivery = :reported", condition, reported=delivery, **before
         )
         try:
-            self._table.update(step)
+            self._table.update(write_request)
         except ConditionFailed:
             return False
         return True
@@ -230,7 +258,7 @@ class DynamoStore:
 
     def spend_guess(self, guess: Guess) -> Verification:
         """See `ports.Store`."""
-        conditions = [IS_TENANTS, IS_PENDING, IS_ALIVE, HAS_GUESSES, HAS_HOLDER]
+        conditions = [IS_OF_TENANT, IS_PENDING, IS_ALIVE, HAS_GUESSES, HAS_HOLDER]
         values: dict[str, Any] = {
             "tenant": guess.tenant,
             "pending": State.PENDING,
@@ -239,12 +267,12 @@ class DynamoStore:
             "one": 1,
         }
         if guess.session_hash is None:
-            conditions.append(IS_SESSIONLESS)
+            conditions.append(HAS_NO_SESSION)
         else:
-            conditions.append(IS_SESSIONS)
+            conditions.append(IS_OF_SESSION)
             values["session"] = guess.session_hash
         if guess.phone is not None:
-            conditions.append(IS_NUMBERS)
+            conditions.append(IS_OF_NUMBER)
             values["phone"] = guess.phone
         condition = " AND ".join(conditions)
         try:
@@ -253,7 +281,7 @@ class DynamoStore:
             )
         except ConditionFailed as failed:
             found = verification_of(failed.item) if failed.item else None
-            raise refusal(found, guess) or errors.VerificationNotFound() from failed
+            raise guess_error(found, guess) or errors.VerificationNotFound() from failed
         return verification_of(spent)
 
     def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
@@ -324,9 +352,11 @@ class DynamoStore:
             ),
             delete(failures_pk(verification.number_key, verification.tenant)),
         ]
-        sends = Counter(verification.counted_on + verification.also_counted_on)
+        sends = Counter(verification.counter_keys + verification.resend_counter_keys)
         counted = [
-            update(pk, "ADD used :minus, verified :one", minus=-count, one=int(pk in verification.counted_on))
+            update(
+                pk, "ADD used :minus, verified :one", minus=-count, one=int(pk in verification.counter_keys)
+            )
             for pk, count in sends.items()
         ]
         try:
@@ -335,15 +365,17 @@ class DynamoStore:
             held = verification_of(failed.item) if failed.item else None
             if held and held.state is State.VERIFIED and held.verified_by == request_id:
                 return
-            raise unconsumable(held) from failed
+            raise consume_error(held) from failed
 
-    def _consume(self, needed: list[Step], counted: list[Step], verification: Verification, now: int) -> None:
+    def _consume(
+        self, needed: list[WriteRequest], counted: list[WriteRequest], verification: Verification, now: int
+    ) -> None:
         """Tried twice, for the provider says yes once: what is not stored now is lost to the user.
 
         The second time with the least: a full record may cost a user's purpose, a busy counter the guard
         a count; neither may cost the success.
         """
-        user, least = self._users_steps(verification, now)
+        user, least = self._users_writes(verification, now)
         try:
             return self._table.transact(needed + user + counted)
         except ConditionFailed as failed:
@@ -353,7 +385,9 @@ class DynamoStore:
             pass
         return self._table.transact(needed + least)
 
-    def _users_steps(self, verification: Verification, now: int) -> tuple[list[Step], list[Step]]:
+    def _users_writes(
+        self, verification: Verification, now: int
+    ) -> tuple[list[WriteRequest], list[WriteRequest]]:
         """The record of the user, where users are kept: with what may not fit, and without."""
         if self._users is None:
             return [], []
@@ -363,19 +397,19 @@ class DynamoStore:
         return [whole], [least]
 
 
-def _wanted(question: Question) -> list[str]:
-    wanted = [number_pk(question.number_key), failures_pk(question.number_key, question.tenant)]
-    wanted += [client_pk(question.client_key)] if question.client_key else []
-    wanted += [claim_pk(question.claim_key)] if question.claim_key else []
-    return [*wanted, *question.counters, *map(circuit_pk, question.circuits)]
+def _keys_of(query: AdmissionQuery) -> list[str]:
+    keys = [number_pk(query.number_key), failures_pk(query.number_key, query.tenant)]
+    keys += [client_pk(query.client_key)] if query.client_key else []
+    keys += [idempotency_pk(query.record_key)] if query.record_key else []
+    return [*keys, *query.counters, *map(circuit_pk, query.circuits)]
 
 
-def _view(question: Question, found: Mapping[str, Item]) -> View:
-    return View(
-        number=send_log_of(found.get(number_pk(question.number_key))),
-        failures=failures_of(found.get(failures_pk(question.number_key, question.tenant))),
-        client=send_log_of(found.get(client_pk(question.client_key or ""))),
-        claim=claim_of(found.get(claim_pk(question.claim_key or ""))),
-        counters={pk: counter_of(found[pk]) for pk in question.counters if pk in found},
-        circuits={name: circuit_of(found.get(circuit_pk(name))) for name in question.circuits},
+def _snapshot(query: AdmissionQuery, found: Mapping[str, Item]) -> AdmissionSnapshot:
+    return AdmissionSnapshot(
+        number=send_log_of(found.get(number_pk(query.number_key))),
+        failures=failures_of(found.get(failures_pk(query.number_key, query.tenant))),
+        client=send_log_of(found.get(client_pk(query.client_key or ""))),
+        idempotency_record=idempotency_record_of(found.get(idempotency_pk(query.record_key or ""))),
+        counters={pk: counter_of(found[pk]) for pk in query.counters if pk in found},
+        circuits={name: circuit_of(found.get(circuit_pk(name))) for name in query.circuits},
     )

@@ -9,8 +9,8 @@ without it.
 
 from typing import TYPE_CHECKING, Any
 
-from sms_otp.adapters.dynamodb.client import Item, Step, Table, typed
-from sms_otp.domain.users import FOREVER, MOST_PURPOSES, Consent, Given, Retention, User
+from sms_otp.adapters.dynamodb.client import Item, Table, WriteRequest, typed
+from sms_otp.domain.users import FOREVER, MOST_PURPOSES, Consent, ConsentRecord, Retention, User
 from sms_otp.domain.verification import Verification
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class UsersTable:
         self._name = name
         self._retention = retention
 
-    def requested(self, verification: Verification, now: int) -> Step:
+    def requested(self, verification: Verification, now: int) -> WriteRequest:
         """A code is sent to the number. Changes nothing that was verified, nor how long that is kept."""
         values: dict[str, Any] = {
             "country": verification.country,
@@ -46,7 +46,7 @@ class UsersTable:
             values,
         )
 
-    def verified(self, verification: Verification, now: int, *, with_purpose: bool) -> Step:
+    def verified(self, verification: Verification, now: int, *, with_purpose: bool) -> WriteRequest:
         """The number is verified. Its one condition fails where there is no room for the purpose."""
         values: dict[str, Any] = {
             "country": verification.country,
@@ -87,7 +87,7 @@ class UsersTable:
         expression: str,
         values: dict[str, Any],
         condition: str | None = None,
-    ) -> Step:
+    ) -> WriteRequest:
         conditioned = {"ConditionExpression": condition} if condition else {}
         return {
             "Update": {
@@ -114,11 +114,11 @@ def _given(verification: Verification) -> dict[str, Any] | None:
     return {"textVersion": consent.text_version, "source": consent.source, "at": at}
 
 
-def _given_of(item: Item | None) -> Given | None:
+def _given_of(item: Item | None) -> ConsentRecord | None:
     if item is None:
         return None
     stored = item["M"]
-    return Given(Consent(stored["textVersion"]["S"], stored["source"]["S"]), int(stored["at"]["N"]))
+    return ConsentRecord(Consent(stored["textVersion"]["S"], stored["source"]["S"]), int(stored["at"]["N"]))
 
 
 def _user_of(item: Item) -> User:

@@ -11,56 +11,60 @@ that only a whole one has.
 
 import time
 
-from sms_otp.adapters.dynamodb.client import Step, delete, put, typed, update
+from sms_otp.adapters.dynamodb.client import WriteRequest, delete, put, typed, update
 from sms_otp.adapters.dynamodb.items import (
     KEEP_VERIFICATION,
     LATE_DELETION,
-    claim_pk,
     failures_pk,
+    idempotency_pk,
     message_pk,
     newest_pk,
     number_pk,
     verification_pk,
     verification_ttl,
 )
-from sms_otp.domain.budgets import Share
-from sms_otp.domain.idempotency import Claim
+from sms_otp.domain.budgets import ShardIncrement
+from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import KEEP_LOG, SECOND, Failures, GuessPolicy
-from sms_otp.domain.ports import Carried, Entry, Holder, Reservation
+from sms_otp.domain.ports import FailureMigration, LogAppend, ProviderHandle, Reservation
 from sms_otp.domain.verification import State, Verification
 
 # The parts of conditions.
 IS_NEW = "attribute_not_exists(pk)"
-IS_TENANTS = "tenant = :tenant"
+IS_OF_TENANT = "tenant = :tenant"
 IS_PENDING = "#state = :pending"
 IS_ALIVE = "expiresAt > :now"
 HAS_GUESSES = "attempts < :max"
 HAS_HOLDER = "attribute_exists(providerRef)"
 IS_HELD_BY = "providerRef = :ref"
 IS_AS_OFTEN_SENT = "sends = :sends"
-IS_SESSIONS = "sessionHash = :session"
-IS_SESSIONLESS = "attribute_not_exists(sessionHash)"
-IS_NUMBERS = "phone = :phone"
+IS_OF_SESSION = "sessionHash = :session"
+HAS_NO_SESSION = "attribute_not_exists(sessionHash)"
+IS_OF_NUMBER = "phone = :phone"
 IS_VERSION = "version = :version"
 HAS_ROOM = "attribute_not_exists(used) OR used < :limit"
 HAS_FAILED = "failures = :seen AND lastAt = :at"
 IS_FREE_AGAIN = "attribute_not_exists(pk) OR expiresAt <= :now"
-IS_CLAIMANTS = "nonce = :nonce"
+IS_RECORD_OWNERS = "nonce = :nonce"
 
 
-def carry_failures(carried: Carried) -> list[Step]:
+def migrate_failures(failure_migration: FailureMigration) -> list[WriteRequest]:
     """Moved, not copied: a success clears one item. A guess that came meanwhile keeps both as they are."""
-    after = carried.after
+    after = failure_migration.after
     return [
-        delete(failures_pk(carried.from_key, carried.tenant), HAS_FAILED, **_seen(carried.found)),
+        delete(
+            failures_pk(failure_migration.from_key, failure_migration.tenant),
+            HAS_FAILED,
+            **_seen(failure_migration.found),
+        ),
         update(
-            failures_pk(carried.to_key, carried.tenant),
+            failures_pk(failure_migration.to_key, failure_migration.tenant),
             "SET failures = :failures, lastAt = :last, #ttl = :ttl",
-            HAS_FAILED if carried.before.count else IS_NEW,
+            HAS_FAILED if failure_migration.before.count else IS_NEW,
             failures=after.count,
             last=after.last_at,
             ttl=after.last_at // SECOND + KEEP_LOG,
-            **(_seen(carried.before) if carried.before.count else {}),
+            **(_seen(failure_migration.before) if failure_migration.before.count else {}),
         ),
     ]
 
@@ -69,7 +73,7 @@ def _seen(failures: Failures) -> dict[str, int]:
     return {"seen": failures.count, "at": failures.last_at}
 
 
-def add_number_send(number: Entry, reservation: Reservation) -> Step:
+def add_number_send(number: LogAppend, reservation: Reservation) -> WriteRequest:
     """As `add_send`, and lists what the reservation makes under the number's key; see `numbers`."""
     log, verification, now = number.log, reservation.verification, reservation.sent_at // SECOND
     listed = {key: until for key, until in log.verifications.items() if until > now}
@@ -89,7 +93,7 @@ def add_number_send(number: Entry, reservation: Reservation) -> Step:
     )
 
 
-def add_send(pk: str, entry: Entry, sent_at: int) -> Step:
+def add_send(pk: str, entry: LogAppend, sent_at: int) -> WriteRequest:
     """One more send in a log, if nothing came in between; `sent_at` in milliseconds."""
     log = entry.log
     return update(
@@ -103,17 +107,17 @@ def add_send(pk: str, entry: Entry, sent_at: int) -> Step:
     )
 
 
-def send_again(reservation: Reservation) -> Step:
+def send_again(reservation: Reservation) -> WriteRequest:
     """A resend is conditioned like a guess, so that none brings a verification back to life.
 
     And on being the next: its reference counts the sends, and `unsend` puts back what it found.
     """
     verification = reservation.verification
-    counted = tuple(share.key for share in reservation.shares[1:])
+    counted = tuple(increment.key for increment in reservation.increments[1:])
     return update(
         verification_pk(verification.key),
         "SET alsoCountedOn = list_append(alsoCountedOn, :counted) ADD sends :one",
-        f"{IS_TENANTS} AND {IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY} AND {IS_AS_OFTEN_SENT}",
+        f"{IS_OF_TENANT} AND {IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY} AND {IS_AS_OFTEN_SENT}",
         counted=counted,
         sends=verification.sends,
         one=1,
@@ -124,7 +128,7 @@ def send_again(reservation: Reservation) -> Step:
     )
 
 
-def unsend(reservation: Reservation) -> Step:
+def unsend(reservation: Reservation) -> WriteRequest:
     """What `release` does to the verification: as if its last send had never been asked for."""
     verification = reservation.verification
     pk = verification_pk(verification.key)
@@ -133,14 +137,14 @@ def unsend(reservation: Reservation) -> Step:
     return update(
         pk,
         "SET alsoCountedOn = :before ADD sends :minus",
-        IS_TENANTS,
-        before=verification.also_counted_on,
+        IS_OF_TENANT,
+        before=verification.resend_counter_keys,
         minus=-1,
         tenant=verification.tenant,
     )
 
 
-def put_message(key: str, holder: Holder, message_id: str) -> Step:
+def put_message(key: str, holder: ProviderHandle, message_id: str) -> WriteRequest:
     """Where reports on this message find their verification and code. Kept as long as one may come."""
     return put(
         {
@@ -152,35 +156,41 @@ def put_message(key: str, holder: Holder, message_id: str) -> Step:
     )
 
 
-def remove_send(pk: str, sent_at: int) -> Step:
+def remove_send(pk: str, sent_at: int) -> WriteRequest:
     """Take a send out of a log. A new version, so that who read the old one decides anew."""
     return update(pk, "DELETE sends :sent ADD version :one", sent=frozenset({sent_at}), one=1)
 
 
-def remove_number_send(number: Entry, reservation: Reservation) -> Step:
+def remove_number_send(number: LogAppend, reservation: Reservation) -> WriteRequest:
     """The list too forgets what never was, or requests during an outage would fill the item up."""
-    step = remove_send(number_pk(number.key), reservation.sent_at)
+    write_request = remove_send(number_pk(number.key), reservation.sent_at)
     if not reservation.resend:
-        step["Update"]["UpdateExpression"] += " REMOVE verifications.#released"
-        step["Update"]["ExpressionAttributeNames"] = {"#released": reservation.verification.key}
-    return step
+        write_request["Update"]["UpdateExpression"] += " REMOVE verifications.#released"
+        write_request["Update"]["ExpressionAttributeNames"] = {"#released": reservation.verification.key}
+    return write_request
 
 
-def spend_share(share: Share) -> Step:
+def spend_increment(increment: ShardIncrement) -> WriteRequest:
     """Count a send on a shard, if it has room."""
     expression = "SET #ttl = :ttl ADD used :one"
-    if share.limit is None:
-        return update(share.key, expression, ttl=share.keep_until, one=1)
-    return update(share.key, expression, HAS_ROOM, ttl=share.keep_until, one=1, limit=share.limit)
+    if increment.limit is None:
+        return update(increment.key, expression, ttl=increment.keep_until, one=1)
+    return update(increment.key, expression, HAS_ROOM, ttl=increment.keep_until, one=1, limit=increment.limit)
 
 
-def put_answer(claim: Claim) -> Step:
+def put_answer(idempotency_record: IdempotencyRecord) -> WriteRequest:
     """Keep the answer for repetitions, if the claim is still this request's."""
-    answer = claim.answer.dump() if claim.answer else ""
-    return update(claim_pk(claim.key), "SET answer = :answer", IS_CLAIMANTS, answer=answer, nonce=claim.nonce)
+    answer = idempotency_record.answer.dump() if idempotency_record.answer else ""
+    return update(
+        idempotency_pk(idempotency_record.key),
+        "SET answer = :answer",
+        IS_RECORD_OWNERS,
+        answer=answer,
+        nonce=idempotency_record.nonce,
+    )
 
 
-def put_newest(verification: Verification) -> Step:
+def put_newest(verification: Verification) -> WriteRequest:
     """Where the number's newest verification at its tenant is found."""
     return put(
         {
@@ -195,8 +205,8 @@ def waited_long_enough(policy: GuessPolicy, now: int) -> tuple[str, dict[str, in
     """One clause per step of the growing wait, so that a single write can decide without a read."""
     clauses: list[str] = []
     values: dict[str, int] = {}
-    *steps, (most, longest) = policy.steps
-    for failures, wait in steps:
+    *writes, (most, longest) = policy.steps
+    for failures, wait in writes:
         values |= {f"f{failures}": failures, f"w{failures}": now - wait}
         clauses.append(f"(failures = :f{failures} AND lastAt <= :w{failures})")
     values |= {"most": most, "longest": now - longest}

@@ -151,7 +151,7 @@ class Aws:
         channel: Channel,  # noqa: ARG002 - of the port; `channels` says that there is one
         locale: str | None,
         reference: str,  # noqa: ARG002 - of the port; AWS knows no idempotency
-        life: int,
+        ttl_seconds: int,
         deadline: Deadline,
     ) -> Sent:
         """`SendTextMessage`. Raises a `ProviderError`."""
@@ -162,7 +162,7 @@ class Aws:
         message = {
             **self._parameters,
             "DestinationPhoneNumber": to.e164,
-            "TimeToLive": min(max(life, SHORTEST_LIFE), LONGEST_LIFE),
+            "TimeToLive": min(max(ttl_seconds, SHORTEST_LIFE), LONGEST_LIFE),
             **self._text(to, locale, code),
         }
         answer = self._sent(message, seconds)
@@ -176,12 +176,17 @@ class Aws:
         channel: Channel,
         locale: str | None,
         reference: str,
-        life: int,
+        ttl_seconds: int,
         deadline: Deadline,
     ) -> Sent:
         """A new code in a new message."""
         return self.send(
-            to, channel=channel, locale=locale, reference=reference, life=life, deadline=deadline
+            to,
+            channel=channel,
+            locale=locale,
+            reference=reference,
+            ttl_seconds=ttl_seconds,
+            deadline=deadline,
         )
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:

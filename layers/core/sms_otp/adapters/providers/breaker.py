@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sms_otp.adapters.providers.circuits import Circuits
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 FAILURES = 5
 SLOW_SECONDS = 3.0
@@ -60,10 +60,10 @@ COUNTED = (Throttled, Unavailable, Misconfigured, Ambiguous, _Slow)
 class NoBreaker:
     """Always closed: for whoever sends too rarely to learn from it, and for tests."""
 
-    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
         """See `router.Breaker`."""
 
-    def call(self, name: str, act: Callable[[], Answer], *, has_next: bool) -> Answer:
+    def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
         """See `router.Breaker`."""
         del name, has_next
         return act()
@@ -76,12 +76,12 @@ class CircuitBreaker:
         self,
         client: "DynamoDBClient",
         table: str,
-        tell: Callable[..., Any],
+        emit: Callable[..., Any],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._table = table
-        self._tell = tell
+        self._tell = emit
         self._now = now
         self._guards: dict[str, Callable[[Callable[[], Any]], Any]] = {}
         self._told: Mapping[str, Circuit | None] = {}
@@ -93,13 +93,13 @@ class CircuitBreaker:
 
         return Circuits(self._client, self._table)
 
-    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
         """See `router.Breaker`."""
         self._told = circuits
         if self._guards:
-            self._circuits.learn(circuits)
+            self._circuits.prime(circuits)
 
-    def call(self, name: str, act: Callable[[], Answer], *, has_next: bool) -> Answer:
+    def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
         """See `router.Breaker`."""
         timed = partial(self._unless_slow, act, has_next)
         try:
@@ -107,10 +107,10 @@ class CircuitBreaker:
                 return self._guarded(name, timed)
             return self._first(name, timed)
         except _Slow as slow:
-            answer: Answer = slow.answer
+            answer: Result = slow.answer
             return answer
 
-    def _first(self, name: str, act: Callable[[], Answer]) -> Answer:
+    def _first(self, name: str, act: Callable[[], Result]) -> Result:
         # Closed, and nothing counted against it: Powertools' utility, whose import is the longest part of
         # a first send, has nothing to decide until something fails.
         try:
@@ -118,21 +118,21 @@ class CircuitBreaker:
         except COUNTED as failed:
             return self._guarded(name, _raising(failed))
 
-    def _unless_slow(self, act: Callable[[], Answer], has_next: bool) -> Answer:
+    def _unless_slow(self, act: Callable[[], Result], has_next: bool) -> Result:
         started = self._now()
         answer = act()
         if has_next and self._now() - started > SLOW_SECONDS:
             raise _Slow(answer)
         return answer
 
-    def _guarded(self, name: str, act: Callable[[], Answer]) -> Answer:
+    def _guarded(self, name: str, act: Callable[[], Result]) -> Result:
         from aws_lambda_powertools.utilities.circuit_breaker import CircuitBreakerOpenError
 
         if name not in self._guards:
             self._guards[name] = self._guard(name)
-            self._circuits.learn(self._told)
+            self._circuits.prime(self._told)
         try:
-            answer: Answer = self._guards[name](act)
+            answer: Result = self._guards[name](act)
         except CircuitBreakerOpenError:
             raise NotAsked(name, "breaker_open", retry_after=OPEN_SECONDS) from None
         return answer

@@ -25,7 +25,7 @@ class Circuits(CircuitBreakerDynamoDBPersistence):
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         super().__init__(table, key_attr="pk", expiry_attr="ttl", boto3_client=client)
 
-    def learn(self, circuits: Mapping[str, Circuit | None]) -> None:
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
         """By provider; None where its circuit is closed."""
         for name, found in circuits.items():
             circuit = found or CLOSED

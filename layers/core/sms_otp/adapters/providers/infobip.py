@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from sms_otp.adapters.providers import outcomes
 from sms_otp.adapters.providers.outcomes import word
-from sms_otp.adapters.providers.transport import Answer, Transport
+from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
@@ -88,7 +88,7 @@ class Infobip:
         channel: Channel,
         locale: str | None,
         reference: str,  # noqa: ARG002 - of the port; Infobip knows no idempotency
-        life: int,  # noqa: ARG002 - of the port; `pinTimeToLive` is the application's here
+        ttl_seconds: int,  # noqa: ARG002 - of the port; `pinTimeToLive` is the application's here
         deadline: Deadline,
     ) -> Sent:
         """`POST /2fa/2/pin` or `/2fa/2/pin/voice`. Raises a `ProviderError`."""
@@ -113,7 +113,7 @@ class Infobip:
         channel: Channel,
         locale: str | None,  # noqa: ARG002 - of the port; it is the same text again
         reference: str,  # noqa: ARG002 - as in `send`
-        life: int,  # noqa: ARG002 - as in `send`
+        ttl_seconds: int,  # noqa: ARG002 - as in `send`
         deadline: Deadline,
     ) -> Sent:
         """`POST /2fa/2/pin/{pinId}/resend` or `…/resend/voice`: the same PIN. Raises a `ProviderError`."""
@@ -199,10 +199,10 @@ class Infobip:
             return _PIN_ERRORS.get(word(content.get("pinError")), Check.WRONG)
         raise Ambiguous(self.name, "no_verdict")
 
-    def _ask(self, path: str, body: Mapping[str, object], deadline: Deadline) -> Answer:
+    def _ask(self, path: str, body: Mapping[str, object], deadline: Deadline) -> HttpResponse:
         return self._exchange("POST", path, json.dumps(body).encode(), deadline)
 
-    def _exchange(self, method: str, path: str, body: bytes, deadline: Deadline) -> Answer:
+    def _exchange(self, method: str, path: str, body: bytes, deadline: Deadline) -> HttpResponse:
         return outcomes.ask(
             self.name,
             self._transport,
@@ -213,7 +213,7 @@ class Infobip:
             deadline=deadline,
         )
 
-    def _failure(self, answer: Answer, kind: type[ProviderError] | None = None) -> ProviderError:
+    def _failure(self, answer: HttpResponse, kind: type[ProviderError] | None = None) -> ProviderError:
         return outcomes.failure(self.name, answer, code=_error_code(answer), kind=kind)
 
 
@@ -221,12 +221,12 @@ def _pin_path(ref: str) -> str:
     return f"/2fa/2/pin/{quote(ref, safe='')}"
 
 
-def _is_about_number(answer: Answer) -> bool:
+def _is_about_number(answer: HttpResponse) -> bool:
     """A 400 that names `to`, and nothing else, is about the number; any other is about how we ask."""
     return answer.status == 400 and _faulty_fields(answer) == {"to"}
 
 
-def _faulty_fields(answer: Answer) -> set[str]:
+def _faulty_fields(answer: HttpResponse) -> set[str]:
     """The last names of the fields that an error complains of, in either of the two shapes."""
     content = outcomes.error_content(answer)
     named = _object(_service_exception(content).get("validationErrors"))
@@ -235,7 +235,7 @@ def _faulty_fields(answer: Answer) -> set[str]:
     return {word(field).rpartition(".")[2] for field in (*named, *listed)}
 
 
-def _error_code(answer: Answer) -> str | None:
+def _error_code(answer: HttpResponse) -> str | None:
     content = outcomes.error_content(answer)
     code = word(_service_exception(content).get("messageId") or content.get("errorCode"))
     return code if _ERROR_CODE.fullmatch(code) else None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
-from sms_otp.adapters.providers.transport import Answer, NoAnswer, NotSent, Transport
+from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, NotSent, Transport
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -42,7 +42,7 @@ def ask(
     headers: Mapping[str, str],
     body: bytes,
     deadline: Deadline,
-) -> Answer:
+) -> HttpResponse:
     """One exchange. Raises `Unavailable` or `TooLate` where nothing left, `Ambiguous` where it may have."""
     try:
         return transport.exchange(method, url, headers=headers, body=body, deadline=deadline)
@@ -53,7 +53,7 @@ def ask(
         raise Ambiguous(provider, error.reason) from None
 
 
-def content(provider: str, answer: Answer) -> dict[str, Any]:
+def content(provider: str, answer: HttpResponse) -> dict[str, Any]:
     """The object in an answer that says the provider acted. Raises `Ambiguous` where it is none."""
     try:
         return answer.json()
@@ -61,7 +61,7 @@ def content(provider: str, answer: Answer) -> dict[str, Any]:
         raise Ambiguous(provider, error.reason) from None
 
 
-def error_content(answer: Answer) -> dict[str, Any]:
+def error_content(answer: HttpResponse) -> dict[str, Any]:
     """The object in an answer that says the provider did not act; empty where it is none.
 
     The status alone decides then: gateways answer in HTML.
@@ -74,7 +74,7 @@ def error_content(answer: Answer) -> dict[str, Any]:
 
 def failure(
     provider: str,
-    answer: Answer,
+    answer: HttpResponse,
     *,
     code: str | None = None,
     kind: type[ProviderError] | None = None,

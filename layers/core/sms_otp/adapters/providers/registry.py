@@ -85,7 +85,7 @@ def _aws(credentials: Mapping[str, object], settings: Settings) -> Provider:
     from sms_otp.adapters.providers.aws import Aws
 
     fields("aws", credentials, ("codeKey", "originationIdentity"))
-    # The rest may hold blanks, for some of it is text; `secrets.Vault` lets through nothing but strings.
+    # The rest may hold blanks, since some of it is text; `SecretCache` lets nothing but strings through.
     held = {name: value for name, value in credentials.items() if isinstance(value, str)}
     return Aws(held, _end_user_messaging(hosts.aws_url(settings)), code_length=settings.code_length)
 

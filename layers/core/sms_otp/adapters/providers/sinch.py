@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from sms_otp.adapters.providers import outcomes
 from sms_otp.adapters.providers.outcomes import word
-from sms_otp.adapters.providers.transport import Answer, Transport
+from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Clock, Deadline
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
@@ -82,7 +82,7 @@ class Sinch:
         channel: Channel,
         locale: str | None,
         reference: str,
-        life: int,
+        ttl_seconds: int,
         deadline: Deadline,
     ) -> Sent:
         """`POST /verification/v1/verifications`. Raises a `ProviderError`.
@@ -97,7 +97,7 @@ class Sinch:
             "reference": reference,
         }
         if channel is Channel.SMS:
-            expiry = time.strftime("%H:%M:%S", time.gmtime(life))
+            expiry = time.strftime("%H:%M:%S", time.gmtime(ttl_seconds))
             body["smsOptions"] = {"expiry": expiry, "codeType": "Numeric"}
         elif locale:
             body["calloutOptions"] = {"speech": {"locale": locale}}
@@ -118,12 +118,17 @@ class Sinch:
         channel: Channel,
         locale: str | None,
         reference: str,
-        life: int,
+        ttl_seconds: int,
         deadline: Deadline,
     ) -> Sent:
         """A new start, for Sinch has no resend: a new code, and the old one is right no more."""
         return self.send(
-            to, channel=channel, locale=locale, reference=reference, life=life, deadline=deadline
+            to,
+            channel=channel,
+            locale=locale,
+            reference=reference,
+            ttl_seconds=ttl_seconds,
+            deadline=deadline,
         )
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
@@ -193,7 +198,7 @@ class Sinch:
         deadline: Deadline,
         body: Mapping[str, object] | None = None,
         headers: Mapping[str, str] = _NO_HEADERS,
-    ) -> Answer:
+    ) -> HttpResponse:
         content = b"" if body is None else json.dumps(body).encode()
         content_type = {"Content-Type": _CONTENT_TYPE} if content else {}
         # What is signed is the path as it reads decoded (Sinch's Java SDK), and the very bytes sent.
@@ -208,7 +213,7 @@ class Sinch:
             deadline=deadline,
         )
 
-    def _failure(self, answer: Answer, codes: Mapping[str, type[ProviderError]]) -> ProviderError:
+    def _failure(self, answer: HttpResponse, codes: Mapping[str, type[ProviderError]]) -> ProviderError:
         code = _error_code(answer)
         kind = Refused if _is_denied(answer) else codes.get(code or "")
         return outcomes.failure(self.name, answer, code=code, kind=kind)
@@ -258,7 +263,7 @@ def decoded_secret(secret: str) -> bytes:
         raise Misconfigured("sinch", "secret field sinch.applicationSecret") from None
 
 
-def _error_code(answer: Answer) -> str | None:
+def _error_code(answer: HttpResponse) -> str | None:
     """Sinch's five digits, of which the first three are the status. A number or, by its schema, a string."""
     code = outcomes.error_content(answer).get("errorCode")
     text = str(code) if type(code) is int else word(code)
@@ -266,6 +271,6 @@ def _error_code(answer: Answer) -> str | None:
     return text if is_code else None
 
 
-def _is_denied(answer: Answer) -> bool:
+def _is_denied(answer: HttpResponse) -> bool:
     """One code, 40303, stands both for a wrong set-up and for a number that the callback denied."""
     return answer.status == 403 and "denied" in word(outcomes.error_content(answer).get("message")).lower()

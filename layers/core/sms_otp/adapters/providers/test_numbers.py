@@ -25,11 +25,11 @@ class FixedCodes:
         channel: Channel,
         locale: str | None,
         reference: str,
-        life: int,
+        ttl_seconds: int,
         deadline: Deadline,
     ) -> Sent:
         """See `Provider`. The handle is the number itself."""
-        del channel, locale, reference, life, deadline
+        del channel, locale, reference, ttl_seconds, deadline
         return Sent(ref=to.e164)
 
     def resend(
@@ -40,11 +40,11 @@ class FixedCodes:
         channel: Channel,
         locale: str | None,
         reference: str,
-        life: int,
+        ttl_seconds: int,
         deadline: Deadline,
     ) -> Sent:
         """See `Provider`. The code is the same for ever."""
-        del to, channel, locale, reference, life, deadline
+        del to, channel, locale, reference, ttl_seconds, deadline
         return Sent(ref)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:

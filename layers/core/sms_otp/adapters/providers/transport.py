@@ -54,7 +54,7 @@ class NoAnswer(TransportError):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A whole HTTP answer, of any status."""
 
     status: int
@@ -87,7 +87,7 @@ class Transport:
 
     def exchange(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
-    ) -> Answer:
+    ) -> HttpResponse:
         """Send once and wait for the whole answer, at most until `deadline` or `TOTAL_SECONDS`.
 
         The first byte of `body` is what tells a request that left from one that did not, so one
@@ -97,7 +97,7 @@ class Transport:
         if seconds <= 0:
             raise NotSent("deadline")
         outgoing = _Outgoing(body)
-        answer: Future[Answer] = Future()
+        answer: Future[HttpResponse] = Future()
 
         # Timeouts of sockets bound neither name resolution nor an answer that drips in byte by byte.
         # A thread that can be left behind bounds both.
@@ -115,7 +115,7 @@ class Transport:
 
     def _perform(
         self, method: str, url: str, headers: Mapping[str, str], outgoing: "_Outgoing", seconds: float
-    ) -> Answer:
+    ) -> HttpResponse:
         import urllib3
 
         timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=min(READ_SECONDS, seconds))
@@ -141,7 +141,7 @@ class Transport:
         finally:
             response.close()
         retry_after = _retry_after(response.headers.get("Retry-After"), self._clock())
-        return Answer(response.status, content, retry_after)
+        return HttpResponse(response.status, content, retry_after)
 
     def _connections(self) -> "PoolManager":
         """The connections in use, or new ones where those have been idle for too long.

@@ -1,6 +1,6 @@
 """What is told: one JSON line per decision, by event name. Numbers only masked, codes and secrets never.
 
-Only what `tell` knows how to make safe leaves this module; an exception's text does not, because
+Only what `emit` knows how to make safe leaves this module; an exception's text does not, because
 it can hold what a caller or a provider sent.
 """
 
@@ -64,7 +64,7 @@ def begin(request_id: str, function_request_id: str, tenant: str | None) -> None
     )
 
 
-def tell(event: str, **fields: Any) -> None:
+def emit(event: str, **fields: Any) -> None:
     """One decision: its line and its metrics. `number` is masked and adds its country, a key is cut."""
     safe = _safe(fields)
     metrics.emit(event, safe)

@@ -91,7 +91,7 @@ BY_REFUSAL: Mapping[str, Mapping[str, tuple[Metric, ...]]] = {
 """What a refused request adds, by its path and its errorCode."""
 
 
-def every() -> frozenset[Metric]:
+def all() -> frozenset[Metric]:
     """All that any event adds."""
     tables = (BY_EVENT, *BY_REFUSAL.values())
     return frozenset(metric for table in tables for row in table.values() for metric in row)

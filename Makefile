@@ -99,7 +99,7 @@ lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both fo
 	@for module in web/otp-form/*.js local/sandbox/www/*.js; do $(BIN)/node --check $$module || exit 1; done
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local examples/fastapi
 	$(BIN)/cfn-lint template.yaml
-	$(CHECKOV_BIN)/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
+	$(CHECKOV_BIN)/checkov --config-file .checkov.yaml --file template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
 
 lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upgrade for newer versions

@@ -22,9 +22,7 @@ PROVIDERS = {"certifi", "urllib3"}
 ALLOWED = {
     "request_otp": LOGS | PROVIDERS | {"phonenumbers"},
     "resend_otp": LOGS | PROVIDERS | {"phonenumbers"},
-    "camara_send_code": LOGS | PROVIDERS | {"phonenumbers"},
     "verify_otp": LOGS | PROVIDERS,
-    "camara_validate_code": LOGS | PROVIDERS,
     "cancel_otp": LOGS,
     "otp_status": LOGS,
     "webhooks": LOGS,

@@ -45,7 +45,7 @@ API_PORT ?= 3000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks lint lock docs build deploy outage drill bench bench-profile dashboard provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks lint lock docs build deploy outage drill bench bench-profile dashboard audit release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -97,7 +97,7 @@ lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both fo
 	$(BIN)/mypy
 	PYTHONPATH=layers/core $(BIN)/lint-imports --no-logo
 	@for module in web/otp-form/*.js local/sandbox/www/*.js; do $(BIN)/node --check $$module || exit 1; done
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local examples/fastapi
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local release examples/fastapi
 	$(BIN)/cfn-lint template.yaml
 	$(CHECKOV_BIN)/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
@@ -138,6 +138,12 @@ drill: .venv/.dev ## Print what SMS pumping would get through and cost, and whom
 
 dashboard: .venv/.dev ## Draw the dashboard into docs/images/dashboard.png, from two minutes of traffic on a local stack
 	@$(BIN)/python -m local.dashboard docs/images/dashboard.png
+
+audit: .venv/.dev ## List what runs on Lambda with licences and known advisories; writes .local/sbom.cdx.json
+	@PYTHONPATH=layers/core $(BIN)/python -m release.audit
+
+release-check: .venv/.dev ## Walk the checklist of a release, and stop at the first step that fails; an hour
+	@PYTHONPATH=layers/core $(BIN)/python -m release.check
 
 provision-check: .venv/.run ## Compare what stands at Infobip with a stack's parameters, print what is weaker; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m local.provision_check --stack "$(STACK)"

@@ -1,0 +1,1 @@
+"""What a release needs: its checklist, and the list of what runs on Lambda."""

@@ -45,7 +45,7 @@ API_PORT ?= 3000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks lint lock docs build deploy outage drill bench bench-profile dashboard audit release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks lint lock docs build deploy outage drill scale bench bench-profile dashboard audit release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -111,8 +111,9 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	cd examples/express && $(NPM) install --package-lock-only
 	cd web && $(NPM) install --package-lock-only
 
-docs: .venv/.dev ## Make docs/api.md from openapi.yaml, and the events in events/
+docs: .venv/.dev ## Make docs/api.md from openapi.yaml, the tables of docs/scaling.md, and the events in events/
 	$(BIN)/python -m local.api_doc
+	PYTHONPATH=layers/core $(BIN)/python -m bench.scale --write
 	$(BIN)/python -m local.events
 
 build: .venv/.run ## Build the template for deployment into .aws-sam
@@ -126,6 +127,9 @@ deploy: build ## Deploy to your AWS account, asking for each parameter; ENV=prod
 
 outage: .venv/.dev ## Print who gets a code during a provider's outage, in virtual time
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.outage
+
+scale: .venv/.dev ## Print what 1 to 10,000 requests a second meet at DynamoDB, in virtual time
+	@PYTHONPATH=layers/core $(BIN)/python -m bench.scale
 
 bench: .venv/.dev ## Measure starts, verifications and calls against two baselines; .local/bench.json; five minutes
 	@PYTHONPATH=layers/core $(BIN)/python -m bench

@@ -239,7 +239,7 @@ class Table:
         return True
 
     def _sampled(self, kind: Kind) -> list[tuple[str, int] | None]:
-        """As `budgets.Window.sample`."""
+        """As `budgets.CounterWindow.sample`."""
         if kind.spread is not Spread.COUNTED:
             return [self._written(kind)]
         if self.shards <= SAMPLE:
@@ -248,7 +248,7 @@ class Table:
         return [(kind.name, shard) for shard in (0, *others)]
 
     def _written(self, kind: Kind) -> tuple[str, int] | None:
-        """The item that a request writes, or None for one that nobody shares. As `budgets.Window.share`."""
+        """The item that a request writes, or None for one that nobody shares. As `CounterWindow.increment`."""
         if kind.spread is Spread.OWN:
             return None
         if kind.spread is Spread.BLOCK:

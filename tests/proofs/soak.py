@@ -20,7 +20,7 @@ from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from bench.outage import Time, virtual
 from local.rotate_pepper import next_step
-from sms_otp.adapters.aws.secrets import Vault
+from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.items import LATE_DELETION
 from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
@@ -155,22 +155,24 @@ class Environment:
         self._soak, self.rules = soak, rules
         self._apart = soak.random.uniform(-MOST_APART, MOST_APART)
         chosen = Settings.from_environment(environment(PumpingGuard="record", **rules.parameters))
-        vault = Vault(soak.secrets, "providers", "pepper", self.clock)
+        secret_cache = SecretCache(soak.secrets, "providers", "pepper", self.clock)
         limits = policy(chosen)
         store = DynamoStore(soak.dynamodb, soak.table)
-        breaker = CircuitBreaker(soak.dynamodb, soak.table, soak.tell)
-        router = Router(tuple(soak.vendors), {}, vault, soak.vendor, FixedCodes({}), breaker, soak.tell)
+        breaker = CircuitBreaker(soak.dynamodb, soak.table, soak.emit)
+        router = Router(
+            tuple(soak.vendors), {}, secret_cache, soak.vendor, FixedCodes({}), breaker, soak.emit
+        )
         self.service = Service(
             policy=limits,
             store=store,
             providers=router,
-            peppers=vault.peppers,
+            peppers=secret_cache.peppers,
             clock=self.clock,
-            tell=soak.tell,
+            emit=soak.emit,
         )
-        self.lifecycle = Lifecycle(limits, store, self.clock, soak.tell)
+        self.lifecycle = Lifecycle(limits, store, self.clock, soak.emit)
         numbers = DynamoNumbers(soak.dynamodb, soak.table, None)
-        self.administration = Administration(limits, numbers, vault.peppers, self.clock, soak.tell)
+        self.administration = Administration(limits, numbers, secret_cache.peppers, self.clock, soak.emit)
 
     def clock(self) -> float:
         """Seconds, as this environment has them."""
@@ -335,7 +337,7 @@ class Soak:
             return
         assert kind == "right"
         assert not issued.done, "verified twice, or after it was cancelled"
-        assert self.time.now - issued.made_at < BEFORE.life + 2 * MOST_APART
+        assert self.time.now - issued.made_at < BEFORE.ttl_seconds + 2 * MOST_APART
         issued.done = True
         self.failed[about] = 0
 
@@ -413,7 +415,7 @@ class Soak:
             not issued.done
             and issued.guesses < AFTER.guesses
             and self.failed[issued.number, issued.tenant] < BEFORE.free
-            and self.time.now - issued.made_at < BEFORE.life - 2 * MOST_APART
+            and self.time.now - issued.made_at < BEFORE.ttl_seconds - 2 * MOST_APART
             and self.failure(str(holder)) is None
         )
 
@@ -424,7 +426,7 @@ class Soak:
         del credentials
         return self.vendors[name]
 
-    def tell(self, event: str, **_: Any) -> None:
+    def emit(self, event: str, **_: Any) -> None:
         """Counts what the service tells of."""
         self.met[event] += 1
 

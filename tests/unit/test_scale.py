@@ -22,7 +22,7 @@ def test_a_verification_costs_the_units_that_the_benchmark_counts() -> None:
 def test_a_count_is_read_and_written_on_the_shards_that_the_code_takes(shards: int) -> None:
     table = Table(Random(1), partitions=1, shards=shards)  # noqa: S311 - a simulation, which must repeat
     count = Kind("count", Spread.COUNTED)
-    window = budgets.Window("count", shards, ends_at=0)
+    window = budgets.CounterWindow("count", shards, ends_at=0)
     sampled, written = Counter[int](), Counter[int]()
     of_the_code = Counter[str]()
     for _ in range(300):
@@ -32,9 +32,9 @@ def test_a_count_is_read_and_written_on_the_shards_that_the_code_takes(shards: i
         key = table._written(count)
         assert key is not None
         written[key[1]] += 1
-        share = window.share({}, window.sample(), 1_000_000, 0)
-        assert share is not None
-        of_the_code[share.key] += 1
+        increment = window.increment({}, window.sample(), 1_000_000, 0)
+        assert increment is not None
+        of_the_code[increment.key] += 1
     assert max(sampled) < shards
     assert (0 in written) is ("count#0" in of_the_code) is (shards <= budgets.SAMPLE)
 

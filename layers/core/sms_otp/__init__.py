@@ -6,4 +6,4 @@ Imports point one way: `http` -> `service` -> `verification`, `limits`, `phone`;
 """
 
 __version__ = "1.0.0-rc.1"
-"""The release, by Semantic Versioning. The one place: the changelog, openapi.yaml and CITATION.cff are held to it."""
+"""The release, by Semantic Versioning. A test holds CHANGELOG.md, openapi.yaml and CITATION.cff to it."""

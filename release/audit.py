@@ -18,8 +18,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from release import sbom
-from release.dependencies import ROOT, Dependency, run_time
+from release import ROOT, sbom
+from release.dependencies import Dependency, run_time
 
 SERVICES = ("pypi", "osv")
 """pip-audit's sources, in this order; the second one for what the first does not know."""

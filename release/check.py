@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import yaml
 
-from release.dependencies import ROOT
+from release import ROOT
 from sms_otp import __version__
 
 SEMANTIC = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")

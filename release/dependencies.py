@@ -9,7 +9,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parent.parent
+from release import ROOT
+
 LAYER_LOCK = ROOT / "layers/dependencies/requirements.txt"
 RUN_LOCK = ROOT / "requirements-run.txt"
 OF_THE_RUNTIME = ("boto3", "snapshot-restore-py")

@@ -248,7 +248,7 @@ class Table:
         return [(kind.name, shard) for shard in (0, *others)]
 
     def _written(self, kind: Kind) -> tuple[str, int] | None:
-        """The item that a request writes, or None for one that nobody shares. As `CounterWindow.increment`."""
+        """The item that a request writes, or None if nobody shares it. As `CounterWindow.increment`."""
         if kind.spread is Spread.OWN:
             return None
         if kind.spread is Spread.BLOCK:

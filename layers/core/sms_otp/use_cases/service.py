@@ -77,7 +77,14 @@ class Service:
             snapshot = self._read(admission, to)
             if (repeated := admission.repeated(snapshot)) is not None:
                 return self._repeat(command, *repeated)
-            admitted = self._admit(admission, snapshot, to)
+            try:
+                admitted = admission.decide(snapshot)
+            except errors.OtpError as refused:
+                # One batch is no snapshot: the record may have been read before the first request's
+                # reservation, and the number after it. A refusal saw that reservation, so this read does too.
+                if idempotency_record and (repeated := admission.repeated(self._read(admission, to))):
+                    return self._repeat(command, *repeated)
+                raise self._refused(refused, admission, snapshot, to) from None
             verification_id = _new_id(peppers, idempotency_record)
             reservation = self._reservation(
                 command, caller, to, admission.number_key, verification_id, admitted, idempotency_record, now
@@ -104,12 +111,18 @@ class Service:
         try:
             return admission.decide(snapshot)
         except errors.OtpError as refused:
-            about = {"number": to, "number_key": admission.number_key}
-            refused.about = about
-            if refused.reason in guard.LIMITS:
-                self.emit("send_suspect", **about, limit=refused.reason)
-            self._note_refused(to, admission.number_key, snapshot.number.sends)
-            raise
+            raise self._refused(refused, admission, snapshot, to) from None
+
+    def _refused(
+        self, refused: errors.OtpError, admission: Admission, snapshot: AdmissionSnapshot, to: PhoneNumber
+    ) -> errors.OtpError:
+        """The refusal of a send, noted."""
+        about = {"number": to, "number_key": admission.number_key}
+        refused.about = about
+        if refused.reason in guard.LIMITS:
+            self.emit("send_suspect", **about, limit=refused.reason)
+        self._note_refused(to, admission.number_key, snapshot.number.sends)
+        return refused
 
     def _note_refused(self, to: PhoneNumber, number_key: str, sends: tuple[int, ...]) -> None:
         now = int(self.clock() * SECOND)

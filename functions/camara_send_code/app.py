@@ -5,6 +5,7 @@ from typing import Any
 from sms_otp.adapters.config import settings
 from sms_otp.domain.commands import Caller, RequestOtp
 from sms_otp.entry_points import bootstrap, camara, http, startup
+from sms_otp.use_cases.request import request_code
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 def _send(event: http.Event, caller: Caller) -> http.Body:
     # `message` is asked for by the standard and goes nowhere: what is sent is the deployment's own text.
     body = http.read_body(event, "SendCode")
-    requested = bootstrap.service().request(RequestOtp(phone_number=body["phoneNumber"]), caller)
+    requested = request_code(bootstrap.service(), RequestOtp(phone_number=body["phoneNumber"]), caller)
     return {"authenticationId": requested.verification_id}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from sms_otp.adapters.config import settings
 from sms_otp.domain.commands import Caller, VerifyOtp
 from sms_otp.entry_points import bootstrap, camara, http, startup
+from sms_otp.use_cases.verify import verify_code
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -14,8 +15,8 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 def _validate(event: http.Event, caller: Caller) -> http.Body:
     body = http.read_body(event, "ValidateCode")
-    asked = VerifyOtp(body["authenticationId"], body["code"], with_token=False)
-    bootstrap.service().verify(asked, caller)
+    command = VerifyOtp(body["authenticationId"], body["code"], with_token=False)
+    verify_code(bootstrap.service(), command, caller)
     return {}
 
 

@@ -7,6 +7,7 @@ from sms_otp.domain.commands import Caller, RequestOtp
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent
 from sms_otp.entry_points import bootstrap, http, startup
+from sms_otp.use_cases.request import request_code
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def _request(event: http.Event, caller: Caller) -> http.Body:
         consent=_consent(body),
         idempotency_key=http.idempotency_key(event),
     )
-    return http.requested(bootstrap.service().request(command, caller))
+    return http.requested(request_code(bootstrap.service(), command, caller))
 
 
 def _consent(body: http.Body) -> Consent | None:

@@ -5,6 +5,7 @@ from typing import Any
 from sms_otp.adapters.config import settings
 from sms_otp.domain.commands import Caller, VerifyOtp
 from sms_otp.entry_points import bootstrap, http, startup
+from sms_otp.use_cases.verify import verify_code
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def _verify(event: http.Event, caller: Caller) -> http.Body:
         phone_number=body.get("phoneNumber"),
         session_id=body.get("sessionId"),
     )
-    verified = bootstrap.service().verify(command, caller)
+    verified = verify_code(bootstrap.service(), command, caller)
     failed = " A verificationToken could not be made." if verified.token_failed else ""
     answer = {
         "success": True,

@@ -25,7 +25,7 @@ from bench import cost
 from sms_otp.adapters.dynamodb.client import CONFLICT_PAUSES, LEFT_PAUSE
 from sms_otp.domain.budgets import SAMPLE, shards_for
 from sms_otp.entry_points.bootstrap import AWS_TRIES
-from sms_otp.use_cases.service import RESERVE_TRIES
+from sms_otp.use_cases.sending import RESERVE_TRIES
 
 RATES = (1, 100, 1_000, 10_000)
 DAY = 24 * 3600

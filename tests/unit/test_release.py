@@ -114,10 +114,8 @@ def test_newer_versions_are_proposed_for_every_lock() -> None:
         for update in updates
         for folder in update.get("directories", [update.get("directory")])
     }
-    locks = [path for path in ROOT.rglob("*.in") if not {".venv", "node_modules"} & {*path.parts}]
-    locks += [
-        path for path in ROOT.rglob("package-lock.json") if not {".venv", "node_modules"} & {*path.parts}
-    ]
+    found = [*ROOT.rglob("*.in"), *ROOT.rglob("package-lock.json")]
+    locks = [path for path in found if not re.search(r"(^|/)(\.|node_modules/)", str(path.relative_to(ROOT)))]
     kinds = {".in": "pip", ".json": "npm"}
     expected = {
         (kinds[lock.suffix], f"/{lock.parent.relative_to(ROOT)}".replace("/.", "/")) for lock in locks

@@ -113,9 +113,10 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	cd examples/express && $(NPM) install --package-lock-only
 	cd web && $(NPM) install --package-lock-only
 
-docs: .venv/.dev ## Make docs/api.md from openapi.yaml, the tables of docs/scaling.md, and the events in events/
+docs: .venv/.dev ## Make docs/api.md from openapi.yaml, tables of docs/scaling.md and docs/providers.md, and the events in events/
 	$(BIN)/python -m local.api_doc
 	PYTHONPATH=layers/core $(BIN)/python -m bench.scale --write
+	PYTHONPATH=layers/core $(BIN)/python -m local.codes_doc
 	$(BIN)/python -m local.events
 
 site: .venv/.run .venv/.site ## Build the documents as a site into .local/site, and check every link and anchor

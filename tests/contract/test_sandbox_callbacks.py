@@ -1,7 +1,6 @@
 """What the fake providers call back with: signed as the real ones sign, to this machine alone."""
 
 import base64
-import hmac
 import json
 import queue
 import threading
@@ -22,7 +21,6 @@ from local.sandbox.credentials import (
     SINCH_APPLICATION_KEY,
     SINCH_APPLICATION_SECRET,
 )
-from local.sandbox.infobip_report import SIGNATURE_HEADER
 from local.sandbox.server import running_sandbox
 from local.sandbox.sinch_auth import signature
 from sms_otp.domain.commands import Callback
@@ -265,13 +263,12 @@ def test_a_call_has_no_delivery_report(sandbox: str, receiver: Receiver) -> None
 
 
 def test_infobip_reports_a_delivery_that_was_to_be_tracked(sandbox: str, receiver: Receiver) -> None:
-    callbacks(sandbox, {"infobip": {"url": f"{receiver.url}/infobip", "secret": "a-secret"}})
+    callbacks(
+        sandbox, {"infobip": {"url": f"{receiver.url}/infobip", "username": "user", "password": "word"}}
+    )
     sent = send_pin(sandbox, trackDelivery=True)
     received = receiver.next()
     assert received.path == "/infobip"
-    made = hmac.digest(b"a-secret", received.body, "sha256").hex()
-    assert received.headers[SIGNATURE_HEADER.lower()] == f"sha256={made}"
-    assert "authorization" not in received.headers
     (result,) = received.json["results"]
     assert result["messageId"] == sent["externalMessageId"]
     assert result["to"] == NUMBER[1:]
@@ -287,8 +284,7 @@ def test_infobip_reports_under_basic_credentials_or_none(sandbox: str, receiver:
     assert receiver.next().headers["authorization"] == f"Basic {basic}"
     callbacks(sandbox, {"infobip": receiver.url})
     send_pin(sandbox, trackDelivery=True)
-    headers = receiver.next().headers
-    assert not {"authorization", SIGNATURE_HEADER.lower()} & set(headers)
+    assert "authorization" not in receiver.next().headers
 
 
 def test_a_report_can_be_asked_for_by_hand_and_again(sandbox: str, receiver: Receiver) -> None:
@@ -330,8 +326,8 @@ def test_a_report_that_cannot_be_made_is_refused_with_what_is_wrong(
 
 
 def test_the_service_takes_what_the_sandbox_signs(sandbox: str, receiver: Receiver) -> None:
-    secret = "a-secret-that-is-shared"
-    infobip = {"url": f"{receiver.url}/v1/webhooks/infobip", "secret": secret}
+    password = "a-password-that-is-shared"
+    infobip = {"url": f"{receiver.url}/v1/webhooks/infobip", "username": "user", "password": password}
     callbacks(sandbox, {"sinch": f"{receiver.url}/v1/webhooks/sinch", "infobip": infobip})
     start(sandbox)
     send_pin(sandbox, trackDelivery=True)
@@ -341,8 +337,9 @@ def test_the_service_takes_what_the_sandbox_signs(sandbox: str, receiver: Receiv
     by_sinch = [event for event in events if event.path.endswith("/sinch")]
     (by_infobip,) = [event for event in events if event.path.endswith("/infobip")]
     assert [sinch_refusal(event, account, START) for event in by_sinch] == [None, None]
-    assert infobip_refusal(by_infobip, {"webhookSecret": secret}) is None
-    assert infobip_refusal(by_infobip, {"webhookSecret": "another"}) == "signature"
+    shared = {"webhookUser": "user", "webhookPassword": password}
+    assert infobip_refusal(by_infobip, shared) is None
+    assert infobip_refusal(by_infobip, shared | {"webhookPassword": "another"}) == "password"
 
 
 def test_a_name_under_localhost_is_this_machine_and_signed_by_its_path(
@@ -377,8 +374,8 @@ def test_a_name_under_localhost_is_this_machine_and_signed_by_its_path(
         {"sinch": "http://localhost.example.com/"},
         {"sinch": "http://[::1/"},
         {"sinch": {"url": "http://127.0.0.1:1/", "secret": "x"}},
-        {"infobip": {"secret": "x"}},
-        {"infobip": {"url": "http://127.0.0.1:1/", "secret": 7}},
+        {"infobip": {"username": "x"}},
+        {"infobip": {"url": "http://127.0.0.1:1/", "password": 7}},
         {"infobip": {"url": "http://127.0.0.1:1/", "key": "x"}},
     ],
 )

@@ -7,14 +7,14 @@ of order changes nothing more.
 """
 
 import base64
-import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sms_otp.adapters.providers import aws_codes, infobip_codes, sinch_codes
 from sms_otp.adapters.providers.outcomes import is_reference, word
 from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
 from sms_otp.domain import errors, strict_json
@@ -22,17 +22,13 @@ from sms_otp.domain.clock import Clock
 from sms_otp.domain.commands import Callback
 from sms_otp.domain.ports import EventSink, Store
 from sms_otp.domain.provider import Delivery, Misconfigured
-from sms_otp.domain.verification import State, Verification
+from sms_otp.domain.verification import DELIVERY_BEFORE, State, Verification
 from sms_otp.use_cases.event_fields import event_fields
 
-BODY_LIMIT = 64 * 1024
-"""Bytes. Sinch tells one event at a time, Infobip a few hundred bytes for each of several messages."""
+BODY_LIMIT = 2 * 1024 * 1024
+"""Bytes. Infobip batches up to 2000 reports (`maxBucketSize`), each of about 500 bytes."""
 CLOCK_WINDOW = 300
 """Seconds that a signature's time may lie before or after ours. Sinch names no tolerance of its own."""
-
-INFOBIP_SIGNATURE_HEADER = "x-hub-signature"
-"""Carries `sha256=` and the HMAC-SHA256 of the body in hex. Not verified: Infobip documents that its
-subscriptions sign by HMAC, but neither the header nor its form. HTTP Basic is documented in full."""
 
 Credentials = Mapping[str, str]
 
@@ -45,34 +41,14 @@ _TIMESTAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}
 # The verification's key and, for every send after the first, which one it is; see `service`.
 _REFERENCE = re.compile(r"([0-9a-f]{64})(?:-([1-9][0-9]{0,3}))?")
 
-_SINCH_SMS_RESULTS = {"Successful": Delivery.DELIVERED, "Failed": Delivery.FAILED}
-# What a verification's end says of its code's way: whoever typed it had it; a denied one was never sent.
-_SINCH_STATUSES = {
-    "SUCCESSFUL": Delivery.DELIVERED,
-    "DENIED": Delivery.FAILED,
-    "ERROR": Delivery.FAILED,
-}
-# Infobip's groups: 2 undeliverable, 3 delivered, 4 expired, 5 rejected. 0 and 1 decide nothing.
-_INFOBIP_GROUPS = {2: Delivery.FAILED, 3: Delivery.DELIVERED, 4: Delivery.FAILED, 5: Delivery.FAILED}
 
-# AWS's `eventType`, less `TEXT_`. SUCCESSFUL is the carrier's word that it took it, and no handset's.
-_AWS_EVENTS = {
-    "DELIVERED": Delivery.DELIVERED,
-    **dict.fromkeys(
-        (
-            "INVALID",
-            "INVALID_MESSAGE",
-            "UNREACHABLE",
-            "CARRIER_UNREACHABLE",
-            "BLOCKED",
-            "CARRIER_BLOCKED",
-            "SPAM",
-            "TTL_EXPIRED",
-            "PROTECT_BLOCKED",
-        ),
-        Delivery.FAILED,
-    ),
-}
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a provider says about one message. `reason` is the provider's code for it, if it has one."""
+
+    message_id: str
+    delivery: Delivery
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +93,11 @@ class Webhooks:
         except ValueError:
             self.emit("webhook_ignored", provider="aws", reason="unreadable")
             return
-        delivery = _AWS_EVENTS.get(word(event.get("eventType")).removeprefix("TEXT_"))
-        if delivery is Delivery.DELIVERED or event.get("isFinal") is True:
-            self._record_message("aws", event.get("messageId"), delivery)
+        event_type, message_id = word(event.get("eventType")), event.get("messageId")
+        delivery = aws_codes.delivery_of(event_type)
+        is_told = delivery is Delivery.DELIVERED or event.get("isFinal") is True
+        if delivery and is_told and is_reference(message_id):
+            self._record_messages("aws", [Report(message_id, delivery, event_type)])
 
     def _refusal(self, provider: str, callback: Callback) -> str | None:
         if len(callback.body) > BODY_LIMIT:
@@ -134,9 +112,9 @@ class Webhooks:
             case "VerificationRequestEvent":
                 return {"action": "allow" if self._may_be_sent(event) else "deny"}
             case "VerificationSmsDeliveredEvent":
-                self._record_sinch(event, _SINCH_SMS_RESULTS.get(word(event.get("smsResult"))))
+                self._record_sinch(event, word(event.get("smsResult")))
             case "VerificationResultEvent":
-                self._record_sinch(event, _SINCH_STATUSES.get(word(event.get("status"))))
+                self._record_sinch(event, word(event.get("status")))
         return {}
 
     def _may_be_sent(self, event: Mapping[str, Any]) -> bool:
@@ -155,43 +133,49 @@ class Webhooks:
             and found.sends - 1 == int(reference[2] or 0)
         )
 
-    def _record_sinch(self, event: Mapping[str, Any], delivery: Delivery | None) -> None:
+    def _record_sinch(self, event: Mapping[str, Any], said: str) -> None:
         """A report on an earlier code says nothing of the newest, whose `id` is another."""
+        delivery = sinch_codes.delivery_of(said)
         reference = _REFERENCE.fullmatch(word(event.get("reference")))
         if delivery is None or reference is None:
             return
         found = self.store.find(reference[1])
         if found and found.provider == "sinch" and found.provider_ref == event.get("id"):
-            self._record(found, delivery)
+            reason = word(event.get("reason"))
+            self._record(found, delivery, reason if reason in sinch_codes.REASON_NAMES else said)
 
     def _infobip(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Delivery reports of SMS v3: `{"results": [{"messageId", "status": {"groupId"}, …}, …]}`."""
         results = event.get("results")
-        for result in results if isinstance(results, list) else ():
-            self._record_message("infobip", *_infobip_report(result))
+        self._record_messages("infobip", _infobip_reports(results if isinstance(results, list) else []))
         return {}
 
-    def _record_message(self, provider: str, message_id: object, delivery: Delivery | None) -> None:
-        """As there; of one code several messages may have been sent, and each report says something of it."""
-        if delivery is None or not is_reference(message_id):
-            return
-        message = self.store.find_message(provider, message_id)
-        if message is None:
-            return
-        key, ref = message
-        found = self.store.find(key)
-        if found and (found.provider, found.provider_ref) == (provider, ref):
-            self._record(found, delivery)
+    def _record_messages(self, provider: str, reports: Iterable[Report]) -> None:
+        """As `_record_sinch`; several messages may carry one code, and each report says something of it.
 
-    def _record(self, found: Verification, delivery: Delivery) -> None:
-        if not self.store.record_delivery(found.key, delivery):
+        A batch that was cut short comes again: a report that says nothing new costs no write then.
+        """
+        new = [report for report in reports if DELIVERY_BEFORE[report.delivery]]
+        messages = self.store.find_messages(provider, {report.message_id for report in new})
+        held = self.store.find_each({key for key, _ in messages.values()})
+        for report in new:
+            key, ref = messages.get(report.message_id, ("", ""))
+            found = held.get(key)
+            if found and (found.provider, found.provider_ref) == (provider, ref):
+                self._record(found, report.delivery, report.reason)
+
+    def _record(self, found: Verification, delivery: Delivery, reason: str | None) -> None:
+        is_new = found.delivery in DELIVERY_BEFORE[delivery]
+        if not is_new or not self.store.record_delivery(found.key, delivery):
             return
         is_delivered = delivery is Delivery.DELIVERED
         self.emit(
             "delivery_reported",
             **event_fields(found),
             delivery=delivery,
-            delivered=int(is_delivered),
+            reason=None if is_delivered else reason,
+            # Where nobody knows, neither a success nor a failure is counted.
+            delivered=None if delivery is Delivery.UNKNOWN else int(is_delivered),
             # How long a failure took to be noticed is no measure of delivery.
             seconds=max(0, int(self.clock()) - found.created_at) if is_delivered else None,
         )
@@ -234,14 +218,10 @@ def sinch_refusal(callback: Callback, credentials: Credentials, now: float) -> s
 
 
 def infobip_refusal(callback: Callback, credentials: Credentials) -> str | None:
-    """Why a callback is not Infobip's, or None if it is. A secret to sign with goes before a password.
+    """Why a callback is not Infobip's, or None if it is: HTTP Basic, the one scheme that it documents whole.
 
-    The signature names no time, so an old report may be repeated; it changes nothing more.
+    Its subscriptions can sign as well (HMAC), but neither the header nor its form is documented.
     """
-    if secret := credentials.get("webhookSecret"):
-        signature = callback.headers.get(INFOBIP_SIGNATURE_HEADER, "")
-        expected = "sha256=" + hmac.new(secret.encode(), callback.body, hashlib.sha256).hexdigest()
-        return None if _equal(signature, expected) else "signature"
     user, password = credentials.get("webhookUser"), credentials.get("webhookPassword")
     if not user or not password:
         return "not configured"
@@ -271,10 +251,12 @@ def _endpoint(event: Mapping[str, Any]) -> str:
     return word(identity.get("endpoint")) if isinstance(identity, dict) else ""
 
 
-def _infobip_report(result: Any) -> tuple[object, Delivery | None]:
-    """(messageId, delivery) of one result; None for whatever is not there or decides nothing."""
-    if not isinstance(result, dict):
-        return None, None
-    status = result.get("status")
-    group = status.get("groupId") if isinstance(status, dict) else None
-    return result.get("messageId"), _INFOBIP_GROUPS.get(group) if type(group) is int else None
+def _infobip_reports(results: Iterable[Any]) -> list[Report]:
+    """The results that say something about a message."""
+    found = []
+    for result in results:
+        status = result.get("status") if isinstance(result, dict) else None
+        code = infobip_codes.reported(status) if isinstance(status, dict) else None
+        if code and is_reference(result.get("messageId")):
+            found.append(Report(result["messageId"], code.delivery, code.name or None))
+    return found

@@ -179,3 +179,10 @@ EVENTS: tuple[Code, ...] = (
     Code("eventType", "", "TEXT_UNKNOWN", "no report came in time", _UNKNOWN),
 )
 """What an event on a text message says."""
+
+_DELIVERIES = {code.name: code.delivery for code in EVENTS}
+
+
+def delivery_of(event_type: str) -> Delivery | None:
+    """What an event says about the message; None where it has no row."""
+    return _DELIVERIES.get(event_type)

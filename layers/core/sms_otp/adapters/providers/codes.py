@@ -3,10 +3,19 @@
 Each table is data alone. `docs/providers.md` prints all three (`python -m local.codes_doc`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from sms_otp.domain.provider import Delivery
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Delivery,
+    Misconfigured,
+    ProviderError,
+    Refused,
+    Throttled,
+    Unavailable,
+)
 
 Kind = Literal[
     "Refused",
@@ -18,6 +27,17 @@ Kind = Literal[
     "Misconfigured",
 ]
 """What a failure allows: see "Outcomes" in `docs/providers.md`."""
+
+ERRORS: Mapping[Kind, type[ProviderError]] = {
+    "Refused": Refused,
+    "DestinationUnavailable": Unavailable,
+    "Throttled": Throttled,
+    "NotSent": Unavailable,
+    "Doubtful": Unavailable,
+    "Ambiguous": Ambiguous,
+    "Misconfigured": Misconfigured,
+}
+"""The error of each kind that is raised."""
 
 
 @dataclass(frozen=True, slots=True)

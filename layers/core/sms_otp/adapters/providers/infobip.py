@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from sms_otp.adapters.providers import outcomes
+from sms_otp.adapters.providers import codes, infobip_codes, outcomes
 from sms_otp.adapters.providers.outcomes import word
 from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Deadline
@@ -22,16 +22,6 @@ from sms_otp.domain.provider import (
     Sent,
     Unavailable,
 )
-
-# Infobip's reference uses the second name, and the first in one sentence of the same page.
-_UNREACHABLE = ("NC_NOT_REACHABLE", "NC_DESTINATION_NOT_REACHABLE")
-
-# `smsStatus` of a text; `callStatus` of a call is one of Infobip's general status names. Absent, a
-# pinId alone says that it was taken. Group REJECTED is what never left Infobip; in it are the numbers
-# that do not exist, are on a blocklist, or on their country's do-not-disturb registry.
-_ACCEPTED = ("MESSAGE_SENT", "PENDING_ACCEPTED", "")
-_NOT_SENT = ("MESSAGE_NOT_SENT", "REJECTED_")
-_BLOCKED = ("REJECTED_DESTINATION", "REJECTED_DESTINATION_BLOCK", "REJECTED_DND")
 
 _PIN_ERRORS: Mapping[str, Check] = {
     "WRONG_PIN": Check.WRONG,
@@ -171,19 +161,19 @@ class Infobip:
         return self._message_id
 
     def _sent(self, content: dict[str, Any]) -> Sent:
-        """A 200 may still say that nothing was sent."""
+        """A 200 may still say that nothing was sent. Without a status, a pinId alone says that it was."""
         status = word(content.get("smsStatus") or content.get("callStatus"))
-        if content.get("ncStatus") in _UNREACHABLE or status in _BLOCKED:
-            raise Refused(self.name, "unreachable")
-        if status.startswith(_NOT_SENT):
-            raise Unavailable(self.name, "not_sent")
+        for code in map(infobip_codes.named, (word(content.get("ncStatus")), status)):
+            if code is not None and code.kind is not None:
+                raise codes.ERRORS[code.kind](self.name, code.name)
+        taken = infobip_codes.named(status)
         ref = content.get("pinId")
         if not outcomes.is_reference(ref):
             raise Ambiguous(self.name, "no_pin_id")
         message_id = content.get("externalMessageId")
         return Sent(
             ref,
-            delivery=Delivery.ACCEPTED if status in _ACCEPTED else Delivery.UNKNOWN,
+            delivery=taken.delivery if taken else Delivery.UNKNOWN if status else Delivery.ACCEPTED,
             # One that no report could name is not worth a code that cannot be stored with it.
             message_id=message_id if outcomes.is_reference(message_id) else None,
         )

@@ -5,6 +5,9 @@ A send's answer has a status under `smsStatus` or `callStatus`, a report has it 
 unique: 87 is three statuses, which their names tell apart.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from sms_otp.adapters.providers.codes import Code
 from sms_otp.domain.provider import Delivery
 
@@ -235,3 +238,25 @@ ERRORS: tuple[Code, ...] = (
     Code("500", "E500", "GENERAL_ERROR", "a fault at Infobip", _UNKNOWN, "Doubtful"),
 )
 """`messageId` of an error; `id` is the `errorCode` that newer endpoints have in its place."""
+
+_NOT_SENT = Code("", "", "not_sent", "", _FAILED, "NotSent")
+_GROUPS = {1: _ACCEPTED, 2: _FAILED, 3: _DELIVERED, 4: _FAILED, 5: _FAILED}
+_BY_NAME = {code.name: code for code in (*ANSWERS, *STATUSES)}
+_BY_ID = {code.id: code for code in reversed(STATUSES)}
+
+
+def named(name: str) -> Code | None:
+    """The row of a `smsStatus`, `callStatus` or `ncStatus`. A status without a row was not sent."""
+    if name.startswith(("REJECTED_", "UNDELIVERABLE_")):
+        return _BY_NAME.get(name, _NOT_SENT)
+    return _BY_NAME.get(name)
+
+
+def reported(status: Mapping[str, Any]) -> Code | None:
+    """The row of a report's `status`, by its id; one without a row says what its group says."""
+    by_id = _BY_ID.get(str(status.get("id"))) if type(status.get("id")) is int else None
+    if by_id is not None:
+        return by_id
+    group = status.get("groupId")
+    delivery = _GROUPS.get(group) if type(group) is int else None
+    return Code("", "", "", "", delivery) if delivery else None

@@ -73,9 +73,9 @@ ERRORS: tuple[Code, ...] = (
 STATUSES: tuple[Code, ...] = (
     Code("status", "", "PENDING", "under way", _ACCEPTED),
     Code("status", "", "SUCCESSFUL", "the user typed the code, and so had it", _DELIVERED),
-    Code("status", "", "FAIL", "it ended without the code; the reason says why", _UNKNOWN),
+    Code("status", "", "FAIL", "it ended without the code; the reason says why", _ACCEPTED),
     Code("status", "", "DENIED", "never sent; the reason says why", _FAILED),
-    Code("status", "", "ABORTED", "a newer start of the same number ended it", _UNKNOWN),
+    Code("status", "", "ABORTED", "a newer start of the same number ended it", _ACCEPTED),
     Code("status", "", "ERROR", "not delivered; the reason says why", _FAILED),
 )
 """`status` of a verification, and of a VerificationResultEvent."""
@@ -100,10 +100,10 @@ REASONS: tuple[Code, ...] = (
         "reason", "", "SMS delivery failure", "the SMS was not delivered", _FAILED, "DestinationUnavailable"
     ),
     Code("reason", "", "Failed pending", "it never left the state PENDING", _UNKNOWN),
-    Code("reason", "", "Invalid CLI", "a flash call's number was another", _UNKNOWN),
-    Code("reason", "", "Invalid code", "the code was wrong too often", _UNKNOWN),
-    Code("reason", "", "Expired", "its time was up", _UNKNOWN),
-    Code("reason", "", "Hung up without entering valid code", "a call without the code", _UNKNOWN),
+    Code("reason", "", "Invalid CLI", "a flash call's number was another", _ACCEPTED),
+    Code("reason", "", "Invalid code", "the code was wrong too often", _ACCEPTED),
+    Code("reason", "", "Expired", "its time was up", _ACCEPTED),
+    Code("reason", "", "Hung up without entering valid code", "a call without the code", _ACCEPTED),
 )
 """`reason` of a verification that ended without the code."""
 
@@ -118,3 +118,11 @@ EVENTS: tuple[Code, ...] = (
     Code("callResult", "", "FAILED", "the call did not come about", _FAILED),
 )
 """What a VerificationSmsDeliveredEvent and a call's status say."""
+
+REASON_NAMES = frozenset(code.name for code in REASONS)
+_DELIVERIES = {code.name: code.delivery for code in (*STATUSES, *EVENTS)}
+
+
+def delivery_of(name: str) -> Delivery | None:
+    """What a `status` or an `smsResult` says about the message; None where it has no row."""
+    return _DELIVERIES.get(name)

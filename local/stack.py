@@ -220,6 +220,8 @@ class LocalStack:
             [
                 *(sys.executable, "-m", "local.sandbox", "--host", self._host),
                 *("--port", str(self._sandbox_port), "--stack-file", str(self._stack_file)),
+                # The service's own limits are what a person and a test are to meet.
+                *("--wide-limits", "--code-length", self._parameters.get("CodeLength", "6")),
             ],
             _environment(),
         )

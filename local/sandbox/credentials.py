@@ -7,6 +7,8 @@ SINCH_PATH = "/sinch"
 AWS_PATH = "/aws"
 
 INFOBIP_API_KEY = "sandbox-infobip-key"
+INFOBIP_USERNAME = "sandbox"
+INFOBIP_PASSWORD = "sandbox-infobip-password"  # noqa: S105 - the sandbox's own
 INFOBIP_APPLICATION_ID = "sandbox-application"
 INFOBIP_MESSAGE_ID = "sandbox-message"
 INFOBIP_WEBHOOK_USER = "infobip"

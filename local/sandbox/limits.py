@@ -3,8 +3,8 @@
 from local.sandbox.memory import Newest
 from local.sandbox.times import Clock, infobip_duration
 
-WIDE = "1000000/d"
-"""What the sandbox uses unless told otherwise, so that the service's own limits are what refuses."""
+WIDE = "1000000/1d"
+"""A limit that no test meets."""
 
 
 class RateLimit:

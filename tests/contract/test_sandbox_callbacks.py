@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from local.sandbox.app import create_app
+from local.sandbox.app import create_wide_app
 from local.sandbox.callbacks import MOST_AT_ONCE, Callbacks
 from local.sandbox.credentials import (
     INFOBIP_API_KEY,
@@ -103,7 +103,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def sandbox() -> Iterator[str]:
     """One of each test's own, without a verification that another left pending."""
-    with running_sandbox(app=create_app(clock=StepClock(), delivery_seconds=0)) as url:
+    with running_sandbox(app=create_wide_app(clock=StepClock(), delivery_seconds=0)) as url:
         yield url
 
 
@@ -182,6 +182,23 @@ def assert_signed_by_sinch(received: Received, path: str) -> None:
     assert timestamp == "2027-01-15T08:00:00.0000000Z"
 
 
+@pytest.mark.parametrize("method", ["sms", "callout"])
+def test_the_callback_may_bring_the_code_to_be_sent(sandbox: str, receiver: Receiver, method: str) -> None:
+    callbacks(sandbox, {"sinch": receiver.url})
+    receiver.answer = (200, json.dumps({"action": "allow", method: {"code": "01234567"}}).encode())
+    verification_id = start(sandbox, method=method).json()["id"]
+    assert inbox(sandbox)[0]["code"] == "01234567"
+    if method == "sms":
+        assert report(sandbox, verification_id, "01234567").json()["status"] == "SUCCESSFUL"
+
+
+def test_whatsapp_takes_no_code_from_the_callback(sandbox: str, receiver: Receiver) -> None:
+    callbacks(sandbox, {"sinch": receiver.url})
+    receiver.answer = (200, b'{"action":"allow","whatsapp":{"code":"01234567"}}')
+    assert start(sandbox, method="whatsapp").status_code == 200
+    assert len(inbox(sandbox)[0]["code"]) == 6
+
+
 def test_what_the_callback_denies_is_not_sent(sandbox: str, receiver: Receiver) -> None:
     callbacks(sandbox, {"sinch": f"{receiver.url}/"})
     receiver.answer = (200, b'{"action":"deny"}')
@@ -195,7 +212,14 @@ def test_what_the_callback_denies_is_not_sent(sandbox: str, receiver: Receiver) 
 
 @pytest.mark.parametrize(
     "answer",
-    [(500, b'{"action":"allow"}'), (200, b""), (200, b"[]"), (200, b'{"action":"maybe"}'), (302, b"")],
+    [
+        (500, b'{"action":"allow"}'),
+        (200, b""),
+        (200, b"[]"),
+        (200, b'{"action":"maybe"}'),
+        (200, b'{"action":"allow","sms":{"code":"too long a code"}}'),
+        (302, b""),
+    ],
 )
 def test_a_callback_that_makes_no_sense_allows_nothing(
     sandbox: str, receiver: Receiver, answer: tuple[int, bytes]

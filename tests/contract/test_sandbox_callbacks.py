@@ -2,11 +2,8 @@
 
 import base64
 import json
-import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -25,79 +22,16 @@ from local.sandbox.server import running_sandbox
 from local.sandbox.sinch_auth import signature
 from sms_otp.domain.commands import Callback
 from sms_otp.use_cases.webhooks import infobip_refusal, sinch_refusal
+from tests.contract.receiver import PATIENCE, Received, Receiver, receiving
 from tests.fakes import START, StepClock
 
 NUMBER = "+14155550123"
-PATIENCE = 5.0
-"""Seconds to wait for what must come."""
-
-
-@dataclass(frozen=True)
-class Received:
-    """One callback, as it came in."""
-
-    path: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class Receiver:
-    """Keeps what it is called back with, and answers as it is told to."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.received: queue.Queue[Received] = queue.Queue()
-        self.answer: tuple[int, bytes] = (200, b'{"action":"allow"}')
-        self.hangs = threading.Event()
-        self.let_go = threading.Event()
-
-    def next(self) -> Received:
-        return self.received.get(timeout=PATIENCE)
-
-    def next_event(self, event: str) -> Received:
-        """The next one of this kind; order is nobody's promise."""
-        while (received := self.next()).json["event"] != event:
-            continue
-        return received
-
-
-class Server(ThreadingHTTPServer):
-    """Takes every callback at once, instead of the five connections that may wait by default."""
-
-    request_queue_size = 2 * MOST_AT_ONCE
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            names = {name.lower(): value for name, value in self.headers.items()}
-            kept.received.put(Received(self.path, names, body))
-            if kept.hangs.is_set():
-                kept.let_go.wait(PATIENCE)
-            status, content = kept.answer
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
-    kept = Receiver(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield kept
-    kept.let_go.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as kept:
+        yield kept
 
 
 @pytest.fixture

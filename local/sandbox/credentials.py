@@ -11,7 +11,7 @@ INFOBIP_USERNAME = "sandbox"
 INFOBIP_PASSWORD = "sandbox-infobip-password"  # noqa: S105 - the sandbox's own
 INFOBIP_APPLICATION_ID = "sandbox-application"
 INFOBIP_MESSAGE_ID = "sandbox-message"
-INFOBIP_WEBHOOK_USER = "infobip"
+INFOBIP_WEBHOOK_USER = "sandbox-webhook-user"
 INFOBIP_WEBHOOK_PASSWORD = "sandbox-webhook-password"  # noqa: S105 - the sandbox's own
 
 SINCH_APPLICATION_KEY = "00000000-5a9d-4b0c-8000-000000000000"

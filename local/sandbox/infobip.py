@@ -215,7 +215,9 @@ class Infobip:
             raise invalid("pin", "must not be blank")
         live = self._applications[pin.application_id]
         if not live.verify_limit.allows(pin.to):
-            raise Refusal(self.failure("429"))
+            refused = error(429)
+            refused.headers["Retry-After"] = str(live.verify_limit.wait(pin.to))
+            raise Refusal(refused)
         pin_error = self._judge(pin, guess, live)
         answer: dict[str, Any] = {"pinId": pin.pin_id, "msisdn": pin.to, "verified": pin_error is None}
         if pin_error is None:

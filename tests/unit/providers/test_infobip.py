@@ -1,17 +1,19 @@
 """Infobip 2FA's answers, one by one, and what each means here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from sms_otp.adapters.providers.infobip import Infobip
 from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, NotSent, TransportError
+from sms_otp.domain.clock import Deadline
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
     Delivery,
+    Health,
     Misconfigured,
     ProviderError,
     Refused,
@@ -47,7 +49,12 @@ def service_exception(message_id: str, **more: object) -> dict[str, object]:
     return {"requestError": {"serviceException": {"messageId": message_id, "text": "…", **more}}}
 
 
-def infobip(transport: ScriptedTransport, *, number_lookup: bool = False) -> Infobip:
+def infobip(
+    transport: ScriptedTransport,
+    *,
+    number_lookup: bool = False,
+    sleep: Callable[[float], object] = lambda _: None,
+) -> Infobip:
     return Infobip(
         BASE_URL,
         CREDENTIALS,
@@ -56,6 +63,8 @@ def infobip(transport: ScriptedTransport, *, number_lookup: bool = False) -> Inf
         india_message_ids=INDIA_MESSAGE_IDS,
         sender_ids={"IN": "ACMEIN"},
         number_lookup=number_lookup,
+        code_length=6,
+        sleep=sleep,
     )
 
 
@@ -425,3 +434,56 @@ def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
     with pytest.raises(Throttled) as caught:
         send(answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=30))
     assert caught.value.retry_after == 30
+
+
+def paced(*given: HttpResponse, deadline: Deadline = DEADLINE) -> tuple[object, list[float]]:
+    """What a check comes to, and how long it waited before each further try."""
+    waits: list[float] = []
+    adapter = infobip(ScriptedTransport(*given), sleep=waits.append)
+    return outcome(lambda: adapter.check(PIN_ID, "123456", channel=Channel.SMS, deadline=deadline)), waits
+
+
+def test_a_guess_that_came_too_soon_is_put_again_when_infobip_takes_the_next() -> None:
+    too_soon = answer(429, service_exception("TOO_MANY_REQUESTS"))
+    assert paced(too_soon, answer(200, RIGHT)) == (Check.CORRECT, [3])
+    assert paced(too_soon, answer(200, WRONG)) == (Check.WRONG, [3])
+    said = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=2)
+    assert paced(said, answer(200, RIGHT)) == (Check.CORRECT, [2])
+    assert paced(too_soon, too_soon) == (Throttled, [3])
+
+
+def test_a_guess_that_came_too_soon_is_not_put_again_where_no_time_is_left() -> None:
+    too_soon = answer(429, service_exception("TOO_MANY_REQUESTS"))
+    near = Deadline(3, monotonic=lambda: 0.0)
+    assert paced(too_soon, answer(200, RIGHT), deadline=near) == (Throttled, [])
+
+
+TEMPLATES = [
+    {"messageId": message_id, "pinType": "NUMERIC", "pinLength": 6}
+    for message_id in ("the-message", "the-german-message", "the-brazilian-message")
+]
+
+
+@pytest.mark.parametrize(
+    ("templates", "health"),
+    [
+        (TEMPLATES, Health.UP),
+        ([*TEMPLATES, {"messageId": "another", "pinLength": 4}], Health.UP),
+        ([TEMPLATES[0] | {"pinLength": 8}, *TEMPLATES[1:]], Health.MISCONFIGURED),
+        ([TEMPLATES[0], TEMPLATES[1] | {"pinLength": 4}, TEMPLATES[2]], Health.MISCONFIGURED),
+        ([TEMPLATES[0] | {"pinType": "HEX"}, *TEMPLATES[1:]], Health.MISCONFIGURED),
+        (TEMPLATES[1:], Health.MISCONFIGURED),
+        ([], Health.MISCONFIGURED),
+        ({"templates": TEMPLATES}, Health.DOWN),
+    ],
+)
+def test_a_template_whose_pins_nobody_could_type_here_is_a_wrong_setting(
+    templates: object, health: Health
+) -> None:
+    assert infobip(ScriptedTransport(answer(200, templates))).probe(DEADLINE) is health
+
+
+def test_a_key_that_may_only_send_is_right_for_all_that_is_done_with_it() -> None:
+    assert (
+        infobip(ScriptedTransport(answer(403, service_exception("FORBIDDEN")))).probe(DEADLINE) is Health.UP
+    )

@@ -30,12 +30,13 @@ class DesiredState:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """A field that is not as wanted. `weaker`: it lets through more than the parameters do."""
+class Setting:
+    """A field that we set. `weaker`: what was found lets through more than the parameters do."""
 
     field: str
     desired: object
     found: object
+    same: bool
     weaker: bool
 
 
@@ -47,10 +48,12 @@ def desired_state_from(parameters: Mapping[str, str]) -> DesiredState:
     if len(set(languages)) < len(languages):
         raise ProvisioningFailed("InfobipLocaleTexts has a language twice, or InfobipLanguage again")
     registered = _registered(parameters, languages)
+    voices = _voices(parameters, languages)
     return DesiredState(
         _application(parameters),
         tuple(
-            _template(parameters, language, text, registered.get(language, "")) for language, text in texts
+            _template(parameters, language, text, registered.get(language, ""), voices.get(language, ""))
+            for language, text in texts
         ),
     )
 
@@ -73,20 +76,33 @@ def _application(parameters: Mapping[str, str]) -> Body:
     }
 
 
-def _template(parameters: Mapping[str, str], language: str, text: str, registered: str) -> Body:
+def _template(parameters: Mapping[str, str], language: str, text: str, registered: str, voice: str) -> Body:
     if language not in LANGUAGES:
         raise ProvisioningFailed(f"{language} is none of Infobip's languages, {' '.join(LANGUAGES)}")
     if "{{pin}}" not in text:
         raise ProvisioningFailed(f"the message text of {language} does not hold {{{{pin}}}}")
-    sender = parameters["InfobipSenderId"]
+    sender, repeats, rate = (
+        parameters[name] for name in ("InfobipSenderId", "InfobipRepeatDtmf", "InfobipSpeechRate")
+    )
     return {
         "pinType": "NUMERIC",
         "pinLength": int(parameters["CodeLength"]),
         "messageText": text,
         "language": language,
         **({"senderId": sender} if sender else {}),
+        **({"voiceName": voice} if voice else {}),
+        **({"repeatDTMF": repeats} if repeats else {}),
+        **({"speechRate": float(rate)} if rate else {}),
         **(_india(parameters["IndiaDltEntityId"], registered) if registered else {}),
     }
+
+
+def _voices(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:
+    """The voice that each text is read out with, by language; one without has Infobip's standard voice."""
+    voices = dict(_by_language(parameters, "InfobipVoices", ","))
+    if unknown := sorted(set(voices) - set(languages)):
+        raise ProvisioningFailed(f"InfobipVoices has {unknown[0]}, of which there is no text")
+    return voices
 
 
 def _registered(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:
@@ -118,19 +134,40 @@ def _by_language(parameters: Mapping[str, str], name: str, separator: str) -> It
         yield language.strip(), value.strip()
 
 
-def differences(wanted_body: Body, found: Body) -> tuple[Difference, ...]:
-    """Field by field; what we do not set is left alone, but a text that should not be there is one."""
-    compared = []
-    for name, judge in _JUDGES.items():
-        want, have = at(wanted_body, name), at(found, name)
-        if name.split(".")[0] not in {*wanted_body, *_OPTIONAL} or _same(want, have):
-            continue
-        compared.append(Difference(name, want, have, weaker=judge(want, have)))
-    return tuple(compared)
+def settings(wanted_body: Body, found: Body) -> tuple[Setting, ...]:
+    """Field by field; what we do not set is left out, but what should not be there is one."""
+    return tuple(
+        Setting(name, want, have, _same(want, have), weaker=judge(want, have))
+        for name, judge in _JUDGES.items()
+        for want, have in ((at(wanted_body, name), at(found, name)),)
+        if name.split(".")[0] in {*wanted_body, *_CLEARED}
+        if want is not None or have not in (None, _CLEARED.get(name))
+    )
 
 
-# Fields that a template has only where a parameter is set, so that one that is there may be one too many.
-_OPTIONAL = ("senderId", "regional")
+def differences(wanted_body: Body, found: Body) -> tuple[Setting, ...]:
+    """The settings that are not as wanted."""
+    return tuple(setting for setting in settings(wanted_body, found) if not setting.same)
+
+
+# Fields that a template has only where a parameter is set, so that one that is there may be one too many, and
+# what an update sets each to in order to clear it: a field that it leaves out stays as it is.
+_CLEARED: Mapping[str, object] = {
+    "senderId": "",
+    "voiceName": "",
+    "repeatDTMF": "",
+    "speechRate": 1.0,
+    "regional": {},
+}
+
+
+def cleared(wanted_body: Body, found: Body) -> Body:
+    """The fields that an update must set in order to clear what stands at Infobip and is not wanted."""
+    return {
+        name: value
+        for name, value in _CLEARED.items()
+        if name not in wanted_body and at(found, name) not in (None, value)
+    }
 
 
 def at(body: Body, path: str) -> object:
@@ -204,6 +241,9 @@ _JUDGES: Mapping[str, Callable[[object, object], bool]] = {
     "messageText": _never,
     "language": _never,
     "senderId": _never,
+    "voiceName": _never,
+    "repeatDTMF": _never,
+    "speechRate": _never,
     "regional.indiaDlt.principalEntityId": _never,
     "regional.indiaDlt.contentTemplateId": _never,
 }

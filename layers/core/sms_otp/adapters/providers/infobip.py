@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from sms_otp.domain.provider import (
     Check,
     Delivery,
     Health,
+    Misconfigured,
     ProviderError,
     Refused,
     Sent,
@@ -29,6 +31,9 @@ _PIN_ERRORS: Mapping[str, Check] = {
     "NO_MORE_PIN_ATTEMPTS": Check.EXHAUSTED,
 }
 
+PACE_SECONDS = 3
+"""The default of `verifyPinLimit` is one guess at a number's PINs in so many seconds."""
+
 # Two shapes of error are in use; a messageId or errorCode is logged only where it can hold no number.
 _ERROR_CODE = re.compile(r"[A-Z_]{1,40}|E[0-9]{3}")
 
@@ -38,7 +43,7 @@ class Infobip:
 
     `message_ids` are message templates by language, in Infobip's names; `messageId` is for every other.
     Numbers in India are sent `india_message_ids` in their place: operators there drop unregistered texts.
-    `sender_ids`, by country, go before the template's own.
+    `sender_ids`, by country, go before the template's own. `code_length` is what every template must have.
     """
 
     name: ClassVar[str] = "infobip"
@@ -54,6 +59,8 @@ class Infobip:
         india_message_ids: Mapping[str, str],
         sender_ids: Mapping[str, str],
         number_lookup: bool,
+        code_length: int,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._base_url = base_url
         self._headers = {
@@ -66,6 +73,8 @@ class Infobip:
         self._message_ids = message_ids
         self._india_message_ids = india_message_ids
         self._sender_ids = sender_ids
+        self._code_length = code_length
+        self._sleep = sleep
         self._transport = transport
         lookup = "true" if number_lookup else "false"
         self._send_paths = {Channel.SMS: f"/2fa/2/pin?ncNeeded={lookup}", Channel.VOICE: "/2fa/2/pin/voice"}
@@ -127,8 +136,16 @@ class Infobip:
         channel: Channel,  # noqa: ARG002 - of the port; a pinId is enough here
         deadline: Deadline,
     ) -> Check:
-        """`POST /2fa/2/pin/{pinId}/verify`. A wrong code is a 200 too. Raises a `ProviderError`."""
-        answer = self._ask(f"{_pin_path(ref)}/verify", {"pin": otp}, deadline)
+        """`POST /2fa/2/pin/{pinId}/verify`. A wrong code is a 200 too. Raises a `ProviderError`.
+
+        A guess that came too soon after another (429) was not looked at: it is put again if there is time.
+        """
+        path = f"{_pin_path(ref)}/verify"
+        answer = self._ask(path, {"pin": otp}, deadline)
+        pause = answer.retry_after or PACE_SECONDS
+        if answer.status == 429 and pause < deadline.remaining():
+            self._sleep(pause)
+            answer = self._ask(path, {"pin": otp}, deadline)
         if answer.status == 404:
             return Check.UNKNOWN
         if not answer.ok:
@@ -136,20 +153,30 @@ class Infobip:
         return self._verdict(ref, outcomes.content(self.name, answer))
 
     def probe(self, deadline: Deadline) -> Health:
-        """`GET /2fa/2/applications/{appId}`: which tells the key, the account's host and the application.
+        """`GET /2fa/2/applications/{appId}/messages`: key, host, application and templates at once.
 
-        A key whose one scope is `2fa:pin:send` may not read it (403), and is right for all else.
+        A template whose PINs no caller could type here is a wrong setting. A key whose one scope is
+        `2fa:pin:send` may not read them (403), and is right for all else.
         """
 
         def read() -> None:
-            path = f"/2fa/2/applications/{quote(self._application_id, safe='')}"
+            path = f"/2fa/2/applications/{quote(self._application_id, safe='')}/messages"
             answer = self._exchange("GET", path, b"", deadline)
             if answer.ok:
-                outcomes.content(self.name, answer)
+                self._check_templates(answer)
             elif answer.status != 403:
                 raise self._failure(answer)
 
         return outcomes.health(read)
+
+    def _check_templates(self, answer: HttpResponse) -> None:
+        """Raises `Misconfigured` where one that is used is missing, or its PINs are not ours to take."""
+        listed = outcomes.items(self.name, answer)
+        held = {word(template.get("messageId")): template for template in listed}
+        for message_id in {self._message_id, *self._message_ids.values(), *self._india_message_ids.values()}:
+            template = held.get(message_id, {})
+            if (template.get("pinType"), template.get("pinLength")) != ("NUMERIC", self._code_length):
+                raise Misconfigured(self.name, "CodeLength")
 
     def _template(self, to: PhoneNumber, locale: str | None) -> str:
         """For `pt-BR` that of `pt_br`, else of `pt`, else the one for every other language."""

@@ -1,5 +1,6 @@
 """What an HTTP answer, or its absence, means where every provider means the same by it."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
@@ -59,6 +60,17 @@ def content(provider: str, answer: HttpResponse) -> dict[str, Any]:
         return answer.json()
     except NoAnswer as error:
         raise Ambiguous(provider, error.reason) from None
+
+
+def items(provider: str, answer: HttpResponse) -> list[dict[str, Any]]:
+    """The objects in an answer that is an array. Raises `Ambiguous` where it is none."""
+    try:
+        listed = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        listed = None
+    if not isinstance(listed, list):
+        raise Ambiguous(provider, "unreadable")
+    return [item for item in listed if isinstance(item, dict)]
 
 
 def error_content(answer: HttpResponse) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from local.sandbox.credentials import (
 )
 from local.sandbox.server import running_sandbox
 from local.sandbox.sinch_auth import signature
+from sms_otp.adapters.providers.infobip_callbacks import InfobipCallbacks
+from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
 from sms_otp.domain.commands import Callback
-from sms_otp.use_cases.webhooks import infobip_refusal, sinch_refusal
 from tests.contract.receiver import PATIENCE, Received, Receiver, receiving
 from tests.fakes import START, StepClock
 
@@ -294,10 +295,11 @@ def test_the_service_takes_what_the_sandbox_signs(sandbox: str, receiver: Receiv
     account = {"applicationKey": SINCH_APPLICATION_KEY, "applicationSecret": SINCH_APPLICATION_SECRET}
     by_sinch = [event for event in events if event.path.endswith("/sinch")]
     (by_infobip,) = [event for event in events if event.path.endswith("/infobip")]
-    assert [sinch_refusal(event, account, START) for event in by_sinch] == [None, None]
+    assert [SinchCallbacks().refusal(event, account, START) for event in by_sinch] == [None, None]
     shared = {"webhookUser": "user", "webhookPassword": password}
-    assert infobip_refusal(by_infobip, shared) is None
-    assert infobip_refusal(by_infobip, shared | {"webhookPassword": "another"}) == "password"
+    assert InfobipCallbacks().refusal(by_infobip, shared, START) is None
+    another = shared | {"webhookPassword": "another"}
+    assert InfobipCallbacks().refusal(by_infobip, another, START) == "password"
 
 
 def test_a_name_under_localhost_is_this_machine_and_signed_by_its_path(

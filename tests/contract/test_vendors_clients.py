@@ -37,8 +37,8 @@ from local.sandbox.credentials import (
     SINCH_APPLICATION_SECRET,
 )
 from local.sandbox.server import running_sandbox
+from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
 from sms_otp.domain.commands import Callback
-from sms_otp.use_cases.webhooks import sinch_refusal
 from tests.contract.receiver import receiving
 from tests.template import ROOT
 
@@ -221,9 +221,9 @@ def sinch_callbacks(sandbox: Sandbox, told: Told) -> None:
     signed = made.get_http_headers_with_signature()
     headers = {name.lower(): value for name, value in signed.items()}
     callback = Callback(path, headers, body.encode())
-    told("callback that the client signs", sinch_refusal(callback, account, time.time()))
+    told("callback that the client signs", SinchCallbacks().refusal(callback, account, time.time()))
     forged = Callback(path, headers, body.encode() + b" ")
-    told("the same with a byte more", sinch_refusal(forged, account, time.time()))
+    told("the same with a byte more", SinchCallbacks().refusal(forged, account, time.time()))
 
 
 def by_node(script: str, *arguments: str) -> list[Row]:

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from sms_otp.adapters.providers import aws_events
+from sms_otp.adapters.providers.infobip_callbacks import InfobipCallbacks
 from sms_otp.adapters.providers.sinch import signature_of
+from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Callback
 from sms_otp.domain.ports import ProviderHandle
 from sms_otp.domain.verification import State, Verification
-from sms_otp.use_cases.webhooks import BODY_LIMIT, Webhooks, infobip_refusal, sinch_refusal
+from sms_otp.use_cases.webhooks import BODY_LIMIT, Webhooks
 from tests.fakes import START, MemoryStore, StepClock, a_verification
 
 KEY = "an-application-key"
@@ -24,6 +27,7 @@ SINCH_PATH, INFOBIP_PATH = "/v1/webhooks/sinch", "/v1/webhooks/infobip"
 JSON = "application/json; charset=utf-8"
 SINCH_ID = "018c25e1-7163-5677-b8fb-467d7b1cffa5"
 MESSAGE = "a-message"
+INFOBIP, SINCH = InfobipCallbacks(), SinchCallbacks()
 PASSWORD = {"webhookUser": "infobip", "webhookPassword": "a-pass:word"}
 
 
@@ -43,6 +47,8 @@ class World:
             store=self.store,
             credentials=self.secrets.__getitem__,
             renew=self.renew,
+            readers={"infobip": INFOBIP, "sinch": SINCH},
+            read_from_aws=aws_events.read,
             providers=frozenset({"infobip", "sinch"}),
             clock=self.clock,
             emit=lambda event, **fields: self.told.append((event, fields)),
@@ -189,9 +195,9 @@ def test_the_vendors_own_signatures_are_recognised_and_with_a_byte_more_are_not(
 ) -> None:
     headers = {"authorization": authorization, "content-type": content_type, "x-timestamp": timestamp}
     callback = Callback(path, headers, body)
-    assert sinch_refusal(callback, credentials, now.timestamp()) is None
+    assert SINCH.refusal(callback, credentials, now.timestamp()) is None
     altered = replace(callback, body=body + b" ")
-    assert sinch_refusal(altered, credentials, now.timestamp()) == "signature"
+    assert SINCH.refusal(altered, credentials, now.timestamp()) == "signature"
 
 
 Forgery = Callable[[bytes], Callback]
@@ -399,7 +405,7 @@ def test_what_no_secret_could_mend_has_none_fetched(world: World, headers: dict[
 
 @pytest.mark.parametrize("scheme", ["Basic", "basic"])
 def test_a_genuine_report_is_recognised_by_its_password(scheme: str) -> None:
-    assert infobip_refusal(infobip(report(3), scheme=scheme), PASSWORD) is None
+    assert INFOBIP.refusal(infobip(report(3), scheme=scheme), PASSWORD, START) is None
 
 
 def test_a_provider_that_is_not_used_has_no_callbacks(world: World) -> None:

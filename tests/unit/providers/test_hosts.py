@@ -129,7 +129,7 @@ def test_infobips_credentials_go_to_infobips_hosts_alone(
     url: str, allowed: bool, production: Settings
 ) -> None:
     if allowed:
-        assert hosts.infobip_url(url, production) == url
+        assert hosts.infobip_url(url, production) == f"https://{url.removeprefix('https://')}"
         return
     with pytest.raises(Misconfigured) as caught:
         hosts.infobip_url(url, production)

@@ -1,5 +1,6 @@
 """What an HTTP answer, or its absence, means where every provider means the same by it."""
 
+import hmac
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
@@ -132,3 +133,8 @@ def is_reference(value: object) -> TypeGuard[str]:
         and value.isprintable()
         and value not in (".", "..")
     )
+
+
+def equal(given: str, expected: str) -> bool:
+    """In constant time. Bytes, because of text only ASCII can be compared so."""
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())

@@ -44,7 +44,11 @@ IMPATIENT = 1.0
 NAMES = ["infobip", "sinch", "aws"]
 CHECKERS = ["infobip", "sinch"]
 """Those that are asked about a code. AWS only sends: what it sent is checked here."""
-CHANNELS = [(name, channel) for name in CHECKERS for channel in Channel] + [("aws", Channel.SMS)]
+CHANNELS = [
+    *(("infobip", channel) for channel in (Channel.SMS, Channel.VOICE)),
+    *(("sinch", channel) for channel in Channel),
+    ("aws", Channel.SMS),
+]
 
 WRONG_SETTINGS = {
     "infobip": {"apiKey": "not-the-key"},

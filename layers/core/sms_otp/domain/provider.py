@@ -27,6 +27,7 @@ class Channel(StrEnum):
 
     SMS = "sms"
     VOICE = "voice"
+    WHATSAPP = "whatsapp"
 
 
 class Delivery(StrEnum):

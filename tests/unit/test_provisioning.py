@@ -20,7 +20,7 @@ PARAMETERS = {
     if name not in ("ServiceToken", "ServiceTimeout")
 }
 INDIA = {"IndiaDltEntityId": "1101", "IndiaDltTemplateId": "1107"}
-VOICE = {"InfobipVoices": "en=Joanna", "InfobipRepeatDtmf": "1#", "InfobipSpeechRate": "0.9"}
+VOICE = {"InfobipVoices": "en=Joanna,rate=0.9,repeat=1#"}
 WANTED = desired_state_from({**PARAMETERS, **INDIA, **VOICE, "InfobipSenderId": "Acme"})
 (TEMPLATE,) = WANTED.templates
 
@@ -162,6 +162,7 @@ def test_each_text_has_the_id_under_which_it_is_registered_in_india() -> None:
         ({"InfobipLocaleTexts": "de={{pin}};de=: {{pin}}"}, "InfobipLocaleTexts"),
         ({"IndiaDltEntityId": "1"}, "IndiaDltTemplateId"),
         ({"InfobipVoices": "de=Vicki"}, "InfobipVoices has de"),
+        ({"InfobipVoices": "rate=3"}, "rate in InfobipVoices"),
         ({"IndiaDltLocaleTemplateIds": "fr=1"}, "IndiaDltTemplateId"),
         ({**INDIA, "IndiaDltLocaleTemplateIds": "fr=1"}, "IndiaDltLocaleTemplateIds has fr"),
         ({**INDIA, "IndiaDltLocaleTemplateIds": "en=1"}, "IndiaDltLocaleTemplateIds has en"),

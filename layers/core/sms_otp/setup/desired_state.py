@@ -52,7 +52,7 @@ def desired_state_from(parameters: Mapping[str, str]) -> DesiredState:
     return DesiredState(
         _application(parameters),
         tuple(
-            _template(parameters, language, text, registered.get(language, ""), voices.get(language, ""))
+            _template(parameters, language, text, registered.get(language, ""), voices)
             for language, text in texts
         ),
     )
@@ -76,14 +76,14 @@ def _application(parameters: Mapping[str, str]) -> Body:
     }
 
 
-def _template(parameters: Mapping[str, str], language: str, text: str, registered: str, voice: str) -> Body:
+def _template(
+    parameters: Mapping[str, str], language: str, text: str, registered: str, voices: Mapping[str, str]
+) -> Body:
     if language not in LANGUAGES:
         raise ProvisioningFailed(f"{language} is none of Infobip's languages, {' '.join(LANGUAGES)}")
     if "{{pin}}" not in text:
         raise ProvisioningFailed(f"the message text of {language} does not hold {{{{pin}}}}")
-    sender, repeats, rate = (
-        parameters[name] for name in ("InfobipSenderId", "InfobipRepeatDtmf", "InfobipSpeechRate")
-    )
+    sender, voice = parameters["InfobipSenderId"], voices.get(language)
     return {
         "pinType": "NUMERIC",
         "pinLength": int(parameters["CodeLength"]),
@@ -91,18 +91,26 @@ def _template(parameters: Mapping[str, str], language: str, text: str, registere
         "language": language,
         **({"senderId": sender} if sender else {}),
         **({"voiceName": voice} if voice else {}),
-        **({"repeatDTMF": repeats} if repeats else {}),
-        **({"speechRate": float(rate)} if rate else {}),
+        **({"repeatDTMF": voices["repeat"]} if "repeat" in voices else {}),
+        **({"speechRate": float(voices["rate"])} if "rate" in voices else {}),
         **(_india(parameters["IndiaDltEntityId"], registered) if registered else {}),
     }
 
 
 def _voices(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:
-    """The voice that each text is read out with, by language; one without has Infobip's standard voice."""
+    """By language, the voice that its text is read out with, Infobip's standard one where there is none.
+
+    `rate` says how fast, 1 being normal, and `repeat` by which keys a listener has it read out again.
+    """
     voices = dict(_by_language(parameters, "InfobipVoices", ","))
-    if unknown := sorted(set(voices) - set(languages)):
+    if unknown := sorted(set(voices) - {*languages, "rate", "repeat"}):
         raise ProvisioningFailed(f"InfobipVoices has {unknown[0]}, of which there is no text")
+    if not _RATE.fullmatch(voices.get("rate", "1")):
+        raise ProvisioningFailed("the rate in InfobipVoices must be a number from 0.5 to 2")
     return voices
+
+
+_RATE = re.compile(r"0\.[5-9][0-9]?|1(\.[0-9]{1,2})?|2(\.0)?")
 
 
 def _registered(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:

@@ -31,6 +31,9 @@ def rows(found: Sequence[provisioning.Found]) -> Iterator[Row]:
         for setting in each.settings:
             verdict = "as wanted" if setting.same else "weaker" if setting.weaker else "differs"
             yield (each.name, setting.field, str(setting.desired), str(setting.found), verdict)
+        parts = desired_state.parts_of(each.desired) if "messageText" in each.desired else 1
+        if parts > 1:
+            yield (each.name, "messages", "1", str(parts), "longer than one SMS")
 
 
 def table(lines: Sequence[Row]) -> str:

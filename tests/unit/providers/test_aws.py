@@ -267,17 +267,19 @@ LAST_LINE = len("\n@example.com #123456")
         ("{code}" + "€" * 77, True),
         ("{code}" + "€" * 77 + "x", False),
         ("{code} Ä ö ñ ü à £ ¥ Δ @ _ ~ [ ] { } \\ ^ |", True),
-        ("{code} ç", False),
-        ("{code} “quoted”", False),
-        ("{code} код", False),
-        ("{code}\t", False),
+        # UCS-2, of which one SMS holds 70 units.
+        ("{code} ç", True),
+        ("{code} “quoted”", True),
+        ("{code} код", True),
+        ("{code}" + "я" * 64, True),
+        ("{code}" + "я" * 65, False),
         ("no code", False),
         ("{code} and {code}", False),
         ("{code", False),
         ("", False),
     ],
 )
-def test_a_text_is_one_segment_of_gsm7_with_the_code_in_it_once(
+def test_a_text_is_one_sms_with_the_code_in_it_once(
     client: ScriptedClient, template: str, fits: bool
 ) -> None:
     if fits:

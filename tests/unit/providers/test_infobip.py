@@ -64,6 +64,7 @@ def infobip(
         sender_ids={"IN": "ACMEIN"},
         number_lookup=number_lookup,
         code_length=6,
+        message_parts={"the-german-message": 2},
         sleep=sleep,
     )
 
@@ -487,3 +488,16 @@ def test_a_key_that_may_only_send_is_right_for_all_that_is_done_with_it() -> Non
     assert (
         infobip(ScriptedTransport(answer(403, service_exception("FORBIDDEN")))).probe(DEADLINE) is Health.UP
     )
+
+
+@pytest.mark.parametrize(
+    ("locale", "channel", "parts"),
+    [("de", Channel.SMS, 2), (None, Channel.SMS, 1), ("de", Channel.VOICE, 1)],
+)
+def test_a_send_says_how_many_messages_its_text_is_billed_as(
+    locale: str | None, channel: Channel, parts: int
+) -> None:
+    sent = infobip(ScriptedTransport(answer(200, SENT))).send(
+        PHONE, channel=channel, locale=locale, reference="ours", ttl_seconds=LIFE, deadline=DEADLINE
+    )
+    assert sent.parts == parts

@@ -254,6 +254,7 @@ def policy(chosen: Settings) -> Policy:
         test_numbers=_test_numbers(chosen),
         test_numbers_end=chosen.test_numbers_end,
         prices=chosen.sms_prices,
+        voice_prices=chosen.voice_prices,
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from sms_otp.domain import sms_text
+
 Body = Mapping[str, Any]
 """A JSON object as Infobip takes and gives it."""
 
@@ -95,6 +97,11 @@ def _template(
         **({"speechRate": float(voices["rate"])} if "rate" in voices else {}),
         **(_india(parameters["IndiaDltEntityId"], registered) if registered else {}),
     }
+
+
+def parts_of(template: Body) -> int:
+    """How many messages a template's text is sent, and billed, as."""
+    return sms_text.parts(str(template["messageText"]).replace("{{pin}}", "0" * int(template["pinLength"])))
 
 
 def _voices(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:

@@ -13,6 +13,7 @@ from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers import hosts, registry
 from sms_otp.adapters.providers.transport import HttpResponse, Transport, TransportError
 from sms_otp.domain.clock import Deadline
+from sms_otp.setup import desired_state
 from sms_otp.setup.desired_state import Body, DesiredState, ProvisioningFailed, Setting, at, cleared, settings
 
 SECONDS = 60.0
@@ -50,6 +51,8 @@ class Provisioned:
     message_ids: Mapping[str, str]
     india_message_ids: Mapping[str, str]
     """Those that numbers in India may be sent: all, or those that are registered there."""
+    message_parts: Mapping[str, int]
+    """By message id, how many messages its text is billed as."""
 
     @property
     def attributes(self) -> Mapping[str, str]:
@@ -60,11 +63,12 @@ class Provisioned:
             "MessageId": default,
             "MessageIds": _listed(self.message_ids),
             "IndiaMessageIds": _listed(self.india_message_ids),
+            "MessageParts": _listed(self.message_parts),
         }
 
 
-def _listed(ids: Mapping[str, str]) -> str:
-    return ",".join(f"{language}={held}" for language, held in ids.items())
+def _listed(values: Mapping[str, object]) -> str:
+    return ",".join(f"{name}={value}" for name, value in values.items())
 
 
 class Account:
@@ -193,7 +197,8 @@ def provision(account: Account, desired: DesiredState) -> Provisioned:
     }
     registered = {body["language"] for body in desired.templates if "regional" in body}
     in_india = {language: held for language, held in made.items() if language in registered}
-    return Provisioned(application_id, made, in_india or made)
+    parts = {made[body["language"]]: desired_state.parts_of(body) for body in desired.templates}
+    return Provisioned(application_id, made, in_india or made, parts)
 
 
 def _provision_template(account: Account, application_id: str, template: Found) -> str:

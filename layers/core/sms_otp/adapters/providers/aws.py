@@ -47,22 +47,14 @@ from sms_otp.domain.provider import (
     TooLate,
     Unavailable,
 )
+from sms_otp.domain.sms_text import parts
 
 SHORTEST_KEY = 32
 SHORTEST_LIFE, LONGEST_LIFE = 5, 259_200
 """Seconds, the bounds of `TimeToLive`."""
-SEGMENT_SEPTETS = 160
-"""What one SMS holds in GSM-7 (3GPP TS 23.038); a longer text is sent, and billed, as several."""
 
 _TEMPLATE = "Your verification code is {code}."
 _PLACEHOLDER = "{code}"
-
-# 3GPP TS 23.038 §6.2.1: one septet each, and two for what is in the extension table.
-_GSM7 = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
-    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM7_EXTENSION = frozenset("\f^{}\\[~]|€")
 
 # botocore's model of the service, where it gives a pattern.
 _PATTERNS: Mapping[str, re.Pattern[str]] = {
@@ -355,16 +347,10 @@ def _texts(credentials: Mapping[str, str], code_length: int) -> dict[str, str]:
         kind, _, locale = name.partition(".")
         if kind == "template":
             text = template + last_line
-            if template.count(_PLACEHOLDER) != 1 or not _is_one_segment(text, code_length):
+            if template.count(_PLACEHOLDER) != 1 or parts(text.replace(_PLACEHOLDER, "0" * code_length)) > 1:
                 raise _unusable(name)
             texts[locale.lower()] = text
     return texts
-
-
-def _is_one_segment(text: str, code_length: int) -> bool:
-    filled = text.replace(_PLACEHOLDER, "0" * code_length)
-    septets = sum(1 if character in _GSM7 else 2 for character in filled)
-    return septets <= SEGMENT_SEPTETS and set(filled) <= _GSM7 | _GSM7_EXTENSION
 
 
 def _unusable(field: str) -> Misconfigured:

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -43,7 +44,8 @@ class Infobip:
 
     `message_ids` are message templates by language, in Infobip's names; `messageId` is for every other.
     Numbers in India are sent `india_message_ids` in their place: operators there drop unregistered texts.
-    `sender_ids`, by country, go before the template's own. `code_length` is what every template must have.
+    `sender_ids`, by country, go before the template's own. `code_length` is what every template must have,
+    and `message_parts` how many messages its text is billed as, where that is known.
     """
 
     name: ClassVar[str] = "infobip"
@@ -60,6 +62,7 @@ class Infobip:
         sender_ids: Mapping[str, str],
         number_lookup: bool,
         code_length: int,
+        message_parts: Mapping[str, int],
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._base_url = base_url
@@ -74,6 +77,7 @@ class Infobip:
         self._india_message_ids = india_message_ids
         self._sender_ids = sender_ids
         self._code_length = code_length
+        self._message_parts = message_parts
         self._sleep = sleep
         self._transport = transport
         lookup = "true" if number_lookup else "false"
@@ -92,9 +96,10 @@ class Infobip:
     ) -> Sent:
         """`POST /2fa/2/pin` or `/2fa/2/pin/voice`. Raises a `ProviderError`."""
         sender = self._sender_ids.get(to.country) if channel is Channel.SMS else None
+        message_id = self._template(to, locale)
         body = {
             "applicationId": self._application_id,
-            "messageId": self._template(to, locale),
+            "messageId": message_id,
             "to": to.digits,
             "trackDelivery": True,
             **({"from": sender} if sender else {}),
@@ -102,7 +107,8 @@ class Infobip:
         answer = self._ask(self._send_paths[channel], body, deadline)
         if not answer.ok:
             raise self._failure(answer, Refused if _is_about_number(answer) else None)
-        return self._sent(outcomes.content(self.name, answer))
+        parts = self._message_parts.get(message_id, 1) if channel is Channel.SMS else 1
+        return replace(self._sent(outcomes.content(self.name, answer)), parts=parts)
 
     def resend(
         self,

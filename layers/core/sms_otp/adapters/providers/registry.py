@@ -58,6 +58,7 @@ def _infobip(credentials: Mapping[str, object], settings: Settings) -> Provider:
         sender_ids=settings.infobip_sender_ids,
         number_lookup=settings.infobip_number_lookup,
         code_length=settings.code_length,
+        message_parts=settings.infobip_message_parts,
     )
 
 

@@ -5,6 +5,7 @@ BIN = .venv/bin
 PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 # checkov pins other versions of what SAM CLI and MiniStack pin, so it has an environment and a lock of its own.
 CHECKOV_BIN = .venv/checkov/bin
+SITE_BIN = .venv/site/bin
 COMPILE = $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url $(UPGRADE)
 NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel=error
@@ -45,7 +46,7 @@ API_PORT ?= 3000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks lint lock docs build deploy outage drill bench bench-profile dashboard provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks lint lock docs site build deploy outage drill scale bench bench-profile dashboard audit release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -97,9 +98,9 @@ lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both fo
 	$(BIN)/mypy
 	PYTHONPATH=layers/core $(BIN)/lint-imports --no-logo
 	@for module in web/otp-form/*.js local/sandbox/www/*.js; do $(BIN)/node --check $$module || exit 1; done
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local examples/fastapi
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local release examples/fastapi
 	$(BIN)/cfn-lint template.yaml
-	$(CHECKOV_BIN)/checkov --quiet --compact --skip-download --framework cloudformation --file template.yaml
+	$(CHECKOV_BIN)/checkov --config-file .checkov.yaml --file template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
 
 lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upgrade for newer versions
@@ -107,13 +108,20 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	$(COMPILE) --override requirements-overrides.txt -c requirements-dev.txt requirements-run.in -o requirements-run.txt
 	$(COMPILE) -c requirements-dev.txt layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
 	$(COMPILE) requirements-checkov.in -o requirements-checkov.txt
+	$(COMPILE) requirements-site.in -o requirements-site.txt
 	$(COMPILE) -c requirements-dev.txt examples/fastapi/requirements.in -o examples/fastapi/requirements.txt
 	cd examples/express && $(NPM) install --package-lock-only
 	cd web && $(NPM) install --package-lock-only
 
-docs: .venv/.dev ## Make docs/api.md from openapi.yaml, and the events in events/
+docs: .venv/.dev ## Make docs/api.md from openapi.yaml, the tables of docs/scaling.md, and the events in events/
 	$(BIN)/python -m local.api_doc
+	PYTHONPATH=layers/core $(BIN)/python -m bench.scale --write
 	$(BIN)/python -m local.events
+
+site: .venv/.run .venv/.site ## Build the documents as a site into .local/site, and check every link and anchor
+	@$(BIN)/python -m release.site
+	@rm -rf .local/site
+	@$(SITE_BIN)/zensical build --clean --strict
 
 build: .venv/.run ## Build the template for deployment into .aws-sam
 	@grep -qF '[$(ENV).global.parameters]' samconfig.toml || { echo 'samconfig.toml has no ENV=$(ENV)'; exit 1; }
@@ -127,6 +135,9 @@ deploy: build ## Deploy to your AWS account, asking for each parameter; ENV=prod
 outage: .venv/.dev ## Print who gets a code during a provider's outage, in virtual time
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.outage
 
+scale: .venv/.dev ## Print what 1 to 10,000 requests a second meet at DynamoDB, in virtual time
+	@PYTHONPATH=layers/core $(BIN)/python -m bench.scale
+
 bench: .venv/.dev ## Measure starts, verifications and calls against two baselines; .local/bench.json; five minutes
 	@PYTHONPATH=layers/core $(BIN)/python -m bench
 
@@ -138,6 +149,12 @@ drill: .venv/.dev ## Print what SMS pumping would get through and cost, and whom
 
 dashboard: .venv/.dev ## Draw the dashboard into docs/images/dashboard.png, from two minutes of traffic on a local stack
 	@$(BIN)/python -m local.dashboard docs/images/dashboard.png
+
+audit: .venv/.dev ## List what runs on Lambda with licences and known advisories; writes .local/sbom.cdx.json
+	@PYTHONPATH=layers/core $(BIN)/python -m release.audit
+
+release-check: .venv/.dev ## Walk the checklist of a release, and stop at the first step that fails; an hour
+	@PYTHONPATH=layers/core $(BIN)/python -m release.check
 
 provision-check: .venv/.run ## Compare what stands at Infobip with a stack's parameters, print what is weaker; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m local.provision_check --stack "$(STACK)"
@@ -211,4 +228,10 @@ $(EXPRESS): examples/express/package-lock.json | .venv/.run
 	@echo "installing requirements-checkov.txt into .venv/checkov; about a minute, once"
 	@$(BIN)/python -m venv .venv/checkov
 	@$(CHECKOV_BIN)/$(PIP_INSTALL) --no-compile -r requirements-checkov.txt
+	@touch $@
+
+.venv/.site: requirements-site.txt | .venv/bin/python
+	@echo "installing requirements-site.txt into .venv/site; seconds, once"
+	@$(BIN)/python -m venv .venv/site
+	@$(SITE_BIN)/$(PIP_INSTALL) --no-compile -r requirements-site.txt
 	@touch $@

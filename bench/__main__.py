@@ -32,8 +32,6 @@ ASKS_A_PROVIDER = (
     "request_otp",
     "resend_otp",
     "verify_otp",
-    "camara_send_code",
-    "camara_validate_code",
     "deep_health",
 )
 ASKS_NONE = ("cancel_otp", "otp_status", "webhooks", "aws_events", "admin", "jwks", "health")

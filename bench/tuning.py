@@ -16,8 +16,6 @@ EVENTS = {
     "resend_otp": "resend_otp-unknown_id",
     "cancel_otp": "cancel_otp-unknown_id",
     "otp_status": "otp_status-unknown_id",
-    "camara_send_code": "camara_send_code-sms",
-    "camara_validate_code": "camara_validate_code-unknown_id",
     "webhooks": "webhooks-sinch",
     "aws_events": "aws_events-delivered",
     "admin": "admin-number_status",

@@ -3,7 +3,7 @@
     python -m local.dashboard docs/images/dashboard.png
 
 What the functions logged is given to the emulated CloudWatch as the real one would take it, and every panel
-asks CloudWatch for what `monitoring/dashboard.json` says. Panels over log lines are counted from the lines.
+asks CloudWatch for what the template's dashboard says. Panels over log lines are counted from the lines.
 """
 
 import json

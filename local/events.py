@@ -160,12 +160,12 @@ CASES: dict[str, Event] = {
     "resend_otp-unknown_id": build("/resend-otp", body=_json(verificationId=UNKNOWN_ID)),
     "cancel_otp-unknown_id": build("/cancel-otp", body=_json(verificationId=UNKNOWN_ID)),
     "otp_status-unknown_id": build("/otp-status", body=_json(verificationId=UNKNOWN_ID)),
-    "camara_send_code-sms": build(
+    "request_otp-camara": build(
         "/one-time-password-sms/v1/send-code",
         body=_json(phoneNumber=NUMBER, message="{{code}} is your code"),
         headers=JSON_TYPE | {"x-correlator": "b4333c46-49c0-4f62-80d7-f0ef930f1c46"},
     ),
-    "camara_validate_code-unknown_id": build(
+    "verify_otp-camara_unknown_id": build(
         "/one-time-password-sms/v1/validate-code", body=_json(authenticationId=UNKNOWN_ID, code="123456")
     ),
     # Nobody has signed these two, so they are refused; a signature would be too old by the time it is tried.

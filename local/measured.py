@@ -13,8 +13,6 @@ LOG_GROUPS = (
     "RequestOtpLogGroup",
     "ResendOtpLogGroup",
     "VerifyOtpLogGroup",
-    "CamaraSendCodeLogGroup",
-    "CamaraValidateCodeLogGroup",
     "WebhooksLogGroup",
 )
 """Of the functions that measure something, as the template names them."""

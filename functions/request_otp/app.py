@@ -1,23 +1,28 @@
-"""POST /request-otp: a code is sent to a phone."""
+"""POST /request-otp and CAMARA's /one-time-password-sms/v1/send-code: send a code to a phone."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sms_otp.adapters.config import settings
-from sms_otp.domain.commands import Caller, RequestOtp
+from sms_otp.domain.commands import Caller, Requested, RequestOtp
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent
-from sms_otp.entry_points import bootstrap, http, startup
+from sms_otp.entry_points import bootstrap, camara, http, startup
 from sms_otp.use_cases.request import request_code
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
     """API Gateway's proxy event in, its proxy response out."""
-    return http.answer(event, context, settings, _request)
+    return _WORDINGS[event["resource"]].run(event, context, settings, _request)
 
 
-def _request(event: http.Event, caller: Caller) -> http.Body:
+def _request(command: RequestOtp, caller: Caller) -> Requested:
+    return request_code(bootstrap.service(), command, caller)
+
+
+def _read(event: http.Event) -> RequestOtp:
     body = http.read_body(event, "RequestOtp")
-    command = RequestOtp(
+    return RequestOtp(
         phone_number=body["phoneNumber"],
         channel=Channel(body.get("channel", Channel.SMS)),
         locale=body.get("locale"),
@@ -27,12 +32,17 @@ def _request(event: http.Event, caller: Caller) -> http.Body:
         consent=_consent(body),
         idempotency_key=http.idempotency_key(event),
     )
-    return http.requested(request_code(bootstrap.service(), command, caller))
 
 
 def _consent(body: http.Body) -> Consent | None:
     given = body.get("consent")
     return Consent(given["textVersion"], given["source"]) if given else None
+
+
+_WORDINGS: Mapping[str, http.Wording[RequestOtp, Requested]] = {
+    "/request-otp": http.Wording(http.answer, _read, http.requested),
+    **camara.REQUEST_WORDINGS,
+}
 
 
 startup.sender("RequestOtp")

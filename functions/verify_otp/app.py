@@ -1,27 +1,34 @@
-"""POST /verify-otp: is the code that the user typed the one that was sent?"""
+"""POST /verify-otp and CAMARA's /one-time-password-sms/v1/validate-code: check the code that a user typed."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sms_otp.adapters.config import settings
-from sms_otp.domain.commands import Caller, VerifyOtp
-from sms_otp.entry_points import bootstrap, http, startup
+from sms_otp.domain.commands import Caller, Verified, VerifyOtp
+from sms_otp.entry_points import bootstrap, camara, http, startup
 from sms_otp.use_cases.verify import verify_code
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
     """API Gateway's proxy event in, its proxy response out."""
-    return http.answer(event, context, settings, _verify)
+    return _WORDINGS[event["resource"]].run(event, context, settings, _verify)
 
 
-def _verify(event: http.Event, caller: Caller) -> http.Body:
+def _verify(command: VerifyOtp, caller: Caller) -> Verified:
+    return verify_code(bootstrap.service(), command, caller)
+
+
+def _read(event: http.Event) -> VerifyOtp:
     body = http.read_body(event, "VerifyOtp")
-    command = VerifyOtp(
+    return VerifyOtp(
         verification_id=body.get("verificationId"),
         otp=body["otp"],
         phone_number=body.get("phoneNumber"),
         session_id=body.get("sessionId"),
     )
-    verified = verify_code(bootstrap.service(), command, caller)
+
+
+def _write(verified: Verified) -> http.Body:
     failed = " A verificationToken could not be made." if verified.token_failed else ""
     answer = {
         "success": True,
@@ -33,6 +40,12 @@ def _verify(event: http.Event, caller: Caller) -> http.Body:
         "verificationToken": verified.token,
     }
     return {name: value for name, value in answer.items() if value is not None}
+
+
+_WORDINGS: Mapping[str, http.Wording[VerifyOtp, Verified]] = {
+    "/verify-otp": http.Wording(http.answer, _read, _write),
+    **camara.VERIFY_WORDINGS,
+}
 
 
 startup.checker("VerifyOtp")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-import camara_send_code.app
-import camara_validate_code.app
+import request_otp.app
+import verify_otp.app
 from local import events
 from sms_otp.domain import errors
 from sms_otp.domain.provider import Refused, Unavailable
@@ -18,8 +18,8 @@ from tests.functional.canaries import LAST_DIGITS, Watch
 from tests.functional.deployment import Answer, Context, Deployment
 
 HANDLERS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]] = {
-    "send-code": camara_send_code.app.lambda_handler,
-    "validate-code": camara_validate_code.app.lambda_handler,
+    "send-code": request_otp.app.lambda_handler,
+    "validate-code": verify_otp.app.lambda_handler,
 }
 BASE = "/one-time-password-sms/v1"
 NUMBER = "+14155550177"
@@ -219,8 +219,6 @@ def test_a_fault_is_told_without_its_cause(deployed: Deployment, error: type[Exc
 def test_no_token_is_made_since_the_standard_has_no_place_for_one(
     deployed: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The function's role may not sign, either."""
-
     def prove(verification: Verification, api_url: str, verified_at: int) -> str:
         raise AssertionError(f"asked for a token of {verification.key} at {api_url}, {verified_at}")
 

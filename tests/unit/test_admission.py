@@ -1,6 +1,7 @@
 """The limits on sends as a caller meets them: client, service, countries, repetition, test numbers."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from sms_otp.adapters.config import Settings
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
-from sms_otp.domain.ports import Reservation, WriteConflict
+from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, WriteConflict
 from sms_otp.domain.provider import Ambiguous, ProviderError, Refused, Unavailable
 from sms_otp.entry_points.bootstrap import policy as policy_of
 from sms_otp.use_cases.request import request_code
@@ -201,6 +202,38 @@ def test_while_the_first_request_runs_a_second_with_its_key_is_told_so(world: Wo
     world.store.record_sent = during  # type: ignore[method-assign, assignment] # one interleaving
     world.request(idempotency_key="a-key")
     assert seen == ["REQUEST_IN_PROGRESS"]
+    assert world.sends() == 1
+
+
+def read_torn(world: World, meanwhile: Callable[[], object]) -> str:
+    """A repetition's answer whose batch finds no record yet, and the number's log after `meanwhile`."""
+    read = world.store.read
+
+    def torn(query: AdmissionQuery) -> AdmissionSnapshot:
+        world.store.read = read  # type: ignore[method-assign] # whatever is read next is whole
+        meanwhile()
+        return dataclasses.replace(read(query), idempotency_record=None)
+
+    world.store.read = torn  # type: ignore[method-assign] # DynamoDB reads a batch's items one by one
+    return outcome(lambda: world.request(idempotency_key="a-key"))
+
+
+def test_a_repetition_whose_read_is_torn_by_the_first_request_gets_its_answer(world: World) -> None:
+    assert read_torn(world, lambda: world.request(idempotency_key="a-key")) == "ok"
+    assert world.sends() == 1
+    assert gauges(world, "asked") == [1], "it is no refused request either"
+
+
+def test_a_repetition_whose_read_is_torn_while_the_first_request_sends_is_told_so(world: World) -> None:
+    record_sent, answers = world.store.record_sent, []
+
+    def during(*arguments: Any) -> None:
+        answers.append(read_torn(world, lambda: None))
+        record_sent(*arguments)
+
+    world.store.record_sent = during  # type: ignore[method-assign, assignment] # one interleaving
+    world.request(idempotency_key="a-key")
+    assert answers == ["REQUEST_IN_PROGRESS"]
     assert world.sends() == 1
 
 

@@ -63,21 +63,6 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *own_log("WebhooksLogGroup"),
         *XRAY,
     },
-    "CamaraSendCodeFunction": {
-        *on_table("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem"),
-        *SECRETS,
-        RECORDING_OF_USERS,
-        *own_log("CamaraSendCodeLogGroup"),
-        SMS_BY_AWS,
-        *XRAY,
-    },
-    "CamaraValidateCodeFunction": {
-        *on_table("UpdateItem", "DeleteItem"),
-        *SECRETS,
-        RECORDING_OF_USERS,
-        *own_log("CamaraValidateCodeLogGroup"),
-        *XRAY,
-    },
     "AwsEventsFunction": {*on_table("BatchGetItem", "UpdateItem"), *own_log("AwsEventsLogGroup"), *XRAY},
     "ProvisionInfobipFunction": {
         ("secretsmanager:GetSecretValue", "ProviderSecret"),

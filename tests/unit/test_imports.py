@@ -22,9 +22,7 @@ PROVIDERS = {"certifi", "urllib3"}
 ALLOWED = {
     "request_otp": LOGS | PROVIDERS | {"phonenumbers"},
     "resend_otp": LOGS | PROVIDERS | {"phonenumbers"},
-    "camara_send_code": LOGS | PROVIDERS | {"phonenumbers"},
     "verify_otp": LOGS | PROVIDERS,
-    "camara_validate_code": LOGS | PROVIDERS,
     "cancel_otp": LOGS,
     "otp_status": LOGS,
     "webhooks": LOGS,
@@ -113,10 +111,9 @@ def test_a_function_that_asks_no_provider_imports_no_adapter() -> None:
         assert imported(function) & ONLY_WHEN_SENDING == set(), function
 
 
-@pytest.mark.parametrize("function", ["verify_otp", "camara_validate_code"])
-def test_checking_a_code_imports_nothing_of_sending_one(function: str) -> None:
+def test_checking_a_code_imports_nothing_of_sending_one() -> None:
     sending = {f"sms_otp.use_cases.{name}" for name in ("request", "resend", "sending", "delivery")}
-    assert imported(function) & sending == set()
+    assert imported("verify_otp") & sending == set()
 
 
 def test_health_imports_nothing_of_ours_but_itself() -> None:

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from local.board import Board, Minute, draw
 from local.measured import LOG_GROUPS, lines
 from sms_otp.adapters.telemetry import events, metrics
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.entry_points.http import PROBLEMS
 from tests.template import template
+from tests.unit.test_monitoring import ALARMS, DASHBOARD, SEARCH, rows
 
 NAMES = {metric.name for metric in metrics.all()}
 PROMISED = {
@@ -124,8 +126,10 @@ def test_a_send_is_counted_once_for_the_service_its_country_and_its_provider(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     metrics.emit("otp_requested", {"country": "US", "provider": "infobip", "cost": 0.008})
-    (line,) = emitted(capsys)
-    assert values([line]) == {"OtpSent": [1.0], "EstimatedCost": [0.008]}
+    line, by_country = emitted(capsys)
+    assert values([line]) == {"OtpSent": [1.0]}
+    assert values([by_country]) == {"EstimatedCost": [0.008]}
+    assert dimensions(by_country) == [["service"], ["country", "service"]]
     assert (line["service"], line["country"], line["provider"]) == ("sms-otp", "US", "infobip")
     assert dimensions(line) == [["service"], ["country", "service"], ["provider", "service"]]
 
@@ -136,9 +140,9 @@ def test_what_is_asked_for_is_counted_by_country_and_a_number_and_the_cap_for_th
     fields = {"country": "US", "asked": 3, "cap_used": 80.1, "unverified": 0}
     metrics.emit("otp_asked", fields)
     by_country, for_all = emitted(capsys)
-    assert values([by_country]) == {"OtpRequested": [1.0], "UnverifiedSends": [0.0]}
+    assert values([by_country]) == {"OtpRequested": [1.0]}
     assert dimensions(by_country) == [["service"], ["country", "service"]]
-    assert values([for_all]) == {"NumberSpike": [3.0], "DailyCapUsed": [80.1]}
+    assert values([for_all]) == {"UnverifiedSends": [0.0], "NumberSpike": [3.0], "DailyCapUsed": [80.1]}
     assert dimensions(for_all) == [["service"]]
 
 
@@ -165,13 +169,16 @@ def test_what_is_asked_for_is_counted_by_country_and_a_number_and_the_cap_for_th
         ("otp_rejected", {}, {"SendRefused": 1}),
     ],
 )
-def test_an_event_adds_these_numbers_of_its_provider(
+def test_an_event_adds_these_numbers(
     capsys: pytest.CaptureFixture[str], event: str, fields: dict[str, float], expected: dict[str, float]
 ) -> None:
     metrics.emit(event, {"provider": "sinch", "country": "US", **fields})
     lines = emitted(capsys)
     assert values(lines) == {name: [float(value)] for name, value in expected.items()}
-    assert lines[0]["provider"] == "sinch"
+    by_provider = {metric.name for metric in metrics.BY_EVENT[event] if "provider" in metric.by}
+    assert {name for line in lines if line.get("provider") == "sinch" for name in values([line])} == (
+        by_provider & expected.keys()
+    )
 
 
 def test_a_provider_that_was_not_asked_adds_no_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -201,7 +208,7 @@ def test_a_refusal_is_measured_by_its_path_and_its_error_code(
 
 def test_what_is_told_is_measured_without_the_number(capsys: pytest.CaptureFixture[str]) -> None:
     events._logger.cache_clear()
-    events.emit("send_suspect", number=PhoneNumber("+14155550123", "US"), limit="country hour")
+    events.emit("otp_resent", number=PhoneNumber("+14155550123", "US"), provider="sinch")
     (line,) = emitted(capsys)
     assert line["country"] == "US"
     assert "4155550123" not in json.dumps(line)
@@ -215,3 +222,41 @@ def test_what_every_request_adds_is_measured_without_a_line_of_its_own(
     printed = capsys.readouterr().out.splitlines()
     assert printed
     assert all("_aws" in line for line in printed)
+
+
+class Noting(Board):
+    """A board that notes which metrics of which kind of place are read."""
+
+    def _of(self, name: str, place: str) -> list[Minute]:
+        read_by_watch.add((name, place))
+        return super()._of(name, place)
+
+
+read_by_watch: set[tuple[str, str]] = set()
+
+
+def read_by_place() -> set[tuple[str, str]]:
+    """(metric, dimension) of everything that the dashboard, `make watch` or an alarm's advice looks at."""
+    draw(Noting([Minute("OtpSent", kind, kind, 0, 1, 1, 1) for kind in metrics.PLACES], 60, 15), "a-stack")
+    read = {(name, kind) for name, kind in read_by_watch if kind}
+    read |= {(found["name"], found["by"]) for found in SEARCH.finditer(DASHBOARD.replace('\\"', '"'))}
+    for row in rows():
+        named = [word for word in row if isinstance(word, str)]
+        read |= {(named[1], dimension) for dimension in named[2::2] if len(named) > 2}
+    return read | ADVISED.keys()
+
+
+ADVISED = {("DeliverySuccess", "country"): "send the worst country by ProviderRoutes"}
+"""Read by hand, because an alarm's description says so."""
+
+
+def test_no_metric_is_told_apart_by_what_nobody_reads() -> None:
+    """CloudWatch bills each metric for each country and provider. That each is shown: `test_monitoring`."""
+    measured = {(metric.name, dimension) for metric in metrics.all() for dimension in metric.by}
+    assert measured <= read_by_place()
+
+
+@pytest.mark.parametrize("metric", ADVISED)
+def test_what_is_read_by_hand_is_what_an_alarm_advises(metric: tuple[str, str]) -> None:
+    advice = {alarm["MetricName"]: alarm["AlarmDescription"] for alarm in ALARMS.values()}
+    assert ADVISED[metric] in " ".join(advice[metric[0]].split())

@@ -1,6 +1,7 @@
 """The template says what the design asks of it, before and after SAM has translated it."""
 
 import copy
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+import yaml
 from samtranslator.translator.transform import transform
 
 from sms_otp.adapters.config import Settings
@@ -110,10 +112,22 @@ def lines_above(name: str) -> list[str]:
     return lines[start : lines.index(f"  {name}:", start)]
 
 
-@pytest.mark.parametrize("name", RESOURCES)
-def test_every_resource_has_a_comment_that_says_why(name: str) -> None:
-    *_, above = lines_above(name)
-    assert re.match("  # [A-Z]", above) or re.match("  # .*[.]$", above)
+def uncommented() -> Iterator[tuple[str, str]]:
+    """(name, the resource before it) of each resource without a comment of its own."""
+    names = list(RESOURCES)
+    for before, name in itertools.pairwise(names):
+        if not re.match("  # ", lines_above(name)[-1]):
+            yield name, before
+
+
+def test_every_resource_has_a_comment_or_follows_one_of_its_type() -> None:
+    assert re.match("  # ", lines_above(next(iter(RESOURCES)))[-1])
+    for name, before in uncommented():
+        assert RESOURCES[name]["Type"] == RESOURCES[before]["Type"], name
+
+
+def test_the_template_is_read_in_one_sitting() -> None:
+    assert len((ROOT / "template.yaml").read_text().splitlines()) <= 2500
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -397,13 +411,18 @@ def applies(condition: dict[str, Any], stage: str) -> bool:
     return bool(values[1] == stage)
 
 
-def test_every_finding_of_checkov_that_is_let_be_says_why() -> None:
-    skipped = [
-        skip
-        for declared in RESOURCES.values()
-        for skip in declared.get("Metadata", {}).get("checkov", {}).get("skip", ())
-    ]
-    assert skipped
-    for skip in skipped:
-        assert re.fullmatch("CKV_AWS_[0-9]+", skip["id"])
-        assert skip["comment"].endswith(".")
+def checkov_settings() -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml.safe_load((ROOT / ".checkov.yaml").read_text())
+    return parsed
+
+
+def test_every_check_of_checkov_that_is_skipped_has_its_reason_above_it() -> None:
+    lines = (ROOT / ".checkov.yaml").read_text().splitlines()
+    skipped = [at for at, line in enumerate(lines) if re.fullmatch("  - CKV_AWS_[0-9]+", line)]
+    assert len(skipped) == len(checkov_settings()["skip-check"])
+    for at in skipped:
+        assert re.fullmatch("  # .*[.]", lines[at - 1])
+
+
+def test_no_resource_skips_a_check_by_itself() -> None:
+    assert not [name for name, declared in RESOURCES.items() if "checkov" in declared.get("Metadata", {})]

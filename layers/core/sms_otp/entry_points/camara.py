@@ -10,7 +10,7 @@ from typing import Any
 
 from sms_otp.adapters.config import Settings
 from sms_otp.domain import errors
-from sms_otp.domain.commands import Caller
+from sms_otp.domain.commands import Caller, Requested, RequestOtp, Verified, VerifyOtp
 from sms_otp.entry_points import http
 
 _OF_CAMARA = "ONE_TIME_PASSWORD_SMS."
@@ -96,3 +96,31 @@ def _words(error: errors.OtpError) -> tuple[int, str, str]:
 def _places(error: errors.OtpError) -> str:
     """What is wrong where. The caller's own values are not in it."""
     return "".join(f" {place['pointer'] or 'body'}: {place['detail']}." for place in error.errors)
+
+
+def _read_send_code(event: http.Event) -> RequestOtp:
+    # The standard requires `message`; the text that is sent is the deployment's own.
+    return RequestOtp(phone_number=http.read_body(event, "SendCode")["phoneNumber"])
+
+
+def _write_authentication_id(requested: Requested) -> http.Body:
+    return {"authenticationId": requested.verification_id}
+
+
+def _read_validate_code(event: http.Event) -> VerifyOtp:
+    body = http.read_body(event, "ValidateCode")
+    # The standard has no place for a token.
+    return VerifyOtp(body["authenticationId"], body["code"], with_token=False)
+
+
+def _write_nothing(_verified: Verified) -> http.Body:
+    return {}
+
+
+# route -> wording
+REQUEST_WORDINGS: Mapping[str, http.Wording[RequestOtp, Requested]] = {
+    "/one-time-password-sms/v1/send-code": http.Wording(answer, _read_send_code, _write_authentication_id),
+}
+VERIFY_WORDINGS: Mapping[str, http.Wording[VerifyOtp, Verified]] = {
+    "/one-time-password-sms/v1/validate-code": http.Wording(answer, _read_validate_code, _write_nothing),
+}

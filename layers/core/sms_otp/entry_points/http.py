@@ -4,8 +4,9 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.telemetry import events
@@ -19,6 +20,8 @@ from sms_otp.use_cases.administration import Administrator
 Event = Mapping[str, Any]
 Body = dict[str, Any]
 Response = dict[str, Any]
+Command = TypeVar("Command")
+Result = TypeVar("Result")
 
 BODY_LIMIT = 4096
 """Bytes. The longest body that the schemas allow is well under it."""
@@ -88,6 +91,32 @@ def answer_in_words_of(
         return handle(event, Caller(tenant, request_id, deadline, _source_ip(event), _api_url(event)))
 
     return _answered(event, request_id, act, done, refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Wording(Generic[Command, Result]):
+    """How one API words a use case. Several routes can lead to one use case, each with its own wording."""
+
+    answer: Callable[..., Response]
+    """`answer`, or another API's function of the same signature."""
+    read: Callable[[Event], Command]
+    """The command that the event's body asks for. Raises `InvalidRequest`."""
+    write: Callable[[Result], Body]
+    """The body of a success."""
+
+    def run(
+        self,
+        event: Event,
+        context: Any,
+        settings: Callable[[], Settings],
+        act: Callable[[Command, Caller], Result],
+    ) -> Response:
+        """Run one request to its response."""
+
+        def handle(event: Event, caller: Caller) -> Body:
+            return self.write(act(self.read(event), caller))
+
+        return self.answer(event, context, settings, handle)
 
 
 def answer_health(

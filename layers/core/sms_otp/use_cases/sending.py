@@ -56,12 +56,23 @@ def admit(service: Service, admission: Admission, snapshot: AdmissionSnapshot, t
     try:
         return admission.decide(snapshot)
     except errors.OtpError as refused:
-        about = {"number": to, "number_key": admission.number_key}
-        refused.about = about
-        if refused.reason in guard.LIMITS:
-            service.emit("send_suspect", **about, limit=refused.reason)
-        _note_refused(service, to, admission.number_key, snapshot.number.sends)
-        raise
+        raise refusal(service, refused, admission, snapshot, to) from None
+
+
+def refusal(
+    service: Service,
+    refused: errors.OtpError,
+    admission: Admission,
+    snapshot: AdmissionSnapshot,
+    to: PhoneNumber,
+) -> errors.OtpError:
+    """The refusal of a send, once it is logged and counted."""
+    about = {"number": to, "number_key": admission.number_key}
+    refused.about = about
+    if refused.reason in guard.LIMITS:
+        service.emit("send_suspect", **about, limit=refused.reason)
+    _note_refused(service, to, admission.number_key, snapshot.number.sends)
+    return refused
 
 
 def reserve(service: Service, reservation: Reservation, admitted: Admitted, caller: Caller) -> bool:

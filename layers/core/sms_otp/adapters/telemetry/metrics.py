@@ -29,52 +29,52 @@ class Metric:
 BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
     "otp_asked": (
         Metric("OtpRequested", COUNTRY),
-        Metric("UnverifiedSends", COUNTRY, value="unverified"),
+        Metric("UnverifiedSends", value="unverified"),
         Metric("NumberSpike", value="asked"),
         Metric("DailyCapUsed", value="cap_used", unit="Percent"),
     ),
     "otp_requested": (
         Metric("OtpSent", PLACES),
-        Metric("EstimatedCost", PLACES, value="cost", unit="None"),
+        Metric("EstimatedCost", COUNTRY, value="cost", unit="None"),
     ),
     "otp_resent": (
         Metric("OtpResent", PLACES),
-        Metric("EstimatedCost", PLACES, value="cost", unit="None"),
+        Metric("EstimatedCost", COUNTRY, value="cost", unit="None"),
     ),
-    "otp_rejected": (Metric("SendRefused", PLACES),),
-    "send_suspect": (Metric("SendSuspect", COUNTRY),),
+    "otp_rejected": (Metric("SendRefused"),),
+    "send_suspect": (Metric("SendSuspect"),),
     "provider_answered": (Metric("ProviderLatency", PROVIDER, value="milliseconds", unit="Milliseconds"),),
     "provider_failed": (
         Metric("ProviderError", PROVIDER, value="failed"),
-        Metric("ProviderServerError", PROVIDER, value="server_error"),
-        Metric("ProviderMisconfigured", PROVIDER, value="misconfigured"),
+        Metric("ProviderServerError", value="server_error"),
+        Metric("ProviderMisconfigured", value="misconfigured"),
     ),
     "failed_over": (Metric("FailedOver", PROVIDER),),
     "breaker_open": (Metric("BreakerOpen", PROVIDER),),
     "breaker_closed": (Metric("BreakerClosed", PROVIDER),),
     "otp_verified": (
         Metric("OtpVerified", PLACES),
-        Metric("VerifySuccess", PLACES, value=1),
-        Metric("TimeToVerify", PLACES, value="seconds", unit="Seconds"),
+        Metric("VerifySuccess", value=1),
+        Metric("TimeToVerify", value="seconds", unit="Seconds"),
     ),
     "otp_incorrect": (
-        Metric("OtpIncorrect", PLACES),
-        Metric("VerifySuccess", PLACES, value=0),
+        Metric("OtpIncorrect"),
+        Metric("VerifySuccess", value=0),
         Metric("NumberFailures", value="failures"),
     ),
     "otp_ended": (Metric("NumberFailures", value="failures"),),
     "delivery_reported": (
         Metric("DeliverySuccess", PLACES, value="delivered"),
-        Metric("DeliveryLatency", PLACES, value="seconds", unit="Seconds"),
+        Metric("DeliveryLatency", value="seconds", unit="Seconds"),
     ),
-    "webhook_refused": (Metric("WebhookRefused", PROVIDER),),
+    "webhook_refused": (Metric("WebhookRefused"),),
     "token_failed": (Metric("TokenFailed"),),
 }
 
 SEND_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
     "RATE_LIMITED": (Metric("SendRateLimited", COUNTRY),),
     "NUMBER_LOCKED": (Metric("SendRateLimited", COUNTRY),),
-    "DESTINATION_NOT_ALLOWED": (Metric("SendRefused", COUNTRY),),
+    "DESTINATION_NOT_ALLOWED": (Metric("SendRefused"),),
 }
 VERIFY_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
     "OTP_EXPIRED": (Metric("OtpExpired"), Metric("VerifySuccess", value=0)),

@@ -1,0 +1,484 @@
+"""What the service meets at DynamoDB at 1 to 10,000 requests a second, in virtual time.
+
+    python -m bench.scale            prints the tables and writes .local/scale.json
+    python -m bench.scale --write    puts them into docs/scaling.md
+
+A discrete-event simulation: each request and each verification is a process that reads, writes and waits
+as the code does, with the code's own shards, pauses and tries. `REQUEST` and `VERIFY` say which items a
+call touches; a test holds their units to those that `make bench` counts. DynamoDB's limits are the
+documented ones. Its latencies are assumed, and nothing here was measured on AWS. All requests go to one
+country and every code is verified, the worst case for the counters; no two are of one number.
+"""
+
+import argparse
+import heapq
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from random import Random
+
+from bench import cost
+from sms_otp.adapters.dynamodb.client import CONFLICT_PAUSES, LEFT_PAUSE
+from sms_otp.domain.budgets import SAMPLE, shards_for
+from sms_otp.entry_points.bootstrap import AWS_TRIES
+from sms_otp.use_cases.sending import RESERVE_TRIES
+
+RATES = (1, 100, 1_000, 10_000)
+DAY = 24 * 3600
+PAGE = Path(__file__).parent.parent / "docs/scaling.md"
+OUTPUT = Path(".local/scale.json")
+BEGIN, END = "<!-- made by python -m bench.scale --write -->\n", "<!-- end of what is made -->\n"
+
+# docs.aws.amazon.com/amazondynamodb/latest/developerguide: bp-partition-key-design, on-demand-capacity-mode
+PARTITION_WRITE_UNITS = 1_000
+PARTITION_READ_UNITS = 3_000
+NEW_TABLE_PARTITIONS = 4
+"""A new on-demand table takes 4,000 write and 12,000 read units a second."""
+DOUBLING_MINUTES = 30
+"""On demand takes twice the previous peak at once; more than that within half an hour may throttle."""
+
+# The default quotas of an account in one Region, each of which AWS raises on request.
+TABLE_QUOTA = 40_000
+"""Read or write units a second of one on-demand table."""
+LAMBDA_QUOTA = 1_000
+"""Executions at once."""
+GATEWAY_QUOTA = 10_000
+"""Requests a second of API Gateway."""
+
+Quantiles = tuple[float, float, float, float, float]
+READ_MS: Quantiles = (2, 4, 8, 20, 60)
+WRITE_MS: Quantiles = (3, 5, 9, 25, 80)
+TRANSACTION_MS: Quantiles = (6, 12, 20, 50, 150)
+"""Assumed milliseconds of a call at 0, 50, 90, 99 and 100 %. A transaction holds its items for all of it."""
+LEVELS = (0.0, 0.5, 0.9, 0.99, 1.0)
+BLOCKS = 10_000
+"""Blocks of 10,000 neighbouring numbers that the requests are spread over: a hundred million numbers."""
+
+
+class Spread(Enum):
+    """How many items there are of a kind, and so how busy each is."""
+
+    OWN = "one for each number or verification"
+    COUNTED = "shards of a count that every request shares"
+    BLOCK = "one for each block of numbers"
+    FEW = "one for each provider"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of item, below 1 KB, so that a read and a write are one unit each."""
+
+    name: str
+    spread: Spread = Spread.OWN
+
+
+NUMBER = Kind("number")
+FAILURES = Kind("failures")
+VERIFICATION = Kind("verification")
+SERVICE_DAY = Kind("service's day", Spread.COUNTED)
+COUNTRY_HOUR = Kind("country's hour", Spread.COUNTED)
+COUNTRY_DAY = Kind("country's day", Spread.COUNTED)
+BLOCK_HOUR = Kind("block's hour", Spread.BLOCK)
+BLOCK_DAY = Kind("block's day", Spread.BLOCK)
+BREAKER = Kind("breaker", Spread.FEW)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call to DynamoDB."""
+
+    kinds: tuple[Kind, ...]
+    writes: bool = True
+
+    @property
+    def is_transaction(self) -> bool:
+        """Several writes, all or none, which cost twice the units."""
+        return self.writes and len(self.kinds) > 1
+
+
+READ = Step(
+    (
+        NUMBER,
+        FAILURES,
+        SERVICE_DAY,
+        COUNTRY_HOUR,
+        COUNTRY_DAY,
+        BLOCK_HOUR,
+        BLOCK_DAY,
+        BREAKER,
+        BREAKER,
+    ),
+    writes=False,
+)
+RESERVE = Step((NUMBER, VERIFICATION, SERVICE_DAY, COUNTRY_HOUR, COUNTRY_DAY, BLOCK_HOUR, BLOCK_DAY))
+SETTLE = Step((VERIFICATION,))
+GUESS = Step((VERIFICATION,))
+NUMBER_GUESS = Step((FAILURES,))
+CONSUME = Step((VERIFICATION, FAILURES, COUNTRY_HOUR, COUNTRY_DAY, BLOCK_HOUR, BLOCK_DAY))
+CONSUME_LEAST = Step((VERIFICATION, FAILURES))
+"""The second try, without the counters."""
+
+REQUEST = (READ, RESERVE, SETTLE)
+VERIFY = (GUESS, NUMBER_GUESS, CONSUME)
+
+
+def units(steps: tuple[Step, ...], shards: int) -> tuple[int, int]:
+    """Read and write units of one request or verification that meets nobody."""
+    read = write = 0
+    for step in steps:
+        if step.writes:
+            write += len(step.kinds) * (2 if step.is_transaction else 1)
+        else:
+            read += sum(_copies(kind, shards) for kind in step.kinds)
+    return read, write
+
+
+def _copies(kind: Kind, shards: int) -> int:
+    """How many items of a kind one request reads."""
+    return min(SAMPLE, shards) if kind.spread is Spread.COUNTED else 1
+
+
+class Throttled(Exception):
+    """DynamoDB refused for its throughput, to the end. The request is answered 500 or 503."""
+
+
+class Contended(Exception):
+    """Another transaction held an item, through every pause."""
+
+
+Waits = Generator[float, None, None]
+"""A process: it yields seconds to wait for."""
+
+
+class Partition:
+    """Units that are left now. Nothing is saved up for longer than a second: AWS promises no burst."""
+
+    __slots__ = ("at", "left")
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.left = [0.0, 0.0]
+
+    def refill(self, now: float) -> list[float]:
+        """Read and write units."""
+        passed, self.at = now - self.at, now
+        self.left[0] = min(PARTITION_READ_UNITS, self.left[0] + passed * PARTITION_READ_UNITS)
+        self.left[1] = min(PARTITION_WRITE_UNITS, self.left[1] + passed * PARTITION_WRITE_UNITS)
+        return self.left
+
+
+@dataclass
+class Table:
+    """An on-demand table of so many partitions, and what it was asked."""
+
+    random: Random
+    partitions: int
+    shards: int
+    now: float = 0.0
+    counts: Counter[str] = field(default_factory=Counter)
+    held: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Until when a transaction holds a shared item."""
+    places: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._partitions = [Partition() for _ in range(self.partitions)]
+
+    def read(self, step: Step) -> Waits:
+        """One BatchGetItem, and what it did not get to once more. Raises Throttled."""
+        keys = [key for kind in step.kinds for key in self._sampled(kind)]
+        for pause in (LEFT_PAUSE, 0):
+            keys = [key for key in keys if not self._take(0, [self._place(key)], 1)]
+            yield self._lasts(READ_MS)
+            if not keys:
+                return
+            self.counts["throttled calls"] += 1
+            yield self._pause(pause)
+        raise Throttled
+
+    def write(self, step: Step) -> Waits:
+        """One write or one transaction. Raises Throttled, Contended."""
+        keys = [self._written(kind) for kind in step.kinds]
+        shared = [key for key in keys if key is not None]
+        cost_of_one = 2 if step.is_transaction else 1
+        places = [self._place(key) for key in keys]
+        for pause in CONFLICT_PAUSES:
+            yield from self._spend(places, cost_of_one, retries=not step.is_transaction)
+            lasts = self._lasts(TRANSACTION_MS if step.is_transaction else WRITE_MS)
+            self.counts["transactions"] += step.is_transaction
+            if all(self.held.get(key, 0.0) <= self.now for key in shared):
+                if step.is_transaction:
+                    self.held.update(dict.fromkeys(shared, self.now + lasts))
+                yield lasts
+                return
+            self.counts["conflicts"] += 1
+            yield lasts + self._pause(pause)
+        raise Contended
+
+    def _spend(self, places: list[int], each: int, *, retries: bool) -> Waits:
+        # botocore tries again what was throttled, but for a transaction, whose refusal has another name.
+        for attempt in range(AWS_TRIES if retries else 1):
+            if self._take(1, places, each):
+                return
+            self.counts["throttled calls"] += 1
+            yield self._lasts(WRITE_MS) + self.random.random() * 2**attempt
+        raise Throttled
+
+    def _take(self, kind: int, places: list[int], each: int) -> bool:
+        """Whether every partition had the units. A transaction that is refused spends none."""
+        needed = Counter(places)
+        lefts = [(self._partitions[place].refill(self.now), count * each) for place, count in needed.items()]
+        if any(left[kind] < count for left, count in lefts):
+            return False
+        for left, count in lefts:
+            left[kind] -= count
+            self.counts["write units" if kind else "read units"] += count
+        return True
+
+    def _sampled(self, kind: Kind) -> list[tuple[str, int] | None]:
+        """As `budgets.CounterWindow.sample`."""
+        if kind.spread is not Spread.COUNTED:
+            return [self._written(kind)]
+        if self.shards <= SAMPLE:
+            return [(kind.name, shard) for shard in range(self.shards)]
+        others = self.random.sample(range(1, self.shards), SAMPLE - 1)
+        return [(kind.name, shard) for shard in (0, *others)]
+
+    def _written(self, kind: Kind) -> tuple[str, int] | None:
+        """The item that a request writes, or None if nobody shares it. As `CounterWindow.increment`."""
+        if kind.spread is Spread.OWN:
+            return None
+        if kind.spread is Spread.BLOCK:
+            return (kind.name, self._below(BLOCKS))
+        if kind.spread is Spread.FEW:
+            return (kind.name, self._below(2))
+        if self.shards <= SAMPLE:
+            return (kind.name, self._below(self.shards))
+        return (kind.name, 1 + self._below(self.shards - 1))
+
+    def _place(self, key: tuple[str, int] | None) -> int:
+        """The partition of an item: by its hash, so by chance, and always the same."""
+        if key is None:
+            return self._below(self.partitions)
+        if key not in self.places:
+            self.places[key] = self._below(self.partitions)
+        return self.places[key]
+
+    def _below(self, end: int) -> int:
+        return int(self.random.random() * end)
+
+    def _pause(self, milliseconds: int) -> float:
+        """Doubled at most by chance, as the code's own pauses."""
+        return milliseconds * (1 + self.random.random()) / 1000
+
+    def _lasts(self, quantiles: Quantiles) -> float:
+        """Seconds of one call. By multiplication alone, so that every machine draws the same."""
+        drawn = self.random.random()
+        above = next(index for index, level in enumerate(LEVELS) if drawn <= level and index)
+        share = (drawn - LEVELS[above - 1]) / (LEVELS[above] - LEVELS[above - 1])
+        return (quantiles[above - 1] + share * (quantiles[above] - quantiles[above - 1])) / 1000
+
+
+def request(table: Table) -> Waits:
+    """As `Service.request`: read, decide, reserve, again if an item is held; settle after the send."""
+    for _ in range(RESERVE_TRIES):
+        yield from table.read(READ)
+        try:
+            yield from table.write(RESERVE)
+        except Contended:
+            continue
+        yield from table.write(SETTLE)
+        return
+    raise Contended
+
+
+def verify(table: Table) -> Waits:
+    """As `Service.verify`: both guesses, then consume; without the counters where they stay held."""
+    yield from table.write(GUESS)
+    yield from table.write(NUMBER_GUESS)
+    try:
+        yield from table.write(CONSUME)
+    except (Contended, Throttled):
+        table.counts["consumed without counters"] += 1
+        yield from table.write(CONSUME_LEAST)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one rate meets at one table. Shares are percent, times milliseconds without the provider's."""
+
+    rate: int
+    table: str
+    partitions: int
+    shards: int
+    throttled: float
+    contended: float
+    conflicts: float
+    request_p99: float | None
+    verify_p99: float | None
+    read_units: float
+    write_units: float
+    """Of one request and its verification."""
+
+    @property
+    def dollars_an_hour(self) -> float:
+        """What AWS bills for it, the SMS apart."""
+        spent = replace(cost.MEASURED, read_units=round(self.read_units), write_units=round(self.write_units))
+        return sum(line.of_a_million for line in cost.ours(spent)) * self.rate * 3600 / cost.MILLION
+
+
+def simulate(rate: int, partitions: int, verifications: int, seed: int = 1, name: str = "") -> Run:
+    """So many requests and as many verifications, at this rate, at moments of chance."""
+    random = Random(seed)  # noqa: S311 - a simulation, which must repeat
+    table = Table(random, partitions, shards_for(rate * DAY))
+    span = verifications / rate
+    failures: Counter[str] = Counter()
+    times: dict[Callable[[Table], Waits], list[float]] = {request: [], verify: []}
+    waiting: list[tuple[float, int, float, Callable[[Table], Waits], Waits]] = []
+    for kind in times:
+        for begins in sorted(random.random() * span for _ in range(verifications)):
+            waiting.append((begins, len(waiting), begins, kind, kind(table)))
+    heapq.heapify(waiting)
+    while waiting:
+        now, number, begins, kind, process = heapq.heappop(waiting)
+        table.now = now
+        try:
+            heapq.heappush(waiting, (now + next(process), number, begins, kind, process))
+        except StopIteration:
+            times[kind].append(now - begins)
+        except (Throttled, Contended) as failed:
+            failures[type(failed).__name__] += 1
+    done = 2 * verifications
+    return Run(
+        rate,
+        name,
+        partitions,
+        table.shards,
+        throttled=100 * failures["Throttled"] / done,
+        contended=100 * failures["Contended"] / done,
+        conflicts=100 * table.counts["conflicts"] / max(1, table.counts["transactions"]),
+        request_p99=p99(times[request]),
+        verify_p99=p99(times[verify]),
+        read_units=table.counts["read units"] / verifications,
+        write_units=table.counts["write units"] / verifications,
+    )
+
+
+def p99(seconds: list[float]) -> float | None:
+    """Milliseconds; None of nothing."""
+    if not seconds:
+        return None
+    return 1000 * sorted(seconds)[min(len(seconds) - 1, int(0.99 * len(seconds)))]
+
+
+def needed(rate: int) -> tuple[int, int]:
+    """Read and write units a second of so many requests and verifications."""
+    read, write = units((*REQUEST, *VERIFY), shards_for(rate * DAY))
+    return read * rate, write * rate
+
+
+def grown(rate: int) -> int:
+    """Partitions of a table that has had this rate before: on-demand keeps room for twice the peak."""
+    read, write = needed(rate)
+    most = max(2 * read / PARTITION_READ_UNITS, 2 * write / PARTITION_WRITE_UNITS)
+    return max(NEW_TABLE_PARTITIONS, math.ceil(most))
+
+
+def minutes_to_grow(rate: int) -> int:
+    """Until a new table takes this rate, if it doubles each half hour; 0 where it does at once."""
+    _, write = needed(rate)
+    doublings = math.ceil(math.log2(max(1.0, write / (NEW_TABLE_PARTITIONS * PARTITION_WRITE_UNITS))))
+    return doublings * DOUBLING_MINUTES
+
+
+def runs(verifications: int = 5_000) -> list[Run]:
+    """Each rate at a new table and at one that has grown, for two seconds at least."""
+    made = []
+    for rate in RATES:
+        for name, partitions in (("new", NEW_TABLE_PARTITIONS), ("grown", grown(rate))):
+            made.append(simulate(rate, partitions, max(verifications, 2 * rate), name=name))
+    return made
+
+
+def tables(made: list[Run]) -> str:
+    """For the page, in Markdown: what was simulated, and what was reckoned."""
+    return "\n".join([*_simulated(made), "", *_reckoned()]) + "\n"
+
+
+def _simulated(made: list[Run]) -> Iterator[str]:
+    yield (
+        "| requests a second | table | partitions | shards of a count | throttled, % "
+        "| refused as contended, % | transactions that met another, % "
+        "| p99 of a request, ms | p99 of a verification, ms | read units | write units | USD an hour |"
+    )
+    yield "| --- |" + " --- |" * 11
+    for run in made:
+        # A bill is of what was served.
+        bill = f"{run.dollars_an_hour:,.2f}" if run.throttled < 1 else "-"
+        cells = (
+            f"{run.rate:,}",
+            run.table,
+            run.partitions,
+            run.shards,
+            *(f"{share:.1f}" for share in (run.throttled, run.contended, run.conflicts)),
+            *("-" if time is None else f"{time:.0f}" for time in (run.request_p99, run.verify_p99)),
+            *(f"{spent:.1f}" for spent in (run.read_units, run.write_units)),
+            bill,
+        )
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+def _reckoned() -> Iterator[str]:
+    yield (
+        "| requests a second | read units a second | write units a second | a new table has grown after "
+        "| Lambda executions at once | calls a second at API Gateway | above its default quota |"
+    )
+    yield "| --- |" + " --- |" * 6
+    measured = cost.MEASURED
+    seconds = (measured.request_ms + measured.verify_ms + measured.waiting_ms) / 1000
+    for rate in RATES:
+        read, write = needed(rate)
+        executions = math.ceil(rate * seconds)
+        over = {
+            "DynamoDB table": max(read, write) > TABLE_QUOTA,
+            "Lambda": executions > LAMBDA_QUOTA,
+            "API Gateway": measured.calls * rate > GATEWAY_QUOTA,
+        }
+        minutes = minutes_to_grow(rate)
+        cells = (
+            f"{rate:,}",
+            f"{read:,}",
+            f"{write:,}",
+            f"{minutes} min" if minutes else "at once",
+            f"{executions:,}",
+            f"{measured.calls * rate:,}",
+            ", ".join(name for name, is_over in over.items() if is_over) or "none",
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def written(page: str, made: str) -> str:
+    """The page with these tables between its two marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{made}\n{END}{after}"
+
+
+def main() -> None:
+    """Prints, or writes the page."""
+    arguments = argparse.ArgumentParser(prog="bench.scale")
+    arguments.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.name}")
+    made = runs()
+    if arguments.parse_args().write:
+        PAGE.write_text(written(PAGE.read_text(), tables(made)))
+        return
+    print(tables(made))
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(json.dumps([asdict(run) for run in made], indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

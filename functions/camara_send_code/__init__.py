@@ -1,1 +1,0 @@
-"""One Lambda: see app.py."""

@@ -1,0 +1,148 @@
+"""Walks the checklist of a release: checks what can be checked, then prints what only a person can do.
+
+    python -m release.check
+
+Stops at the first step that fails, with what to do about it.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import yaml
+
+from release import ROOT
+from sms_otp import __version__
+
+SEMANTIC = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
+"""semver.org, without build metadata, which a tag needs none of."""
+HEADING = re.compile(r"^## \[(.+?)\](?: - (\S+))?$", re.MULTILINE)
+
+
+class StepFailed(Exception):
+    """A step of the checklist does not hold. Says what to do."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """`check` raises StepFailed."""
+
+    title: str
+    check: Callable[[], None]
+
+
+def version_is_semantic() -> None:
+    """The version is one of Semantic Versioning's."""
+    if not SEMANTIC.fullmatch(__version__):
+        raise StepFailed(f"sms_otp.__version__ is {__version__}: see semver.org")
+
+
+def changelog_has_the_version() -> None:
+    """The newest heading of CHANGELOG.md is this version with its date, which is not to come."""
+    headings = HEADING.findall((ROOT / "CHANGELOG.md").read_text())
+    version, date = headings[0] if headings else ("", "")
+    if version != __version__:
+        raise StepFailed(
+            f"the newest heading of CHANGELOG.md is [{version}]: write ## [{__version__}] - date"
+        )
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", date) or date > f"{datetime.now(UTC):%Y-%m-%d}":
+        raise StepFailed(f"CHANGELOG.md has no date of today or before beside [{version}]")
+
+
+def other_files_have_the_version() -> None:
+    """Everything that must repeat the version does."""
+    written = {
+        "openapi.yaml": yaml.safe_load((ROOT / "openapi.yaml").read_text())["info"]["version"],
+        "CITATION.cff": yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"],
+    }
+    for name, version in written.items():
+        if version != __version__:
+            raise StepFailed(f"{name} has {version}, sms_otp.__version__ is {__version__}")
+
+
+def everything_is_committed() -> None:
+    """The work tree is that of a commit."""
+    if changed := _git("status", "--porcelain"):
+        raise StepFailed(f"commit or remove first:\n{changed}")
+
+
+def tag_is_free() -> None:
+    """No earlier release has this version."""
+    if _git("tag", "--list", _tag()):
+        raise StepFailed(
+            f"{_tag()} is there already: choose the next version in layers/core/sms_otp/__init__.py"
+        )
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 - a command of our own
+    return done.stdout.strip()
+
+
+def _tag() -> str:
+    return f"v{__version__}"
+
+
+def made(target: str) -> Callable[[], None]:
+    """A check that a target of the Makefile ends well and changes no committed file."""
+
+    def check() -> None:
+        command = ["make", "--no-print-directory", target]
+        done = subprocess.run(command, cwd=ROOT, check=False)  # noqa: S603 - a command of our own
+        if done.returncode:
+            raise StepFailed(f"make {target} ended with {done.returncode}")
+        everything_is_committed()
+
+    return check
+
+
+STEPS = (
+    Step("the version is a semantic one", version_is_semantic),
+    Step("CHANGELOG.md has it, with a date", changelog_has_the_version),
+    Step("openapi.yaml and CITATION.cff have it", other_files_have_the_version),
+    Step("everything is committed", everything_is_committed),
+    Step("the tag is free", tag_is_free),
+    Step("the documents that are made are up to date", made("docs")),
+    Step("style, types, template and security rules", made("lint")),
+    Step("licences and advisories of what runs on Lambda; read its last line", made("audit")),
+    Step("the tests", made("test")),
+    Step("the proofs in full", made("prove")),
+)
+
+BY_HAND = f"""\
+Left to do by hand:
+  1. Read .local/sbom.cdx.json and what `make audit` could not look up.
+  2. Deploy to a stack of its own in an AWS account, then `make smoke STACK=…`.
+     Say in the release whether you did.
+  3. git tag --sign {_tag()} --message 'sms-otp {__version__}' && git push origin {_tag()}
+  4. Make the release from the tag, with its part of CHANGELOG.md and .local/sbom.cdx.json.
+  5. For the first release: switch on private vulnerability reporting in the repository's settings.
+     SECURITY.md sends reporters there."""
+
+
+def walk(steps: tuple[Step, ...] = STEPS) -> bool:
+    """Prints each step and whether it holds. False at the first that does not."""
+    for number, step in enumerate(steps, 1):
+        print(f"[{number}/{len(steps)}] {step.title}", flush=True)
+        try:
+            step.check()
+        except StepFailed as failed:
+            print(f"    FAILED: {failed}")
+            return False
+        print("    ok", flush=True)
+    return True
+
+
+def main() -> None:
+    """Ends with 1 if a step does not hold."""
+    if not walk():
+        sys.exit(1)
+    print(BY_HAND)
+
+
+if __name__ == "__main__":
+    main()

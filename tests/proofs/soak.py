@@ -1,0 +1,473 @@
+"""An hour of a deployment's life in virtual time. See `test_soak`.
+
+Several execution environments with clocks of their own serve users at random, over one table, two providers
+and one pepper secret. Meanwhile the providers fail and come back, the pepper is rotated, a number is erased
+and the stack is redeployed with other limits. What must hold is asserted as it happens; what was met on the
+way is counted, so that a quiet hour proves nothing by accident.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from random import Random
+from typing import Any, ClassVar, cast
+
+from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_secretsmanager import SecretsManagerClient
+
+from bench.outage import Time, virtual
+from local.rotate_pepper import next_step
+from sms_otp.adapters.aws.secrets import SecretCache
+from sms_otp.adapters.config import Settings
+from sms_otp.adapters.dynamodb.items import LATE_DELETION
+from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
+from sms_otp.adapters.dynamodb.store import DynamoStore
+from sms_otp.adapters.providers.breaker import CircuitBreaker
+from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain import keys
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
+from sms_otp.domain.errors import OtpError
+from sms_otp.domain.limits import DAY, KEEP_LOG, SECOND
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Channel,
+    Check,
+    Misconfigured,
+    ProviderError,
+    Sent,
+    Throttled,
+    Unavailable,
+)
+from sms_otp.domain.verification import State
+from sms_otp.entry_points.bootstrap import policy
+from sms_otp.use_cases.administration import Administration, Administrator
+from sms_otp.use_cases.failover import Router
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.resend import resend_code
+from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.status import Lifecycle
+from sms_otp.use_cases.verify import verify_code
+from tests.fakes import PEPPER
+from tests.proofs.model import Rules, room
+from tests.races.crowd import fresh_numbers
+from tests.template import environment
+
+HOUR = 3600
+MOST_APART = 4.0
+"""Seconds that an environment's clock is before or behind the true time, at most."""
+ENVIRONMENTS = 4
+SECONDS_PER_USER = 288
+"""Between two acts of one user: so that some are held back by limits, and not all."""
+TENANTS = ("tenant-a", "tenant-b")
+SESSIONS = (None, "one browser", "another browser")
+
+BEFORE = Rules()
+AFTER = Rules(windows=((2, 900), (4, HOUR), (8, DAY // SECOND)), guesses=4, gap=20)
+"""The limits of the deployment, and those that it is redeployed with."""
+
+LONGEST_LIFE = KEEP_LOG + LATE_DELETION + DAY // SECOND
+"""Seconds for which any item may be kept: a number's own outlives what it lists."""
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A provider fails in one way from one minute of the hour to another."""
+
+    provider: str
+    begins: float
+    ends: float
+    failure: type[ProviderError]
+
+
+OUTAGES = (
+    Outage("infobip", 5, 13, Unavailable),
+    Outage("sinch", 9, 11, Throttled),
+    Outage("infobip", 26, 29, Ambiguous),
+    Outage("infobip", 44, 47, Misconfigured),
+    Outage("sinch", 46, 48, Unavailable),
+)
+ANNOUNCED_AT, IN_USE_AT, ERASED_AT, DEPLOYED_AT, ALL_DEPLOYED_AT = 8, 16, 22, 36, 38
+"""Minutes. Between the last two, the old version and the new one serve side by side."""
+
+
+@dataclass
+class Issued:
+    """A verification that somebody was told of."""
+
+    verification_id: str
+    tenant: str
+    session: str | None
+    number: str
+    made_at: float
+    guesses: int = 0
+    done: bool = False
+    """Verified or cancelled."""
+
+
+@dataclass
+class Vendor:
+    """A provider: it makes codes, no two alike, and fails while an outage says so."""
+
+    name: str
+    soak: "Soak"
+    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
+    codes: dict[str, str] = field(default_factory=dict)
+    """By handle."""
+
+    def send(self, to: PhoneNumber, *, reference: str, **_: Any) -> Sent:
+        """See `Provider`."""
+        self._fail_unless_lost()
+        ref = f"{self.name}-{len(self.codes)}"
+        self.codes[ref] = f"{(len(self.codes) * 7919 + 123) % 10**6:06d}"
+        self.soak.left(to.e164, reference)
+        self._fail()
+        return Sent(ref, message_id=f"message-of-{ref}")
+
+    def resend(self, ref: str, to: PhoneNumber, *, reference: str, **_: Any) -> Sent:
+        """See `Provider`: the same code again."""
+        self._fail_unless_lost()
+        self.soak.left(to.e164, reference)
+        self._fail()
+        return Sent(ref, message_id=f"message-of-{reference}")
+
+    def check(self, ref: str, otp: str, **_: Any) -> Check:
+        """See `Provider`."""
+        self.soak.checked(ref)
+        self._fail()
+        return Check.CORRECT if self.codes[ref] == otp else Check.WRONG
+
+    def _fail_unless_lost(self) -> None:
+        if self.soak.failure(self.name) is not Ambiguous:
+            self._fail()
+
+    def _fail(self) -> None:
+        if failure := self.soak.failure(self.name):
+            self.soak.met[f"{self.name} {failure.__name__}"] += 1
+            raise failure(self.name, "soak")
+
+
+class Environment:
+    """An execution environment: its own clock, its own cached secrets, one version of the limits."""
+
+    def __init__(self, soak: "Soak", rules: Rules) -> None:
+        self._soak, self.rules = soak, rules
+        self._apart = soak.random.uniform(-MOST_APART, MOST_APART)
+        chosen = Settings.from_environment(environment(PumpingGuard="record", **rules.parameters))
+        secret_cache = SecretCache(soak.secrets, "providers", "pepper", self.clock)
+        limits = policy(chosen)
+        store = DynamoStore(soak.dynamodb, soak.table)
+        breaker = CircuitBreaker(soak.dynamodb, soak.table, soak.emit)
+        router = Router(
+            tuple(soak.vendors), {}, secret_cache, soak.vendor, FixedCodes({}), breaker, soak.emit
+        )
+        self.service = Service(
+            policy=limits,
+            store=store,
+            providers=router,
+            peppers=secret_cache.peppers,
+            clock=self.clock,
+            emit=soak.emit,
+        )
+        self.lifecycle = Lifecycle(limits, store, self.clock, soak.emit)
+        numbers = DynamoNumbers(soak.dynamodb, soak.table, None)
+        self.administration = Administration(limits, numbers, secret_cache.peppers, self.clock, soak.emit)
+
+    def clock(self) -> float:
+        """Seconds, as this environment has them."""
+        return self._soak.time.now + self._apart
+
+
+class Soak:
+    """One hour. `step` seconds pass between two acts, at most twice as many by chance."""
+
+    def __init__(
+        self, dynamodb: DynamoDBClient, secrets: SecretsManagerClient, table: str, seed: int, step: float
+    ) -> None:
+        self.dynamodb, self.secrets, self.table = dynamodb, secrets, table
+        self.step = step
+        self.random = Random(seed)  # noqa: S311 - a script that must repeat
+        self.time = Time()
+        self.started = self.time.now
+        self.met: Counter[str] = Counter()
+        self.vendors = {name: Vendor(name, self) for name in ("infobip", "sinch")}
+        users = int(SECONDS_PER_USER / step)
+        self.numbers = list(islice(fresh_numbers(), users))
+        self.erased = self.numbers.pop()
+        self.issued: list[Issued] = []
+        self.texts: dict[str, list[float]] = defaultdict(list)
+        self.checks: Counter[str] = Counter()
+        self.failed: Counter[tuple[str, str]] = Counter()
+        """Wrong guesses in a row, by number and tenant, as an upper bound."""
+        self.pepper: Mapping[str, str] = {"pepper": PEPPER}
+        self.pepper_since = self._date()
+        self.all_peppers = {PEPPER}
+        secrets.create_secret(
+            Name="providers", SecretString=json.dumps({name: {"of": name} for name in self.vendors})
+        )
+        secrets.create_secret(Name="pepper", SecretString=json.dumps(self.pepper))
+        self.environments = [Environment(self, BEFORE) for _ in range(ENVIRONMENTS)]
+
+    # What happens.
+
+    def run(self) -> None:
+        """The whole hour. Raises AssertionError for what must not be."""
+        plan = self._plan()
+        due, happens = next(plan)
+        acts = (
+            self._request,
+            self._request,
+            self._verify,
+            self._verify,
+            self._verify,
+            self._resend,
+            self._other,
+        )
+        with virtual(self.time):
+            while self.minute < 60:
+                self.time.now += self.random.uniform(0, 2 * self.step)
+                while self.minute >= due:
+                    happens()
+                    due, happens = next(plan)
+                if self.random.random() < 0.01:
+                    self._restart()
+                self.random.choice(acts)()
+        self.look_at_every_item()
+
+    @property
+    def minute(self) -> float:
+        """Of the hour."""
+        return (self.time.now - self.started) / 60
+
+    def _plan(self) -> Iterator[tuple[float, Callable[[], None]]]:
+        """(minute, what happens then), in order."""
+        yield ANNOUNCED_AT, self._rotate
+        yield IN_USE_AT, self._rotate
+        yield ERASED_AT, self._use_and_erase
+        yield DEPLOYED_AT, lambda: self._deploy(ENVIRONMENTS // 2)
+        yield ALL_DEPLOYED_AT, lambda: self._deploy(ENVIRONMENTS)
+        yield float("inf"), lambda: None
+
+    def _rotate(self) -> None:
+        """The next step of `make rotate-pepper`, which refuses one that comes too early."""
+        step = next_step(self.pepper, self.pepper_since, self._date())
+        self.pepper, self.pepper_since = step.fields, self._date()
+        self.all_peppers |= {value for name, value in step.fields.items() if name != "rotation"}
+        self.secrets.put_secret_value(SecretId="pepper", SecretString=json.dumps(dict(step.fields)))
+        self.met[f"pepper {step.fields['rotation']}"] += 1
+
+    def _use_and_erase(self) -> None:
+        """A number is used, and then erased as docs/privacy.md says: again, until it is complete."""
+        assert self._ask(RequestOtp(self.erased), TENANTS[0])[0] == "ok"
+        self.issued.pop()
+        self.time.now += 1
+        retry_after = 1
+        while retry_after:
+            environment = self._environment()
+            who = Administrator("arn:aws:iam::123456789012:role/admin", Deadline(60))
+            retry_after = environment.administration.erase(self.erased, who).retry_after
+            self.time.now += retry_after
+            self.met["erase"] += 1
+        kept = json.dumps(list(self._items()))
+        assert self.erased not in kept
+        for pepper in self.all_peppers:
+            assert keys.keyed(pepper, "number", self.erased) not in kept
+        self.texts.pop(self.erased)
+
+    def _deploy(self, how_many: int) -> None:
+        for index in range(how_many):
+            if self.environments[index].rules is not AFTER:
+                self.environments[index] = Environment(self, AFTER)
+        self.met["deployed"] += 1
+
+    def _restart(self) -> None:
+        """Lambda replaces an environment: nothing is kept but what the table has."""
+        index = self.random.randrange(ENVIRONMENTS)
+        self.environments[index] = Environment(self, self.environments[index].rules)
+        self.met["restarted"] += 1
+
+    # What users do.
+
+    def _request(self) -> None:
+        number, tenant = self.random.choice(self.numbers), self.random.choice(TENANTS)
+        key = f"key-{self.random.random()}" if self.random.random() < 0.3 else None
+        asked = RequestOtp(number, session_id=self.random.choice(SESSIONS), idempotency_key=key)
+        is_free = self._may_surely_be_sent_to(number, tenant)
+        outcome, verification_id = self._ask(asked, tenant)
+        assert not (is_free and outcome in ("RATE_LIMITED", "NUMBER_LOCKED")), number
+        if key and outcome == "ok":
+            texts = len(self.texts[number])
+            again, same_id = self._ask(asked, tenant, repeated=True)
+            assert (again, same_id) == ("ok", verification_id)
+            assert len(self.texts[number]) == texts
+            self.met["repeated"] += 1
+
+    def _ask(self, asked: RequestOtp, tenant: str, *, repeated: bool = False) -> tuple[str, str]:
+        service = self._environment().service
+        made: list[str] = []
+        outcome = self._outcome(
+            "request", lambda: made.append(request_code(service, asked, _caller(tenant)).verification_id)
+        )
+        verification_id = made[0] if made else ""
+        if made and not repeated:
+            number, session = asked.phone_number, asked.session_id
+            self.issued.append(Issued(verification_id, tenant, session, number, self.time.now))
+        return outcome, verification_id
+
+    def _verify(self) -> None:
+        issued = self._recent()
+        if issued is None:
+            return
+        kind = self.random.choices(("right", "wrong", "another's"), (80, 15, 5))[0]
+        code = self._code(issued) if kind != "wrong" else "999999"
+        tenant = issued.tenant if kind != "another's" else next(t for t in TENANTS if t != issued.tenant)
+        environment = self._environment()
+        is_sure = kind == "right" and self._is_surely_right(issued)
+        about = (issued.number, issued.tenant)
+        asked = VerifyOtp(issued.verification_id, code, session_id=issued.session)
+        outcome = self._outcome("verify", lambda: verify_code(environment.service, asked, _caller(tenant)))
+        assert outcome == "ok" or not is_sure, outcome
+        if kind == "another's":
+            assert outcome == "VERIFICATION_NOT_FOUND"
+            return
+        issued.guesses += 1
+        self.failed[about] += 1
+        if outcome != "ok":
+            return
+        assert kind == "right"
+        assert not issued.done, "verified twice, or after it was cancelled"
+        assert self.time.now - issued.made_at < BEFORE.ttl_seconds + 2 * MOST_APART
+        issued.done = True
+        self.failed[about] = 0
+
+    def _resend(self) -> None:
+        issued = self._recent()
+        if issued is None:
+            return
+        asked = ResendOtp(issued.verification_id, session_id=issued.session)
+        service = self._environment().service
+        outcome = self._outcome("resend", lambda: resend_code(service, asked, _caller(issued.tenant)))
+        assert outcome != "ok" or not issued.done
+
+    def _other(self) -> None:
+        """Cancel, or ask how it stands."""
+        issued = self._recent()
+        if issued is None:
+            return
+        environment, caller = self._environment(), _caller(issued.tenant)
+        lifecycle, verification_id = environment.lifecycle, issued.verification_id
+        if self.random.random() < 0.3 and not issued.done:
+            assert self._outcome("cancel", lambda: lifecycle.cancel(verification_id, caller)) == "ok"
+            issued.done = True
+        else:
+            assert self._outcome("status", lambda: lifecycle.status(verification_id, caller)) == "ok"
+
+    # What providers see, and what must hold then.
+
+    def failure(self, provider: str) -> type[ProviderError] | None:
+        """How a provider fails now, if it does."""
+        for outage in OUTAGES:
+            if outage.provider == provider and outage.begins <= self.minute < outage.ends:
+                return outage.failure
+        return None
+
+    def left(self, number: str, reference: str) -> None:
+        """A message may reach a phone: it is on record, and within the limits as the phone sees them."""
+        held = DynamoStore(self.dynamodb, self.table).find(reference.partition("-")[0])
+        assert held is not None
+        assert (held.state, held.phone) == (State.PENDING, number)
+        before, now = self.texts[number], self.time.now
+        for limit, span in BEFORE.windows:
+            recent = [at for at in before if now - at < span - 2 * MOST_APART]
+            assert len(recent) < limit, (number, span)
+        assert not before or now - before[-1] >= AFTER.gap - 2 * MOST_APART
+        before.append(now)
+
+    def checked(self, ref: str) -> None:
+        """A guess reaches a provider: no code is guessed at more often than allowed."""
+        self.checks[ref] += 1
+        assert self.checks[ref] <= BEFORE.guesses
+
+    def look_at_every_item(self) -> None:
+        """Each has an end, and none a later one than anything needs."""
+        kinds = Counter[str]()
+        for item in self._items():
+            kind = item["pk"]["S"].partition("#")[0]
+            assert "ttl" in item, kind
+            assert int(item["ttl"]["N"]) <= self.time.now + LONGEST_LIFE, kind
+            kinds[kind] += 1
+        self.met.update({f"item {kind}": count for kind, count in kinds.items()})
+
+    # What is certain, whatever the clocks say.
+
+    def _may_surely_be_sent_to(self, number: str, tenant: str) -> bool:
+        """Whether the stricter of both versions' limits has room."""
+        now, sends = self.time.now, self.texts[number]
+        spans = tuple((limit, span + int(2 * MOST_APART)) for limit, span in AFTER.windows)
+        has_room = room(spans, [int(at) for at in sends], int(now))
+        is_rested = not sends or now - sends[-1] > BEFORE.gap_max + 2 * MOST_APART
+        return has_room and is_rested and self.failed[number, tenant] < BEFORE.free
+
+    def _is_surely_right(self, issued: Issued) -> bool:
+        holder = self._held(issued).provider
+        return (
+            not issued.done
+            and issued.guesses < AFTER.guesses
+            and self.failed[issued.number, issued.tenant] < BEFORE.free
+            and self.time.now - issued.made_at < BEFORE.ttl_seconds - 2 * MOST_APART
+            and self.failure(str(holder)) is None
+        )
+
+    # Helpers.
+
+    def vendor(self, name: str, credentials: Mapping[str, str]) -> Any:
+        """As `registry.build`."""
+        del credentials
+        return self.vendors[name]
+
+    def emit(self, event: str, **_: Any) -> None:
+        """Counts what the service tells of."""
+        self.met[event] += 1
+
+    def _outcome(self, act: str, do: Callable[[], object]) -> str:
+        """`ok` or an errorCode. Anything else that is raised ends the hour."""
+        try:
+            do()
+            outcome = "ok"
+        except OtpError as error:
+            outcome = error.code
+        self.met[f"{act} {outcome}"] += 1
+        return outcome
+
+    def _environment(self) -> Environment:
+        return self.random.choice(self.environments)
+
+    def _recent(self) -> Issued | None:
+        """Mostly the newest, now and then one whose code has ended."""
+        if not self.issued:
+            return None
+        return self.random.choice(self.issued[-self.random.choice((3, 3, 8, 100)) :])
+
+    def _held(self, issued: Issued) -> Any:
+        found = DynamoStore(self.dynamodb, self.table).find(keys.verification_key(issued.verification_id))
+        assert found is not None
+        return found
+
+    def _code(self, issued: Issued) -> str:
+        held = self._held(issued)
+        return self.vendors[held.provider].codes[held.provider_ref]
+
+    def _items(self) -> Iterator[dict[str, Any]]:
+        for page in self.dynamodb.get_paginator("scan").paginate(TableName=self.table):
+            yield from cast("list[dict[str, Any]]", page["Items"])
+
+    def _date(self) -> datetime:
+        return datetime.fromtimestamp(self.time.now, UTC)
+
+
+def _caller(tenant: str) -> Caller:
+    return Caller(tenant, "request", Deadline(60))

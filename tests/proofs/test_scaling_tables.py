@@ -1,0 +1,12 @@
+"""The tables of docs/scaling.md are what the simulation says."""
+
+import pytest
+
+from bench import scale
+from tests.proofs.scale import PROVE
+
+
+@pytest.mark.skipif(not PROVE, reason="the whole simulation takes a quarter of a minute; see make prove")
+def test_the_documented_simulation_is_the_simulations_own() -> None:
+    page = scale.PAGE.read_text()
+    assert scale.written(page, scale.tables(scale.runs())) == page

@@ -90,9 +90,7 @@ def _destination(service: Service, number: str) -> PhoneNumber:
         return PhoneNumber(spelled, TEST_COUNTRY, is_test=True)
     to = phone.parse(spelled)
     if service.policy.countries is not None and to.country not in service.policy.countries:
-        refused = errors.DestinationNotAllowed(reason="country")
-        refused.about = {"number": to}
-        raise refused
+        raise errors.DestinationNotAllowed(reason="country", context={"number": to})
     return to
 
 

@@ -17,7 +17,7 @@ from sms_otp.use_cases.sending import (
     admission_of,
     deliver,
     read,
-    refusal,
+    refused_send,
     reserve,
 )
 from sms_otp.use_cases.service import Service, check_time
@@ -50,7 +50,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             # reservation, and the number after it. A refusal saw that reservation, so this read does too.
             if idempotency_record and (repeated := admission.repeated(read(service, admission, to))):
                 return _repeat(command, *repeated)
-            raise refusal(service, refused, admission, snapshot, to) from None
+            raise refused_send(service, refused, admission, snapshot, to) from None
         verification_id = _new_id(peppers, idempotency_record)
         reservation = _reservation(
             service,

@@ -56,10 +56,10 @@ def admit(service: Service, admission: Admission, snapshot: AdmissionSnapshot, t
     try:
         return admission.decide(snapshot)
     except errors.OtpError as refused:
-        raise refusal(service, refused, admission, snapshot, to) from None
+        raise refused_send(service, refused, admission, snapshot, to) from None
 
 
-def refusal(
+def refused_send(
     service: Service,
     refused: errors.OtpError,
     admission: Admission,

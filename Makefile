@@ -56,7 +56,7 @@ run: .venv/.run .venv/.web ## Start the local stack; HOST=… PORT=… SANDBOX_P
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
 screenshots: .venv/.dev .venv/.web ## Draw the page's pictures in docs/images; needs Chromium
-	@$(BIN)/python -m local.screenshots
+	@$(BIN)/python -m generators.screenshots
 
 # The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
 # small files comes last, so that no process is left with a long one at the end.
@@ -98,7 +98,7 @@ lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both fo
 	$(BIN)/mypy
 	PYTHONPATH=layers/core $(BIN)/lint-imports --no-logo
 	@for module in web/otp-form/*.js local/sandbox/www/*.js tests/vendors/*.mjs; do $(BIN)/node --check $$module || exit 1; done
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local release examples/fastapi
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local ops generators release examples/fastapi
 	$(BIN)/cfn-lint template.yaml
 	$(CHECKOV_BIN)/checkov --config-file .checkov.yaml --file template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
@@ -114,11 +114,11 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	cd web && $(NPM) install --package-lock-only
 	cd tests/vendors && $(NPM) install --package-lock-only
 
-docs: .venv/.dev ## Make docs/api.md from openapi.yaml, tables of docs/scaling.md and docs/providers.md, and the events in events/
-	$(BIN)/python -m local.api_doc
+docs: .venv/.dev ## Make docs/api.md from openapi.yaml, tables of docs/scaling.md and docs/providers.md, and events/
+	$(BIN)/python -m generators.api_doc
 	PYTHONPATH=layers/core $(BIN)/python -m bench.scale --write
-	PYTHONPATH=layers/core $(BIN)/python -m local.codes_doc
-	$(BIN)/python -m local.events
+	PYTHONPATH=layers/core $(BIN)/python -m generators.codes_doc
+	$(BIN)/python -m generators.events
 
 site: .venv/.run .venv/.site ## Build the documents as a site into .local/site, and check every link and anchor
 	@$(BIN)/python -m release.site
@@ -150,7 +150,7 @@ drill: .venv/.dev ## Print what SMS pumping would get through and cost, and whom
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.drill
 
 dashboard: .venv/.dev ## Draw the dashboard into docs/images/dashboard.png, from two minutes of traffic on a local stack
-	@$(BIN)/python -m local.dashboard docs/images/dashboard.png
+	@$(BIN)/python -m generators.dashboard docs/images/dashboard.png
 
 audit: .venv/.dev ## List what runs on Lambda with licences and known advisories; writes .local/sbom.cdx.json
 	@PYTHONPATH=layers/core $(BIN)/python -m release.audit
@@ -162,22 +162,22 @@ release-check: .venv/.dev ## Walk the checklist of a release, and stop at the fi
 	@PYTHONPATH=layers/core $(BIN)/python -m release.check
 
 provision-check: .venv/.run ## Compare what stands at Infobip with a stack's parameters, print what is weaker; STACK=…
-	@PYTHONPATH=layers/core $(BIN)/python -m local.provision_check --stack "$(STACK)"
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.provision_check --stack "$(STACK)"
 
 watch: .venv/.run ## Show what a stack is doing, in the terminal, until Ctrl-C; STACK=…
-	@PYTHONPATH=layers/core $(BIN)/python -m local.watch --stack "$(STACK)"
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.watch --stack "$(STACK)"
 
 smoke: .venv/.run ## Do the main job once with a test number of a deployed stack's; STACK=…
-	@PYTHONPATH=layers/core $(BIN)/python -m local.smoke --stack "$(STACK)"
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.smoke --stack "$(STACK)"
 
 load: .venv/.run ## Drive the local stack, print latencies and whether every limit held; RATE=… SECONDS=… WORKERS=…
-	@PYTHONPATH=layers/core $(BIN)/python -m bench.load --rate $(RATE) --seconds $(SECONDS) --workers $(WORKERS)
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.load --rate $(RATE) --seconds $(SECONDS) --workers $(WORKERS)
 
 restore-items: .venv/.run ## Put back what a restored table has and the stack's has not; STACK=… SOURCE=…
-	@PYTHONPATH=layers/core $(BIN)/python -m local.restore_items --stack "$(STACK)" --source "$(SOURCE)"
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.restore_items --stack "$(STACK)" --source "$(SOURCE)"
 
 rotate-pepper: .venv/.run ## Take the next step of changing the pepper, if it is due; STACK=…
-	@PYTHONPATH=layers/core $(BIN)/python -m local.rotate_pepper --stack "$(STACK)"
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.rotate_pepper --stack "$(STACK)"
 
 sam-local-invoke: .venv/.run ## Run one function in a container on `make run HOST=docker`; FUNCTION=… EVENT=…
 	@exec $(BIN)/python -m local.containers invoke "$(FUNCTION)" "$(EVENT)"

@@ -14,29 +14,25 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import requests
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
-from local.processes import Child, LocalStackError, free_port, require_free
+from local.processes import Child, free_port, require_free
 from local.sandbox.credentials import INFOBIP_WEBHOOK_PASSWORD, INFOBIP_WEBHOOK_USER, credentials
 from local.sandbox.infobip_report import basic
+from local.stack_file import LOCAL, REGION, ROOT, LocalStackError, StackFile, local_client
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-ROOT = Path(__file__).parent.parent
-LOCAL = ROOT / ".local"
 BUILD = LOCAL / "build"
 LOGS = LOCAL / "logs"
 BIN = Path(sys.prefix) / "bin"
 """Of the virtual environment that this runs in."""
 
-REGION = "us-east-1"
 STACK_NAME = "sms-otp-local"
 
 START_SECONDS = 60
@@ -62,33 +58,6 @@ PARAMETERS = {
     "ClientSendsPerHour": "100",
     "ClientSendsPerDay": "100",
 }
-
-
-@dataclass(frozen=True)
-class StackFile:
-    """What `.local/stack.json` tells other programs, in the JSON names that it has there."""
-
-    baseUrl: str  # noqa: N815 - the file's contract
-    apiKey: str  # noqa: N815
-    sandboxUrl: str  # noqa: N815
-    awsEndpointUrl: str  # noqa: N815
-    region: str
-    stackName: str  # noqa: N815
-    secondApiKey: str  # noqa: N815
-
-    def write(self, path: Path) -> None:
-        """As JSON, replaced whole so that no reader sees half of it."""
-        draft = path.with_suffix(".tmp")
-        draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        draft.replace(path)
-
-    @classmethod
-    def read(cls, path: Path) -> "StackFile":
-        """Raises `LocalStackError` where no stack runs."""
-        try:
-            return cls(**json.loads(path.read_text()))
-        except FileNotFoundError:
-            raise LocalStackError("no local stack runs: `make run` in another terminal starts one") from None
 
 
 class LocalStack:
@@ -336,12 +305,6 @@ def sam(*command: str) -> list[str]:
     """SAM CLI with the settings of `[local]` in `samconfig.toml`."""
     config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
     return [str(BIN / "sam"), *command, *config]
-
-
-def local_client(service: str, endpoint_url: str) -> Any:
-    """A boto3 client of the emulated AWS at `endpoint_url`, whatever profile this shell has."""
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)  # noqa: S106 - no secret
-    return session.client(service, endpoint_url=endpoint_url)  # type: ignore[call-overload] # any service
 
 
 def aws_environment(endpoint_url: str) -> dict[str, str]:

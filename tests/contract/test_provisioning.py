@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
-from local import provision_check
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
+from ops import provision_check
 from sms_otp.adapters.config import Settings
 from sms_otp.entry_points import custom_resource
 from sms_otp.setup import desired_state, provisioning

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from local import provision_check
-from local.deployed import described
-from local.processes import LocalStackError
 from local.sandbox.credentials import INFOBIP_API_KEY, INFOBIP_APPLICATION_ID
-from local.stack import ROOT, STACK_NAME, LocalStack, aws_environment
+from local.stack import STACK_NAME, LocalStack, aws_environment
+from local.stack_file import ROOT, LocalStackError
+from ops import provision_check
+from ops.deployed import described
 from tests.e2e.conftest import Backend, fresh_number
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
@@ -66,7 +66,7 @@ def test_the_next_deployments_change_what_differs_and_the_check_sees_it(provisio
 
 def check(stack: LocalStack) -> tuple[int, str]:
     """`make provision-check STACK=…`: what it ends with, and what it prints."""
-    command = [sys.executable, "-m", "local.provision_check", "--stack", STACK_NAME]
+    command = [sys.executable, "-m", "ops.provision_check", "--stack", STACK_NAME]
     paths = {"PYTHONPATH": str(ROOT / "layers/core")}
     ended = subprocess.run(  # noqa: S603 - a command of our own, no shell
         command,

@@ -9,7 +9,7 @@ import pytest
 
 import request_otp.app
 import verify_otp.app
-from local import events
+from generators import events
 from sms_otp.domain import errors
 from sms_otp.domain.provider import Refused, Unavailable
 from sms_otp.domain.verification import Verification

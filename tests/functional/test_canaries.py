@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local import events
+from generators import events
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors

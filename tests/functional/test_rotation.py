@@ -8,9 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from local import rotate_pepper
-from local.deployed import Deployed
-from local.rotate_pepper import UNTIL_FORGOTTEN, UNTIL_HEARD, TooEarly
+from ops import rotate_pepper
+from ops.deployed import Deployed
+from ops.rotate_pepper import UNTIL_FORGOTTEN, UNTIL_HEARD, TooEarly
 from sms_otp.adapters import config
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.entry_points import bootstrap

@@ -15,7 +15,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 import aws_events.app
 import webhooks.app
-from local import events
+from generators import events
 from local.sandbox.credentials import (
     INFOBIP_WEBHOOK_PASSWORD,
     INFOBIP_WEBHOOK_USER,

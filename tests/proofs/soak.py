@@ -19,7 +19,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from bench.outage import Time, virtual
-from local.rotate_pepper import next_step
+from ops.rotate_pepper import next_step
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.items import LATE_DELETION

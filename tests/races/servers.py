@@ -15,7 +15,8 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from local.processes import Child, free_port
 from local.sandbox.credentials import credentials
-from local.stack import BIN, LOGS, REGION, START_SECONDS, aws_environment
+from local.stack import BIN, LOGS, START_SECONDS, aws_environment
+from local.stack_file import REGION
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers import registry

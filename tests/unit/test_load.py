@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.load import Answered, Drive, guesses_within, limits, most_within, percentile, unexpected
+from ops.load import Answered, Drive, guesses_within, limits, most_within, percentile, unexpected
 
 PARAMETERS = {
     "SendsPerQuarterHour": 3,

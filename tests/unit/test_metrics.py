@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local.board import Board, Minute, draw
-from local.measured import LOG_GROUPS, lines
+from ops.board import Board, Minute, draw
+from ops.measured import LOG_GROUPS, lines
 from sms_otp.adapters.telemetry import events, metrics
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.entry_points.http import PROBLEMS

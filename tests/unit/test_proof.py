@@ -10,7 +10,7 @@ import jwt
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from local import events
+from generators import events
 from sms_otp.adapters.aws import kms
 from sms_otp.domain import keys
 from sms_otp.domain.commands import Policy, VerifyOtp

@@ -428,7 +428,7 @@ def test_a_secret_that_lacks_its_fields_is_our_fault_and_not_the_callers(
 def test_a_refusal_names_the_provider_and_a_fixed_word(world: World) -> None:
     with pytest.raises(errors.Forbidden) as refused:
         world.webhooks.receive(Post(b"{}", secret=OTHER).signed())
-    assert (refused.value.reason, refused.value.about) == ("signature", {"provider": "sinch"})
+    assert (refused.value.reason, refused.value.context) == ("signature", {"provider": "sinch"})
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from bench.outage import forget_counts
-from local import events
+from generators import events
 from local.sandbox.credentials import credentials
 from sms_otp.adapters import config
 from sms_otp.adapters.providers import registry

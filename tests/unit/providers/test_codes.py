@@ -3,7 +3,7 @@
 import boto3
 import pytest
 
-from local.codes_doc import PAGE, VENDORS, with_registry
+from generators.codes_doc import PAGE, VENDORS, with_registry
 from sms_otp.adapters.providers import aws_codes, infobip_codes, sinch_codes
 from sms_otp.adapters.providers.codes import Code
 from sms_otp.domain.provider import Delivery

@@ -26,7 +26,8 @@ of an exception may be shown to the caller, so it never holds a code, a secret o
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypedDict
+from types import MappingProxyType
+from typing import ClassVar, Self, TypedDict
 
 
 class FieldError(TypedDict):
@@ -54,14 +55,26 @@ class OtpError(Exception):
         retry_after: int | None = None,
         attempts_remaining: int | None = None,
         errors: Sequence[FieldError] = (),
+        context: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         super().__init__(detail or self.detail)
         self.reason = reason
         self.retry_after = retry_after
         self.attempts_remaining = attempts_remaining
         self.errors = tuple(errors)
-        self.about: Mapping[str, object] = {}
-        """More for the log: what the refusal is about, in objects that hide what must not be shown."""
+        self.context = context
+        """More fields for the log, in objects that hide what must not be shown."""
+
+    def with_context(self, **context: object) -> Self:
+        """A copy with more fields for the log."""
+        return type(self)(
+            str(self),
+            reason=self.reason,
+            retry_after=self.retry_after,
+            attempts_remaining=self.attempts_remaining,
+            errors=self.errors,
+            context={**self.context, **context},
+        )
 
 
 class InvalidRequest(OtpError):

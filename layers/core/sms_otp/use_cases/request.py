@@ -46,8 +46,8 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
         try:
             admitted = admission.decide(snapshot)
         except errors.OtpError as refused:
-            # One batch is no snapshot: the record may have been read before the first request's reservation,
-            # and the number after it. A refusal saw that reservation, so this read does too.
+            # One batch is no snapshot: the record may have been read before the first request's
+            # reservation, and the number after it. A refusal saw that reservation, so this read does too.
             if idempotency_record and (repeated := admission.repeated(read(service, admission, to))):
                 return _repeat(command, *repeated)
             raise refused_send(service, refused, admission, snapshot, to) from None
@@ -90,9 +90,7 @@ def _destination(service: Service, number: str) -> PhoneNumber:
         return PhoneNumber(spelled, TEST_COUNTRY, is_test=True)
     to = phone.parse(spelled)
     if service.policy.countries is not None and to.country not in service.policy.countries:
-        refused = errors.DestinationNotAllowed(reason="country")
-        refused.about = {"number": to}
-        raise refused
+        raise errors.DestinationNotAllowed(reason="country", context={"number": to})
     return to
 
 

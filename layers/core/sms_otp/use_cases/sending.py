@@ -66,13 +66,11 @@ def refused_send(
     snapshot: AdmissionSnapshot,
     to: PhoneNumber,
 ) -> errors.OtpError:
-    """The refusal of a send, once it is noted."""
-    about = {"number": to, "number_key": admission.number_key}
-    refused.about = about
+    """The refusal of a send, once it is logged and counted."""
     if refused.reason in guard.LIMITS:
-        service.emit("send_suspect", **about, limit=refused.reason)
+        service.emit("send_suspect", number=to, number_key=admission.number_key, limit=refused.reason)
     _note_refused(service, to, admission.number_key, snapshot.number.sends)
-    return refused
+    return refused.with_context(number=to, number_key=admission.number_key)
 
 
 def reserve(service: Service, reservation: Reservation, admitted: Admitted, caller: Caller) -> bool:
@@ -129,6 +127,8 @@ def _lost(service: Service, reservation: Reservation, admitted: Admitted) -> err
     to = PhoneNumber(verification.phone, verification.country)
     sends = admitted.number.log.sends if admitted.number else ()
     _note_refused(service, to, verification.number_key, sends)
-    refused = errors.RateLimited(reason="lost race", retry_after=admitted.resend_after)
-    refused.about = {"number": to, "number_key": verification.number_key}
-    return refused
+    return errors.RateLimited(
+        reason="lost race",
+        retry_after=admitted.resend_after,
+        context={"number": to, "number_key": verification.number_key},
+    )

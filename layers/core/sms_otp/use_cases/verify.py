@@ -24,8 +24,7 @@ def verify_code(service: Service, command: VerifyOtp, caller: Caller) -> Verifie
     try:
         return _verify(service, key, command, caller)
     except errors.OtpError as refused:
-        refused.about = {"verification": key}
-        raise
+        raise refused.with_context(verification=key) from refused
 
 
 def _verify(service: Service, key: str, command: VerifyOtp, caller: Caller) -> Verified:

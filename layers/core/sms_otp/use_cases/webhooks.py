@@ -50,9 +50,7 @@ class Webhooks:
         if reason in BY_SECRET and self.renew():
             reason = self._refusal(provider, callback)
         if reason is not None:
-            refused = errors.Forbidden(reason=reason)
-            refused.about = {"provider": provider}
-            raise refused
+            raise errors.Forbidden(reason=reason, context={"provider": provider})
         try:
             event = strict_json.parse_object(callback.body, limit=BODY_LIMIT)
         except ValueError:

@@ -1,6 +1,6 @@
 """A row of the vendors' code tables: `infobip_codes`, `sinch_codes`, `aws_codes`.
 
-Each table is data alone. `docs/providers.md` prints all three (`python -m local.codes_doc`).
+Each table is data alone. `docs/providers.md` prints all three (`python -m generators.codes_doc`).
 """
 
 from collections.abc import Mapping

@@ -12,8 +12,7 @@ from typing import Any
 
 import requests
 
-from local.deployed import Deployed, find
-from local.processes import LocalStackError
+from ops.deployed import Deployed, StackNotFound, find
 
 TIMEOUT_SECONDS = 30
 """Above API Gateway's own 29."""
@@ -108,11 +107,11 @@ def smoke(stack: Deployed, say: Say) -> None:
 
 def main() -> None:
     """Exits with a message and 1 where a step fails."""
-    parser = argparse.ArgumentParser(prog="python -m local.smoke")
+    parser = argparse.ArgumentParser(prog="python -m ops.smoke")
     parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
     try:
         smoke(find(parser.parse_args().stack), print)
-    except (LocalStackError, SmokeFailed) as error:
+    except (StackNotFound, SmokeFailed) as error:
         sys.exit(f"smoke: {error}")
 
 

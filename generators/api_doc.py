@@ -1,4 +1,4 @@
-"""`python -m local.api_doc` writes `docs/api.md`, the API for people to read, from `openapi.yaml`.
+"""`python -m generators.api_doc` writes `docs/api.md`, the API for people to read, from `openapi.yaml`.
 
 It knows as much of OpenAPI as that document uses.
 """

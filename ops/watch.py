@@ -16,10 +16,9 @@ from typing import Any
 
 from rich.live import Live
 
-from local.board import ALL, MINUTE, WHOLE, Board, Minute, draw, minutes_of
-from local.deployed import Deployed, find
-from local.measured import datapoints, lines
-from local.processes import LocalStackError
+from ops.board import ALL, MINUTE, WHOLE, Board, Minute, draw, minutes_of
+from ops.deployed import Deployed, StackNotFound, find
+from ops.measured import datapoints, lines
 from sms_otp.adapters.telemetry.metrics import NAMESPACE
 from sms_otp.domain.clock import Clock
 
@@ -118,7 +117,7 @@ def watch(stack: Deployed, read: Read, span: int) -> None:
 
 def main() -> None:
     """Ends with Ctrl-C, or with a message and 1 where there is no such stack."""
-    parser = argparse.ArgumentParser(prog="python -m local.watch")
+    parser = argparse.ArgumentParser(prog="python -m ops.watch")
     parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
     parser.add_argument(
         "--minutes", type=int, default=SPAN_MINUTES, help="to look back (default: %(default)s)"
@@ -126,7 +125,7 @@ def main() -> None:
     chosen = parser.parse_args()
     try:
         stack = find(chosen.stack)
-    except LocalStackError as error:
+    except StackNotFound as error:
         sys.exit(f"watch: {error}")
     with contextlib.suppress(KeyboardInterrupt):
         watch(stack, reader(stack), chosen.minutes)

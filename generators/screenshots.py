@@ -9,9 +9,9 @@ from typing import Literal
 import requests
 from playwright.sync_api import Browser, Page
 
-from local.browser import CHROMIUM, chromium
-from local.processes import LocalStackError
-from local.stack import ROOT, LocalStack
+from generators.browser import CHROMIUM, chromium
+from local.stack import LocalStack
+from local.stack_file import ROOT, LocalStackError
 
 IMAGES = ROOT / "docs/images"
 WIDE = (1360, 860)

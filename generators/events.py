@@ -1,4 +1,4 @@
-"""The events that the functions get: `python -m local.events` writes `events/*.json`.
+"""The events that the functions get: `python -m generators.events` writes `events/*.json`.
 
 API Gateway's are in `CASES`, of the shape of a REST API's Lambda proxy integration behind an API key; SNS's
 are in `PUBLISHED`. Every value is made up: the addresses are of RFC 5737, the account and key ids belong to

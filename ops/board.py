@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from local.measured import Datapoint
+from ops.measured import Datapoint
 
 MINUTE = 60
 WHOLE = ""

@@ -1,4 +1,4 @@
-"""A stack that runs, in AWS or on this machine, as the tools for its operators see it."""
+"""A stack that runs, in AWS or on this machine, as its operators' tools see it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,8 +7,11 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.processes import LocalStackError
-from local.stack import LOCAL, StackFile, local_client
+from local.stack_file import LOCAL, LocalStackError, StackFile, local_client
+
+
+class StackNotFound(Exception):
+    """There is no such stack, or it cannot be read. The message is for the person at the terminal."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +46,26 @@ class Deployed:
 def find(stack: str) -> Deployed:
     """The stack of this name in this shell's AWS account; the local one where it is empty.
 
-    Raises `LocalStackError`, with a message for whoever typed the name.
+    Raises `StackNotFound`.
     """
     if stack:
         return described(stack, boto3.client)  # type: ignore[arg-type] # any service
-    running = StackFile.read(LOCAL / "stack.json")
+    try:
+        running = StackFile.read(LOCAL / "stack.json")
+    except LocalStackError as error:
+        raise StackNotFound(str(error)) from None
     return described(
         running.stackName, lambda service: local_client(service, running.awsEndpointUrl), running.baseUrl
     )
 
 
 def described(stack: str, client: Callable[[str], Any], local_url: str | None = None) -> Deployed:
-    """As CloudFormation has it. The local stack's API has a URL of its own. Raises `LocalStackError`."""
+    """As CloudFormation has it. The local stack's API has a URL of its own. Raises `StackNotFound`."""
     try:
         found = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     except (ClientError, BotoCoreError) as error:
         # Of AWS's errors the text says what is wrong: no such stack, no credentials, no Region.
-        raise LocalStackError(f"cannot find the stack {stack}: {error}") from None
+        raise StackNotFound(f"cannot find the stack {stack}: {error}") from None
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
     return Deployed(
         name=stack,

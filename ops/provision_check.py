@@ -9,8 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from local.deployed import Deployed, find
-from local.processes import LocalStackError
+from ops.deployed import Deployed, StackNotFound, find
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.errors import ServiceMisconfigured
@@ -68,12 +67,12 @@ def _settings(functions: Any, name: str) -> Settings:
 
 def main() -> None:
     """Prints the table, or what kept it from being made."""
-    parser = argparse.ArgumentParser(prog="python -m local.provision_check")
+    parser = argparse.ArgumentParser(prog="python -m ops.provision_check")
     parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
     name = parser.parse_args().stack
     try:
         found = look(find(name))
-    except (LocalStackError, desired_state.ProvisioningFailed) as error:
+    except (StackNotFound, desired_state.ProvisioningFailed) as error:
         sys.exit(f"provision-check: {error}")
     except (ServiceMisconfigured, Misconfigured) as error:
         sys.exit(f"provision-check: {error.reason}")

@@ -21,7 +21,7 @@ Line = Mapping[str, Any]
 
 
 class Stack(Protocol):
-    """A stack whose logs can be read: see `local.stack.LocalStack` and `local.deployed.Deployed`."""
+    """A stack whose logs can be read: see `local.stack.LocalStack` and `ops.deployed.Deployed`."""
 
     @property
     def outputs(self) -> Mapping[str, str]: ...

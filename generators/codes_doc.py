@@ -1,4 +1,4 @@
-"""`python -m local.codes_doc` writes the registry of the vendors' codes into `docs/providers.md`."""
+"""`python -m generators.codes_doc` writes the registry of the vendors' codes into `docs/providers.md`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

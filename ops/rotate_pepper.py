@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from local.deployed import Deployed, find
-from local.processes import LocalStackError
+from ops.deployed import Deployed, StackNotFound, find
 from sms_otp.adapters.aws.secrets import CACHE_SECONDS
 from sms_otp.domain.limits import KEEP_LOG
 
@@ -93,11 +92,11 @@ def _date(moment: datetime) -> str:
 
 def main() -> None:
     """Prints what was done; exits with a message and 1 where nothing was."""
-    parser = argparse.ArgumentParser(prog="python -m local.rotate_pepper")
+    parser = argparse.ArgumentParser(prog="python -m ops.rotate_pepper")
     parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
     try:
         print(rotate(find(parser.parse_args().stack), datetime.now(UTC)))
-    except (LocalStackError, TooEarly) as error:
+    except (StackNotFound, TooEarly) as error:
         sys.exit(f"rotate-pepper: {error}")
 
 

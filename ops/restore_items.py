@@ -11,8 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local.deployed import find
-from local.processes import LocalStackError
+from ops.deployed import StackNotFound, find
 
 
 def restore(client: Any, source: str, target: str, now: float) -> tuple[int, int]:
@@ -38,7 +37,7 @@ def _put(client: Any, target: str, item: dict[str, Any]) -> bool:
 
 def main() -> None:
     """Prints both counts; exits with a message and 1 where there is no such stack or table."""
-    parser = argparse.ArgumentParser(prog="python -m local.restore_items")
+    parser = argparse.ArgumentParser(prog="python -m ops.restore_items")
     parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
     parser.add_argument("--source", required=True, help="the restored table's name")
     chosen = parser.parse_args()
@@ -48,7 +47,7 @@ def main() -> None:
         stack = find(chosen.stack)
         client = stack.client("dynamodb")
         put, left = restore(client, chosen.source, stack.outputs["TableName"], time.time())
-    except (LocalStackError, ClientError) as error:
+    except (StackNotFound, ClientError) as error:
         sys.exit(f"restore-items: {error}")
     print(f"{put} items put back; {left} were there already or are over")
 

@@ -1,6 +1,6 @@
 """`make dashboard`: the deployed dashboard's panels, drawn from a run of the local stack.
 
-    python -m local.dashboard docs/images/dashboard.png
+    python -m generators.dashboard docs/images/dashboard.png
 
 What the functions logged is given to the emulated CloudWatch as the real one would take it, and every panel
 asks CloudWatch for what the template's dashboard says. Panels over log lines are counted from the lines.
@@ -23,9 +23,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from local.measured import Line, datapoints, lines
-from local.rush_hour import PARAMETERS, RushHour
+from generators.rush_hour import PARAMETERS, RushHour
 from local.stack import STACK_NAME, LocalStack
+from ops.measured import Line, datapoints, lines
 
 BUCKET = 5
 """Seconds that stand for a panel's minute: a run is far shorter than what the dashboard is for."""

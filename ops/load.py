@@ -1,6 +1,6 @@
 """`make load`: drives the local stack, and holds every limit on it to the unit.
 
-    python -m bench.load --rate 50 --seconds 120 --workers 4
+    python -m ops.load --rate 50 --seconds 120 --workers 4
 
 A request is begun each 1/rate seconds, or as soon as a worker is free: what the stack does not carry is
 not queued up beyond that, so the rate that is reported is the one that was carried. Few numbers and fewer
@@ -27,9 +27,8 @@ import requests
 from rich.console import Console
 from rich.table import Table
 
-from local.deployed import Deployed, find
-from local.processes import LocalStackError
-from local.stack import LOCAL, StackFile
+from local.stack_file import LOCAL, LocalStackError, StackFile
+from ops.deployed import Deployed, StackNotFound, find
 
 OUTPUT = LOCAL / "load.json"
 NUMBERS = tuple(f"+141555501{index:02d}" for index in range(40))
@@ -288,14 +287,14 @@ def run(
 
 def main() -> None:
     """Prints the tables and writes `.local/load.json`; ends with 1 where anything was not as it should be."""
-    parser = argparse.ArgumentParser(prog="python -m bench.load")
+    parser = argparse.ArgumentParser(prog="python -m ops.load")
     parser.add_argument("--rate", type=float, default=50, help="requests a second (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=120, help="(default: %(default)s)")
     parser.add_argument("--workers", type=int, default=4, help="requests at once (default: %(default)s)")
     chosen = parser.parse_args()
     try:
         stack, running = find(""), StackFile.read(LOCAL / "stack.json")
-    except LocalStackError as error:
+    except (StackNotFound, LocalStackError) as error:
         sys.exit(f"load: {error}")
     try:
         shared, took = run(stack, running, chosen.rate, chosen.seconds, chosen.workers)

@@ -1,6 +1,7 @@
 """The circuit breaker on a table: what it stops, what it lets through, and what its store's failure does."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 
 import boto3
@@ -173,3 +174,23 @@ def test_after_a_while_one_probe_decides_whether_it_closes(
 
 def test_what_an_environment_knows_of_the_state_grows_old_quickly() -> None:
     assert STATE_AGE_SECONDS < OPEN_SECONDS
+
+
+def test_a_provider_that_is_left_alone_is_named_with_the_reason_and_when_it_is_tried_again(
+    breaker: CircuitBreaker, name: str
+) -> None:
+    """The provider is a dimension of metrics; a reason in its place would be one more of them each time."""
+    trip(breaker, name)
+    with pytest.raises(NotAsked) as refused:
+        breaker.call(name, works, has_next=True)
+    error = refused.value
+    assert (error.provider, error.reason, error.retry_after) == (name, "breaker_open", OPEN_SECONDS)
+
+
+def test_what_is_stored_of_a_breaker_is_deleted_within_days(
+    client: DynamoDBClient, breaker: CircuitBreaker, name: str
+) -> None:
+    trip(breaker, name)
+    item = client.get_item(TableName=TABLE, Key={"pk": {"S": f"K#{name}"}})["Item"]
+    assert 0 < int(item["ttl"]["N"]) - time.time() < 7 * 24 * 3600
+    assert abs(int(item["opened_at"]["N"]) - time.time()) < 60

@@ -1,5 +1,6 @@
 """Which provider is asked, which one is next when it cannot, and what happens to refused credentials."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.ports import Circuit
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
@@ -334,3 +336,87 @@ def test_how_long_each_provider_took_is_told_whatever_it_said() -> None:
     told = [(event, fields["provider"]) for event, fields in world.told]
     assert told == [("provider_answered", name) for name in ("infobip", "sinch", "sinch")]
     assert all(fields["milliseconds"] >= 0 for _, fields in world.told)
+
+
+class Watched(NoBreaker):
+    """Notes of whom it is asked, and whether there is another provider to ask instead."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bool]] = []
+
+    def call(self, name: str, act: Callable[[], Any], *, has_next: bool) -> Any:
+        self.asked.append((name, has_next))
+        return super().call(name, act, has_next=has_next)
+
+
+def watched(order: tuple[str, ...]) -> tuple[World, Watched]:
+    world, breaker = World(order), Watched()
+    world.router = Router(order, {}, world.secret_cache, world.build, TESTS, breaker, world.emit)
+    return world, breaker
+
+
+def test_the_last_provider_of_an_order_has_nobody_after_it() -> None:
+    """Were it left alone for being slow, nobody would send, although its codes arrive."""
+    world, breaker = watched(("infobip", "sinch", "third"))
+    world.failures |= {"infobip": Unavailable, "sinch": Unavailable}
+    world.send()
+    assert breaker.asked == [("infobip", True), ("sinch", True), ("third", False)]
+    alone, breaker = watched(("infobip",))
+    alone.send()
+    assert breaker.asked == [("infobip", False)]
+
+
+def test_the_holder_that_resends_has_others_after_it_only_where_there_are_any() -> None:
+    world, breaker = watched(("infobip", "sinch"))
+    world.failures["infobip"] = Unavailable
+    world.resend("infobip")
+    assert breaker.asked == [("infobip", True), ("sinch", False)]
+    alone, breaker = watched(("infobip",))
+    alone.resend("infobip")
+    assert breaker.asked == [("infobip", False)]
+    elsewhere, breaker = watched(("sinch",))
+    elsewhere.resend("infobip")
+    assert breaker.asked == [("infobip", True)]
+
+
+@pytest.mark.parametrize("operation", ["send", "resend", "check"])
+def test_how_long_a_provider_took_is_emitted_in_milliseconds(
+    monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    world, clock = World(), [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    ask = world.build("infobip", world.secret_cache.credentials("infobip"))._ask  # type: ignore[attr-defined] # Scripted's
+
+    class Slow(Scripted):
+        def _ask(self, operation: str, ref: str) -> Sent:
+            clock[0] += 0.04326
+            return ask(operation, ref)  # type: ignore[no-any-return] # as above
+
+    def build(name: str, credentials: Mapping[str, str]) -> Provider:
+        return Slow(name, credentials["key"], world)
+
+    world.router = Router(("infobip",), {}, world.secret_cache, build, TESTS, NoBreaker(), world.emit)
+    acts: dict[str, Callable[[], object]] = {
+        "send": world.send,
+        "resend": world.resend,
+        "check": lambda: world.check("infobip"),
+    }
+    acts[operation]()
+    assert world.told == [("provider_answered", {"provider": "infobip", "milliseconds": 43.3})]
+
+
+def test_what_was_read_of_the_breakers_reaches_them_and_names_those_that_a_send_may_ask() -> None:
+    learned: list[Mapping[str, Circuit | None]] = []
+
+    class Learning(NoBreaker):
+        def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
+            learned.append(circuits)
+
+    world, routes = World(), {"IN": ("sinch",)}
+    order = ("infobip", "sinch")
+    router = Router(order, routes, world.secret_cache, world.build, TESTS, Learning(), world.emit)
+    router.prime({"infobip": None})
+    assert learned == [{"infobip": None}]
+    assert router.circuits(TO) == order
+    assert router.circuits(PhoneNumber("+918123456789", "IN")) == ("sinch",)
+    assert router.circuits(PhoneNumber("+14155550100", "ZZ", is_test=True)) == ("test",)

@@ -26,8 +26,11 @@ from sms_otp.domain.keys import Peppers
 from sms_otp.domain.provider import Ambiguous, Channel, Refused, Sent, Unavailable
 from sms_otp.domain.users import FOREVER, Consent, Retention
 from sms_otp.use_cases.administration import Administration, Administrator
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
+from sms_otp.use_cases.verify import verify_code
 from tests.emulator import emulated_aws
 from tests.fakes import PEPPER, FakeProvider, StepClock, outcome
 from tests.template import resource
@@ -67,15 +70,15 @@ class Tables:
         return Caller(tenant, "a-request", Deadline(10), "198.51.100.1")
 
     def request(self, number: str = NUMBER, **fields: Any) -> str:
-        return self.service.request(RequestOtp(number, **fields), self.caller()).verification_id
+        return request_code(self.service, RequestOtp(number, **fields), self.caller()).verification_id
 
     def resend(self, verification_id: str, **fields: Any) -> str:
         asked = ResendOtp(verification_id, **fields)
-        return outcome(lambda: self.service.resend(asked, self.caller()))
+        return outcome(lambda: resend_code(self.service, asked, self.caller()))
 
     def verify(self, verification_id: str | None, otp: str = RIGHT, **fields: Any) -> str:
         asked = VerifyOtp(verification_id, otp, **fields)
-        return outcome(lambda: self.service.verify(asked, self.caller()))
+        return outcome(lambda: verify_code(self.service, asked, self.caller()))
 
     def rotate(self, peppers: Peppers) -> None:
         self.service = replace(self.service, peppers=lambda: peppers)

@@ -33,7 +33,10 @@ from sms_otp.domain.provider import (
     Unavailable,
 )
 from sms_otp.use_cases.failover import Router
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.verify import verify_code
 from tests.fakes import PEPPERS, MemoryStore, StepClock, number_key
 from tests.unit.world import NUMBER, World
 
@@ -198,7 +201,7 @@ def test_a_resend_that_fails_over_is_emitted_as_a_send_is(world: Routed) -> None
     world.clock.step(30)
     world.told.clear()
     world.failures["infobip"] = Throttled("infobip", "http_429", status=429)
-    world.service.resend(ResendOtp(verification_id, Channel.VOICE), world.caller())
+    resend_code(world.service, ResendOtp(verification_id, Channel.VOICE), world.caller())
     told = world.events("provider_failed", "failed_over", "otp_resent")
     assert [(event, fields["provider"], fields["channel"]) for event, fields in told] == [
         ("provider_failed", "infobip", "voice"),
@@ -213,7 +216,7 @@ def test_a_resend_that_fails_over_is_emitted_as_a_send_is(world: Routed) -> None
 def test_a_resend_is_emitted_with_the_message_that_reports_will_name(world: Routed) -> None:
     verification_id = world.request()
     world.clock.step(30)
-    world.service.resend(ResendOtp(verification_id), world.caller())
+    resend_code(world.service, ResendOtp(verification_id), world.caller())
     ((_, fields),) = world.events("otp_resent")
     assert (fields["provider"], fields["provider_ref"]) == ("infobip", "infobip-message")
 
@@ -260,7 +263,7 @@ def test_a_send_that_no_provider_took_is_emitted_and_says_when_to_come_again(
         world.clock.step(30)
 
         def act() -> object:
-            return world.service.resend(ResendOtp(verification_id), world.caller())
+            return resend_code(world.service, ResendOtp(verification_id), world.caller())
 
     world.told.clear()
     world.failures["infobip"] = Unavailable("infobip", "no_connection")
@@ -286,7 +289,7 @@ def test_a_repeated_request_of_unknown_outcome_is_answered_with_the_same_wait(wo
     waits = []
     for _ in range(2):
         with pytest.raises(errors.ProviderUnavailable) as refused:
-            world.service.request(asked, world.caller())
+            request_code(world.service, asked, world.caller())
         waits.append(refused.value.retry_after)
         world.failures.clear()
     assert waits == [30, 30]
@@ -314,7 +317,7 @@ def test_a_check_that_gets_no_word_is_emitted_with_the_provider_and_says_when_to
     world.told.clear()
     world.failures["infobip"] = Throttled("infobip", "http_429", retry_after=7, status=429)
     with pytest.raises(errors.ProviderUnavailable) as refused:
-        world.service.verify(VerifyOtp(verification_id, "123456"), world.caller())
+        verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
     assert (refused.value.retry_after, refused.value.reason) == (7, "http_429")
     ((_, fields),) = world.events("provider_failed")
     assert (fields["provider"], fields["kind"], fields["failed"]) == ("infobip", "Throttled", 1)

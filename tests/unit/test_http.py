@@ -120,6 +120,10 @@ def cases(monkeypatch: pytest.MonkeyPatch) -> Iterator[UseCases]:
     )
     for seam in ("service", "lifecycle", "administration", "health_check"):
         monkeypatch.setattr(bootstrap, seam, lambda: made)
+    # The handlers call these three use cases with the service.
+    monkeypatch.setattr(request_otp.app, "request_code", UseCases.request)
+    monkeypatch.setattr(resend_otp.app, "resend_code", UseCases.resend)
+    monkeypatch.setattr(verify_otp.app, "verify_code", UseCases.verify)
     yield made
     config.settings.cache_clear()
     telemetry._logger.cache_clear()

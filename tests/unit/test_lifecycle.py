@@ -278,7 +278,7 @@ def test_a_resend_that_is_decided_anew_again_and_again_is_refused_like_a_request
 
     world.store.reserve = always_moved  # type: ignore[method-assign] # contention without end
     with pytest.raises(errors.RateLimited) as refused:
-        world.service.resend(ResendOtp(verification_id), world.caller())
+        resend_code(world.service, ResendOtp(verification_id), world.caller())
     assert (refused.value.reason, refused.value.retry_after) == ("contended", 1)
     assert (len(tries), world.sends()) == (RESERVE_TRIES, 1)
     world.store.reserve = reserve  # type: ignore[method-assign] # it rests
@@ -298,7 +298,7 @@ def test_a_resend_that_loses_a_race_for_the_number_says_when_the_next_may_be_sen
 
     world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
     with pytest.raises(errors.RateLimited) as refused:
-        world.service.resend(ResendOtp(verification_id), world.caller())
+        resend_code(world.service, ResendOtp(verification_id), world.caller())
     assert (refused.value.reason, refused.value.retry_after) == ("lost race", 60)
     about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
     assert refused.value.about == about
@@ -313,7 +313,7 @@ def test_a_resend_that_a_limit_refuses_is_counted_as_asked_for_and_says_whom_it_
     world.told.clear()
     world.clock.step(13)
     with pytest.raises(errors.RateLimited) as refused:
-        world.service.resend(ResendOtp(verification_id), world.caller())
+        resend_code(world.service, ResendOtp(verification_id), world.caller())
     assert (refused.value.reason, refused.value.retry_after) == ("number", 17)
     about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
     assert refused.value.about == about
@@ -359,6 +359,6 @@ def test_a_resend_after_the_deadline_begins_nothing(world: World) -> None:
     world.clock.step(30)
     late = dataclasses.replace(world.caller(), deadline=Deadline(0))
     with pytest.raises(errors.ProviderUnavailable) as refused:
-        world.service.resend(ResendOtp(verification_id), late)
+        resend_code(world.service, ResendOtp(verification_id), late)
     assert (refused.value.reason, refused.value.retry_after) == ("deadline", 5)
     assert world.sends() == 1

@@ -364,7 +364,7 @@ def test_a_verification_that_is_refused_says_in_the_log_which_one_it_was(world: 
     (key,) = world.store.verifications
     if otp == "123456":
         assert world.verify(verification_id) == "ok"
-    refused = refused_by(lambda: world.service.verify(VerifyOtp(verification_id, otp), world.caller()))
+    refused = refused_by(lambda: verify_code(world.service, VerifyOtp(verification_id, otp), world.caller()))
     assert refused.about == {"verification": key}
 
 
@@ -403,7 +403,7 @@ def test_a_number_that_must_wait_is_told_for_how_long_by_requests_and_guesses_al
     second = world.request()
     world.verify(second, "000000")
     world.clock.step(11)
-    refused = refused_by(lambda: world.service.verify(VerifyOtp(second, "123456"), world.caller()))
+    refused = refused_by(lambda: verify_code(world.service, VerifyOtp(second, "123456"), world.caller()))
     assert (refused.code, refused.reason, refused.retry_after) == ("NUMBER_LOCKED", "waiting", 49)
 
 
@@ -412,7 +412,9 @@ def test_guesses_that_are_spent_are_told_with_the_end_of_the_code(world: World) 
     for _ in range(5):
         world.verify(verification_id, "000000")
     world.clock.step(100)
-    refused = refused_by(lambda: world.service.verify(VerifyOtp(verification_id, "123456"), world.caller()))
+    refused = refused_by(
+        lambda: verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
+    )
     assert (refused.code, refused.attempts_remaining, refused.retry_after) == ("TOO_MANY_ATTEMPTS", 0, 200)
 
 
@@ -428,7 +430,7 @@ def test_what_is_wrong_with_a_request_is_named_by_its_place(world: World) -> Non
     consent = refused_by(lambda: world.request(consent=Consent("terms", "form")))
     assert [error["pointer"] for error in consent.errors] == ["/consent"]
     unnamed = refused_by(
-        lambda: world.service.verify(VerifyOtp(None, "123456", phone_number=NUMBER), world.caller())
+        lambda: verify_code(world.service, VerifyOtp(None, "123456", phone_number=NUMBER), world.caller())
     )
     assert [error["pointer"] for error in unnamed.errors] == ["/verificationId"]
     client = refused_by(lambda: world.request(client_ip="not-an-address"))
@@ -441,8 +443,8 @@ def test_nothing_is_begun_after_the_deadline(world: World, operation: str) -> No
     world.clock.step(60)
     late = replace(world.caller(), deadline=Deadline(0))
     acts: dict[str, Callable[[], object]] = {
-        "request": lambda: world.service.request(RequestOtp(NUMBER), late),
-        "verify": lambda: world.service.verify(VerifyOtp(verification_id, "123456"), late),
+        "request": lambda: request_code(world.service, RequestOtp(NUMBER), late),
+        "verify": lambda: verify_code(world.service, VerifyOtp(verification_id, "123456"), late),
     }
     refused = refused_by(acts[operation])
     assert (refused.code, refused.reason, refused.retry_after) == ("PROVIDER_UNAVAILABLE", "deadline", 5)

@@ -4,6 +4,7 @@
 the context is the test's file.
 """
 
+import ast
 import hashlib
 import json
 import os
@@ -47,6 +48,8 @@ class CoverageMap:
 
     lines: Lines = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    imports: dict[str, set[str]] = field(default_factory=dict)
+    """By test file, the modules that it names: it may look at what they define without running a line."""
 
     def covering(self, module: str, first: int, last: int) -> list[str]:
         """The test files to try on a change of these lines, the likely and the quick ones first.
@@ -54,8 +57,9 @@ class CoverageMap:
         What runs at import belongs to no test; every file that runs anything of the module may notice it.
         """
         touched = set(range(first, last + 1))
-        found = [name for name, lines in self.lines.items() if touched & {*lines.get(module, ())}]
-        found = found or [name for name, lines in self.lines.items() if module in lines]
+        found = {name for name, lines in self.lines.items() if touched & {*lines.get(module, ())}}
+        found = found or {name for name, lines in self.lines.items() if module in lines}
+        found |= {name for name, modules in self.imports.items() if module in modules}
         return sorted(found, key=lambda name: (not _is_named_after(name, module), self.seconds[name], name))
 
 
@@ -88,7 +92,18 @@ def load() -> CoverageMap:
             stale.unlink()
         cached.write_text(json.dumps({"lines": made.lines, "seconds": made.seconds}))
     kept = json.loads(cached.read_text())
-    return CoverageMap(kept["lines"], kept["seconds"])
+    imports = {name: {*_imported_by(name)} for name in kept["seconds"]}
+    return CoverageMap(kept["lines"], kept["seconds"], imports)
+
+
+def _imported_by(name: str) -> Iterator[str]:
+    """The modules that a test file imports itself."""
+    for node in ast.walk(ast.parse((ROOT / name).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for dotted in (node.module, *(f"{node.module}.{each.name}" for each in node.names)):
+                path = f"layers/core/{dotted.replace('.', '/')}.py"
+                if (ROOT / path).exists():
+                    yield path
 
 
 def _fingerprint() -> str:
@@ -176,6 +191,8 @@ class _Measuring:
                 # A file that fails by itself says nothing of a mutant.
                 for name in {*contexts} - self.failed - {""}:
                     lines.setdefault(name, {}).setdefault(module, []).append(line)
+        for name in self.failed:
+            self.seconds.pop(name, None)
         Path(os.environ[RESULT]).write_text(json.dumps({"lines": lines, "seconds": self.seconds}))
 
 

@@ -190,8 +190,8 @@ def raises(node: ast.AST, text: _Text) -> Iterator[Edit]:
 
 
 def swapped(node: ast.AST, text: _Text) -> Iterator[Edit]:
-    """Two neighbouring arguments, each in the other's place."""
-    if not isinstance(node, ast.Call):
+    """Two neighbouring arguments, each in the other's place. `min` and `max` take them in any order."""
+    if not isinstance(node, ast.Call) or getattr(node.func, "id", "") in ("min", "max"):
         return
     for one, other in zip(node.args, node.args[1:], strict=False):
         first, second = text.of(one), text.of(other)

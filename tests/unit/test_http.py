@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 import admin.app
+import aws_events.app
 import cancel_otp.app
 import deep_health.app
+import jwks.app
 import otp_status.app
 import request_otp.app
 import resend_otp.app
@@ -604,3 +606,49 @@ def test_a_callback_that_is_not_the_providers_own_is_refused_and_told_as_such(
 
 def test_a_time_is_rfc_3339_in_utc_to_the_second() -> None:
     assert http.iso(NOW) == "2027-01-15T08:00:00Z"
+
+
+def test_public_keys_are_answered_to_anyone_and_may_be_kept_for_five_minutes(
+    cases: UseCases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Key:
+        key_id = "a-key"
+
+        def public_key(self) -> bytes:
+            if cases.fails is not None:
+                raise cases.fails
+            return bytes.fromhex("302a300506032b6570032100") + bytes(32)
+
+    monkeypatch.setattr(bootstrap, "token_keys", lambda: (Key(),))
+    event = events.build("/.well-known/jwks.json", "GET", with_key=False)
+    answer = jwks.app.lambda_handler(event, Context())
+    assert (answer["statusCode"], answer["headers"]["Content-Type"]) == (200, "application/jwk-set+json")
+    assert answer["headers"]["Cache-Control"] == "public, max-age=300"
+    assert [key["kid"] for key in body_of(answer)["keys"]] == ["a-key"]
+    cases.fails = TokenError("GetPublicKey: timeout")
+    answer = jwks.app.lambda_handler(event, Context())
+    assert (answer["statusCode"], answer["headers"]["Cache-Control"]) == (500, "no-store")
+    assert body_of(answer)["instance"] == events.REQUEST_ID
+
+
+@pytest.mark.usefixtures("cases")
+def test_an_event_of_awss_is_in_the_log_under_the_invocation_that_brought_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    received = list[str]()
+
+    class Noting:
+        def receive_from_aws(self, message: str) -> None:
+            received.append(message)
+            telemetry.emit("webhook_ignored", provider="aws", reason="unreadable")
+
+    monkeypatch.setattr(bootstrap, "webhooks", Noting)
+    aws_events.app.lambda_handler(events.published("a message"), Context())
+    assert received == ["a message"]
+    (line,) = lines(capsys)
+    function_request = Context.aws_request_id
+    assert (line["request_id"], line["function_request_id"], line["tenant"]) == (
+        function_request,
+        function_request,
+        "-",
+    )

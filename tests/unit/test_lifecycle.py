@@ -362,3 +362,12 @@ def test_a_resend_after_the_deadline_begins_nothing(world: World) -> None:
         resend_code(world.service, ResendOtp(verification_id), late)
     assert (refused.value.reason, refused.value.retry_after) == ("deadline", 5)
     assert world.sends() == 1
+
+
+@pytest.mark.parametrize(("milliseconds", "seconds"), [(30_000, 30), (1_001, 2), (1, 1), (0, 0)])
+def test_a_status_says_in_whole_seconds_when_the_next_code_may_be_sent(
+    world: World, lifecycle: Lifecycle, milliseconds: int, seconds: int
+) -> None:
+    verification_id = world.request()
+    world.clock.step(30 - milliseconds / 1000)
+    assert lifecycle.status(verification_id, world.caller()).resend_after == seconds

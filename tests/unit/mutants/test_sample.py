@@ -150,12 +150,13 @@ def test_a_change_is_tried_on_the_tests_that_run_its_line_the_likely_and_quick_o
         "tests/unit/test_other.py": {"x/other.py": [5]},
     }
     seconds = dict.fromkeys(lines, 1.0) | {"tests/unit/test_slow.py": 9.0, "tests/unit/test_keys.py": 5.0}
-    tests = CoverageMap(lines, seconds)
+    tests = CoverageMap(lines, seconds, {"tests/unit/test_other.py": {"x/table.py"}})
     named, quick, slow, _ = ("test_keys", "test_quick", "test_slow", "test_other")
     order = [f"tests/unit/{name}.py" for name in (named, quick, slow)]
     assert tests.covering("x/keys.py", 5, 5) == order
     assert tests.covering("x/keys.py", 6, 7) == [order[1]]
     assert tests.covering("x/keys.py", 1, 1) == order, "what runs at import may be noticed by any of them"
+    assert tests.covering("x/table.py", 1, 1) == ["tests/unit/test_other.py"], "which runs no line of it"
     assert tests.covering("x/nowhere.py", 1, 1) == []
 
 

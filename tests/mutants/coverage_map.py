@@ -99,11 +99,12 @@ def load() -> CoverageMap:
 def _imported_by(name: str) -> Iterator[str]:
     """The modules that a test file imports itself."""
     for node in ast.walk(ast.parse((ROOT / name).read_text())):
+        dotted = [each.name for each in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
         if isinstance(node, ast.ImportFrom) and node.module:
-            for dotted in (node.module, *(f"{node.module}.{each.name}" for each in node.names)):
-                path = f"layers/core/{dotted.replace('.', '/')}.py"
-                if (ROOT / path).exists():
-                    yield path
+            dotted = [node.module, *(f"{node.module}.{each}" for each in dotted)]
+        for place in ("layers/core", "functions"):
+            for path in (f"{place}/{each.replace('.', '/')}" for each in dotted):
+                yield from (path + end for end in (".py", "/__init__.py") if (ROOT / (path + end)).exists())
 
 
 def _fingerprint() -> str:

@@ -90,6 +90,7 @@ _ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
     ast.Pow: ("**", "*"),
 }
 _UNITS = ("SECOND", "MINUTE", "HOUR", "DAY")
+_SYMMETRIC = ("min", "max", "compare_digest")
 _CLOCKS = ("clock", "time")
 """Calls of these names answer in seconds since the epoch."""
 
@@ -190,8 +191,8 @@ def raises(node: ast.AST, text: _Text) -> Iterator[Edit]:
 
 
 def swapped(node: ast.AST, text: _Text) -> Iterator[Edit]:
-    """Two neighbouring arguments, each in the other's place. `min` and `max` take them in any order."""
-    if not isinstance(node, ast.Call) or getattr(node.func, "id", "") in ("min", "max"):
+    """Two neighbouring arguments, each in the other's place, unless the function takes them in any order."""
+    if not isinstance(node, ast.Call) or _name_of(node.func) in _SYMMETRIC:
         return
     for one, other in zip(node.args, node.args[1:], strict=False):
         first, second = text.of(one), text.of(other)
@@ -271,6 +272,10 @@ def _is_for_types(node: ast.AST) -> bool:
         return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
     called = node.func if isinstance(node, ast.Call) else None
     return isinstance(called, ast.Name) and called.id in ("TypeVar", "NewType", "cast")
+
+
+def _name_of(called: ast.expr) -> str:
+    return str(getattr(called, "id", getattr(called, "attr", "")))
 
 
 def _is_docstring(node: ast.AST) -> bool:

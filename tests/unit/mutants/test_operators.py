@@ -66,6 +66,7 @@ def made(operator: str, source: str) -> list[str]:
         ("swapped arguments", "f(a, a)", []),
         ("swapped arguments", "f(*a, b)", []),
         ("swapped arguments", "min(a, b)", []),
+        ("swapped arguments", "hmac.compare_digest(a, b)", []),
         ("unit of time", "now * SECOND", ["now * 1"]),
         ("unit of time", "now // limits.SECOND", ["now // 1"]),
         ("unit of time", "15 * MINUTE", ["15 * 1"]),

@@ -166,7 +166,7 @@ def test_a_verification_that_an_earlier_version_stored_goes_on(tables: Tables) -
     assert (status.status, status.channel, status.attempts_remaining) == ("pending", "voice", 4)
     store = tables.service.store
     key = keys.verification_key(verification_id)
-    assert store.find_message("fake", "message-1") == (key, "ref-1")
+    assert store.find_messages("fake", ["message-1"]) == {"message-1": (key, "ref-1")}
     named = {"phone_number": NUMBER, "session_id": "a-session"}
     assert tables.verify(None, **named) == "ok"
     left = [item["pk"]["S"][0] for item in tables.items()["a-table"]]

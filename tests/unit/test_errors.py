@@ -14,7 +14,7 @@ def test_a_detail_of_its_own_goes_before_the_one_of_its_kind() -> None:
 def test_nothing_is_said_that_was_not_given() -> None:
     bare = errors.RateLimited()
     assert (bare.reason, bare.retry_after, bare.attempts_remaining) == (None, None, None)
-    assert (bare.errors, bare.about) == ((), {})
+    assert (bare.errors, bare.context) == ((), {})
 
 
 def test_the_reason_is_for_the_log_and_in_no_text_for_the_caller() -> None:

@@ -18,7 +18,7 @@ import request_otp.app
 import resend_otp.app
 import verify_otp.app
 import webhooks.app
-from local import events
+from generators import events
 from sms_otp.adapters import config
 from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors
@@ -467,7 +467,7 @@ def test_a_refusal_is_in_the_log_with_its_path_its_code_and_what_it_is_about(
     code: str,
     reason: str,
 ) -> None:
-    error.about = {"verification": "0123456789abcdef0123"}
+    error.context = {"verification": "0123456789abcdef0123"}
     cases.fails = error
     post(path) if path in BY_TENANT else administer(path)
     (line,) = lines(capsys)
@@ -586,9 +586,7 @@ def test_a_callback_that_is_not_the_providers_own_is_refused_and_told_as_such(
     class Refusing:
         def receive(self, callback: Any) -> dict[str, Any]:
             received.append(callback)
-            refused = errors.Forbidden(reason="signature")
-            refused.about = {"provider": "sinch"}
-            raise refused
+            raise errors.Forbidden(reason="signature", context={"provider": "sinch"})
 
     monkeypatch.setattr(bootstrap, "webhooks", Refusing)
     event = events.build("/webhooks/sinch", body="{}", headers={"X-Timestamp": "now"}, with_key=False)

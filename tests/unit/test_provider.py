@@ -17,7 +17,7 @@ from sms_otp.domain.provider import (
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (Channel, {"sms", "voice"}),
+        (Channel, {"sms", "voice", "whatsapp"}),
         (Delivery, {"accepted", "delivered", "failed", "unknown"}),
         (Check, {"correct", "wrong", "expired", "exhausted", "unknown"}),
         (Health, {"up", "misconfigured", "down"}),

@@ -42,7 +42,7 @@ def test_every_client_is_made_from_what_is_read_our_way() -> None:
     """botocore's own way works too, and takes an eighth of a function's start."""
     clients.session.cache_clear()
     try:
-        loader = clients.session().get_component("data_loader")
+        loader = clients.session()._session.get_component("data_loader")
     finally:
         clients.session.cache_clear()
     assert isinstance(loader, client_data.KnownServices)

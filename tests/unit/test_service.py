@@ -365,7 +365,7 @@ def test_a_verification_that_is_refused_says_in_the_log_which_one_it_was(world: 
     if otp == "123456":
         assert world.verify(verification_id) == "ok"
     refused = refused_by(lambda: verify_code(world.service, VerifyOtp(verification_id, otp), world.caller()))
-    assert refused.about == {"verification": key}
+    assert refused.context == {"verification": key}
 
 
 def test_a_request_that_loses_a_race_says_whom_it_is_about_and_is_counted_as_asked_for(world: World) -> None:
@@ -380,7 +380,7 @@ def test_a_request_that_loses_a_race_says_whom_it_is_about_and_is_counted_as_ask
     world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
     refused = refused_by(world.request)
     about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
-    assert (refused.reason, refused.about) == ("lost race", about)
+    assert (refused.reason, refused.context) == ("lost race", about)
     assert world.told[-1] == ("otp_asked", {**about, "asked": 1})
 
 
@@ -389,7 +389,7 @@ def test_a_request_that_a_limit_refuses_says_which_and_when_to_come_again(world:
     world.clock.step(13)
     refused = refused_by(world.request)
     assert (refused.reason, refused.retry_after) == ("number", 17)
-    assert refused.about == {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
+    assert refused.context == {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
 
 
 def test_a_number_that_must_wait_is_told_for_how_long_by_requests_and_guesses_alike(world: World) -> None:
@@ -422,7 +422,7 @@ def test_a_country_that_is_not_sent_to_is_named_in_the_log(policy: Policy, clock
     world = World(replace(policy, countries=frozenset({"GB"})), clock)
     refused = refused_by(world.request)
     assert (refused.code, refused.reason) == ("DESTINATION_NOT_ALLOWED", "country")
-    assert refused.about == {"number": PhoneNumber(NUMBER, "US")}
+    assert refused.context == {"number": PhoneNumber(NUMBER, "US")}
     assert outcome(lambda: world.request("+447400123456")) == "ok"
 
 

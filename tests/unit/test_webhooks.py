@@ -810,6 +810,7 @@ def test_a_report_is_emitted_with_everything_that_it_is_measured_by(
                 "provider": "aws",
                 "purpose": "login",
                 "delivery": delivery.lower(),
+                "reason": None if is_delivered else event,
                 "delivered": int(is_delivered),
                 "seconds": seconds,
             },

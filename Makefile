@@ -36,6 +36,11 @@ RATE ?= 50
 SECONDS ?= 120
 WORKERS ?= 4
 
+# of `make mutants`: another SEED draws another sample; with CHANGED, only lines that were changed since that revision
+SEED ?= 1
+COUNT ?= 100
+CHANGED ?=
+
 # of `make sam-local-*`
 FUNCTION ?= RequestOtpFunction
 EVENT ?= events/request_otp-sms.json
@@ -46,7 +51,7 @@ API_PORT ?= 3000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks lint lock docs site build deploy outage drill scale bench bench-profile dashboard audit facts release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks mutants lint lock docs site build deploy outage drill scale bench bench-profile dashboard audit facts release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -91,6 +96,9 @@ prove-fuzz: .venv/.dev
 
 prove-stacks: .venv/.dev
 	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
+
+mutants: .venv/.dev ## Change the code in COUNT places, print the changes that no test notices; SEED=… COUNT=… CHANGED=REV
+	@$(BIN)/python -m tests.mutants --seed $(SEED) --count $(COUNT) --changed "$(CHANGED)"
 
 lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both for security
 	$(BIN)/ruff check

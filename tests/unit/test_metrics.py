@@ -260,3 +260,13 @@ def test_no_metric_is_told_apart_by_what_nobody_reads() -> None:
 def test_what_is_read_by_hand_is_what_an_alarm_advises(metric: tuple[str, str]) -> None:
     advice = {alarm["MetricName"]: alarm["AlarmDescription"] for alarm in ALARMS.values()}
     assert ADVISED[metric] in " ".join(advice[metric[0]].split())
+
+
+@pytest.mark.parametrize("code", ["OTP_EXPIRED", "TOO_MANY_ATTEMPTS", "NUMBER_LOCKED"])
+@pytest.mark.parametrize("path", ["/verify-otp", "/one-time-password-sms/v1/validate-code"])
+def test_a_guess_that_is_refused_is_measured_as_one_that_failed(
+    capsys: pytest.CaptureFixture[str], path: str, code: str
+) -> None:
+    """As a success it would hide an attack from the alarm on failures."""
+    metrics.emit("request_refused", {"path": path, "error_code": code})
+    assert values(emitted(capsys))["VerifySuccess"] == [0.0]

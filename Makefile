@@ -60,7 +60,7 @@ screenshots: .venv/.dev .venv/.web ## Draw the page's pictures in docs/images; n
 
 # The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
 # small files comes last, so that no process is left with a long one at the end.
-test: .venv/.dev .venv/.web .venv/.tokens $(EXPRESS) ## Run the tests, the proofs among them in small
+test: .venv/.dev .venv/.web .venv/.tokens .venv/.vendors $(EXPRESS) ## Run the tests, the proofs among them in small
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' \
 	    tests/e2e tests/contract tests/proofs tests/functional tests/races tests/browser tests/unit
 
@@ -97,7 +97,7 @@ lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both fo
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	PYTHONPATH=layers/core $(BIN)/lint-imports --no-logo
-	@for module in web/otp-form/*.js local/sandbox/www/*.js; do $(BIN)/node --check $$module || exit 1; done
+	@for module in web/otp-form/*.js local/sandbox/www/*.js tests/vendors/*.mjs; do $(BIN)/node --check $$module || exit 1; done
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local ops generators release examples/fastapi
 	$(BIN)/cfn-lint template.yaml
 	$(CHECKOV_BIN)/checkov --config-file .checkov.yaml --file template.yaml
@@ -112,10 +112,12 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	$(COMPILE) -c requirements-dev.txt examples/fastapi/requirements.in -o examples/fastapi/requirements.txt
 	cd examples/express && $(NPM) install --package-lock-only
 	cd web && $(NPM) install --package-lock-only
+	cd tests/vendors && $(NPM) install --package-lock-only
 
-docs: .venv/.dev ## Make docs/api.md from openapi.yaml, the tables of docs/scaling.md, and the events in events/
+docs: .venv/.dev ## Make docs/api.md from openapi.yaml, tables of docs/scaling.md and docs/providers.md, and events/
 	$(BIN)/python -m generators.api_doc
 	PYTHONPATH=layers/core $(BIN)/python -m bench.scale --write
+	PYTHONPATH=layers/core $(BIN)/python -m generators.codes_doc
 	$(BIN)/python -m generators.events
 
 site: .venv/.run .venv/.site ## Build the documents as a site into .local/site, and check every link and anchor
@@ -212,6 +214,14 @@ clean: ## Remove everything made here, .venv too
 	@mkdir -p .venv/tokens
 	@cp tests/tokens/package.json tests/tokens/package-lock.json .venv/tokens
 	@cd .venv/tokens && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# The vendors' own clients in Node, which the contract suite drives against the sandbox.
+.venv/.vendors: tests/vendors/package.json tests/vendors/package-lock.json | .venv/.run
+	@echo "installing tests/vendors/package-lock.json into .venv/vendors; seconds, once"
+	@mkdir -p .venv/vendors
+	@cp tests/vendors/package.json tests/vendors/package-lock.json .venv/vendors
+	@cd .venv/vendors && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
 # Beside the example, since that is where Node looks for what it imports.

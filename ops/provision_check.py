@@ -22,16 +22,17 @@ WORSE = ("weaker", "missing")
 
 
 def rows(found: Sequence[provisioning.Found]) -> Iterator[Row]:
-    """One for each difference, or one that says that there is none."""
+    """One for each setting that matters, and one for what is missing."""
     for each in found:
         if each.body is None:
             yield (each.name, "", "", "", "missing")
             continue
-        for differs in each.differences:
-            verdict = "weaker" if differs.weaker else "differs"
-            yield (each.name, differs.field, str(differs.desired), str(differs.found), verdict)
-        if not each.differences:
-            yield (each.name, "", "", "", "as wanted")
+        for setting in each.settings:
+            verdict = "as wanted" if setting.same else "weaker" if setting.weaker else "differs"
+            yield (each.name, setting.field, str(setting.desired), str(setting.found), verdict)
+        parts = desired_state.parts_of(each.desired) if "messageText" in each.desired else 1
+        if parts > 1:
+            yield (each.name, "messages", "1", str(parts), "longer than one SMS")
 
 
 def table(lines: Sequence[Row]) -> str:
@@ -49,8 +50,12 @@ def look(stack: Deployed) -> Sequence[provisioning.Found]:
     secret_cache = SecretCache(
         stack.client("secretsmanager"), settings.provider_secret_arn, settings.pepper_secret_arn, lambda: 0.0
     )
-    account = provisioning.open_account(secret_cache.credentials("infobip"), settings)
-    return provisioning.look(account, desired_state.desired_state_from(stack.parameters))
+    credentials = secret_cache.credentials("infobip")
+    account = provisioning.open_account(credentials, settings)
+    desired = desired_state.desired_state_from(stack.parameters)
+    # Where the deployment does not set Infobip up, it sends with what the secret names.
+    held = "" if settings.infobip_application_id else credentials.get("applicationId", "")
+    return provisioning.look(account, desired, held)
 
 
 def _settings(functions: Any, name: str) -> Settings:

@@ -1,6 +1,6 @@
 """Stand-ins that pass the same contract suites as what they stand for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, ClassVar
@@ -190,8 +190,12 @@ class MemoryStore:
             self._change(key, delivery=delivery)
             return True
 
-    def find_message(self, provider: str, message_id: str) -> tuple[str, str] | None:
-        return self.messages.get((provider, message_id))
+    def find_messages(self, provider: str, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        held = {message_id: self.messages.get((provider, message_id)) for message_id in message_ids}
+        return {message_id: found for message_id, found in held.items() if found}
+
+    def find_each(self, keys: Collection[str]) -> dict[str, Verification]:
+        return {key: self.verifications[key] for key in keys if key in self.verifications}
 
     def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:
         held = (self.newest_of.get((number_key, tenant)) for number_key in number_keys)

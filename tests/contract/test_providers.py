@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
-from local.sandbox.app import create_app
+from local.sandbox.app import create_wide_app
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
 from sms_otp.adapters.config import Settings
@@ -44,7 +44,11 @@ IMPATIENT = 1.0
 NAMES = ["infobip", "sinch", "aws"]
 CHECKERS = ["infobip", "sinch"]
 """Those that are asked about a code. AWS only sends: what it sent is checked here."""
-CHANNELS = [(name, channel) for name in CHECKERS for channel in Channel] + [("aws", Channel.SMS)]
+CHANNELS = [
+    *(("infobip", channel) for channel in (Channel.SMS, Channel.VOICE)),
+    *(("sinch", channel) for channel in Channel),
+    ("aws", Channel.SMS),
+]
 
 WRONG_SETTINGS = {
     "infobip": {"apiKey": "not-the-key"},
@@ -431,7 +435,7 @@ def test_a_pin_that_infobip_no_longer_knows_may_be_replaced_by_another_providers
 @pytest.fixture(scope="module")
 def forgetful() -> Iterator[str]:
     """The URL of a sandbox that loses answers as a gateway does: by a 504, soon."""
-    with running_sandbox(app=create_app(hang_seconds=0.2)) as url:
+    with running_sandbox(app=create_wide_app(hang_seconds=0.2)) as url:
         yield url
 
 

@@ -492,6 +492,12 @@ def test_only_the_tenant_cancels_and_only_what_is_pending(store: Store) -> None:
         (["failed", "failed"], "failed", [True, False]),
         (["delivered", "failed"], "delivered", [True, False]),
         (["failed", "delivered"], "delivered", [True, True]),
+        (["unknown"], "unknown", [True]),
+        (["unknown", "unknown"], "unknown", [True, False]),
+        (["unknown", "failed"], "failed", [True, True]),
+        (["failed", "unknown"], "failed", [True, False]),
+        (["unknown", "delivered"], "delivered", [True, True]),
+        (["delivered", "unknown"], "delivered", [True, False]),
     ],
 )
 def test_a_delivery_goes_forward_alone_and_ends_the_same_in_any_order(
@@ -530,6 +536,13 @@ def test_a_delivery_changes_no_state_that_a_verification_is_in(store: Store) -> 
 def test_a_message_leads_to_its_verification_at_its_own_provider(store: Store) -> None:
     key = reserve(store).verification.key
     store.record_sent(key, ProviderHandle("infobip", "ref-1", "sms", "accepted", "a-message"))
-    assert store.find_message("infobip", "a-message") == (key, "ref-1")
-    assert store.find_message("sinch", "a-message") is None
-    assert store.find_message("infobip", "another") is None
+    asked = ["a-message", *(f"another-{count}" for count in range(150))]
+    assert store.find_messages("infobip", asked) == {"a-message": (key, "ref-1")}
+    assert store.find_messages("sinch", asked) == {}
+    assert store.find_messages("infobip", []) == {}
+
+
+def test_many_verifications_are_found_at_once(store: Store) -> None:
+    held = [pending(store, key=f"key-{count}", number_key=f"number-{count}") for count in range(3)]
+    keys = [*(f"unknown-{count}" for count in range(150)), *(each.key for each in held)]
+    assert store.find_each(keys) == {each.key: each for each in held}

@@ -322,7 +322,7 @@ MUTANTS = (
     ),
     Mutant(
         "a callback is taken whatever signed it",
-        "use_cases/webhooks.py",
+        "adapters/providers/sinch_callbacks.py",
         'return None if is_signed else "signature"',
         "return None",
         "tests/unit/test_webhooks.py",

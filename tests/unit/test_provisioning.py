@@ -8,7 +8,7 @@ import pytest
 
 from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, TransportError
 from sms_otp.domain.clock import Deadline
-from sms_otp.setup.desired_state import Body, Difference, ProvisioningFailed, desired_state_from, differences
+from sms_otp.setup.desired_state import Body, ProvisioningFailed, Setting, desired_state_from, differences
 from sms_otp.setup.provisioning import Account, find_application, find_template, provision
 from tests.template import template
 from tests.unit.providers.scripted import ScriptedTransport, answer
@@ -20,7 +20,8 @@ PARAMETERS = {
     if name not in ("ServiceToken", "ServiceTimeout")
 }
 INDIA = {"IndiaDltEntityId": "1101", "IndiaDltTemplateId": "1107"}
-WANTED = desired_state_from({**PARAMETERS, **INDIA, "InfobipSenderId": "Acme"})
+VOICE = {"InfobipVoices": "en=Joanna,rate=0.9,repeat=1#"}
+WANTED = desired_state_from({**PARAMETERS, **INDIA, **VOICE, "InfobipSenderId": "Acme"})
 (TEMPLATE,) = WANTED.templates
 
 # Each field that we set: another value, and whether that lets through more.
@@ -48,6 +49,9 @@ OTHER: list[tuple[str, object, bool]] = [
     ("language", "de", False),
     ("senderId", "Somebody", False),
     ("senderId", None, False),
+    ("voiceName", "Matthew", False),
+    ("repeatDTMF", None, False),
+    ("speechRate", 1.0, False),
     ("regional.indiaDlt.principalEntityId", "7", False),
     ("regional.indiaDlt.contentTemplateId", None, False),
 ]
@@ -157,6 +161,8 @@ def test_each_text_has_the_id_under_which_it_is_registered_in_india() -> None:
         ({"InfobipLocaleTexts": "en={{pin}}"}, "InfobipLocaleTexts"),
         ({"InfobipLocaleTexts": "de={{pin}};de=: {{pin}}"}, "InfobipLocaleTexts"),
         ({"IndiaDltEntityId": "1"}, "IndiaDltTemplateId"),
+        ({"InfobipVoices": "de=Vicki"}, "InfobipVoices has de"),
+        ({"InfobipVoices": "rate=3"}, "rate in InfobipVoices"),
         ({"IndiaDltLocaleTemplateIds": "fr=1"}, "IndiaDltTemplateId"),
         ({**INDIA, "IndiaDltLocaleTemplateIds": "fr=1"}, "IndiaDltLocaleTemplateIds has fr"),
         ({**INDIA, "IndiaDltLocaleTemplateIds": "en=1"}, "IndiaDltLocaleTemplateIds has en"),
@@ -187,6 +193,15 @@ def test_a_field_with_another_value_is_one_update(field: str, value: object) -> 
         assert written([APPLICATION], [held]) == [("PUT", "/applications/APP/messages/MSG")]
 
 
+def test_an_update_clears_what_is_no_longer_wanted() -> None:
+    transport = ScriptedInfobip([APPLICATION], [MESSAGE])
+    plain = desired_state_from(PARAMETERS)
+    provision(account(transport), plain)
+    (update,) = [asked for asked in transport.asked if asked.method == "PUT"]
+    nothing = {"senderId": "", "voiceName": "", "repeatDTMF": "", "speechRate": 1.0, "regional": {}}
+    assert update.json == {**plain.templates[0], **nothing}
+
+
 def test_where_nothing_differs_nothing_is_written() -> None:
     assert written([APPLICATION], [MESSAGE]) == []
 
@@ -209,19 +224,27 @@ def test_a_sender_or_register_that_is_there_and_not_wanted_is_a_difference() -> 
     (plain,) = desired_state_from(PARAMETERS).templates
     assert {difference.field for difference in differences(plain, TEMPLATE)} == {
         "senderId",
+        "voiceName",
+        "repeatDTMF",
+        "speechRate",
         "regional.indiaDlt.principalEntityId",
         "regional.indiaDlt.contentTemplateId",
     }
 
 
+def test_infobips_own_speech_rate_is_no_difference() -> None:
+    (plain,) = desired_state_from(PARAMETERS).templates
+    assert differences(plain, {**plain, "speechRate": 1.0, "senderId": "", "regional": {}}) == ()
+
+
 def test_what_we_do_not_set_is_left_alone() -> None:
-    assert differences(TEMPLATE, {**TEMPLATE, "voiceName": "Joanna", "speechRate": 1.0}) == ()
+    assert differences(TEMPLATE, {**TEMPLATE, "createdAt": "2027-01-15", "landingPageId": 1}) == ()
 
 
 def test_a_number_in_place_of_a_truth_is_a_difference() -> None:
     field = "configuration.allowMultiplePinVerifications"
     (difference,) = differences(WANTED.application, changed(WANTED.application, field, 0))
-    assert difference == Difference(field, desired=False, found=0, weaker=True)
+    assert difference == Setting(field, desired=False, found=0, same=False, weaker=True)
 
 
 def test_in_an_empty_account_the_application_and_the_template_are_made() -> None:

@@ -1,5 +1,6 @@
 """AWS End User Messaging: what is sent, what is kept of a code, and what each refusal means here."""
 
+import queue
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -58,6 +59,7 @@ class ScriptedClient:
     def __init__(self, outcome: Outcome) -> None:
         self.sent: list[dict[str, Any]] = []
         self.closed = 0
+        self.feedback: queue.Queue[tuple[str, str]] = queue.Queue()
         self._outcome = outcome
 
     def send_text_message(self, **parameters: Any) -> Mapping[str, Any]:
@@ -65,6 +67,12 @@ class ScriptedClient:
         if isinstance(self._outcome, Exception):
             raise self._outcome
         return self._outcome
+
+    def put_message_feedback(self, *, MessageId: str, MessageFeedbackStatus: str) -> object:  # noqa: N803 - AWS's
+        self.feedback.put((MessageId, MessageFeedbackStatus))
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return {}
 
     def describe_account_attributes(self) -> Mapping[str, Any]:
         return self.send_text_message()
@@ -119,6 +127,7 @@ def test_a_message_is_transactional_from_our_sender_and_lives_as_long_as_the_cod
         "DestinationPhoneNumber": "+14155550123",
         "OriginationIdentity": "SENDER",
         "MessageType": "TRANSACTIONAL",
+        "MessageFeedbackEnabled": True,
         "TimeToLive": 300,
         "MessageBody": f"Your verification code is {code_in(message['MessageBody'])}.",
     }
@@ -258,17 +267,19 @@ LAST_LINE = len("\n@example.com #123456")
         ("{code}" + "€" * 77, True),
         ("{code}" + "€" * 77 + "x", False),
         ("{code} Ä ö ñ ü à £ ¥ Δ @ _ ~ [ ] { } \\ ^ |", True),
-        ("{code} ç", False),
-        ("{code} “quoted”", False),
-        ("{code} код", False),
-        ("{code}\t", False),
+        # UCS-2, of which one SMS holds 70 units.
+        ("{code} ç", True),
+        ("{code} “quoted”", True),
+        ("{code} код", True),
+        ("{code}" + "я" * 64, True),
+        ("{code}" + "я" * 65, False),
         ("no code", False),
         ("{code} and {code}", False),
         ("{code", False),
         ("", False),
     ],
 )
-def test_a_text_is_one_segment_of_gsm7_with_the_code_in_it_once(
+def test_a_text_is_one_sms_with_the_code_in_it_once(
     client: ScriptedClient, template: str, fits: bool
 ) -> None:
     if fits:
@@ -554,3 +565,34 @@ def test_no_guess_takes_longer_for_being_nearly_right(
     assert [guess() for guess in guesses] == [Check.CORRECT, Check.WRONG]
     # Whole digests are compared, never the codes themselves.
     assert {len(text) for pair in compared for text in pair} == {43}
+
+
+def test_a_right_code_is_told_to_awss_filter_as_received(client: ScriptedClient) -> None:
+    provider = aws(client)
+    ref = send(provider).ref
+    assert check(provider, ref, code_in(client.sent[0]["MessageBody"])) is Check.CORRECT
+    assert client.feedback.get(timeout=5) == (MESSAGE_ID, "RECEIVED")
+
+
+def test_a_wrong_code_and_one_of_an_earlier_release_are_not_told(client: ScriptedClient) -> None:
+    provider = aws(client)
+    ref = send(provider).ref
+    code = code_in(client.sent[0]["MessageBody"])
+    assert check(provider, ref, f"{(int(code) + 1) % 10**6:06d}") is Check.WRONG
+    assert check(provider, ref.removesuffix(f".{MESSAGE_ID}"), code) is Check.CORRECT
+    assert client.feedback.empty()
+
+
+def test_feedback_that_aws_refuses_changes_no_answer(client: ScriptedClient) -> None:
+    ref = send(aws(client)).ref
+    code = code_in(client.sent[0]["MessageBody"])
+    refusing = ScriptedClient(EndpointConnectionError(endpoint_url=URL))
+    assert check(aws(refusing), ref, code) is Check.CORRECT
+    assert refusing.feedback.get(timeout=5) == (MESSAGE_ID, "RECEIVED")
+
+
+def test_a_message_whose_id_cannot_be_kept_is_sent_all_the_same() -> None:
+    client = ScriptedClient({"MessageId": "an id with blanks"})
+    provider = aws(client)
+    assert check(provider, send(provider).ref, code_in(client.sent[0]["MessageBody"])) is Check.CORRECT
+    assert client.feedback.empty()

@@ -58,6 +58,9 @@ class OneAnswer:
             raise self._given
         return self._given
 
+    def put_message_feedback(self, **_parameters: Any) -> Mapping[str, Any]:
+        return {}
+
     def describe_account_attributes(self) -> Mapping[str, Any]:
         return self.send_text_message()
 

@@ -202,7 +202,10 @@ def test_no_language_is_asked_for_where_none_is_given(channel: Channel) -> None:
     assert "calloutOptions" not in asked.json
 
 
-@pytest.mark.parametrize(("channel", "name"), [(Channel.SMS, "sms"), (Channel.VOICE, "callout")])
+@pytest.mark.parametrize(
+    ("channel", "name"),
+    [(Channel.SMS, "sms"), (Channel.VOICE, "callout"), (Channel.WHATSAPP, "whatsapp")],
+)
 def test_a_guess_is_reported_by_id_under_the_method_it_was_started_with(channel: Channel, name: str) -> None:
     asked = asked_by_check(REF, channel)
     assert (asked.method, asked.url) == ("PUT", f"{BASE_URL}/verification/v1/verifications/id/{REF}")
@@ -504,3 +507,11 @@ def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
     with pytest.raises(Throttled) as caught:
         send(answer(429, error(42900), retry_after=7))
     assert caught.value.retry_after == 7
+
+
+def test_whatsapp_is_asked_for_with_digits_and_no_life_that_sinch_does_not_know() -> None:
+    asked = asked_by_send(Channel.WHATSAPP, "pt-BR")
+    assert asked.json["method"] == "whatsapp"
+    assert asked.json["whatsappOptions"] == {"codeType": "Numeric"}
+    assert not {"smsOptions", "calloutOptions"} & set(asked.json)
+    assert asked.headers["Accept-Language"] == "pt-BR"

@@ -39,6 +39,8 @@ class Settings:
     """Message templates of further languages, by Infobip's name of each, such as `pt_br`."""
     infobip_india_message_ids: Mapping[str, str]
     """Those of them that numbers in India are sent, where each text is registered."""
+    infobip_message_parts: Mapping[str, int]
+    """By message template, the messages that its text is billed as, where the deployment knows the text."""
     infobip_sender_ids: Mapping[str, str]
     """Whom a text is from in place of the template's sender, by ISO 3166-1 alpha-2 country."""
 
@@ -70,6 +72,9 @@ class Settings:
     block_unverified_per_hour: int
     sms_prices: Mapping[str, float]
     """US dollars for a code, by ISO 3166-1 alpha-2 country and `*` for every other."""
+
+    voice_prices: Mapping[str, float]
+    """The same for a call."""
 
     users_table_name: str
     """Empty where no users are kept."""
@@ -135,6 +140,11 @@ def _prices(text: str) -> Mapping[str, float]:
     return {country: float(price) for country, price in (word.split("=") for word in _words(text))}
 
 
+def _parts(text: str) -> Mapping[str, int]:
+    """`ID=1,ID=2`, as provisioning hands them over."""
+    return {name: int(count) for name, count in _named(text).items()}
+
+
 def _named(text: str) -> Mapping[str, str]:
     """`de=ID,fr=ID`, as provisioning hands ids over."""
     values = {}
@@ -179,7 +189,9 @@ _BY_NAME: Mapping[str, Callable[[str], Any]] = {
     "infobip_message_ids": _named,
     "infobip_india_message_ids": _named,
     "infobip_sender_ids": _named,
+    "infobip_message_parts": _parts,
     "sms_prices": _prices,
+    "voice_prices": _prices,
     "test_numbers_end": _date,
 }
 

@@ -121,6 +121,10 @@ class Policy:
     prices: Mapping[str, float] = field(default_factory=dict)
     """US dollars for a code, by country and `*` for every other."""
 
-    def price(self, country: str) -> float:
-        """US dollars, as estimated, for one code to this country."""
-        return self.prices.get(country, self.prices.get("*", 0.0))
+    voice_prices: Mapping[str, float] = field(default_factory=dict)
+    """The same for a call."""
+
+    def price(self, country: str, channel: Channel = Channel.SMS) -> float:
+        """US dollars, as estimated, for one message or call to this country."""
+        prices = self.voice_prices if channel is Channel.VOICE else self.prices
+        return prices.get(country, prices.get("*", 0.0))

@@ -1,6 +1,6 @@
 """What the use cases ask of the outside, and the records that cross the line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -264,8 +264,12 @@ class Store(Protocol):
         """
         ...
 
-    def find_message(self, provider: str, message_id: str) -> tuple[str, str] | None:
-        """The key of the verification that this provider's message belongs to, and the `ref` of its code."""
+    def find_messages(self, provider: str, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        """By message, the key of the verification that it belongs to, and the `ref` of its code."""
+        ...
+
+    def find_each(self, keys: Collection[str]) -> dict[str, Verification]:
+        """As `find`, for many: those that are there, by key."""
         ...
 
     def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:

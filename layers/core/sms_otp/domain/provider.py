@@ -27,6 +27,7 @@ class Channel(StrEnum):
 
     SMS = "sms"
     VOICE = "voice"
+    WHATSAPP = "whatsapp"
 
 
 class Delivery(StrEnum):
@@ -68,6 +69,8 @@ class Sent:
     delivery: Delivery = Delivery.ACCEPTED
     message_id: str | None = None
     """The handle that delivery reports carry, where it differs from `ref`."""
+    parts: int = 1
+    """The messages that it is billed as, as far as the text is known."""
 
 
 class ProviderError(Exception):

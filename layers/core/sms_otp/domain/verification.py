@@ -26,6 +26,8 @@ class State(StrEnum):
 DELIVERY_BEFORE: Mapping[str, tuple[str, ...]] = {
     "delivered": ("accepted", "unknown", "failed"),
     "failed": ("accepted", "unknown"),
+    "unknown": ("accepted",),
+    "accepted": (),
 }
 """What each reported delivery may follow. Forward only, so that reports end up the same in any order."""
 

@@ -127,7 +127,9 @@ def lifecycle() -> Lifecycle:
 @cache
 def webhooks() -> "Webhooks":
     """What takes the callbacks of the providers that codes are sent by."""
-    # It knows how Sinch signs, and no other function is to pay for importing that adapter.
+    # No other function is to pay for importing these.
+    from sms_otp.adapters.providers import aws_events
+    from sms_otp.adapters.providers.callbacks import READERS
     from sms_otp.use_cases.webhooks import Webhooks
 
     chosen = settings()
@@ -136,6 +138,8 @@ def webhooks() -> "Webhooks":
         store=_store(chosen),
         credentials=secret_cache.credentials,
         renew=secret_cache.renew_credentials,
+        readers=READERS,
+        read_from_aws=aws_events.read,
         providers=frozenset(_names(chosen)),
         clock=time.time,
         emit=events.emit,
@@ -250,6 +254,7 @@ def policy(chosen: Settings) -> Policy:
         test_numbers=_test_numbers(chosen),
         test_numbers_end=chosen.test_numbers_end,
         prices=chosen.sms_prices,
+        voice_prices=chosen.voice_prices,
     )
 
 

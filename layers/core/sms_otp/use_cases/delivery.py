@@ -20,7 +20,7 @@ class CodeSender:
     providers: Providers
     emit: EventSink
     price: float | None
-    """US dollars, as estimated, that a provider takes for this send; None where it costs nothing."""
+    """US dollars, as estimated, of one message or call; None where it costs nothing."""
 
     def deliver(self, reservation: Reservation, order: Order, resend_after: int, deadline: Deadline) -> None:
         """Raises `ProviderRejected` or `ProviderUnavailable`.
@@ -56,7 +56,11 @@ class CodeSender:
         # The handle that the provider's own staff and reports know this message by. That of a number whose
         # code is fixed is the number itself.
         handle = None if order.to.is_test else sent.message_id or sent.ref
-        more = {"provider": name, "provider_ref": handle, "cost": self.price}
+        more = {
+            "provider": name,
+            "provider_ref": handle,
+            "cost": None if self.price is None else round(self.price * sent.parts, 6),
+        }
         self.emit(event, **fields | more)
 
     def _ask(

@@ -97,7 +97,7 @@ def deliver(
 ) -> Requested:
     """Send the reserved code. Raises `ProviderRejected` or `ProviderUnavailable`."""
     _emit_admitted(service, reservation, order.to, admitted)
-    price = None if order.to.is_test else service.policy.price(order.to.country)
+    price = None if order.to.is_test else service.policy.price(order.to.country, order.channel)
     delivery = CodeSender(service.store, service.providers, service.emit, price)
     delivery.deliver(reservation, order, admitted.resend_after, caller.deadline)
     expires_at = reservation.verification.expires_at

@@ -17,7 +17,9 @@ def verify_code(service: Service, command: VerifyOtp, caller: Caller) -> Verifie
     The guess is counted before the provider checks the code, and stays counted if anything fails after.
     """
     if not _is_code(service, command.otp):
-        raise errors.InvalidOtpFormat
+        # Where all of a provider's codes have another length than `CodeLength`, this is what shows it.
+        lengths = f"{len(command.otp)} characters, CodeLength is {service.policy.code_length}"
+        raise errors.InvalidOtpFormat(reason=lengths)
     key = _key_of(service, command, caller)
     try:
         return _verify(service, key, command, caller)

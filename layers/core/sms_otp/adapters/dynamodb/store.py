@@ -3,7 +3,7 @@ condition that did not hold means. Single writes and their conditions are in `wr
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -244,11 +244,17 @@ class DynamoStore:
             return False
         return True
 
-    def find_message(self, provider: str, message_id: str) -> tuple[str, str] | None:
+    def find_messages(self, provider: str, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """See `ports.Store`."""
-        pk = message_pk(provider, message_id)
-        found = self._table.read([pk]).get(pk)
-        return (found["verification"]["S"], found["providerRef"]["S"]) if found else None
+        pks = {message_pk(provider, message_id): message_id for message_id in message_ids}
+        found = self._table.read_many(pks)
+        return {pks[pk]: (item["verification"]["S"], item["providerRef"]["S"]) for pk, item in found.items()}
+
+    def find_each(self, keys: Collection[str]) -> dict[str, Verification]:
+        """See `ports.Store`."""
+        pks = {verification_pk(key): key for key in keys}
+        found = self._table.read_many(pks)
+        return {pks[pk]: verification_of(item) for pk, item in found.items()}
 
     def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:
         """See `ports.Store`."""

@@ -1,5 +1,7 @@
 """What an HTTP answer, or its absence, means where every provider means the same by it."""
 
+import hmac
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
@@ -61,6 +63,17 @@ def content(provider: str, answer: HttpResponse) -> dict[str, Any]:
         raise Ambiguous(provider, error.reason) from None
 
 
+def items(provider: str, answer: HttpResponse) -> list[dict[str, Any]]:
+    """The objects in an answer that is an array. Raises `Ambiguous` where it is none."""
+    try:
+        listed = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        listed = None
+    if not isinstance(listed, list):
+        raise Ambiguous(provider, "unreadable")
+    return [item for item in listed if isinstance(item, dict)]
+
+
 def error_content(answer: HttpResponse) -> dict[str, Any]:
     """The object in an answer that says the provider did not act; empty where it is none.
 
@@ -120,3 +133,8 @@ def is_reference(value: object) -> TypeGuard[str]:
         and value.isprintable()
         and value not in (".", "..")
     )
+
+
+def equal(given: str, expected: str) -> bool:
+    """In constant time. Bytes, because of text only ASCII can be compared so."""
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())

@@ -37,7 +37,11 @@ _NOBODYS_REFERENCE = "sms-otp-probe"
 _NO_HEADERS: Mapping[str, str] = {}
 
 # A method's name on the wire, which is also the name of a report's field.
-_METHODS: Mapping[Channel, str] = {Channel.SMS: "sms", Channel.VOICE: "callout"}
+_METHODS: Mapping[Channel, str] = {
+    Channel.SMS: "sms",
+    Channel.VOICE: "callout",
+    Channel.WHATSAPP: "whatsapp",
+}
 
 # Where Sinch's own code says more than the HTTP status that it begins with.
 _CODES: Mapping[str, type[ProviderError]] = {
@@ -68,7 +72,7 @@ class Sinch:
     """`authorize` is `signed` or `basic`; `base_url` is checked."""
 
     name: ClassVar[str] = "sinch"
-    channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS, Channel.VOICE})
+    channels: ClassVar[frozenset[Channel]] = frozenset(_METHODS)
 
     def __init__(self, base_url: str, authorize: Authorize, transport: Transport) -> None:
         self._url = base_url + _PATH
@@ -99,6 +103,9 @@ class Sinch:
         if channel is Channel.SMS:
             expiry = time.strftime("%H:%M:%S", time.gmtime(ttl_seconds))
             body["smsOptions"] = {"expiry": expiry, "codeType": "Numeric"}
+        elif channel is Channel.WHATSAPP:
+            # How long it may be used is Sinch's to say, and no callback may choose the code.
+            body["whatsappOptions"] = {"codeType": "Numeric"}
         elif locale:
             body["calloutOptions"] = {"speech": {"locale": locale}}
         language = {"Accept-Language": locale} if locale else {}

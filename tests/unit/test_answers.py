@@ -16,7 +16,7 @@ import otp_status.app
 import request_otp.app
 import resend_otp.app
 import verify_otp.app
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Requested, Verified
 from sms_otp.domain.ports import Erased, NumberRecord
 from sms_otp.domain.users import Consent, ConsentRecord, User
@@ -29,7 +29,7 @@ from tests.answers import produced, properties, undocumented
 from tests.fakes import START, a_verification
 from tests.template import template
 
-NOW = int(START)
+NOW = Seconds(int(START))
 REQUESTED = Requested("an-id", "sms", NOW + 300, 30)
 VERIFIED = Verified("an-id", "+14155550123", "login", NOW, "a-token")
 CONSENT = ConsentRecord(Consent("2027-01", "checkout"), NOW)

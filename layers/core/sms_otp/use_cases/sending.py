@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from sms_otp.domain import errors, guard
 from sms_otp.domain.admission import Admission, Admitted
+from sms_otp.domain.clock import Milliseconds, milliseconds
 from sms_otp.domain.commands import Caller, Requested
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionSnapshot, NumberConflict, Reservation, WriteConflict
 from sms_otp.domain.provider import Order
@@ -28,9 +28,9 @@ def admission_of(
     caller: Caller,
     client: str | None,
     idempotency_records: list[IdempotencyRecord],
-    now: int,
+    now: Milliseconds,
 ) -> Admission:
-    """The decision on one send. `now` in milliseconds."""
+    """The decision on one send."""
     return Admission(
         service.policy.admission,
         service.history,
@@ -105,7 +105,7 @@ def deliver(
 
 
 def _note_refused(service: Service, to: PhoneNumber, number_key: str, sends: tuple[int, ...]) -> None:
-    now = int(service.clock() * SECOND)
+    now = milliseconds(service.clock)
     service.refusals.note(number_key, now)
     asked = service.refusals.asked(number_key, sends, now)
     service.emit("otp_asked", number=to, number_key=number_key, asked=asked)

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sms_otp.domain import errors, keys
 from sms_otp.domain.budgets import Counter
+from sms_otp.domain.circuit import PROBE_LEASE, Circuit
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import Failures, GuessPolicy, lock
@@ -17,7 +18,6 @@ from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
-    Circuit,
     FailureMigration,
     LogAppend,
     NumberConflict,
@@ -26,7 +26,7 @@ from sms_otp.domain.ports import (
     SendLog,
     WriteConflict,
 )
-from sms_otp.domain.provider import Channel, Check, OnFailure, Order, Sent
+from sms_otp.domain.provider import Channel, Check, OnFailure, Order, ReserveAgain, Sent
 from sms_otp.domain.verification import (
     DELIVERY_BEFORE,
     Guess,
@@ -37,6 +37,7 @@ from sms_otp.domain.verification import (
     guess_error,
 )
 
+Result = TypeVar("Result")
 START = 1_800_000_000.0
 PEPPER = "a-pepper-for-tests-that-is-long-enough"
 PEPPERS = keys.Peppers(PEPPER)
@@ -55,6 +56,77 @@ class StepClock:
         self.now += seconds
 
 
+class NoBreaker:
+    """`ports.Breaker` that is always closed."""
+
+    def call(
+        self,
+        provider: str,
+        read: Mapping[str, Circuit],
+        number_key: str,
+        act: Callable[[], Result],
+        *,
+        has_next: Callable[[], bool],
+    ) -> Result:
+        del provider, read, number_key, has_next
+        return act()
+
+
+class MemoryCircuits:
+    """`ports.Circuits` in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Circuit] = {}
+        self.lock = Lock()
+
+    def read(self, providers: tuple[str, ...]) -> dict[str, Circuit]:
+        return {name: self.held[name] for name in providers if name in self.held}
+
+    def add_failure(self, provider: str, number: str, now: int, stale: tuple[str, ...]) -> bool:
+        with self.lock:
+            found = self.held.get(provider, Circuit())
+            failures = {name: at for name, at in found.failures.items() if name not in stale}
+            self.held[provider] = replace(found, failures={**failures, number: now})
+            return True
+
+    def open(self, provider: str, now: int) -> bool:
+        with self.lock:
+            found = self.held.get(provider, Circuit())
+            if found.opened_at is not None:
+                return False
+            self.held[provider] = replace(found, opened_at=now)
+            return True
+
+    def elect(self, provider: str, read: Circuit, now: int) -> bool:
+        with self.lock:
+            found = self.held.get(provider, Circuit())
+            if found.opened_at != read.opened_at or (found.probe_until or 0) > now:
+                return False
+            self.held[provider] = replace(found, probe_until=now + PROBE_LEASE)
+            return True
+
+    def hand_on(self, provider: str) -> bool:
+        return self._if_open(provider, probe_until=None)
+
+    def reopen(self, provider: str, now: int) -> bool:
+        return self._if_open(provider, opened_at=now, probe_until=None)
+
+    def close(self, provider: str) -> bool:
+        with self.lock:
+            if self.held.get(provider, Circuit()).opened_at is None:
+                return False
+            del self.held[provider]
+            return True
+
+    def _if_open(self, provider: str, **changes: int | None) -> bool:
+        with self.lock:
+            found = self.held.get(provider, Circuit())
+            if found.opened_at is None:
+                return False
+            self.held[provider] = replace(found, **changes)  # type: ignore[arg-type] # the names are a circuit's moments
+            return True
+
+
 class MemoryStore:
     """`ports.Store` in dictionaries under one lock: every method is one step, as DynamoDB's are."""
 
@@ -67,7 +139,7 @@ class MemoryStore:
         self.counters: dict[str, Counter] = {}
         self.newest_of: dict[tuple[str, str], str] = {}
         self.messages: dict[tuple[str, str], tuple[str, str]] = {}
-        self.circuits: dict[str, Circuit] = {}
+        self.circuits = MemoryCircuits()
 
     def read(self, query: AdmissionQuery) -> AdmissionSnapshot:
         with self.lock:
@@ -81,7 +153,9 @@ class MemoryStore:
             client=self.logs.get(query.client_key or "", SendLog()),
             idempotency_record=self.idempotency_records.get(query.record_key or ""),
             counters={key: self.counters[key] for key in query.counters if key in self.counters},
-            circuits={name: self.circuits.get(name) for name in query.circuits},
+            circuits={
+                name: self.circuits.held[name] for name in query.circuits if name in self.circuits.held
+            },
         )
 
     def reserve(self, reservation: Reservation) -> None:
@@ -284,27 +358,32 @@ class FakeProvider:
     sent: list[tuple[str, str]] = field(default_factory=list)
     checked: list[tuple[str, str]] = field(default_factory=list)
 
-    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
-        """As `Router.circuits`."""
+    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+        """As `Router.candidates`."""
         del to
         return (self.name,)
 
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """As `Router.learn`, of one that has no breaker."""
-
-    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
+    def send(
+        self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
+    ) -> tuple[str, Sent]:
         """As `Router.send`."""
-        del deadline, on_failure
+        del deadline, on_failure, reserve_again
         self.sent.append((order.to.e164, order.reference))
         if self.fails_with:
             raise self.fails_with()
         return self.name, Sent(ref=f"ref-{len(self.sent)}")
 
     def resend(
-        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+        self,
+        holder: str,
+        ref: str,
+        order: Order,
+        deadline: Deadline,
+        on_failure: OnFailure,
+        reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
         """As `Router.resend`: the same code once more, as Infobip does."""
-        self.send(order, deadline, on_failure)
+        self.send(order, deadline, on_failure, reserve_again)
         return holder, Sent(ref=ref)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:

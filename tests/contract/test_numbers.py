@@ -20,7 +20,7 @@ from sms_otp.domain.keys import Peppers
 from sms_otp.domain.limits import DAY, SECOND
 from sms_otp.domain.phone import mask
 from sms_otp.domain.ports import Erased
-from sms_otp.domain.provider import Sent, Unavailable
+from sms_otp.domain.provider import NotSent, Sent
 from sms_otp.domain.users import MOST_PURPOSES, Consent, ConsentRecord, Retention
 from sms_otp.use_cases.administration import Administration, Administrator
 from sms_otp.use_cases.request import request_code
@@ -373,7 +373,7 @@ def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) 
     """No limit counts them, so whoever asks all through an outage would fill it up to DynamoDB's 400 KB."""
     provider = town.service.providers
     assert isinstance(provider, MessageProvider)
-    provider.fails_with = lambda: Unavailable("infobip", "http_503")
+    provider.fails_with = lambda: NotSent("infobip", "http_503")
     for _ in range(5):
         assert outcome(town.request) == "PROVIDER_UNAVAILABLE"
     (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
@@ -381,7 +381,7 @@ def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) 
     provider.fails_with = None
     verification_id = town.request()
     town.clock.step(30)
-    provider.fails_with = lambda: Unavailable("infobip", "http_503")
+    provider.fails_with = lambda: NotSent("infobip", "http_503")
     asked = ResendOtp(verification_id)
     assert outcome(lambda: resend_code(town.service, asked, town.caller())) == "PROVIDER_UNAVAILABLE"
     (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]

@@ -26,14 +26,15 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    Doubtful,
     Health,
     Misconfigured,
+    NotSent,
     Provider,
     ProviderError,
     Refused,
     Sent,
     Throttled,
-    Unavailable,
 )
 
 PHONE = PhoneNumber(e164="+14155550123", country="US")
@@ -63,9 +64,9 @@ FAULTS: dict[str, type[ProviderError]] = {
     "html": Ambiguous,
     "401": Misconfigured,
     "429": Throttled,
-    "500": Unavailable,
-    "502": Unavailable,
-    "redirect": Unavailable,
+    "500": Doubtful,
+    "502": Doubtful,
+    "redirect": NotSent,
 }
 
 
@@ -426,7 +427,7 @@ def test_sinchs_earlier_code_ends_with_the_new_start(build: Callable[..., Provid
 def test_a_pin_that_infobip_no_longer_knows_may_be_replaced_by_another_providers(
     build: Callable[..., Provider], sandbox: str
 ) -> None:
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(NotSent) as caught:
         resend(build("infobip"), "00000000-0000-0000-0000-000000000000")
     assert caught.value.reason == "unknown_pin"
     assert inbox(sandbox) == []

@@ -233,7 +233,7 @@ MUTANTS = (
         "use_cases/failover.py",
         """\
                 return name, self._deliver(name, order, send, deadline, has_next=True)
-            except (Throttled, Unavailable, Misconfigured) as failed:
+            except (Throttled, NotSent, Misconfigured) as failed:
 """,
         """\
                 return name, self._deliver(name, order, send, deadline, has_next=True)

@@ -8,7 +8,7 @@ import pytest
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp
 from sms_otp.domain.keys import verification_key
-from sms_otp.domain.provider import Ambiguous, Channel, Order, ProviderError, Refused, Unavailable
+from sms_otp.domain.provider import Ambiguous, Channel, NotSent, Order, ProviderError, Refused
 from sms_otp.domain.verification import State
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
@@ -142,7 +142,7 @@ def test_only_who_asked_may_have_it_sent_again(world: World, stranger: dict[str,
     [
         (Refused, "PROVIDER_REJECTED"),
         (Ambiguous, "PROVIDER_UNAVAILABLE"),
-        (Unavailable, "PROVIDER_UNAVAILABLE"),
+        (NotSent, "PROVIDER_UNAVAILABLE"),
     ],
 )
 def test_a_resend_that_fails_leaves_the_earlier_code_right(
@@ -181,7 +181,7 @@ def test_a_resend_during_which_the_earlier_code_is_typed_or_given_up_is_told_so(
 def test_a_resend_that_was_certainly_not_sent_costs_nothing(world: World) -> None:
     verification_id = world.request()
     world.clock.step(30)
-    world.provider.fails_with = lambda: Unavailable("fake", "scripted")
+    world.provider.fails_with = lambda: NotSent("fake", "scripted")
     resend(world, verification_id)
     world.provider.fails_with = None
     assert resend(world, verification_id) == "ok"

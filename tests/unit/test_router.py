@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 import pytest
 
 from sms_otp.adapters.config import Settings
-from sms_otp.adapters.providers.breaker import NoBreaker
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.errors import ServiceMisconfigured
@@ -14,10 +13,13 @@ from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
+    ChannelUnsupported,
     Check,
+    DestinationUnavailable,
+    Doubtful,
     Health,
     Misconfigured,
-    NotAsked,
+    NotSent,
     Order,
     Provider,
     ProviderError,
@@ -25,14 +27,15 @@ from sms_otp.domain.provider import (
     Sent,
     Throttled,
     TooLate,
-    Unavailable,
 )
 from sms_otp.use_cases.failover import Router
+from tests.fakes import NoBreaker
 from tests.template import environment
 
 TO = PhoneNumber("+14155550123", "US")
 TESTS = FixedCodes({"+14155550100": "246810"})
-ORDER = Order(TO, Channel.SMS, None, "r", 300)
+NUMBER_KEY = "a-number-key"
+ORDER = Order(TO, NUMBER_KEY, Channel.SMS, None, "r", 300)
 Behaviour = Callable[[], None]
 
 
@@ -127,10 +130,15 @@ class World:
         self.failed: list[ProviderError] = []
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.right_key = right_key
+        self.reserved, self.has_room = 0, True
         self.secret_cache = secret_cache or SecretCache()
         self.router = Router(
             order, routes or {}, self.secret_cache, self.build, TESTS, NoBreaker(), self.emit
         )
+
+    def reserve_again(self) -> str | None:
+        self.reserved += 1
+        return "r-1" if self.has_room else None
 
     def emit(self, event: str, **fields: Any) -> None:
         self.told.append((event, fields))
@@ -140,10 +148,12 @@ class World:
         return kind(name, credentials["key"], self)
 
     def send(self, order: Order = ORDER) -> tuple[str, Sent]:
-        return self.router.send(order, Deadline(5), self.failed.append)
+        return self.router.send(order, Deadline(5), self.failed.append, self.reserve_again)
 
     def resend(self, holder: str = "infobip") -> tuple[str, Sent]:
-        return self.router.resend(holder, "old-ref", ORDER, Deadline(5), self.failed.append)
+        return self.router.resend(
+            holder, "old-ref", ORDER, Deadline(5), self.failed.append, self.reserve_again
+        )
 
     def check(self, holder: str) -> Check:
         return self.router.check(holder, "ref", "123456", channel=Channel.SMS, deadline=Deadline(5))
@@ -164,7 +174,7 @@ def test_a_country_with_a_route_goes_by_it() -> None:
     assert world.send()[0] == "sinch"
 
 
-@pytest.mark.parametrize("failure", [Throttled, Unavailable, Misconfigured])
+@pytest.mark.parametrize("failure", [Throttled, NotSent, Misconfigured, DestinationUnavailable])
 def test_what_was_certainly_not_sent_is_sent_by_the_next(failure: type[ProviderError]) -> None:
     world = World()
     world.failures["infobip"] = failure
@@ -182,9 +192,55 @@ def test_what_was_refused_or_may_have_been_sent_is_sent_by_nobody_else(failure: 
     assert world.names() == ["infobip"]
 
 
+def test_what_may_have_been_sent_before_a_5xx_is_sent_once_more_if_that_is_counted() -> None:
+    world = World()
+    world.failures["infobip"] = Doubtful
+    assert world.send() == ("sinch", Sent(ref="sinch:r-1"))
+    assert world.reserved == 1
+    assert [error.provider for error in world.failed] == ["infobip"]
+
+
+def test_what_may_have_been_sent_is_not_sent_again_where_the_limits_have_no_room() -> None:
+    world = World()
+    world.failures["infobip"], world.has_room = Doubtful, False
+    with pytest.raises(Doubtful):
+        world.send()
+    assert world.names() == ["infobip"]
+
+
+def test_no_code_is_sent_a_third_time() -> None:
+    world = World(("infobip", "sinch", "aws"))
+    world.failures |= {"infobip": Doubtful, "sinch": Doubtful}
+    with pytest.raises(Doubtful):
+        world.send()
+    assert (world.names(), world.reserved) == (["infobip", "sinch"], 1)
+
+
+def test_nothing_is_reserved_where_no_other_provider_is_left() -> None:
+    world = World(("infobip",))
+    world.failures["infobip"] = Doubtful
+    with pytest.raises(Doubtful):
+        world.send()
+    assert world.reserved == 0
+
+
+def test_nothing_is_reserved_where_no_other_provider_has_the_channel() -> None:
+    world = World(("infobip", "aws"))
+    world.failures["infobip"] = Doubtful
+    with pytest.raises(Doubtful):
+        world.send(Order(TO, NUMBER_KEY, Channel.VOICE, None, "r", 300))
+    assert (world.names(), world.reserved) == (["infobip"], 0)
+
+
+def test_a_resend_of_unknown_outcome_is_made_once_more_by_another() -> None:
+    world = World()
+    world.failures["infobip"] = Doubtful
+    assert world.resend("infobip") == ("sinch", Sent(ref="sinch:r-1"))
+
+
 def test_where_every_provider_fails_the_last_one_says_why() -> None:
     world = World(("infobip", "sinch", "aws"))
-    world.failures |= {"infobip": Unavailable, "sinch": Throttled, "aws": Misconfigured}
+    world.failures |= {"infobip": NotSent, "sinch": Throttled, "aws": Misconfigured}
     with pytest.raises(Misconfigured):
         world.send()
     assert world.names() == ["infobip", "sinch", "aws"]
@@ -192,21 +248,21 @@ def test_where_every_provider_fails_the_last_one_says_why() -> None:
 
 def test_a_provider_without_the_channel_is_passed_over_and_not_asked() -> None:
     world = World(("aws", "sinch"))
-    assert world.send(Order(TO, Channel.VOICE, None, "r", 300))[0] == "sinch"
+    assert world.send(Order(TO, NUMBER_KEY, Channel.VOICE, None, "r", 300))[0] == "sinch"
     assert world.names() == ["sinch"]
-    assert [type(failed) for failed in world.failed] == [NotAsked]
+    assert [type(failed) for failed in world.failed] == [ChannelUnsupported]
 
 
 def test_a_channel_that_a_provider_never_had_is_no_failure_that_its_breaker_counts() -> None:
     world, asked = World(("aws", "sinch")), list[str]()
 
     class Noting(NoBreaker):
-        def call(self, name: str, act: Callable[[], Any], *, has_next: bool) -> Any:
-            asked.append(name)
-            return super().call(name, act, has_next=has_next)
+        def call(self, provider: str, *about: Any, **named: Any) -> Any:
+            asked.append(provider)
+            return super().call(provider, *about, **named)
 
     world.router = Router(("aws", "sinch"), {}, world.secret_cache, world.build, TESTS, Noting(), world.emit)
-    world.send(Order(TO, Channel.VOICE, None, "r", 300))
+    world.send(Order(TO, NUMBER_KEY, Channel.VOICE, None, "r", 300))
     assert asked == ["sinch"], "five calls in a row would stop the texts that it does send"
 
 
@@ -219,7 +275,7 @@ def test_a_provider_whose_secret_is_missing_is_passed_over() -> None:
 def test_after_the_deadline_no_provider_is_asked() -> None:
     world = World()
     with pytest.raises(TooLate):
-        world.router.send(ORDER, Deadline(0), world.failed.append)
+        world.router.send(ORDER, Deadline(0), world.failed.append, world.reserve_again)
     assert world.asked == []
 
 
@@ -231,7 +287,7 @@ def test_the_holder_of_a_code_sends_it_again() -> None:
 
 def test_where_the_holder_cannot_send_again_another_sends_a_new_code() -> None:
     world = World()
-    world.failures["infobip"] = Unavailable
+    world.failures["infobip"] = NotSent
     assert world.resend("infobip") == ("sinch", Sent(ref="sinch:r"))
     assert [(operation, name) for operation, name, _ in world.asked] == [
         ("resend", "infobip"),
@@ -320,7 +376,10 @@ def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
 ) -> None:
     world = World()
     to = PhoneNumber("+14155550100", "ZZ", is_test=True)
-    assert world.send(Order(to, Channel.SMS, None, "r", 300)) == ("test", Sent(ref="+14155550100"))
+    assert world.send(Order(to, NUMBER_KEY, Channel.SMS, None, "r", 300)) == (
+        "test",
+        Sent(ref="+14155550100"),
+    )
     asked = world.router.check("test", ref, otp, channel=Channel.SMS, deadline=Deadline(5))
     assert asked is expected
     assert world.asked == []
@@ -328,7 +387,7 @@ def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
 
 def test_how_long_each_provider_took_is_told_whatever_it_said() -> None:
     world = World()
-    world.failures["infobip"] = Unavailable
+    world.failures["infobip"] = NotSent
     world.send()
     world.check("sinch")
     told = [(event, fields["provider"]) for event, fields in world.told]

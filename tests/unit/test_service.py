@@ -13,12 +13,12 @@ from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, StoreError
 from sms_otp.domain.provider import (
     Ambiguous,
     Check,
+    CircuitOpen,
     Misconfigured,
-    NotAsked,
+    NotSent,
     ProviderError,
     Refused,
     Throttled,
-    Unavailable,
 )
 from sms_otp.domain.verification import State
 from sms_otp.use_cases.request import request_code
@@ -186,7 +186,7 @@ def test_a_lost_race_is_an_answer_and_nothing_is_sent(world: World) -> None:
     assert world.sends() == 1
 
 
-CERTAINLY_NOT_SENT = [Throttled, Unavailable, Misconfigured]
+CERTAINLY_NOT_SENT = [Throttled, NotSent, Misconfigured]
 
 
 @pytest.mark.parametrize("failure", CERTAINLY_NOT_SENT)
@@ -210,7 +210,7 @@ def test_a_send_whose_outcome_is_unknown_stays_reserved(world: World) -> None:
     assert world.sends() == 1
 
 
-@pytest.mark.parametrize(("failure", "failed"), [(Unavailable, 1), (NotAsked, None)])
+@pytest.mark.parametrize(("failure", "failed"), [(NotSent, 1), (CircuitOpen, None)])
 def test_a_provider_that_its_open_breaker_spares_has_not_failed(
     world: World, failure: type[ProviderError], failed: int | None
 ) -> None:
@@ -232,7 +232,7 @@ def test_a_release_that_fails_leaves_the_send_reserved_and_the_answer_as_it_was(
         raise StoreError("TransactWriteItems: ThrottlingException")
 
     world.store.release = no_release  # type: ignore[method-assign, assignment] # one fault
-    world.provider.fails_with = lambda: Unavailable("fake", "http_500")
+    world.provider.fails_with = lambda: NotSent("fake", "http_500")
     assert outcome(world.request) == "PROVIDER_UNAVAILABLE"
     assert ("release_failed", {"reason": "TransactWriteItems: ThrottlingException"}) in world.told
 

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from sms_otp.adapters.providers.transport import HttpResponse as HttpAnswer
-from sms_otp.adapters.providers.transport import NoAnswer, NotSent
+from sms_otp.adapters.providers.transport import NoAnswer, RequestNotSent
 from tests.functional.faults.outcomes import (
     FORGOTTEN,
     NO_WORD,
@@ -71,10 +71,10 @@ def edited(*without: str, **changes: Any) -> ProviderFault:
 
 # Name, fault; how it ends at Infobip, and at Sinch, which can be asked what became of a send.
 SENDS: list[tuple[str, ProviderFault, Sending, Sending]] = [
-    ("the name does not resolve", never(NotSent("connection")), NOT_SENT, NOT_SENT),
-    ("the connection is refused", never(NotSent("connection")), NOT_SENT, NOT_SENT),
-    ("the connection takes too long", never(NotSent("connect_timeout")), NOT_SENT, NOT_SENT),
-    ("the certificate is not the provider's", never(NotSent("tls")), NOT_SENT, NOT_SENT),
+    ("the name does not resolve", never(RequestNotSent("connection")), NOT_SENT, NOT_SENT),
+    ("the connection is refused", never(RequestNotSent("connection")), NOT_SENT, NOT_SENT),
+    ("the connection takes too long", never(RequestNotSent("connect_timeout")), NOT_SENT, NOT_SENT),
+    ("the certificate is not the provider's", never(RequestNotSent("tls")), NOT_SENT, NOT_SENT),
     ("the connection is reset while the request leaves", never(NoAnswer("connection")), NOT_KNOWN, NOT_KNOWN),
     ("no answer comes", never(NoAnswer("read_timeout")), NOT_KNOWN, NOT_KNOWN),
     ("the answer is lost", lost(NoAnswer("read_timeout")), SENT_UNKNOWN, SENT),
@@ -110,9 +110,9 @@ SENDS: list[tuple[str, ProviderFault, Sending, Sending]] = [
 ]
 
 CHECKS: list[tuple[str, ProviderFault, Checking, Checking]] = [
-    ("the name does not resolve", never(NotSent("connection")), NO_WORD, NO_WORD),
-    ("the connection takes too long", never(NotSent("connect_timeout")), NO_WORD, NO_WORD),
-    ("the certificate is not the provider's", never(NotSent("tls")), NO_WORD, NO_WORD),
+    ("the name does not resolve", never(RequestNotSent("connection")), NO_WORD, NO_WORD),
+    ("the connection takes too long", never(RequestNotSent("connect_timeout")), NO_WORD, NO_WORD),
+    ("the certificate is not the provider's", never(RequestNotSent("tls")), NO_WORD, NO_WORD),
     ("the connection is reset while the request leaves", never(NoAnswer("connection")), NO_WORD, NO_WORD),
     ("no answer comes", never(NoAnswer("read_timeout")), NO_WORD, NO_WORD),
     ("the answer is lost", lost(NoAnswer("read_timeout")), NO_WORD, WORD_LOST),

@@ -20,7 +20,6 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
-from bench.outage import forget_counts
 from generators import events
 from local.sandbox.credentials import credentials
 from sms_otp.adapters import config
@@ -218,7 +217,6 @@ class World:
         """The next request meets a new execution environment. Its clients of AWS alone are the old ones."""
         for cached in (config.settings, *vars(bootstrap).values()):
             getattr(cached, "cache_clear", lambda: None)()
-        forget_counts()
 
     def spoil_provider(self, operation: str, fault: str, times: int = 1) -> None:
         """The sandbox fails in its own way."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from sms_otp.adapters.providers.infobip import Infobip
-from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, NotSent, TransportError
+from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, RequestNotSent, TransportError
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
@@ -13,13 +13,15 @@ from sms_otp.domain.provider import (
     Channel,
     Check,
     Delivery,
+    DestinationUnavailable,
+    Doubtful,
     Health,
     Misconfigured,
+    NotSent,
     ProviderError,
     Refused,
     Sent,
     Throttled,
-    Unavailable,
 )
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Asked, ScriptedTransport, answer, outcome
 
@@ -226,17 +228,21 @@ SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError
     ("on the blocklist", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DESTINATION_BLOCKLISTED"}), Refused),
     ("stopped as fraud", answer(200, {**NOT_SENT, "smsStatus": "SIGNALS_BLOCKED"}), Refused),
     ("no number", answer(200, {**NOT_SENT, "smsStatus": "MISSING_TO"}), Misconfigured),
-    ("undeliverable", answer(200, {**NOT_SENT, "smsStatus": "UNDELIVERABLE_NOT_SENT"}), Unavailable),
-    ("platform", answer(200, {"callStatus": "UNDELIVERABLE_REJECTED_PLATFORM"}), Unavailable),
-    ("busy", answer(200, {"pinId": PIN_ID, "callStatus": "BUSY"}), Unavailable),
-    ("a rejection of tomorrow", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_TOMORROW"}), Unavailable),
+    ("undeliverable", answer(200, {**NOT_SENT, "smsStatus": "UNDELIVERABLE_NOT_SENT"}), NotSent),
+    ("platform", answer(200, {"callStatus": "UNDELIVERABLE_REJECTED_PLATFORM"}), NotSent),
+    ("busy", answer(200, {"pinId": PIN_ID, "callStatus": "BUSY"}), DestinationUnavailable),
+    ("a rejection of tomorrow", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_TOMORROW"}), NotSent),
     ("do not disturb", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DND"}), Refused),
-    ("no route", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_ROUTE_NOT_AVAILABLE"}), Unavailable),
-    ("not sent, though reachable", answer(200, NOT_SENT), Unavailable),
-    ("not sent, unknown", answer(200, {**NOT_SENT, "ncStatus": "NC_DESTINATION_UNKNOWN"}), Unavailable),
-    ("not sent, no lookup", answer(200, {**NOT_SENT, "ncStatus": "NC_NOT_CONFIGURED"}), Unavailable),
-    ("not sent, no word on the lookup", answer(200, without(NOT_SENT, "ncStatus")), Unavailable),
-    ("not sent, no pinId", answer(200, without(NOT_SENT, "pinId")), Unavailable),
+    (
+        "no route",
+        answer(200, {**NOT_SENT, "smsStatus": "REJECTED_ROUTE_NOT_AVAILABLE"}),
+        DestinationUnavailable,
+    ),
+    ("not sent, though reachable", answer(200, NOT_SENT), NotSent),
+    ("not sent, unknown", answer(200, {**NOT_SENT, "ncStatus": "NC_DESTINATION_UNKNOWN"}), NotSent),
+    ("not sent, no lookup", answer(200, {**NOT_SENT, "ncStatus": "NC_NOT_CONFIGURED"}), NotSent),
+    ("not sent, no word on the lookup", answer(200, without(NOT_SENT, "ncStatus")), NotSent),
+    ("not sent, no pinId", answer(200, without(NOT_SENT, "pinId")), NotSent),
     ("no credit for calls", answer(200, {"callStatus": "REJECTED_NOT_ENOUGH_CREDITS"}), Misconfigured),
     ("no pinId", answer(200, without(SENT, "pinId")), Ambiguous),
     ("empty pinId", answer(200, {**SENT, "pinId": ""}), Ambiguous),
@@ -284,19 +290,19 @@ SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError
     ("no credit", answer(402), Misconfigured),
     ("missing scope", answer(403, service_exception("FORBIDDEN")), Misconfigured),
     ("no such application", answer(404, service_exception("RESOURCE_NOT_FOUND")), Misconfigured),
-    ("never came in whole", answer(408), Unavailable),
+    ("never came in whole", answer(408), NotSent),
     ("conflict", answer(409), Ambiguous),
-    ("too often", answer(429, service_exception("TOO_MANY_REQUESTS")), Throttled),
-    ("too often, in html", answer(429, HTML), Throttled),
-    ("500", answer(500, service_exception("GENERAL_ERROR")), Unavailable),
-    ("502", answer(502, HTML), Unavailable),
-    ("503", answer(503), Unavailable),
+    ("too often", answer(429, service_exception("TOO_MANY_REQUESTS")), DestinationUnavailable),
+    ("too often, in html", answer(429, HTML), DestinationUnavailable),
+    ("500", answer(500, service_exception("GENERAL_ERROR")), Doubtful),
+    ("502", answer(502, HTML), Doubtful),
+    ("503", answer(503), Doubtful),
     ("504", answer(504, HTML), Ambiguous),
     ("a status of nobody's", answer(524), Ambiguous),
-    ("301", answer(301, HTML), Unavailable),
-    ("302", answer(302, HTML), Unavailable),
-    ("307", answer(307), Unavailable),
-    ("nothing left", NotSent("connect_timeout"), Unavailable),
+    ("301", answer(301, HTML), NotSent),
+    ("302", answer(302, HTML), NotSent),
+    ("307", answer(307), NotSent),
+    ("nothing left", RequestNotSent("connect_timeout"), NotSent),
     ("no answer", NoAnswer("read_timeout"), Ambiguous),
 ]
 
@@ -338,15 +344,15 @@ def test_the_same_pin_is_sent_again_and_its_delivery_reported(channel: Channel, 
 @pytest.mark.parametrize(
     ("given", "expected", "reason"),
     [
-        (answer(404, service_exception("NOT_FOUND")), Unavailable, "unknown_pin"),
+        (answer(404, service_exception("NOT_FOUND")), NotSent, "unknown_pin"),
         (answer(200, {**SENT, "pinId": "ANOTHER"}), Ambiguous, "other_pin_id"),
         (answer(200, without(SENT, "pinId")), Ambiguous, "no_pin_id"),
         (answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DND"}), Refused, "REJECTED_DND"),
-        (answer(200, NOT_SENT), Unavailable, "MESSAGE_NOT_SENT"),
+        (answer(200, NOT_SENT), NotSent, "MESSAGE_NOT_SENT"),
         (answer(401, service_exception("UNAUTHORIZED")), Misconfigured, "UNAUTHORIZED"),
-        (answer(429, service_exception("TOO_MANY_REQUESTS")), Throttled, "TOO_MANY_REQUESTS"),
-        (answer(500, HTML), Unavailable, "http_500"),
-        (NotSent("connection"), Unavailable, "connection"),
+        (answer(429, service_exception("TOO_MANY_REQUESTS")), DestinationUnavailable, "TOO_MANY_REQUESTS"),
+        (answer(500, HTML), Doubtful, "http_500"),
+        (RequestNotSent("connection"), NotSent, "connection"),
         (NoAnswer("read_timeout"), Ambiguous, "read_timeout"),
     ],
 )
@@ -383,17 +389,17 @@ CHECKS: list[tuple[str, HttpResponse | TransportError, object]] = [
     ("unknown pin", answer(404, service_exception("NOT_FOUND")), Check.UNKNOWN),
     ("a yes under a 404", answer(404, RIGHT), Check.UNKNOWN),
     ("a yes under a 400", answer(400, RIGHT), Misconfigured),
-    ("a yes under a 302", answer(302, RIGHT), Unavailable),
-    ("a yes under a 500", answer(500, RIGHT), Unavailable),
+    ("a yes under a 302", answer(302, RIGHT), NotSent),
+    ("a yes under a 500", answer(500, RIGHT), Doubtful),
     ("bad request", answer(400, service_exception("BAD_REQUEST")), Misconfigured),
     ("key refused", answer(401, service_exception("UNAUTHORIZED")), Misconfigured),
     ("missing scope", answer(403, service_exception("FORBIDDEN")), Misconfigured),
     ("too often", answer(429, service_exception("TOO_MANY_REQUESTS")), Throttled),
-    ("500", answer(500, service_exception("GENERAL_ERROR")), Unavailable),
-    ("502", answer(502, HTML), Unavailable),
-    ("503", answer(503), Unavailable),
+    ("500", answer(500, service_exception("GENERAL_ERROR")), Doubtful),
+    ("502", answer(502, HTML), Doubtful),
+    ("503", answer(503), Doubtful),
     ("504", answer(504), Ambiguous),
-    ("nothing left", NotSent("connection"), Unavailable),
+    ("nothing left", RequestNotSent("connection"), NotSent),
     ("no answer", NoAnswer("deadline"), Ambiguous),
 ]
 
@@ -419,7 +425,7 @@ def test_a_check_answers_the_providers_word_and_nothing_more(
         (answer(302, {"errorCode": "E302"}), "redirect"),
         (answer(200, NOT_SENT), "MESSAGE_NOT_SENT"),
         (answer(200, {**NOT_SENT, "smsStatus": "REJECTED_14155550123"}), "not_sent"),
-        (NotSent("tls"), "tls"),
+        (RequestNotSent("tls"), "tls"),
     ],
 )
 def test_a_failures_reason_is_a_word_that_can_hold_no_number(
@@ -432,7 +438,7 @@ def test_a_failures_reason_is_a_word_that_can_hold_no_number(
 
 
 def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
-    with pytest.raises(Throttled) as caught:
+    with pytest.raises(DestinationUnavailable) as caught:
         send(answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=30))
     assert caught.value.retry_after == 30
 

@@ -119,14 +119,15 @@ class Admission:
                 return answer, keys.derived_verification_id(pepper, under.idempotency_record.nonce)
         return None
 
-    def decide(self, snapshot: AdmissionSnapshot) -> Admitted:
-        """Raises `NumberLocked` or `RateLimited`."""
+    def decide(self, snapshot: AdmissionSnapshot, *, ignore_gap: bool = False) -> Admitted:
+        """Raises `NumberLocked` or `RateLimited`. `ignore_gap` for the second send of one code request."""
         failure_migration, snapshot = self._failure_migration(snapshot), _together(snapshot)
         if (locked := limits.lock(snapshot.failures, self._policy.guesses, self._now)) is not None:
             raise locked
         if self._exempt:
             return Admitted(None, None, self._now, (), (), 0, failure_migration=failure_migration)
-        self._refuse_early(snapshot.number, self._policy.number, "number")
+        policy = self._policy.number
+        self._refuse_early(snapshot.number, replace(policy, gap=0) if ignore_gap else policy, "number")
         number = self._entry(self.number_key, snapshot.number, self._policy.number)
         client = None
         if self._client_key is not None:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from sms_otp.domain.budgets import Counter, ShardIncrement
+from sms_otp.domain.circuit import Circuit
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import Failures, GuessPolicy
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.provider import Channel, Check, OnFailure, Order, Sent
+from sms_otp.domain.provider import Channel, Check, OnFailure, Order, ReserveAgain, Sent
 from sms_otp.domain.users import User
 from sms_otp.domain.verification import Guess, Verification
 
@@ -33,17 +34,6 @@ class SendLog:
     def joined(self, other: "SendLog") -> "SendLog":
         """The sends of both. They are moments, so that one which stands in both counts once."""
         return replace(self, sends=tuple(sorted({*self.sends, *other.sends})))
-
-
-@dataclass(frozen=True, slots=True)
-class Circuit:
-    """A provider's circuit breaker, where it is not closed. Times in seconds since the epoch."""
-
-    state: str
-    opened_at: int | None = None
-    owner: str | None = None
-    """Who may probe, and until when."""
-    lease_until: int | None = None
 
 
 NO_SENDS = SendLog()
@@ -74,8 +64,8 @@ class AdmissionSnapshot:
     client: SendLog = NO_SENDS
     idempotency_record: IdempotencyRecord | None = None
     counters: Mapping[str, Counter] = field(default_factory=dict)
-    circuits: Mapping[str, Circuit | None] = field(default_factory=dict)
-    """One for each that was asked for."""
+    circuits: Mapping[str, Circuit] = field(default_factory=dict)
+    """By provider; a circuit that is closed, with nothing counted against it, is not there."""
     previous: "AdmissionSnapshot | None" = None
     """What was found under the other pepper, where that was asked."""
 
@@ -186,6 +176,37 @@ class IssueToken(Protocol):
     """See `tokens.TokenIssuer`."""
 
     def __call__(self, verification: Verification, api_url: str, verified_at: Seconds) -> str: ...
+
+
+class Circuits(Protocol):
+    """The shared state of the providers' circuit breakers. Each method is one conditional write.
+
+    All raise `StoreError` where the write failed or its outcome is unknown. `now` in milliseconds.
+    """
+
+    def add_failure(self, provider: str, number: str, now: int, stale: tuple[str, ...]) -> bool:
+        """Count a failed send to this number, and forget those of the `stale` ones. True."""
+        ...
+
+    def open(self, provider: str, now: int) -> bool:
+        """Open a closed circuit; whether this call did."""
+        ...
+
+    def elect(self, provider: str, read: Circuit, now: int) -> bool:
+        """Make the caller the one that probes, if nothing changed since `read`; whether it is."""
+        ...
+
+    def hand_on(self, provider: str) -> bool:
+        """End a probe that said nothing about the provider: the next request may probe at once."""
+        ...
+
+    def reopen(self, provider: str, now: int) -> bool:
+        """End a probe that failed: the circuit is open for its whole time again."""
+        ...
+
+    def close(self, provider: str) -> bool:
+        """Close an open circuit; whether this call did."""
+        ...
 
 
 class Numbers(Protocol):
@@ -303,20 +324,24 @@ class Store(Protocol):
 class Providers(Protocol):
     """The providers, in their order. See `failover.Router`."""
 
-    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
-        """The providers whose circuits to read before a send to this number."""
+    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+        """The providers that may send to this number, the preferred one first."""
         ...
 
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """Take over the circuits that were just read; None where one is closed."""
-        ...
-
-    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
+    def send(
+        self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
+    ) -> tuple[str, Sent]:
         """Send a new code: the provider's name and its handle. Raises a `ProviderError`."""
         ...
 
     def resend(
-        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+        self,
+        holder: str,
+        ref: str,
+        order: Order,
+        deadline: Deadline,
+        on_failure: OnFailure,
+        reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
         """Send again, through the holder of the code where it can. Otherwise as `send`."""
         ...
@@ -335,16 +360,16 @@ class CredentialSource(Protocol):
 
 
 class Breaker(Protocol):
-    """Stops sends to a provider that keeps failing. See `providers.breaker`."""
+    """Keeps requests away from a provider that fails. See `circuit_breaker.CircuitBreaker`."""
 
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """Take over the shared state that was just read; None where a circuit is closed."""
-        ...
-
-    def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
-        """Act, or raise `Unavailable` while the circuit is open.
-
-        `has_next` says whether another provider could send instead: slowness opens no circuit where there is
-        no faster provider.
-        """
+    def call(
+        self,
+        provider: str,
+        read: Mapping[str, Circuit],
+        number_key: str,
+        act: Callable[[], Result],
+        *,
+        has_next: Callable[[], bool],
+    ) -> Result:
+        """The result of `act`. Raises `CircuitOpen` if the provider is to be left alone."""
         ...

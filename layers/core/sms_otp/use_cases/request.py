@@ -66,13 +66,15 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
         if not reserve(service, reservation, admitted, caller):
             continue
         order = Order(
-            to,
-            command.channel,
-            command.locale,
-            reservation.verification.key,
-            service.policy.code_ttl_seconds,
+            to=to,
+            number_key=admission.number_key,
+            channel=command.channel,
+            locale=command.locale,
+            reference=reservation.verification.key,
+            ttl_seconds=service.policy.code_ttl_seconds,
+            circuits=snapshot.circuits,
         )
-        return deliver(service, verification_id, reservation, order, admitted, caller)
+        return deliver(service, verification_id, reservation, order, admitted, caller, client)
     raise errors.RateLimited(reason="contended", retry_after=1)
 
 

@@ -41,18 +41,21 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)
         client = None if service.policy.trust_client_ip else network_of(caller.source_ip)
         admission = admission_of(service, service.peppers(), to, caller, client, [], now)
-        admitted = admit(service, admission, read(service, admission, to), to)
+        snapshot = read(service, admission, to)
+        admitted = admit(service, admission, snapshot, to)
         reservation = _reservation(found, admitted)
         if not reserve(service, reservation, admitted, caller):
             continue
         order = Order(
             to=to,
+            number_key=found.number_key,
             channel=command.channel or Channel(found.channel),
             locale=found.locale,
             reference=f"{key}-{found.sends}",
             ttl_seconds=found.expires_at - to_seconds(now),
+            circuits=snapshot.circuits,
         )
-        return deliver(service, command.verification_id, reservation, order, admitted, caller)
+        return deliver(service, command.verification_id, reservation, order, admitted, caller, client)
     raise errors.RateLimited(reason="contended", retry_after=1)
 
 

@@ -9,12 +9,14 @@ from sms_otp.domain.commands import Caller, Requested
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import AdmissionSnapshot, NumberConflict, Reservation, WriteConflict
+from sms_otp.domain.ports import AdmissionSnapshot, NumberConflict, Reservation, StoreError, WriteConflict
 from sms_otp.domain.provider import Order
 from sms_otp.use_cases.delivery import CodeSender
 from sms_otp.use_cases.event_fields import event_fields
 from sms_otp.use_cases.service import Service, check_time
 
+SECOND_SEND_SECONDS = 2.0
+"""With less time left, no other provider would answer before the deadline."""
 RESERVE_TRIES = 5
 """Attempts when a reservation loses an optimistic lock."""
 TEST_COUNTRY = "ZZ"
@@ -46,9 +48,7 @@ def admission_of(
 
 def read(service: Service, admission: Admission, to: PhoneNumber) -> AdmissionSnapshot:
     """Read what decides about the send and, in the same read, the circuits of the providers that may send."""
-    snapshot = service.store.read(replace(admission.query, circuits=service.providers.circuits(to)))
-    service.providers.prime(snapshot.circuits)
-    return snapshot
+    return service.store.read(replace(admission.query, circuits=service.providers.candidates(to)))
 
 
 def admit(service: Service, admission: Admission, snapshot: AdmissionSnapshot, to: PhoneNumber) -> Admitted:
@@ -94,14 +94,55 @@ def deliver(
     order: Order,
     admitted: Admitted,
     caller: Caller,
+    client: str | None,
 ) -> Requested:
     """Send the reserved code. Raises `ProviderRejected` or `ProviderUnavailable`."""
     _emit_admitted(service, reservation, order.to, admitted)
     price = None if order.to.is_test else service.policy.price(order.to.country, order.channel)
+
+    def reserve_again() -> str | None:
+        return reserve_second_send(service, reservation, order.to, caller, client)
+
     delivery = CodeSender(service.store, service.providers, service.emit, price)
-    delivery.deliver(reservation, order, admitted.resend_after, caller.deadline)
+    delivery.deliver(reservation, order, admitted.resend_after, caller.deadline, reserve_again)
     expires_at = reservation.verification.expires_at
     return Requested(verification_id, order.channel, expires_at, admitted.resend_after)
+
+
+def reserve_second_send(
+    service: Service, reservation: Reservation, to: PhoneNumber, caller: Caller, client: str | None
+) -> str | None:
+    """Reserve one more send of the same verification, after one that may have left; its reference.
+
+    None if a limit other than the gap has no room for it, or the verification has changed meanwhile. The
+    first send stays counted.
+    """
+    verification = reservation.verification
+    if reservation.resend:
+        verification = replace(verification, sends=verification.sends + 1)
+    for _ in range(RESERVE_TRIES):
+        if caller.deadline.remaining() < SECOND_SEND_SECONDS:
+            return None
+        now = milliseconds(service.clock)
+        admission = admission_of(service, service.peppers(), to, caller, client, [], now)
+        try:
+            admitted = admission.decide(read(service, admission, to), ignore_gap=True)
+            service.store.reserve(
+                Reservation(
+                    verification=verification,
+                    sent_at=admitted.sent_at,
+                    number=admitted.number,
+                    client=admitted.client,
+                    increments=admitted.increments,
+                    resend=True,
+                )
+            )
+        except (NumberConflict, WriteConflict):
+            continue
+        except (errors.OtpError, StoreError):
+            return None
+        return f"{verification.key}-{verification.sends}"
+    return None
 
 
 def _note_refused(service: Service, to: PhoneNumber, number_key: str, sends: tuple[int, ...]) -> None:

@@ -22,7 +22,7 @@ from sms_otp.adapters.dynamodb.client import Item, typed
 from sms_otp.domain.budgets import Counter
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.limits import Failures
-from sms_otp.domain.ports import Circuit, SendLog, StoreError
+from sms_otp.domain.ports import SendLog, StoreError
 from sms_otp.domain.users import Consent
 from sms_otp.domain.verification import State, Verification
 
@@ -77,11 +77,6 @@ def client_pk(client_key: str) -> str:
 
 def idempotency_pk(record_key: str) -> str:
     return f"I#{record_key}"
-
-
-def circuit_pk(provider: str) -> str:
-    """As `providers.circuits` writes it."""
-    return f"K#{provider}"
 
 
 def newest_pk(number_key: str, tenant: str) -> str:
@@ -152,22 +147,6 @@ def failures_of(item: Item | None) -> Failures:
 
 def counter_of(item: Item) -> Counter:
     return Counter(int(item.get("used", _ZERO)["N"]), int(item.get("verified", _ZERO)["N"]))
-
-
-def circuit_of(item: Item | None) -> Circuit | None:
-    """By the attributes' names of Powertools, which writes it."""
-    if item is None:
-        return None
-    return Circuit(
-        state=item["state"]["S"],
-        opened_at=_number(item, "opened_at"),
-        owner=item.get("half_open_owner", {}).get("S"),
-        lease_until=_number(item, "probe_lease_expiry"),
-    )
-
-
-def _number(item: Item, attribute: str) -> int | None:
-    return int(item[attribute]["N"]) if attribute in item else None
 
 
 def idempotency_item(idempotency_record: IdempotencyRecord, verification: str) -> Item:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sms_otp.adapters.dynamodb.circuits import circuit_of, circuit_pk
 from sms_otp.adapters.dynamodb.client import (
     ConditionFailed,
     Conflict,
@@ -18,8 +19,6 @@ from sms_otp.adapters.dynamodb.client import (
     update,
 )
 from sms_otp.adapters.dynamodb.items import (
-    circuit_of,
-    circuit_pk,
     client_pk,
     counter_of,
     failures_of,
@@ -67,7 +66,6 @@ from sms_otp.domain.limits import KEEP_LOG, SECOND, GuessPolicy, lock
 from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
-    Circuit,
     NumberConflict,
     ProviderHandle,
     Reservation,
@@ -151,11 +149,6 @@ class DynamoStore:
             writes.append(delete(idempotency_pk(idempotency_record.key)))
         writes += [update(increment.key, "ADD used :minus", minus=-1) for increment in reservation.increments]
         self._table.transact(writes)
-
-    def circuits(self, providers: tuple[str, ...]) -> dict[str, Circuit | None]:
-        """Each provider's circuit breaker; None where it is closed. Raises `StoreError`."""
-        found = self._table.read(map(circuit_pk, providers))
-        return {name: circuit_of(found.get(circuit_pk(name))) for name in providers}
 
     def find(self, key: str) -> Verification | None:
         """See `ports.Store`."""
@@ -422,5 +415,7 @@ def _snapshot(query: AdmissionQuery, found: Mapping[str, Item]) -> AdmissionSnap
         client=send_log_of(found.get(client_pk(query.client_key or ""))),
         idempotency_record=idempotency_record_of(found.get(idempotency_pk(query.record_key or ""))),
         counters={pk: counter_of(found[pk]) for pk in query.counters if pk in found},
-        circuits={name: circuit_of(found.get(circuit_pk(name))) for name in query.circuits},
+        circuits={
+            name: circuit_of(found[circuit_pk(name)]) for name in query.circuits if circuit_pk(name) in found
+        },
     )

@@ -113,18 +113,21 @@ def send_again(reservation: Reservation) -> WriteRequest:
     And on being the next: its reference counts the sends, and `unsend` puts back what it found.
     """
     verification = reservation.verification
+    # A second send after one of unknown outcome: no provider is known to hold the code yet.
+    is_held = IS_HELD_BY if verification.provider_ref else f"NOT {HAS_HOLDER}"
+    held_by = {"ref": verification.provider_ref} if verification.provider_ref else {}
     counted = tuple(increment.key for increment in reservation.increments[1:])
     return update(
         verification_pk(verification.key),
         "SET alsoCountedOn = list_append(alsoCountedOn, :counted) ADD sends :one",
-        f"{IS_OF_TENANT} AND {IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY} AND {IS_AS_OFTEN_SENT}",
+        f"{IS_OF_TENANT} AND {IS_PENDING} AND {IS_ALIVE} AND {is_held} AND {IS_AS_OFTEN_SENT}",
         counted=counted,
         sends=verification.sends,
         one=1,
         tenant=verification.tenant,
         pending=State.PENDING,
         now=reservation.sent_at // SECOND,
-        ref=verification.provider_ref,
+        **held_by,
     )
 
 

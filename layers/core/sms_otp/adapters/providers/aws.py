@@ -29,7 +29,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-from sms_otp.adapters.providers import outcomes
+from sms_otp.adapters.providers import aws_codes, codes, outcomes
 from sms_otp.adapters.providers.outcomes import word
 from sms_otp.adapters.providers.transport import IDLE_SECONDS, TOTAL_SECONDS
 from sms_otp.domain.clock import Deadline
@@ -40,12 +40,11 @@ from sms_otp.domain.provider import (
     Check,
     Health,
     Misconfigured,
+    NotSent,
     ProviderError,
     Refused,
     Sent,
-    Throttled,
     TooLate,
-    Unavailable,
 )
 from sms_otp.domain.sms_text import parts
 
@@ -71,18 +70,6 @@ _PARAMETERS = {
     "maxPrice": "MaxPrice",
 }
 _DLT = {"inEntityId": "IN_ENTITY_ID", "inTemplateId": "IN_TEMPLATE_ID"}
-
-_CODES: Mapping[str, type[ProviderError]] = {
-    # AWS's word that it did not act, whichever status it comes with.
-    "ConflictException": Misconfigured,
-    "ThrottlingException": Throttled,
-    "InternalServerException": Unavailable,
-}
-# `Reason` of a ConflictException, where it is about the number. Any other reason is about our account.
-_BLOCKED = (
-    "DESTINATION_PHONE_NUMBER_OPTED_OUT",
-    "DESTINATION_PHONE_NUMBER_BLOCKED_BY_PROTECT_NUMBER_OVERRIDE",
-)
 
 # botocore's word that no connection came about, and that no request could be made.
 _NOT_CONNECTED = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
@@ -266,7 +253,7 @@ class Aws:
         except ClientError as error:
             raise _refusal(error) from None
         except _NOT_CONNECTED:
-            raise Unavailable(self.name, "connection") from None
+            raise NotSent(self.name, "connection") from None
         except _NOT_MADE as error:
             raise Misconfigured(self.name, type(error).__name__) from None
         except BotoCoreError as error:
@@ -308,10 +295,7 @@ def _refusal(error: ClientError) -> ProviderError:
     """AWS's own word, by its error's code and `Reason`, else by its status."""
     response: Mapping[str, Any] = error.response
     code, reason = word(response["Error"].get("Code")), word(response.get("Reason"))
-    if reason in _BLOCKED or _is_about_number(response):
-        kind: type[ProviderError] | None = Refused
-    else:
-        kind = _CODES.get(code)
+    kind = Refused if _is_about_number(response) else codes.error_of(aws_codes.failed(code, reason))
     status = response["ResponseMetadata"]["HTTPStatusCode"]
     told = next((told for told in (reason, code) if _REASON.fullmatch(told)), f"http_{status}")
     return (kind or outcomes.of_status(status))(Aws.name, told, status=status)

@@ -180,9 +180,15 @@ EVENTS: tuple[Code, ...] = (
 )
 """What an event on a text message says."""
 
+_BY_EXCEPTION = {(code.group, code.name): code for code in (*EXCEPTIONS, *REASONS)}
 _DELIVERIES = {code.name: code.delivery for code in EVENTS}
 
 
 def delivery_of(event_type: str) -> Delivery | None:
     """What an event says about the message; None where it has no row."""
     return _DELIVERIES.get(event_type)
+
+
+def failed(exception: str, reason: str) -> Code | None:
+    """The row of an exception: that of its `Reason`, else its own."""
+    return _BY_EXCEPTION.get((exception, reason)) or _BY_EXCEPTION.get((exception, ""))

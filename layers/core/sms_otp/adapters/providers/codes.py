@@ -10,11 +10,13 @@ from typing import Literal
 from sms_otp.domain.provider import (
     Ambiguous,
     Delivery,
+    DestinationUnavailable,
+    Doubtful,
     Misconfigured,
+    NotSent,
     ProviderError,
     Refused,
     Throttled,
-    Unavailable,
 )
 
 Kind = Literal[
@@ -30,10 +32,10 @@ Kind = Literal[
 
 ERRORS: Mapping[Kind, type[ProviderError]] = {
     "Refused": Refused,
-    "DestinationUnavailable": Unavailable,
+    "DestinationUnavailable": DestinationUnavailable,
     "Throttled": Throttled,
-    "NotSent": Unavailable,
-    "Doubtful": Unavailable,
+    "NotSent": NotSent,
+    "Doubtful": Doubtful,
     "Ambiguous": Ambiguous,
     "Misconfigured": Misconfigured,
 }
@@ -54,3 +56,8 @@ class Code:
     """What a report with this code says about the message."""
     kind: Kind | None = None
     """Why a send failed that ended with this code; None where the code is no failure of a send."""
+
+
+def error_of(code: Code | None) -> type[ProviderError] | None:
+    """The error that a row stands for; None for no row, and for a row that is no failure of a send."""
+    return ERRORS[code.kind] if code and code.kind else None

@@ -18,12 +18,13 @@ from sms_otp.domain.provider import (
     Channel,
     Check,
     Delivery,
+    DestinationUnavailable,
     Health,
     Misconfigured,
+    NotSent,
     ProviderError,
     Refused,
     Sent,
-    Unavailable,
 )
 
 _PIN_ERRORS: Mapping[str, Check] = {
@@ -106,7 +107,7 @@ class Infobip:
         }
         answer = self._ask(self._send_paths[channel], body, deadline)
         if not answer.ok:
-            raise self._failure(answer, Refused if _is_about_number(answer) else None)
+            raise self._send_failure(answer)
         parts = self._message_parts.get(message_id, 1) if channel is Channel.SMS else 1
         return replace(self._sent(outcomes.content(self.name, answer)), parts=parts)
 
@@ -126,9 +127,9 @@ class Infobip:
         answer = self._ask(path, {"trackDelivery": True}, deadline)
         if answer.status == 404:
             # Nothing was sent, and no setting is wrong: only this PIN is gone, and a new one may go out.
-            raise Unavailable(self.name, "unknown_pin")
+            raise NotSent(self.name, "unknown_pin")
         if not answer.ok:
-            raise self._failure(answer)
+            raise self._send_failure(answer)
         sent = self._sent(outcomes.content(self.name, answer))
         if sent.ref != ref:
             raise Ambiguous(self.name, "other_pin_id")
@@ -235,6 +236,15 @@ class Infobip:
             body=body,
             deadline=deadline,
         )
+
+    def _send_failure(self, answer: HttpResponse) -> ProviderError:
+        if _is_about_number(answer):
+            return self._failure(answer, Refused)
+        if answer.status == 429:
+            # One status for three limits, and not always a body that tells them apart. The one that a
+            # deployment meets is the number's own, three a day by default.
+            return self._failure(answer, DestinationUnavailable)
+        return self._failure(answer, codes.error_of(infobip_codes.failed(_error_code(answer))))
 
     def _failure(self, answer: HttpResponse, kind: type[ProviderError] | None = None) -> ProviderError:
         return outcomes.failure(self.name, answer, code=_error_code(answer), kind=kind)

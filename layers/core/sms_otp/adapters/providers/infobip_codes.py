@@ -242,6 +242,7 @@ ERRORS: tuple[Code, ...] = (
 _NOT_SENT = Code("", "", "not_sent", "", _FAILED, "NotSent")
 _GROUPS = {1: _ACCEPTED, 2: _FAILED, 3: _DELIVERED, 4: _FAILED, 5: _FAILED}
 _BY_NAME = {code.name: code for code in (*ANSWERS, *STATUSES)}
+_ERRORS = {name: code for code in ERRORS for name in (code.name, code.id) if name}
 _BY_ID = {code.id: code for code in reversed(STATUSES)}
 
 
@@ -250,6 +251,11 @@ def named(name: str) -> Code | None:
     if name.startswith(("REJECTED_", "UNDELIVERABLE_")):
         return _BY_NAME.get(name, _NOT_SENT)
     return _BY_NAME.get(name)
+
+
+def failed(code: str | None) -> Code | None:
+    """The row of an error's `messageId` or `errorCode`."""
+    return _ERRORS.get(code or "")
 
 
 def reported(status: Mapping[str, Any]) -> Code | None:

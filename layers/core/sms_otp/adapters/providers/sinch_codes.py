@@ -119,6 +119,8 @@ EVENTS: tuple[Code, ...] = (
 )
 """What a VerificationSmsDeliveredEvent and a call's status say."""
 
+# One code, 40303, has two rows; the adapter tells them apart by the message.
+_ERRORS = {code.id: code for code in reversed(ERRORS)}
 REASON_NAMES = frozenset(code.name for code in REASONS)
 _DELIVERIES = {code.name: code.delivery for code in (*STATUSES, *EVENTS)}
 
@@ -126,3 +128,8 @@ _DELIVERIES = {code.name: code.delivery for code in (*STATUSES, *EVENTS)}
 def delivery_of(name: str) -> Delivery | None:
     """What a `status` or an `smsResult` says about the message; None where it has no row."""
     return _DELIVERIES.get(name)
+
+
+def failed(code: str | None) -> Code | None:
+    """The row of an `errorCode`."""
+    return _ERRORS.get(code or "")

@@ -50,7 +50,7 @@ class TransportError(Exception):
         self.reason = reason
 
 
-class NotSent(TransportError):
+class RequestNotSent(TransportError):
     """No byte of the request's body left, so the provider cannot have acted."""
 
 
@@ -96,11 +96,11 @@ class Transport:
         """Send once and wait for the whole answer, at most until `deadline` or `TOTAL_SECONDS`.
 
         The first byte of `body` is what tells a request that left from one that did not, so one
-        without a body is always said to have left. Raises `NotSent` or `NoAnswer`.
+        without a body is always said to have left. Raises `RequestNotSent` or `NoAnswer`.
         """
         seconds = min(TOTAL_SECONDS, deadline.remaining())
         if seconds <= 0:
-            raise NotSent("deadline")
+            raise RequestNotSent("deadline")
         outgoing = _Outgoing(body)
         answer: Future[HttpResponse] = Future()
 
@@ -194,7 +194,7 @@ class _Outgoing(io.BytesIO):
         """Abandon the request, and say what its failure means."""
         with self._lock:
             self.abandoned = True
-            return NoAnswer(reason) if self._left else NotSent(reason)
+            return NoAnswer(reason) if self._left else RequestNotSent(reason)
 
 
 def _content(raw: "BaseHTTPResponse", outgoing: _Outgoing) -> bytes:

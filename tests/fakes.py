@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sms_otp.domain import errors, keys
 from sms_otp.domain.budgets import Counter
 from sms_otp.domain.circuit import PROBE_LEASE, Circuit
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import Failures, GuessPolicy, lock
 from sms_otp.domain.phone import PhoneNumber
@@ -293,7 +293,7 @@ class MemoryStore:
             self.failures[number_key, tenant] = Failures(found.count + 1, now)
             return found.count + 1
 
-    def consume(self, verification: Verification, request_id: str, now: int) -> None:
+    def consume(self, verification: Verification, request_id: str, now: Seconds) -> None:
         with self.lock:
             held = self.verifications.get(verification.key)
             if held and held.state is State.VERIFIED and held.verified_by == request_id:

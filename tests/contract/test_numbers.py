@@ -13,7 +13,7 @@ from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.dynamodb.users import UsersTable
 from sms_otp.domain import errors, keys
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds, seconds
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.keys import Peppers
@@ -408,7 +408,7 @@ def test_every_use_is_told_with_who_it_was_and_without_the_number(town: Town) ->
 def test_a_request_records_an_unverified_user_for_ninety_days(town: Town) -> None:
     town.request(consent=CONSENT)
     (user,) = town.users.of(number_key(NUMBER))
-    now = int(START)
+    now = Seconds(int(START))
     assert (user.tenant, user.country, user.verified_at, user.purposes) == ("tenant-a", "US", None, ())
     assert (user.consent, user.requested_consent) == (None, ConsentRecord(CONSENT, now))
     assert user.kept_until == now + 90 * DAYS
@@ -427,7 +427,7 @@ def test_a_right_code_makes_the_user_a_verified_one_in_the_same_step(town: Town)
     assert town.calls == ["UpdateItem", "UpdateItem", "TransactWriteItems"]
     (user,) = town.users.of(number_key(NUMBER))
     assert (user.verified_at, user.purposes, user.kept_until) == (int(START) + 20, ("login",), None)
-    assert user.consent == ConsentRecord(CONSENT, int(START)), "of the moment when it was asked for"
+    assert user.consent == ConsentRecord(CONSENT, Seconds(int(START))), "of the moment when it was asked for"
     assert user.requested_consent is None
 
 
@@ -455,7 +455,7 @@ def test_whoever_asks_for_a_code_changes_nothing_that_was_verified(town: Town) -
     forged = Consent("terms-of-somebody-else", "a-form")
     town.request(consent=forged)
     after = town.users.of(number_key(NUMBER))[0]
-    assert after.requested_consent == ConsentRecord(forged, int(town.clock()))
+    assert after.requested_consent == ConsentRecord(forged, seconds(town.clock))
     assert replace(after, requested_consent=None, last_requested_at=before.last_requested_at) == before
 
 
@@ -529,5 +529,5 @@ def test_failures_and_tenants_are_listed_where_a_number_stands(town: Town) -> No
     town.verify(verification_id, WRONG)
     (pk,) = [item["pk"]["S"] for item in town.items() if item["pk"]["S"].startswith("F#")]
     assert pk == failures_pk(number_key(NUMBER), "tenant-a")
-    record_of = town.numbers.record_of(number_key(NUMBER), int(START))
+    record_of = town.numbers.record_of(number_key(NUMBER), seconds(town.clock))
     assert (record_of.failures["tenant-a"].count, len(record_of.verifications)) == (1, 1)

@@ -12,6 +12,7 @@ from moto import mock_aws
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain import errors
 from sms_otp.domain.budgets import Counter, ShardIncrement
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.limits import DAY, SECOND, Failures, GuessPolicy
@@ -31,7 +32,7 @@ from sms_otp.domain.verification import Guess, Verification
 from tests.fakes import START, MemoryStore, a_verification, outcome
 from tests.template import resource
 
-NOW = int(START)
+NOW = Seconds(int(START))
 NOW_MS = NOW * SECOND
 
 
@@ -181,7 +182,7 @@ def test_ones_own_retry_of_a_consumption_is_recognised_as_the_success_it_was(sto
 def test_an_expired_verification_is_not_consumed(store: Store) -> None:
     verification = pending(store)
     assert outcome(lambda: store.consume(verification, "r", verification.expires_at)) == "OTP_EXPIRED"
-    assert outcome(lambda: store.consume(verification, "r", verification.expires_at - 1)) == "ok"
+    assert outcome(lambda: store.consume(verification, "r", Seconds(verification.expires_at - 1))) == "ok"
 
 
 def test_a_failed_verification_can_neither_be_guessed_at_nor_consumed(store: Store) -> None:

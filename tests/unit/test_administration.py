@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sms_otp.domain import errors, keys
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.limits import Failures
@@ -16,7 +16,7 @@ from sms_otp.use_cases.administration import Administration, Administrator, Lock
 from tests.fakes import PEPPER, START, StepClock, a_verification, number_key
 
 NUMBER, LANDLINE = "+14155550123", "+441212345678"
-NOW = int(START)
+NOW = Seconds(int(START))
 NEW = "another-pepper-for-tests-that-is-long-enough"
 NEW_KEY = keys.keyed(NEW, "number", NUMBER)
 WHO = Administrator("arn:aws:iam::123456789012:role/support", Deadline(10))

@@ -22,7 +22,7 @@ from generators import events
 from sms_otp.adapters import config
 from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Caller, Requested, RequestOtp, ResendOtp, Verified, VerifyOtp
 from sms_otp.domain.ports import Erased, NumberRecord, StoreError, TokenError
 from sms_otp.domain.provider import Channel
@@ -34,7 +34,7 @@ from sms_otp.use_cases.status import Status
 from tests.fakes import START, a_verification
 from tests.template import environment
 
-NOW = int(START)
+NOW = Seconds(int(START))
 VERIFICATION_ID = events.VERIFICATION_ID
 NUMBER = "+14155550177"
 
@@ -96,7 +96,7 @@ class UseCases:
 
 
 REQUESTED = Requested(VERIFICATION_ID, Channel.VOICE, NOW + 300, 30)
-VERIFIED = Verified(VERIFICATION_ID, NUMBER, "login", NOW + 12, "a-token")
+VERIFIED = Verified(VERIFICATION_ID, NUMBER, "login", Seconds(NOW + 12), "a-token")
 STATUS = Status("pending", "sms", "delivered", 4, NOW + 300, 17)
 NUMBER_STATUS = NumberStatus("0123456789abcdef", (), (), (), 0)
 
@@ -315,8 +315,18 @@ def test_a_status_is_answered_with_what_the_use_case_said() -> None:
 def test_a_numbers_status_is_answered_with_everything_that_is_known_of_it(cases: UseCases) -> None:
     given = ConsentRecord(Consent("terms-2026-11", "sign-up-form"), NOW)
     users = (
-        User("tenant-a", "US", NOW, NOW + 1, NOW + 2, ("login",), given, None, NOW + 3),
-        User("tenant-b", "US", NOW, NOW + 1, requested_consent=given),
+        User(
+            "tenant-a",
+            "US",
+            NOW,
+            Seconds(NOW + 1),
+            Seconds(NOW + 2),
+            ("login",),
+            given,
+            None,
+            Seconds(NOW + 3),
+        ),
+        User("tenant-b", "US", NOW, Seconds(NOW + 1), requested_consent=given),
     )
     record_of = NumberRecord(sends=((NOW + 5) * 1000 + 999, NOW * 1000), users=users)
     found = a_verification(purpose="login", delivery="delivered")

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from generators import events
 from sms_otp.adapters.aws import kms
 from sms_otp.domain import keys
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.commands import Policy, VerifyOtp
 from sms_otp.domain.ports import StoreError, TokenError
 from sms_otp.domain.verification import State
@@ -26,7 +27,7 @@ from tests.unit.world import NUMBER, World
 
 ARN = "arn:aws:kms:eu-west-1:123456789012:key/0d8e1c5e-made-up"
 API_URL = "https://abcde12345.execute-api.eu-west-1.amazonaws.com/v1"
-NOW = int(START)
+NOW = Seconds(int(START))
 CLAIMS = {"iss", "aud", "sub", "jti", "iat", "exp"}
 
 

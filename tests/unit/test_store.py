@@ -22,7 +22,7 @@ from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain import errors
 from sms_otp.domain.budgets import ShardIncrement
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.ports import (
@@ -38,7 +38,7 @@ from sms_otp.domain.ports import (
 from sms_otp.domain.verification import Guess, State
 from tests.fakes import START, a_verification, number_key
 
-NOW = int(START)
+NOW = Seconds(int(START))
 NOW_MS = NOW * 1000
 NUMBER_KEY = number_key("+14155550123")
 
@@ -276,7 +276,7 @@ def test_a_counter_that_cannot_be_written_costs_no_success(fault: ClientError) -
 
 
 def test_a_guess_is_refused_for_what_stands_there() -> None:
-    guess = Guess(HELD.key, "tenant-a", NOW + 283, 5)
+    guess = Guess(HELD.key, "tenant-a", Seconds(NOW + 283), 5)
     spent = verification_item(a_verification(attempts=5))
     with pytest.raises(errors.TooManyAttempts) as refusal:
         store(Dynamo(update_item=[refused(spent)])).spend_guess(guess)

@@ -2,16 +2,18 @@
 
 import pytest
 
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.users import FOREVER, Retention, User
 from tests.fakes import START
 
-NOW = int(START)
+NOW = Seconds(int(START))
 
 
 @pytest.mark.parametrize(
-    ("kept_until", "is_kept"), [(None, True), (NOW + 1, True), (NOW, False), (NOW - 1, False)]
+    ("kept_until", "is_kept"),
+    [(None, True), (Seconds(NOW + 1), True), (NOW, False), (Seconds(NOW - 1), False)],
 )
-def test_a_user_is_kept_until_its_time_is_over(kept_until: int | None, is_kept: bool) -> None:
+def test_a_user_is_kept_until_its_time_is_over(kept_until: Seconds | None, is_kept: bool) -> None:
     assert User("tenant-a", "US", NOW, NOW, kept_until=kept_until).is_kept(NOW) is is_kept
 
 

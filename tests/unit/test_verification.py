@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.verification import (
     Guess,
     State,
@@ -16,7 +17,7 @@ from sms_otp.domain.verification import (
 )
 from tests.fakes import START, a_verification
 
-NOW = int(START)
+NOW = Seconds(int(START))
 
 
 def a_guess(**changes: Any) -> Guess:
@@ -135,4 +136,4 @@ def test_a_status_is_computed_from_the_clock_and_the_guesses(
     changes: dict[str, Any], seconds: int, expected: str
 ) -> None:
     found = a_verification(**changes)
-    assert status_of(found, found.expires_at + seconds, 5) == expected
+    assert status_of(found, Seconds(found.expires_at + seconds), 5) == expected

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sms_otp.domain.admission import AdmissionPolicy
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent
 
@@ -93,7 +93,7 @@ class Verified:
     verification_id: str | None
     phone_number: str
     purpose: str | None
-    verified_at: int
+    verified_at: Seconds
     token: str | None = None
     """The proof, where this deployment issues one and it could be made."""
     token_failed: bool = False

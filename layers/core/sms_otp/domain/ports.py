@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from sms_otp.domain.budgets import Counter, ShardIncrement
 from sms_otp.domain.circuit import Circuit
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import Failures, GuessPolicy
 from sms_otp.domain.phone import PhoneNumber
@@ -173,9 +173,9 @@ class TokenError(Exception):
 
 
 class IssueToken(Protocol):
-    """See `proof.TokenIssuer`."""
+    """See `tokens.TokenIssuer`."""
 
-    def __call__(self, verification: Verification, api_url: str, verified_at: int) -> str: ...
+    def __call__(self, verification: Verification, api_url: str, verified_at: Seconds) -> str: ...
 
 
 class Circuits(Protocol):
@@ -212,16 +212,16 @@ class Circuits(Protocol):
 class Numbers(Protocol):
     """All that is kept about a number, by its key."""
 
-    def record_of(self, number_key: str, now: int) -> NumberRecord:
-        """What there is. Strongly consistent, item by item. `now` in seconds: a user ends by it."""
+    def record_of(self, number_key: str, now: Seconds) -> NumberRecord:
+        """What there is. Strongly consistent, item by item. A user ends by `now`."""
         ...
 
-    def unlock(self, number_key: str, now: int) -> int:
-        """Delete its failures, and how many tenants it had any at. `now` in seconds."""
+    def unlock(self, number_key: str, now: Seconds) -> int:
+        """Delete its failures, and how many tenants it had any at."""
         ...
 
-    def erase(self, number_key: str, now: int, deadline: Deadline) -> Erased:
-        """Delete everything, until the deadline. `now` in seconds.
+    def erase(self, number_key: str, now: Seconds, deadline: Deadline) -> Erased:
+        """Delete everything, until the deadline.
 
         Not complete where it comes to the deadline, and where a verification was under way: a guess that
         was being checked can leave a failure behind until its request has ended.
@@ -312,8 +312,8 @@ class Store(Protocol):
         """
         ...
 
-    def consume(self, verification: Verification, request_id: str, now: int) -> None:
-        """Turn a pending, unexpired verification into a verified one, once; `now` in seconds.
+    def consume(self, verification: Verification, request_id: str, now: Seconds) -> None:
+        """Turn a pending, unexpired verification into a verified one, once.
 
         In the same step the number's failures are cleared and its send no longer counts as unverified.
         Recognises its own earlier success by `request_id`. Raises the refusal otherwise.

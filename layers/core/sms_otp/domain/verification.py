@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sms_otp.domain import errors
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.users import Consent
 
 
@@ -43,8 +44,8 @@ class Verification:
     country: str
     number_key: str
     channel: str
-    created_at: int
-    expires_at: int
+    created_at: Seconds
+    expires_at: Seconds
     state: State = State.PENDING
     attempts: int = 0
     sends: int = 1
@@ -65,7 +66,7 @@ class Verification:
     """The same of the sends after it. One verification, so they are not counted as verified."""
     delivery: str = "unknown"
     """What is known of the newest send's way to the phone; see `providers.base.Delivery`."""
-    verified_at: int | None = None
+    verified_at: Seconds | None = None
     verified_by: str | None = None
     """The id of the request that consumed the code, so that its own retry is recognised."""
 
@@ -76,7 +77,7 @@ class Guess:
 
     key: str
     tenant: str
-    now: int
+    now: Seconds
     max_attempts: int
     session_hash: str | None = None
     phone: str | None = None
@@ -104,7 +105,7 @@ def guess_error(found: Verification | None, guess: Guess) -> errors.OtpError | N
     return None
 
 
-def status_of(found: Verification, now: int, max_attempts: int) -> str:
+def status_of(found: Verification, now: Seconds, max_attempts: int) -> str:
     """`pending verified expired locked cancelled failed`, as it is at `now`."""
     if found.state is not State.PENDING:
         return found.state

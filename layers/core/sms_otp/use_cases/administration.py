@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sms_otp.domain import keys, limits, phone
-from sms_otp.domain.clock import Clock, Deadline
+from sms_otp.domain.clock import Clock, Deadline, Milliseconds, milliseconds, seconds, to_seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND, Failures
+from sms_otp.domain.limits import Failures
 from sms_otp.domain.ports import Erased, EventSink, NumberRecord, Numbers
 from sms_otp.domain.verification import Verification, status_of
 
@@ -62,8 +62,8 @@ class Administration:
     def status(self, number: str, who: Administrator) -> NumberStatus:
         """How a number stands. Raises `InvalidPhoneNumber`."""
         number_keys = self._called("status", number, who)
-        now = int(self.clock() * SECOND)
-        standings = tuple(self.numbers.record_of(key, now // SECOND) for key in number_keys)
+        now = milliseconds(self.clock)
+        standings = tuple(self.numbers.record_of(key, to_seconds(now)) for key in number_keys)
         sends = tuple(sorted({at for record_of in standings for at in record_of.sends}))
         wait = limits.next_send_at(sends, self.policy.admission.number, now) - now
         return NumberStatus(
@@ -76,7 +76,7 @@ class Administration:
                 if failures.count
             ),
             verifications=tuple(
-                (verification, status_of(verification, now // SECOND, self.policy.max_attempts))
+                (verification, status_of(verification, to_seconds(now), self.policy.max_attempts))
                 for record_of in standings
                 for verification in record_of.verifications
             ),
@@ -89,7 +89,7 @@ class Administration:
         It may be guessed at again at once. What was sent stays counted.
         """
         number_keys = self._called("unlock", number, who)
-        now = int(self.clock())
+        now = seconds(self.clock)
         unlocked = sum(self.numbers.unlock(key, now) for key in number_keys)
         self._tell("number_unlocked", number, number_keys, who, tenants=unlocked)
         return unlocked
@@ -97,7 +97,7 @@ class Administration:
     def erase(self, number: str, who: Administrator) -> Erased:
         """Forget all about a number; to be repeated until it is complete. Raises `InvalidPhoneNumber`."""
         number_keys = self._called("erase", number, who)
-        now = int(self.clock())
+        now = seconds(self.clock)
         counts: Counter[str] = Counter()
         retry_after = 0
         for key in number_keys:
@@ -121,7 +121,7 @@ class Administration:
             event, number=phone.whatever_kind(number), number_key=number_keys[0], caller=who.arn, **more
         )
 
-    def _lock(self, tenant: str, failures: Failures, now: int) -> Lock:
+    def _lock(self, tenant: str, failures: Failures, now: Milliseconds) -> Lock:
         policy = self.policy.admission.guesses
         refused = limits.lock(failures, policy, now)
         return Lock(

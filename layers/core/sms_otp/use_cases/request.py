@@ -3,10 +3,10 @@
 from sms_otp.domain import errors, idempotency, keys, phone
 from sms_otp.domain.admission import Admitted
 from sms_otp.domain.clients import network_of
+from sms_otp.domain.clock import Milliseconds, Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, RequestOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Reservation
 from sms_otp.domain.provider import Order
@@ -34,10 +34,10 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
     client = _client(service, command, caller)
     for _ in range(RESERVE_TRIES):
         check_time(caller)
-        now = int(service.clock() * SECOND)
+        now = milliseconds(service.clock)
         # Once for each decision: the idempotency record and the counters must be under the same ones.
         peppers = service.peppers()
-        idempotency_records = _idempotency_records(peppers, command, caller, now // SECOND)
+        idempotency_records = _idempotency_records(peppers, command, caller, to_seconds(now))
         idempotency_record = idempotency_records[0] if idempotency_records else None
         admission = admission_of(service, peppers, to, caller, client, idempotency_records, now)
         snapshot = read(service, admission, to)
@@ -116,7 +116,7 @@ def _reservation(
     verification_id: str,
     admitted: Admitted,
     idempotency_record: IdempotencyRecord | None,
-    now: int,
+    now: Milliseconds,
 ) -> Reservation:
     key, session = keys.verification_key(verification_id), command.session_id
     verification = Verification(
@@ -126,8 +126,8 @@ def _reservation(
         country=to.country,
         number_key=number_key,
         channel=command.channel,
-        created_at=now // SECOND,
-        expires_at=now // SECOND + service.policy.code_ttl_seconds,
+        created_at=to_seconds(now),
+        expires_at=Seconds(to_seconds(now) + service.policy.code_ttl_seconds),
         purpose=command.purpose,
         locale=command.locale,
         consent=command.consent,
@@ -148,7 +148,7 @@ def _reservation(
 
 
 def _idempotency_records(
-    peppers: Peppers, command: RequestOtp, caller: Caller, now: int
+    peppers: Peppers, command: RequestOtp, caller: Caller, now: Seconds
 ) -> list[IdempotencyRecord]:
     """The request's idempotency record under the current pepper, then under the previous one."""
     key = command.idempotency_key

@@ -3,8 +3,8 @@
 from sms_otp.domain import errors, keys
 from sms_otp.domain.admission import Admitted
 from sms_otp.domain.clients import network_of
+from sms_otp.domain.clock import milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, ResendOtp
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Reservation
 from sms_otp.domain.provider import Channel, Order
@@ -31,8 +31,8 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
     session_hash = None if session is None else keys.session_hash(key, session)
     for _ in range(RESERVE_TRIES):
         check_time(caller)
-        now = int(service.clock() * SECOND)
-        guess = Guess(key, caller.tenant, now // SECOND, service.policy.max_attempts, session_hash)
+        now = milliseconds(service.clock)
+        guess = Guess(key, caller.tenant, to_seconds(now), service.policy.max_attempts, session_hash)
         found = service.store.find(key)
         if (refused := guess_error(found, guess)) is not None:
             raise refused
@@ -52,7 +52,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             channel=command.channel or Channel(found.channel),
             locale=found.locale,
             reference=f"{key}-{found.sends}",
-            ttl_seconds=found.expires_at - now // SECOND,
+            ttl_seconds=found.expires_at - to_seconds(now),
             circuits=snapshot.circuits,
         )
         return deliver(service, command.verification_id, reservation, order, admitted, caller, client)

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from sms_otp.domain import errors, guard
 from sms_otp.domain.admission import Admission, Admitted
+from sms_otp.domain.clock import Milliseconds, milliseconds
 from sms_otp.domain.commands import Caller, Requested
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionSnapshot, NumberConflict, Reservation, StoreError, WriteConflict
 from sms_otp.domain.provider import Order
@@ -30,9 +30,9 @@ def admission_of(
     caller: Caller,
     client: str | None,
     idempotency_records: list[IdempotencyRecord],
-    now: int,
+    now: Milliseconds,
 ) -> Admission:
-    """The decision on one send. `now` in milliseconds."""
+    """The decision on one send."""
     return Admission(
         service.policy.admission,
         service.history,
@@ -123,7 +123,7 @@ def reserve_second_send(
     for _ in range(RESERVE_TRIES):
         if caller.deadline.remaining() < SECOND_SEND_SECONDS:
             return None
-        now = int(service.clock() * SECOND)
+        now = milliseconds(service.clock)
         admission = admission_of(service, service.peppers(), to, caller, client, [], now)
         try:
             admitted = admission.decide(read(service, admission, to), ignore_gap=True)
@@ -146,7 +146,7 @@ def reserve_second_send(
 
 
 def _note_refused(service: Service, to: PhoneNumber, number_key: str, sends: tuple[int, ...]) -> None:
-    now = int(service.clock() * SECOND)
+    now = milliseconds(service.clock)
     service.refusals.note(number_key, now)
     asked = service.refusals.asked(number_key, sends, now)
     service.emit("otp_asked", number=to, number_key=number_key, asked=asked)

@@ -1,9 +1,8 @@
 """Decide whether a code is right."""
 
 from sms_otp.domain import errors, keys, phone
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds, milliseconds, seconds
 from sms_otp.domain.commands import Caller, Verified, VerifyOtp
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.ports import IssueToken, TokenError
 from sms_otp.domain.provider import Channel, Check, ProviderError
 from sms_otp.domain.verification import Guess, Verification
@@ -32,7 +31,7 @@ def _verify(service: Service, key: str, command: VerifyOtp, caller: Caller) -> V
     guess = Guess(
         key=key,
         tenant=caller.tenant,
-        now=int(service.clock()),
+        now=seconds(service.clock),
         max_attempts=service.policy.max_attempts,
         session_hash=None if session is None else keys.session_hash(key, session),
         phone=None if command.phone_number is None else phone.canonical(command.phone_number),
@@ -40,14 +39,14 @@ def _verify(service: Service, key: str, command: VerifyOtp, caller: Caller) -> V
     check_time(caller)
     verification = service.store.spend_guess(guess)
     check_time(caller)
-    now = int(service.clock() * SECOND)
+    now = milliseconds(service.clock)
     failures = service.store.spend_number_guess(
         verification.number_key, caller.tenant, now, service.policy.admission.guesses
     )
     check = _check(service, verification, command.otp, caller.deadline)
     if check is not Check.CORRECT:
         raise _wrong(service, check, verification, failures)
-    verified_at = int(service.clock())
+    verified_at = seconds(service.clock)
     service.store.consume(verification, caller.request_id, verified_at)
     service.emit(
         "otp_verified",
@@ -68,7 +67,11 @@ def _verify(service: Service, key: str, command: VerifyOtp, caller: Caller) -> V
 
 
 def _token(
-    service: Service, issue_token: IssueToken, verification: Verification, caller: Caller, verified_at: int
+    service: Service,
+    issue_token: IssueToken,
+    verification: Verification,
+    caller: Caller,
+    verified_at: Seconds,
 ) -> str | None:
     """Sign the verification token, last, so that it never claims too much. Without it the success stands."""
     try:
@@ -116,6 +119,6 @@ def _wrong(service: Service, check: Check, verification: Verification, failures:
         remaining = max(0, service.policy.max_attempts - verification.attempts)
         return errors.OtpIncorrect(attempts_remaining=remaining)
     if check is Check.EXHAUSTED:
-        left = max(1, verification.expires_at - int(service.clock()))
+        left = max(1, verification.expires_at - seconds(service.clock))
         return errors.TooManyAttempts(attempts_remaining=0, retry_after=left)
     return errors.OtpExpired()

@@ -12,7 +12,7 @@ from typing import Any
 
 from sms_otp.domain import errors, strict_json
 from sms_otp.domain.callbacks import BY_SECRET, CallbackReader, Credentials, MaySend, Report
-from sms_otp.domain.clock import Clock
+from sms_otp.domain.clock import Clock, seconds
 from sms_otp.domain.commands import Callback
 from sms_otp.domain.ports import EventSink, Store
 from sms_otp.domain.provider import Delivery
@@ -121,7 +121,7 @@ class Webhooks:
             # Where nobody knows, neither a success nor a failure is counted.
             delivered=None if delivery is Delivery.UNKNOWN else int(is_delivered),
             # How long a failure took to be noticed is no measure of delivery.
-            seconds=max(0, int(self.clock()) - found.created_at) if is_delivered else None,
+            seconds=max(0, seconds(self.clock) - found.created_at) if is_delivered else None,
         )
 
 

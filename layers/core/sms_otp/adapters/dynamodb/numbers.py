@@ -23,7 +23,7 @@ from sms_otp.adapters.dynamodb.items import (
     verification_of,
     verification_pk,
 )
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import RUNNING_SECONDS
 from sms_otp.domain.limits import KEEP_LOG, Failures
 from sms_otp.domain.ports import Erased, NumberRecord
@@ -60,7 +60,7 @@ class DynamoNumbers:
         self._table = Table(client, table)
         self._users = users
 
-    def record_of(self, number_key: str, now: int) -> NumberRecord:
+    def record_of(self, number_key: str, now: Seconds) -> NumberRecord:
         """See `ports.Numbers`."""
         listed = self._listed(number_key)
         kept = self._users.of(number_key) if self._users else []
@@ -71,7 +71,7 @@ class DynamoNumbers:
         failures = self._failures(number_key, listed.tenants)
         return NumberRecord(send_log_of(listed.item).sends, failures, tuple(found), users)
 
-    def unlock(self, number_key: str, now: int) -> int:
+    def unlock(self, number_key: str, now: Seconds) -> int:
         """See `ports.Numbers`."""
         listed = self._listed(number_key)
         if listed is None:
@@ -81,7 +81,7 @@ class DynamoNumbers:
         self._change_if_there(number_pk(number_key), now + KEEP_LOG + LATE_DELETION)
         return unlocked
 
-    def erase(self, number_key: str, now: int, deadline: Deadline) -> Erased:
+    def erase(self, number_key: str, now: Seconds, deadline: Deadline) -> Erased:
         """See `ports.Numbers`."""
         counts: Counter[str] = Counter()
         while deadline.remaining():
@@ -105,7 +105,7 @@ class DynamoNumbers:
         return Erased(+counts, retry_after=1)
 
     def _erase_verifications(
-        self, listed: _Listed, now: int, deadline: Deadline, counts: Counter[str]
+        self, listed: _Listed, now: Seconds, deadline: Deadline, counts: Counter[str]
     ) -> int:
         """Until when a request may run that knows one of them; 0 where none can."""
         runs_until = 0

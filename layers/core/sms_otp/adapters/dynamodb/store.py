@@ -60,6 +60,7 @@ from sms_otp.adapters.dynamodb.writes import (
     waited_long_enough,
 )
 from sms_otp.domain import errors
+from sms_otp.domain.clock import Milliseconds, Seconds, to_seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import KEEP_LOG, SECOND, GuessPolicy, lock
 from sms_otp.domain.ports import (
@@ -119,7 +120,7 @@ class DynamoStore:
                 )
             )
         if self._users and not reservation.resend:
-            writes.append(self._users.requested(verification, reservation.sent_at // SECOND))
+            writes.append(self._users.requested(verification, to_seconds(Milliseconds(reservation.sent_at))))
         if reservation.failure_migration:
             writes += migrate_failures(reservation.failure_migration)
         writes += [spend_increment(increment) for increment in reservation.increments]
@@ -336,7 +337,7 @@ class DynamoStore:
             raise lock(failures_of(failed.item), policy, now) or errors.NumberLocked() from failed
         return policy.disabled_at
 
-    def consume(self, verification: Verification, request_id: str, now: int) -> None:
+    def consume(self, verification: Verification, request_id: str, now: Seconds) -> None:
         """See `ports.Store`."""
         needed = [
             update(
@@ -367,7 +368,11 @@ class DynamoStore:
             raise consume_error(held) from failed
 
     def _consume(
-        self, needed: list[WriteRequest], counted: list[WriteRequest], verification: Verification, now: int
+        self,
+        needed: list[WriteRequest],
+        counted: list[WriteRequest],
+        verification: Verification,
+        now: Seconds,
     ) -> None:
         """Tried twice, for the provider says yes once: what is not stored now is lost to the user.
 
@@ -385,7 +390,7 @@ class DynamoStore:
         return self._table.transact(needed + least)
 
     def _users_writes(
-        self, verification: Verification, now: int
+        self, verification: Verification, now: Seconds
     ) -> tuple[list[WriteRequest], list[WriteRequest]]:
         """The record of the user, where users are kept: with what may not fit, and without."""
         if self._users is None:

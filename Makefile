@@ -108,6 +108,9 @@ lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both fo
 	@for module in web/otp-form/*.js local/sandbox/www/*.js tests/vendors/*.mjs; do $(BIN)/node --check $$module || exit 1; done
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local ops generators release examples/fastapi
 	$(BIN)/cfn-lint template.yaml
+	PYTHONPATH=layers/core $(BIN)/python -m release.translated .local/translated
+	$(BIN)/cfn-lint .local/translated/*.json
+	$(BIN)/cfn-lint --regions ALL_REGIONS -- .local/translated/everything.json
 	$(CHECKOV_BIN)/checkov --config-file .checkov.yaml --file template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
 

@@ -161,7 +161,7 @@ def test_numbers_in_india_are_sent_the_texts_that_are_registered_there(deploy: D
 
 def test_a_parameter_that_is_cleared_is_cleared_at_infobip_and_that_once(deploy: Deployment) -> None:
     texts = {"InfobipSenderIds": "*=Acme", "InfobipVoices": "en=Joanna,rate=0.8"}
-    india = {"IndiaDltEntityId": "1101", "IndiaDltTemplateId": "1107"}
+    india = {"IndiaDlt": "1101;1107"}
     deploy(**texts, **india)
     assert deploy.found(**texts, **india) == []
     deploy.calls()

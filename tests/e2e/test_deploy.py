@@ -18,10 +18,10 @@ FIRST = {
 }
 
 
-def deploy(stack: LocalStack, **parameters: str) -> subprocess.CompletedProcess[str]:
+def deploy(stack: LocalStack, name: str = STACK, **parameters: str) -> subprocess.CompletedProcess[str]:
     """The target as a pipeline calls it: stdin is closed. The table `local` is the one of an emulated AWS."""
-    given = " ".join(f"{name}='{value}'" for name, value in parameters.items())
-    command = ["make", "--no-print-directory", "-o", ".venv/.run", "deploy", "ENV=local", f"STACK={STACK}"]
+    given = " ".join(f"{parameter}='{value}'" for parameter, value in parameters.items())
+    command = ["make", "--no-print-directory", "-o", ".venv/.run", "deploy", "ENV=local", f"STACK={name}"]
     return subprocess.run(  # noqa: S603 - a command of our own
         [*command, f"PARAMETERS={given}"],
         cwd=ROOT,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import pytest
 import requests
 
-from local.restore_items import restore
 from local.sandbox.credentials import credentials
 from local.stack import LocalStack
+from ops.restore_items import restore
 from tests.e2e.conftest import fresh_number
 from tests.e2e.test_deploy import deploy
 

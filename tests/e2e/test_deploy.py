@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from local.stack import ROOT, LocalStack, aws_environment, sam
+from local.stack import LocalStack, aws_environment, sam
+from local.stack_file import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 

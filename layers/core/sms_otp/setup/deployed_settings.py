@@ -61,6 +61,7 @@ def country_faults_of(settings: Settings) -> Iterator[str]:
     yield from _unknown("AllowedCountries", settings.allowed_countries)
     yield from _unknown("ProviderRoutes", settings.provider_routes)
     yield from _unknown("SmsPrices", settings.sms_prices)
+    yield from _unknown("VoicePrices", settings.voice_prices)
     yield from _unknown("InfobipSenderIds", settings.infobip_sender_ids)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+from botocore.exceptions import ClientError
 from samcli.yamlhelper import yaml_parse
 
 from local.processes import Child, free_port, require_free
@@ -240,13 +241,28 @@ class LocalStack:
     def _deploy_template(self) -> None:
         command = [
             *sam("deploy", "--template-file", str(self._deployed / "template.yaml")),
-            *("--parameter-overrides", *(f"{name}={value}" for name, value in self._parameters.items())),
+            # In quotation marks, or a value would end at its first blank.
+            *("--parameter-overrides", *(f'{name}="{value}"' for name, value in self._parameters.items())),
         ]
         log = LOGS / f"deploy-{self._port}.log"
         with Child("The deployment", command, aws_environment(self.aws_endpoint_url), log) as deployment:
-            deployment.finish(DEPLOY_SECONDS)
+            try:
+                deployment.finish(DEPLOY_SECONDS)
+            except LocalStackError as error:
+                raise LocalStackError("\n".join([str(error), *self._failures()])) from None
         described = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+
+    def _failures(self) -> list[str]:
+        """Why resources of the stack were not made, which stands far above the end of the log."""
+        with contextlib.suppress(ClientError):
+            events = self.client("cloudformation").describe_stack_events(StackName=STACK_NAME)["StackEvents"]
+            return [
+                f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
+                for event in reversed(events)
+                if event["ResourceStatus"].endswith("_FAILED")
+            ]
+        return []
 
     def _api_key(self, key_id: str) -> str:
         return str(self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"])

@@ -82,7 +82,7 @@ WHOLE: dict[str, Callable[[], Any]] = {
     "/one-time-password-sms/v1/send-code": lambda: request_otp.app._ROUTES[
         "/one-time-password-sms/v1/send-code"
     ].write(REQUESTED),
-    "/health": lambda: json.loads(health.app.ANSWER["body"]),
+    "/health": lambda: json.loads(health.app.lambda_handler({}, None)["body"]),
     "/health/deep": lambda: deep_health.app._ROUTE.write(
         Report("up", "up", {"aws": ProviderReport("up", "closed")})
     ),

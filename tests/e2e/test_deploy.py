@@ -5,9 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from local.processes import LocalStackError
 from local.stack import LocalStack, aws_environment, sam
-from local.stack_file import ROOT
+from local.stack_file import ROOT, LocalStackError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 

@@ -88,7 +88,7 @@ def _verify(page: Page, number: str) -> None:
 def _guess_wrong(page: Page) -> None:
     page.keyboard.type(WRONG)
     page.keyboard.press("Enter")
-    page.get_by_text("That code is not right.").first.wait_for()
+    page.get_by_text("Incorrect code.").first.wait_for()
 
 
 def _picture(page: Page, path: Path) -> None:

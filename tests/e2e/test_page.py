@@ -73,7 +73,7 @@ def test_a_person_signs_up_with_the_message_that_arrives_on_the_phone(wide: Page
     right = backend.code(to)
     wide.keyboard.type(wrong(right))
     wide.keyboard.press("Enter")
-    form_says(wide, "That code is not right. You have 4 more tries.")
+    form_says(wide, "Incorrect code. You have 4 attempts left.")
     check_looks(wide)
     session = {
         cookie["name"]: cookie for cookie in wide.context.cookies(f"{backend.stack.sandbox_url}/demo/")
@@ -139,14 +139,14 @@ def test_five_wrong_codes_end_the_code_and_the_number_must_wait(wide: Page, back
     to = fresh_number()
     ask(wide, to)
     guess = wrong(backend.code(to))
-    for told in ("4 more tries", "3 more tries", "2 more tries", "one more try"):
+    for told in ("4 attempts left", "3 attempts left", "2 attempts left", "one attempt left"):
         wide.keyboard.insert_text(guess)
         expect(wide.get_by_text(told).first).to_be_visible(timeout=SLOW)
     wide.keyboard.insert_text(guess)
-    form_says(wide, "That was the last try for this code.")
+    form_says(wide, "Too many incorrect codes. Request a new one.")
     wide.keyboard.press("Enter")
-    form_says(wide, "Too many wrong codes. Take a short break.")
-    expect(wide.get_by_role("button", name="Wait 0:")).to_be_focused()
+    form_says(wide, "Too many incorrect codes.")
+    expect(wide.get_by_role("button", name="Try again in 0:")).to_be_focused()
     check_looks(wide)
 
 
@@ -156,14 +156,14 @@ def test_a_number_that_nobody_can_have_or_that_asks_too_soon_gets_no_code(
 ) -> None:
     number(wide).fill("+1 999 999 9999")
     number(wide).press("Enter")
-    form_says(wide, "That does not look like a phone number.")
+    form_says(wide, "Enter a valid phone number.")
     expect(number(wide)).to_have_attribute("aria-invalid", "true")
     to = fresh_number()
     ask(wide, to)
     wide.get_by_role("button", name="Change number").click()
     wide.get_by_role("button", name="Text me a code").click()
     form_says(wide, "Too many codes in a short time.")
-    expect(wide.get_by_role("button", name="Wait 0:")).to_be_visible()
+    expect(wide.get_by_role("button", name="Try again in 0:")).to_be_visible()
     assert len(backend.inbox(to)) == 1
 
 

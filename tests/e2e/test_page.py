@@ -170,9 +170,9 @@ def test_a_number_that_nobody_can_have_or_that_asks_too_soon_gets_no_code(
 @pytest.mark.long
 def test_one_provider_down_goes_unnoticed_and_both_down_is_told(wide: Page, backend: Backend) -> None:
     to = fresh_number()
-    both, one = wide.get_by_text("Both down"), wide.get_by_text("Infobip down")
+    both, one = wide.get_by_text("Infobip and Sinch down"), wide.get_by_text("Infobip down")
     both.click()
-    expect(wide.get_by_role("radio", name="Both down")).to_be_checked()
+    expect(wide.get_by_role("radio", name="Infobip and Sinch down")).to_be_checked()
     wide.wait_for_function("fetch('/faults').then((answer) => answer.json()).then((all) => all.length === 4)")
     number(wide).fill(to)
     wide.get_by_role("button", name="Text me a code").click()

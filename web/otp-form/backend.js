@@ -1,4 +1,6 @@
 const TIMEOUT_MS = 40_000;
+/** A `Date` header has whole seconds, and servers make it anew each second. */
+const DATE_HEADER_MS = 3_000;
 const KEY_BYTES = 16;
 const IN_PROGRESS_REPEATS = 20;
 
@@ -67,10 +69,11 @@ function problem(response, body) {
   };
 }
 
-/** The user's clock may be wrong; the server's decides what has expired. */
+/** The user's clock may be wrong; the server's decides what has expired. Where both agree, ours is the finer. */
 function timeOf(response) {
   const theirs = Date.parse(response.headers.get("date") ?? "");
-  return Number.isNaN(theirs) ? Date.now() : theirs;
+  const isOff = Math.abs(theirs - Date.now()) > DATE_HEADER_MS;
+  return isOff ? theirs : Date.now();
 }
 
 /** NaN for what is no time. */

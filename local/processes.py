@@ -14,7 +14,7 @@ from types import TracebackType
 
 from local.stack_file import LocalStackError
 
-STOP_SECONDS = 5
+STOP_SECONDS = 3
 TAIL_LINES = 15
 
 # Whatever proxy this machine uses, it is not the way to a port of its own.
@@ -78,12 +78,19 @@ class Child:
         if self._process.poll() is not None:
             raise LocalStackError(f"{self.name} has ended. {self._told()}")
 
+    def begin_to_stop(self) -> None:
+        """Ask it and everything that it started to end, without waiting for it."""
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, ending: signal.Signals) -> None:
+        # The group outlives its leader while any process that the leader started is left.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, ending)
+
     def stop(self) -> None:
         """End it and everything that it started: politely, then not."""
         for ending in (signal.SIGTERM, signal.SIGKILL):
-            # The group outlives its leader while any process that the leader started is left.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, ending)
+            self._signal(ending)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_SECONDS)
 

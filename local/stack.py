@@ -14,6 +14,7 @@ import re
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,9 @@ BIN = Path(sys.prefix) / "bin"
 STACK_NAME = "sms-otp-local"
 API_ID = "0a1b2c3d"
 """Eight hexadecimal digits, since MiniStack knows an API's host name by them."""
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of ours is made in it, by a name that nobody can guess
+MEMORY_BYTES = 2 * 1024**3
 
 START_SECONDS = 60
 BUILD_SECONDS = 240
@@ -185,10 +189,11 @@ class LocalStack:
 
     def _start(self) -> None:
         self._temporary.mkdir(parents=True, exist_ok=True)
-        for made in (self._temporary, self._deployed):
+        unpacked = Path(tempfile.mkdtemp(prefix="sms-otp-", dir=_memory() or self._temporary))
+        for made in (self._temporary, self._deployed, unpacked):
             self._running.callback(shutil.rmtree, made, ignore_errors=True)
         # Both servers start while the build runs.
-        emulator = self._serve("emulator", [str(BIN / "ministack")], self._emulator_environment())
+        emulator = self._serve("emulator", [str(BIN / "ministack")], self._emulator_environment(unpacked))
         sandbox = self._serve(
             "sandbox",
             [
@@ -215,12 +220,12 @@ class LocalStack:
         self._children.append(child)
         return child
 
-    def _emulator_environment(self) -> dict[str, str]:
+    def _emulator_environment(self, unpacked: Path) -> dict[str, str]:
         return {
             **aws_environment(self.aws_endpoint_url),
             "BIND_HOST": self._host,
             "GATEWAY_PORT": str(self._port),
-            "TMPDIR": str(self._temporary),
+            "TMPDIR": str(unpacked),
             # A function whose role lacks an action is refused, as it would be on AWS.
             "AUTH": "true",
             # Servers that nothing here asks for, on ports of their own.
@@ -347,6 +352,16 @@ def _require_allowed(parameters: Mapping[str, str]) -> None:
             listed = f"one of {', '.join(map(str, allowed or []))}" if allowed else f"of the form {pattern}"
             wanted = known[name].get("ConstraintDescription", listed)
             raise LocalStackError(f"{name} cannot be {value!r}; it must be: {wanted}")
+
+
+def _memory() -> Path | None:
+    """A directory in memory with room for what MiniStack unpacks for each worker; `None` where there is none.
+
+    After a load it is tens of thousands of files, which some disks take minutes to delete.
+    """
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_BYTES:
+        return None
+    return MEMORY
 
 
 def _kept_api_keys() -> tuple[str, str]:

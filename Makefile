@@ -87,7 +87,7 @@ prove: .venv/.dev ## Run the proofs in full: races, state machine, mutants, timi
 # Of the fault matrix it has every second row, of the mutants one in twelve, of fuzzing 100 bodies for each function; the
 # rows left out differ from those run in one value. What it leaves out whole is run here: the tests of half a minute
 # each, and Schemathesis. `make prove` stays the full size, for a release and after a change to what it holds.
-prove-ci: .venv/.dev .venv/.web
+prove-ci: .venv/.dev .venv/.web-dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_schemathesis.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/e2e tests/browser
 
@@ -103,7 +103,7 @@ prove-faults: .venv/.dev
 prove-fuzz: .venv/.dev
 	$(BIN)/python -m pytest -q tests/functional/test_fuzz.py --hypothesis-profile=prove -k whatever
 
-prove-stacks: .venv/.dev
+prove-stacks: .venv/.dev .venv/.web-dev $(EXPRESS)
 	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
 
 mutants: .venv/.dev ## Change the code in COUNT places, print the changes that no test notices; SEED=… COUNT=… CHANGED=REV

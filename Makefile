@@ -64,16 +64,17 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
 
-run: .venv/.run .venv/.web ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PROVIDERS=sinch,infobip PARAMETERS="Name=Value …"
+run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PROVIDERS=sinch,infobip PARAMETERS="Name=Value …"
+	@$(MAKE) --no-print-directory .venv/.web || echo "npm's packages cannot be installed: the API runs without them, the page is plainer"
 	@exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
-screenshots: .venv/.dev .venv/.web ## Draw the page's pictures in docs/images; needs Chromium
+screenshots: .venv/.dev .venv/.web-dev ## Draw the page's pictures in docs/images; needs Chromium
 	@$(BIN)/python -m generators.screenshots
 
 # The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
 # small files comes last, so that no process is left with a long one at the end.
-test: .venv/.dev .venv/.web .venv/.tokens .venv/.vendors $(EXPRESS) ## Run the tests, the proofs among them in small
+test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors $(EXPRESS) ## Run the tests, the proofs among them in small
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' \
 	    tests/e2e tests/contract tests/proofs tests/functional tests/races tests/browser tests/unit
 
@@ -86,7 +87,7 @@ prove: .venv/.dev ## Run the proofs in full: races, state machine, mutants, timi
 # Of the fault matrix it has every second row, of the mutants one in twelve, of fuzzing 100 bodies for each function; the
 # rows left out differ from those run in one value. What it leaves out whole is run here: the tests of half a minute
 # each, and Schemathesis. `make prove` stays the full size, for a release and after a change to what it holds.
-prove-ci: .venv/.dev .venv/.web
+prove-ci: .venv/.dev .venv/.web-dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_schemathesis.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/e2e tests/browser
 
@@ -102,7 +103,7 @@ prove-faults: .venv/.dev
 prove-fuzz: .venv/.dev
 	$(BIN)/python -m pytest -q tests/functional/test_fuzz.py --hypothesis-profile=prove -k whatever
 
-prove-stacks: .venv/.dev
+prove-stacks: .venv/.dev .venv/.web-dev $(EXPRESS)
 	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
 
 mutants: .venv/.dev ## Change the code in COUNT places, print the changes that no test notices; SEED=… COUNT=… CHANGED=REV
@@ -253,12 +254,13 @@ $(EXPRESS): examples/express/package-lock.json | .venv/.run
 	@cd examples/express && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
-# What the page and its tests load, from a lock of its own.
-.venv/.web: web/package-lock.json | .venv/.run
+# What the page loads, from a lock of its own, and what its tests need beside it.
+.venv/.web: NPM_OMIT = --omit=dev
+.venv/.web .venv/.web-dev: web/package-lock.json | .venv/.run
 	@echo "installing web/package-lock.json into .venv/web; some seconds, once"
 	@mkdir -p .venv/web && cp web/package.json web/package-lock.json web/.npmrc .venv/web
-	@cd .venv/web && $(NPM) ci --ignore-scripts >/dev/null
-	@touch $@
+	@cd .venv/web && $(NPM) ci --ignore-scripts $(NPM_OMIT) >/dev/null
+	@touch .venv/.web $@
 
 .venv/.checkov: requirements-checkov.txt | .venv/bin/python
 	@echo "installing requirements-checkov.txt into .venv/checkov; about a minute, once"

@@ -1,6 +1,6 @@
 """The functions of a `Deployment` behind real HTTP on loopback, as API Gateway is in front of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from starlette.applications import Starlette
@@ -17,8 +17,8 @@ FORWARDED = ("content-type", "idempotency-key")
 
 
 @contextmanager
-def served(deployed: Deployment) -> Iterator[str]:
-    """The API's URL. Every call needs `events.API_KEY`."""
+def served(deployed: Callable[[], Deployment]) -> Iterator[str]:
+    """The API's URL. Every call needs `events.API_KEY`; the deployment of that moment answers it."""
     functions = {path: name for name, path in PATHS.items()}
 
     async def answer(request: Request) -> Response:
@@ -26,7 +26,7 @@ def served(deployed: Deployment) -> Iterator[str]:
             return JSONResponse({"success": False, "errorCode": "FORBIDDEN"}, 403)
         headers = {name: request.headers[name] for name in FORWARDED if name in request.headers}
         body = (await request.body()).decode()
-        answered = deployed.call(
+        answered = deployed().call(
             functions[request.url.path], events.build(request.url.path, body=body, headers=headers)
         )
         return Response(answered.text, answered.status, dict(answered.headers))

@@ -15,7 +15,7 @@ from samcli.yamlhelper import yaml_parse
 from examples.cognito.functions import triggers
 from examples.cognito.functions.triggers import SignInRefused
 from local import events
-from sms_otp.providers.base import Unavailable
+from sms_otp.domain.provider import Unavailable
 from tests.functional.canaries import LAST_DIGITS, Watch
 from tests.functional.conftest import REGION
 from tests.functional.deployment import Deployment
@@ -150,7 +150,7 @@ def pool(
         watch.hide("code", code)
     manager = boto3.client("secretsmanager", region_name=REGION)
     arn = manager.create_secret(Name=SECRET, SecretString=events.API_KEY)["ARN"]
-    with served(deployed) as url:
+    with served(lambda: deployed) as url:
         for name, value in (("SERVICE_URL", f"{url}/"), ("API_KEY_SECRET_ARN", arn), ("SIGN_IN", mode)):
             monkeypatch.setenv(name, value)
         monkeypatch.setattr("examples.cognito.functions.triggers.time.time", deployed.clock)

@@ -250,10 +250,10 @@ clean: ## Remove everything made here, .venv too
 	@cd .venv/vendors && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
-# Beside the example, since that is where Node looks for what it imports.
-$(EXPRESS) $(BETTER_AUTH): examples/express/package-lock.json | .venv/.run
-	@echo "installing examples/express/package-lock.json; some seconds, once"
-	@cd examples/express && $(NPM) ci --ignore-scripts >/dev/null
+# Beside each example, since that is where Node looks for what it imports.
+$(EXPRESS) $(BETTER_AUTH): examples/%/node_modules/.package-lock.json: examples/%/package-lock.json | .venv/.run
+	@echo "installing $<; some seconds, once"
+	@cd examples/$* && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
 # What the page and its tests load, from a lock of its own.

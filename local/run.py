@@ -37,8 +37,18 @@ Verify it:
   id=$(echo "$answer" | grep -o '"verificationId": *"[^"]*"' | cut -d '"' -f 4)
   curl -sS {api}/verify-otp -H 'x-api-key: {key}' -H 'content-type: application/json' -d "{{\\"verificationId\\":\\"$id\\",\\"otp\\":\\"$code\\"}}"
 
-Ctrl-C stops everything.
+{twilio}Ctrl-C stops everything.
 """  # noqa: E501 - each command is one line to paste
+
+
+TWILIO = """For a client of Twilio Verify, whose account is {account} and whose service is {service}:
+
+  export TWILIO_ACCOUNT_SID={account} TWILIO_AUTH_TOKEN={key}
+  client.verify.base_url = "{sandbox}"   # Node: client.verify.baseUrl
+
+"""
+ACCOUNT, SERVICE = "AC" + "0" * 32, "VA" + "0" * 32
+"""Any of the form will do: the token alone names the tenant."""
 
 
 def main() -> None:
@@ -76,7 +86,9 @@ def main() -> None:
 
 def guide(stack: StackFile) -> str:
     """What to paste first."""
+    twilio = TWILIO.format(account=ACCOUNT, service=SERVICE, key=stack.apiKey, sandbox=stack.sandboxUrl)
     return GUIDE.format(
+        twilio=twilio if stack.twilioApiUrl else "",
         key=stack.apiKey,
         second_key=stack.secondApiKey,
         api=stack.baseUrl,

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local import events
+from generators import events
 from local.sandbox.server import running_sandbox
 from tests.functional.deployment import PATHS, Deployment
 

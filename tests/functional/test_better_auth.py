@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from local import events
+from generators import events
 from sms_otp.domain.provider import Unavailable
 from tests.examples import running_example
 from tests.functional.canaries import LAST_DIGITS, Watch

@@ -7,7 +7,7 @@ import pytest
 
 import request_otp.app
 import verify_otp.app
-from local import events
+from generators import events
 from sms_otp.domain.provider import Refused
 from tests.camara import AT_API_GATEWAY, SCENARIOS, Result, Scenario
 from tests.functional.deployment import Answer, Context, Deployment

@@ -14,7 +14,7 @@ from samcli.yamlhelper import yaml_parse
 
 from examples.cognito.functions import triggers
 from examples.cognito.functions.triggers import SignInRefused
-from local import events
+from generators import events
 from sms_otp.domain.provider import Unavailable
 from tests.functional.canaries import LAST_DIGITS, Watch
 from tests.functional.conftest import REGION

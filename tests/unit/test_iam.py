@@ -35,6 +35,12 @@ def own_log(group: str) -> set[tuple[str, str]]:
     return {("logs:CreateLogStream", group), ("logs:PutLogEvents", group)}
 
 
+FINDING_BY_NUMBER = {
+    ("dynamodb:BatchGetItem", "Table"),
+    ("secretsmanager:GetSecretValue", "PepperSecret"),
+}
+"""Only where the deployment speaks to Twilio's clients, who name a verification by its number."""
+
 # (action, resource of the template) by function. A transaction is allowed by the actions that it is made of.
 ALLOWED: dict[str, set[tuple[str, str]]] = {
     "RequestOtpFunction": {
@@ -61,8 +67,19 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         SMS_BY_AWS,
         *XRAY,
     },
-    "CancelOtpFunction": {*on_table("UpdateItem"), *own_log("CancelOtpLogGroup"), *XRAY},
-    "OtpStatusFunction": {*on_table("BatchGetItem"), *own_log("OtpStatusLogGroup"), *XRAY},
+    "CancelOtpFunction": {
+        *on_table("UpdateItem"),
+        *FINDING_BY_NUMBER,
+        *own_log("CancelOtpLogGroup"),
+        *XRAY,
+    },
+    "OtpStatusFunction": {
+        *on_table("BatchGetItem"),
+        *FINDING_BY_NUMBER,
+        *own_log("OtpStatusLogGroup"),
+        *XRAY,
+    },
+    "TwilioAuthorizerFunction": {*own_log("TwilioAuthorizerLogGroup"), *XRAY},
     "WebhooksFunction": {
         *on_table("BatchGetItem", "UpdateItem"),
         ("secretsmanager:GetSecretValue", "ProviderSecret"),

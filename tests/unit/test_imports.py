@@ -29,6 +29,7 @@ ALLOWED = {
     "jwks": LOGS,
     "admin": LOGS | PROVIDERS | {"phonenumbers"},
     "aws_events": LOGS,
+    "twilio_authorizer": set[str](),
     "health": set[str](),
     "deep_health": LOGS | PROVIDERS,
     "provision_infobip": LOGS | PROVIDERS,

@@ -24,6 +24,7 @@ SECOND = {
     "TokenIssuer": "https://verify.example.com",
     "SnapStart": "true",
     "TwilioApi": "true",
+    "EventBusName": "default",
 }
 """The parameters of the second deployment. What is off by default is on there."""
 

@@ -35,6 +35,7 @@ def own_log(group: str) -> set[tuple[str, str]]:
     return {("logs:CreateLogStream", group), ("logs:PutLogEvents", group)}
 
 
+EVENT_BUS = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}"
 FINDING_BY_NUMBER = {
     ("dynamodb:BatchGetItem", "Table"),
     ("secretsmanager:GetSecretValue", "PepperSecret"),
@@ -77,6 +78,11 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *on_table("BatchGetItem"),
         *FINDING_BY_NUMBER,
         *own_log("OtpStatusLogGroup"),
+        *XRAY,
+    },
+    "PublishEventsFunction": {
+        ("events:PutEvents", EVENT_BUS),
+        *own_log("PublishEventsLogGroup"),
         *XRAY,
     },
     "TwilioAuthorizerFunction": {*own_log("TwilioAuthorizerLogGroup"), *XRAY},
@@ -206,7 +212,7 @@ def test_a_statement_allows_by_name(function: str) -> None:
         for action in listed(statement["Action"]):
             assert "*" not in action
             for resource in listed(statement["Resource"]):
-                known = template()["Resources"].keys() | {"AwsSmsIdentityArn", FEEDBACK_TO_AWS[1]}
+                known = template()["Resources"].keys() | {"AwsSmsIdentityArn", FEEDBACK_TO_AWS[1], EVENT_BUS}
                 assert action in WITHOUT_RESOURCES or named(resource) in known
 
 

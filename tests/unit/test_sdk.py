@@ -34,7 +34,7 @@ def test_what_is_common_to_all_services_is_what_botocore_reads(
 
 
 def test_a_service_that_is_not_ours_is_refused_by_name(ours: client_data.KnownServices) -> None:
-    with pytest.raises(UnknownServiceError, match="dynamodb, kms"):
+    with pytest.raises(UnknownServiceError, match="dynamodb, events, kms"):
         ours.load_service_model("s3", "service-2")
 
 

@@ -140,7 +140,7 @@ def test_every_resource_has_a_comment_or_follows_one_of_its_type() -> None:
 
 
 def test_the_template_is_read_in_one_sitting() -> None:
-    assert len((ROOT / "template.yaml").read_text().splitlines()) <= 2700
+    assert len((ROOT / "template.yaml").read_text().splitlines()) <= 2800
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -328,7 +328,8 @@ def test_every_body_is_checked_before_a_function_starts() -> None:
 
 def test_a_function_may_be_called_by_its_own_method_alone() -> None:
     declared = of_type("AWS::Lambda::Permission").items()
-    permissions = {name: each for name, each in declared if not name.startswith("Twilio")}
+    others = ("Twilio", "PublishEvents", "AwsEventsSubscription")
+    permissions = {name: each for name, each in declared if not name.startswith(others)}
     by_api = [each for each in permissions.values() if each["Principal"] == "apigateway.amazonaws.com"]
     assert len(by_api) == len(list(operations()))
     (by_topic,) = [each for each in permissions.values() if each not in by_api]
@@ -338,6 +339,20 @@ def test_a_function_may_be_called_by_its_own_method_alone() -> None:
         assert variables["__ApiId__"] == {"Ref": "Api"}
         method, _, path = source.rpartition("${__Stage__}/")[2].partition("/")
         assert (f"/{path}", method.lower()) in {(path, method) for path, method, _ in operations()}
+
+
+def test_who_publishes_no_events_has_nothing_for_it() -> None:
+    assert PARAMETERS["EventBusName"]["Default"] == ""
+    for name, made in translated().items():
+        is_for_events = name.startswith(("PublishEvents", "AwsEventsSubscription"))
+        assert is_for_events is (made.get("Condition", "").startswith("Publishes")), name
+
+
+def test_events_are_made_of_the_log_of_every_function_that_knows_of_a_verification() -> None:
+    filters = of_type("AWS::Logs::SubscriptionFilter").values()
+    groups = {each["LogGroupName"]["Ref"].removesuffix("LogGroup") for each in filters}
+    assert groups == {"RequestOtp", "ResendOtp", "VerifyOtp", "Webhooks", "AwsEvents"}
+    assert {each["FilterPattern"] for each in filters} == {"verification"}
 
 
 OF_TWILIO = {

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 DYNAMODB_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 0.5}
 SECRETS_TIMEOUTS = {"connect_timeout": 1.0, "read_timeout": 1.0}
 KMS_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 1.0}
+EVENTS_TIMEOUTS = {"connect_timeout": 1.0, "read_timeout": 2.0}
 AWS_TRIES = 2
 
 
@@ -118,6 +119,12 @@ def kms_client() -> "kms.Client":
     """Made when a token or a public key is first asked for."""
     client: kms.Client = _client("kms", KMS_TIMEOUTS)
     return client
+
+
+@cache
+def event_bus() -> Any:
+    """A client of EventBridge."""
+    return _client("events", EVENTS_TIMEOUTS)
 
 
 @cache

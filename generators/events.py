@@ -1,8 +1,8 @@
 """The events that the functions get: `python -m generators.events` writes `events/*.json`.
 
 API Gateway's are in `CASES`, of the shape of a REST API's Lambda proxy integration behind an API key;
-those of SNS and CloudWatch Logs are in `PUBLISHED`. Every value is made up: the addresses are of RFC 5737, the account
-and key ids belong to nobody.
+those of SNS and CloudWatch Logs are in `PUBLISHED`. Every value is made up: the addresses are of RFC
+5737, the account and key ids belong to nobody.
 """
 
 import base64

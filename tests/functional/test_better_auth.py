@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from generators import events
-from sms_otp.domain.provider import Unavailable
+from sms_otp.domain.provider import NotSent
 from tests.examples import running_example
 from tests.functional.canaries import LAST_DIGITS, Watch
 from tests.functional.deployment import Deployment
@@ -195,7 +195,7 @@ def test_a_number_that_is_not_sent_to_is_refused_in_words(service: Deployment, b
 
 def test_nobody_signs_in_while_no_provider_checks(service: Deployment, browser: Browser, site: Site) -> None:
     browser.send()
-    service.provider.fails_with = lambda: Unavailable("fake", "500")
+    service.provider.fails_with = lambda: NotSent("fake", "500")
     assert refused(browser.verify(RIGHT)) == (503, "SERVICE_UNAVAILABLE")
     assert browser.user() is None
     assert "/verify-otp: 503 PROVIDER_UNAVAILABLE" in site.log.read_text()

@@ -15,7 +15,7 @@ from samcli.yamlhelper import yaml_parse
 from examples.cognito.functions import triggers
 from examples.cognito.functions.triggers import SignInRefused
 from generators import events
-from sms_otp.domain.provider import Unavailable
+from sms_otp.domain.provider import NotSent
 from tests.functional.canaries import LAST_DIGITS, Watch
 from tests.functional.conftest import REGION
 from tests.functional.deployment import Deployment
@@ -307,7 +307,7 @@ def test_a_number_that_changed_meanwhile_is_not_the_one_that_was_verified() -> N
 
 
 def test_nobody_signs_in_while_no_provider_sends(pool: Deployment, log: io.StringIO) -> None:
-    pool.provider.fails_with = lambda: Unavailable("fake", "500")
+    pool.provider.fails_with = lambda: NotSent("fake", "500")
     with refused("PROVIDER_UNAVAILABLE"):
         SignIn().begin()
     assert "/request-otp: 503 PROVIDER_UNAVAILABLE" in log.getvalue()
@@ -316,7 +316,7 @@ def test_nobody_signs_in_while_no_provider_sends(pool: Deployment, log: io.Strin
 def test_nobody_signs_in_while_no_provider_checks(pool: Deployment) -> None:
     sign_in = SignIn()
     sign_in.begin()
-    pool.provider.fails_with = lambda: Unavailable("fake", "500")
+    pool.provider.fails_with = lambda: NotSent("fake", "500")
     with refused("PROVIDER_UNAVAILABLE"):
         sign_in.answer(RIGHT)
     pool.provider.fails_with = None

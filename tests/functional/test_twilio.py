@@ -15,7 +15,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from generators import events
-from sms_otp.domain.provider import Refused, Unavailable
+from sms_otp.domain.provider import NotSent, Refused
 from sms_otp.entry_points import bootstrap, http, twilio
 from tests.functional.canaries import LAST_DIGITS, Watch
 from tests.functional.deployment import Deployment
@@ -131,6 +131,12 @@ def test_the_same_number_again_is_a_resend_under_the_same_sid(service: Deploymen
     assert again.date_updated > first.date_updated
     assert again.send_code_attempts != first.send_code_attempts
     assert api.verification_checks.create(verification_sid=first.sid, code=RIGHT).status == "approved"
+
+
+@pytest.mark.parametrize("channel", ["sms", "call", "whatsapp"])
+def test_a_channel_comes_back_by_twilios_name(api: Any, channel: str) -> None:
+    assert api.verifications.create(to=NUMBER, channel=channel).channel == channel
+    assert api.verifications(NUMBER).fetch().channel == channel
 
 
 def test_a_verification_that_is_over_is_followed_by_another(service: Deployment, api: Any) -> None:
@@ -269,7 +275,7 @@ def test_a_number_that_the_provider_refuses_is_blocked(service: Deployment, api:
 
 def test_a_provider_that_is_down_is_no_success(service: Deployment, api: Any) -> None:
     api.verifications.create(to=OTHER, channel="sms")
-    service.provider.fails_with = lambda: Unavailable("fake", "500")
+    service.provider.fails_with = lambda: NotSent("fake", "500")
     with raises() as sending:
         api.verifications.create(to=NUMBER, channel="sms")
     with raises() as checking:

@@ -50,4 +50,4 @@ def test_every_client_is_made_from_what_is_read_our_way() -> None:
 
 
 def test_the_services_that_clients_are_made_for_are_those_that_the_functions_call() -> None:
-    assert {*client_data.SERVICES} == {"dynamodb", "kms", "pinpoint-sms-voice-v2", "secretsmanager"}
+    assert {*client_data.SERVICES} == {"dynamodb", "events", "kms", "pinpoint-sms-voice-v2", "secretsmanager"}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sms_otp.domain import errors, keys, phone
-from sms_otp.domain.clock import Clock
+from sms_otp.domain.clock import Clock, Seconds, seconds
 from sms_otp.domain.commands import Caller, Policy
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.ports import Store
@@ -16,12 +16,12 @@ SID = "VE"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A verification by its id in Twilio's form. `created_at` in seconds since the epoch."""
+    """A verification by its id in Twilio's form."""
 
     sid: str
     phone: str
     channel: str
-    created_at: int
+    created_at: Seconds
     sends: int = 1
 
 
@@ -44,7 +44,7 @@ class ByNumber:
     def find_pending(self, name: str, caller: Caller) -> Named:
         """As `find`, of those that a code may still be right for. Raises `VerificationNotFound`."""
         named, found = self._find(name, caller)
-        status = status_of(found, int(self.clock()), self.policy.max_attempts)
+        status = status_of(found, seconds(self.clock), self.policy.max_attempts)
         if status != "pending" or found.provider_ref is None:
             raise errors.VerificationNotFound
         return named

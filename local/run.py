@@ -40,10 +40,20 @@ Verify it:
   id=$(echo "$answer" | grep -o '"verificationId": *"[^"]*"' | cut -d '"' -f 4)
   curl -sS "$API/verify-otp" -H "x-api-key: $KEY" -H 'content-type: application/json' -d "{{\\"verificationId\\":\\"$id\\",\\"otp\\":\\"$code\\"}}"
 
-The key of a second tenant is {second_key}. Ctrl-C stops everything.
+{twilio}The key of a second tenant is {second_key}. Ctrl-C stops everything.
 """  # noqa: E501 - each command is one line to paste
 
 PLAINER = ", without its list of countries and its font: npm's packages are not installed"
+
+
+TWILIO = """For a client of Twilio Verify, whose account is {account} and whose service is {service}:
+
+  export TWILIO_ACCOUNT_SID={account} TWILIO_AUTH_TOKEN={key}
+  client.verify.base_url = "{sandbox}"   # Node: client.verify.baseUrl
+
+"""
+ACCOUNT, SERVICE = "AC" + "0" * 32, "VA" + "0" * 32
+"""Any of the form will do: the token alone names the tenant."""
 
 
 def main() -> None:
@@ -81,7 +91,9 @@ def main() -> None:
 
 def guide(stack: StackFile) -> str:
     """What to paste first."""
+    twilio = TWILIO.format(account=ACCOUNT, service=SERVICE, key=stack.apiKey, sandbox=stack.sandboxUrl)
     return GUIDE.format(
+        twilio=twilio if stack.twilioApiUrl else "",
         key=stack.apiKey,
         second_key=stack.secondApiKey,
         api=stack.baseUrl,

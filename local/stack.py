@@ -116,6 +116,11 @@ class LocalStack:
         return f"http://{self.outputs['ApiId']}.execute-api.localhost:{self._port}/{stage}"
 
     @property
+    def _twilio_api_url(self) -> str:
+        found = self.outputs.get("TwilioApiId")
+        return f"{self.aws_endpoint_url}/restapis/{found}/v1/_user_request_" if found else ""
+
+    @property
     def file(self) -> StackFile:
         """What is written to `.local/stack.json`."""
         return StackFile(
@@ -126,6 +131,7 @@ class LocalStack:
             REGION,
             STACK_NAME,
             self.second_api_key,
+            self._twilio_api_url,
         )
 
     def client(self, service: str) -> Any:

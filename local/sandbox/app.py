@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from local.sandbox import page
+from local.sandbox import page, twilio
 from local.sandbox.aws import Aws
 from local.sandbox.callbacks import BadCallbacks, Callbacks
 from local.sandbox.calls import Calls
 from local.sandbox.deliveries import DELIVERY_SECONDS, BadDelivery, Deliveries
-from local.sandbox.demo import Demo, service_in
+from local.sandbox.demo import Demo, service_in, twilio_url_in
 from local.sandbox.exchanges import Exchanges
 from local.sandbox.faults import BadFault, Faults, parse_fault
 from local.sandbox.feed import feed
@@ -57,6 +57,7 @@ def create_app(
             *gateway.routes(Aws(inbox, clock)),
             *_Control(inbox, calls, faults, callbacks, deliveries).routes(),
             *Demo(lambda: service_in(stack_file), exchanges).routes(),
+            *twilio.routes(lambda: twilio_url_in(stack_file)),
             *_page_routes(inbox, faults, exchanges),
         ]
     )

@@ -63,6 +63,13 @@ def service_in(path: Path | None) -> Service | None:
     return Service(stack["baseUrl"], stack["apiKey"])
 
 
+def twilio_url_in(path: Path | None) -> str:
+    """As `service_in`: where the API for Twilio's clients is, empty while there is none."""
+    if path is None or not path.exists():
+        return ""
+    return str(json.loads(path.read_text()).get("twilioApiUrl", ""))
+
+
 @dataclass(slots=True)
 class Pending:
     """A code that was sent and may still be typed: what the form needs to begin there."""

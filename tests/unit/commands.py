@@ -15,7 +15,18 @@ MESSAGE = re.compile(r"@\S+ #\d+|.*is your code")
 """Lines of an SMS, which is shown in a block too."""
 
 PROGRAMS = {
-    *(".venv/bin/pip", "aws", "cp", "curl", "export", "git", "make", "node", "npm", "python3", "uvicorn"),
+    ".venv/bin/pip",
+    "aws",
+    "cp",
+    "curl",
+    "export",
+    "git",
+    "make",
+    "node",
+    "npm",
+    "python3",
+    "sam",
+    "uvicorn",
 }
 """Programs that a reader has, or that the document before has installed."""
 

@@ -1,6 +1,7 @@
 """Infobip 2FA's answers, one by one, and what each means here."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
@@ -523,3 +524,10 @@ def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
     with pytest.raises(Ambiguous) as caught:
         act()
     assert (caught.value.provider, caught.value.reason) == ("infobip", reason)
+
+
+def test_sending_again_costs_as_many_messages_as_the_first_time() -> None:
+    adapter = infobip(ScriptedTransport(answer(200, SENT)))
+    again: Any = {"reference": "ours", "ttl_seconds": LIFE, "deadline": DEADLINE}
+    assert adapter.resend(PIN_ID, PHONE, channel=Channel.SMS, locale="de", **again).parts == 2
+    assert adapter.resend(PIN_ID, PHONE, channel=Channel.VOICE, locale="de", **again).parts == 1

@@ -458,6 +458,8 @@ def test_a_guess_that_came_too_soon_is_put_again_when_infobip_takes_the_next() -
     said = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=2)
     assert paced(said, answer(200, RIGHT)) == (Check.CORRECT, [2])
     assert paced(too_soon, too_soon) == (Throttled, [3])
+    later = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=7)
+    assert paced(later, answer(200, RIGHT)) == (Throttled, [])
 
 
 def test_a_guess_that_came_too_soon_is_not_put_again_where_no_time_is_left() -> None:

@@ -34,7 +34,7 @@ _PIN_ERRORS: Mapping[str, Check] = {
 }
 
 PACE_SECONDS = 3
-"""The default of `verifyPinLimit` is one guess at a number's PINs in so many seconds."""
+"""The default of `verifyPinLimit` is one guess in so many seconds. No user is kept waiting for longer."""
 
 # Two shapes of error are in use; a messageId or errorCode is logged only where it can hold no number.
 _ERROR_CODE = re.compile(r"[A-Z_]{1,40}|E[0-9]{3}")
@@ -150,7 +150,7 @@ class Infobip:
         path = f"{_pin_path(ref)}/verify"
         answer = self._ask(path, {"pin": otp}, deadline)
         pause = answer.retry_after or PACE_SECONDS
-        if answer.status == 429 and pause < deadline.remaining():
+        if answer.status == 429 and pause <= PACE_SECONDS and pause < deadline.remaining():
             self._sleep(pause)
             answer = self._ask(path, {"pin": otp}, deadline)
         if answer.status == 404:

@@ -46,7 +46,7 @@ API_PORT ?= 3000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks lint lock docs site build deploy outage drill scale bench bench-profile dashboard audit release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks lint lock docs site build deploy outage drill scale bench bench-profile dashboard audit facts release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -152,6 +152,9 @@ dashboard: .venv/.dev ## Draw the dashboard into docs/images/dashboard.png, from
 
 audit: .venv/.dev ## List what runs on Lambda with licences and known advisories; writes .local/sbom.cdx.json
 	@PYTHONPATH=layers/core $(BIN)/python -m release.audit
+
+facts: .venv/.run ## Print the template's defaults and counts that documents claim
+	@PYTHONPATH=layers/core $(BIN)/python -m release.facts
 
 release-check: .venv/.dev ## Walk the checklist of a release, and stop at the first step that fails; an hour
 	@PYTHONPATH=layers/core $(BIN)/python -m release.check

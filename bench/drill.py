@@ -38,10 +38,11 @@ from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.guard import HISTORY_DAYS, GuardPolicy, day_window, hour_window
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Circuit
-from sms_otp.domain.provider import Channel, Check, Sent
+from sms_otp.domain.provider import Channel, Check, OnFailure, Order, Sent
 from sms_otp.entry_points.bootstrap import policy
-from sms_otp.use_cases.failover import OnFailure, Order
+from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.verify import verify_code
 from tests.fakes import PEPPERS, START, MemoryStore, StepClock
 from tests.template import environment
 
@@ -157,7 +158,7 @@ class Drill:
         while queue:
             self.clock.now, _, what = heapq.heappop(queue)
             if isinstance(what, str):
-                self._service.verify(VerifyOtp(what, "123456"), self._caller())
+                verify_code(self._service, VerifyOtp(what, "123456"), self._caller())
             elif (verification_id := self._ask(what)) and what.types_after:
                 typed_at = self.clock.now + what.types_after
                 heapq.heappush(queue, (typed_at, next(self._ids), verification_id))
@@ -168,7 +169,7 @@ class Drill:
         tally.asked += 1
         suspects, cost = self._told["send_suspect"], self.provider.cost
         try:
-            requested = self._service.request(RequestOtp(ask.number), self._caller())
+            requested = request_code(self._service, RequestOtp(ask.number), self._caller())
         except errors.OtpError as refused:
             tally.refused[refused.reason or refused.code] += 1
             return None

@@ -24,9 +24,9 @@ from sms_otp.adapters.providers.breaker import CircuitBreaker, NoBreaker
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Circuit
-from sms_otp.domain.provider import Ambiguous, Channel, Check, ProviderError, Sent, Unavailable
-from sms_otp.use_cases.failover import Breaker, Order, Router
+from sms_otp.domain.ports import Breaker, Circuit
+from sms_otp.domain.provider import Ambiguous, Channel, Check, Order, ProviderError, Sent, Unavailable
+from sms_otp.use_cases.failover import Router
 
 RATE = 10
 SECONDS = 600

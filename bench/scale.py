@@ -25,7 +25,7 @@ from bench import cost
 from sms_otp.adapters.dynamodb.client import CONFLICT_PAUSES, LEFT_PAUSE
 from sms_otp.domain.budgets import SAMPLE, shards_for
 from sms_otp.entry_points.bootstrap import AWS_TRIES
-from sms_otp.use_cases.service import RESERVE_TRIES
+from sms_otp.use_cases.sending import RESERVE_TRIES
 
 RATES = (1, 100, 1_000, 10_000)
 DAY = 24 * 3600
@@ -248,7 +248,7 @@ class Table:
         return [(kind.name, shard) for shard in (0, *others)]
 
     def _written(self, kind: Kind) -> tuple[str, int] | None:
-        """The item that a request writes, or None for one that nobody shares. As `CounterWindow.increment`."""
+        """The item that a request writes, or None if nobody shares it. As `CounterWindow.increment`."""
         if kind.spread is Spread.OWN:
             return None
         if kind.spread is Spread.BLOCK:

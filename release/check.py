@@ -107,6 +107,7 @@ STEPS = (
     Step("everything is committed", everything_is_committed),
     Step("the tag is free", tag_is_free),
     Step("the documents that are made are up to date", made("docs")),
+    Step("the site, and every link", made("site")),
     Step("style, types, template and security rules", made("lint")),
     Step("licences and advisories of what runs on Lambda; read its last line", made("audit")),
     Step("the tests", made("test")),

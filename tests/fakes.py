@@ -26,7 +26,7 @@ from sms_otp.domain.ports import (
     SendLog,
     WriteConflict,
 )
-from sms_otp.domain.provider import Channel, Check, Sent
+from sms_otp.domain.provider import Channel, Check, OnFailure, Order, Sent
 from sms_otp.domain.verification import (
     DELIVERY_BEFORE,
     Guess,
@@ -36,7 +36,6 @@ from sms_otp.domain.verification import (
     consume_error,
     guess_error,
 )
-from sms_otp.use_cases.failover import OnFailure, Order
 
 START = 1_800_000_000.0
 PEPPER = "a-pepper-for-tests-that-is-long-enough"

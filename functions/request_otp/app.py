@@ -8,6 +8,7 @@ from sms_otp.domain.commands import Caller, Requested, RequestOtp
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent
 from sms_otp.entry_points import bootstrap, camara, http, startup
+from sms_otp.use_cases.request import request_code
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -16,7 +17,7 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 
 def _request(command: RequestOtp, caller: Caller) -> Requested:
-    return bootstrap.service().request(command, caller)
+    return request_code(bootstrap.service(), command, caller)
 
 
 def _read(event: http.Event) -> RequestOtp:

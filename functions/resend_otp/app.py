@@ -6,6 +6,7 @@ from sms_otp.adapters.config import settings
 from sms_otp.domain.commands import Caller, ResendOtp
 from sms_otp.domain.provider import Channel
 from sms_otp.entry_points import bootstrap, http, startup
+from sms_otp.use_cases.resend import resend_code
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def _resend(event: http.Event, caller: Caller) -> http.Body:
         channel=Channel(body["channel"]) if "channel" in body else None,
         session_id=body.get("sessionId"),
     )
-    return http.requested(bootstrap.service().resend(command, caller))
+    return http.requested(resend_code(bootstrap.service(), command, caller))
 
 
 startup.sender("ResendOtp")

@@ -6,6 +6,7 @@ from typing import Any
 from sms_otp.adapters.config import settings
 from sms_otp.domain.commands import Caller, Verified, VerifyOtp
 from sms_otp.entry_points import bootstrap, camara, http, startup
+from sms_otp.use_cases.verify import verify_code
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -14,7 +15,7 @@ def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
 
 
 def _verify(command: VerifyOtp, caller: Caller) -> Verified:
-    return bootstrap.service().verify(command, caller)
+    return verify_code(bootstrap.service(), command, caller)
 
 
 def _read(event: http.Event) -> VerifyOtp:

@@ -23,7 +23,10 @@ from sms_otp.domain.ports import Erased
 from sms_otp.domain.provider import Sent, Unavailable
 from sms_otp.domain.users import MOST_PURPOSES, Consent, ConsentRecord, Retention
 from sms_otp.use_cases.administration import Administration, Administrator
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.verify import verify_code
 from tests.emulator import emulated_aws
 from tests.fakes import PEPPER, START, FakeProvider, StepClock, number_key, outcome
 from tests.template import resource
@@ -64,11 +67,11 @@ class Town:
         return Caller(tenant, f"request-{len(self.told)}", Deadline(10), "198.51.100.1")
 
     def request(self, number: str = NUMBER, tenant: str = "tenant-a", **fields: Any) -> str:
-        return self.service.request(RequestOtp(number, **fields), self.caller(tenant)).verification_id
+        return request_code(self.service, RequestOtp(number, **fields), self.caller(tenant)).verification_id
 
     def verify(self, verification_id: str, otp: str = RIGHT, tenant: str = "tenant-a", **fields: Any) -> str:
         asked = VerifyOtp(verification_id, otp, **fields)
-        return outcome(lambda: self.service.verify(asked, self.caller(tenant)))
+        return outcome(lambda: verify_code(self.service, asked, self.caller(tenant)))
 
     def erase(self, number: str = NUMBER, seconds: float = 10) -> Erased:
         return self.administration.erase(
@@ -145,7 +148,7 @@ def busy(town: Town) -> list[str]:
     pending = town.request(tenant="tenant-b", consent=CONSENT)
     assert town.verify(pending, WRONG, tenant="tenant-b") == "OTP_INCORRECT"
     town.clock.step(90)
-    town.service.resend(ResendOtp(pending), town.caller("tenant-b"))
+    resend_code(town.service, ResendOtp(pending), town.caller("tenant-b"))
     town.request(OTHER, consent=CONSENT, idempotency_key="another-key")
     return [verified, pending]
 
@@ -380,7 +383,7 @@ def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) 
     town.clock.step(30)
     provider.fails_with = lambda: Unavailable("infobip", "http_503")
     asked = ResendOtp(verification_id)
-    assert outcome(lambda: town.service.resend(asked, town.caller())) == "PROVIDER_UNAVAILABLE"
+    assert outcome(lambda: resend_code(town.service, asked, town.caller())) == "PROVIDER_UNAVAILABLE"
     (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
     assert list(listed["verifications"]["M"]) == [keys.verification_key(verification_id)]
 
@@ -477,11 +480,11 @@ def test_a_user_has_no_more_purposes_than_fit_and_is_verified_all_the_same(town:
 def test_verified_users_end_where_a_deployment_asks_for_it(town: Town) -> None:
     users = UsersTable(town.client, "users", Retention(90, 365))
     service = replace(town.service, store=DynamoStore(town.client, "a-table", users))
-    verification_id = service.request(RequestOtp(NUMBER), town.caller()).verification_id
-    service.verify(VerifyOtp(verification_id, RIGHT), town.caller())
+    verification_id = request_code(service, RequestOtp(NUMBER), town.caller()).verification_id
+    verify_code(service, VerifyOtp(verification_id, RIGHT), town.caller())
     assert town.users.of(number_key(NUMBER))[0].kept_until == int(START) + 365 * DAYS
     town.clock.step(60)
-    service.request(RequestOtp(NUMBER), town.caller())
+    request_code(service, RequestOtp(NUMBER), town.caller())
     assert town.users.of(number_key(NUMBER))[0].kept_until == int(START) + 365 * DAYS
 
 
@@ -502,7 +505,7 @@ def test_a_user_whose_time_is_over_is_shown_no_more_and_still_erased(town: Town)
 def test_no_consent_seems_to_be_kept_where_nothing_keeps_it(town: Town) -> None:
     service = replace(town.service, policy=replace(town.service.policy, keeps_users=False))
     with pytest.raises(errors.InvalidRequest) as refused:
-        service.request(RequestOtp(NUMBER, consent=CONSENT), town.caller())
+        request_code(service, RequestOtp(NUMBER, consent=CONSENT), town.caller())
     assert refused.value.errors == ({"pointer": "/consent", "detail": "this deployment keeps no users"},)
     assert town.calls == []
 

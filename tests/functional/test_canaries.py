@@ -13,9 +13,8 @@ from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.ports import StoreError
-from sms_otp.domain.provider import Sent, Unavailable
+from sms_otp.domain.provider import OnFailure, Order, Sent, Unavailable
 from sms_otp.entry_points import bootstrap
-from sms_otp.use_cases.failover import OnFailure, Order
 from tests.fakes import PEPPER, START
 from tests.functional import canaries
 from tests.functional.canaries import SECRETS, Watch

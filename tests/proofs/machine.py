@@ -18,8 +18,11 @@ from sms_otp.domain.ports import AdmissionQuery, Store, StoreError
 from sms_otp.domain.provider import Check
 from sms_otp.domain.verification import State, Verification
 from sms_otp.entry_points.bootstrap import policy
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
+from sms_otp.use_cases.verify import verify_code
 from tests.fakes import PEPPERS, StepClock, number_key
 from tests.proofs.model import DAY, TEMPLATE, TIGHT, Answered, Issued, Model, Rules, room
 from tests.proofs.outside import CERTAINLY_NOT_SENT, FAULTS, Carrier, FailingStore, Shelf
@@ -227,7 +230,7 @@ class Machine(RuleBasedStateMachine):
         asked = ResendOtp(issued.verification_id, session_id=issued.session)
 
         def act() -> None:
-            self._told(lambda: self.service.resend(asked, _caller(issued.tenant)))
+            self._told(lambda: resend_code(self.service, asked, _caller(issued.tenant)))
 
         self._while_the_store_fails(issued, calls, acts, act)
 
@@ -343,7 +346,7 @@ class Machine(RuleBasedStateMachine):
 
     def _ask(self, asked: RequestOtp, issued: Issued, *, is_new: bool = True) -> str:
         def act() -> None:
-            issued.verification_id = self.service.request(asked, _caller(issued.tenant)).verification_id
+            issued.verification_id = request_code(self.service, asked, _caller(issued.tenant)).verification_id
 
         answer = self._told(act)
         if answer == "ok" and is_new:
@@ -360,7 +363,7 @@ class Machine(RuleBasedStateMachine):
             expected, _ = self._expect_sent(issued.number, tenant, None)
             issued.sends += len(self.model.sends.get(issued.number, [])) - sends
         asked = ResendOtp(verification_id, session_id=session)
-        assert self._told(lambda: self.service.resend(asked, _caller(tenant))) == expected
+        assert self._told(lambda: resend_code(self.service, asked, _caller(tenant))) == expected
         if expected == "ok" and self.carrier.renews:
             self._held_by(issued)
 
@@ -408,7 +411,7 @@ class Machine(RuleBasedStateMachine):
 
     def _verify(self, verification_id: str, otp: str, tenant: str, session: str | None) -> str:
         asked = VerifyOtp(verification_id, otp, session_id=session)
-        answer = self._told(lambda: self.service.verify(asked, _caller(tenant)))
+        answer = self._told(lambda: verify_code(self.service, asked, _caller(tenant)))
         if answer == "ok":
             self.successes[keys.verification_key(verification_id)] += 1
         return answer

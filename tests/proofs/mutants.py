@@ -46,12 +46,12 @@ SPENT = "conditions = [IS_OF_TENANT, IS_PENDING, IS_ALIVE, HAS_GUESSES, HAS_HOLD
 CONSUMED = 'f"{IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY}",\n                verified='
 WAITED = 'f"{IS_NEW} OR failures < :free OR (failures < :last AND ({waited}))"'
 COUNTED = """\
-        failures = self.store.spend_number_guess(
-            verification.number_key, caller.tenant, now, self.policy.admission.guesses
-        )
+    failures = service.store.spend_number_guess(
+        verification.number_key, caller.tenant, now, service.policy.admission.guesses
+    )
 """
 CHECKED = """\
-        check = self._check(verification, command.otp, caller.deadline)
+    check = _check(service, verification, command.otp, caller.deadline)
 """
 SERVICE = "tests/unit/test_service.py tests/unit/test_lifecycle.py"
 ADMISSION = "tests/unit/test_admission.py"
@@ -186,7 +186,7 @@ MUTANTS = (
     # The order of things, in the use cases.
     Mutant(
         "a number's failure is counted after the provider was asked",
-        "use_cases/service.py",
+        "use_cases/verify.py",
         COUNTED + CHECKED,
         CHECKED + COUNTED,
         "tests/proofs/test_state_machine.py",
@@ -194,30 +194,30 @@ MUTANTS = (
     ),
     Mutant(
         "a number's failures are not counted",
-        "use_cases/service.py",
+        "use_cases/verify.py",
         COUNTED,
-        "        failures = 0\n",
+        "    failures = 0\n",
         SERVICE,
     ),
     Mutant(
         "any word of the provider but wrong is a yes",
-        "use_cases/service.py",
+        "use_cases/verify.py",
         "if check is not Check.CORRECT:",
         "if check is Check.WRONG:",
         SERVICE,
     ),
     Mutant(
         "a success consumes nothing",
-        "use_cases/service.py",
-        "        self.store.consume(verification, caller.request_id, verified_at)\n",
+        "use_cases/verify.py",
+        "    service.store.consume(verification, caller.request_id, verified_at)\n",
         "",
         SERVICE,
     ),
     Mutant(
         "whoever sent a key's first request is told that a limit refuses it",
-        "use_cases/service.py",
-        "if reservation.idempotency_record is None:\n                raise self._lost",
-        "if True:\n                raise self._lost",
+        "use_cases/sending.py",
+        "if reservation.idempotency_record is None:\n            raise _lost",
+        "if True:\n            raise _lost",
         "tests/races/test_sends.py",
         "one_code_is_sent_and_nobody",
     ),

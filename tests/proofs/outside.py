@@ -17,6 +17,8 @@ from sms_otp.domain.provider import (
     Channel,
     Check,
     Misconfigured,
+    OnFailure,
+    Order,
     ProviderError,
     Refused,
     Sent,
@@ -24,7 +26,6 @@ from sms_otp.domain.provider import (
     Unavailable,
 )
 from sms_otp.domain.verification import Verification
-from sms_otp.use_cases.failover import OnFailure, Order
 from tests.fakes import MemoryStore
 
 ACTED = "lost after it acted"

@@ -47,8 +47,11 @@ from sms_otp.domain.verification import State
 from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.administration import Administration, Administrator
 from sms_otp.use_cases.failover import Router
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
+from sms_otp.use_cases.verify import verify_code
 from tests.fakes import PEPPER
 from tests.proofs.model import Rules, room
 from tests.races.crowd import fresh_numbers
@@ -307,7 +310,7 @@ class Soak:
         service = self._environment().service
         made: list[str] = []
         outcome = self._outcome(
-            "request", lambda: made.append(service.request(asked, _caller(tenant)).verification_id)
+            "request", lambda: made.append(request_code(service, asked, _caller(tenant)).verification_id)
         )
         verification_id = made[0] if made else ""
         if made and not repeated:
@@ -326,7 +329,7 @@ class Soak:
         is_sure = kind == "right" and self._is_surely_right(issued)
         about = (issued.number, issued.tenant)
         asked = VerifyOtp(issued.verification_id, code, session_id=issued.session)
-        outcome = self._outcome("verify", lambda: environment.service.verify(asked, _caller(tenant)))
+        outcome = self._outcome("verify", lambda: verify_code(environment.service, asked, _caller(tenant)))
         assert outcome == "ok" or not is_sure, outcome
         if kind == "another's":
             assert outcome == "VERIFICATION_NOT_FOUND"
@@ -347,7 +350,7 @@ class Soak:
             return
         asked = ResendOtp(issued.verification_id, session_id=issued.session)
         service = self._environment().service
-        outcome = self._outcome("resend", lambda: service.resend(asked, _caller(issued.tenant)))
+        outcome = self._outcome("resend", lambda: resend_code(service, asked, _caller(issued.tenant)))
         assert outcome != "ok" or not issued.done
 
     def _other(self) -> None:

@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 
 from sms_otp.domain.commands import RequestOtp, VerifyOtp
+from sms_otp.domain.ports import Providers
 from sms_otp.domain.provider import Check
-from sms_otp.use_cases.delivery import Providers
+from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.verify import verify_code
 from tests.fakes import StepClock, outcome
 from tests.proofs.scale import scaled
 from tests.races.crowd import caller, fresh_numbers, tally
@@ -47,7 +49,7 @@ class Watched:
 
 
 def request(service: Service, number: str) -> str:
-    return service.request(RequestOtp(number), caller()).verification_id
+    return request_code(service, RequestOtp(number), caller()).verification_id
 
 
 def code_sent_to(sandbox: str, number: str) -> tuple[str, str]:
@@ -60,7 +62,7 @@ def guesses(service: Service, verification_id: str, codes: Sequence[str]) -> lis
     """One caller for each code."""
 
     def guess(code: str) -> Callable[[], str]:
-        return lambda: outcome(lambda: service.verify(VerifyOtp(verification_id, code), caller()))
+        return lambda: outcome(lambda: verify_code(service, VerifyOtp(verification_id, code), caller()))
 
     return [guess(code) for code in codes]
 

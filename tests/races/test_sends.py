@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from sms_otp.domain.commands import RequestOtp
 from sms_otp.domain.errors import OtpError
+from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
 from tests.fakes import StepClock, outcome
 from tests.proofs.scale import scaled
@@ -29,11 +30,11 @@ A_DAY = 24 * 3600
 
 
 def request(service: Service, asked: RequestOtp, tenant: str = "tenant-a") -> Callable[[], str]:
-    return lambda: outcome(lambda: service.request(asked, caller(tenant)))
+    return lambda: outcome(lambda: request_code(service, asked, caller(tenant)))
 
 
 def request_persistently(service: Service, asked: RequestOtp) -> Callable[[], str]:
-    return lambda: outcome(lambda: persistently(lambda: service.request(asked, caller())))
+    return lambda: outcome(lambda: persistently(lambda: request_code(service, asked, caller())))
 
 
 def test_of_a_crowd_at_one_number_from_two_tenants_exactly_one_is_sent_a_code(
@@ -112,7 +113,7 @@ def test_of_a_crowd_with_one_idempotency_key_one_code_is_sent_and_nobody_is_told
 
         def act(asked: RequestOtp = asked) -> str:
             try:
-                return service.request(asked, caller()).verification_id
+                return request_code(service, asked, caller()).verification_id
             except OtpError as error:
                 return error.code
 

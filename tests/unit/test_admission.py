@@ -13,6 +13,8 @@ from sms_otp.domain.guard import Mode
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, WriteConflict
 from sms_otp.domain.provider import Ambiguous, ProviderError, Refused, Unavailable
 from sms_otp.entry_points.bootstrap import policy as policy_of
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.verify import verify_code
 from tests.fakes import START, StepClock, outcome
 from tests.unit.world import NUMBER, World
 
@@ -22,7 +24,7 @@ def number(index: int) -> str:
 
 
 def outcome_of(world: World, asked: RequestOtp) -> str:
-    return outcome(lambda: world.service.request(asked, world.caller()))
+    return outcome(lambda: request_code(world.service, asked, world.caller()))
 
 
 def with_policy(policy: Policy, clock: StepClock, **changes: Any) -> World:
@@ -154,9 +156,9 @@ def test_what_was_not_sent_counts_for_nobody(world: World) -> None:
 
 def test_the_same_key_and_body_get_the_same_answer_and_one_message(world: World) -> None:
     asked = RequestOtp(NUMBER, purpose="signup", idempotency_key="a-key")
-    first = world.service.request(asked, world.caller())
+    first = request_code(world.service, asked, world.caller())
     world.clock.step(3600)
-    assert world.service.request(asked, world.caller()) == first
+    assert request_code(world.service, asked, world.caller()) == first
     assert world.sends() == 1
 
 
@@ -331,8 +333,8 @@ def test_the_newest_verification_of_a_number_is_meant_where_naming_it_is_not_req
     world.request(session_id="s")
     named = VerifyOtp(None, "123456", phone_number=NUMBER, session_id="s")
     stranger = Caller("tenant-b", "r", world.caller().deadline)
-    assert outcome(lambda: world.service.verify(named, stranger)) == "VERIFICATION_NOT_FOUND"
-    assert outcome(lambda: world.service.verify(named, world.caller())) == "ok"
+    assert outcome(lambda: verify_code(world.service, named, stranger)) == "VERIFICATION_NOT_FOUND"
+    assert outcome(lambda: verify_code(world.service, named, world.caller())) == "ok"
 
 
 @pytest.mark.parametrize("failure", [Unavailable, Ambiguous, Refused])
@@ -346,13 +348,13 @@ def test_a_send_that_came_to_nothing_hides_no_earlier_code_that_only_the_number_
     assert outcome(world.request) in ("PROVIDER_UNAVAILABLE", "PROVIDER_REJECTED")
     world.provider.fails_with = None
     named = VerifyOtp(None, "123456", phone_number=NUMBER)
-    assert outcome(lambda: world.service.verify(named, world.caller())) == "ok"
+    assert outcome(lambda: verify_code(world.service, named, world.caller())) == "ok"
 
 
 def test_a_verification_must_be_named_where_that_is_required(world: World) -> None:
     world.request()
     named = VerifyOtp(None, "123456", phone_number=NUMBER)
-    assert outcome(lambda: world.service.verify(named, world.caller())) == "INVALID_REQUEST"
+    assert outcome(lambda: verify_code(world.service, named, world.caller())) == "INVALID_REQUEST"
 
 
 def test_the_old_spelling_of_a_mexican_number_is_the_same_subscriber(world: World) -> None:

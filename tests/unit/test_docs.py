@@ -3,31 +3,45 @@
 import ast
 import json
 import re
+import textwrap
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import boto3
 import pytest
 import yaml
+from botocore import xform_name
 
 from sms_otp.adapters.dynamodb import items
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import limits, phone
 from sms_otp.entry_points import camara, http
 from tests.template import ROOT, template
+from tests.unit.commands import (
+    BLOCK,
+    PROGRAMS,
+    aws_calls,
+    blocks,
+    commands,
+    functions,
+    make_calls,
+    make_targets,
+    make_variables,
+    program,
+)
 
-FOUND = [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md")]
+FOUND = [*ROOT.glob("*.md"), *ROOT.glob("[!.]*/**/*.md"), *ROOT.glob(".github/**/*.md")]
 DOCUMENTS = sorted(path for path in FOUND if "node_modules" not in path.parts)
 CORE = ROOT / "layers/core/sms_otp"
 
-BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-MAKE_QUOTED = re.compile(r"`make ([a-z-]+)")
-MAKE_TYPED = re.compile(r"^ *make ([a-z-]+)", re.MULTILINE)
 QUOTED = re.compile(r"`([^`\n]+)`")
 FOLDERS = r"(functions|layers|local|docs|tests|events|examples|web|\.ci)"
 FILE = re.compile(FOLDERS + r"(/[\w.-]+)+|[\w./-]+\.(py|yaml|toml|txt|in|md)")
+OF_THE_CLI = {"--query", "--output", "--include-value", "--secret-string"}
+"""Options of the AWS CLI itself; the last two are also members of what is asked, spelled as here."""
 CURLED = re.compile(r'"\$API(/[^"?]*)')
 
 
@@ -38,10 +52,6 @@ def each_document() -> pytest.MarkDecorator:
 def quoted(document: Path) -> Iterator[str]:
     """What stands in backticks in the running text."""
     yield from QUOTED.findall(BLOCK.sub("", document.read_text()))
-
-
-def blocks(document: Path, language: str) -> list[str]:
-    return [body for kind, body in BLOCK.findall(document.read_text()) if kind == language]
 
 
 def heading_anchors(document: Path) -> set[str]:
@@ -87,14 +97,6 @@ def known_to_cloudwatch() -> frozenset[str]:
     return frozenset({metrics.NAMESPACE, *(metric.name for metric in metrics.all()), *watched - {None}})
 
 
-def make_targets() -> set[str]:
-    return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-
-
-def make_variables() -> set[str]:
-    return set(re.findall(r"^([A-Z_]+) \??=", (ROOT / "Makefile").read_text(), re.MULTILINE))
-
-
 @each_document()
 def test_every_relative_link_leads_somewhere(document: Path) -> None:
     for link in LINK.findall(BLOCK.sub("", document.read_text())):
@@ -108,9 +110,52 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
 
 
 @each_document()
-def test_every_make_target_exists(document: Path) -> None:
-    typed = "".join(blocks(document, ""))
-    assert {*MAKE_QUOTED.findall(document.read_text()), *MAKE_TYPED.findall(typed)} <= make_targets()
+def test_every_call_of_make_names_a_target_and_variables_that_there_are(document: Path) -> None:
+    for target, *given in make_calls(document):
+        assert target in make_targets()
+        assert {word.partition("=")[0] for word in given} <= make_variables(), target
+
+
+@each_document()
+def test_every_command_is_one_that_the_reader_has(document: Path) -> None:
+    typed = {program(command) for command in commands(document)} - {""}
+    assert typed <= PROGRAMS | functions(document)
+
+
+@each_document()
+def test_every_python_module_that_is_run_exists(document: Path) -> None:
+    for module in re.findall(r"python3? -m ([\w.]+)", document.read_text()):
+        assert find_spec(module), module
+
+
+@each_document()
+def test_every_python_block_can_be_read_by_python(document: Path) -> None:
+    for block in blocks(document, "python"):
+        ast.parse(textwrap.dedent(block))
+
+
+AWS_CALLS = [
+    pytest.param(call, id=f"{document.relative_to(ROOT)}: {' '.join(call[1:3])}")
+    for document in DOCUMENTS
+    for call in aws_calls(document)
+]
+
+
+@pytest.mark.parametrize("call", AWS_CALLS)
+def test_a_call_of_the_aws_cli_names_an_operation_and_its_members(call: list[str]) -> None:
+    _, service, operation, *rest = call
+    client = boto3.client(service, region_name="eu-west-1")  # type: ignore[call-overload] # any service
+    if operation == "wait":
+        assert rest[0].replace("-", "_") in client.waiter_names
+        return
+    known = client.meta.method_to_api_mapping
+    assert operation.replace("-", "_") in known
+    shape = client.meta.service_model.operation_model(known[operation.replace("-", "_")]).input_shape
+    names = shape.members if shape else ()
+    members = {f"--{xform_name(member, '-')}" for member in names}
+    members |= {f"--{member.lower()}" for member in names}
+    used = {word for word in rest if word.startswith("--")}
+    assert used <= members | OF_THE_CLI
 
 
 @each_document()

@@ -8,9 +8,10 @@ import pytest
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp
 from sms_otp.domain.keys import verification_key
-from sms_otp.domain.provider import Ambiguous, Channel, ProviderError, Refused, Unavailable
+from sms_otp.domain.provider import Ambiguous, Channel, Order, ProviderError, Refused, Unavailable
 from sms_otp.domain.verification import State
-from sms_otp.use_cases.failover import Order
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.status import Lifecycle
 from tests.fakes import StepClock, outcome
 from tests.unit.world import NUMBER, World
@@ -28,7 +29,7 @@ def lifecycle(world: World) -> Lifecycle:
 
 def resend(world: World, verification_id: str, tenant: str = "tenant-a", **fields: Any) -> str:
     asked = ResendOtp(verification_id, **fields)
-    return outcome(lambda: world.service.resend(asked, world.caller(tenant)))
+    return outcome(lambda: resend_code(world.service, asked, world.caller(tenant)))
 
 
 def test_a_cancellation_is_told_and_one_that_is_refused_is_not(world: World, lifecycle: Lifecycle) -> None:
@@ -41,9 +42,9 @@ def test_a_cancellation_is_told_and_one_that_is_refused_is_not(world: World, lif
 
 
 def test_a_resend_goes_on_with_the_same_verification_and_expiry(world: World) -> None:
-    first = world.service.request(RequestOtp(NUMBER), world.caller())
+    first = request_code(world.service, RequestOtp(NUMBER), world.caller())
     world.clock.step(30)
-    again = world.service.resend(ResendOtp(first.verification_id), world.caller())
+    again = resend_code(world.service, ResendOtp(first.verification_id), world.caller())
     assert (again.verification_id, again.expires_at) == (first.verification_id, first.expires_at)
     assert again.resend_after == 60
     assert world.sends() == 2
@@ -101,7 +102,7 @@ def test_a_resend_may_take_another_channel_and_otherwise_keeps_the_last(world: W
     assert resend(world, verification_id, channel=Channel.VOICE) == "ok"
     assert next(iter(world.store.verifications.values())).channel == "voice"
     world.clock.step(60)
-    requested = world.service.resend(ResendOtp(verification_id), world.caller())
+    requested = resend_code(world.service, ResendOtp(verification_id), world.caller())
     assert requested.channel == "voice"
 
 

@@ -18,6 +18,7 @@ from sms_otp.domain.ports import StoreError, TokenError
 from sms_otp.domain.verification import State
 from sms_otp.entry_points import http
 from sms_otp.use_cases import tokens
+from sms_otp.use_cases.verify import verify_code
 from tests.fakes import START, Ed25519Kms, StepClock, a_verification
 from tests.template import ROOT, environment
 from tests.unit.world import NUMBER, World
@@ -161,7 +162,7 @@ def proving(policy: Policy, clock: StepClock, key: kms.KmsKey) -> Callable[[toke
 
 def test_a_right_code_is_answered_with_a_token(proving: Callable[[], World], key: kms.KmsKey) -> None:
     world = proving()
-    verified = world.service.verify(VerifyOtp(world.request(purpose="login"), "123456"), world.caller())
+    verified = verify_code(world.service, VerifyOtp(world.request(purpose="login"), "123456"), world.caller())
     assert verified.token is not None
     claims = checked(verified.token, tokens.key_set([key]), audience="tenant-a")
     assert (claims["purpose"], claims["iat"]) == ("login", verified.verified_at)
@@ -172,7 +173,7 @@ def test_without_a_token_the_verification_is_none_the_less_one_and_the_answer_sa
 ) -> None:
     world = proving(Failing())
     verification_id = world.request()
-    verified = world.service.verify(VerifyOtp(verification_id, "123456"), world.caller())
+    verified = verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
     assert (verified.token, verified.token_failed, verified.phone_number) == (None, True, NUMBER)
     assert [state.state for state in world.store.verifications.values()] == [State.VERIFIED]
     assert [event for event, _ in world.told][-2:] == ["otp_verified", "token_failed"]
@@ -191,7 +192,7 @@ def test_nothing_is_signed_for_whoever_is_not_verified(
 
     world.store.consume = fail  # type: ignore[method-assign, assignment] # one fault
     with pytest.raises(Exception, match=r"TransactWriteItems|not right"):
-        world.service.verify(VerifyOtp(verification_id, otp), world.caller())
+        verify_code(world.service, VerifyOtp(verification_id, otp), world.caller())
     assert aws.asked == []
 
 
@@ -200,13 +201,13 @@ def test_an_answer_without_a_place_for_a_token_asks_for_none(
 ) -> None:
     world = proving()
     asked = VerifyOtp(world.request(), "123456", with_token=False)
-    verified = world.service.verify(asked, world.caller())
+    verified = verify_code(world.service, asked, world.caller())
     assert (verified.token, verified.token_failed, aws.asked) == (None, False, [])
 
 
 def test_where_no_tokens_are_issued_none_is_missed(policy: Policy, clock: StepClock) -> None:
     world = World(policy, clock)
-    verified = world.service.verify(VerifyOtp(world.request(), "123456"), world.caller())
+    verified = verify_code(world.service, VerifyOtp(world.request(), "123456"), world.caller())
     assert (verified.token, verified.token_failed) == (None, False)
 
 

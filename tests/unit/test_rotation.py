@@ -7,6 +7,7 @@ import pytest
 from sms_otp.domain.commands import Policy, ResendOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.keys import Peppers
+from sms_otp.use_cases.resend import resend_code
 from tests.fakes import PEPPER, StepClock, outcome
 from tests.unit.world import NUMBER, World
 
@@ -137,7 +138,7 @@ def test_a_resend_counts_together_with_the_sends_before_the_change(world: Rotati
     verification_id = world.request()
     world.clock.step(30)
     world.peppers = IN_USE
-    world.service.resend(ResendOtp(verification_id), world.caller())
+    resend_code(world.service, ResendOtp(verification_id), world.caller())
     assert outcome(world.request) == "RATE_LIMITED"
     assert world.verify(verification_id, "000000") == "OTP_INCORRECT"
     assert world.verify(verification_id) == "ok"

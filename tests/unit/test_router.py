@@ -18,6 +18,7 @@ from sms_otp.domain.provider import (
     Health,
     Misconfigured,
     NotAsked,
+    Order,
     Provider,
     ProviderError,
     Refused,
@@ -26,7 +27,7 @@ from sms_otp.domain.provider import (
     TooLate,
     Unavailable,
 )
-from sms_otp.use_cases.failover import Order, Router
+from sms_otp.use_cases.failover import Router
 from tests.template import environment
 
 TO = PhoneNumber("+14155550123", "US")

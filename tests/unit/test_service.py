@@ -21,6 +21,8 @@ from sms_otp.domain.provider import (
     Unavailable,
 )
 from sms_otp.domain.verification import State
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.verify import verify_code
 from tests.fakes import StepClock, number_key, outcome
 from tests.unit.world import NUMBER, World
 
@@ -33,13 +35,13 @@ def world(policy: Policy, clock: StepClock) -> World:
 def test_the_right_code_verifies_and_clears_the_failures_of_the_number(world: World) -> None:
     verification_id = world.request(purpose="signup")
     assert world.verify(verification_id, "000000") == "OTP_INCORRECT"
-    verified = world.service.verify(VerifyOtp(verification_id, "123456"), world.caller())
+    verified = verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
     assert (verified.phone_number, verified.purpose) == (NUMBER, "signup")
     assert world.store.failures == {}
 
 
 def test_the_answer_to_a_request_says_when_the_next_code_may_be_asked_for(world: World) -> None:
-    requested = world.service.request(RequestOtp(NUMBER), world.caller())
+    requested = request_code(world.service, RequestOtp(NUMBER), world.caller())
     assert requested.expires_at == int(world.clock()) + 300
     assert requested.resend_after == 30
     world.clock.step(29)
@@ -83,7 +85,7 @@ def test_each_wrong_code_says_how_many_guesses_are_left(world: World) -> None:
     remaining = []
     for _ in range(5):
         with pytest.raises(errors.OtpIncorrect) as refused:
-            world.service.verify(VerifyOtp(verification_id, "000000"), world.caller())
+            verify_code(world.service, VerifyOtp(verification_id, "000000"), world.caller())
         remaining.append(refused.value.attempts_remaining)
     assert remaining == [4, 3, 2, 1, 0]
 
@@ -179,7 +181,7 @@ def test_a_lost_race_is_an_answer_and_nothing_is_sent(world: World) -> None:
 
     world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
     with pytest.raises(errors.RateLimited) as refused:
-        world.service.request(RequestOtp(NUMBER), world.caller())
+        request_code(world.service, RequestOtp(NUMBER), world.caller())
     assert refused.value.retry_after == 30
     assert world.sends() == 1
 
@@ -201,7 +203,7 @@ def test_what_was_certainly_not_sent_costs_the_number_nothing(
 def test_a_send_whose_outcome_is_unknown_stays_reserved(world: World) -> None:
     world.provider.fails_with = lambda: Ambiguous("fake", "timeout")
     with pytest.raises(errors.ProviderUnavailable) as refused:
-        world.service.request(RequestOtp(NUMBER), world.caller())
+        request_code(world.service, RequestOtp(NUMBER), world.caller())
     assert refused.value.retry_after == 30
     world.provider.fails_with = None
     assert outcome(world.request) == "RATE_LIMITED"
@@ -251,7 +253,7 @@ def test_what_could_not_be_stored_of_a_send_is_told_by_its_own_name(
     setattr(world.store, method, fails)
     world.provider.fails_with = lambda: failure("fake", "scripted")
     asked = RequestOtp(NUMBER, idempotency_key="a-key")
-    assert outcome(lambda: world.service.request(asked, world.caller())) == answer
+    assert outcome(lambda: request_code(world.service, asked, world.caller())) == answer
     assert (told, {"reason": "throttled"}) in world.told
 
 
@@ -301,7 +303,7 @@ def test_whose_guesses_the_provider_calls_spent_is_told_to_wait_for_the_end_of_t
     world.clock.step(100)
     world.provider.check = lambda *_, **__: Check.EXHAUSTED  # type: ignore[method-assign] # one answer
     with pytest.raises(errors.TooManyAttempts) as refused:
-        world.service.verify(VerifyOtp(verification_id, "000000"), world.caller())
+        verify_code(world.service, VerifyOtp(verification_id, "000000"), world.caller())
     assert refused.value.retry_after == 200
 
 
@@ -327,7 +329,9 @@ def test_a_store_that_fails_at_any_step_verifies_nobody_and_sends_at_most_once(
         return True
 
     requested = attempt(world.request)
-    verified = attempt(lambda: world.service.verify(VerifyOtp(verification_id, "123456"), world.caller()))
+    verified = attempt(
+        lambda: verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
+    )
     assert [requested, verified].count(False) == 1, "exactly the use case that takes this step fails"
     assert world.sends() - sends == (step not in ("read", "reserve"))
 

@@ -27,7 +27,7 @@ from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.ports import Circuit, NumberConflict, StoreError, TokenError, WriteConflict
+from sms_otp.domain.ports import Circuit, NumberConflict, Result, StoreError, TokenError, WriteConflict
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
@@ -42,8 +42,11 @@ from sms_otp.domain.provider import (
 )
 from sms_otp.domain.verification import Verification
 from sms_otp.entry_points import bootstrap, http
-from sms_otp.use_cases.failover import Result, Router
+from sms_otp.use_cases.failover import Router
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.verify import verify_code
 from tests.fakes import PEPPERS, MemoryStore, StepClock, a_verification
 from tests.proofs.scale import scaled
 from tests.template import environment, template
@@ -265,7 +268,7 @@ class SlowBreaker:
         """Too old by the time that it is needed."""
 
     def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
-        """See `router.Breaker`."""
+        """See `ports.Breaker`."""
         del has_next
         self._world.take(2 * self._world.longest.state)
         self._world.end(Unavailable(name, "breaker_open"))
@@ -370,14 +373,14 @@ class SlowStore(MemoryStore):
 
 
 def request(world: SlowWorld) -> None:
-    world.service.request(RequestOtp("+14155550123", idempotency_key="a-key"), world.caller)
+    request_code(world.service, RequestOtp("+14155550123", idempotency_key="a-key"), world.caller)
 
 
 def resend(world: SlowWorld) -> None:
     """Of a verification that the first provider holds."""
     held = a_verification(provider="slow")
     world.store.verifications[held.key] = held
-    world.service.resend(ResendOtp("an-id"), world.caller)
+    resend_code(world.service, ResendOtp("an-id"), world.caller)
 
 
 def verify(world: SlowWorld) -> None:
@@ -385,7 +388,7 @@ def verify(world: SlowWorld) -> None:
     held = a_verification(provider="slow")
     world.store.verifications[held.key] = held
     world.store.newest_of[held.number_key, held.tenant] = held.key
-    world.service.verify(VerifyOtp(None, "123456", phone_number=held.phone), world.caller)
+    verify_code(world.service, VerifyOtp(None, "123456", phone_number=held.phone), world.caller)
 
 
 def seconds_taken(act: Callable[[SlowWorld], None], world: SlowWorld) -> float:

@@ -6,7 +6,9 @@ from typing import Any
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.ports import IssueToken
+from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.verify import verify_code
 from tests.fakes import PEPPERS, FakeProvider, MemoryStore, StepClock, outcome
 
 NUMBER = "+14155550123"
@@ -34,13 +36,13 @@ class World:
 
     def request(self, number: str = NUMBER, tenant: str = "tenant-a", **fields: Any) -> str:
         asked = RequestOtp(number, **fields)
-        return self.service.request(asked, self.caller(tenant)).verification_id
+        return request_code(self.service, asked, self.caller(tenant)).verification_id
 
     def verify(
         self, verification_id: str, otp: str = "123456", tenant: str = "tenant-a", **fields: Any
     ) -> str:
         asked = VerifyOtp(verification_id, otp, **fields)
-        return outcome(lambda: self.service.verify(asked, self.caller(tenant)))
+        return outcome(lambda: verify_code(self.service, asked, self.caller(tenant)))
 
     def sends(self) -> int:
         return len(self.provider.sent)

@@ -1,15 +1,22 @@
 """What the use cases ask of the outside, and the records that cross the line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from sms_otp.domain.budgets import Counter, ShardIncrement
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.number import NOTHING_KNOWN, Lane, LanePolicy, ListedVerification, Number, Send
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.provider import Channel, Check, OnFailure, Order, Sent
 from sms_otp.domain.users import User
 from sms_otp.domain.verification import Guess, Verification
+
+Result = TypeVar("Result")
+
+EventSink = Callable[..., Any]
+"""`emit(event, **fields)`: one structured log line for one decision. See `telemetry.events`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,4 +343,54 @@ class Store(Protocol):
 
     def unclaim(self, idempotency_record: IdempotencyRecord) -> None:
         """Free a key whose request came to no answer that is to be given again."""
+        ...
+
+
+class Providers(Protocol):
+    """The providers, in their order. See `failover.Router`."""
+
+    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
+        """The providers whose circuits to read before a send to this number."""
+        ...
+
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
+        """Take over the circuits that were just read; None where one is closed."""
+        ...
+
+    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
+        """Send a new code: the provider's name and its handle. Raises a `ProviderError`."""
+        ...
+
+    def resend(
+        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+    ) -> tuple[str, Sent]:
+        """Send again, through the holder of the code where it can. Otherwise as `send`."""
+        ...
+
+    def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
+        """Check a guess at the provider that holds the code. Raises a `ProviderError`."""
+        ...
+
+
+class CredentialSource(Protocol):
+    """The providers' credentials. See `secrets.SecretCache`."""
+
+    def credentials(self, provider: str) -> Mapping[str, str]: ...
+
+    def forget_credentials(self) -> None: ...
+
+
+class Breaker(Protocol):
+    """Stops sends to a provider that keeps failing. See `providers.breaker`."""
+
+    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
+        """Take over the shared state that was just read; None where a circuit is closed."""
+        ...
+
+    def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
+        """Act, or raise `Unavailable` while the circuit is open.
+
+        `has_next` says whether another provider could send instead: slowness opens no circuit where there is
+        no faster provider.
+        """
         ...

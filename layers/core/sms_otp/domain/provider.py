@@ -13,6 +13,7 @@ An error's `reason` is a short fixed word or the provider's own status and error
 ("http_500", "42901"); never its free text, which can hold the number.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Protocol
@@ -109,6 +110,21 @@ class TooLate(ProviderError):
 
 class Ambiguous(ProviderError):
     """The request left and its outcome is unknown: it may have been sent, so it is never repeated."""
+
+
+OnFailure = Callable[[ProviderError], object]
+"""Called with each failure that another provider is tried after."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A code to send. Fields as in `Provider.send`."""
+
+    to: PhoneNumber
+    channel: Channel
+    locale: str | None
+    reference: str
+    ttl_seconds: int
 
 
 class Provider(Protocol):

@@ -66,6 +66,8 @@ class Verification:
     """In which its first code was asked for. Its guesses are counted there, unless a token opens another."""
     network: str | None = None
     """Keyed hash of the network that asked for it; see `keys.network_hash`."""
+    owner: str = ""
+    """As `keys.owner`; its number lists it by that."""
     client_key: str | None = None
     """Of the client that asked for it, at whom its resends count too."""
     session_hash: str | None = None

@@ -14,9 +14,8 @@ from sms_otp.domain.clock import Clock, Deadline
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.limits import SECOND, Failures
-from sms_otp.domain.ports import Erased, NumberRecord, Numbers
+from sms_otp.domain.ports import Erased, EventSink, NumberRecord, Numbers
 from sms_otp.domain.verification import Verification, status_of
-from sms_otp.use_cases.delivery import EventSink
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,50 +1,15 @@
 """Has a reserved code sent, and stores what became of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
-from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Circuit, ProviderHandle, Reservation, Store, StoreError
-from sms_otp.domain.provider import (
-    Ambiguous,
-    Channel,
-    Check,
-    Misconfigured,
-    NotAsked,
-    ProviderError,
-    Refused,
-    Sent,
-)
-from sms_otp.domain.verification import Verification
-from sms_otp.use_cases.failover import OnFailure, Order
-
-RETRY_AFTER = 5
-"""Seconds that a caller is asked to wait after a provider's failure that named no time of its own."""
-
-HTTP_SERVER_ERROR = 500
-
-EventSink = Callable[..., Any]
-"""`emit(event, **fields)`: one line in the log for one decision. See `observability`."""
-
-
-class Providers(Protocol):
-    """See `providers.router.Router`."""
-
-    def circuits(self, to: PhoneNumber) -> tuple[str, ...]: ...
-
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None: ...
-
-    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]: ...
-
-    def resend(
-        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
-    ) -> tuple[str, Sent]: ...
-
-    def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check: ...
+from sms_otp.domain.ports import EventSink, ProviderHandle, Providers, Reservation, Store, StoreError
+from sms_otp.domain.provider import Ambiguous, OnFailure, Order, ProviderError, Refused, Sent
+from sms_otp.use_cases.event_fields import event_fields, failure_fields
+from sms_otp.use_cases.service import unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +32,21 @@ class CodeSender:
         fields = event_fields(verification, order.to) | {"channel": order.channel}
 
         def failed_over(failed: ProviderError) -> None:
-            self.emit("provider_failed", **fields | failure(failed))
+            self.emit("provider_failed", **fields | failure_fields(failed))
             self.emit("failed_over", **fields | {"provider": failed.provider})
 
         try:
             name, sent = self._ask(reservation, order, deadline, failed_over)
         except Refused as refused:
-            self.emit("otp_rejected", **fields | failure(refused))
+            self.emit("otp_rejected", **fields | failure_fields(refused))
             self._note("rejection_unrecorded", lambda: self._record_refused(reservation))
             raise errors.ProviderRejected(reason=refused.reason) from refused
         except Ambiguous as unknown:
-            self.emit("provider_failed", **fields | failure(unknown))
+            self.emit("provider_failed", **fields | failure_fields(unknown))
             self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))
             raise errors.ProviderUnavailable(reason="ambiguous", retry_after=resend_after) from unknown
         except ProviderError as failed:
-            self.emit("provider_failed", **fields | failure(failed))
+            self.emit("provider_failed", **fields | failure_fields(failed))
             self._note("release_failed", lambda: self.store.release(reservation))
             raise unavailable(failed) from failed
         holder = ProviderHandle(name, sent.ref, order.channel, sent.delivery, sent.message_id)
@@ -137,35 +102,6 @@ class CodeSender:
         except StoreError as error:
             self.emit("store_failed", reason=error.reason)
             self.store.record_sent(verification.key, holder, idempotency_record, newest)
-
-
-def unavailable(failed: ProviderError) -> errors.ProviderUnavailable:
-    """What a caller is told of a provider's failure that changed nothing."""
-    return errors.ProviderUnavailable(reason=failed.reason, retry_after=failed.retry_after or RETRY_AFTER)
-
-
-def failure(error: ProviderError) -> dict[str, Any]:
-    """What is told of a provider's failure. Ones and nothing, because metrics count them."""
-    return {
-        "provider": error.provider,
-        "reason": error.reason,
-        "kind": type(error).__name__,
-        "failed": None if isinstance(error, NotAsked) else 1,
-        "server_error": 1 if (error.status or 0) >= HTTP_SERVER_ERROR else None,
-        "misconfigured": 1 if isinstance(error, Misconfigured) else None,
-    }
-
-
-def event_fields(verification: Verification, number: PhoneNumber | None = None) -> dict[str, Any]:
-    """What every event about a verification tells of it."""
-    return {
-        "number": number or PhoneNumber(verification.phone, verification.country),
-        "number_key": verification.number_key,
-        "verification": verification.key,
-        "channel": verification.channel,
-        "provider": verification.provider,
-        "purpose": verification.purpose,
-    }
 
 
 def _answered(idempotency_record: IdempotencyRecord | None, answer: StoredAnswer) -> IdempotencyRecord | None:

@@ -2,20 +2,20 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Circuit
+from sms_otp.domain.ports import Breaker, Circuit, CredentialSource, EventSink
 from sms_otp.domain.provider import (
     Channel,
     Check,
     Misconfigured,
     NotAsked,
+    OnFailure,
+    Order,
     Provider,
-    ProviderError,
     Sent,
     Throttled,
     TooLate,
@@ -23,43 +23,6 @@ from sms_otp.domain.provider import (
 )
 
 Result = TypeVar("Result")
-OnFailure = Callable[[ProviderError], object]
-"""Told of each provider that failed before another was asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is to be sent. Fields as in `Provider.send`."""
-
-    to: PhoneNumber
-    channel: Channel
-    locale: str | None
-    reference: str
-    ttl_seconds: int
-
-
-class Credentials(Protocol):
-    """Where the router gets a provider's credentials from. See `secrets.SecretCache`."""
-
-    def credentials(self, provider: str) -> Mapping[str, str]: ...
-
-    def forget_credentials(self) -> None: ...
-
-
-class Breaker(Protocol):
-    """Stops sends to a provider that fails again and again. See `providers.breaker`."""
-
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """Take over what has just been read of the shared state; None where a circuit is closed."""
-        ...
-
-    def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
-        """Act, or raise `Unavailable` while the provider is to be left alone.
-
-        `has_next` says whether another provider could be asked instead: nobody is left alone for being slow
-        where there is no faster one.
-        """
-        ...
 
 
 class Router:
@@ -73,11 +36,11 @@ class Router:
         self,
         order: tuple[str, ...],
         routes: Mapping[str, tuple[str, ...]],
-        secret_cache: Credentials,
+        secret_cache: CredentialSource,
         build: Callable[[str, Mapping[str, str]], Provider],
         test_numbers: Provider,
         breaker: Breaker,
-        emit: Callable[..., Any],
+        emit: EventSink,
     ) -> None:
         if not order:
             raise ServiceMisconfigured(reason="environment variable PROVIDER_ORDER")
@@ -87,7 +50,7 @@ class Router:
         self._build = build
         self._test_numbers = test_numbers
         self._breaker = breaker
-        self._tell = emit
+        self._emit = emit
         self._built: dict[str, tuple[Mapping[str, str], Provider]] = {}
 
     def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
@@ -187,7 +150,7 @@ class Router:
             return ask(provider)
         finally:
             taken = (time.monotonic() - started) * 1000
-            self._tell("provider_answered", provider=name, milliseconds=round(taken, 1))
+            self._emit("provider_answered", provider=name, milliseconds=round(taken, 1))
 
     def _ask(self, name: str, ask: Callable[[Provider], Result], deadline: Deadline) -> Result:
         """Ask once more with fresh credentials when these are refused: a key may just have been rotated.

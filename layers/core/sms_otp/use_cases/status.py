@@ -1,13 +1,12 @@
 """What else may be done with a verification: ask how it stands, and give it up. Sends nothing."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sms_otp.domain import errors, keys, limits
 from sms_otp.domain.clock import Clock
 from sms_otp.domain.commands import Caller, Policy
 from sms_otp.domain.limits import SECOND
-from sms_otp.domain.ports import AdmissionQuery, Store
+from sms_otp.domain.ports import AdmissionQuery, EventSink, Store
 from sms_otp.domain.verification import Verification, status_of
 
 
@@ -30,8 +29,7 @@ class Lifecycle:
     policy: Policy
     store: Store
     clock: Clock
-    emit: Callable[..., object]
-    """As `delivery.EventSink`."""
+    emit: EventSink
 
     def cancel(self, verification_id: str, caller: Caller) -> None:
         """Give a verification up: its code is never right again. Cancelling twice is cancelling once.

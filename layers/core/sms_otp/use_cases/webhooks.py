@@ -20,10 +20,10 @@ from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
 from sms_otp.domain import errors, strict_json
 from sms_otp.domain.clock import Clock
 from sms_otp.domain.commands import Callback
-from sms_otp.domain.ports import Store
+from sms_otp.domain.ports import EventSink, Store
 from sms_otp.domain.provider import Delivery, Misconfigured
 from sms_otp.domain.verification import State, Verification
-from sms_otp.use_cases.delivery import EventSink, event_fields
+from sms_otp.use_cases.event_fields import event_fields
 
 BODY_LIMIT = 64 * 1024
 """Bytes. Sinch tells one event at a time, Infobip a few hundred bytes for each of several messages."""

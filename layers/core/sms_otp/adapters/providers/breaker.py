@@ -61,16 +61,16 @@ class NoBreaker:
     """Always closed: for whoever sends too rarely to learn from it, and for tests."""
 
     def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """See `router.Breaker`."""
+        """See `ports.Breaker`."""
 
     def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
-        """See `router.Breaker`."""
+        """See `ports.Breaker`."""
         del name, has_next
         return act()
 
 
 class CircuitBreaker:
-    """`router.Breaker` on the service's own table."""
+    """`ports.Breaker` on the service's own table."""
 
     def __init__(
         self,
@@ -94,13 +94,13 @@ class CircuitBreaker:
         return Circuits(self._client, self._table)
 
     def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """See `router.Breaker`."""
+        """See `ports.Breaker`."""
         self._told = circuits
         if self._guards:
             self._circuits.prime(circuits)
 
     def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
-        """See `router.Breaker`."""
+        """See `ports.Breaker`."""
         timed = partial(self._unless_slow, act, has_next)
         try:
             if name in self._guards or name not in self._told or self._told[name] is not None:

@@ -20,6 +20,9 @@ def _resend(event: http.Event, caller: Caller) -> http.Body:
         verification_id=body["verificationId"],
         channel=Channel(body["channel"]) if "channel" in body else None,
         session_id=body.get("sessionId"),
+        idempotency_key=http.idempotency_key(event),
+        device_token=body.get("deviceToken"),
+        is_challenged=body.get("challenged", False),
     )
     return http.requested(resend_code(bootstrap.service(), command, caller))
 

@@ -154,7 +154,9 @@ class Admission:
     def query(self) -> AdmissionQuery:
         """What must be read before `decide`."""
         query, *previous = (
-            AdmissionQuery(number_key, self._asker.approach.tenant, client_key, record.key if record else None)
+            AdmissionQuery(
+                number_key, self._asker.approach.tenant, client_key, record.key if record else None
+            )
             for number_key, client_key, record in zip_longest(
                 self._number_keys, self._client_keys[: len(self._number_keys)], self._idempotency_records
             )
@@ -217,16 +219,18 @@ class Admission:
         )
 
     def change(
-        self, snapshot: AdmissionSnapshot, admitted: Admitted, verification: Verification, provider: str
+        self,
+        snapshot: AdmissionSnapshot,
+        admitted: Admitted,
+        verification: Verification,
+        listed_as: ListedVerification | None = None,
     ) -> NumberChange:
-        """What the send and its verification change in the number's item. `provider` is to be asked first."""
+        """What the send changes in the number's item; `listed_as` where its verification is a new one."""
         now, before = self._now // SECOND, snapshot.number
         known, lanes = self.number(snapshot), self._policy.lanes
         listed = number.still_listed(before, now)
-        if verification.number_key == self.number_key and verification.key not in listed:
-            listed[verification.key] = ListedVerification(
-                verification.created_at, verification.expires_at, verification.owner, provider
-            )
+        if listed_as is not None:
+            listed[verification.key] = listed_as
         if self._exempt:
             listed = dict(list(listed.items())[-MOST_LISTED_TESTS:])
         recent = tuple(send for send in known.sends if send.at > self._now - lanes.memory)
@@ -239,14 +243,14 @@ class Admission:
             keep_until=number.keep_until(known, lanes, now),
             ended=number.ended_failures(before, lanes, self._now),
             forgotten=number.forgotten_tenants(before, now),
-            carried=self._carried(snapshot, verification),
+            carried=self._carried(snapshot) if listed_as is not None else None,
         )
 
-    def _carried(self, snapshot: AdmissionSnapshot, verification: Verification) -> Carried | None:
-        """Failures go where the guesses at this verification will be counted, what it is known for with them."""
-        if snapshot.previous is None or verification.number_key != self.number_key:
+    def _carried(self, snapshot: AdmissionSnapshot) -> Carried | None:
+        """Failures go where the guesses at a new verification will be counted, and what opens lanes too."""
+        if snapshot.previous is None:
             return None
-        tenant, found = verification.tenant, snapshot.previous.number
+        tenant, found = self._asker.approach.tenant, snapshot.previous.number
         failing = any(found.failures_of(tenant, lane).count for lane in Lane)
         if not failing and tenant not in found.tokens_from and not found.networks:
             return None

@@ -84,6 +84,12 @@ def session_hash(verification_key: str, session_id: str) -> str:
     return hmac.digest(verification_key.encode(), session_id.encode(), "sha256").hex()
 
 
+def code_hash(pepper: str, verification_key: str, otp: str) -> str:
+    """By which a code that was right is recognised again: 128 bits, 22 characters."""
+    about = f"code:{verification_key}:{otp}"
+    return _short(hmac.digest(pepper.encode(), about.encode(), "sha256")[:16])
+
+
 def subject(number_key: str, tenant: str) -> str:
     """What a token calls the subscriber: 64 hex digits, another at each tenant.
 

@@ -66,8 +66,6 @@ class Verification:
     """In which its first code was asked for. Its guesses are counted there, unless a token opens another."""
     network: str | None = None
     """Keyed hash of the network that asked for it; see `keys.network_hash`."""
-    owner: str = ""
-    """As `keys.owner`; its number lists it by that."""
     client_key: str | None = None
     """Of the client that asked for it, at whom its resends count too."""
     session_hash: str | None = None
@@ -123,21 +121,25 @@ def guess_error(found: Verification | None, guess: Guess) -> errors.OtpError | N
     return None
 
 
-def is_repetition(found: Verification | None, guess: Guess, code_hash: str) -> bool:
+def is_repetition(found: Verification, guess: Guess, code_hashes: tuple[str, ...]) -> bool:
     """Whether a guess at a verified code is its own success, sent again because the answer was lost.
 
     Of the bound session alone, with the code that was right, and for a short while. NIST SP 800-63B-4
     §3.1.3.2 has a secret accepted only once; this accepts nothing: it says again what was decided then.
     """
     return (
-        found is not None
-        and _is_entitled(found, guess)
-        and found.state is State.VERIFIED
+        _is_entitled(found, guess)
         and found.session_hash is not None
-        and found.code_hash is not None
-        and hmac.compare_digest(found.code_hash, code_hash)
         and guess.now < (found.verified_at or 0) + REPEATABLE_SECONDS
+        and was_right(found, code_hashes)
     )
+
+
+def was_right(found: Verification, code_hashes: tuple[str, ...]) -> bool:
+    """Whether the verification was verified with this code; its hashes under each pepper."""
+    if found.state is not State.VERIFIED or found.code_hash is None:
+        return False
+    return any(hmac.compare_digest(found.code_hash, each) for each in code_hashes)
 
 
 def status_of(found: Verification, now: int, max_attempts: int) -> str:
@@ -147,6 +149,15 @@ def status_of(found: Verification, now: int, max_attempts: int) -> str:
     if now >= found.expires_at:
         return "expired"
     return "locked" if found.attempts >= max_attempts else "pending"
+
+
+def ended_error(found: Verification | None, now: int) -> errors.OtpError | None:
+    """Why a verification that its own first request asks about again is over, or None if it goes on."""
+    if found is None or (now >= found.expires_at and found.state is State.PENDING):
+        return errors.OtpExpired()
+    if found.state is State.VERIFIED:
+        return errors.AlreadyVerified()
+    return None if found.state is State.PENDING else errors.VerificationCancelled()
 
 
 def cancel_error(found: Verification | None, tenant: str) -> errors.OtpError | None:

@@ -38,6 +38,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     # API Gateway answers a caller that it does not know, at 401 and 403, in the same words.
     "FORBIDDEN": (401, "Forbidden"),
     "DESTINATION_NOT_ALLOWED": (403, "Destination not allowed"),
+    "NUMBER_DISABLED": (403, "Number disabled"),
+    "CHALLENGE_REQUIRED": (403, "Challenge required"),
     "VERIFICATION_NOT_FOUND": (404, "Verification not found"),
     "ALREADY_VERIFIED": (409, "Already verified"),
     "REQUEST_IN_PROGRESS": (409, "Request in progress"),
@@ -85,6 +87,8 @@ def answer_in_words_of(
     request_id = _request_id(event, context)
 
     def act() -> Body:
+        # Before anything may be refused: no line may carry the ids of the request before.
+        events.begin(request_id, context.aws_request_id, None)
         tenant = _tenant(event, settings())
         events.begin(request_id, context.aws_request_id, tenant)
         deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
@@ -373,7 +377,7 @@ def _problem(error: errors.OtpError, request_id: str) -> Response:
         "errorCode": shown.code,
     }
     headers = {}
-    if status in (429, 503):
+    if status in (429, 503) or error.retry_after is not None:
         body["retryAfter"] = error.retry_after or DEFAULT_RETRY_AFTER
         headers["Retry-After"] = str(body["retryAfter"])
     if error.attempts_remaining is not None:

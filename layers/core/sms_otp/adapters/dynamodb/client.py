@@ -6,7 +6,6 @@ Every ClientError ends here, and of each only AWS's code is kept: a message can 
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -52,18 +51,11 @@ class Conflict(StoreError):
     """Another transaction held an item all the while. Nothing was written."""
 
 
-def update(
-    pk: str,
-    expression: str,
-    condition: str | None = None,
-    names: Mapping[str, str] = MappingProxyType({}),
-    **values: Any,
-) -> WriteRequest:
-    """Change one item. `:name` in the expressions stands for the value `name`, `#name` for an attribute."""
-    given = _given(expression, condition, values)
-    if names:
-        given["ExpressionAttributeNames"] = given.get("ExpressionAttributeNames", {}) | dict(names)
-    return {"Update": {"Key": key(pk), "UpdateExpression": expression, **given}}
+def update(pk: str, expression: str, condition: str | None = None, **values: Any) -> WriteRequest:
+    """Change one item. `:name` in the expressions stands for the value `name`."""
+    return {
+        "Update": {"Key": key(pk), "UpdateExpression": expression, **_given(expression, condition, values)}
+    }
 
 
 def put(item: Item, condition: str | None = None, **values: Any) -> WriteRequest:

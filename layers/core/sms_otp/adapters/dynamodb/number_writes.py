@@ -1,7 +1,8 @@
 """The writes to a number's item, and their conditions. What the attributes are is in `items`.
 
-Three kinds of writers share the item and overwrite nothing of each other's: a reservation, which is conditioned
-on `version`; a guess, which counts in its lane on a condition of that lane alone; and a success, which clears.
+Three kinds of writers share the item and overwrite nothing of each other's: a reservation, which is
+conditioned on `version`; a guess, which counts in its lane on a condition of that lane alone; and a success,
+which clears.
 """
 
 from collections.abc import Iterator
@@ -92,7 +93,9 @@ class Expression:
         parts = (("SET", self.sets), ("ADD", self.adds), ("REMOVE", self.removes), ("DELETE", self.deletes))
         expression = " ".join(f"{word} {', '.join(clauses)}" for word, clauses in parts if clauses)
         condition = " AND ".join(self.conditions) or None
-        return update(pk, expression, condition, self.names, **self.values)
+        made = update(pk, expression, condition, **self.values)
+        made["Update"]["ExpressionAttributeNames"] = self.names
+        return made
 
 
 def reserve_number(change: NumberChange) -> WriteRequest:

@@ -13,7 +13,7 @@ from sms_otp.domain.budgets import Counter
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import Failures
-from sms_otp.domain.number import Lane, Number, cleared, is_used_up, lock, verified_from
+from sms_otp.domain.number import Lane, Number, cleared, guess_lane, lock, verified_from
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import (
     AdmissionQuery,
@@ -252,14 +252,7 @@ class MemoryStore:
     def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
         with self.lock:
             found, tenant = self._number(guess.number_key), guess.tenant
-            opened = [guess.lane, Lane.STRANGER]
-            if guess.token_issued_at is not None and found.has_token(tenant, guess.token_issued_at):
-                opened.insert(0, Lane.TOKEN)
-            lane = next(
-                lane
-                for lane in opened
-                if lane is Lane.STRANGER or not is_used_up(found, tenant, lane, guess.policy)
-            )
+            lane = guess_lane(found, tenant, guess.lane, guess.token_issued_at, guess.policy)
             if (locked := lock(found, tenant, lane, guess.policy, guess.now)) is not None:
                 raise locked
             failures = Failures(found.failures_of(tenant, lane).count + 1, guess.now)

@@ -111,7 +111,7 @@ def test_a_function_that_asks_no_provider_imports_no_adapter() -> None:
         assert imported(function) & ONLY_WHEN_SENDING == set(), function
 
 
-@pytest.mark.parametrize("function", ["verify_otp", "camara_validate_code"])
+@pytest.mark.parametrize("function", ["verify_otp"])
 def test_checking_a_code_imports_nothing_of_sending_one(function: str) -> None:
     sending = {f"sms_otp.use_cases.{name}" for name in ("request", "resend", "sending", "delivery")}
     assert imported(function) & sending == set()

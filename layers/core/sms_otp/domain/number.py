@@ -251,6 +251,26 @@ def lane_of(number: Number, approach: Approach, policy: LanePolicy, now: int) ->
     return next(usable, Lane.STRANGER)
 
 
+def guess_lane(
+    number: Number, tenant: str, asked_in: Lane, token_issued_at: int | None, policy: LanePolicy
+) -> Lane:
+    """The lane of a guess: the token's if one comes with it, else the one in which its code was asked for."""
+    opened = [] if asked_in is Lane.STRANGER else [asked_in]
+    if token_issued_at is not None and number.has_token(tenant, token_issued_at):
+        opened.insert(0, Lane.TOKEN)
+    usable = (lane for lane in opened if not is_used_up(number, tenant, lane, policy))
+    return next(usable, Lane.STRANGER)
+
+
+def disables(number: Number, tenant: str, lane: Lane, policy: LanePolicy) -> bool:
+    """Whether the lane's next failure disables the number, for strangers or for everybody."""
+    next_total = number.totals.get(tenant, 0) + 1
+    next_in_lane = number.failures_of(tenant, lane).count + 1
+    return next_total >= policy.disabled_at or (
+        lane is Lane.STRANGER and next_in_lane >= policy.stranger_guesses.closed_at
+    )
+
+
 def is_used_up(number: Number, tenant: str, lane: Lane, policy: LanePolicy) -> bool:
     """Whether the lane takes no further guess at this tenant, however long one waits."""
     return number.failures_of(tenant, lane).count >= policy.guesses(lane).closed_at

@@ -55,15 +55,17 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
         )
         snapshot = read(service, admission, to)
         if (repeated := admission.repeated(snapshot)) is not None:
-            return _repeat(service, command, peppers, *repeated)
+            return _repeat(service, command, caller, peppers, *repeated)
         try:
             admitted = admission.decide(snapshot)
         except errors.OtpError as refused:
             # One batch is no snapshot: the record may have been read before the first request's reservation,
             # and the number after it. A refusal saw that reservation, so this read does too.
-            if records and (repeated := admission.repeated(read(service, admission, to))):
-                return _repeat(service, command, peppers, *repeated)
-            raise refused_send(service, refused, admission, snapshot, to) from None
+            if records:
+                check_time(caller)
+                if (repeated := admission.repeated(read(service, admission, to))) is not None:
+                    return _repeat(service, command, caller, peppers, *repeated)
+            raise refused_send(service, refused, admission, snapshot, to, caller) from None
         nonce = keys.new_nonce()
         verification_id = keys.verification_id(peppers.current, nonce, command.id_form)
         key = keys.verification_key(verification_id)
@@ -128,12 +130,14 @@ def _network(service: Service, command: RequestOtp, caller: Caller) -> str | Non
 def _repeat(
     service: Service,
     command: RequestOtp,
+    caller: Caller,
     peppers: Peppers,
     answer: StoredAnswer,
     record: IdempotencyRecord,
 ) -> Requested:
     """The first request's answer again, unless its verification is over: then that. Raises the `OtpError`."""
     answer.raise_error()
+    check_time(caller)
     found = service.store.find(record.verification)
     if (ended := ended_error(found, int(service.clock()))) is not None:
         raise ended

@@ -62,9 +62,11 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             admitted = admission.decide(snapshot)
         except errors.OtpError as limited:
             # As in `request`: the record may have been read before the first request's reservation.
-            if records and (repeated := admission.repeated(read(service, admission, to))):
-                return _repeat(found, command, now // SECOND, *repeated)
-            raise refused_send(service, limited, admission, snapshot, to) from None
+            if records:
+                check_time(caller)
+                if (repeated := admission.repeated(read(service, admission, to))) is not None:
+                    return _repeat(found, command, now // SECOND, *repeated)
+            raise refused_send(service, limited, admission, snapshot, to, caller) from None
         reservation = Reservation(
             verification=found,
             sent_at=admitted.sent_at,

@@ -35,6 +35,7 @@ def refused_send(
     admission: Admission,
     snapshot: AdmissionSnapshot,
     to: PhoneNumber,
+    caller: Caller,
 ) -> errors.OtpError:
     """The refusal of a send, once it is noted at the number: for the alarm, so up to what the alarm asks."""
     about = {"number": to, "number_key": admission.number_key, "lane": admission.lane(snapshot)}
@@ -43,7 +44,7 @@ def refused_send(
         service.emit("send_suspect", **about, limit=refused.reason)
     now = int(service.clock() * SECOND)
     asked = admission.number(snapshot).asked(now) + 1
-    if asked <= MOST_NOTED and not to.is_test:
+    if asked <= MOST_NOTED and not to.is_test and caller.deadline.remaining():
         moment = number.moment(now, secrets.randbelow(number.FINER))
         try:
             service.store.note_refused(admission.number_key, now, moment)

@@ -29,22 +29,25 @@ def verify_code(service: Service, command: VerifyOtp, caller: Caller) -> Verifie
     if not _is_code(service, command.otp):
         raise errors.InvalidOtpFormat
     peppers = service.peppers()
+    check_time(caller)
     named = _named(service, command, caller, peppers)
     record = _idempotency_record(service, command, caller, peppers, named[0])
     if record is None:
         return _verify_first_of(service, named, command, caller, peppers, None)
+    check_time(caller)
     if (earlier := service.store.claim(record)) is not None:
+        check_time(caller)
         return _repeat(service, command, caller, peppers, record, earlier)
     try:
         verified = _verify_first_of(service, named, command, caller, peppers, record)
     except errors.OtpIncorrect as wrong:
         error = StoredAnswer(0, wrong.retry_after or 0, wrong.code, wrong.attempts_remaining)
-        _keep_answer(service, record, error)
+        _keep_answer(service, record, error, caller)
         raise
     except Exception:
-        _free(service, record)
+        _free(service, record, caller)
         raise
-    _keep_answer(service, record, StoredAnswer())
+    _keep_answer(service, record, StoredAnswer(), caller)
     return verified
 
 
@@ -94,6 +97,7 @@ def _guess(
     try:
         verification = service.store.spend_guess(guess)
     except errors.AlreadyVerified:
+        check_time(caller)
         found = service.store.find(key)
         if found is None or not is_repetition(found, guess, _code_hashes(peppers, key, command.otp)):
             raise
@@ -152,11 +156,17 @@ def _count_at_number(
             )
         )
     except (errors.NumberLocked, errors.NumberDisabled):
-        try:
-            service.store.return_guess(verification.key)
-        except StoreError as error:
-            service.emit("store_failed", reason=error.reason)
+        if caller.deadline.remaining():
+            _return_guess(service, verification.key)
         raise
+
+
+def _return_guess(service: Service, key: str) -> None:
+    """Where that fails, the guess stays spent."""
+    try:
+        service.store.return_guess(key)
+    except StoreError as error:
+        service.emit("store_failed", reason=error.reason)
 
 
 def _verified(
@@ -306,18 +316,19 @@ def _repeat(
     raise errors.AlreadyVerified
 
 
-def _keep_answer(service: Service, record: IdempotencyRecord, answer: StoredAnswer) -> None:
+def _keep_answer(service: Service, record: IdempotencyRecord, answer: StoredAnswer, caller: Caller) -> None:
     """Where that fails, the key is answered as one whose request died, or by what the verification says."""
     kept = idempotency.answered(record, answer)
     try:
-        if kept is not None:
+        if kept is not None and caller.deadline.remaining():
             service.store.record_answer(kept)
     except StoreError as error:
         service.emit("store_failed", reason=error.reason)
 
 
-def _free(service: Service, record: IdempotencyRecord) -> None:
+def _free(service: Service, record: IdempotencyRecord, caller: Caller) -> None:
     try:
-        service.store.unclaim(record)
+        if caller.deadline.remaining():
+            service.store.unclaim(record)
     except StoreError as error:
         service.emit("store_failed", reason=error.reason)

@@ -66,7 +66,7 @@ from sms_otp.adapters.dynamodb.writes import (
 from sms_otp.domain import errors
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import HOUR, SECOND
-from sms_otp.domain.number import FINER, Lane, Number, is_used_up, lock
+from sms_otp.domain.number import FINER, Lane, disables, guess_lane, lock
 from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
@@ -303,35 +303,25 @@ class DynamoStore:
             return
 
     def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
-        """See `ports.Store`."""
-        lanes = [Lane.TOKEN] if guess.token_issued_at is not None else []
-        lanes += [guess.lane] if guess.lane not in lanes else []
-        lanes += [Lane.STRANGER] if Lane.STRANGER not in lanes else []
-        for lane in lanes:
-            number = self._spend_lane(guess, lane)
-            if number is not None:
-                return CountedGuess(lane, number, guess)
-        raise errors.NumberDisabled(reason="disabled")
-
-    def _spend_lane(self, guess: NumberGuess, lane: Lane) -> Number | None:
-        """The number with the guess counted; None where this lane is not open to it."""
+        """See `ports.Store`. One write; a second one where the first lane is not open, or at its end."""
+        first = Lane.TOKEN if guess.token_issued_at is not None else guess.lane
         try:
-            return number_of(self._table.update(spend_lane(guess, lane, is_last=False)))
+            return self._spend_lane(guess, first, is_last=False)
         except ConditionFailed as failed:
             found = number_of(failed.item)
-        issued_at = guess.token_issued_at or 0
-        if lane is Lane.TOKEN and not found.has_token(guess.tenant, issued_at):
-            return None
-        if lane is not Lane.STRANGER and is_used_up(found, guess.tenant, lane, guess.policy):
-            return None
+        lane = guess_lane(found, guess.tenant, guess.lane, guess.token_issued_at, guess.policy)
         if (locked := lock(found, guess.tenant, lane, guess.policy, guess.now)) is not None:
             raise locked
+        is_last = disables(found, guess.tenant, lane, guess.policy)
         try:
-            return number_of(self._table.update(spend_lane(guess, lane, is_last=True)))
+            return self._spend_lane(guess, lane, is_last=is_last)
         except ConditionFailed as failed:
-            found = number_of(failed.item)
-            locked = lock(found, guess.tenant, lane, guess.policy, guess.now)
+            locked = lock(number_of(failed.item), guess.tenant, lane, guess.policy, guess.now)
             raise locked or errors.NumberLocked(retry_after=1) from failed
+
+    def _spend_lane(self, guess: NumberGuess, lane: Lane, *, is_last: bool) -> CountedGuess:
+        spent = self._table.update(spend_lane(guess, lane, is_last=is_last))
+        return CountedGuess(lane, number_of(spent), guess)
 
     def note_refused(self, number_key: str, now: int, moment: int) -> None:
         """See `ports.Store`."""

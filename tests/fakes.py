@@ -349,12 +349,15 @@ class MemoryStore:
                 failures={about: each for about, each in source.failures.items() if about[0] != tenant},
                 totals={each: total for each, total in source.totals.items() if each != tenant},
             )
+        failures = {about: each for about, each in held.failures.items() if about not in change.ended}
+        failing = {tenant for tenant, _ in failures} | {*held.totals} - {tenant for tenant, _ in change.ended}
         self.numbers[change.key] = replace(
             held,
             sends=change.sends if change.send else held.sends,
             version=change.before.version + 1,
             verifications=change.verifications,
-            failures={about: each for about, each in held.failures.items() if about not in change.ended},
+            failures=failures,
+            totals={tenant: total for tenant, total in held.totals.items() if tenant in failing},
             verified={each: at for each, at in held.verified.items() if each not in change.forgotten},
             tokens_from={each: at for each, at in held.tokens_from.items() if each not in change.forgotten},
             unproven=held.unproven + (change.send is not None),

@@ -444,7 +444,16 @@ def test_failures_that_have_ended_go_with_the_next_send_unless_a_guess_came_mean
     with pytest.raises(WriteConflict):
         reserve(store, read, NOW_MS + 1, key=B, sending=ended)
     reserve(store, known(store), NOW_MS + 1, key=B, sending=ended)
-    assert known(store).failures == {}
+    assert (known(store).failures, known(store).totals) == ({}, {})
+
+
+def test_the_total_of_all_lanes_ends_with_the_last_of_them(store: Store, lanes: LanePolicy) -> None:
+    for lane in (Lane.NETWORK, Lane.STRANGER):
+        counted(store, lanes, lane=lane)
+    reserve(store, known(store), sending={"ended": (("tenant-a", Lane.STRANGER),)})
+    assert known(store).totals == {"tenant-a": 2}
+    reserve(store, known(store), NOW_MS + 1, key=B, sending={"ended": (("tenant-a", Lane.NETWORK),)})
+    assert known(store).totals == {}
 
 
 def test_where_a_number_was_verified_long_ago_is_forgotten_with_the_next_send(

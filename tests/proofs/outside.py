@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from sms_otp.adapters.dynamodb.items import failures_of, verification_of
+from sms_otp.adapters.dynamodb.items import number_of, verification_of
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain.clock import Clock, Deadline
 from sms_otp.domain.limits import Failures
@@ -159,10 +159,10 @@ class FailingStore:
 
 @dataclass(frozen=True)
 class Seen:
-    """All verifications and, by number's key and tenant, all failures that a store holds."""
+    """All verifications and, by number's key, tenant and lane, all failures that a store holds."""
 
     verifications: Iterable[Verification]
-    failures: Mapping[tuple[str, str], Failures]
+    failures: Mapping[tuple[str, str, str], Failures]
 
 
 class Shelf(Protocol):
@@ -203,12 +203,11 @@ class DynamoShelf:
         page = self._client.scan(TableName=self._table)
         assert "LastEvaluatedKey" not in page
         verifications: list[Verification] = []
-        failures: dict[tuple[str, str], Failures] = {}
+        failures: dict[tuple[str, str, str], Failures] = {}
         for item in cast("list[dict[str, Any]]", page["Items"]):
             kind, _, key = item["pk"]["S"].partition("#")
             if kind == "V":
                 verifications.append(verification_of(item))
-            elif kind == "F":
-                number_key, _, tenant = key.partition("#")
-                failures[number_key, tenant] = failures_of(item)
+            elif kind == "N":
+                failures |= {(key, *about): held for about, held in number_of(item).failures.items()}
         return Seen(verifications, failures)

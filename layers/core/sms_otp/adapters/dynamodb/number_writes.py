@@ -123,6 +123,9 @@ def reserve_number(change: NumberChange) -> WriteRequest:
         _as_read(write, before, tenant, lane)
         write.remove(failures_name(lane, tenant))
         write.remove(failed_at_name(lane, tenant))
+    for tenant in {tenant for tenant, _ in change.ended}:
+        if all(about in change.ended for about in before.failures if about[0] == tenant):
+            write.remove(total_name(tenant))
     for tenant in change.forgotten:
         write.remove(verified_name(tenant))
         write.remove(tokens_from_name(tenant))

@@ -32,7 +32,12 @@ SECRETS = {
         if field in ("apiKey", "applicationKey", "applicationSecret")
     },
 }
-IN_BODIES = {"sessionId": "session id", "verificationId": "verificationId"}
+IN_BODIES = {
+    "sessionId": "session id",
+    "verificationId": "verificationId",
+    "deviceToken": "device token",
+    "verificationToken": "verification token",
+}
 IN_HEADERS = {"x-api-key": "API key", "idempotency-key": "Idempotency-Key"}
 PUBLIC = ("purpose", "locale", "channel")
 """Fields that are stored or told as they are. Fuzzing can put one text into a secret field and into these."""

@@ -90,7 +90,7 @@ def test_a_verification_that_is_expired_and_not_yet_deleted_verifies_nobody(worl
 @pytest.mark.parametrize(
     ("kind", "attribute"),
     [
-        *(("N", attribute) for attribute in ("sends", "version", "verifications", "unproven")),
+        *(("N", attribute) for attribute in ("sends", "version", "unproven")),
         *(("I", attribute) for attribute in ("fingerprint", "claimedAt")),
     ],
 )

@@ -86,14 +86,14 @@ def idempotency_records(
 ) -> tuple[IdempotencyRecord, ...]:
     """What this request would store under its key, by the pepper in use first; none without a key.
 
-    `about` is the operation and what is asked of it.
+    `about` is the operation, which has keys of its own, and what is asked of it.
     """
     if key is None:
         return ()
     nonce, asked = keys.new_nonce(), json.dumps(list(about))
     made = tuple(
         IdempotencyRecord(
-            key=keys.keyed(pepper, "idempotency", f"{tenant}:{key}"),
+            key=keys.keyed(pepper, "idempotency", f"{about[0]}:{tenant}:{key}"),
             fingerprint=keys.keyed(pepper, "body", asked),
             nonce=nonce,
             started_at=now,

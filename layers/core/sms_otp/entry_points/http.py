@@ -377,9 +377,11 @@ def _problem(error: errors.OtpError, request_id: str) -> Response:
         "errorCode": shown.code,
     }
     headers = {}
-    if status in (429, 503) or error.retry_after is not None:
+    if status in (429, 503):
         body["retryAfter"] = error.retry_after or DEFAULT_RETRY_AFTER
         headers["Retry-After"] = str(body["retryAfter"])
+    elif isinstance(error, errors.OtpIncorrect) and error.retry_after is not None:
+        body["retryAfter"] = error.retry_after
     if error.attempts_remaining is not None:
         body["attemptsRemaining"] = error.attempts_remaining
     if error.errors:

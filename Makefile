@@ -12,8 +12,16 @@ NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel=error
 # written by npm where the installation is whole
 EXPRESS = examples/express/node_modules/.package-lock.json
 
-# of `make build` and `make deploy`: a table of samconfig.toml
-ENV ?= default
+# of `make deploy`: dev, staging or prod; of `make build`: a table of samconfig.toml
+ENV ?= dev
+CONFIRM ?= yes
+
+# What plain `sam` reads is the table default, and that is dev's.
+TABLE = $(if $(filter dev,$(ENV)),default,$(ENV))
+
+# of `make cost`
+COUNTRIES ?= 1
+VERIFICATIONS ?= 10000
 
 # of `make lock`
 UPGRADE ?=
@@ -36,6 +44,11 @@ RATE ?= 50
 SECONDS ?= 120
 WORKERS ?= 4
 
+# of `make mutants`: another SEED draws another sample; with CHANGED, only lines that were changed since that revision
+SEED ?= 1
+COUNT ?= 100
+CHANGED ?=
+
 # of `make sam-local-*`
 FUNCTION ?= RequestOtpFunction
 EVENT ?= events/request_otp-sms.json
@@ -46,7 +59,7 @@ API_PORT ?= 3000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks lint lock docs site build deploy outage drill scale bench bench-profile dashboard audit facts release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks prove-ci mutants lint lock docs site build deploy cost outage drill scale bench bench-profile dashboard audit facts release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -56,11 +69,11 @@ run: .venv/.run .venv/.web ## Start the local stack; HOST=… PORT=… SANDBOX_P
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
 screenshots: .venv/.dev .venv/.web ## Draw the page's pictures in docs/images; needs Chromium
-	@$(BIN)/python -m local.screenshots
+	@$(BIN)/python -m generators.screenshots
 
 # The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
 # small files comes last, so that no process is left with a long one at the end.
-test: .venv/.dev .venv/.web .venv/.tokens $(EXPRESS) ## Run the tests, the proofs among them in small
+test: .venv/.dev .venv/.web .venv/.tokens .venv/.vendors $(EXPRESS) ## Run the tests, the proofs among them in small
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' \
 	    tests/e2e tests/contract tests/proofs tests/functional tests/races tests/browser tests/unit
 
@@ -92,14 +105,20 @@ prove-fuzz: .venv/.dev
 prove-stacks: .venv/.dev
 	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
 
+mutants: .venv/.dev ## Change the code in COUNT places, print the changes that no test notices; SEED=… COUNT=… CHANGED=REV
+	@$(BIN)/python -m tests.mutants --seed $(SEED) --count $(COUNT) --changed "$(CHANGED)"
+
 lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both for security
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	PYTHONPATH=layers/core $(BIN)/lint-imports --no-logo
-	@for module in web/otp-form/*.js local/sandbox/www/*.js; do $(BIN)/node --check $$module || exit 1; done
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local release examples/fastapi
+	@for module in web/otp-form/*.js local/sandbox/www/*.js tests/vendors/*.mjs; do $(BIN)/node --check $$module || exit 1; done
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local ops generators release examples/fastapi
 	$(BIN)/cfn-lint template.yaml
+	PYTHONPATH=layers/core $(BIN)/python -m release.translated .local/translated
+	$(BIN)/cfn-lint .local/translated/*.json
+	$(BIN)/cfn-lint --regions ALL_REGIONS -- .local/translated/everything.json
 	$(CHECKOV_BIN)/checkov --config-file .checkov.yaml --file template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
 
@@ -112,11 +131,13 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	$(COMPILE) -c requirements-dev.txt examples/fastapi/requirements.in -o examples/fastapi/requirements.txt
 	cd examples/express && $(NPM) install --package-lock-only
 	cd web && $(NPM) install --package-lock-only
+	cd tests/vendors && $(NPM) install --package-lock-only
 
-docs: .venv/.dev ## Make docs/api.md from openapi.yaml, the tables of docs/scaling.md, and the events in events/
-	$(BIN)/python -m local.api_doc
+docs: .venv/.dev ## Make docs/api.md from openapi.yaml, tables of docs/scaling.md and docs/providers.md, and events/
+	$(BIN)/python -m generators.api_doc
 	PYTHONPATH=layers/core $(BIN)/python -m bench.scale --write
-	$(BIN)/python -m local.events
+	PYTHONPATH=layers/core $(BIN)/python -m generators.codes_doc
+	$(BIN)/python -m generators.events
 
 site: .venv/.run .venv/.site ## Build the documents as a site into .local/site, and check every link and anchor
 	@$(BIN)/python -m release.site
@@ -124,13 +145,17 @@ site: .venv/.run .venv/.site ## Build the documents as a site into .local/site, 
 	@$(SITE_BIN)/zensical build --clean --strict
 
 build: .venv/.run ## Build the template for deployment into .aws-sam
-	@grep -qF '[$(ENV).global.parameters]' samconfig.toml || { echo 'samconfig.toml has no ENV=$(ENV)'; exit 1; }
+	@grep -qF '[$(TABLE).global.parameters]' samconfig.toml || { echo 'samconfig.toml has no ENV=$(ENV)'; exit 1; }
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --config-env $(ENV)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --config-env $(TABLE)
 
-deploy: build ## Deploy to your AWS account, asking for each parameter; ENV=prod for samconfig.toml's [prod]
-	$(BIN)/sam deploy --guided --config-env $(ENV) \
-	    --parameter-overrides Stage=$(if $(filter prod,$(ENV)),prod,dev) Release=$$(date +%s)
+deploy: .venv/.run ## Deploy to your AWS account; ENV=dev|staging|prod PARAMETERS="Name=Value …" CONFIRM=no STACK=…
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.deploy --env "$(ENV)" --stack "$(STACK)" \
+	    --parameters '$(subst ','\'',$(PARAMETERS))' --confirm "$(CONFIRM)"
+
+cost: .venv/.run ## Print what a stack costs a month; COUNTRIES=2 PROVIDERS=2 VERIFICATIONS=50000
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.cost --countries "$(COUNTRIES)" --providers "$(or $(PROVIDERS),1)" \
+	    --verifications "$(VERIFICATIONS)"
 
 outage: .venv/.dev ## Print who gets a code during a provider's outage, in virtual time
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.outage
@@ -148,7 +173,7 @@ drill: .venv/.dev ## Print what SMS pumping would get through and cost, and whom
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.drill
 
 dashboard: .venv/.dev ## Draw the dashboard into docs/images/dashboard.png, from two minutes of traffic on a local stack
-	@$(BIN)/python -m local.dashboard docs/images/dashboard.png
+	@$(BIN)/python -m generators.dashboard docs/images/dashboard.png
 
 audit: .venv/.dev ## List what runs on Lambda with licences and known advisories; writes .local/sbom.cdx.json
 	@PYTHONPATH=layers/core $(BIN)/python -m release.audit
@@ -160,22 +185,22 @@ release-check: .venv/.dev ## Walk the checklist of a release, and stop at the fi
 	@PYTHONPATH=layers/core $(BIN)/python -m release.check
 
 provision-check: .venv/.run ## Compare what stands at Infobip with a stack's parameters, print what is weaker; STACK=…
-	@PYTHONPATH=layers/core $(BIN)/python -m local.provision_check --stack "$(STACK)"
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.provision_check --stack "$(STACK)"
 
 watch: .venv/.run ## Show what a stack is doing, in the terminal, until Ctrl-C; STACK=…
-	@PYTHONPATH=layers/core $(BIN)/python -m local.watch --stack "$(STACK)"
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.watch --stack "$(STACK)"
 
 smoke: .venv/.run ## Do the main job once with a test number of a deployed stack's; STACK=…
-	@PYTHONPATH=layers/core $(BIN)/python -m local.smoke --stack "$(STACK)"
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.smoke --stack "$(STACK)"
 
 load: .venv/.run ## Drive the local stack, print latencies and whether every limit held; RATE=… SECONDS=… WORKERS=…
-	@PYTHONPATH=layers/core $(BIN)/python -m bench.load --rate $(RATE) --seconds $(SECONDS) --workers $(WORKERS)
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.load --rate $(RATE) --seconds $(SECONDS) --workers $(WORKERS)
 
 restore-items: .venv/.run ## Put back what a restored table has and the stack's has not; STACK=… SOURCE=…
-	@PYTHONPATH=layers/core $(BIN)/python -m local.restore_items --stack "$(STACK)" --source "$(SOURCE)"
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.restore_items --stack "$(STACK)" --source "$(SOURCE)"
 
 rotate-pepper: .venv/.run ## Take the next step of changing the pepper, if it is due; STACK=…
-	@PYTHONPATH=layers/core $(BIN)/python -m local.rotate_pepper --stack "$(STACK)"
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.rotate_pepper --stack "$(STACK)"
 
 sam-local-invoke: .venv/.run ## Run one function in a container on `make run HOST=docker`; FUNCTION=… EVENT=…
 	@exec $(BIN)/python -m local.containers invoke "$(FUNCTION)" "$(EVENT)"
@@ -212,6 +237,14 @@ clean: ## Remove everything made here, .venv too
 	@mkdir -p .venv/tokens
 	@cp tests/tokens/package.json tests/tokens/package-lock.json .venv/tokens
 	@cd .venv/tokens && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# The vendors' own clients in Node, which the contract suite drives against the sandbox.
+.venv/.vendors: tests/vendors/package.json tests/vendors/package-lock.json | .venv/.run
+	@echo "installing tests/vendors/package-lock.json into .venv/vendors; seconds, once"
+	@mkdir -p .venv/vendors
+	@cp tests/vendors/package.json tests/vendors/package-lock.json .venv/vendors
+	@cd .venv/vendors && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
 # Beside the example, since that is where Node looks for what it imports.

@@ -21,8 +21,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench import containers, figures, places, tuning, units
 from bench.figures import Figure, compared
 from bench.measure import Program, in_turn
-from local.processes import Child, LocalStackError, free_port
-from local.stack import LOCAL, LOGS, ROOT
+from local.processes import Child, free_port
+from local.stack import LOGS
+from local.stack_file import LOCAL, ROOT, LocalStackError
 
 RUNS = 15
 VERIFICATIONS = 20

@@ -19,8 +19,7 @@ from typing import Any
 
 from bench import places
 from local.containers import docker_host, image, require_image
-from local.processes import LocalStackError
-from local.stack import ROOT
+from local.stack_file import ROOT, LocalStackError
 
 FULL_MB = 1769
 """The memory that buys one whole processor (AWS Lambda's developer guide)."""

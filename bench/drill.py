@@ -37,8 +37,7 @@ from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.guard import HISTORY_DAYS, GuardPolicy, day_window, hour_window
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Circuit
-from sms_otp.domain.provider import Channel, Check, OnFailure, Order, Sent
+from sms_otp.domain.provider import Channel, Check, OnFailure, Order, ReserveAgain, Sent
 from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
@@ -94,26 +93,31 @@ class Silent:
     def __init__(self) -> None:
         self.cost = 0.0
 
-    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
+    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
         """No breaker."""
         del to
         return ()
 
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """No breaker."""
-
-    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
+    def send(
+        self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
+    ) -> tuple[str, Sent]:
         """See `delivery.Providers`."""
-        del deadline, on_failure
+        del deadline, on_failure, reserve_again
         self.cost += price(order.to.country)
         return "silent", Sent("a-ref")
 
     def resend(
-        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+        self,
+        holder: str,
+        ref: str,
+        order: Order,
+        deadline: Deadline,
+        on_failure: OnFailure,
+        reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
         """See `delivery.Providers`."""
         del holder, ref
-        return self.send(order, deadline, on_failure)
+        return self.send(order, deadline, on_failure, reserve_again)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """Whoever types, types what was sent."""

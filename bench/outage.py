@@ -7,26 +7,22 @@ ten seconds of them the first provider is down: it answers 500, or not at all. T
 breaker are the real ones; the providers answer from a script, and the clock moves only by it.
 """
 
-import contextlib
 import json
 import statistics
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
-from unittest.mock import patch
 
-from aws_lambda_powertools.utilities.circuit_breaker import base as breaker_base
-from aws_lambda_powertools.utilities.circuit_breaker.persistence import base as persistence_base
-
-from sms_otp.adapters.dynamodb.items import circuit_of, circuit_pk
-from sms_otp.adapters.providers.breaker import CircuitBreaker, NoBreaker
 from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain.circuit import Circuit
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Breaker, Circuit
-from sms_otp.domain.provider import Ambiguous, Channel, Check, Order, ProviderError, Sent, Unavailable
+from sms_otp.domain.ports import Breaker
+from sms_otp.domain.provider import Ambiguous, Channel, Check, Doubtful, Order, ProviderError, Sent
+from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
+from tests.fakes import MemoryCircuits, NoBreaker
 
 RATE = 10
 SECONDS = 600
@@ -34,7 +30,6 @@ DOWN_FROM, DOWN_UNTIL = 120, 430
 ANSWER_SECONDS = 0.2
 TIMEOUT_SECONDS = 6.0
 OUTPUT = Path(".local/outage.json")
-ORDER = Order(PhoneNumber("+14155550123", "US"), Channel.SMS, None, "r", 300)
 
 
 @dataclass
@@ -85,38 +80,6 @@ class SecretCache:
         """See `router.Credentials`."""
 
 
-class FakeTable:
-    """As much of a DynamoDB client as the breaker's store needs, in memory."""
-
-    def __init__(self) -> None:
-        self.items: dict[str, dict[str, Any]] = {}
-
-    def get_item(self, *, Key: Mapping[str, Any], **_: Any) -> dict[str, Any]:  # noqa: N803 # boto3's name
-        """One item, if it is there."""
-        found = self.items.get(Key["pk"]["S"])
-        return {"Item": found} if found else {}
-
-    def read(self, provider: str) -> Circuit | None:
-        """A circuit, as a send reads it with everything else."""
-        return circuit_of(self.items.get(circuit_pk(provider)))
-
-    def put_item(self, *, Item: dict[str, Any], **_: Any) -> None:  # noqa: N803 # boto3's name
-        """Without conditions: one environment probes at a time here."""
-        self.items[Item["pk"]["S"]] = Item
-
-    def update_item(self, *, Key: Mapping[str, Any], **named: Any) -> None:  # noqa: N803 # boto3's name
-        """Sets what the store's one kind of expression sets."""
-        names, values = named["ExpressionAttributeNames"], named["ExpressionAttributeValues"]
-        sets, _, removes = named["UpdateExpression"].partition(" REMOVE ")
-        item = dict(self.items.get(Key["pk"]["S"], Key))
-        for part in sets.removeprefix("SET ").split(", "):
-            alias, value = part.split(" = ")
-            item[names[alias]] = values[value]
-        for alias in filter(None, removes.split(", ")):
-            item.pop(names[alias], None)
-        self.items[Key["pk"]["S"]] = item
-
-
 @dataclass
 class Outcome:
     """What one run shows. Latencies in seconds."""
@@ -139,65 +102,47 @@ def run(kind: type[ProviderError], order: tuple[str, ...], *, breaking: bool) ->
     def build(name: str, _: Mapping[str, str]) -> Any:
         return Scripted(name, time, down if name == "infobip" else lambda: None)
 
-    table: Any = FakeTable()
+    circuits = MemoryCircuits()
 
     def router() -> Router:
-        breaker: Breaker = CircuitBreaker(table, "t", lambda *_, **__: None) if breaking else NoBreaker()
-        return Router(order, {}, SecretCache(), build, FixedCodes({}), breaker, lambda *_, **__: None)
+        breaker: Breaker = NoBreaker()
+        if breaking:
+            breaker = CircuitBreaker(circuits, lambda: time.now, silent, lambda: time.now + time.taken)
+        return Router(order, {}, SecretCache(), build, FixedCodes({}), breaker, silent)
 
-    with virtual(time):
-        environments = [router() for _ in range(4)]
-        for index in range(SECONDS * RATE):
-            time.now, time.taken = start + index / RATE, 0.0
-            try:
-                environment = environments[index % 4]
-                read = {name: table.read(name) for name in environment.circuits(ORDER.to)}
-                environment.prime(read)
-                name, _ = environment.send(ORDER, Deadline(60), lambda _: None)
-            except ProviderError:
-                outcome.failed += DOWN_FROM <= index / RATE < DOWN_UNTIL
-                continue
-            if DOWN_FROM <= index / RATE < DOWN_UNTIL:
-                outcome.sent += 1
-                outcome.latencies.append(time.taken)
-            elif index / RATE >= DOWN_UNTIL and name == "infobip" and outcome.recovered_at is None:
-                outcome.recovered_at = index / RATE - DOWN_UNTIL
+    environments = [router() for _ in range(4)]
+    for index in range(SECONDS * RATE):
+        time.now, time.taken = start + index / RATE, 0.0
+        try:
+            environment = environments[index % 4]
+            sent_to = an_order(index, circuits.read(order))
+            # Every number's limits have room for a second send.
+            name, _ = environment.send(sent_to, Deadline(60), silent, lambda: "a-second-reference")
+        except ProviderError:
+            outcome.failed += DOWN_FROM <= index / RATE < DOWN_UNTIL
+            continue
+        if DOWN_FROM <= index / RATE < DOWN_UNTIL:
+            outcome.sent += 1
+            outcome.latencies.append(time.taken)
+        elif index / RATE >= DOWN_UNTIL and name == "infobip" and outcome.recovered_at is None:
+            outcome.recovered_at = index / RATE - DOWN_UNTIL
     return outcome
 
 
-def forget_counts() -> None:
-    """As in a new process: the circuit breaker's utility counts failures in modules, by provider."""
-    for counters in (
-        breaker_base._LOCAL_FAILURES,
-        breaker_base._LOCAL_SUCCESSES,
-        breaker_base._LAST_OBSERVED_STATE,
-    ):
-        counters.clear()
+def an_order(index: int, circuits: Mapping[str, Circuit]) -> Order:
+    """A code for a number that nobody else asks for."""
+    number_key = f"{index:08x}"
+    return Order(
+        PhoneNumber("+14155550123", "US"), number_key, Channel.SMS, None, "a-reference", 300, circuits
+    )
 
 
-@contextlib.contextmanager
-def virtual(time: Time) -> Iterator[None]:
-    """The circuit breaker's utility reads this clock, and starts without memory of another run."""
-
-    class Moment:
-        @staticmethod
-        def now(*_: object) -> "Moment":
-            return Moment()
-
-        @staticmethod
-        def timestamp() -> float:
-            return time.now
-
-    class FakeDatetime:
-        datetime = Moment
-
-    forget_counts()
-    with patch.object(breaker_base, "dt", FakeDatetime), patch.object(persistence_base, "dt", FakeDatetime):
-        yield
+def silent(*_: object, **__: object) -> None:
+    """Keeps nothing of what happens."""
 
 
 CASES = (
-    ("answers 500", Unavailable),
+    ("answers 500", Doubtful),
     ("does not answer", Ambiguous),
 )
 SETUPS = (

@@ -11,7 +11,7 @@ import sysconfig
 import zipfile
 from pathlib import Path
 
-from local.stack import LOCAL, ROOT
+from local.stack_file import LOCAL, ROOT
 from tests.template import environment
 
 HOME = LOCAL / "bench"

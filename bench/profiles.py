@@ -9,7 +9,7 @@ import sys
 
 from bench import places
 from bench.__main__ import EVENTS, stub
-from local.stack import ROOT
+from local.stack_file import ROOT
 
 SHOWN = 25
 

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
-from local.processes import LocalStackError
-from local.stack import BUILD, LOCAL, StackFile, aws_environment, local_client, sam
+from local.stack import BUILD, aws_environment, sam
+from local.stack_file import LOCAL, LocalStackError, StackFile, local_client
 
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 DOCKER_SECONDS = 20

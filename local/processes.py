@@ -12,15 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from local.stack_file import LocalStackError
+
 STOP_SECONDS = 5
 TAIL_LINES = 15
 
 # Whatever proxy this machine uses, it is not the way to a port of its own.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class LocalStackError(Exception):
-    """The local stack cannot start or has ended. The message is for the person at the terminal."""
 
 
 class Child:

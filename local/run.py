@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from local.containers import docker_host
-from local.processes import LocalStackError
-from local.stack import LOCAL, ROOT, LocalStack, StackFile
+from local.stack import LocalStack
+from local.stack_file import LOCAL, ROOT, LocalStackError, StackFile
 
 NUMBER = "+14155550123"
 """Of the range that North America keeps for fiction (555-0100 to 555-0199)."""

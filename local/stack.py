@@ -12,31 +12,26 @@ import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import requests
-from samcli.yamlhelper import yaml_dump, yaml_parse
+from samcli.yamlhelper import yaml_parse
 
-from local.processes import Child, LocalStackError, free_port, require_free
-from local.sandbox.credentials import INFOBIP_WEBHOOK_SECRET, credentials
-from local.sandbox.infobip_report import SIGNATURE_HEADER, signature
+from local.processes import Child, free_port, require_free
+from local.sandbox.credentials import INFOBIP_WEBHOOK_PASSWORD, INFOBIP_WEBHOOK_USER, credentials
+from local.sandbox.infobip_report import basic
+from local.stack_file import LOCAL, REGION, ROOT, LocalStackError, StackFile, local_client
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-ROOT = Path(__file__).parent.parent
-LOCAL = ROOT / ".local"
 BUILD = LOCAL / "build"
 LOGS = LOCAL / "logs"
 BIN = Path(sys.prefix) / "bin"
 """Of the virtual environment that this runs in."""
 
-REGION = "us-east-1"
 STACK_NAME = "sms-otp-local"
 
 START_SECONDS = 60
@@ -47,48 +42,20 @@ PARAMETERS = {
     "Stage": "local",
     "LogRetentionDays": "1",
     "AllowedCountries": "*",
+    "ProviderOrder": "infobip,sinch",
+    # What `make watch` and the dashboard show by country and provider.
+    "MetricDetail": "places",
     # For `make smoke`.
     "TestNumbers": "+447700900199=246802",
     "TestNumbersEnd": "2099-12-31",
     # Wide, so that what refuses a request is the service's own limits.
     "PlanRateLimit": "1000",
-    "PlanBurstLimit": "1000",
-    "PlanDailyQuota": "100000000",
     "StageRateLimit": "1000",
-    "StageBurstLimit": "1000",
     "RequestOtpRateLimit": "1000",
-    "RequestOtpBurstLimit": "1000",
     # On this machine everybody is one client.
     "ClientSendsPerHour": "100",
     "ClientSendsPerDay": "100",
 }
-
-
-@dataclass(frozen=True)
-class StackFile:
-    """What `.local/stack.json` tells other programs, in the JSON names that it has there."""
-
-    baseUrl: str  # noqa: N815 - the file's contract
-    apiKey: str  # noqa: N815
-    sandboxUrl: str  # noqa: N815
-    awsEndpointUrl: str  # noqa: N815
-    region: str
-    stackName: str  # noqa: N815
-    secondApiKey: str  # noqa: N815
-
-    def write(self, path: Path) -> None:
-        """As JSON, replaced whole so that no reader sees half of it."""
-        draft = path.with_suffix(".tmp")
-        draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        draft.replace(path)
-
-    @classmethod
-    def read(cls, path: Path) -> "StackFile":
-        """Raises `LocalStackError` where no stack runs."""
-        try:
-            return cls(**json.loads(path.read_text()))
-        except FileNotFoundError:
-            raise LocalStackError("no local stack runs: `make run` in another terminal starts one") from None
 
 
 class LocalStack:
@@ -169,18 +136,20 @@ class LocalStack:
         It calls loopback alone, so the stack must listen there.
         """
         # About nothing, so that the function has started: its first answer takes longer than Sinch waits
-        # here for one. Signed, since a refusal would be measured as somebody's forgery.
-        report = b'{"results": []}'
-        headers = {
-            "Content-Type": "application/json",
-            SIGNATURE_HEADER: signature(INFOBIP_WEBHOOK_SECRET, report),
-        }
+        # here for one. With its password, since a refusal would be measured as somebody's forgery.
         requests.post(
-            f"{self.base_url}/webhooks/infobip", data=report, headers=headers, timeout=START_SECONDS
+            f"{self.base_url}/webhooks/infobip",
+            json={"results": []},
+            headers=basic(INFOBIP_WEBHOOK_USER, INFOBIP_WEBHOOK_PASSWORD),
+            timeout=START_SECONDS,
         )
         targets = {
             "sinch": f"{self.public_url}/webhooks/sinch",
-            "infobip": {"url": f"{self.public_url}/webhooks/infobip", "secret": INFOBIP_WEBHOOK_SECRET},
+            "infobip": {
+                "url": f"{self.public_url}/webhooks/infobip",
+                "username": INFOBIP_WEBHOOK_USER,
+                "password": INFOBIP_WEBHOOK_PASSWORD,
+            },
         }
         requests.put(f"{self.sandbox_url}/callbacks", json=targets, timeout=START_SECONDS).raise_for_status()
 
@@ -218,6 +187,8 @@ class LocalStack:
             [
                 *(sys.executable, "-m", "local.sandbox", "--host", self._host),
                 *("--port", str(self._sandbox_port), "--stack-file", str(self._stack_file)),
+                # The service's own limits are what a person and a test are to meet.
+                *("--wide-limits", "--code-length", self._parameters.get("CodeLength", "6")),
             ],
             _environment(),
         )
@@ -267,7 +238,6 @@ class LocalStack:
         self.second_api_key = self._api_key(self._second_tenant())
 
     def _deploy_template(self) -> None:
-        self._release()
         command = [
             *sam("deploy", "--template-file", str(self._deployed / "template.yaml")),
             *("--parameter-overrides", *(f"{name}={value}" for name, value in self._parameters.items())),
@@ -277,13 +247,6 @@ class LocalStack:
             deployment.finish(DEPLOY_SECONDS)
         described = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-
-    def _release(self) -> None:
-        """A new word for `Release`, as its default: MiniStack translates the template with defaults alone."""
-        path = self._deployed / "template.yaml"
-        deployed = yaml_parse(path.read_text())
-        deployed["Parameters"]["Release"]["Default"] = str(int(time.time()))
-        path.write_text(yaml_dump(deployed))
 
     def _api_key(self, key_id: str) -> str:
         return str(self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"])
@@ -332,12 +295,6 @@ def sam(*command: str) -> list[str]:
     """SAM CLI with the settings of `[local]` in `samconfig.toml`."""
     config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
     return [str(BIN / "sam"), *command, *config]
-
-
-def local_client(service: str, endpoint_url: str) -> Any:
-    """A boto3 client of the emulated AWS at `endpoint_url`, whatever profile this shell has."""
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)  # noqa: S106 - no secret
-    return session.client(service, endpoint_url=endpoint_url)  # type: ignore[call-overload] # any service
 
 
 def aws_environment(endpoint_url: str) -> dict[str, str]:

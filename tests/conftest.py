@@ -58,7 +58,7 @@ def clock() -> StepClock:
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """Chromium. Where there is none, the tests that ask for it are skipped."""
-    from local.browser import CHROMIUM, chromium
+    from generators.browser import CHROMIUM, chromium
 
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is missing; on Debian: apt-get install chromium")

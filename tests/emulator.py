@@ -41,8 +41,8 @@ def new_session() -> boto3.session.Session:
     """One for which nobody answers yet, the deployment's from now on."""
     clients.session.cache_clear()
     made = clients.session()
-    made.set_credentials("testing", "testing")
-    return boto3.session.Session(botocore_session=made, region_name=REGION)
+    made._session.set_credentials("testing", "testing")
+    return boto3.session.Session(botocore_session=made._session, region_name=REGION)
 
 
 def answer(request: AWSPreparedRequest) -> AWSResponse:

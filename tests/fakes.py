@@ -1,16 +1,17 @@
 """Stand-ins that pass the same contract suites as what they stand for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sms_otp.domain import errors, keys
 from sms_otp.domain.budgets import Counter
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.circuit import PROBE_LEASE, Circuit
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import Failures
 from sms_otp.domain.number import Lane, Number, cleared, guess_lane, lock, verified_from
@@ -18,7 +19,6 @@ from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
-    Circuit,
     CountedGuess,
     LogAppend,
     NumberChange,
@@ -28,7 +28,7 @@ from sms_otp.domain.ports import (
     SendLog,
     WriteConflict,
 )
-from sms_otp.domain.provider import Channel, Check, OnFailure, Order, Sent
+from sms_otp.domain.provider import Channel, Check, OnFailure, Order, ReserveAgain, Sent
 from sms_otp.domain.verification import (
     DELIVERY_BEFORE,
     Guess,
@@ -39,6 +39,7 @@ from sms_otp.domain.verification import (
     guess_error,
 )
 
+Result = TypeVar("Result")
 START = 1_800_000_000.0
 PEPPER = "a-pepper-for-tests-that-is-long-enough"
 PEPPERS = keys.Peppers(PEPPER)
@@ -57,6 +58,77 @@ class StepClock:
         self.now += seconds
 
 
+class NoBreaker:
+    """`ports.Breaker` that is always closed."""
+
+    def call(
+        self,
+        provider: str,
+        read: Mapping[str, Circuit],
+        number_key: str,
+        act: Callable[[], Result],
+        *,
+        has_next: Callable[[], bool],
+    ) -> Result:
+        del provider, read, number_key, has_next
+        return act()
+
+
+class MemoryCircuits:
+    """`ports.Circuits` in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Circuit] = {}
+        self.lock = Lock()
+
+    def read(self, providers: tuple[str, ...]) -> dict[str, Circuit]:
+        return {name: self.held[name] for name in providers if name in self.held}
+
+    def add_failure(self, provider: str, number: str, now: int, stale: tuple[str, ...]) -> bool:
+        with self.lock:
+            found = self.held.get(provider, Circuit())
+            failures = {name: at for name, at in found.failures.items() if name not in stale}
+            self.held[provider] = replace(found, failures={**failures, number: now})
+            return True
+
+    def open(self, provider: str, now: int) -> bool:
+        with self.lock:
+            found = self.held.get(provider, Circuit())
+            if found.opened_at is not None:
+                return False
+            self.held[provider] = replace(found, opened_at=now)
+            return True
+
+    def elect(self, provider: str, read: Circuit, now: int) -> bool:
+        with self.lock:
+            found = self.held.get(provider, Circuit())
+            if found.opened_at != read.opened_at or (found.probe_until or 0) > now:
+                return False
+            self.held[provider] = replace(found, probe_until=now + PROBE_LEASE)
+            return True
+
+    def hand_on(self, provider: str) -> bool:
+        return self._if_open(provider, probe_until=None)
+
+    def reopen(self, provider: str, now: int) -> bool:
+        return self._if_open(provider, opened_at=now, probe_until=None)
+
+    def close(self, provider: str) -> bool:
+        with self.lock:
+            if self.held.get(provider, Circuit()).opened_at is None:
+                return False
+            del self.held[provider]
+            return True
+
+    def _if_open(self, provider: str, **changes: int | None) -> bool:
+        with self.lock:
+            found = self.held.get(provider, Circuit())
+            if found.opened_at is None:
+                return False
+            self.held[provider] = replace(found, **changes)  # type: ignore[arg-type] # the names are a circuit's moments
+            return True
+
+
 class MemoryStore:
     """`ports.Store` in dictionaries under one lock: every method is one step, as DynamoDB's are."""
 
@@ -68,7 +140,7 @@ class MemoryStore:
         self.idempotency_records: dict[str, IdempotencyRecord] = {}
         self.counters: dict[str, Counter] = {}
         self.messages: dict[tuple[str, str], tuple[str, str]] = {}
-        self.circuits: dict[str, Circuit] = {}
+        self.circuits = MemoryCircuits()
 
     @property
     def failures(self) -> dict[tuple[str, str, Lane], Failures]:
@@ -90,7 +162,9 @@ class MemoryStore:
             client=self.clients.get(query.client_key or "", SendLog()),
             idempotency_record=self.idempotency_records.get(query.record_key or ""),
             counters={key: self.counters[key] for key in query.counters if key in self.counters},
-            circuits={name: self.circuits.get(name) for name in query.circuits},
+            circuits={
+                name: self.circuits.held[name] for name in query.circuits if name in self.circuits.held
+            },
         )
 
     def _number(self, key: str) -> Number:
@@ -228,8 +302,12 @@ class MemoryStore:
             self._change(key, delivery=delivery)
             return True
 
-    def find_message(self, provider: str, message_id: str) -> tuple[str, str] | None:
-        return self.messages.get((provider, message_id))
+    def find_messages(self, provider: str, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        held = {message_id: self.messages.get((provider, message_id)) for message_id in message_ids}
+        return {message_id: found for message_id, found in held.items() if found}
+
+    def find_each(self, keys: Collection[str]) -> dict[str, Verification]:
+        return {key: self.verifications[key] for key in keys if key in self.verifications}
 
     def spend_guess(self, guess: Guess) -> Verification:
         with self.lock:
@@ -266,7 +344,7 @@ class MemoryStore:
             return CountedGuess(lane, counted, guess)
 
     def consume(
-        self, verification: Verification, counted: CountedGuess, attempt: str, now: int, code_hash: str
+        self, verification: Verification, counted: CountedGuess, attempt: str, now: Seconds, code_hash: str
     ) -> None:
         with self.lock:
             held = self.verifications.get(verification.key)
@@ -398,27 +476,32 @@ class FakeProvider:
     sent: list[tuple[str, str]] = field(default_factory=list)
     checked: list[tuple[str, str]] = field(default_factory=list)
 
-    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
-        """As `Router.circuits`."""
+    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+        """As `Router.candidates`."""
         del to
         return (self.name,)
 
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """As `Router.learn`, of one that has no breaker."""
-
-    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
+    def send(
+        self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
+    ) -> tuple[str, Sent]:
         """As `Router.send`."""
-        del deadline, on_failure
+        del deadline, on_failure, reserve_again
         self.sent.append((order.to.e164, order.reference))
         if self.fails_with:
             raise self.fails_with()
         return self.name, Sent(ref=f"ref-{len(self.sent)}")
 
     def resend(
-        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+        self,
+        holder: str,
+        ref: str,
+        order: Order,
+        deadline: Deadline,
+        on_failure: OnFailure,
+        reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
         """As `Router.resend`: the same code once more, as Infobip does."""
-        self.send(order, deadline, on_failure)
+        self.send(order, deadline, on_failure, reserve_again)
         return holder, Sent(ref=ref)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:

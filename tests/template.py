@@ -1,5 +1,6 @@
 """`template.yaml` as data, so that tests and stack cannot drift apart."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,11 @@ def environment(**parameters: str) -> dict[str, str]:
     """The functions' environment, made from the template with these parameters and the defaults of the rest.
 
     Which countries are sent to has no default; here it is all of them. A reference to a resource
-    becomes the resource's name.
+    becomes the resource's name. What the template has as a constant may be given too, by its name in
+    the same spelling: `FailureWaitSeconds` for `FAILURE_WAIT_SECONDS`.
     """
     known = template()["Parameters"]
+    constants = {name: value for name, value in parameters.items() if name not in known}
     parameters = {"AllowedCountries": "*"} | parameters
 
     def value(given: Any) -> str:
@@ -43,4 +46,7 @@ def environment(**parameters: str) -> dict[str, str]:
         return parameters.get(name, str(known[name].get("Default", "")))
 
     variables = template()["Globals"]["Function"]["Environment"]["Variables"]
-    return {name: value(given) for name, given in variables.items()}
+    made = {name: value(given) for name, given in variables.items()}
+    given = {re.sub("(?<!^)(?=[A-Z])", "_", name).upper(): text for name, text in constants.items()}
+    assert given.keys() <= made.keys(), "the template has neither such a parameter nor such a constant"
+    return made | given

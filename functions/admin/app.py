@@ -1,6 +1,6 @@
 """POST /admin/number-status, /admin/unlock-number and /admin/erase-number: for IAM principals alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sms_otp.domain.ports import NumberRecord
@@ -11,7 +11,11 @@ from sms_otp.use_cases.administration import Administrator
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
     """API Gateway's proxy event in, its proxy response out."""
-    return http.answer_admin(event, context, _ACTIONS[event["resource"]])
+    return http.handle(event, context, _ROUTES[event["resource"]])
+
+
+def _read(event: http.Event) -> str:
+    return str(http.read_body(event, "AdminNumber")["phoneNumber"])
 
 
 def _status(number: str, who: Administrator) -> http.Body:
@@ -91,11 +95,14 @@ def _erase(number: str, who: Administrator) -> http.Body:
     return {**done, "erased": dict(sorted(erased.counts.items()))}
 
 
-_ACTIONS: dict[str, Callable[[str, Administrator], http.Body]] = {
-    "/admin/number-status": _status,
-    "/admin/unlock-number": _unlock,
-    "/admin/erase-number": _erase,
+def _route(act: Callable[[str, Administrator], http.Body]) -> http.Route[str, Administrator, http.Body]:
+    return http.Route(_read, act, http.same, http.by_iam, http.OURS)
+
+
+_ROUTES: Mapping[str, http.Route[str, Administrator, http.Body]] = {
+    "/admin/number-status": _route(_status),
+    "/admin/unlock-number": _route(_unlock),
+    "/admin/erase-number": _route(_erase),
 }
 
-
-startup.administrator()
+startup.prepare(bootstrap.administration, ("dynamodb", "secretsmanager"), schema="AdminNumber")

@@ -14,4 +14,4 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> None:
         bootstrap.webhooks().receive_from_aws(record["Sns"]["Message"])
 
 
-startup.listener()
+startup.prepare(bootstrap.webhooks, ("dynamodb", "secretsmanager"))

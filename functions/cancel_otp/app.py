@@ -1,21 +1,28 @@
-"""POST /cancel-otp: the code is not wanted any more."""
+"""POST /cancel-otp: make a pending verification's code worthless."""
 
 from typing import Any
 
-from sms_otp.adapters.config import settings
 from sms_otp.domain.commands import Caller
 from sms_otp.entry_points import bootstrap, http, startup
 
 
-def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
+def lambda_handler(event: http.Event, context: Any) -> http.Response:
     """API Gateway's proxy event in, its proxy response out."""
-    return http.answer(event, context, settings, _cancel)
+    return http.handle(event, context, _ROUTE)
 
 
-def _cancel(event: http.Event, caller: Caller) -> http.Body:
-    body = http.read_body(event, "CancelOtp")
-    bootstrap.lifecycle().cancel(body["verificationId"], caller)
+def _read(event: http.Event) -> str:
+    return str(http.read_body(event, "CancelOtp")["verificationId"])
+
+
+def _cancel(verification_id: str, caller: Caller) -> None:
+    bootstrap.lifecycle().cancel(verification_id, caller)
+
+
+def _write(_cancelled: None) -> http.Body:
     return {"success": True, "message": "The verification is cancelled."}
 
 
-startup.keeper("CancelOtp")
+_ROUTE = http.Route(_read, _cancel, _write, http.by_api_key, http.OURS)
+
+startup.prepare(bootstrap.lifecycle, ("dynamodb",), schema="CancelOtp")

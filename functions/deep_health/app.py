@@ -2,20 +2,22 @@
 
 from typing import Any
 
-from sms_otp.adapters.config import settings
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller
 from sms_otp.entry_points import bootstrap, http, startup
-from sms_otp.use_cases.health import CHECK_SECONDS
+from sms_otp.use_cases.health import CHECK_SECONDS, Report
 
 
 def lambda_handler(event: http.Event, context: Any) -> http.Response:
     """API Gateway's proxy event in, its proxy response out: 503 where the service is unhealthy."""
-    return http.answer_health(event, context, settings, _check)
+    return http.handle(event, context, _ROUTE)
 
 
-def _check(_event: http.Event, _caller: Caller) -> http.Body:
-    report = bootstrap.health_check().run(Deadline(CHECK_SECONDS))
+def _check(_command: None, _caller: Caller) -> Report:
+    return bootstrap.health_check().run(Deadline(CHECK_SECONDS))
+
+
+def _write(report: Report) -> http.Body:
     return {
         "success": report.status != "unhealthy",
         "status": report.status,
@@ -28,4 +30,6 @@ def _check(_event: http.Event, _caller: Caller) -> http.Body:
     }
 
 
-startup.watcher()
+_ROUTE = http.Route(http.no_body, _check, _write, http.by_api_key, http.HEALTH)
+
+startup.prepare(bootstrap.health_check, ("dynamodb", "secretsmanager"))

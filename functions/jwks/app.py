@@ -6,13 +6,15 @@ from sms_otp.entry_points import bootstrap, http, startup
 from sms_otp.use_cases import tokens
 
 
-def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
+def lambda_handler(event: http.Event, context: Any) -> http.Response:
     """API Gateway's proxy event in, its proxy response out."""
-    return http.answer_keys(event, context, _keys)
+    return http.handle(event, context, _ROUTE)
 
 
-def _keys() -> http.Body:
+def _keys(_command: None, _caller: None) -> http.Body:
     return tokens.key_set(bootstrap.token_keys())
 
 
-startup.publisher()
+_ROUTE = http.Route(http.no_body, _keys, http.same, http.public, http.KEY_SET)
+
+startup.prepare(bootstrap.kms_client, ("kms",))

@@ -1,20 +1,26 @@
-"""POST /otp-status: how does a verification stand?"""
+"""POST /otp-status: the state of a verification."""
 
 from typing import Any
 
-from sms_otp.adapters.config import settings
 from sms_otp.domain.commands import Caller
 from sms_otp.entry_points import bootstrap, http, startup
+from sms_otp.use_cases.status import Status
 
 
-def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
+def lambda_handler(event: http.Event, context: Any) -> http.Response:
     """API Gateway's proxy event in, its proxy response out."""
-    return http.answer(event, context, settings, _status)
+    return http.handle(event, context, _ROUTE)
 
 
-def _status(event: http.Event, caller: Caller) -> http.Body:
-    body = http.read_body(event, "OtpStatus")
-    status = bootstrap.lifecycle().status(body["verificationId"], caller)
+def _read(event: http.Event) -> str:
+    return str(http.read_body(event, "OtpStatus")["verificationId"])
+
+
+def _status(verification_id: str, caller: Caller) -> Status:
+    return bootstrap.lifecycle().status(verification_id, caller)
+
+
+def _write(status: Status) -> http.Body:
     return {
         "success": True,
         "message": f"The verification is {status.status}.",
@@ -27,4 +33,6 @@ def _status(event: http.Event, caller: Caller) -> http.Body:
     }
 
 
-startup.keeper("OtpStatus")
+_ROUTE = http.Route(_read, _status, _write, http.by_api_key, http.OURS)
+
+startup.prepare(bootstrap.lifecycle, ("dynamodb",), schema="OtpStatus")

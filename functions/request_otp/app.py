@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sms_otp.adapters.config import settings
 from sms_otp.domain.commands import Caller, Requested, RequestOtp
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent
@@ -13,7 +12,7 @@ from sms_otp.use_cases.request import request_code
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
     """API Gateway's proxy event in, its proxy response out."""
-    return _WORDINGS[event["resource"]].run(event, context, settings, _request)
+    return http.handle(event, context, _ROUTES[event["resource"]])
 
 
 def _request(command: RequestOtp, caller: Caller) -> Requested:
@@ -41,10 +40,12 @@ def _consent(body: http.Body) -> Consent | None:
     return Consent(given["textVersion"], given["source"]) if given else None
 
 
-_WORDINGS: Mapping[str, http.Wording[RequestOtp, Requested]] = {
-    "/request-otp": http.Wording(http.answer, _read, http.requested),
-    **camara.REQUEST_WORDINGS,
+_ROUTES: Mapping[str, http.Route[RequestOtp, Caller, Requested]] = {
+    "/request-otp": http.Route(_read, _request, http.requested, http.by_api_key, http.OURS),
+    **camara.request_routes(_request),
 }
 
 
-startup.sender("RequestOtp")
+startup.prepare(
+    bootstrap.service, ("dynamodb", "secretsmanager"), schema="RequestOtp", providers=True, numbers=True
+)

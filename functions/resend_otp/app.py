@@ -1,22 +1,21 @@
-"""POST /resend-otp: the code has not arrived; send it again."""
+"""POST /resend-otp: send a pending verification's code again."""
 
 from typing import Any
 
-from sms_otp.adapters.config import settings
-from sms_otp.domain.commands import Caller, ResendOtp
+from sms_otp.domain.commands import Caller, Requested, ResendOtp
 from sms_otp.domain.provider import Channel
 from sms_otp.entry_points import bootstrap, http, startup
 from sms_otp.use_cases.resend import resend_code
 
 
-def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
+def lambda_handler(event: http.Event, context: Any) -> http.Response:
     """API Gateway's proxy event in, its proxy response out."""
-    return http.answer(event, context, settings, _resend)
+    return http.handle(event, context, _ROUTE)
 
 
-def _resend(event: http.Event, caller: Caller) -> http.Body:
+def _read(event: http.Event) -> ResendOtp:
     body = http.read_body(event, "ResendOtp")
-    command = ResendOtp(
+    return ResendOtp(
         verification_id=body["verificationId"],
         channel=Channel(body["channel"]) if "channel" in body else None,
         session_id=body.get("sessionId"),
@@ -24,7 +23,14 @@ def _resend(event: http.Event, caller: Caller) -> http.Body:
         device_token=body.get("deviceToken"),
         is_challenged=body.get("challenged", False),
     )
-    return http.requested(resend_code(bootstrap.service(), command, caller))
 
 
-startup.sender("ResendOtp")
+def _resend(command: ResendOtp, caller: Caller) -> Requested:
+    return resend_code(bootstrap.service(), command, caller)
+
+
+_ROUTE = http.Route(_read, _resend, http.requested, http.by_api_key, http.OURS)
+
+startup.prepare(
+    bootstrap.service, ("dynamodb", "secretsmanager"), schema="ResendOtp", providers=True, numbers=True
+)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sms_otp.adapters.config import settings
 from sms_otp.domain.commands import Caller, Verified, VerifyOtp
 from sms_otp.entry_points import bootstrap, camara, http, startup
 from sms_otp.use_cases.verify import verify_code
@@ -11,7 +10,7 @@ from sms_otp.use_cases.verify import verify_code
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
     """API Gateway's proxy event in, its proxy response out."""
-    return _WORDINGS[event["resource"]].run(event, context, settings, _verify)
+    return http.handle(event, context, _ROUTES[event["resource"]])
 
 
 def _verify(command: VerifyOtp, caller: Caller) -> Verified:
@@ -45,10 +44,10 @@ def _write(verified: Verified) -> http.Body:
     return {name: value for name, value in answer.items() if value is not None}
 
 
-_WORDINGS: Mapping[str, http.Wording[VerifyOtp, Verified]] = {
-    "/verify-otp": http.Wording(http.answer, _read, _write),
-    **camara.VERIFY_WORDINGS,
+_ROUTES: Mapping[str, http.Route[VerifyOtp, Caller, Verified]] = {
+    "/verify-otp": http.Route(_read, _verify, _write, http.by_api_key, http.OURS),
+    **camara.verify_routes(_verify),
 }
 
 
-startup.checker("VerifyOtp")
+startup.prepare(bootstrap.service, ("dynamodb", "secretsmanager"), schema="VerifyOtp", providers=True)

@@ -5,7 +5,7 @@ import contextlib
 import sys
 from pathlib import Path
 
-from local.sandbox.app import create_app
+from local.sandbox.app import create_app, create_wide_app
 from local.sandbox.server import bind, build_server, url_of
 
 
@@ -17,6 +17,14 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", default=4600, type=int, help="port to listen on (default: %(default)s)")
     parser.add_argument("--stack-file", type=Path, help="says where the page finds the service")
+    parser.add_argument(
+        "--wide-limits",
+        action="store_true",
+        help="applications without the vendors' limits per number, and codes of --code-length",
+    )
+    parser.add_argument(
+        "--code-length", default=6, type=int, help="with --wide-limits (default: %(default)s)"
+    )
     arguments = parser.parse_args()
     try:
         listener = bind(arguments.host, arguments.port)
@@ -24,7 +32,11 @@ def main() -> None:
         sys.exit(f"sandbox: cannot listen on {arguments.host}:{arguments.port}: {error}")
     with listener, contextlib.suppress(KeyboardInterrupt):
         print(f"sandbox: {url_of(listener)}", flush=True)
-        build_server(create_app(stack_file=arguments.stack_file)).run(sockets=[listener])
+        if arguments.wide_limits:
+            app = create_wide_app(code_length=arguments.code_length, stack_file=arguments.stack_file)
+        else:
+            app = create_app(stack_file=arguments.stack_file)
+        build_server(app).run(sockets=[listener])
 
 
 if __name__ == "__main__":

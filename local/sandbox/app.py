@@ -23,8 +23,8 @@ from local.sandbox.feed import feed
 from local.sandbox.gateway import HANG_SECONDS, Gateway
 from local.sandbox.inbox import Inbox
 from local.sandbox.infobip import Infobip
-from local.sandbox.infobip_application import Application
-from local.sandbox.sinch import Sinch, SinchApplication
+from local.sandbox.infobip_application import Application, wide_application
+from local.sandbox.sinch import Sinch, SinchApplication, wide_sinch_application
 from local.sandbox.times import Clock
 
 SHOWN = 50
@@ -59,6 +59,13 @@ def create_app(
             *Demo(lambda: service_in(stack_file), exchanges).routes(),
             *_page_routes(inbox, calls, faults, exchanges),
         ]
+    )
+
+
+def create_wide_app(*, code_length: int = 6, **options: Any) -> Starlette:
+    """`create_app` with applications whose limits no test meets, and whose codes have this many digits."""
+    return create_app(
+        infobip=wide_application(code_length), sinch=wide_sinch_application(code_length), **options
     )
 
 

@@ -1,4 +1,4 @@
-"""AWS End User Messaging SMS, as botocore's model of `pinpoint-sms-voice-v2` has it: a send, an account.
+"""AWS End User Messaging SMS, as botocore's model of `pinpoint-sms-voice-v2` has it.
 
 AWS sends what it is given: the code is whatever the text ends in. The signature must be there, and for
 this service; it is not verified, for the sandbox knows no account's secret key.
@@ -22,7 +22,9 @@ from local.sandbox.times import Clock
 DEFAULT_LIFE_SECONDS = 259_200
 
 _SEND = "PinpointSMSVoiceV2.SendTextMessage"
+_FEEDBACK = "PinpointSMSVoiceV2.PutMessageFeedback"
 _ACCOUNT = "PinpointSMSVoiceV2.DescribeAccountAttributes"
+_OPERATIONS = {_SEND: "send", _FEEDBACK: "feedback", _ACCOUNT: "status"}
 _CONTENT_TYPE = "application/x-amz-json-1.0"
 _SIGNATURE = re.compile(
     r"AWS4-HMAC-SHA256 Credential=[^/, ]+/[0-9]{8}/[a-z0-9-]+/sms-voice/aws4_request, "
@@ -38,9 +40,10 @@ _TEXTS = {
     "MaxPrice": re.compile(r"[0-9]{0,2}\.[0-9]{1,5}"),
 }
 _FAILURES = {
-    401: (400, "UnrecognizedClientException", "The security token included in the request is invalid."),
-    429: (400, "ThrottlingException", "Rate exceeded"),
-    500: (500, "InternalServerException", "Internal server error"),
+    "401": (400, "UnrecognizedClientException", "The security token included in the request is invalid."),
+    "429": (400, "ThrottlingException", "Rate exceeded"),
+    "500": (500, "InternalServerException", "Internal server error"),
+    "503": (503, "ServiceUnavailableException", "Service unavailable"),
 }
 
 
@@ -53,10 +56,11 @@ class Aws:
         self._inbox = inbox
         self._clock = clock
         self._lives_until: Newest[str, float] = Newest()
+        self._feedback: Newest[str, str] = Newest()
 
     def operations(self) -> Sequence[Operation]:
         """The one endpoint; which operation is meant is in a header."""
-        return (Operation("POST", AWS_PATH, "send", self._act, _number, _opted_out, _name),)
+        return (Operation("POST", AWS_PATH, "send", self._act, self._number, _opted_out, _name),)
 
     def fault_names(self, operation: str, number: str | None) -> Sequence[str]:
         """A message while an earlier one may still be used is what resending comes to here."""
@@ -64,40 +68,79 @@ class Aws:
             return ("resend", operation)
         return (operation,)
 
-    def failure(self, status: int) -> Response:
-        """AWS's answer for what other providers answer with 401, 429 or 500."""
-        return _error(*_FAILURES[status])
+    def failure(self, fault: str) -> Response:
+        """AWS's answer for what other providers answer so; for a number it has a price, and no limit."""
+        if fault == "number-limit":
+            told = {"Reason": "PRICE_OVER_THRESHOLD", "Fields": []}
+            return _error(400, "ValidationException", "The price is over the threshold.", **told)
+        return _error(*_FAILURES[fault])
 
     def _act(self, request: Request, body: bytes) -> Response:
         _authorize(request)
-        return _account() if _name(request) == "status" else self._send(body)
+        match _name(request):
+            case "status":
+                return _account()
+            case "feedback":
+                return self._take_feedback(_object(body))
+            case _:
+                return self._send(_object(body))
 
-    def _send(self, body: bytes) -> Response:
-        sent = json_object(body)
-        if sent is None:
-            raise Refusal(_error(400, "SerializationException", "The body must be a JSON object."))
+    def _send(self, sent: dict[str, Any]) -> Response:
         _check(sent)
-        if sent.get("OriginationIdentity") != AWS_ORIGINATION_IDENTITY:
+        # Without one AWS takes one of the account's own.
+        if sent.get("OriginationIdentity", AWS_ORIGINATION_IDENTITY) != AWS_ORIGINATION_IDENTITY:
             told = {"ResourceType": "phone-number", "ResourceId": sent.get("OriginationIdentity")}
             raise Refusal(_error(400, "ResourceNotFoundException", "No such origination identity.", **told))
+        message_id = str(uuid.uuid4())
+        if sent.get("DryRun") is not True:
+            self._deliver(sent)
+            if sent.get("MessageFeedbackEnabled") is True:
+                self._feedback[message_id] = str(number_or_none(sent["DestinationPhoneNumber"]))
+        return JSONResponse({"MessageId": message_id}, media_type=_CONTENT_TYPE)
+
+    def _deliver(self, sent: dict[str, Any]) -> None:
         to, text = sent["DestinationPhoneNumber"], sent["MessageBody"]
         codes = _CODE.findall(text)
         self._inbox.deliver(to, text, codes[-1] if codes else "", provider=self.name, channel="sms")
         ttl_seconds = sent.get("TimeToLive", DEFAULT_LIFE_SECONDS)
         self._lives_until[str(number_or_none(to))] = self._clock() + ttl_seconds
-        return JSONResponse({"MessageId": str(uuid.uuid4())}, media_type=_CONTENT_TYPE)
+
+    def _take_feedback(self, given: dict[str, Any]) -> Response:
+        """Of a message that was sent with it enabled; what AWS answers otherwise is not documented."""
+        for name in ("MessageId", "MessageFeedbackStatus"):
+            if name not in given:
+                raise _invalid(name, "MISSING_PARAMETER")
+        if given["MessageFeedbackStatus"] not in ("RECEIVED", "FAILED"):
+            raise _invalid("MessageFeedbackStatus", "FIELD_VALIDATION_FAILED")
+        if given["MessageId"] not in self._feedback:
+            told = {"ResourceType": "message", "ResourceId": given["MessageId"]}
+            raise Refusal(_error(400, "ResourceNotFoundException", "No such message.", **told))
+        return JSONResponse(given, media_type=_CONTENT_TYPE)
+
+    def _number(self, request: Request, body: bytes) -> str | None:
+        named = json_object(body) or {}
+        if _name(request) == "feedback":
+            return self._feedback.get(str(named.get("MessageId")))
+        return number_or_none(named.get("DestinationPhoneNumber"))
 
 
 def _authorize(request: Request) -> None:
     if request.headers.get("content-type") != _CONTENT_TYPE:
         raise Refusal(_error(400, "SerializationException", f"Content-Type must be {_CONTENT_TYPE}."))
-    if request.headers.get("x-amz-target") not in (_SEND, _ACCOUNT):
+    if request.headers.get("x-amz-target") not in _OPERATIONS:
         raise Refusal(_error(400, "UnknownOperationException", "No such operation."))
     given = request.headers.get("authorization", "")
     if not given:
         raise Refusal(_error(400, "MissingAuthenticationTokenException", "Missing Authentication Token"))
     if not _SIGNATURE.fullmatch(given) or "x-amz-date" not in request.headers:
         raise Refusal(_error(400, "IncompleteSignatureException", "The signature is not one of Version 4."))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    parsed = json_object(body)
+    if parsed is None:
+        raise Refusal(_error(400, "SerializationException", "The body must be a JSON object."))
+    return parsed
 
 
 def _check(sent: dict[str, Any]) -> None:
@@ -136,14 +179,9 @@ def _error(status: int, code: str, message: str, **told: Any) -> Response:
 
 
 def _name(request: Request) -> str:
-    return "status" if request.headers.get("x-amz-target") == _ACCOUNT else "send"
+    return _OPERATIONS.get(request.headers.get("x-amz-target", ""), "send")
 
 
 def _account() -> Response:
     attributes = [{"Name": "ACCOUNT_TIER", "Value": "PRODUCTION"}]
     return JSONResponse({"AccountAttributes": attributes}, media_type=_CONTENT_TYPE)
-
-
-def _number(request: Request, body: bytes) -> str | None:
-    del request
-    return number_or_none((json_object(body) or {}).get("DestinationPhoneNumber"))

@@ -18,7 +18,7 @@ MOST_AT_ONCE = 32
 TIMEOUT_SECONDS = 3.0
 UNDER_LOCALHOST = ".localhost"
 
-_FIELDS = {"sinch": (), "infobip": ("secret", "username", "password")}
+_FIELDS = {"sinch": (), "infobip": ("username", "password")}
 
 
 class BadCallbacks(ValueError):
@@ -30,7 +30,6 @@ class Target:
     """Where one provider's callbacks go, and the credentials that they carry there."""
 
     url: str
-    secret: str | None = None
     username: str = ""
     password: str = ""
 

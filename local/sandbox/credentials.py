@@ -7,9 +7,12 @@ SINCH_PATH = "/sinch"
 AWS_PATH = "/aws"
 
 INFOBIP_API_KEY = "sandbox-infobip-key"
+INFOBIP_USERNAME = "sandbox"
+INFOBIP_PASSWORD = "sandbox-infobip-password"  # noqa: S105 - the sandbox's own
 INFOBIP_APPLICATION_ID = "sandbox-application"
 INFOBIP_MESSAGE_ID = "sandbox-message"
-INFOBIP_WEBHOOK_SECRET = "sandbox-webhook-secret"  # noqa: S105 - the sandbox's own
+INFOBIP_WEBHOOK_USER = "sandbox-webhook-user"
+INFOBIP_WEBHOOK_PASSWORD = "sandbox-webhook-password"  # noqa: S105 - the sandbox's own
 
 SINCH_APPLICATION_KEY = "00000000-5a9d-4b0c-8000-000000000000"
 SINCH_APPLICATION_SECRET = "bm90LWEtc2VjcmV0LXNhbmRib3gh"  # noqa: S105 - the sandbox's own, base64 of "not-a-secret-sandbox!"
@@ -25,7 +28,8 @@ class InfobipCredentials(TypedDict):
     baseUrl: str
     applicationId: str
     messageId: str
-    webhookSecret: str
+    webhookUser: str
+    webhookPassword: str
 
 
 class SinchCredentials(TypedDict):
@@ -58,7 +62,8 @@ def credentials(sandbox_url: str) -> Credentials:
             "baseUrl": sandbox_url.rstrip("/") + INFOBIP_PATH,
             "applicationId": INFOBIP_APPLICATION_ID,
             "messageId": INFOBIP_MESSAGE_ID,
-            "webhookSecret": INFOBIP_WEBHOOK_SECRET,
+            "webhookUser": INFOBIP_WEBHOOK_USER,
+            "webhookPassword": INFOBIP_WEBHOOK_PASSWORD,
         },
         "sinch": {
             "applicationKey": SINCH_APPLICATION_KEY,

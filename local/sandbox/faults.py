@@ -10,8 +10,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 PROVIDERS = ("infobip", "sinch", "aws")
-OPERATIONS = ("send", "resend", "check", "status", "provision", "provision-create")
-FAULTS = ("timeout", "drip", "lost", "refused", "401", "429", "500", "502", "html", "redirect")
+OPERATIONS = ("send", "resend", "check", "status", "feedback", "provision", "provision-create")
+ACTED = "acted-"
+"""Before a status: the call acts, and is answered so all the same."""
+FAULTS = (
+    *("timeout", "drip", "lost", "refused", "html", "redirect"),
+    *("401", "429", "500", "502", "503", f"{ACTED}500", f"{ACTED}502", f"{ACTED}503"),
+    "number-limit",
+)
+OF_PROVIDER = {"sinch": ("42901", "42201")}
+"""Faults that one provider alone has, by its own codes."""
 
 MOST_TIMES = 1_000_000
 MOST_PENDING = 1_000
@@ -41,10 +49,11 @@ def parse_fault(body: object) -> Fault:
     times = body.get("times", 1)
     if type(times) is not int or not 1 <= times <= MOST_TIMES:
         raise BadFault(f"times must be an integer from 1 to {MOST_TIMES}")
+    provider = _one_of(PROVIDERS, "provider", body)
     return Fault(
-        provider=_one_of(PROVIDERS, "provider", body),
+        provider=provider,
         operation=_one_of(OPERATIONS, "operation", body),
-        fault=_one_of(FAULTS, "fault", body),
+        fault=_one_of((*FAULTS, *OF_PROVIDER.get(provider, ())), "fault", body),
         times=times,
     )
 

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from local.sandbox.calls import Calls
-from local.sandbox.faults import Faults
+from local.sandbox.faults import ACTED, Faults
 
 HANG_SECONDS = 30.0
 """The longest that a hanging call is kept; no client of ours waits that long."""
@@ -62,8 +62,8 @@ class FakeProvider(Protocol):
         """The operations whose pending faults may spoil this call."""
         ...
 
-    def failure(self, status: int) -> Response:
-        """Its answer for 401, 429 or 500, in its own form."""
+    def failure(self, fault: str) -> Response:
+        """Its answer for 401, 429, 500, 503, `number-limit` or a code of its own, in its own form."""
         ...
 
 
@@ -89,7 +89,7 @@ class Gateway:
             name = operation.name_of(request) if operation.name_of else operation.name
             call = self._calls.record(provider.name, name, number)
             fault = self._faults.take(provider.name, provider.fault_names(name, number))
-            if fault == "lost":
+            if fault == "lost" or (fault or "").startswith(ACTED):
                 await _act(operation, request, body)
             if fault in ("lost", "timeout"):
                 return await hang(request, self._hang_seconds)
@@ -98,7 +98,7 @@ class Gateway:
             elif fault == "refused":
                 answer = operation.refused(number)
             else:
-                answer = self._spoiled(provider, fault)
+                answer = self._spoiled(provider, fault.removeprefix(ACTED))
             call.status = answer.status_code
             return answer
 
@@ -115,7 +115,7 @@ class Gateway:
             case "502":
                 return HTMLResponse("<html><body><h1>502 Bad Gateway</h1></body></html>", status_code=502)
             case _:
-                return provider.failure(int(fault))
+                return provider.failure(fault)
 
     async def _drip(self) -> AsyncIterator[bytes]:
         """Blanks, which may stand before any JSON, so that only a total deadline ends the wait."""

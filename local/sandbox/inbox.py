@@ -1,7 +1,6 @@
 """The phones: every message that a provider delivered."""
 
 import re
-import secrets
 from collections import deque
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -9,14 +8,7 @@ from itertools import islice
 from local.sandbox.memory import NEWEST_KEPT
 from local.sandbox.times import Clock, iso_utc
 
-CODE_LENGTH = 6
-
 _NUMBER = re.compile(r"\+?[0-9]{1,20}")
-
-
-def new_code() -> str:
-    """Digits from the system's random source, each code as likely as any other."""
-    return f"{secrets.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}d}"
 
 
 def e164(number: str) -> str:

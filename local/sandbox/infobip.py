@@ -16,14 +16,17 @@ from starlette.responses import JSONResponse, Response
 
 from local.sandbox import infobip_report
 from local.sandbox.callbacks import Callbacks
+from local.sandbox.codes import new_code
 from local.sandbox.credentials import (
     INFOBIP_API_KEY,
     INFOBIP_APPLICATION_ID,
+    INFOBIP_PASSWORD,
     INFOBIP_PATH,
+    INFOBIP_USERNAME,
 )
 from local.sandbox.deliveries import Deliveries
 from local.sandbox.gateway import Operation, Refusal
-from local.sandbox.inbox import Inbox, e164, new_code, number_or_none
+from local.sandbox.inbox import Inbox, e164, number_or_none
 from local.sandbox.infobip_application import Application, LiveApplication
 from local.sandbox.infobip_errors import error, forbidden, invalid, sms_refused, voice_refused
 from local.sandbox.infobip_provisioning import Provisioning
@@ -34,6 +37,10 @@ from local.sandbox.times import Clock
 _NUMBER = re.compile(r"[1-9][0-9]{6,14}")
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _PIN = f"{INFOBIP_PATH}/2fa/2/pin"
+_AUTHORIZATIONS = (
+    f"App {INFOBIP_API_KEY}".encode(),
+    infobip_report.basic(INFOBIP_USERNAME, INFOBIP_PASSWORD)["Authorization"].encode(),
+)
 
 
 @dataclass(slots=True)
@@ -96,8 +103,12 @@ class Infobip:
         del number
         return (operation, operation.partition("-")[0])
 
-    def failure(self, status: int) -> Response:
-        """Infobip's error body; its 429 may carry `Retry-After`, so the fake's does."""
+    def failure(self, fault: str) -> Response:
+        """Infobip's error body; its 429 may carry `Retry-After`, so the fake's does.
+
+        One body stands for every limit, the number's among them.
+        """
+        status = 429 if fault == "number-limit" else int(fault)
         answer = error(status)
         if status == 429:
             answer.headers["Retry-After"] = "2"
@@ -143,12 +154,13 @@ class Infobip:
             text = "Application or message with given ID cannot be found."
             raise Refusal(error(404, message_id="RESOURCE_NOT_FOUND", text=text))
         self._spend_send(live, sent["to"])
+        template = live.application.templates[sent["messageId"]]
         pin = Pin(
             pin_id=secrets.token_hex(16).upper(),
             application_id=sent["applicationId"],
             message_id=sent["messageId"],
             to=sent["to"],
-            code=new_code(),
+            code=new_code(template.pin_length, template.pin_type),
             sent_at=self._clock(),
             attempts_left=live.application.pin_attempts,
         )
@@ -156,8 +168,11 @@ class Infobip:
         return pin
 
     def _spend_send(self, live: LiveApplication, number: str) -> None:
-        if not live.send_limit.allows(number):
-            raise Refusal(self.failure(429))
+        if not live.application.enabled:
+            # How Infobip refuses a disabled application's sends is unspecified.
+            raise Refusal(error(403))
+        if not live.may_send(number):
+            raise Refusal(self.failure("429"))
 
     def _sms(self, pin: Pin, sent: dict[str, Any], *, looked_up: bool) -> Response:
         self._deliver(pin, sent, "sms")
@@ -189,7 +204,7 @@ class Infobip:
     def _deliver(self, pin: Pin, sent: dict[str, Any], channel: str) -> None:
         values = {**sent.get("placeholders", {}), "pin": pin.code}
         template = self._applications[pin.application_id].application.templates[pin.message_id]
-        text = _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template)
+        text = _PLACEHOLDER.sub(lambda match: values.get(match[1], match[0]), template.text)
         self._inbox.deliver(pin.to, text, pin.code, provider=self.name, channel=channel)
 
     def _verify(self, request: Request, body: bytes) -> Response:
@@ -200,7 +215,9 @@ class Infobip:
             raise invalid("pin", "must not be blank")
         live = self._applications[pin.application_id]
         if not live.verify_limit.allows(pin.to):
-            raise Refusal(self.failure(429))
+            refused = error(429)
+            refused.headers["Retry-After"] = str(live.verify_limit.wait(pin.to))
+            raise Refusal(refused)
         pin_error = self._judge(pin, guess, live)
         answer: dict[str, Any] = {"pinId": pin.pin_id, "msisdn": pin.to, "verified": pin_error is None}
         if pin_error is None:
@@ -276,9 +293,9 @@ def _verification(pin: Pin) -> dict[str, Any]:
 
 
 def authorize(request: Request) -> None:
-    """`App <key>` alone: `Bearer` is for OAuth tokens, of which this account has none."""
-    given = request.headers.get("authorization", "")
-    if not secrets.compare_digest(given.encode(), f"App {INFOBIP_API_KEY}".encode()):
+    """`App <key>`, or Basic: `Bearer` and `IBSSO` are for tokens, of which this account has none."""
+    given = request.headers.get("authorization", "").encode()
+    if not any(secrets.compare_digest(given, known) for known in _AUTHORIZATIONS):
         raise Refusal(error(401))
 
 

@@ -3,26 +3,48 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from local.sandbox.codes import NUMERIC
 from local.sandbox.credentials import INFOBIP_MESSAGE_ID
 from local.sandbox.limits import WIDE, RateLimit
 from local.sandbox.times import Clock, infobip_duration
 
+UNSAID_PIN_LENGTH = 4
+"""Of a message template without `pinLength` (unspecified; an e-mail template's default)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A message template. `text` holds `{{pin}}`; `pin_type` is one of Infobip's."""
+
+    text: str = "Your verification code is {{pin}}."
+    pin_type: str = NUMERIC
+    pin_length: int = UNSAID_PIN_LENGTH
+
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A 2FA application: Infobip's defaults, but for the rate limits, which are wide.
+    """A 2FA application with Infobip's defaults. `templates` are by messageId."""
 
-    `templates` maps a messageId to its text, which holds `{{pin}}`. PINs are numeric, of six digits.
-    """
-
-    templates: Mapping[str, str] = field(
-        default_factory=lambda: {INFOBIP_MESSAGE_ID: "Your verification code is {{pin}}."}
+    templates: Mapping[str, Template] = field(
+        default_factory=lambda: {INFOBIP_MESSAGE_ID: Template(pin_length=6)}
     )
+    enabled: bool = True
     pin_attempts: int = 10
     pin_time_to_live: str = "15m"
     allow_multiple_pin_verifications: bool = True
-    verify_pin_limit: str = WIDE
-    send_pin_per_phone_number_limit: str = WIDE
+    verify_pin_limit: str = "1/3s"
+    send_pin_per_application_limit: str = "10000/1d"
+    send_pin_per_phone_number_limit: str = "3/1d"
+
+
+def wide_application(code_length: int = 6) -> Application:
+    """One whose limits no test meets, so that the service's own limits are what refuses."""
+    return Application(
+        templates={INFOBIP_MESSAGE_ID: Template(pin_length=code_length)},
+        verify_pin_limit=WIDE,
+        send_pin_per_application_limit=WIDE,
+        send_pin_per_phone_number_limit=WIDE,
+    )
 
 
 class LiveApplication:
@@ -32,4 +54,9 @@ class LiveApplication:
         self.application = application
         self.time_to_live = infobip_duration(application.pin_time_to_live)
         self.verify_limit = RateLimit(application.verify_pin_limit, clock)
-        self.send_limit = RateLimit(application.send_pin_per_phone_number_limit, clock)
+        self._of_application = RateLimit(application.send_pin_per_application_limit, clock)
+        self._of_number = RateLimit(application.send_pin_per_phone_number_limit, clock)
+
+    def may_send(self, number: str) -> bool:
+        """Whether one more PIN may go to this number; if so it is counted."""
+        return self._of_number.allows(number) and self._of_application.allows("")

@@ -15,6 +15,7 @@ _ERRORS = {
     404: ("NOT_FOUND", "Not found"),
     429: ("TOO_MANY_REQUESTS", "Too many requests"),
     500: ("GENERAL_ERROR", "Something went wrong. Please contact support."),
+    503: ("GENERAL_ERROR", "Something went wrong. Please contact support."),
 }
 
 

@@ -6,18 +6,24 @@ The call log tells them apart: `provision-read`, `provision-create` and `provisi
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from local.sandbox.codes import ALPHABETS
 from local.sandbox.credentials import INFOBIP_PATH
 from local.sandbox.gateway import Operation, Refusal
-from local.sandbox.infobip_application import Application, LiveApplication
+from local.sandbox.infobip_application import (
+    UNSAID_PIN_LENGTH,
+    Application,
+    LiveApplication,
+    Template,
+)
 from local.sandbox.infobip_errors import error, forbidden, invalid
 from local.sandbox.json_body import json_object
-from local.sandbox.times import Clock
+from local.sandbox.times import Clock, infobip_duration
 
 _APPLICATIONS = f"{INFOBIP_PATH}/2fa/2/applications"
 _APPLICATION = f"{_APPLICATIONS}/{{application_id}}"
@@ -34,19 +40,35 @@ DEFAULTS: dict[str, Any] = {
 }
 """What Infobip sets where a request does not."""
 
-_DURATION = re.compile(r"[0-9]*(ms|s|m|h|d)")
-_LIMIT = re.compile(r"[0-9]+/[0-9]*(ms|s|m|h|d)")
+_LIMIT = re.compile(r"[0-9]+/(.*)")
+DAY, YEAR = infobip_duration("1d"), infobip_duration("365d")
+
+
+def _is_time(value: object, longest: float) -> bool:
+    try:
+        return isinstance(value, str) and 0 < infobip_duration(value) <= longest
+    except ValueError:
+        return False
+
+
+def _is_limit(value: object, longest: float) -> bool:
+    match = _LIMIT.fullmatch(value) if isinstance(value, str) else None
+    return match is not None and _is_time(match[1], longest)
+
+
 _KINDS: dict[str, Callable[[Any], bool]] = {
     "pinAttempts": lambda value: type(value) is int and value > 0,
     "allowMultiplePinVerifications": lambda value: isinstance(value, bool),
-    "pinTimeToLive": lambda value: isinstance(value, str) and bool(_DURATION.fullmatch(value)),
-    **dict.fromkeys(
-        ("verifyPinLimit", "sendPinPerApplicationLimit", "sendPinPerPhoneNumberLimit"),
-        lambda value: isinstance(value, str) and bool(_LIMIT.fullmatch(value)),
-    ),
+    "pinTimeToLive": lambda value: _is_time(value, YEAR),
+    "verifyPinLimit": lambda value: _is_limit(value, DAY),
+    "sendPinPerApplicationLimit": lambda value: _is_limit(value, YEAR),
+    "sendPinPerPhoneNumberLimit": lambda value: _is_limit(value, YEAR),
 }
-_PIN_TYPES = ("NUMERIC", "ALPHA", "HEX", "ALPHANUMERIC")
 
+
+LONGEST_PIN = 10
+"""Infobip names no bound."""
+LANGUAGES = ("en es ca da nl fr de it ja ko no pl ru sv fi hr sl ro pt_pt pt_br zh_cn zh_tw").split()  # noqa: SIM905 # as Infobip lists them
 
 _Act = Callable[[Request, bytes], Response]
 
@@ -135,13 +157,14 @@ class Provisioning:
 
     def _go_live(self, application_id: str) -> None:
         chosen = self._written[application_id]["configuration"]
-        texts = {known: message["messageText"] for known, message in self._messages[application_id].items()}
         application = Application(
-            templates=texts,
+            templates={known: _template(held) for known, held in self._messages[application_id].items()},
+            enabled=self._written[application_id]["enabled"],
             pin_attempts=chosen["pinAttempts"],
             pin_time_to_live=chosen["pinTimeToLive"],
             allow_multiple_pin_verifications=chosen["allowMultiplePinVerifications"],
             verify_pin_limit=chosen["verifyPinLimit"],
+            send_pin_per_application_limit=chosen["sendPinPerApplicationLimit"],
             send_pin_per_phone_number_limit=chosen["sendPinPerPhoneNumberLimit"],
         )
         self._live[application_id] = LiveApplication(application, self._clock)
@@ -172,21 +195,34 @@ def _checked_application(body: bytes, before: dict[str, Any]) -> dict[str, Any]:
             raise invalid(f"configuration.{name}", f"{json.dumps(value)} is not allowed")
     return {
         "name": sent["name"],
-        "enabled": sent.get("enabled", True),
+        "enabled": _flag(sent.get("enabled", True)),
         "configuration": {**before["configuration"], **configuration},
     }
 
 
 def _checked_message(body: bytes, before: dict[str, Any]) -> dict[str, Any]:
     message = {**before, **_object(body)}
-    if message.get("pinType") not in _PIN_TYPES:
-        raise invalid("pinType", f"must be one of {', '.join(_PIN_TYPES)}")
+    if message.get("pinType") not in ALPHABETS:
+        raise invalid("pinType", f"must be one of {', '.join(ALPHABETS)}")
     text = message.get("messageText")
     if not isinstance(text, str) or "{{pin}}" not in text:
         raise invalid("messageText", "must contain {{pin}}")
-    if "pinLength" in message and type(message["pinLength"]) is not int:
-        raise invalid("pinLength", "must be a number")
-    return message
+    length = message.get("pinLength", UNSAID_PIN_LENGTH)
+    if type(length) is not int or not 1 <= length <= LONGEST_PIN:
+        raise invalid("pinLength", f"must be a number from 1 to {LONGEST_PIN}")
+    if "language" in message and message["language"] not in LANGUAGES:
+        raise invalid("language", f"must be one of {', '.join(LANGUAGES)}")
+    rate = message.get("speechRate", 1.0)
+    if not isinstance(rate, int | float) or not 0.5 <= rate <= 2:
+        raise invalid("speechRate", "must be a number from 0.5 to 2")
+    # An empty text is how a field that was set is cleared (unspecified).
+    return {name: value for name, value in message.items() if value != ""}
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise invalid("enabled", "must be true or false")
+    return value
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -202,30 +238,34 @@ def _described(application_id: str, application: Application) -> dict[str, Any]:
         "name": application_id,
         "enabled": True,
         "configuration": {
-            **DEFAULTS,
             "pinAttempts": application.pin_attempts,
             "allowMultiplePinVerifications": application.allow_multiple_pin_verifications,
             "pinTimeToLive": application.pin_time_to_live,
             "verifyPinLimit": application.verify_pin_limit,
+            "sendPinPerApplicationLimit": application.send_pin_per_application_limit,
             "sendPinPerPhoneNumberLimit": application.send_pin_per_phone_number_limit,
         },
     }
 
 
 def _templates(application_id: str, application: Application) -> Iterator[tuple[str, dict[str, Any]]]:
-    for message_id, text in application.templates.items():
+    for message_id, template in application.templates.items():
         yield (
             message_id,
             {
                 "messageId": message_id,
                 "applicationId": application_id,
                 "pinPlaceholder": "{{pin}}",
-                "messageText": text,
-                "pinType": "NUMERIC",
-                "pinLength": 6,
+                "messageText": template.text,
+                "pinType": template.pin_type,
+                "pinLength": template.pin_length,
                 "language": "en",
             },
         )
+
+
+def _template(message: Mapping[str, Any]) -> Template:
+    return Template(message["messageText"], message["pinType"], message.get("pinLength", UNSAID_PIN_LENGTH))
 
 
 def _no_number(_request: Request, _body: bytes) -> None:

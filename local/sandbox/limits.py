@@ -1,10 +1,12 @@
 """A provider's own rate limit, in Infobip's spelling: `{attempts}/{timeLength}{timeUnit}`."""
 
+import math
+
 from local.sandbox.memory import Newest
 from local.sandbox.times import Clock, infobip_duration
 
-WIDE = "1000000/d"
-"""What the sandbox uses unless told otherwise, so that the service's own limits are what refuses."""
+WIDE = "1000000/1d"
+"""A limit that no test meets."""
 
 
 class RateLimit:
@@ -17,6 +19,11 @@ class RateLimit:
         self._seconds = infobip_duration(length)
         self._clock = clock
         self._windows: Newest[str, tuple[float, int]] = Newest()
+
+    def wait(self, key: str) -> int:
+        """Whole seconds until the key's window is over."""
+        began, _ = self._windows.get(key, (self._clock(), 0))
+        return max(1, math.ceil(began + self._seconds - self._clock()))
 
     def allows(self, key: str) -> bool:
         """Whether one more call fits; a refused call is not counted."""

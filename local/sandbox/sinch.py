@@ -6,55 +6,54 @@ Sinch has no resend: asking again is a new start, which aborts the number's pend
 import uuid
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from local.sandbox.callbacks import Callbacks
+from local.sandbox.codes import new_code
 from local.sandbox.credentials import SINCH_PATH
 from local.sandbox.deliveries import Deliveries
 from local.sandbox.gateway import Act, Operation
-from local.sandbox.inbox import Inbox, new_code, number_or_none
+from local.sandbox.inbox import Inbox, number_or_none
 from local.sandbox.limits import WIDE, RateLimit
 from local.sandbox.memory import Newest
+from local.sandbox.sinch_answers import Verification, about, outcome, started, status
 from local.sandbox.sinch_auth import AuthError, authorize
 from local.sandbox.sinch_errors import denied, error, refusal
 from local.sandbox.sinch_events import Events
-from local.sandbox.sinch_request import Start, checked_number, named_endpoint, parse_start, reported_code
-from local.sandbox.times import Clock, iso_utc
+from local.sandbox.sinch_request import (
+    CHANNELS,
+    FLASHCALL,
+    SEAMLESS,
+    Start,
+    checked_number,
+    named_endpoint,
+    parse_start,
+    reported_code,
+)
+from local.sandbox.times import Clock
 
 WRONG_CODES_TOLERATED = 10
 """Sinch does not say how many; more than the service allows, so that the service's count decides."""
+CALLER = "+4670000"
+"""What the number that a flash call comes from begins with; the rest is the code."""
 
+_FAILURES = {"401": 40100, "429": 42900, "500": 50000, "503": 50300, "number-limit": 42901}
 _VERIFICATIONS = f"{SINCH_PATH}/verification/v1/verifications"
 
 
 @dataclass(frozen=True, slots=True)
 class SinchApplication:
-    """What can be set of the Verification app. `start_limit` is per number."""
+    """What the dashboard sets of a Verification app, and Sinch's rate for a number (unspecified)."""
 
-    start_limit: str = WIDE
+    start_limit: str = "1/10s"
+    code_length: int = 4
 
 
-@dataclass(slots=True)
-class Verification:
-    """One started verification. Times are seconds since the epoch; `number` is E.164."""
-
-    id: str
-    method: str
-    number: str
-    reference: str | None
-    code: str
-    started_at: float
-    expires_at: float
-    status: str = "PENDING"
-    reason: str | None = None
-    wrong_codes: int = 0
-
-    def finish(self, status: str, reason: str | None = None) -> None:
-        """Decide it, for good."""
-        self.status, self.reason = status, reason
+def wide_sinch_application(code_length: int = 6) -> SinchApplication:
+    """One whose limit no test meets."""
+    return SinchApplication(start_limit=WIDE, code_length=code_length)
 
 
 class Sinch:
@@ -74,6 +73,7 @@ class Sinch:
         self._events = Events(callbacks, clock)
         self._deliveries = deliveries
         self._clock = clock
+        self._application = application
         self._start_limit = RateLimit(application.start_limit, clock)
         self._by_id: Newest[str, Verification] = Newest()
         self._by_reference: Newest[str, Verification] = Newest()
@@ -111,12 +111,15 @@ class Sinch:
             return ("resend", "send")
         return (operation,)
 
-    def failure(self, status: int) -> Response:
-        """Sinch's error body for 401, 429 or 500; no `Retry-After`, for Sinch documents none."""
-        return error({401: 40100, 429: 42900, 500: 50000}[status])
+    def failure(self, fault: str) -> Response:
+        """Sinch's error body; no `Retry-After`, for Sinch documents none."""
+        return error(_FAILURES.get(fault) or int(fault))
 
     async def _start(self, request: Request, body: bytes) -> Response:
         start = parse_start(body)
+        if start.method == SEAMLESS:
+            # It needs the phone's own mobile network.
+            raise refusal(40300, "Seamless verification not available for given destination.")
         if start.reference in self._by_reference:
             raise refusal(40900)
         if not self._start_limit.allows(start.number):
@@ -125,21 +128,25 @@ class Sinch:
         if pending is not None:
             self._finish(pending, "ABORTED")
         verification = self._begin(start)
-        reason = await self._events.refused(_about(verification))
-        if reason is not None:
-            self._finish(verification, "DENIED", reason)
-            raise denied(reason)
+        decision = await self._events.decision(about(verification), verification.method)
+        if decision.denied is not None:
+            self._finish(verification, "DENIED", decision.denied)
+            raise denied(decision.denied)
+        verification.code = decision.code or verification.code
         self._deliver(verification)
-        return JSONResponse(_started(verification, start, request))
+        href = f"{str(request.base_url).rstrip('/')}{_VERIFICATIONS}/id/{verification.id}"
+        return JSONResponse(started(verification, href))
 
     def _deliver(self, verification: Verification) -> None:
         text = f"Your verification code is {verification.code}. Verified by Sinch"
-        channel = "voice" if verification.method == "callout" else "sms"
+        if verification.method == FLASHCALL:
+            text = f"Missed call from {verification.code}"
+        channel = CHANNELS[verification.method]
         self._inbox.deliver(verification.number, text, verification.code, provider=self.name, channel=channel)
 
         def report(status: str) -> None:
             result = "Successful" if status == "delivered" else "Failed"
-            self._events.emit("VerificationSmsDeliveredEvent", _about(verification) | {"smsResult": result})
+            self._events.emit("VerificationSmsDeliveredEvent", about(verification) | {"smsResult": result})
 
         if channel == "sms":
             self._deliveries.sent(verification.number, report)
@@ -149,7 +156,7 @@ class Sinch:
         verification.finish(status, reason)
         decided = {"status": status} | ({"reason": reason} if reason else {})
         source = {"source": "manual"} if status == "SUCCESSFUL" else {}
-        self._events.emit("VerificationResultEvent", _about(verification) | decided | source)
+        self._events.emit("VerificationResultEvent", about(verification) | decided | source)
 
     def _begin(self, start: Start) -> Verification:
         now = self._clock()
@@ -158,9 +165,11 @@ class Sinch:
             method=start.method,
             number=start.number,
             reference=start.reference,
-            code=new_code(),
+            code=self._new_code(start),
+            code_type=start.code_type,
             started_at=now,
             expires_at=now + start.expiry_seconds,
+            custom=start.custom,
         )
         self._by_id[verification.id] = verification
         self._latest[start.number] = verification
@@ -168,6 +177,10 @@ class Sinch:
         if start.reference is not None:
             self._by_reference[start.reference] = verification
         return verification
+
+    def _new_code(self, start: Start) -> str:
+        code = new_code(self._application.code_length, start.code_type.upper())
+        return CALLER + code if start.method == FLASHCALL else code
 
     def _report_by_id(self, request: Request, body: bytes) -> Response:
         return self._report(self._found(self._by_id.get(request.path_params["id"])), body)
@@ -181,31 +194,31 @@ class Sinch:
     def _report(self, verification: Verification, body: bytes) -> Response:
         code = reported_code(body, verification.method)
         if verification.reason == "Expired":
-            return JSONResponse(_outcome(verification))
+            return JSONResponse(outcome(verification))
         if verification.status != "PENDING":
             raise refusal(40400)
         if code == verification.code:
             self._finish(verification, "SUCCESSFUL")
-            return JSONResponse(_outcome(verification))
+            return JSONResponse(outcome(verification))
         verification.wrong_codes += 1
         if verification.wrong_codes <= WRONG_CODES_TOLERATED:
             raise refusal(40003)
         self._finish(verification, "FAIL", "Invalid code")
-        return JSONResponse(_outcome(verification))
+        return JSONResponse(outcome(verification))
 
     def _status_by_id(self, request: Request, body: bytes) -> Response:
         del body
-        return JSONResponse(_status(self._found(self._by_id.get(request.path_params["id"]))))
+        return JSONResponse(status(self._found(self._by_id.get(request.path_params["id"]))))
 
     def _status_by_reference(self, request: Request, body: bytes) -> Response:
         del body
-        return JSONResponse(_status(self._found(self._by_reference.get(request.path_params["reference"]))))
+        return JSONResponse(status(self._found(self._by_reference.get(request.path_params["reference"]))))
 
     def _status_by_number(self, request: Request, body: bytes) -> Response:
         del body
         number = checked_number(request.path_params["endpoint"])
         latest = self._latest_by_method.get((request.path_params["method"], number))
-        return JSONResponse(_status(self._found(latest)))
+        return JSONResponse(status(self._found(latest)))
 
     def _found(self, verification: Verification | None) -> Verification:
         """`verification` as it is now. Raises `Refusal` with 40400 where there is none."""
@@ -226,62 +239,6 @@ class Sinch:
         if known is not None:
             return known.number
         return number_or_none(path["endpoint"] if "endpoint" in path else named_endpoint(body))
-
-
-def _started(verification: Verification, start: Start, request: Request) -> dict[str, Any]:
-    """The start's answer, which has no status."""
-    href = f"{str(request.base_url).rstrip('/')}{_VERIFICATIONS}/id/{verification.id}"
-    answer: dict[str, Any] = {"id": verification.id, "method": verification.method}
-    if verification.method == "sms":
-        answer["sms"] = {
-            "template": "Your verification code is {{CODE}}. Verified by Sinch",
-            "interceptionTimeout": start.expiry_seconds,
-            "codeType": "Numeric",
-        }
-    answer["_links"] = [
-        {"rel": "status", "href": href, "method": "GET"},
-        {"rel": "report", "href": href, "method": "PUT"},
-    ]
-    return answer
-
-
-def _about(verification: Verification) -> dict[str, Any]:
-    """What every callback says of the verification."""
-    about: dict[str, Any] = {
-        "id": verification.id,
-        "method": verification.method,
-        "identity": {"type": "number", "endpoint": verification.number},
-    }
-    return about if verification.reference is None else about | {"reference": verification.reference}
-
-
-def _outcome(verification: Verification) -> dict[str, Any]:
-    """What report and status say alike."""
-    answer: dict[str, Any] = {
-        "id": verification.id,
-        "method": verification.method,
-        "status": verification.status,
-    }
-    if verification.reason is not None:
-        answer["reason"] = verification.reason
-    if verification.method == "callout":
-        answer["callComplete"] = verification.status != "PENDING"
-    return answer
-
-
-def _status(verification: Verification) -> dict[str, Any]:
-    """The timestamp is UTC without `Z` and with seven fractional digits, as Sinch writes it."""
-    answer = _outcome(verification) | {
-        "identity": {"type": "number", "endpoint": verification.number},
-        "verificationTimestamp": iso_utc(verification.started_at).replace("Z", "0"),
-    }
-    if verification.reference is not None:
-        answer["reference"] = verification.reference
-    if verification.status != "PENDING":
-        answer["price"] = {"verificationPrice": {"currencyId": "EUR", "amount": 0.0453}}
-    if verification.status == "SUCCESSFUL":
-        answer["source"] = "manual"
-    return answer
 
 
 def _blacklisted(number: str | None) -> Response:

@@ -20,9 +20,11 @@ _MESSAGES = {
     40303: "Callback URL must be set when using public authorization method.",
     40400: "Requested resource was not found.",
     40900: "Reference already defined",
+    42201: "No route to destination.",
     42900: "Request capacity exceeded",
     42901: "Cannot initiate verification to the same number too quickly",
     50000: "Internal server error.",
+    50300: "Service is temporarily unavailable.",
 }
 
 

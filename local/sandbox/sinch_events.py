@@ -1,7 +1,9 @@
 """Sinch's callbacks: what it asks before it sends, and what it tells after, all signed as requests are."""
 
 import json
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,10 +11,35 @@ from local.sandbox.callbacks import Callbacks, Target, ask
 from local.sandbox.credentials import SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET
 from local.sandbox.json_body import json_object
 from local.sandbox.sinch_auth import signature
+from local.sandbox.sinch_request import CALLOUT, SMS
 from local.sandbox.times import Clock
 
 CONTENT_TYPE = "application/json; charset=utf-8"
 """As Sinch's own samples have it, and the scheme in small letters too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`denied` is the reason why it may not be sent; `code` takes the place of Sinch's own."""
+
+    denied: str | None = None
+    code: str | None = None
+
+
+# "The SMS code is not valid. Maximum 10 characters. Valid characters: A-Z, a-z, 0-9, '-'". A call's alike.
+_CODE = re.compile(r"[A-Za-z0-9-]{1,10}")
+_WITH_CODE = (SMS, CALLOUT)
+
+
+def _decided(answer: Mapping[str, Any], method: str) -> Decision:
+    if answer.get("action") == "deny":
+        return Decision(denied="Denied by callback")
+    options = answer.get(method, {}) if method in _WITH_CODE else {}
+    code = options.get("code") if isinstance(options, dict) else ""
+    is_code = code is None or (isinstance(code, str) and _CODE.fullmatch(code))
+    if answer.get("action") != "allow" or not is_code:
+        return Decision(denied="Invalid callback")
+    return Decision(code=code)
 
 
 class Events:
@@ -22,18 +49,15 @@ class Events:
         self._callbacks = callbacks
         self._clock = clock
 
-    async def refused(self, about: Mapping[str, Any]) -> str | None:
-        """VerificationRequestEvent: the reason why it may not be sent, `None` where it may."""
+    async def decision(self, about: Mapping[str, Any], method: str) -> Decision:
+        """VerificationRequestEvent: whether it may be sent, and with which code."""
         target = self._callbacks.target("sinch")
         if target is None:
-            return None
+            return Decision()
         price = {"price": {"amount": 0.0453, "currencyId": "EUR"}}
         answer = await ask(target.url, *self._signed(target, "VerificationRequestEvent", {**about, **price}))
         told = None if answer is None or answer.status_code != 200 else json_object(answer.content)
-        action = (told or {}).get("action")
-        if action == "allow":
-            return None
-        return "Denied by callback" if action == "deny" else "Invalid callback"
+        return _decided(told or {}, method)
 
     def emit(self, event: str, about: Mapping[str, Any]) -> None:
         """Post an event that needs no answer."""

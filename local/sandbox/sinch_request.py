@@ -8,13 +8,20 @@ from local.sandbox.json_body import json_object
 from local.sandbox.sinch_errors import refusal
 from local.sandbox.times import sinch_expiry
 
-METHODS = ("sms", "callout")
+SMS, CALLOUT, FLASHCALL, SEAMLESS, WHATSAPP = "sms", "callout", "flashcall", "seamless", "whatsapp"
+CHANNELS = {SMS: "sms", CALLOUT: "voice", FLASHCALL: "flashcall", WHATSAPP: "whatsapp"}
+"""How each method's message stands in the inbox."""
+METHODS = (*CHANNELS, SEAMLESS)
 DEFAULT_EXPIRY_SECONDS = 600
 """Sinch does not say how long a code lives unless asked; so long that ours expires first."""
 
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _REFERENCE = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 _LONGEST_CUSTOM = 4096
+_CODE_TYPES = ("Numeric", "Alpha", "Alphanumeric")
+_OPTIONS = {SMS: "smsOptions", WHATSAPP: "whatsappOptions"}
+# A flash call is reported by the number that called; the report's object has a name of its own.
+_REPORTS = {FLASHCALL: ("flashCall", "cli")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,9 @@ class Start:
     number: str
     method: str
     reference: str | None
+    custom: str | None
     expiry_seconds: int
+    code_type: str
 
 
 def named_endpoint(body: bytes) -> object:
@@ -43,13 +52,16 @@ def parse_start(body: bytes) -> Start:
     method = asked.get("method")
     if method not in METHODS:
         raise refusal(40001, f"Method must be one of {', '.join(METHODS)}.")
-    reference, custom = asked.get("reference"), asked.get("custom", "")
+    reference, custom = asked.get("reference"), asked.get("custom")
     if reference is not None and not (isinstance(reference, str) and _REFERENCE.fullmatch(reference)):
         raise refusal(40001, "Reference must be safe in a URL's path.")
-    if not isinstance(custom, str) or len(custom) > _LONGEST_CUSTOM:
+    if custom is not None and not (isinstance(custom, str) and len(custom) <= _LONGEST_CUSTOM):
         raise refusal(40001, f"Custom must be a string of at most {_LONGEST_CUSTOM} characters.")
-    expiry = _sms_expiry(_part(asked, "smsOptions")) if method == "sms" else DEFAULT_EXPIRY_SECONDS
-    return Start(number, method, reference, expiry)
+    options = _part(asked, _OPTIONS.get(method, "calloutOptions"))
+    code_type = options.get("codeType", "Numeric")
+    if code_type not in _CODE_TYPES:
+        raise refusal(40001, f"Code type must be one of {', '.join(_CODE_TYPES)}.")
+    return Start(number, method, reference, custom, _expiry(options), code_type)
 
 
 def checked_number(endpoint: object) -> str:
@@ -68,7 +80,8 @@ def reported_code(body: bytes, method: str) -> str:
     report = _object(body)
     if report.get("method") != method:
         raise refusal(40003)
-    code = _part(report, method).get("code")
+    part, field = _REPORTS.get(method, (method, "code"))
+    code = _part(report, part).get(field)
     if not isinstance(code, str) or not code:
         raise refusal(40002, "Code parameter is missing.")
     return code
@@ -81,9 +94,7 @@ def _object(body: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _sms_expiry(options: dict[str, Any]) -> int:
-    if options.get("codeType", "Numeric") != "Numeric":
-        raise refusal(40001, "The sandbox makes only Numeric codes.")
+def _expiry(options: dict[str, Any]) -> int:
     if "expiry" not in options:
         return DEFAULT_EXPIRY_SECONDS
     try:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from local.sandbox.app import create_wide_app
 from local.sandbox.page import HEADERS
 from local.sandbox.server import running_sandbox
 from tests.chromium import StubBackend, watch
@@ -37,7 +38,7 @@ PASTE = """(input, text) => {
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[str]:
-    with running_sandbox() as url:
+    with running_sandbox(app=create_wide_app()) as url:
         yield url
 
 

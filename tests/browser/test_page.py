@@ -8,6 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from local.sandbox.app import create_wide_app
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
 from tests.browser.conftest import NUMBER, number
@@ -38,7 +39,7 @@ FIRST_ASKED_COMES_LATE = """() => {
 @pytest.fixture(scope="module")
 def alone() -> Iterator[str]:
     """A sandbox without a service."""
-    with running_sandbox() as url:
+    with running_sandbox(app=create_wide_app()) as url:
         yield url
 
 

@@ -13,7 +13,7 @@ from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.dynamodb.users import UsersTable
 from sms_otp.domain import errors, keys, number
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds, seconds
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.keys import Peppers
@@ -21,7 +21,7 @@ from sms_otp.domain.limits import DAY, HOUR, SECOND
 from sms_otp.domain.number import Lane
 from sms_otp.domain.phone import mask
 from sms_otp.domain.ports import Erased, NumberGuess
-from sms_otp.domain.provider import Sent, Unavailable
+from sms_otp.domain.provider import NotSent, Sent
 from sms_otp.domain.users import FOREVER, MOST_PURPOSES, Consent, ConsentRecord, Retention
 from sms_otp.use_cases.administration import Administration, Administrator
 from sms_otp.use_cases.request import request_code
@@ -468,14 +468,14 @@ def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) 
     """No limit counts them, so whoever asks all through an outage would fill it up to DynamoDB's 400 KB."""
     provider = town.service.providers
     assert isinstance(provider, MessageProvider)
-    provider.fails_with = lambda: Unavailable("infobip", "http_503")
+    provider.fails_with = lambda: NotSent("infobip", "http_503")
     for _ in range(5):
         assert outcome(town.request) == "PROVIDER_UNAVAILABLE"
     assert listed(town)["verifications"]["M"] == {}
     provider.fails_with = None
     verification_id = town.request()
     town.clock.step(30)
-    provider.fails_with = lambda: Unavailable("infobip", "http_503")
+    provider.fails_with = lambda: NotSent("infobip", "http_503")
     asked = ResendOtp(verification_id)
     assert outcome(lambda: resend_code(town.service, asked, town.caller())) == "PROVIDER_UNAVAILABLE"
     assert list(listed(town)["verifications"]["M"]) == [list_key(keys.verification_key(verification_id))]
@@ -501,7 +501,7 @@ def test_every_use_is_told_with_who_it_was_and_without_the_number(town: Town) ->
 def test_a_request_records_an_unverified_user_for_ninety_days(town: Town) -> None:
     town.request(consent=CONSENT)
     (user,) = town.users.of(number_key(NUMBER))
-    now = int(START)
+    now = Seconds(int(START))
     assert (user.tenant, user.country, user.verified_at, user.purposes) == ("tenant-a", "US", None, ())
     assert (user.consent, user.requested_consent) == (None, ConsentRecord(CONSENT, now))
     assert user.kept_until == now + 90 * DAYS
@@ -520,7 +520,7 @@ def test_a_right_code_makes_the_user_a_verified_one_in_the_same_step(town: Town)
     assert town.calls == ["UpdateItem", "UpdateItem", "TransactWriteItems"]
     (user,) = town.users.of(number_key(NUMBER))
     assert (user.verified_at, user.purposes, user.kept_until) == (int(START) + 20, ("login",), None)
-    assert user.consent == ConsentRecord(CONSENT, int(START)), "of the moment when it was asked for"
+    assert user.consent == ConsentRecord(CONSENT, Seconds(int(START))), "of the moment when it was asked for"
     assert user.requested_consent is None
 
 
@@ -548,7 +548,7 @@ def test_whoever_asks_for_a_code_changes_nothing_that_was_verified(town: Town) -
     forged = Consent("terms-of-somebody-else", "a-form")
     town.request(consent=forged)
     after = town.users.of(number_key(NUMBER))[0]
-    assert after.requested_consent == ConsentRecord(forged, int(town.clock()))
+    assert after.requested_consent == ConsentRecord(forged, seconds(town.clock))
     assert replace(after, requested_consent=None, last_requested_at=before.last_requested_at) == before
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
-from local.sandbox.app import create_app
+from local.sandbox.app import create_wide_app
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
 from sms_otp.adapters.config import Settings
@@ -26,14 +26,15 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    Doubtful,
     Health,
     Misconfigured,
+    NotSent,
     Provider,
     ProviderError,
     Refused,
     Sent,
     Throttled,
-    Unavailable,
 )
 
 PHONE = PhoneNumber(e164="+14155550123", country="US")
@@ -44,7 +45,11 @@ IMPATIENT = 1.0
 NAMES = ["infobip", "sinch", "aws"]
 CHECKERS = ["infobip", "sinch"]
 """Those that are asked about a code. AWS only sends: what it sent is checked here."""
-CHANNELS = [(name, channel) for name in CHECKERS for channel in Channel] + [("aws", Channel.SMS)]
+CHANNELS = [
+    *(("infobip", channel) for channel in (Channel.SMS, Channel.VOICE)),
+    *(("sinch", channel) for channel in Channel),
+    ("aws", Channel.SMS),
+]
 
 WRONG_SETTINGS = {
     "infobip": {"apiKey": "not-the-key"},
@@ -59,9 +64,9 @@ FAULTS: dict[str, type[ProviderError]] = {
     "html": Ambiguous,
     "401": Misconfigured,
     "429": Throttled,
-    "500": Unavailable,
-    "502": Unavailable,
-    "redirect": Unavailable,
+    "500": Doubtful,
+    "502": Doubtful,
+    "redirect": NotSent,
 }
 
 
@@ -422,7 +427,7 @@ def test_sinchs_earlier_code_ends_with_the_new_start(build: Callable[..., Provid
 def test_a_pin_that_infobip_no_longer_knows_may_be_replaced_by_another_providers(
     build: Callable[..., Provider], sandbox: str
 ) -> None:
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(NotSent) as caught:
         resend(build("infobip"), "00000000-0000-0000-0000-000000000000")
     assert caught.value.reason == "unknown_pin"
     assert inbox(sandbox) == []
@@ -431,7 +436,7 @@ def test_a_pin_that_infobip_no_longer_knows_may_be_replaced_by_another_providers
 @pytest.fixture(scope="module")
 def forgetful() -> Iterator[str]:
     """The URL of a sandbox that loses answers as a gateway does: by a 504, soon."""
-    with running_sandbox(app=create_app(hang_seconds=0.2)) as url:
+    with running_sandbox(app=create_wide_app(hang_seconds=0.2)) as url:
         yield url
 
 

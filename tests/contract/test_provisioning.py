@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 import pytest
 import requests
 
-from local import provision_check
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
+from ops import provision_check
 from sms_otp.adapters.config import Settings
 from sms_otp.entry_points import custom_resource
 from sms_otp.setup import desired_state, provisioning
@@ -22,7 +22,7 @@ PROPERTIES = {
     name: str(template()["Parameters"][name]["Default"])
     for name in template()["Resources"]["InfobipSetup"]["Properties"]
     if name in template()["Parameters"]
-}
+} | {"InfobipApplicationName": "sms-otp"}
 WRONG_KEY = "canary-of-a-wrong-key"
 
 
@@ -74,7 +74,7 @@ class Deployment:
             "ResponseURL": self.response_url,
             "ResourceProperties": {**PROPERTIES, "ServiceToken": "an-arn", **parameters},
         }
-        custom_resource.answer(event, self._provision, self.settings)
+        custom_resource.answer(event, self._provision, self.settings.stage)
         return CloudFormation.answers[-1]
 
     def _provision(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
@@ -92,10 +92,11 @@ class Deployment:
         return [call["operation"] for call in made if call["operation"] != "provision-read"]
 
     def found(self, **parameters: str) -> list[str]:
-        """The verdicts of `make provision-check`, by field."""
+        """The verdicts of `make provision-check` on what is not as wanted, by field."""
         account = provisioning.open_account(dict(credentials(self.sandbox)["infobip"]), self.settings)
         found = provisioning.look(account, desired_state.desired_state_from({**PROPERTIES, **parameters}))
-        return [f"{field} {verdict}".strip() for _, field, _, _, verdict in provision_check.rows(found)]
+        rows = provision_check.rows(found)
+        return [f"{field} {verdict}".strip() for _, field, _, _, verdict in rows if verdict != "as wanted"]
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_deployed_twice_and_then_with_another_pin_life_it_is_made_once_and_updat
 def test_a_code_goes_out_with_what_was_made_and_lives_as_long_as_the_parameter_says(
     deploy: Deployment,
 ) -> None:
-    made = deploy(InfobipLocaleTexts="de=Ihr Code ist {{pin}}.")["Data"]
+    made = deploy(InfobipTexts="en=Your code is {{pin}}.;de=Ihr Code ist {{pin}}.")["Data"]
     ids = dict(pair.split("=") for pair in made["MessageIds"].split(","))
     assert ids.keys() == {"en", "de"}
     infobip = credentials(deploy.sandbox)["infobip"]
@@ -142,20 +143,50 @@ def test_a_code_goes_out_with_what_was_made_and_lives_as_long_as_the_parameter_s
 def test_a_further_language_is_a_further_template_and_nothing_else(deploy: Deployment) -> None:
     deploy()
     deploy.calls()
-    deploy("Update", InfobipLocaleTexts="de=Ihr Code ist {{pin}}.")
+    deploy("Update", InfobipTexts="en=Your code is {{pin}}.;de=Ihr Code ist {{pin}}.")
     assert deploy.calls() == ["provision-create"]
 
 
 def test_numbers_in_india_are_sent_the_texts_that_are_registered_there(deploy: Deployment) -> None:
-    texts = {"InfobipLocaleTexts": "de=Ihr Code ist {{pin}}.;fr=Votre code est {{pin}}."}
+    texts = {"InfobipTexts": "en=Your code is {{pin}}.;de=Ihr Code ist {{pin}}.;fr=Votre code est {{pin}}."}
     made = deploy(**texts)["Data"]
     assert made["IndiaMessageIds"] == made["MessageIds"]
-    ids = {"IndiaDltEntityId": "1101", "IndiaDltTemplateId": "1107", "IndiaDltLocaleTemplateIds": "fr=1109"}
+    ids = {"IndiaDlt": "1101;1107;fr=1109"}
     registered = deploy("Update", **texts, **ids)["Data"]
     assert deploy.calls()[-2:] == ["provision-update"] * 2
     assert registered["MessageIds"] == made["MessageIds"]
     by_language = dict(pair.split("=") for pair in made["MessageIds"].split(","))
     assert registered["IndiaMessageIds"] == f"en={by_language['en']},fr={by_language['fr']}"
+
+
+def test_a_parameter_that_is_cleared_is_cleared_at_infobip_and_that_once(deploy: Deployment) -> None:
+    texts = {"InfobipSenderIds": "*=Acme", "InfobipVoices": "en=Joanna,rate=0.8"}
+    india = {"IndiaDlt": "1101;1107"}
+    deploy(**texts, **india)
+    assert deploy.found(**texts, **india) == []
+    deploy.calls()
+    deploy("Update")
+    assert deploy.calls() == ["provision-update"]
+    deploy("Update")
+    assert deploy.calls() == []
+    assert deploy.found() == []
+
+
+def test_what_infobip_keeps_in_spite_of_an_update_fails_the_deployment_and_is_named(
+    deploy: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(InfobipSenderIds="*=Acme")
+    update = provisioning.Account.update_template
+
+    def keeps(
+        self: provisioning.Account, application_id: str, message_id: str, body: desired_state.Body
+    ) -> desired_state.Body:
+        return {**update(self, application_id, message_id, body), "senderId": "Acme"}
+
+    monkeypatch.setattr(provisioning.Account, "update_template", keeps)
+    told = deploy("Update")
+    assert told["Status"] == "FAILED"
+    assert "Infobip keeps senderId of template en" in told["Reason"]
 
 
 def test_a_wrong_key_fails_the_deployment_in_infobips_words_without_the_key(deploy: Deployment) -> None:
@@ -211,7 +242,7 @@ def test_deleting_the_stack_calls_nobody(deploy: Deployment) -> None:
     deploy.calls()
     assert deploy("Delete")["Status"] == "SUCCESS"
     assert deploy.calls() == []
-    assert deploy.found() == ["as wanted", "as wanted"]
+    assert deploy.found() == []
 
 
 def test_every_answer_names_the_one_resource_and_the_request(deploy: Deployment) -> None:
@@ -223,11 +254,37 @@ def test_every_answer_names_the_one_resource_and_the_request(deploy: Deployment)
     assert set(CloudFormation.media_types) == {""}
 
 
+def test_the_check_lists_every_setting_that_matters(deploy: Deployment) -> None:
+    deploy(InfobipSenderIds="*=Acme")
+    account = provisioning.open_account(dict(credentials(deploy.sandbox)["infobip"]), deploy.settings)
+    desired = desired_state.desired_state_from({**PROPERTIES, "InfobipSenderIds": "*=Acme"})
+    rows = list(provision_check.rows(provisioning.look(account, desired)))
+    assert {verdict for *_, verdict in rows} == {"as wanted"}
+    listed = {field: (want, have) for _, field, want, have, _ in rows}
+    assert listed["configuration.verifyPinLimit"] == ("5/3s", "5/3s")
+    assert listed["pinLength"] == ("6", "6")
+    assert listed["senderId"] == ("Acme", "Acme")
+    assert "voiceName" not in listed
+
+
+def test_the_check_looks_at_the_application_of_the_secret_where_none_is_provisioned(
+    deploy: Deployment,
+) -> None:
+    held = credentials(deploy.sandbox)["infobip"]
+    account = provisioning.open_account(dict(held), deploy.settings)
+    desired = desired_state.desired_state_from(PROPERTIES)
+    found = provisioning.look(account, desired, application_id=held["applicationId"])
+    rows = list(provision_check.rows(found))
+    weaker = {field for _, field, _, _, verdict in rows if verdict == "weaker"}
+    assert {"configuration.pinAttempts", "configuration.allowMultiplePinVerifications"} <= weaker
+    assert "missing" not in {verdict for *_, verdict in rows}
+
+
 def test_the_check_says_what_is_weaker_and_what_only_differs(deploy: Deployment) -> None:
     assert deploy.found() == ["missing", "missing"]
-    deploy(CodeLifeSeconds="600", InfobipMessageText="Old {{pin}}")
+    deploy(CodeLifeSeconds="600", InfobipTexts="en=Old {{pin}}")
     assert deploy.found() == ["configuration.pinTimeToLive weaker", "messageText differs"]
-    assert deploy.found(CodeLifeSeconds="600", InfobipMessageText="Old {{pin}}") == ["as wanted"] * 2
+    assert deploy.found(CodeLifeSeconds="600", InfobipTexts="en=Old {{pin}}") == []
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])
@@ -250,5 +307,5 @@ def test_what_nobody_foresaw_is_told_by_its_class_alone(response_url: str, deplo
         "ResponseURL": response_url,
         "ResourceProperties": {},
     }
-    custom_resource.answer(event, act, deploy.settings)
-    assert CloudFormation.answers[-1]["Reason"] == "Provisioning failed: KeyError"
+    custom_resource.answer(event, act, deploy.settings.stage)
+    assert CloudFormation.answers[-1]["Reason"] == "KeyError while the custom resource was made"

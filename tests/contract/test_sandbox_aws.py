@@ -136,3 +136,34 @@ def test_a_message_over_a_living_one_is_what_a_resend_fault_spoils(sandbox: str)
     requests.post(f"{sandbox}/faults", json=fault, timeout=5).raise_for_status()
     assert [post(sandbox, body).status_code for _ in range(3)] == [200, 500, 200]
     assert [message["to"] for message in inbox(sandbox)] == ["+14155550145"] * 2
+
+
+def test_without_an_identity_one_of_the_accounts_own_sends(sandbox: str) -> None:
+    anonymous = {name: value for name, value in MESSAGE.items() if name != "OriginationIdentity"}
+    assert post(sandbox, anonymous).status_code == 200
+    assert len(inbox(sandbox)) == 1
+
+
+def test_a_dry_run_is_checked_and_sends_nothing(sandbox: str) -> None:
+    assert set(post(sandbox, MESSAGE | {"DryRun": True}).json()) == {"MessageId"}
+    assert post(sandbox, MESSAGE | {"DryRun": True, "MaxPrice": "1"}).status_code == 400
+    assert inbox(sandbox) == []
+
+
+def feedback(sandbox: str, message_id: str, status: str = "RECEIVED") -> requests.Response:
+    body = {"MessageId": message_id, "MessageFeedbackStatus": status}
+    return post(sandbox, body, X_Amz_Target="PinpointSMSVoiceV2.PutMessageFeedback")
+
+
+def test_feedback_is_taken_on_a_message_that_was_sent_with_it_enabled(sandbox: str) -> None:
+    message_id = post(sandbox, MESSAGE | {"MessageFeedbackEnabled": True}).json()["MessageId"]
+    answer = feedback(sandbox, message_id)
+    assert answer.json() == {"MessageId": message_id, "MessageFeedbackStatus": "RECEIVED"}
+    (_, call) = requests.get(f"{sandbox}/calls", timeout=5).json()
+    assert (call["operation"], call["to"]) == ("feedback", NUMBER)
+
+
+def test_feedback_that_nobody_waits_for_is_refused(sandbox: str) -> None:
+    message_id = post(sandbox).json()["MessageId"]
+    assert feedback(sandbox, message_id).json()["__type"] == "ResourceNotFoundException"
+    assert feedback(sandbox, message_id, "MAYBE").json()["Reason"] == "FIELD_VALIDATION_FAILED"

@@ -1,19 +1,15 @@
 """What the fake providers call back with: signed as the real ones sign, to this machine alone."""
 
 import base64
-import hmac
 import json
-import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import requests
 
-from local.sandbox.app import create_app
+from local.sandbox.app import create_wide_app
 from local.sandbox.callbacks import MOST_AT_ONCE, Callbacks
 from local.sandbox.credentials import (
     INFOBIP_API_KEY,
@@ -22,90 +18,27 @@ from local.sandbox.credentials import (
     SINCH_APPLICATION_KEY,
     SINCH_APPLICATION_SECRET,
 )
-from local.sandbox.infobip_report import SIGNATURE_HEADER
 from local.sandbox.server import running_sandbox
 from local.sandbox.sinch_auth import signature
+from sms_otp.adapters.providers.infobip_callbacks import InfobipCallbacks
+from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
 from sms_otp.domain.commands import Callback
-from sms_otp.use_cases.webhooks import infobip_refusal, sinch_refusal
+from tests.contract.receiver import PATIENCE, Received, Receiver, receiving
 from tests.fakes import START, StepClock
 
 NUMBER = "+14155550123"
-PATIENCE = 5.0
-"""Seconds to wait for what must come."""
-
-
-@dataclass(frozen=True)
-class Received:
-    """One callback, as it came in."""
-
-    path: str
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class Receiver:
-    """Keeps what it is called back with, and answers as it is told to."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.received: queue.Queue[Received] = queue.Queue()
-        self.answer: tuple[int, bytes] = (200, b'{"action":"allow"}')
-        self.hangs = threading.Event()
-        self.let_go = threading.Event()
-
-    def next(self) -> Received:
-        return self.received.get(timeout=PATIENCE)
-
-    def next_event(self, event: str) -> Received:
-        """The next one of this kind; order is nobody's promise."""
-        while (received := self.next()).json["event"] != event:
-            continue
-        return received
-
-
-class Server(ThreadingHTTPServer):
-    """Takes every callback at once, instead of the five connections that may wait by default."""
-
-    request_queue_size = 2 * MOST_AT_ONCE
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            names = {name.lower(): value for name, value in self.headers.items()}
-            kept.received.put(Received(self.path, names, body))
-            if kept.hangs.is_set():
-                kept.let_go.wait(PATIENCE)
-            status, content = kept.answer
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = Server(("127.0.0.1", 0), Handler)
-    kept = Receiver(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield kept
-    kept.let_go.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with receiving() as kept:
+        yield kept
 
 
 @pytest.fixture
 def sandbox() -> Iterator[str]:
     """One of each test's own, without a verification that another left pending."""
-    with running_sandbox(app=create_app(clock=StepClock(), delivery_seconds=0)) as url:
+    with running_sandbox(app=create_wide_app(clock=StepClock(), delivery_seconds=0)) as url:
         yield url
 
 
@@ -184,6 +117,23 @@ def assert_signed_by_sinch(received: Received, path: str) -> None:
     assert timestamp == "2027-01-15T08:00:00.0000000Z"
 
 
+@pytest.mark.parametrize("method", ["sms", "callout"])
+def test_the_callback_may_bring_the_code_to_be_sent(sandbox: str, receiver: Receiver, method: str) -> None:
+    callbacks(sandbox, {"sinch": receiver.url})
+    receiver.answer = (200, json.dumps({"action": "allow", method: {"code": "01234567"}}).encode())
+    verification_id = start(sandbox, method=method).json()["id"]
+    assert inbox(sandbox)[0]["code"] == "01234567"
+    if method == "sms":
+        assert report(sandbox, verification_id, "01234567").json()["status"] == "SUCCESSFUL"
+
+
+def test_whatsapp_takes_no_code_from_the_callback(sandbox: str, receiver: Receiver) -> None:
+    callbacks(sandbox, {"sinch": receiver.url})
+    receiver.answer = (200, b'{"action":"allow","whatsapp":{"code":"01234567"}}')
+    assert start(sandbox, method="whatsapp").status_code == 200
+    assert len(inbox(sandbox)[0]["code"]) == 6
+
+
 def test_what_the_callback_denies_is_not_sent(sandbox: str, receiver: Receiver) -> None:
     callbacks(sandbox, {"sinch": f"{receiver.url}/"})
     receiver.answer = (200, b'{"action":"deny"}')
@@ -197,7 +147,14 @@ def test_what_the_callback_denies_is_not_sent(sandbox: str, receiver: Receiver) 
 
 @pytest.mark.parametrize(
     "answer",
-    [(500, b'{"action":"allow"}'), (200, b""), (200, b"[]"), (200, b'{"action":"maybe"}'), (302, b"")],
+    [
+        (500, b'{"action":"allow"}'),
+        (200, b""),
+        (200, b"[]"),
+        (200, b'{"action":"maybe"}'),
+        (200, b'{"action":"allow","sms":{"code":"too long a code"}}'),
+        (302, b""),
+    ],
 )
 def test_a_callback_that_makes_no_sense_allows_nothing(
     sandbox: str, receiver: Receiver, answer: tuple[int, bytes]
@@ -265,13 +222,12 @@ def test_a_call_has_no_delivery_report(sandbox: str, receiver: Receiver) -> None
 
 
 def test_infobip_reports_a_delivery_that_was_to_be_tracked(sandbox: str, receiver: Receiver) -> None:
-    callbacks(sandbox, {"infobip": {"url": f"{receiver.url}/infobip", "secret": "a-secret"}})
+    callbacks(
+        sandbox, {"infobip": {"url": f"{receiver.url}/infobip", "username": "user", "password": "word"}}
+    )
     sent = send_pin(sandbox, trackDelivery=True)
     received = receiver.next()
     assert received.path == "/infobip"
-    made = hmac.digest(b"a-secret", received.body, "sha256").hex()
-    assert received.headers[SIGNATURE_HEADER.lower()] == f"sha256={made}"
-    assert "authorization" not in received.headers
     (result,) = received.json["results"]
     assert result["messageId"] == sent["externalMessageId"]
     assert result["to"] == NUMBER[1:]
@@ -287,8 +243,7 @@ def test_infobip_reports_under_basic_credentials_or_none(sandbox: str, receiver:
     assert receiver.next().headers["authorization"] == f"Basic {basic}"
     callbacks(sandbox, {"infobip": receiver.url})
     send_pin(sandbox, trackDelivery=True)
-    headers = receiver.next().headers
-    assert not {"authorization", SIGNATURE_HEADER.lower()} & set(headers)
+    assert "authorization" not in receiver.next().headers
 
 
 def test_a_report_can_be_asked_for_by_hand_and_again(sandbox: str, receiver: Receiver) -> None:
@@ -330,8 +285,8 @@ def test_a_report_that_cannot_be_made_is_refused_with_what_is_wrong(
 
 
 def test_the_service_takes_what_the_sandbox_signs(sandbox: str, receiver: Receiver) -> None:
-    secret = "a-secret-that-is-shared"
-    infobip = {"url": f"{receiver.url}/v1/webhooks/infobip", "secret": secret}
+    password = "a-password-that-is-shared"
+    infobip = {"url": f"{receiver.url}/v1/webhooks/infobip", "username": "user", "password": password}
     callbacks(sandbox, {"sinch": f"{receiver.url}/v1/webhooks/sinch", "infobip": infobip})
     start(sandbox)
     send_pin(sandbox, trackDelivery=True)
@@ -340,9 +295,11 @@ def test_the_service_takes_what_the_sandbox_signs(sandbox: str, receiver: Receiv
     account = {"applicationKey": SINCH_APPLICATION_KEY, "applicationSecret": SINCH_APPLICATION_SECRET}
     by_sinch = [event for event in events if event.path.endswith("/sinch")]
     (by_infobip,) = [event for event in events if event.path.endswith("/infobip")]
-    assert [sinch_refusal(event, account, START) for event in by_sinch] == [None, None]
-    assert infobip_refusal(by_infobip, {"webhookSecret": secret}) is None
-    assert infobip_refusal(by_infobip, {"webhookSecret": "another"}) == "signature"
+    assert [SinchCallbacks().refusal(event, account, START) for event in by_sinch] == [None, None]
+    shared = {"webhookUser": "user", "webhookPassword": password}
+    assert InfobipCallbacks().refusal(by_infobip, shared, START) is None
+    another = shared | {"webhookPassword": "another"}
+    assert InfobipCallbacks().refusal(by_infobip, another, START) == "password"
 
 
 def test_a_name_under_localhost_is_this_machine_and_signed_by_its_path(
@@ -377,8 +334,8 @@ def test_a_name_under_localhost_is_this_machine_and_signed_by_its_path(
         {"sinch": "http://localhost.example.com/"},
         {"sinch": "http://[::1/"},
         {"sinch": {"url": "http://127.0.0.1:1/", "secret": "x"}},
-        {"infobip": {"secret": "x"}},
-        {"infobip": {"url": "http://127.0.0.1:1/", "secret": 7}},
+        {"infobip": {"username": "x"}},
+        {"infobip": {"url": "http://127.0.0.1:1/", "password": 7}},
         {"infobip": {"url": "http://127.0.0.1:1/", "key": "x"}},
     ],
 )

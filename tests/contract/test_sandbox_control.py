@@ -14,10 +14,10 @@ import requests
 from starlette.requests import Request
 from starlette.types import Message
 
-from local.sandbox.app import create_app
+from local.sandbox.app import create_wide_app
 from local.sandbox.calls import Calls
 from local.sandbox.credentials import credentials
-from local.sandbox.faults import FAULTS, MOST_PENDING, MOST_TIMES, OPERATIONS, PROVIDERS
+from local.sandbox.faults import FAULTS, MOST_PENDING, MOST_TIMES, OF_PROVIDER, OPERATIONS, PROVIDERS
 from local.sandbox.gateway import NOWHERE, hang
 from local.sandbox.inbox import Inbox
 from local.sandbox.memory import NEWEST_KEPT, Newest
@@ -190,7 +190,7 @@ def test_calls_at_the_same_time_are_counted_exactly(client: Client) -> None:
         ({}, "provider"),
         ({"provider": "twilio", "operation": "send", "fault": "500"}, "provider"),
         ({"provider": "infobip", "operation": "cancel", "fault": "500"}, "operation"),
-        ({"provider": "infobip", "operation": "send", "fault": "503"}, "fault"),
+        ({"provider": "infobip", "operation": "send", "fault": "504"}, "fault"),
         ({"provider": "infobip", "operation": "send", "fault": 500}, "fault"),
         ({"provider": "infobip", "operation": "send", "fault": "500", "times": 0}, "times"),
         ({"provider": "infobip", "operation": "send", "fault": "500", "times": True}, "times"),
@@ -211,7 +211,10 @@ def test_a_fault_that_is_no_json_is_refused(client: Client) -> None:
     assert (answer.status_code, answer.json()) == (400, {"error": "the body must be JSON"})
 
 
-@pytest.mark.parametrize(("provider", "operation", "fault"), list(product(PROVIDERS, OPERATIONS, FAULTS)))
+EVERY_FAULT = [*product(PROVIDERS, OPERATIONS, FAULTS), *product(["sinch"], OPERATIONS, OF_PROVIDER["sinch"])]
+
+
+@pytest.mark.parametrize(("provider", "operation", "fault"), EVERY_FAULT)
 def test_every_fault_can_be_asked_for(client: Client, provider: str, operation: str, fault: str) -> None:
     client.fault(provider, operation, fault)
     [pending] = client.get("faults")
@@ -246,6 +249,8 @@ def test_faults_are_used_up_in_order_and_by_matching_calls_only(client: Client) 
         ("429", 429, "application/"),
         ("500", 500, "application/"),
         ("502", 502, "text/html"),
+        ("503", 503, "application/"),
+        ("number-limit", 429, "application/"),
         ("html", 200, "text/html"),
     ],
 )
@@ -335,6 +340,27 @@ def test_a_lost_check_spends_the_code(client: Client) -> None:
     assert client.status("sinch", ref).json()["status"] == "SUCCESSFUL"
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_call_that_acts_may_be_answered_as_failed(client: Client, provider: str, status: int) -> None:
+    client.fault(provider, "send", f"acted-{status}")
+    assert client.send(provider).status_code == status
+    assert [message["provider"] for message in client.get("inbox")] == [provider]
+
+
+@pytest.mark.parametrize("code", [42901, 42201])
+def test_sinch_refuses_a_number_by_its_own_codes(client: Client, code: int) -> None:
+    client.fault("sinch", "send", str(code))
+    answer = client.send("sinch")
+    assert (answer.status_code, answer.json()["errorCode"]) == (code // 100, code)
+    assert client.get("inbox") == []
+
+
+def test_a_fault_of_another_providers_is_refused(client: Client) -> None:
+    body = {"provider": "infobip", "operation": "send", "fault": "42901"}
+    assert requests.post(f"{client.url}/faults", json=body, timeout=5).status_code == 400
+
+
 def test_a_drip_sends_its_head_at_once_and_then_blanks_that_never_end_a_body(client: Client) -> None:
     client.fault("infobip", "send", "drip")
     address = client.url.removeprefix("http://").split(":")
@@ -349,7 +375,7 @@ def test_a_drip_sends_its_head_at_once_and_then_blanks_that_never_end_a_body(cli
 
 @pytest.fixture(scope="module")
 def impatient() -> Iterator[str]:
-    with running_sandbox(app=create_app(hang_seconds=SHORT)) as url:
+    with running_sandbox(app=create_wide_app(hang_seconds=SHORT)) as url:
         yield url
 
 

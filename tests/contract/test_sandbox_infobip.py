@@ -1,17 +1,25 @@
 """The fake Infobip answers as Infobip 2FA's OpenAPI document and SDKs say."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import requests
 
 from local.sandbox.app import create_app
-from local.sandbox.credentials import credentials
-from local.sandbox.infobip_application import Application
+from local.sandbox.credentials import (
+    INFOBIP_MESSAGE_ID,
+    INFOBIP_PASSWORD,
+    INFOBIP_USERNAME,
+    credentials,
+)
+from local.sandbox.infobip_application import Application, Template, wide_application
+from local.sandbox.infobip_report import basic
 from local.sandbox.server import running_sandbox
 from tests.fakes import START, StepClock
 
 NUMBER = "14155550123"
+WIDE = wide_application()
 
 
 class Client:
@@ -222,7 +230,7 @@ def test_by_default_a_right_pin_may_be_verified_again(infobip: Client) -> None:
 
 
 def test_a_pin_for_one_verification_is_refused_the_second_time() -> None:
-    app = create_app(infobip=Application(allow_multiple_pin_verifications=False))
+    app = create_app(infobip=replace(WIDE, allow_multiple_pin_verifications=False))
     with running_sandbox(app=app) as url:
         infobip = Client(url)
         pin_id = infobip.send()
@@ -233,7 +241,7 @@ def test_a_pin_for_one_verification_is_refused_the_second_time() -> None:
 
 def test_a_pin_expires_after_its_time_to_live_and_resending_does_not_renew_it() -> None:
     clock = StepClock()
-    with running_sandbox(app=create_app(clock=clock)) as url:
+    with running_sandbox(app=create_app(infobip=WIDE, clock=clock)) as url:
         infobip = Client(url)
         in_time, late = infobip.send(), infobip.send()
         late_code, in_time_code = (message["code"] for message in infobip.inbox())
@@ -247,7 +255,7 @@ def test_a_pin_expires_after_its_time_to_live_and_resending_does_not_renew_it() 
 
 def test_expiry_is_told_before_spent_attempts() -> None:
     clock = StepClock()
-    with running_sandbox(app=create_app(infobip=Application(pin_attempts=1), clock=clock)) as url:
+    with running_sandbox(app=create_app(infobip=replace(WIDE, pin_attempts=1), clock=clock)) as url:
         infobip = Client(url)
         pin_id = infobip.send()
         infobip.verify(pin_id, another(infobip.code()))
@@ -259,7 +267,7 @@ def test_expiry_is_told_before_spent_attempts() -> None:
 
 def test_a_verify_limit_refuses_until_its_window_is_over() -> None:
     clock = StepClock()
-    app = create_app(infobip=Application(verify_pin_limit="1/3s"), clock=clock)
+    app = create_app(clock=clock)
     with running_sandbox(app=app) as url:
         infobip = Client(url)
         pin_id = infobip.send()
@@ -273,18 +281,58 @@ def test_a_verify_limit_refuses_until_its_window_is_over() -> None:
 
 
 def test_a_send_limit_counts_sends_and_resends_of_one_number_only() -> None:
-    with running_sandbox(app=create_app(infobip=Application(send_pin_per_phone_number_limit="2/d"))) as url:
+    with running_sandbox() as url:
         infobip = Client(url)
         pin_id = infobip.send()
+        assert infobip.post(f"pin/{pin_id}/resend/voice").status_code == 200
         assert infobip.post(f"pin/{pin_id}/resend").status_code == 200
         assert infobip.post(f"pin/{pin_id}/resend").status_code == 429
         assert infobip.post("pin", infobip.message()).status_code == 429
         assert infobip.post("pin", infobip.message(to="447700900123")).status_code == 200
 
 
+def test_an_application_has_a_limit_of_sends_of_its_own() -> None:
+    application = Application(send_pin_per_application_limit="2/1d")
+    with running_sandbox(app=create_app(infobip=application)) as url:
+        infobip = Client(url)
+        numbers = [NUMBER, "447400123456", "447400123457"]
+        assert [infobip.post("pin", infobip.message(to=to)).status_code for to in numbers] == [200, 200, 429]
+
+
+def test_a_disabled_application_sends_nothing() -> None:
+    with running_sandbox(app=create_app(infobip=Application(enabled=False))) as url:
+        infobip = Client(url)
+        assert infobip.post("pin", infobip.message()).status_code == 403
+        assert infobip.inbox() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "length", "letters"),
+    [
+        ("NUMERIC", 8, "0123456789"),
+        ("ALPHA", 5, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+        ("HEX", 10, "0123456789ABCDEF"),
+        ("ALPHANUMERIC", 4, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    ],
+)
+def test_a_pin_is_what_its_template_says(kind: str, length: int, letters: str) -> None:
+    templates = {INFOBIP_MESSAGE_ID: Template(pin_type=kind, pin_length=length)}
+    with running_sandbox(app=create_app(infobip=replace(WIDE, templates=templates))) as url:
+        infobip = Client(url)
+        pin_id = infobip.send()
+        assert len(infobip.code()) == length
+        assert set(infobip.code()) <= set(letters)
+        assert infobip.verify(pin_id, infobip.code()).json()["verified"] is True
+
+
+def test_a_user_and_a_password_are_let_in_as_a_key_is(infobip: Client) -> None:
+    infobip.authorization = basic(INFOBIP_USERNAME, INFOBIP_PASSWORD)["Authorization"]
+    assert infobip.post("pin", infobip.message()).status_code == 200
+
+
 def test_verifications_of_a_number_are_listed_newest_first_and_filtered() -> None:
     clock = StepClock()
-    with running_sandbox(app=create_app(clock=clock)) as url:
+    with running_sandbox(app=create_app(infobip=WIDE, clock=clock)) as url:
         infobip = Client(url)
         pin_id = infobip.send()
         clock.step(5)

@@ -13,7 +13,7 @@ import requests
 from local.sandbox.app import create_app
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
-from local.sandbox.sinch import WRONG_CODES_TOLERATED, SinchApplication
+from local.sandbox.sinch import WRONG_CODES_TOLERATED, SinchApplication, wide_sinch_application
 from local.sandbox.sinch_auth import signature
 from tests.fakes import StepClock
 
@@ -37,7 +37,9 @@ class Client:
         sent = self.signed(method, path, data) if headers is None else headers
         return requests.request(method, f"{self.sandbox}{PATH}{path}", data=data, headers=sent, timeout=5)
 
-    def signed(self, method: str, path: str, data: bytes, *, age: float = 0) -> dict[str, str]:
+    def signed(
+        self, method: str, path: str, data: bytes, *, age: float = 0, prefix: str = PATH
+    ) -> dict[str, str]:
         timestamp = datetime.fromtimestamp(self.clock() - age, UTC).isoformat()
         content_type = "application/json; charset=utf-8" if data else ""
         made = signature(
@@ -46,7 +48,7 @@ class Client:
             body=data,
             content_type=content_type,
             timestamp=timestamp,
-            path=PATH + path,
+            path=prefix + path,
         )
         headers = {"Authorization": f"Application {self.key}:{made}", "x-timestamp": timestamp}
         return headers | ({"Content-Type": content_type} if content_type else {})
@@ -84,7 +86,7 @@ def client_of_its_own(clock: StepClock, application: SinchApplication | None = N
 
 @pytest.fixture(scope="module")
 def _client() -> Iterator[Client]:
-    with client_of_its_own(StepClock()) as client:
+    with client_of_its_own(StepClock(), wide_sinch_application()) as client:
         yield client
 
 
@@ -191,7 +193,8 @@ def test_a_callout_is_reported_as_a_callout(sinch: Client) -> None:
         ({"identity": {"type": "number"}}, 40002),
         ({"identity": {"type": "email", "endpoint": NUMBER}}, 40001),
         ({"identity": NUMBER}, 40001),
-        ({"method": "flashcall"}, 40001),
+        ({"method": "pigeon"}, 40001),
+        ({"smsOptions": {"codeType": "Roman"}}, 40001),
         ({"method": None}, 40001),
         ({"reference": "a/b"}, 40001),
         ({"reference": 7}, 40001),
@@ -296,7 +299,9 @@ def test_a_report_by_number_is_for_the_pending_verification(sinch: Client) -> No
 def test_status_is_told_by_id_by_reference_and_by_method_and_number(sinch: Client) -> None:
     verification = sinch.started(reference="status-paths")
     pending = sinch.status(f"/id/{verification}")
-    assert set(pending) == {"id", "method", "status", "identity", "verificationTimestamp", "reference"}
+    expected = {"id", "method", "status", "identity", "countryId", "verificationTimestamp", "reference"}
+    assert set(pending) == expected
+    assert pending["countryId"] == "US"
     assert pending["status"] == "PENDING"
     assert pending["identity"] == {"type": "number", "endpoint": NUMBER}
     fraction = pending["verificationTimestamp"].partition(".")[2]
@@ -313,12 +318,64 @@ def test_status_after_success_has_a_price_and_a_source(sinch: Client) -> None:
     assert (answer["status"], answer["source"], "price" in answer) == ("SUCCESSFUL", "manual", True)
 
 
+def test_a_call_is_told_with_its_result_its_price_and_its_length(sinch: Client) -> None:
+    verification = sinch.started(method="callout")
+    sinch.report(verification, sinch.code(), "callout")
+    answer = sinch.status(f"/id/{verification}")
+    assert (answer["callComplete"], answer["callResult"]) == (True, "ANSWERED")
+    assert set(answer["price"]) == {"verificationPrice", "terminationPrice", "billableDuration"}
+
+
+def test_whatsapp_is_started_and_reported_as_itself(sinch: Client) -> None:
+    answer = sinch.start(method="whatsapp", whatsappOptions={"codeType": "Numeric"}).json()
+    assert answer["whatsapp"] == {"codeType": "Numeric"}
+    assert sinch.inbox()[0]["channel"] == "whatsapp"
+    assert error(sinch.report(answer["id"], sinch.code()))[:2] == (400, 40003)
+    assert sinch.report(answer["id"], sinch.code(), "whatsapp").json()["status"] == "SUCCESSFUL"
+
+
+def test_a_flash_call_is_reported_by_the_number_that_called(sinch: Client) -> None:
+    answer = sinch.start(method="flashcall").json()
+    caller = sinch.code()
+    assert caller[-4:] in answer["flashCall"]["cliFilter"]
+    report = {"method": "flashcall", "flashCall": {"cli": caller}}
+    assert sinch.call("PUT", f"/id/{answer['id']}", report).json()["status"] == "SUCCESSFUL"
+
+
+def test_a_number_off_its_own_mobile_network_cannot_be_verified_by_data(sinch: Client) -> None:
+    assert error(sinch.start(method="seamless"))[:2] == (403, 40300)
+
+
+@pytest.mark.parametrize(("kind", "is_of"), [("Alpha", str.isalpha), ("Alphanumeric", str.isalnum)])
+def test_a_code_is_of_the_type_that_is_asked_for(sinch: Client, kind: str, is_of: Any) -> None:
+    sinch.started(smsOptions={"codeType": kind})
+    assert is_of(sinch.code())
+
+
+def test_a_code_has_the_length_of_the_application() -> None:
+    with client_of_its_own(StepClock(), wide_sinch_application(8)) as sinch:
+        sinch.started()
+        assert len(sinch.code()) == 8
+    with client_of_its_own(StepClock()) as sinch:
+        sinch.started()
+        assert len(sinch.code()) == SinchApplication().code_length == 4
+
+
+def test_a_client_may_sign_the_path_that_sinchs_own_host_has(sinch: Client) -> None:
+    data = json.dumps({"identity": {"type": "number", "endpoint": NUMBER}, "method": "sms"}).encode()
+    headers = sinch.signed("POST", "", data, prefix="/verification/v1/verifications")
+    answer = requests.post(f"{sinch.sandbox}{PATH}", data=data, headers=headers, timeout=5)
+    assert answer.status_code == 200
+
+
 def test_a_start_limit_refuses_one_number_only() -> None:
-    with client_of_its_own(StepClock(), SinchApplication(start_limit="1/m")) as sinch:
+    with client_of_its_own(StepClock()) as sinch:
         sinch.started()
         message = "Cannot initiate verification to the same number too quickly"
         assert error(sinch.start()) == (429, 42901, message)
-        sinch.started(identity={"type": "number", "endpoint": "+447700900123"})
+        sinch.started(identity={"type": "number", "endpoint": "+447400123456"})
+        sinch.clock.step(10)
+        sinch.started()
 
 
 BODY = {"identity": {"type": "number", "endpoint": NUMBER}, "method": "sms"}

@@ -13,6 +13,7 @@ from moto import mock_aws
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain import errors, keys, number
 from sms_otp.domain.budgets import Counter, ShardIncrement
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.limits import DAY, SECOND, Failures, GuessPolicy, SendPolicy, Window
@@ -35,7 +36,7 @@ from sms_otp.domain.verification import Guess, Verification
 from tests.fakes import START, MemoryStore, a_verification, number_key, outcome
 from tests.template import resource
 
-NOW = int(START)
+NOW = Seconds(int(START))
 NOW_MS = NOW * SECOND
 B, C = keys.verification_key("b"), keys.verification_key("c")
 
@@ -132,7 +133,7 @@ def guess(verification: Verification, **changes: Any) -> Guess:
 
 def test_a_number_that_was_never_sent_to_has_no_history(store: Store) -> None:
     query = AdmissionQuery("a-number", "tenant-a", "a-client", "a-claim", ("a-counter",), ("infobip",))
-    assert store.read(query) == AdmissionSnapshot(circuits={"infobip": None})
+    assert store.read(query) == AdmissionSnapshot()
 
 
 def test_a_reservation_counts_the_send_and_moves_the_version(store: Store) -> None:
@@ -226,7 +227,7 @@ def test_a_guess_is_spent_only_by_whom_and_when_it_may_be(
     assert counted == (2 if expected == "ok" else 1), "a refused guess is not counted"
 
 
-def consume(store: Store, verification: Verification, attempt: str, now: int) -> None:
+def consume(store: Store, verification: Verification, attempt: str, now: Seconds) -> None:
     lanes = LanePolicy.of(
         SendPolicy((Window(3, 900), Window(5, 3600), Window(10, DAY))), GuessPolicy(5, 1, 2, 100)
     )
@@ -250,7 +251,7 @@ def test_ones_own_retry_of_a_consumption_is_recognised_as_the_success_it_was(sto
 def test_an_expired_verification_is_not_consumed(store: Store) -> None:
     verification = pending(store)
     assert outcome(lambda: consume(store, verification, "r", verification.expires_at)) == "OTP_EXPIRED"
-    assert outcome(lambda: consume(store, verification, "r", verification.expires_at - 1)) == "ok"
+    assert outcome(lambda: consume(store, verification, "r", Seconds(verification.expires_at - 1))) == "ok"
 
 
 def test_a_failed_verification_can_neither_be_guessed_at_nor_consumed(store: Store) -> None:
@@ -309,9 +310,9 @@ def test_a_success_clears_its_own_lane_and_the_strangers_at_its_tenant_alone(
 
 def test_a_success_makes_the_number_known_there_from_its_network_on(store: Store, lanes: LanePolicy) -> None:
     first = pending(store, network="home")
-    store.consume(first, counted(store, lanes), "r", NOW + 5, "a-code-hash")
+    store.consume(first, counted(store, lanes), "r", Seconds(NOW + 5), "a-code-hash")
     second = pending(store, known(store), NOW_MS + 1, key=B, network="work")
-    store.consume(second, counted(store, lanes, now=NOW_MS + 9000), "r", NOW + 9, "a-code-hash")
+    store.consume(second, counted(store, lanes, now=NOW_MS + 9000), "r", Seconds(NOW + 9), "a-code-hash")
     found = known(store)
     assert (found.verified, found.tokens_from) == ({"tenant-a": NOW + 9}, {"tenant-a": NOW + 5})
     assert (found.networks, found.unproven) == ({"home": NOW + 5, "work": NOW + 9}, 0)
@@ -371,7 +372,7 @@ def test_the_hundredth_failure_over_all_lanes_disables_the_number_for_everybody(
 
 def verified_before(store: Store, lanes: LanePolicy) -> None:
     """The number was verified at tenant-a, five seconds after the tests' start of time."""
-    store.consume(pending(store), counted(store, lanes), "r", NOW + 5, "a-code-hash")
+    store.consume(pending(store), counted(store, lanes), "r", Seconds(NOW + 5), "a-code-hash")
 
 
 @pytest.mark.parametrize(
@@ -651,7 +652,7 @@ def test_a_guess_that_came_before_its_failures_were_carried_over_has_it_decided_
 
 
 def test_what_opens_lanes_is_carried_over_too(store: Store, lanes: LanePolicy) -> None:
-    store.consume(pending(store, network="home"), counted(store, lanes), "r", NOW + 5, "a-code-hash")
+    store.consume(pending(store, network="home"), counted(store, lanes), "r", Seconds(NOW + 5), "a-code-hash")
     found = known(store)
     carried = Carried("tenant-a", number_key("+14155550123"), found)
     reserve(store, number_key="new", key=B, sending={"carried": carried})
@@ -769,6 +770,12 @@ def test_only_the_tenant_cancels_and_only_what_is_pending(store: Store) -> None:
         (["failed", "failed"], "failed", [True, False]),
         (["delivered", "failed"], "delivered", [True, False]),
         (["failed", "delivered"], "delivered", [True, True]),
+        (["unknown"], "unknown", [True]),
+        (["unknown", "unknown"], "unknown", [True, False]),
+        (["unknown", "failed"], "failed", [True, True]),
+        (["failed", "unknown"], "failed", [True, False]),
+        (["unknown", "delivered"], "delivered", [True, True]),
+        (["delivered", "unknown"], "delivered", [True, False]),
     ],
 )
 def test_a_delivery_goes_forward_alone_and_ends_the_same_in_any_order(
@@ -807,6 +814,14 @@ def test_a_delivery_changes_no_state_that_a_verification_is_in(store: Store) -> 
 def test_a_message_leads_to_its_verification_at_its_own_provider(store: Store) -> None:
     key = reserve(store).verification.key
     store.record_sent(key, ProviderHandle("infobip", "ref-1", "sms", "accepted", "a-message"))
-    assert store.find_message("infobip", "a-message") == (key, "ref-1")
-    assert store.find_message("sinch", "a-message") is None
-    assert store.find_message("infobip", "another") is None
+    asked = ["a-message", *(f"another-{count}" for count in range(150))]
+    assert store.find_messages("infobip", asked) == {"a-message": (key, "ref-1")}
+    assert store.find_messages("sinch", asked) == {}
+    assert store.find_messages("infobip", []) == {}
+
+
+def test_many_verifications_are_found_at_once(store: Store) -> None:
+    named = [keys.verification_key(f"key-{count}") for count in range(3)]
+    held = [pending(store, key=key, number_key=f"number-{key}") for key in named]
+    asked = [*(f"unknown-{count}" for count in range(150)), *named]
+    assert store.find_each(asked) == {each.key: each for each in held}

@@ -26,7 +26,7 @@ from sms_otp.adapters.providers.transport import (
     TOTAL_SECONDS,
     HttpResponse,
     NoAnswer,
-    NotSent,
+    RequestNotSent,
     Transport,
 )
 from sms_otp.domain.clock import Deadline
@@ -284,12 +284,12 @@ def test_requests_at_the_same_time_get_each_their_own_answer(transport: Transpor
 def test_a_refused_connection_was_not_sent(transport: Transport) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(NotSent, match=r"^connection$"):
+    with pytest.raises(RequestNotSent, match=r"^connection$"):
         exchange(transport, f"http://127.0.0.1:{port}/")
 
 
 def test_a_name_that_does_not_resolve_was_not_sent(transport: Transport) -> None:
-    with pytest.raises(NotSent):
+    with pytest.raises(RequestNotSent):
         exchange(transport, "http://nobody.invalid/", seconds=3)
 
 
@@ -302,14 +302,14 @@ def test_a_connection_that_is_never_made_was_not_sent(transport: Transport) -> N
             queued.setblocking(False)
             queued.connect_ex(listener.getsockname())
         began = time.monotonic()
-        with pytest.raises(NotSent, match=r"^connect_timeout$"):
+        with pytest.raises(RequestNotSent, match=r"^connect_timeout$"):
             exchange(transport, f"http://127.0.0.1:{listener.getsockname()[1]}/")
         assert CONNECT_SECONDS <= time.monotonic() - began < CONNECT_SECONDS + SLACK
 
 
 def test_a_deadline_that_is_over_sends_nothing(transport: Transport, serve: Serve) -> None:
     server = serve(says(b"{}"))
-    with pytest.raises(NotSent, match=r"^deadline$"):
+    with pytest.raises(RequestNotSent, match=r"^deadline$"):
         exchange(transport, server.url, seconds=0)
     assert server.connections == 0
 
@@ -524,7 +524,7 @@ def test_a_certificate_that_nobody_vouches_for_stops_the_request_before_it_leave
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, bundle)
     with tls_stub(authority) as server:
-        with pytest.raises(NotSent, match=r"^tls$"):
+        with pytest.raises(RequestNotSent, match=r"^tls$"):
             exchange(transport, server.url)
         assert server.requests == []
         # The server itself is sound: whoever does trust the authority gets an answer.
@@ -555,7 +555,7 @@ def test_a_handshake_that_fails_was_not_sent(
         hello(connection)
 
     with stub(behave, scheme="https") as server:
-        with pytest.raises(NotSent) as caught:
+        with pytest.raises(RequestNotSent) as caught:
             exchange(transport, server.url, seconds=seconds)
         assert server.connections == 1
     assert caught.value.reason in reasons
@@ -579,7 +579,7 @@ def test_a_request_that_was_given_up_before_it_left_does_not_leave_later(
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     with stub(behave) as server:
-        with pytest.raises(NotSent, match=r"^deadline$"):
+        with pytest.raises(RequestNotSent, match=r"^deadline$"):
             exchange(transport, server.url, seconds=SOON, body=b"the body")
         given_up.set()
         assert resolved.wait(5)
@@ -597,7 +597,7 @@ def read_all(connection: socket.socket) -> bytes:
 
 def test_no_failure_shows_a_header_or_the_url(transport: Transport) -> None:
     secret = "App the-key\nX-Injected: 1"
-    with pytest.raises(NotSent) as caught:
+    with pytest.raises(RequestNotSent) as caught:
         transport.exchange(
             "POST",
             "http://127.0.0.1:1/2fa/2/pin/the-pin/verify",

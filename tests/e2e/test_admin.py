@@ -10,7 +10,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from local.stack import REGION, LocalStack
+from local.stack import LocalStack
+from local.stack_file import REGION
 from tests.e2e.conftest import Backend, fresh_number
 from tests.e2e.test_iam_enforced import outcome, without
 

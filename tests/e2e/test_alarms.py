@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import requests
 
-from local.measured import Datapoint, datapoints, lines
 from local.stack import STACK_NAME, LocalStack
+from ops.measured import Datapoint, datapoints, lines
 from sms_otp.adapters.telemetry import metrics
 from tests.e2e.conftest import SENDER, Backend
 from tests.e2e.test_iam_enforced import without

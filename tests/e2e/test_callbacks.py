@@ -4,7 +4,6 @@ The stand-in signs the path of the URL that it calls, as Sinch does. Here that i
 URL on AWS, so the stage is a part of it.
 """
 
-import hmac
 import json
 import time
 from collections.abc import Iterator
@@ -16,11 +15,12 @@ import pytest
 import requests
 
 from local.sandbox.credentials import (
-    INFOBIP_WEBHOOK_SECRET,
+    INFOBIP_WEBHOOK_PASSWORD,
+    INFOBIP_WEBHOOK_USER,
     SINCH_APPLICATION_KEY,
     SINCH_APPLICATION_SECRET,
 )
-from local.sandbox.infobip_report import SIGNATURE_HEADER
+from local.sandbox.infobip_report import basic
 from local.sandbox.sinch_auth import signature
 from sms_otp.domain.keys import verification_key
 from tests.e2e.conftest import Backend, fresh_number
@@ -163,10 +163,9 @@ def test_forged_and_stale_callbacks_change_nothing(backend: Backend) -> None:
         forgeries, 401
     )
     report = b'{"results": [{"messageId": "any", "status": {"groupId": 2}}]}'
-    by_another = hmac.digest(b"another", report, "sha256").hex()
-    assert post(backend, "infobip", report, {SIGNATURE_HEADER: f"sha256={by_another}"})[0] == 401
-    by_infobip = hmac.digest(INFOBIP_WEBHOOK_SECRET.encode(), report, "sha256").hex()
-    assert post(backend, "infobip", report, {SIGNATURE_HEADER: f"sha256={by_infobip}"}) == (200, {})
+    assert post(backend, "infobip", report, basic(INFOBIP_WEBHOOK_USER, "another"))[0] == 401
+    by_infobip = basic(INFOBIP_WEBHOOK_USER, INFOBIP_WEBHOOK_PASSWORD)
+    assert post(backend, "infobip", report, by_infobip) == (200, {})
     assert status(backend, verification_id) == before | {
         "resendAfter": status(backend, verification_id)["resendAfter"]
     }

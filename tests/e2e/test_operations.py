@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from local import smoke, watch
-from local.board import MINUTE, Board
-from local.deployed import Deployed, described
 from local.stack import PARAMETERS, STACK_NAME, LocalStack
+from ops import smoke, watch
+from ops.board import MINUTE, Board
+from ops.deployed import Deployed, described
 from tests.e2e.conftest import Backend, fresh_number
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]

@@ -12,7 +12,7 @@ import time
 import pytest
 import requests
 
-from local.measured import lines
+from ops.measured import lines
 from sms_otp.domain.keys import verification_key
 from sms_otp.domain.phone import mask
 from tests.e2e.conftest import Backend, fresh_number

@@ -15,8 +15,8 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from local.sandbox.credentials import credentials
-from sms_otp.adapters.dynamodb.items import KEEP_VERIFICATION
 from sms_otp.domain import errors, phone
+from sms_otp.domain.number import KEEP_VERIFICATION
 from sms_otp.domain.ports import StoreError
 from sms_otp.domain.provider import ProviderError
 from tests.fakes import PEPPER

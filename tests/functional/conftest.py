@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from local.sandbox.app import create_wide_app
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
 from sms_otp.adapters import config
@@ -95,7 +96,7 @@ def deployed(
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[str]:
     """The providers' stand-in on loopback: its URL."""
-    with running_sandbox() as url:
+    with running_sandbox(app=create_wide_app()) as url:
         yield url
 
 

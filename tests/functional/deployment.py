@@ -14,7 +14,8 @@ import otp_status.app
 import request_otp.app
 import resend_otp.app
 import verify_otp.app
-from local import events
+from generators import events
+from tests.answers import undocumented
 from tests.fakes import FakeProvider, StepClock
 from tests.template import resource
 
@@ -81,6 +82,8 @@ class Deployment:
         answered = HANDLERS[function](event, Context())
         answer = Answer(answered["statusCode"], answered["headers"], answered["body"])
         check(answer, "public, max-age=5" if function == "health" else "no-store")
+        if answer.status == 200:
+            assert undocumented(event["resource"], 200, answer.body) == []
         return answer
 
     def post(self, function: str, **members: Any) -> Answer:

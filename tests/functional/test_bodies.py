@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from local import events
+from generators import events
 from sms_otp.entry_points import schemas
 from tests.corpora.json_bodies import REQUEST_OTP, UNREADABLE, VERIFY_OTP, Body
 from tests.functional.deployment import PATHS, Deployment
@@ -128,7 +128,7 @@ def test_a_body_is_read_only_as_json_in_utf_8(deployed: Deployment, content_type
             "request_otp",
             '{"phoneNumber": "+14155550177", "canary": 1}',
             "",
-            "additionalProperties: a member that there is none of",
+            "unknown property",
         ),
         ("request_otp", '{"phoneNumber": 1}', "/phoneNumber", "type: string"),
         ("request_otp", '{"phoneNumber": ""}', "/phoneNumber", "minLength: 1"),
@@ -150,7 +150,7 @@ def test_a_body_is_read_only_as_json_in_utf_8(deployed: Deployment, content_type
             "/consent",
             "required: textVersion, source",
         ),
-        ("verify_otp", '{"otp": "042917"}', "", "anyOf: verificationId or phoneNumber"),
+        ("verify_otp", '{"otp": "042917"}', "", "required: verificationId or phoneNumber"),
     ],
 )
 def test_what_is_wrong_with_a_body_is_told_to_the_caller_and_in_the_log(

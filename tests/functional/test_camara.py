@@ -9,9 +9,9 @@ import pytest
 
 import request_otp.app
 import verify_otp.app
-from local import events
+from generators import events
 from sms_otp.domain import errors
-from sms_otp.domain.provider import Refused, Unavailable
+from sms_otp.domain.provider import NotSent, Refused
 from sms_otp.domain.verification import Verification
 from sms_otp.entry_points import bootstrap, http
 from tests.functional.canaries import LAST_DIGITS, Watch
@@ -209,7 +209,7 @@ def test_a_number_that_the_provider_refuses_is_blocked(deployed: Deployment) -> 
 
 
 def test_a_provider_that_is_down_is_told_as_unavailable(deployed: Deployment) -> None:
-    deployed.provider.fails_with = lambda: Unavailable("fake", "500")
+    deployed.provider.fails_with = lambda: NotSent("fake", "500")
     answer = send()
     assert told(answer) == (503, "UNAVAILABLE")
     assert int(answer.headers["Retry-After"]) >= 1

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from local import events
+from generators import events
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.ports import StoreError
-from sms_otp.domain.provider import OnFailure, Order, Sent, Unavailable
+from sms_otp.domain.provider import NotSent, OnFailure, Order, Sent
 from sms_otp.entry_points import bootstrap
 from tests.fakes import PEPPER, START
 from tests.functional import canaries
@@ -122,7 +122,7 @@ def test_each_kind_of_secret_is_found_in_a_metric(canary: str, kind: str, watch:
     [
         lambda text: errors.OtpExpired(f"no {text}"),
         lambda text: StoreError(f"no {text}"),
-        lambda text: Unavailable("infobip", f"no {text}"),
+        lambda text: NotSent("infobip", f"no {text}"),
     ],
     ids=["OtpError", "StoreError", "ProviderError"],
 )

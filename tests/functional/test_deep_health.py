@@ -11,7 +11,7 @@ import requests
 from botocore.awsrequest import AWSResponse
 
 import deep_health.app
-from local import events
+from generators import events
 from local.sandbox.credentials import credentials
 from sms_otp.use_cases.health import CHECK_SECONDS
 from tests.fakes import PEPPER, StepClock

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import event as told
 from hypothesis import strategies as st
 
-from local import events
+from generators import events
 from sms_otp.entry_points import http, schemas
 from tests.corpora.json_bodies import REQUEST_OTP, UNREADABLE, VERIFY_OTP
 from tests.functional.deployment import PATHS, Answer, Deployment

@@ -13,7 +13,7 @@ from typing import Any
 import fastjsonschema
 import pytest
 
-from local import api_doc, events
+from generators import api_doc, events
 from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.entry_points import bootstrap
 from sms_otp.use_cases.administration import Administration

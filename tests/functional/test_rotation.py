@@ -8,9 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from local import rotate_pepper
-from local.deployed import Deployed
-from local.rotate_pepper import UNTIL_FORGOTTEN, UNTIL_HEARD, TooEarly
+from ops import rotate_pepper
+from ops.deployed import Deployed
+from ops.rotate_pepper import UNTIL_FORGOTTEN, UNTIL_HEARD, TooEarly
 from sms_otp.adapters import config
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.entry_points import bootstrap
@@ -83,7 +83,8 @@ def test_no_limit_and_no_verification_is_lost_on_the_way(deployed: Deployment, r
     assert requested() == "RATE_LIMITED", "three in a quarter of an hour, under two peppers"
     assert verified(third, "000000") == "OTP_INCORRECT"
     assert verified(third, "000000") == "OTP_INCORRECT"
-    failures = [item[name]["N"] for item in deployed.items() for name in item if name.startswith("failures#s")]
+    counts = [(name, value) for item in deployed.items() for name, value in item.items()]
+    failures = [count["N"] for name, count in counts if name.startswith("failures#stranger#")]
     assert failures == ["5"], "five in a row, under two peppers"
     assert verified(third, deployed.provider.code) == "ok"
     rotation.step(UNTIL_FORGOTTEN)

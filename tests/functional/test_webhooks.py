@@ -1,8 +1,6 @@
 """Providers' callbacks through the real handler: API Gateway's event in, the table's items out."""
 
 import base64
-import hashlib
-import hmac
 import io
 import json
 import time
@@ -17,8 +15,15 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 import aws_events.app
 import webhooks.app
-from local import events
-from local.sandbox.credentials import SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET, credentials
+from generators import events
+from local.sandbox.credentials import (
+    INFOBIP_WEBHOOK_PASSWORD,
+    INFOBIP_WEBHOOK_USER,
+    SINCH_APPLICATION_KEY,
+    SINCH_APPLICATION_SECRET,
+    credentials,
+)
+from local.sandbox.infobip_report import basic
 from sms_otp.adapters import config
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
@@ -27,14 +32,12 @@ from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
 from sms_otp.domain.ports import ProviderHandle, Reservation, StoreError
 from sms_otp.domain.verification import State, Verification
 from sms_otp.entry_points import bootstrap, http
-from sms_otp.use_cases.webhooks import INFOBIP_SIGNATURE_HEADER
 from tests.emulator import emulated_aws
 from tests.fakes import START, StepClock, a_verification
 from tests.functional.canaries import Watch
 from tests.functional.deployment import Context, create_table
 from tests.template import environment
 
-SECRET = "a-secret-that-infobip-signs-with"
 JSON = "application/json; charset=utf-8"
 SINCH_ID = "018c25e1-7163-5677-b8fb-467d7b1cffa5"
 
@@ -108,8 +111,7 @@ def deployed(
             cached.cache_clear()
         dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
         create_table(dynamodb, variables["TABLE_NAME"])
-        fields: dict[str, Any] = {**credentials("https://provider.invalid")}
-        fields["infobip"] = {**fields["infobip"], "webhookSecret": SECRET}
+        fields = credentials("https://provider.invalid")
         manager = boto3.client("secretsmanager", region_name="eu-west-1")
         # No pepper is put: this function has no right to read it.
         manager.create_secret(Name=variables["PROVIDER_SECRET_ARN"], SecretString=json.dumps(fields))
@@ -144,12 +146,27 @@ def asks(held: Verification, number: str | None = None) -> dict[str, Any]:
     return {"event": "VerificationRequestEvent", "reference": held.key, "identity": identity}
 
 
-def infobip(group: int, *, secret: str = SECRET, message: str = "infobip-message") -> Any:
-    result = {"messageId": message, "to": "14155550123", "status": {"groupId": group}}
-    body = json.dumps({"results": [result]}).encode()
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    headers = {"Content-Type": "application/json", INFOBIP_SIGNATURE_HEADER.upper(): f"sha256={signature}"}
+def infobip(*groups: int, password: str = INFOBIP_WEBHOOK_PASSWORD, message: str = "infobip-message") -> Any:
+    body = json.dumps({"results": [a_report(group, message) for group in groups]})
+    headers = {"Content-Type": "application/json", **basic(INFOBIP_WEBHOOK_USER, password)}
     return events.build("/webhooks/infobip", body=body, headers=headers, with_key=False)
+
+
+def a_report(group: int, message: str) -> dict[str, Any]:
+    """As Infobip writes it, with all that is not read here."""
+    return {
+        "bulkId": "BULK-ID-123-xyz",
+        "messageId": message,
+        "to": "14155550123",
+        "sender": "InfoSMS",
+        "sentAt": "2027-01-15T16:00:00.000+0100",
+        "doneAt": "2027-01-15T16:00:00.000+0100",
+        "messageCount": 1,
+        "price": {"pricePerMessage": 0.01, "currency": "EUR"},
+        "status": {"groupId": group, "groupName": "ANY", "description": "What became of the message"},
+        "error": {"groupId": 0, "groupName": "OK", "id": 0, "name": "NO_ERROR", "permanent": False},
+        "platform": {"entityId": "an-entity", "applicationId": "an-application"},
+    }
 
 
 @pytest.mark.parametrize("as_base64", [False, True])
@@ -176,6 +193,26 @@ def test_a_delivery_that_infobip_reports_is_found_by_its_message(
     assert deployed.call(infobip(group)) == (200, {})
     assert deployed.read(held) == replace(held, delivery=delivery)
     assert deployed.call(infobip(group, message="another")) == (200, {})
+
+
+def test_the_largest_batch_of_reports_that_infobip_sends_is_taken(deployed: Deployed) -> None:
+    """2000, by the maximum of a subscription's `maxBucketSize`; one of them is about a code of ours."""
+    held = deployed.hold("infobip")
+    results = [a_report(3, f"another-{count}") for count in range(1999)] + [a_report(3, "infobip-message")]
+    event = infobip(3)
+    assert deployed.call(event | {"body": json.dumps({"results": results})}) == (200, {})
+    assert deployed.read(held) == replace(held, delivery="delivered")
+
+
+def test_what_nobody_knows_is_no_success_and_no_failure(deployed: Deployed) -> None:
+    held = deployed.hold("infobip")
+    status = {"groupId": 4, "groupName": "EXPIRED", "id": 29, "name": "EXPIRED_DLR_UNKNOWN"}
+    body = json.dumps({"results": [a_report(4, "infobip-message") | {"status": status}]})
+    assert deployed.call(infobip(4) | {"body": body}) == (200, {})
+    assert deployed.read(held) == replace(held, delivery="unknown")
+    (line,) = deployed.lines()
+    assert (line["delivery"], line["reason"]) == ("unknown", "EXPIRED_DLR_UNKNOWN")
+    assert deployed.metrics() == {}
 
 
 def test_a_delivery_that_aws_reports_is_found_by_its_message(deployed: Deployed) -> None:
@@ -259,7 +296,7 @@ def forgeries(held: Verification) -> dict[str, dict[str, Any]]:
         "at the other provider's path": whole
         | {"requestContext": {**whole["requestContext"], "path": "/v1/webhooks/infobip"}},
         "a lone surrogate": whole | {"headers": {**headers, "Authorization": "application \udc80:\udc80"}},
-        "Infobip by another secret": infobip(3, secret="another"),
+        "Infobip by another password": infobip(3, password="another"),
         "Infobip by Basic": events.build(
             "/webhooks/infobip",
             body="{}",

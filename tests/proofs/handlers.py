@@ -10,7 +10,7 @@ import otp_status.app
 import request_otp.app
 import resend_otp.app
 import verify_otp.app
-from local import events
+from generators import events
 from tests.fakes import FakeProvider, StepClock
 from tests.functional.deployment import Context
 

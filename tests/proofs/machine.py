@@ -301,9 +301,9 @@ class Machine(RuleBasedStateMachine):
                 assert self.successes[key] == 1 or not self.is_told
                 verified.add((before.number_key, before.tenant))
         now = int(self.clock()) * SECOND
-        for about, before in self.counts.items():
-            is_ended = before.last_at + MONTH * SECOND <= now
-            kept = seen.failures.get(about, Failures()).count >= before.count
+        for about, failed in self.counts.items():
+            is_ended = failed.last_at + MONTH * SECOND <= now
+            kept = seen.failures.get(about, Failures()).count >= failed.count
             assert kept or about[:2] in verified or is_ended
         assert {about: (held.count, held.last_at // SECOND) for about, held in seen.failures.items()} == {
             (number_key(number), tenant, lane): held

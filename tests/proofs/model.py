@@ -180,7 +180,7 @@ class Model:
 
     def lane_of_a_send(self, number: str, tenant: str, client: str | None, *, token: bool) -> str:
         """The lane in which a code is asked for."""
-        opened = (TOKEN,) if token and (number, tenant) in self.known else ()
+        opened: tuple[str, ...] = (TOKEN,) if token and (number, tenant) in self.known else ()
         opened += (NETWORK,) if client in self.networks.get(number, ()) else ()
         return self.lane(number, tenant, opened)
 

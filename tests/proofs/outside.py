@@ -11,19 +11,20 @@ from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain.clock import Clock, Deadline
 from sms_otp.domain.limits import Failures
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Circuit, Store, StoreError
+from sms_otp.domain.ports import Store, StoreError
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
     Misconfigured,
+    NotSent,
     OnFailure,
     Order,
     ProviderError,
     Refused,
+    ReserveAgain,
     Sent,
     Throttled,
-    Unavailable,
 )
 from sms_otp.domain.verification import Verification
 from tests.fakes import MemoryStore
@@ -32,7 +33,7 @@ ACTED = "lost after it acted"
 FAULTS: dict[str, type[ProviderError]] = {
     "refused": Refused,
     "throttled": Throttled,
-    "unavailable": Unavailable,
+    "unavailable": NotSent,
     "misconfigured": Misconfigured,
     "lost": Ambiguous,
     ACTED: Ambiguous,
@@ -67,27 +68,32 @@ class Carrier:
     def code_of(self, ref: str) -> str:
         return self.codes[int(ref.removeprefix("ref-"))]
 
-    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
+    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
         """No breaker."""
         del to
         return ()
 
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """No breaker."""
-
-    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
+    def send(
+        self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
+    ) -> tuple[str, Sent]:
         """As `Router.send`."""
-        del deadline, on_failure
+        del deadline, on_failure, reserve_again
         self._deliver(order)
         self.codes.append(f"{(len(self.codes) * 7919 + 123) % 10**6:06d}")
         return "carrier", Sent(f"ref-{len(self.codes) - 1}")
 
     def resend(
-        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+        self,
+        holder: str,
+        ref: str,
+        order: Order,
+        deadline: Deadline,
+        on_failure: OnFailure,
+        reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
         """As `Router.resend`."""
         if self.renews:
-            return self.send(order, deadline, on_failure)
+            return self.send(order, deadline, on_failure, reserve_again)
         self._deliver(order)
         return holder, Sent(ref)
 
@@ -185,7 +191,8 @@ class MemoryShelf:
         return self._memory
 
     def look(self) -> Seen:
-        return Seen(self._memory.verifications.values(), self._memory.failures)
+        held = {(key, tenant, str(lane)): each for (key, tenant, lane), each in self._memory.failures.items()}
+        return Seen(self._memory.verifications.values(), held)
 
 
 class DynamoShelf:

@@ -18,34 +18,35 @@ from typing import Any, ClassVar, cast
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
-from bench.outage import Time, virtual
-from local.rotate_pepper import next_step
+from bench.outage import Time
+from ops.rotate_pepper import next_step
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
-from sms_otp.adapters.dynamodb.items import LATE_DELETION
+from sms_otp.adapters.dynamodb.circuits import DynamoCircuits
 from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
-from sms_otp.adapters.providers.breaker import CircuitBreaker
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain import keys
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
 from sms_otp.domain.limits import DAY, KEEP_LOG, SECOND
+from sms_otp.domain.number import LATE_DELETION
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
     Misconfigured,
+    NotSent,
     ProviderError,
     Sent,
     Throttled,
-    Unavailable,
 )
 from sms_otp.domain.verification import State
 from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.administration import Administration, Administrator
+from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
@@ -85,11 +86,11 @@ class Outage:
 
 
 OUTAGES = (
-    Outage("infobip", 5, 13, Unavailable),
+    Outage("infobip", 5, 13, NotSent),
     Outage("sinch", 9, 11, Throttled),
     Outage("infobip", 26, 29, Ambiguous),
     Outage("infobip", 44, 47, Misconfigured),
-    Outage("sinch", 46, 48, Unavailable),
+    Outage("sinch", 46, 48, NotSent),
 )
 ANNOUNCED_AT, IN_USE_AT, ERASED_AT, DEPLOYED_AT, ALL_DEPLOYED_AT = 8, 16, 22, 36, 38
 """Minutes. Between the last two, the old version and the new one serve side by side."""
@@ -161,7 +162,7 @@ class Environment:
         secret_cache = SecretCache(soak.secrets, "providers", "pepper", self.clock)
         limits = policy(chosen)
         store = DynamoStore(soak.dynamodb, soak.table)
-        breaker = CircuitBreaker(soak.dynamodb, soak.table, soak.emit)
+        breaker = CircuitBreaker(DynamoCircuits(soak.dynamodb, soak.table), self.clock, soak.emit)
         router = Router(
             tuple(soak.vendors), {}, secret_cache, soak.vendor, FixedCodes({}), breaker, soak.emit
         )
@@ -227,15 +228,14 @@ class Soak:
             self._resend,
             self._other,
         )
-        with virtual(self.time):
-            while self.minute < 60:
-                self.time.now += self.random.uniform(0, 2 * self.step)
-                while self.minute >= due:
-                    happens()
-                    due, happens = next(plan)
-                if self.random.random() < 0.01:
-                    self._restart()
-                self.random.choice(acts)()
+        while self.minute < 60:
+            self.time.now += self.random.uniform(0, 2 * self.step)
+            while self.minute >= due:
+                happens()
+                due, happens = next(plan)
+            if self.random.random() < 0.01:
+                self._restart()
+            self.random.choice(acts)()
         self.look_at_every_item()
 
     @property

@@ -20,7 +20,7 @@ from tests.proofs.soak import Soak
 REGION = "eu-west-1"
 
 MET = {
-    "infobip Unavailable",
+    "infobip NotSent",
     "infobip Ambiguous",
     "failed_over",
     "breaker_open",

@@ -7,6 +7,7 @@ import pytest
 import requests
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from local.sandbox.app import create_wide_app
 from local.sandbox.server import running_sandbox
 from sms_otp.use_cases.service import Service
 from tests.races.servers import build_service, running_dynamodb
@@ -14,7 +15,7 @@ from tests.races.servers import build_service, running_dynamodb
 
 @pytest.fixture(scope="session")
 def _sandbox_server() -> Iterator[str]:
-    with running_sandbox() as url:
+    with running_sandbox(app=create_wide_app()) as url:
         yield url
 
 

@@ -15,17 +15,17 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from local.processes import Child, free_port
 from local.sandbox.credentials import credentials
-from local.stack import BIN, LOGS, REGION, START_SECONDS, aws_environment
+from local.stack import BIN, LOGS, START_SECONDS, aws_environment
+from local.stack_file import REGION
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers import registry
-from sms_otp.adapters.providers.breaker import NoBreaker
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.provider import Provider
 from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.service import Service
-from tests.fakes import PEPPERS, StepClock
+from tests.fakes import PEPPERS, NoBreaker, StepClock
 from tests.template import environment, resource
 
 MOST_AT_ONCE = 1000

@@ -39,7 +39,7 @@ class Watched:
         self._providers = providers
         self._lock = Lock()
         self.guesses: list[str] = []
-        self.circuits, self.prime = providers.circuits, providers.prime
+        self.candidates = providers.candidates
         self.send, self.resend = providers.send, providers.resend
 
     def check(self, name: str, ref: str, otp: str, **how: Any) -> Check:

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from local.containers import docker_host, require_image, sam_local
-from local.processes import LocalStackError
-from local.stack import ROOT, LocalStack, aws_environment
+from local.stack import LocalStack, aws_environment
+from local.stack_file import ROOT, LocalStackError
 
 pytestmark = pytest.mark.sam_local
 

@@ -11,7 +11,7 @@ from sms_otp.domain import errors, keys
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, WriteConflict
-from sms_otp.domain.provider import Ambiguous, Channel, ProviderError, Refused, Unavailable
+from sms_otp.domain.provider import Ambiguous, Channel, NotSent, ProviderError, Refused
 from sms_otp.entry_points.bootstrap import policy as policy_of
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.verify import verify_code
@@ -144,7 +144,7 @@ def test_a_guard_that_is_off_counts_nothing(policy: Policy, clock: StepClock) ->
 
 
 def test_what_was_not_sent_counts_for_nobody(world: World) -> None:
-    world.provider.fails_with = lambda: Unavailable("fake", "http_500")
+    world.provider.fails_with = lambda: NotSent("fake", "http_500")
     assert (
         outcome(lambda: world.request(client_ip="192.0.2.7", idempotency_key="k")) == "PROVIDER_UNAVAILABLE"
     )
@@ -380,7 +380,7 @@ def test_the_newest_verification_of_a_number_is_meant_where_naming_it_is_not_req
     assert outcome(lambda: verify_code(world.service, named, world.caller())) == "ok"
 
 
-@pytest.mark.parametrize("failure", [Unavailable, Ambiguous, Refused])
+@pytest.mark.parametrize("failure", [NotSent, Ambiguous, Refused])
 def test_a_send_that_came_to_nothing_hides_no_earlier_code_that_only_the_number_names(
     policy: Policy, clock: StepClock, failure: type[ProviderError]
 ) -> None:

@@ -3,7 +3,7 @@
 import re
 import shlex
 
-from local import api_doc
+from generators import api_doc
 
 PAGE = api_doc.PAGE.read_text()
 DOCUMENT = api_doc.Document(api_doc.SOURCE.read_text())

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local import watch
-from local.board import ALL, MINUTE, Board, Minute, draw, minutes_of
-from local.measured import Datapoint, datapoints
+from ops import watch
+from ops.board import ALL, MINUTE, Board, Minute, draw, minutes_of
+from ops.measured import Datapoint, datapoints
 from sms_otp.adapters.telemetry import metrics
 from tests.fakes import StepClock
 

@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from sms_otp.adapters.providers import breaker
-from sms_otp.adapters.providers.breaker import OPEN_SECONDS
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.errors import ServiceMisconfigured
-from sms_otp.domain.ports import Circuit, StoreError
+from sms_otp.domain.ports import StoreError
 from sms_otp.domain.provider import Health, Provider
 from sms_otp.use_cases.health import HealthCheck, ProviderReport, Report
 
@@ -149,23 +147,3 @@ def test_whatever_hangs_the_answer_comes_with_the_deadline_and_names_it(parts: P
     assert report.status == ("degraded" if hanging == "infobip" else "unhealthy")
     if hanging == "infobip":
         assert report.providers == {"infobip": DOWN, "sinch": UP}
-
-
-@pytest.mark.parametrize(
-    ("state", "opened", "read"),
-    [
-        ("OPEN", 0, "open"),
-        ("OPEN", OPEN_SECONDS - 1, "open"),
-        ("OPEN", OPEN_SECONDS, "half_open"),
-        ("HALF_OPEN", 0, "half_open"),
-        ("CLOSED", 0, "closed"),
-    ],
-)
-def test_a_breaker_that_has_been_open_for_long_enough_is_due_for_its_probe(
-    state: str, opened: int, read: str
-) -> None:
-    assert breaker.state_of(Circuit(state, opened_at=1000), 1000 + opened) == read
-
-
-def test_a_breaker_that_the_table_does_not_hold_is_closed() -> None:
-    assert breaker.state_of(None, 0) == "closed"

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from local.containers import require_reachable
-from local.processes import LocalStackError
-from local.stack import StackFile
+from local.stack_file import LocalStackError, StackFile
 
 STACK = StackFile("", "", "", "http://172.17.0.1:4566", "us-east-1", "a-stack", "")
 

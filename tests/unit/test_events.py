@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from generators import events
 from health.app import lambda_handler as health
-from local import events
 from sms_otp.domain import phone
 from sms_otp.domain.errors import OtpError
 from sms_otp.entry_points import http

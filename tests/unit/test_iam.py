@@ -13,6 +13,11 @@ SECRETS = {
 }
 SMS_BY_AWS = ("sms-voice:SendTextMessage", "AwsSmsIdentityArn")
 """Only where the parameter names what to send from."""
+FEEDBACK_TO_AWS = (
+    "sms-voice:PutMessageFeedback",
+    "arn:${AWS::Partition}:sms-voice:${AWS::Region}:${AWS::AccountId}:message/*",
+)
+"""As above; a message's ARN is known once it is sent."""
 RECORDING_OF_USERS = ("dynamodb:UpdateItem", "UsersTable")
 """Only where users are kept."""
 SIGNING_OF_TOKENS = ("kms:Sign", "TokenKey")
@@ -45,6 +50,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *SECRETS,
         SIGNING_OF_TOKENS,
         RECORDING_OF_USERS,
+        FEEDBACK_TO_AWS,
         *own_log("VerifyOtpLogGroup"),
         *XRAY,
     },
@@ -69,6 +75,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *own_log("ProvisionInfobipLogGroup"),
         *XRAY,
     },
+    "CheckSettingsFunction": {*own_log("CheckSettingsLogGroup"), *XRAY},
     "AdminFunction": {
         *on_table("BatchGetItem", "UpdateItem", "DeleteItem"),
         ("dynamodb:Query", "UsersTable"),
@@ -130,7 +137,9 @@ def named(resource: Any) -> str:
             return str(name)
     if isinstance(resource, dict) and resource.keys() == {"Fn::If"}:
         # A parameter may name others of the same kind.
-        return named(resource["Fn::If"][2])
+        return named(resource["Fn::If"][1])
+    if isinstance(resource, dict) and resource.keys() == {"Fn::Sub"}:
+        return str(resource["Fn::Sub"])
     if isinstance(resource, dict) and resource.keys() == {"Ref"}:
         return str(resource["Ref"])
     return str(resource)
@@ -180,7 +189,7 @@ def test_a_statement_allows_by_name(function: str) -> None:
         for action in listed(statement["Action"]):
             assert "*" not in action
             for resource in listed(statement["Resource"]):
-                known = template()["Resources"].keys() | {"AwsSmsIdentityArn"}
+                known = template()["Resources"].keys() | {"AwsSmsIdentityArn", FEEDBACK_TO_AWS[1]}
                 assert action in WITHOUT_RESOURCES or named(resource) in known
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.load import Answered, Drive, guesses_within, limits, most_within, percentile, unexpected
+from ops.load import Answered, Drive, guesses_within, limits, most_within, percentile, unexpected
 
 PARAMETERS = {
     "SendsPerQuarterHour": 3,
@@ -14,8 +14,6 @@ PARAMETERS = {
     "ClientSendsPerHour": 4,
     "MaxAttempts": 5,
     "FailuresBeforeWait": 5,
-    "FailureWaitSeconds": 30,
-    "FailureWaitMaxSeconds": 3600,
 }
 NUMBER = "+14155550100"
 

@@ -14,7 +14,6 @@ import yaml
 from openapi_spec_validator import validate
 
 from health import app as health
-from sms_otp.adapters.config import Settings
 from sms_otp.domain import errors
 from sms_otp.entry_points import camara, http, schemas
 from tests.template import ROOT, resource, template
@@ -218,7 +217,7 @@ def test_every_error_code_has_an_example_of_its_name() -> None:
 
 
 @pytest.mark.parametrize("code", sorted(CALLERS_CODES))
-def test_an_error_codes_example_is_what_the_code_answers(code: str, settings: Settings) -> None:
+def test_an_error_codes_example_is_what_the_code_answers(code: str) -> None:
     example = problem_examples()[code]
     error = error_class(code)(
         retry_after=example.get("retryAfter"),
@@ -226,12 +225,13 @@ def test_an_error_codes_example_is_what_the_code_answers(code: str, settings: Se
         errors=example.get("errors", ()),
     )
 
-    def refuse(_event: http.Event, _caller: object) -> http.Body:
+    def refuse(_command: None, _caller: None) -> http.Body:
         raise error
 
     event = {"requestContext": {"requestId": example["instance"], "identity": {"apiKeyId": "a-key"}}}
     context = SimpleNamespace(aws_request_id="a-request", get_remaining_time_in_millis=lambda: 20_000)
-    answer = http.answer(event, context, lambda: settings, refuse)
+    route = http.Route(http.no_body, refuse, http.same, http.public, http.OURS)
+    answer = http.handle(event, context, route)
 
     assert json.loads(answer["body"]) == example
     assert answer["statusCode"] == example["status"]

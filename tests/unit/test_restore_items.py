@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.restore_items import restore
+from ops.restore_items import restore
 from tests.fakes import START
 from tests.template import resource
 
@@ -44,6 +44,6 @@ def test_what_is_missing_is_put_back_and_what_is_there_or_over_is_left_alone(cli
 
 
 def test_without_a_source_the_command_asks_for_one() -> None:
-    command = [sys.executable, "-m", "local.restore_items", "--source", ""]
+    command = [sys.executable, "-m", "ops.restore_items", "--source", ""]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 # our own
     assert (ended.returncode, ended.stderr) == (1, "restore-items: which restored table? SOURCE=…\n")

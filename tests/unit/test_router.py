@@ -1,23 +1,28 @@
 """Which provider is asked, which one is next when it cannot, and what happens to refused credentials."""
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 
 from sms_otp.adapters.config import Settings
-from sms_otp.adapters.providers.breaker import NoBreaker
 from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain.circuit import Circuit
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
+    ChannelUnsupported,
     Check,
+    DestinationUnavailable,
+    Doubtful,
     Health,
     Misconfigured,
-    NotAsked,
+    NotSent,
     Order,
     Provider,
     ProviderError,
@@ -25,14 +30,15 @@ from sms_otp.domain.provider import (
     Sent,
     Throttled,
     TooLate,
-    Unavailable,
 )
 from sms_otp.use_cases.failover import Router
+from tests.fakes import NoBreaker
 from tests.template import environment
 
 TO = PhoneNumber("+14155550123", "US")
 TESTS = FixedCodes({"+14155550100": "246810"})
-ORDER = Order(TO, Channel.SMS, None, "r", 300)
+NUMBER_KEY = "a-number-key"
+ORDER = Order(TO, NUMBER_KEY, Channel.SMS, None, "r", 300)
 Behaviour = Callable[[], None]
 
 
@@ -127,10 +133,15 @@ class World:
         self.failed: list[ProviderError] = []
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.right_key = right_key
+        self.reserved, self.has_room = 0, True
         self.secret_cache = secret_cache or SecretCache()
         self.router = Router(
             order, routes or {}, self.secret_cache, self.build, TESTS, NoBreaker(), self.emit
         )
+
+    def reserve_again(self) -> str | None:
+        self.reserved += 1
+        return "r-1" if self.has_room else None
 
     def emit(self, event: str, **fields: Any) -> None:
         self.told.append((event, fields))
@@ -140,10 +151,12 @@ class World:
         return kind(name, credentials["key"], self)
 
     def send(self, order: Order = ORDER) -> tuple[str, Sent]:
-        return self.router.send(order, Deadline(5), self.failed.append)
+        return self.router.send(order, Deadline(5), self.failed.append, self.reserve_again)
 
     def resend(self, holder: str = "infobip") -> tuple[str, Sent]:
-        return self.router.resend(holder, "old-ref", ORDER, Deadline(5), self.failed.append)
+        return self.router.resend(
+            holder, "old-ref", ORDER, Deadline(5), self.failed.append, self.reserve_again
+        )
 
     def check(self, holder: str) -> Check:
         return self.router.check(holder, "ref", "123456", channel=Channel.SMS, deadline=Deadline(5))
@@ -164,7 +177,7 @@ def test_a_country_with_a_route_goes_by_it() -> None:
     assert world.send()[0] == "sinch"
 
 
-@pytest.mark.parametrize("failure", [Throttled, Unavailable, Misconfigured])
+@pytest.mark.parametrize("failure", [Throttled, NotSent, Misconfigured, DestinationUnavailable])
 def test_what_was_certainly_not_sent_is_sent_by_the_next(failure: type[ProviderError]) -> None:
     world = World()
     world.failures["infobip"] = failure
@@ -182,9 +195,55 @@ def test_what_was_refused_or_may_have_been_sent_is_sent_by_nobody_else(failure: 
     assert world.names() == ["infobip"]
 
 
+def test_what_may_have_been_sent_before_a_5xx_is_sent_once_more_if_that_is_counted() -> None:
+    world = World()
+    world.failures["infobip"] = Doubtful
+    assert world.send() == ("sinch", Sent(ref="sinch:r-1"))
+    assert world.reserved == 1
+    assert [error.provider for error in world.failed] == ["infobip"]
+
+
+def test_what_may_have_been_sent_is_not_sent_again_where_the_limits_have_no_room() -> None:
+    world = World()
+    world.failures["infobip"], world.has_room = Doubtful, False
+    with pytest.raises(Doubtful):
+        world.send()
+    assert world.names() == ["infobip"]
+
+
+def test_no_code_is_sent_a_third_time() -> None:
+    world = World(("infobip", "sinch", "aws"))
+    world.failures |= {"infobip": Doubtful, "sinch": Doubtful}
+    with pytest.raises(Doubtful):
+        world.send()
+    assert (world.names(), world.reserved) == (["infobip", "sinch"], 1)
+
+
+def test_nothing_is_reserved_where_no_other_provider_is_left() -> None:
+    world = World(("infobip",))
+    world.failures["infobip"] = Doubtful
+    with pytest.raises(Doubtful):
+        world.send()
+    assert world.reserved == 0
+
+
+def test_nothing_is_reserved_where_no_other_provider_has_the_channel() -> None:
+    world = World(("infobip", "aws"))
+    world.failures["infobip"] = Doubtful
+    with pytest.raises(Doubtful):
+        world.send(Order(TO, NUMBER_KEY, Channel.VOICE, None, "r", 300))
+    assert (world.names(), world.reserved) == (["infobip"], 0)
+
+
+def test_a_resend_of_unknown_outcome_is_made_once_more_by_another() -> None:
+    world = World()
+    world.failures["infobip"] = Doubtful
+    assert world.resend("infobip") == ("sinch", Sent(ref="sinch:r-1"))
+
+
 def test_where_every_provider_fails_the_last_one_says_why() -> None:
     world = World(("infobip", "sinch", "aws"))
-    world.failures |= {"infobip": Unavailable, "sinch": Throttled, "aws": Misconfigured}
+    world.failures |= {"infobip": NotSent, "sinch": Throttled, "aws": Misconfigured}
     with pytest.raises(Misconfigured):
         world.send()
     assert world.names() == ["infobip", "sinch", "aws"]
@@ -192,21 +251,21 @@ def test_where_every_provider_fails_the_last_one_says_why() -> None:
 
 def test_a_provider_without_the_channel_is_passed_over_and_not_asked() -> None:
     world = World(("aws", "sinch"))
-    assert world.send(Order(TO, Channel.VOICE, None, "r", 300))[0] == "sinch"
+    assert world.send(Order(TO, NUMBER_KEY, Channel.VOICE, None, "r", 300))[0] == "sinch"
     assert world.names() == ["sinch"]
-    assert [type(failed) for failed in world.failed] == [NotAsked]
+    assert [type(failed) for failed in world.failed] == [ChannelUnsupported]
 
 
 def test_a_channel_that_a_provider_never_had_is_no_failure_that_its_breaker_counts() -> None:
     world, asked = World(("aws", "sinch")), list[str]()
 
     class Noting(NoBreaker):
-        def call(self, name: str, act: Callable[[], Any], *, has_next: bool) -> Any:
-            asked.append(name)
-            return super().call(name, act, has_next=has_next)
+        def call(self, provider: str, *about: Any, **named: Any) -> Any:
+            asked.append(provider)
+            return super().call(provider, *about, **named)
 
     world.router = Router(("aws", "sinch"), {}, world.secret_cache, world.build, TESTS, Noting(), world.emit)
-    world.send(Order(TO, Channel.VOICE, None, "r", 300))
+    world.send(Order(TO, NUMBER_KEY, Channel.VOICE, None, "r", 300))
     assert asked == ["sinch"], "five calls in a row would stop the texts that it does send"
 
 
@@ -219,7 +278,7 @@ def test_a_provider_whose_secret_is_missing_is_passed_over() -> None:
 def test_after_the_deadline_no_provider_is_asked() -> None:
     world = World()
     with pytest.raises(TooLate):
-        world.router.send(ORDER, Deadline(0), world.failed.append)
+        world.router.send(ORDER, Deadline(0), world.failed.append, world.reserve_again)
     assert world.asked == []
 
 
@@ -231,7 +290,7 @@ def test_the_holder_of_a_code_sends_it_again() -> None:
 
 def test_where_the_holder_cannot_send_again_another_sends_a_new_code() -> None:
     world = World()
-    world.failures["infobip"] = Unavailable
+    world.failures["infobip"] = NotSent
     assert world.resend("infobip") == ("sinch", Sent(ref="sinch:r"))
     assert [(operation, name) for operation, name, _ in world.asked] == [
         ("resend", "infobip"),
@@ -320,7 +379,10 @@ def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
 ) -> None:
     world = World()
     to = PhoneNumber("+14155550100", "ZZ", is_test=True)
-    assert world.send(Order(to, Channel.SMS, None, "r", 300)) == ("test", Sent(ref="+14155550100"))
+    assert world.send(Order(to, NUMBER_KEY, Channel.SMS, None, "r", 300)) == (
+        "test",
+        Sent(ref="+14155550100"),
+    )
     asked = world.router.check("test", ref, otp, channel=Channel.SMS, deadline=Deadline(5))
     assert asked is expected
     assert world.asked == []
@@ -328,9 +390,101 @@ def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
 
 def test_how_long_each_provider_took_is_told_whatever_it_said() -> None:
     world = World()
-    world.failures["infobip"] = Unavailable
+    world.failures["infobip"] = NotSent
     world.send()
     world.check("sinch")
     told = [(event, fields["provider"]) for event, fields in world.told]
     assert told == [("provider_answered", name) for name in ("infobip", "sinch", "sinch")]
     assert all(fields["milliseconds"] >= 0 for _, fields in world.told)
+
+
+class Watched(NoBreaker):
+    """Notes of whom it is asked, and whether there is another provider to ask instead."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bool]] = []
+
+    def call(self, provider: str, *about: Any, has_next: Callable[[], bool]) -> Any:
+        self.asked.append((provider, has_next()))
+        return super().call(provider, *about, has_next=has_next)
+
+
+def watched(order: tuple[str, ...]) -> tuple[World, Watched]:
+    world, breaker = World(order), Watched()
+    world.router = Router(order, {}, world.secret_cache, world.build, TESTS, breaker, world.emit)
+    return world, breaker
+
+
+def test_the_last_provider_of_an_order_has_nobody_after_it() -> None:
+    """Were it left alone for being slow, nobody would send, although its codes arrive."""
+    world, breaker = watched(("infobip", "sinch", "third"))
+    world.failures |= {"infobip": NotSent, "sinch": NotSent}
+    world.send()
+    assert breaker.asked == [("infobip", True), ("sinch", True), ("third", False)]
+    alone, breaker = watched(("infobip",))
+    alone.send()
+    assert breaker.asked == [("infobip", False)]
+
+
+def test_the_holder_that_resends_has_others_after_it_only_where_there_are_any() -> None:
+    world, breaker = watched(("infobip", "sinch"))
+    world.failures["infobip"] = NotSent
+    world.resend("infobip")
+    assert breaker.asked == [("infobip", True), ("sinch", False)]
+    alone, breaker = watched(("infobip",))
+    alone.resend("infobip")
+    assert breaker.asked == [("infobip", False)]
+    elsewhere, breaker = watched(("sinch",))
+    elsewhere.resend("infobip")
+    assert breaker.asked == [("infobip", True)]
+
+
+@pytest.mark.parametrize("operation", ["send", "resend", "check"])
+def test_how_long_a_provider_took_is_emitted_in_milliseconds(
+    monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    world, clock = World(), [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    ask = world.build("infobip", world.secret_cache.credentials("infobip"))._ask  # type: ignore[attr-defined] # Scripted's
+
+    class Slow(Scripted):
+        def _ask(self, operation: str, ref: str) -> Sent:
+            clock[0] += 0.04326
+            return ask(operation, ref)  # type: ignore[no-any-return] # as above
+
+    def build(name: str, credentials: Mapping[str, str]) -> Provider:
+        return Slow(name, credentials["key"], world)
+
+    world.router = Router(("infobip",), {}, world.secret_cache, build, TESTS, NoBreaker(), world.emit)
+    acts: dict[str, Callable[[], object]] = {
+        "send": world.send,
+        "resend": world.resend,
+        "check": lambda: world.check("infobip"),
+    }
+    acts[operation]()
+    assert world.told == [("provider_answered", {"provider": "infobip", "milliseconds": 43.3})]
+
+
+def test_the_circuits_that_were_read_and_the_numbers_key_reach_the_breaker() -> None:
+    reached: list[tuple[object, ...]] = []
+
+    class Noting(NoBreaker):
+        def call(self, provider: str, *about: Any, **named: Any) -> Any:
+            reached.append((provider, *about[:2]))
+            return super().call(provider, *about, **named)
+
+    world, circuits = World(), {"infobip": Circuit(opened_at=1)}
+    router = Router(("infobip",), {}, world.secret_cache, world.build, TESTS, Noting(), world.emit)
+    order = replace(ORDER, circuits=circuits)
+    router.send(order, Deadline(5), world.failed.append, world.reserve_again)
+    assert reached == [("infobip", circuits, NUMBER_KEY)]
+
+
+def test_the_candidates_are_those_of_the_route_or_of_the_order() -> None:
+    world, order = World(), ("infobip", "sinch")
+    router = Router(
+        order, {"IN": ("sinch",)}, world.secret_cache, world.build, TESTS, NoBreaker(), world.emit
+    )
+    assert router.candidates(TO) == order
+    assert router.candidates(PhoneNumber("+918123456789", "IN")) == ("sinch",)
+    assert router.candidates(PhoneNumber("+14155550100", "ZZ", is_test=True)) == ("test",)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.smoke import SmokeFailed, number_of
+from ops.smoke import SmokeFailed, number_of
 
 
 def test_the_first_test_number_is_taken_and_its_wrong_code_differs_in_every_digit() -> None:

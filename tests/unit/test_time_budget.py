@@ -24,36 +24,34 @@ from sms_otp.adapters.dynamodb import client
 from sms_otp.adapters.providers import transport
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain import errors, keys
+from sms_otp.domain.circuit import Circuit
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.number import ListedVerification, Number
-from sms_otp.domain.ports import Circuit, Result, StoreError, TokenError, WriteConflict
+from sms_otp.domain.ports import Result, StoreError, TokenError, WriteConflict
 from sms_otp.domain.provider import (
-    Ambiguous,
+    COUNTED_BY_BREAKER,
     Channel,
     Check,
+    CircuitOpen,
     Health,
-    Misconfigured,
     Refused,
     Sent,
-    Throttled,
     TooLate,
-    Unavailable,
 )
 from sms_otp.domain.verification import Verification
 from sms_otp.entry_points import bootstrap, http
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
+from sms_otp.use_cases.sending import SECOND_SEND_SECONDS
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
 from tests.fakes import PEPPERS, MemoryStore, StepClock, a_verification
 from tests.proofs.scale import scaled
 from tests.template import environment, template
 
-FAILURES = (Ambiguous, Misconfigured, Throttled, Unavailable)
-"""What the breaker counts."""
 API_GATEWAY_SECONDS = 29
 TIMEOUT: int = template()["Globals"]["Function"]["Timeout"]
 A_SECOND_OF_AWS = 1.0
@@ -69,7 +67,7 @@ class Longest:
     secret: float
     read: float
     state: float
-    """Of the breaker's reading and writing."""
+    """Of a circuit breaker's write: its items are in no transaction, so none holds them."""
     write: float
     provider: float
     token: float
@@ -79,13 +77,16 @@ class Longest:
         return {
             "the pepper, then the read": self.secret + self.read,
             "the reservation, then its release": 2 * self.write,
-            "the breaker's state and its lock, then the release": 2 * self.state + self.write,
-            "credentials that cannot be had, which the breaker notes, then the release": self.secret
+            "the probe's election, then the release": self.state + self.write,
+            "credentials that cannot be had, which the circuit counts, then the release": self.secret
             + self.state
             + self.write,
-            "the provider's no, which the breaker notes, then the release": self.state + self.write,
-            "the provider's yes, which the breaker notes, then its record, tried twice": self.state
+            "the provider's no, which the circuit counts, then the release": self.state + self.write,
+            "the provider's yes, which closes the circuit, then its record, tried twice": self.state
             + 2 * self.write,
+            "the second send's read and reservation, then the record of its doubt": self.read
+            + 2 * self.write
+            - SECOND_SEND_SECONDS,
             "the number's guess, which may be the one that disables it": 2 * self.write,
             "a refusal that is noted at its number, where older ones make room": 3 * self.write,
             "the provider's yes, then the consuming write, with and without the counts, then the token": 2
@@ -261,22 +262,27 @@ class SlowVault:
 
 
 class SlowBreaker:
-    """Reads its state, may take the lock for a probe, and may note how that ended."""
+    """Elects a probe, and writes what became of the send."""
 
     def __init__(self, world: SlowWorld) -> None:
         self._world = world
 
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """Too old by the time that it is needed."""
-
-    def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
+    def call(
+        self,
+        provider: str,
+        read: Mapping[str, Circuit],
+        number_key: str,
+        act: Callable[[], Result],
+        *,
+        has_next: Callable[[], bool],
+    ) -> Result:
         """See `ports.Breaker`."""
-        del has_next
-        self._world.take(2 * self._world.longest.state)
-        self._world.end(Unavailable(name, "breaker_open"))
+        del read, number_key, has_next
+        self._world.take(self._world.longest.state)
+        self._world.end(CircuitOpen(provider, "circuit_open"))
         try:
             answer = act()
-        except FAILURES:
+        except COUNTED_BY_BREAKER:
             self._world.take(self._world.longest.state)
             raise
         self._world.take(self._world.longest.state)
@@ -315,7 +321,7 @@ class SlowProvider:
         if seconds <= 0:
             raise TooLate(self.name, "deadline")
         self._world.take(seconds)
-        self._world.end(*(kind(self.name, "drawn") for kind in (*FAILURES, Refused)))
+        self._world.end(*(kind(self.name, "drawn") for kind in (*COUNTED_BY_BREAKER, Refused)))
 
 
 class SlowStore(MemoryStore):

@@ -2,8 +2,6 @@
 
 import base64
 import copy
-import hashlib
-import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,18 +10,16 @@ from typing import Any
 
 import pytest
 
+from sms_otp.adapters.providers import aws_events
+from sms_otp.adapters.providers.infobip_callbacks import InfobipCallbacks
 from sms_otp.adapters.providers.sinch import signature_of
+from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Callback
+from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import ProviderHandle
 from sms_otp.domain.verification import State, Verification
-from sms_otp.use_cases.webhooks import (
-    BODY_LIMIT,
-    INFOBIP_SIGNATURE_HEADER,
-    Webhooks,
-    infobip_refusal,
-    sinch_refusal,
-)
+from sms_otp.use_cases.webhooks import BODY_LIMIT, Webhooks
 from tests.fakes import START, MemoryStore, StepClock, a_verification
 
 KEY = "an-application-key"
@@ -32,7 +28,7 @@ SINCH_PATH, INFOBIP_PATH = "/v1/webhooks/sinch", "/v1/webhooks/infobip"
 JSON = "application/json; charset=utf-8"
 SINCH_ID = "018c25e1-7163-5677-b8fb-467d7b1cffa5"
 MESSAGE = "a-message"
-SIGNING = {"webhookSecret": "a-secret-that-infobip-signs-with"}
+INFOBIP, SINCH = InfobipCallbacks(), SinchCallbacks()
 PASSWORD = {"webhookUser": "infobip", "webhookPassword": "a-pass:word"}
 
 
@@ -44,7 +40,7 @@ class World:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.secrets: dict[str, Mapping[str, str]] = {
             "sinch": {"applicationKey": KEY, "applicationSecret": SECRET},
-            "infobip": SIGNING,
+            "infobip": PASSWORD,
         }
         self.rotated: dict[str, Mapping[str, str]] = {}
         self.may_renew, self.renewals = True, 0
@@ -52,6 +48,8 @@ class World:
             store=self.store,
             credentials=self.secrets.__getitem__,
             renew=self.renew,
+            readers={"infobip": INFOBIP, "sinch": SINCH},
+            read_from_aws=aws_events.read,
             providers=frozenset({"infobip", "sinch"}),
             clock=self.clock,
             emit=lambda event, **fields: self.told.append((event, fields)),
@@ -142,12 +140,7 @@ def report(*groups: int, message: str = MESSAGE) -> bytes:
     return json.dumps({"results": results}).encode()
 
 
-def infobip(body: bytes, secret: str = SIGNING["webhookSecret"]) -> Callback:
-    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    return Callback(INFOBIP_PATH, {INFOBIP_SIGNATURE_HEADER: f"sha256={signature}"}, body)
-
-
-def with_password(body: bytes, pair: str = "infobip:a-pass:word", scheme: str = "Basic") -> Callback:
+def infobip(body: bytes, pair: str = "infobip:a-pass:word", scheme: str = "Basic") -> Callback:
     encoded = base64.b64encode(pair.encode()).decode()
     return Callback(INFOBIP_PATH, {"authorization": f"{scheme} {encoded}"}, body)
 
@@ -203,9 +196,9 @@ def test_the_vendors_own_signatures_are_recognised_and_with_a_byte_more_are_not(
 ) -> None:
     headers = {"authorization": authorization, "content-type": content_type, "x-timestamp": timestamp}
     callback = Callback(path, headers, body)
-    assert sinch_refusal(callback, credentials, now.timestamp()) is None
+    assert SINCH.refusal(callback, credentials, now.timestamp()) is None
     altered = replace(callback, body=body + b" ")
-    assert sinch_refusal(altered, credentials, now.timestamp()) == "signature"
+    assert SINCH.refusal(altered, credentials, now.timestamp()) == "signature"
 
 
 Forgery = Callable[[bytes], Callback]
@@ -354,49 +347,29 @@ def test_a_scheme_is_known_in_any_case_and_a_time_within_five_minutes(
 
 
 INFOBIP_FORGERIES: dict[str, tuple[Mapping[str, str], Callback]] = {
-    "no signature": (SIGNING, Callback(INFOBIP_PATH, {}, report(3))),
-    "an empty signature": (SIGNING, Callback(INFOBIP_PATH, {INFOBIP_SIGNATURE_HEADER: ""}, report(3))),
-    "another secret": (SIGNING, infobip(report(3), "another")),
-    "another byte": (SIGNING, replace(infobip(report(2)), body=report(3))),
-    "a byte more": (SIGNING, replace(infobip(report(3)), body=report(3) + b" ")),
-    "no prefix": (
-        SIGNING,
-        header(
-            infobip(report(3)),
-            INFOBIP_SIGNATURE_HEADER,
-            infobip(report(3)).headers[INFOBIP_SIGNATURE_HEADER].removeprefix("sha256="),
-        ),
-    ),
-    "another header": (
-        SIGNING,
-        Callback(
-            INFOBIP_PATH,
-            {"x-signature": infobip(report(3)).headers[INFOBIP_SIGNATURE_HEADER]},
-            report(3),
-        ),
-    ),
-    "beyond ASCII": (SIGNING, header(infobip(report(3)), INFOBIP_SIGNATURE_HEADER, "sha256=é")),
-    "a lone surrogate": (SIGNING, header(infobip(report(3)), INFOBIP_SIGNATURE_HEADER, "\udc80")),
-    "too large": (SIGNING, infobip(report(3) + b" " * BODY_LIMIT)),
-    "a password where a signature is asked for": (SIGNING | PASSWORD, with_password(report(3))),
-    "another password": (PASSWORD, with_password(report(3), "infobip:another")),
-    "another user": (PASSWORD, with_password(report(3), "somebody:a-pass:word")),
-    "no password": (PASSWORD, with_password(report(3), "infobip:")),
+    "beyond ASCII": (PASSWORD, header(infobip(report(3)), "authorization", "Basic é")),
+    "a lone surrogate": (PASSWORD, header(infobip(report(3)), "authorization", "Basic \udc80")),
+    "too large": (PASSWORD, infobip(report(3) + b" " * BODY_LIMIT)),
+    "another password": (PASSWORD, infobip(report(3), "infobip:another")),
+    "another user": (PASSWORD, infobip(report(3), "somebody:a-pass:word")),
+    "no password": (PASSWORD, infobip(report(3), "infobip:")),
     "no authorization": (PASSWORD, Callback(INFOBIP_PATH, {}, report(3))),
-    "another scheme": (PASSWORD, with_password(report(3), scheme="Digest")),
-    "a signature where a password is asked for": (PASSWORD, infobip(report(3))),
+    "another scheme": (PASSWORD, infobip(report(3), scheme="Digest")),
+    "a signature where a password is asked for": (
+        PASSWORD,
+        Callback(INFOBIP_PATH, {"x-hub-signature": "sha256=0"}, report(3)),
+    ),
     "nothing configured": ({"apiKey": "any"}, infobip(report(3))),
-    "nothing configured and nothing given": ({}, with_password(report(3), ":")),
+    "nothing configured and nothing given": ({}, infobip(report(3), ":")),
     "a user without a password configured": (
         {"webhookUser": "infobip"},
-        with_password(report(3), "infobip:"),
+        infobip(report(3), "infobip:"),
     ),
-    "nothing configured and that spelled out": ({}, with_password(report(3), "None:None")),
+    "nothing configured and that spelled out": ({}, infobip(report(3), "None:None")),
     "half configured and the rest spelled out": (
         {"webhookUser": "infobip"},
-        with_password(report(3), "infobip:None"),
+        infobip(report(3), "infobip:None"),
     ),
-    "nothing configured and an empty secret": ({}, infobip(report(3), "")),
 }
 
 
@@ -431,19 +404,9 @@ def test_what_no_secret_could_mend_has_none_fetched(world: World, headers: dict[
     assert world.renewals == 0
 
 
-@pytest.mark.parametrize(
-    ("credentials", "callback"),
-    [
-        (SIGNING, infobip(report(3))),
-        (SIGNING | PASSWORD, infobip(report(3))),
-        (PASSWORD, with_password(report(3))),
-        (PASSWORD, with_password(report(3), scheme="basic")),
-    ],
-)
-def test_a_genuine_report_is_recognised_by_signature_or_password(
-    credentials: Mapping[str, str], callback: Callback
-) -> None:
-    assert infobip_refusal(callback, credentials) is None
+@pytest.mark.parametrize("scheme", ["Basic", "basic"])
+def test_a_genuine_report_is_recognised_by_its_password(scheme: str) -> None:
+    assert INFOBIP.refusal(infobip(report(3), scheme=scheme), PASSWORD, START) is None
 
 
 def test_a_provider_that_is_not_used_has_no_callbacks(world: World) -> None:
@@ -466,7 +429,7 @@ def test_a_secret_that_lacks_its_fields_is_our_fault_and_not_the_callers(
 def test_a_refusal_names_the_provider_and_a_fixed_word(world: World) -> None:
     with pytest.raises(errors.Forbidden) as refused:
         world.webhooks.receive(Post(b"{}", secret=OTHER).signed())
-    assert (refused.value.reason, refused.value.about) == ("signature", {"provider": "sinch"})
+    assert (refused.value.reason, refused.value.context) == ("signature", {"provider": "sinch"})
 
 
 @pytest.mark.parametrize(
@@ -521,6 +484,46 @@ def test_a_report_of_infobip_changes_the_delivery_alone(
     held = world.hold("infobip")
     assert world.receive(infobip(report(*groups))) == {}
     assert world.store.verifications == {held.key: replace(held, delivery=delivery)}
+
+
+@pytest.mark.parametrize(
+    ("ids", "delivery"),
+    [
+        ((("DELIVERED_TO_OPERATOR", 2, 3),), "accepted"),
+        ((("DELIVERED_TO_HANDSET", 5, 3),), "delivered"),
+        ((("DELIVERED_TO_OPERATOR", 2, 3), ("UNDELIVERABLE_NOT_DELIVERED", 9, 2)), "failed"),
+        ((("UNDELIVERABLE_NOT_DELIVERED", 9, 2), ("DELIVERED_TO_OPERATOR", 2, 3)), "failed"),
+        ((("EXPIRED_DLR_UNKNOWN", 29, 4),), "unknown"),
+        ((("EXPIRED_DLR_UNKNOWN", 29, 4), ("DELIVERED_TO_HANDSET", 5, 3)), "delivered"),
+        ((("EXPIRED_EXPIRED", 15, 4),), "failed"),
+        ((("SIGNALS_BLOCKED", 87, 5),), "failed"),
+        ((("A_STATUS_OF_TOMORROW", 4711, 2),), "failed"),
+        ((("A_STATUS_OF_TOMORROW", True, 9),), "accepted"),
+    ],
+)
+def test_a_report_of_infobip_is_read_by_its_statuss_id(
+    world: World, ids: tuple[tuple[str, int, int], ...], delivery: str
+) -> None:
+    held = world.hold("infobip")
+    for name, id_, group in ids:
+        status = {"groupId": group, "groupName": "ANY", "id": id_, "name": name}
+        told = {"results": [{"messageId": MESSAGE, "to": "14155550123", "status": status}]}
+        world.receive(infobip(json.dumps(told).encode()))
+    assert world.store.verifications[held.key].delivery == delivery
+
+
+def test_a_failed_delivery_is_told_with_the_providers_code_for_it(world: World) -> None:
+    held = world.hold("sinch")
+    world.receive(sinch(held, "VerificationResultEvent", status="ERROR", reason="SMS delivery failure"))
+    ((_, fields),) = world.told
+    assert (fields["delivery"], fields["reason"]) == ("failed", "SMS delivery failure")
+
+
+def test_no_text_of_a_providers_is_told_for_a_reason(world: World) -> None:
+    held = world.hold("sinch")
+    world.receive(sinch(held, "VerificationResultEvent", status="ERROR", reason=f"to {held.phone}"))
+    ((_, fields),) = world.told
+    assert fields["reason"] == "ERROR"
 
 
 def test_a_report_whose_price_is_a_double_in_full_is_read(world: World) -> None:
@@ -707,7 +710,8 @@ def aws_event(kind: str, *, final: object = True, message: object = MESSAGE) -> 
         ("TEXT_DELIVERED", False, "delivered"),
         ("TEXT_SUCCESSFUL", True, "accepted"),
         ("TEXT_PENDING", False, "accepted"),
-        ("TEXT_UNKNOWN", True, "accepted"),
+        ("TEXT_UNKNOWN", True, "unknown"),
+        ("TEXT_UNKNOWN", False, "accepted"),
         ("TEXT_UNREACHABLE", False, "accepted"),
         ("TEXT_UNREACHABLE", True, "failed"),
         ("TEXT_CARRIER_BLOCKED", True, "failed"),
@@ -775,3 +779,41 @@ def test_an_event_of_awss_says_nothing_of_what_another_provider_holds_by_now(wor
     world.store.record_sent(held.key, ProviderHandle("sinch", SINCH_ID, "sms", "accepted"))
     world.webhooks.receive_from_aws(aws_event("TEXT_DELIVERED"))
     assert world.store.verifications[held.key].delivery == "accepted"
+
+
+@pytest.mark.parametrize("message", ["", "[]", "{", '{"eventType": 1', "\ud800"])
+def test_an_event_of_awss_that_cannot_be_read_is_emitted_as_a_callback_is(world: World, message: str) -> None:
+    before = world.snapshot()
+    world.webhooks.receive_from_aws(message)
+    assert world.told == [("webhook_ignored", {"provider": "aws", "reason": "unreadable"})]
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("delivery", "event", "seconds"), [("DELIVERED", "TEXT_DELIVERED", 9), ("failed", "TEXT_BLOCKED", None)]
+)
+def test_a_report_is_emitted_with_everything_that_it_is_measured_by(
+    world: World, delivery: str, event: str, seconds: int | None
+) -> None:
+    held = world.hold("aws", purpose="login")
+    world.clock.step(9.8)
+    world.webhooks.receive_from_aws(json.dumps({"eventType": event, "isFinal": True, "messageId": MESSAGE}))
+    is_delivered = event == "TEXT_DELIVERED"
+    assert world.told == [
+        (
+            "delivery_reported",
+            {
+                "number": PhoneNumber(held.phone, "US"),
+                "number_key": held.number_key,
+                "verification": held.key,
+                "channel": "sms",
+                "provider": "aws",
+                "purpose": "login",
+                "delivery": delivery.lower(),
+                "reason": None if is_delivered else event,
+                "delivered": int(is_delivered),
+                "seconds": seconds,
+            },
+        )
+    ]
+    assert world.store.verifications[held.key].delivery == delivery.lower()

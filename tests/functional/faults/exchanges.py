@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from sms_otp.adapters.providers.transport import HttpResponse as HttpAnswer
-from sms_otp.adapters.providers.transport import NoAnswer, NotSent
+from sms_otp.adapters.providers.transport import NoAnswer, RequestNotSent
 from tests.functional.faults.outcomes import (
     FORGOTTEN,
     NO_WORD,
@@ -71,10 +71,10 @@ def edited(*without: str, **changes: Any) -> ProviderFault:
 
 # Name, fault; how it ends at Infobip, and at Sinch, which can be asked what became of a send.
 SENDS: list[tuple[str, ProviderFault, Sending, Sending]] = [
-    ("the name does not resolve", never(NotSent("connection")), NOT_SENT, NOT_SENT),
-    ("the connection is refused", never(NotSent("connection")), NOT_SENT, NOT_SENT),
-    ("the connection takes too long", never(NotSent("connect_timeout")), NOT_SENT, NOT_SENT),
-    ("the certificate is not the provider's", never(NotSent("tls")), NOT_SENT, NOT_SENT),
+    ("the name does not resolve", never(RequestNotSent("connection")), NOT_SENT, NOT_SENT),
+    ("the connection is refused", never(RequestNotSent("connection")), NOT_SENT, NOT_SENT),
+    ("the connection takes too long", never(RequestNotSent("connect_timeout")), NOT_SENT, NOT_SENT),
+    ("the certificate is not the provider's", never(RequestNotSent("tls")), NOT_SENT, NOT_SENT),
     ("the connection is reset while the request leaves", never(NoAnswer("connection")), NOT_KNOWN, NOT_KNOWN),
     ("no answer comes", never(NoAnswer("read_timeout")), NOT_KNOWN, NOT_KNOWN),
     ("the answer is lost", lost(NoAnswer("read_timeout")), SENT_UNKNOWN, SENT),
@@ -85,12 +85,15 @@ SENDS: list[tuple[str, ProviderFault, Sending, Sending]] = [
     ("403", instead(403, {}), NOT_SENT, NOT_SENT),
     ("404", instead(404, {}), NOT_SENT, NOT_SENT),
     ("409", instead(409, {}), NOT_KNOWN, NOT_KNOWN),
-    ("429", instead(429, {}), NOT_SENT, NOT_SENT),
-    ("429 with the seconds to wait", instead(429, {}, retry_after=7), NOT_SENT, NOT_SENT),
-    ("500", instead(500, {}), NOT_SENT, NOT_SENT),
-    ("500 that repeats what it was sent", instead(500, {"text": NUMBER}), NOT_SENT, NOT_SENT),
-    ("502 of a gateway", instead(502, b"<html>Bad Gateway"), NOT_SENT, NOT_SENT),
-    ("503", instead(503, {}), NOT_SENT, NOT_SENT),
+    ("429", instead(429, {}), NOT_KNOWN, NOT_SENT),
+    ("429 with the seconds to wait", instead(429, {}, retry_after=7), NOT_KNOWN, NOT_SENT),
+    ("500", instead(500, {}), NOT_KNOWN, NOT_KNOWN),
+    ("500 that repeats what it was sent", instead(500, {"text": NUMBER}), NOT_KNOWN, NOT_KNOWN),
+    ("502 of a gateway", instead(502, b"<html>Bad Gateway"), NOT_KNOWN, NOT_KNOWN),
+    ("503", instead(503, {}), NOT_KNOWN, NOT_KNOWN),
+    ("500 after it was sent", acted(500, b"{}"), SENT_UNKNOWN, SENT),
+    ("502 after it was sent", acted(502, b"<html>Bad Gateway"), SENT_UNKNOWN, SENT),
+    ("503 after it was sent", acted(503, b"{}"), SENT_UNKNOWN, SENT),
     ("504 of a gateway", instead(504, b"<html>Gateway Timeout"), NOT_KNOWN, NOT_KNOWN),
     ("520 of a CDN", instead(520, b""), NOT_KNOWN, NOT_KNOWN),
     ("302", instead(302, b""), NOT_SENT, NOT_SENT),
@@ -110,9 +113,9 @@ SENDS: list[tuple[str, ProviderFault, Sending, Sending]] = [
 ]
 
 CHECKS: list[tuple[str, ProviderFault, Checking, Checking]] = [
-    ("the name does not resolve", never(NotSent("connection")), NO_WORD, NO_WORD),
-    ("the connection takes too long", never(NotSent("connect_timeout")), NO_WORD, NO_WORD),
-    ("the certificate is not the provider's", never(NotSent("tls")), NO_WORD, NO_WORD),
+    ("the name does not resolve", never(RequestNotSent("connection")), NO_WORD, NO_WORD),
+    ("the connection takes too long", never(RequestNotSent("connect_timeout")), NO_WORD, NO_WORD),
+    ("the certificate is not the provider's", never(RequestNotSent("tls")), NO_WORD, NO_WORD),
     ("the connection is reset while the request leaves", never(NoAnswer("connection")), NO_WORD, NO_WORD),
     ("no answer comes", never(NoAnswer("read_timeout")), NO_WORD, NO_WORD),
     ("the answer is lost", lost(NoAnswer("read_timeout")), NO_WORD, WORD_LOST),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sms_otp.adapters.providers.transport import NotSent
+from sms_otp.adapters.providers.transport import RequestNotSent
 from sms_otp.domain.idempotency import RUNNING_SECONDS
 from tests.functional.faults.exchanges import never
 from tests.functional.faults.outcomes import (
@@ -69,7 +69,7 @@ def test_a_send_that_is_never_recorded_is_not_repeated(kind: str, world: World) 
 @AT_ONE
 @kinds(REFUSALS, turn=3, of=5)
 def test_a_release_that_fails_leaves_the_send_counted_and_not_repeated(kind: str, world: World) -> None:
-    world.transport.faults.append(never(NotSent("connection")))
+    world.transport.faults.append(never(RequestNotSent("connection")))
     world.aws.faults.append(RECORD.fails(kind))
     check_sending(world, Sending(UNAVAILABLE, sms=0, again=RUNNING, sms_again=0))
     assert world.reserved() == 1

@@ -20,11 +20,11 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
-from bench.outage import forget_counts
-from local import events
+from generators import events
 from local.sandbox.credentials import credentials
 from sms_otp.adapters import config
 from sms_otp.adapters.providers import registry
+from sms_otp.adapters.providers.infobip import Infobip
 from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Deadline
 from sms_otp.entry_points import bootstrap, http
@@ -218,7 +218,6 @@ class World:
         """The next request meets a new execution environment. Its clients of AWS alone are the old ones."""
         for cached in (config.settings, *vars(bootstrap).values()):
             getattr(cached, "cache_clear", lambda: None)()
-        forget_counts()
 
     def spoil_provider(self, operation: str, fault: str, times: int = 1) -> None:
         """The sandbox fails in its own way."""
@@ -317,6 +316,8 @@ def deployed_world(
         patch.setattr(bootstrap, "time", SimpleNamespace(time=clock))
         patch.setattr(registry, "_transport", lambda: world.transport)
         patch.setattr(bootstrap, "_client", aws.faulty.client)
+        # Infobip's pace between two guesses is waited for in no time.
+        patch.setitem(Infobip.__init__.__kwdefaults__ or {}, "sleep", lambda _: None)
         # It would tell of itself in each request of the same client once more for each environment.
         patch.setattr(user_agent, "register_feature_to_client", lambda **_: None)
         for path in ("inbox", "calls", "faults"):

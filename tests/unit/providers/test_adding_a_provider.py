@@ -18,8 +18,9 @@ CORE = ROOT / "layers/core/sms_otp"
 
 # What runs outside `providers/` and yet knows a provider by name, and why.
 KNOWING = {
-    "webhooks.py": "each provider tells of deliveries in its own way",
+    "webhooks.py": "AWS's events come by a way of their own",
     "provisioning.py": "Infobip alone is set up by the deployment",
+    "deployed_settings.py": "AWS alone needs an identity that the functions may send from",
     "app.py": "as that one's function",
 }
 

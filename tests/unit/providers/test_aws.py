@@ -1,5 +1,6 @@
 """AWS End User Messaging: what is sent, what is kept of a code, and what each refusal means here."""
 
+import queue
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -32,13 +33,15 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    DestinationUnavailable,
+    Doubtful,
     Misconfigured,
+    NotSent,
     ProviderError,
     Refused,
     Sent,
     Throttled,
     TooLate,
-    Unavailable,
 )
 from tests.fakes import StepClock
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE
@@ -58,6 +61,7 @@ class ScriptedClient:
     def __init__(self, outcome: Outcome) -> None:
         self.sent: list[dict[str, Any]] = []
         self.closed = 0
+        self.feedback: queue.Queue[tuple[str, str]] = queue.Queue()
         self._outcome = outcome
 
     def send_text_message(self, **parameters: Any) -> Mapping[str, Any]:
@@ -65,6 +69,12 @@ class ScriptedClient:
         if isinstance(self._outcome, Exception):
             raise self._outcome
         return self._outcome
+
+    def put_message_feedback(self, *, MessageId: str, MessageFeedbackStatus: str) -> object:  # noqa: N803 - AWS's
+        self.feedback.put((MessageId, MessageFeedbackStatus))
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return {}
 
     def describe_account_attributes(self) -> Mapping[str, Any]:
         return self.send_text_message()
@@ -119,6 +129,7 @@ def test_a_message_is_transactional_from_our_sender_and_lives_as_long_as_the_cod
         "DestinationPhoneNumber": "+14155550123",
         "OriginationIdentity": "SENDER",
         "MessageType": "TRANSACTIONAL",
+        "MessageFeedbackEnabled": True,
         "TimeToLive": 300,
         "MessageBody": f"Your verification code is {code_in(message['MessageBody'])}.",
     }
@@ -258,17 +269,19 @@ LAST_LINE = len("\n@example.com #123456")
         ("{code}" + "€" * 77, True),
         ("{code}" + "€" * 77 + "x", False),
         ("{code} Ä ö ñ ü à £ ¥ Δ @ _ ~ [ ] { } \\ ^ |", True),
-        ("{code} ç", False),
-        ("{code} “quoted”", False),
-        ("{code} код", False),
-        ("{code}\t", False),
+        # UCS-2, of which one SMS holds 70 units.
+        ("{code} ç", True),
+        ("{code} “quoted”", True),
+        ("{code} код", True),
+        ("{code}" + "я" * 64, True),
+        ("{code}" + "я" * 65, False),
         ("no code", False),
         ("{code} and {code}", False),
         ("{code", False),
         ("", False),
     ],
 )
-def test_a_text_is_one_segment_of_gsm7_with_the_code_in_it_once(
+def test_a_text_is_one_sms_with_the_code_in_it_once(
     client: ScriptedClient, template: str, fits: bool
 ) -> None:
     if fits:
@@ -368,7 +381,7 @@ OUTCOMES: list[tuple[str, Outcome, type[ProviderError]]] = [
     (
         "country blocked by us",
         refusal("ConflictException", Reason="DESTINATION_COUNTRY_BLOCKED_BY_PROTECT_CONFIGURATION"),
-        Misconfigured,
+        DestinationUnavailable,
     ),
     (
         "no sender",
@@ -393,17 +406,17 @@ OUTCOMES: list[tuple[str, Outcome, type[ProviderError]]] = [
     ("no field", invalid(), Misconfigured),
     ("a field without a name", refusal("ValidationException", Fields=[{}]), Misconfigured),
     ("no word on fields", refusal("ValidationException"), Misconfigured),
-    ("country not enabled", invalid(reason="COUNTRY_NOT_ENABLED"), Misconfigured),
-    ("too dear", invalid(reason="PRICE_OVER_THRESHOLD"), Misconfigured),
-    ("internal", refusal("InternalServerException", 500), Unavailable),
-    ("500", refusal("500", 500), Unavailable),
-    ("502", refusal("502", 502), Unavailable),
-    ("503", refusal("503", 503), Unavailable),
+    ("country not enabled", invalid(reason="COUNTRY_NOT_ENABLED"), DestinationUnavailable),
+    ("too dear", invalid(reason="PRICE_OVER_THRESHOLD"), DestinationUnavailable),
+    ("internal", refusal("InternalServerException", 500), Doubtful),
+    ("500", refusal("500", 500), Doubtful),
+    ("502", refusal("502", 502), Doubtful),
+    ("503", refusal("503", 503), Doubtful),
     ("504", refusal("504", 504), Ambiguous),
-    ("302", refusal("302", 302), Unavailable),
-    ("no name", EndpointConnectionError(endpoint_url=URL), Unavailable),
-    ("no connection", ConnectTimeoutError(endpoint_url=URL), Unavailable),
-    ("no proxy", ProxyConnectionError(proxy_url=URL), Unavailable),
+    ("302", refusal("302", 302), NotSent),
+    ("no name", EndpointConnectionError(endpoint_url=URL), NotSent),
+    ("no connection", ConnectTimeoutError(endpoint_url=URL), NotSent),
+    ("no proxy", ProxyConnectionError(proxy_url=URL), NotSent),
     ("no answer", ReadTimeoutError(endpoint_url=URL), Ambiguous),
     ("cut off", ConnectionClosedError(endpoint_url=URL), Ambiguous),
     ("tls, at whatever moment", SSLError(endpoint_url=URL, error=OSError()), Ambiguous),
@@ -554,3 +567,34 @@ def test_no_guess_takes_longer_for_being_nearly_right(
     assert [guess() for guess in guesses] == [Check.CORRECT, Check.WRONG]
     # Whole digests are compared, never the codes themselves.
     assert {len(text) for pair in compared for text in pair} == {43}
+
+
+def test_a_right_code_is_told_to_awss_filter_as_received(client: ScriptedClient) -> None:
+    provider = aws(client)
+    ref = send(provider).ref
+    assert check(provider, ref, code_in(client.sent[0]["MessageBody"])) is Check.CORRECT
+    assert client.feedback.get(timeout=5) == (MESSAGE_ID, "RECEIVED")
+
+
+def test_a_wrong_code_and_one_of_an_earlier_release_are_not_told(client: ScriptedClient) -> None:
+    provider = aws(client)
+    ref = send(provider).ref
+    code = code_in(client.sent[0]["MessageBody"])
+    assert check(provider, ref, f"{(int(code) + 1) % 10**6:06d}") is Check.WRONG
+    assert check(provider, ref.removesuffix(f".{MESSAGE_ID}"), code) is Check.CORRECT
+    assert client.feedback.empty()
+
+
+def test_feedback_that_aws_refuses_changes_no_answer(client: ScriptedClient) -> None:
+    ref = send(aws(client)).ref
+    code = code_in(client.sent[0]["MessageBody"])
+    refusing = ScriptedClient(EndpointConnectionError(endpoint_url=URL))
+    assert check(aws(refusing), ref, code) is Check.CORRECT
+    assert refusing.feedback.get(timeout=5) == (MESSAGE_ID, "RECEIVED")
+
+
+def test_a_message_whose_id_cannot_be_kept_is_sent_all_the_same() -> None:
+    client = ScriptedClient({"MessageId": "an id with blanks"})
+    provider = aws(client)
+    assert check(provider, send(provider).ref, code_in(client.sent[0]["MessageBody"])) is Check.CORRECT
+    assert client.feedback.empty()

@@ -10,7 +10,13 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers import registry
 from sms_otp.adapters.providers.aws import Aws
-from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, NotSent, Transport, TransportError
+from sms_otp.adapters.providers.transport import (
+    HttpResponse,
+    NoAnswer,
+    RequestNotSent,
+    Transport,
+    TransportError,
+)
 from sms_otp.domain.provider import Channel, Check, Provider, ProviderError, TooLate
 from tests.template import ROOT
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, ScriptedTransport, answer, outcome
@@ -57,6 +63,9 @@ class OneAnswer:
         if isinstance(self._given, Exception):
             raise self._given
         return self._given
+
+    def put_message_feedback(self, **_parameters: Any) -> Mapping[str, Any]:
+        return {}
 
     def describe_account_attributes(self) -> Mapping[str, Any]:
         return self.send_text_message()
@@ -113,7 +122,7 @@ def aws_says(status: str, code: str) -> Mapping[str, Any] | Exception:
 
 def http_says(name: str, status: str, code: str) -> HttpResponse | TransportError:
     if status == "not connected":
-        return NotSent("connection")
+        return RequestNotSent("connection")
     if status == "no answer":
         return NoAnswer("read_timeout")
     return (infobip_says if name == "infobip" else sinch_says)(int(status), code)
@@ -123,7 +132,9 @@ def test_each_provider_has_each_outcome_of_a_send() -> None:
     # That it is too late is our own clock's word and no provider's.
     outcomes = {kind.__name__ for kind in ProviderError.__subclasses__() if kind is not TooLate}
     for name in EACH:
-        assert {said for of, _, _, said in SENDS if of == name} == outcomes
+        # Infobip answers 429 to a number's own limit and to the account's rate alike.
+        never = {"Throttled"} if name == "infobip" else set[str]()
+        assert {said for of, _, _, said in SENDS if of == name} == outcomes - never
 
 
 @pytest.mark.parametrize(("name", "status", "code", "said"), SENDS)

@@ -12,6 +12,17 @@ INFOBIP_URLS = [
     ("https://api.infobip.com", True),
     ("https://abc123.api.infobip.com", True),
     ("https://a-b.api.infobip.com", True),
+    ("https://abc123.api-us.infobip.com", True),
+    ("https://abc123.api-in.infobip.com", True),
+    ("https://abc123.api-id.infobip.com", True),
+    ("https://api-us2.infobip.com", False),
+    ("https://abc123.api-.infobip.com", False),
+    ("https://abc123.api-europe.infobip.com", False),
+    ("https://abc123.api-us.evil.infobip.com", False),
+    ("https://abc123.apius.infobip.com", False),
+    ("abc123.api.infobip.com", True),
+    ("abc123.api-us.infobip.com", True),
+    ("api.infobip.com", True),
     ("https://" + "a" * 63 + ".api.infobip.com", True),
     ("https://" + "a" * 64 + ".api.infobip.com", False),
     ("https://a.b.api.infobip.com", False),
@@ -23,7 +34,6 @@ INFOBIP_URLS = [
     ("https:api.infobip.com", False),
     ("https:///api.infobip.com", False),
     ("//api.infobip.com", False),
-    ("api.infobip.com", False),
     ("https://API.INFOBIP.COM", False),
     ("https://api.infobip.com.", False),
     ("https://api.infobip.com/", False),
@@ -119,7 +129,7 @@ def test_infobips_credentials_go_to_infobips_hosts_alone(
     url: str, allowed: bool, production: Settings
 ) -> None:
     if allowed:
-        assert hosts.infobip_url(url, production) == url
+        assert hosts.infobip_url(url, production) == f"https://{url.removeprefix('https://')}"
         return
     with pytest.raises(Misconfigured) as caught:
         hosts.infobip_url(url, production)

@@ -1,23 +1,27 @@
 """Infobip 2FA's answers, one by one, and what each means here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from sms_otp.adapters.providers.infobip import Infobip
-from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, NotSent, TransportError
+from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, RequestNotSent, TransportError
+from sms_otp.domain.clock import Deadline
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
     Delivery,
+    DestinationUnavailable,
+    Doubtful,
+    Health,
     Misconfigured,
+    NotSent,
     ProviderError,
     Refused,
     Sent,
     Throttled,
-    Unavailable,
 )
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Asked, ScriptedTransport, answer, outcome
 
@@ -47,7 +51,12 @@ def service_exception(message_id: str, **more: object) -> dict[str, object]:
     return {"requestError": {"serviceException": {"messageId": message_id, "text": "…", **more}}}
 
 
-def infobip(transport: ScriptedTransport, *, number_lookup: bool = False) -> Infobip:
+def infobip(
+    transport: ScriptedTransport,
+    *,
+    number_lookup: bool = False,
+    sleep: Callable[[float], object] = lambda _: None,
+) -> Infobip:
     return Infobip(
         BASE_URL,
         CREDENTIALS,
@@ -56,6 +65,9 @@ def infobip(transport: ScriptedTransport, *, number_lookup: bool = False) -> Inf
         india_message_ids=INDIA_MESSAGE_IDS,
         sender_ids={"IN": "ACMEIN"},
         number_lookup=number_lookup,
+        code_length=6,
+        message_parts={"the-german-message": 2},
+        sleep=sleep,
     )
 
 
@@ -213,15 +225,25 @@ SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError
     ("unreachable, yet said to be sent", answer(200, {**SENT, "ncStatus": "NC_NOT_REACHABLE"}), Refused),
     ("blocked for calls", answer(200, {"pinId": PIN_ID, "callStatus": "REJECTED_DESTINATION"}), Refused),
     ("no such destination", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DESTINATION"}), Refused),
-    ("on the blocklist", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DESTINATION_BLOCK"}), Refused),
+    ("on the blocklist", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DESTINATION_BLOCKLISTED"}), Refused),
+    ("stopped as fraud", answer(200, {**NOT_SENT, "smsStatus": "SIGNALS_BLOCKED"}), Refused),
+    ("no number", answer(200, {**NOT_SENT, "smsStatus": "MISSING_TO"}), Misconfigured),
+    ("undeliverable", answer(200, {**NOT_SENT, "smsStatus": "UNDELIVERABLE_NOT_SENT"}), NotSent),
+    ("platform", answer(200, {"callStatus": "UNDELIVERABLE_REJECTED_PLATFORM"}), NotSent),
+    ("busy", answer(200, {"pinId": PIN_ID, "callStatus": "BUSY"}), DestinationUnavailable),
+    ("a rejection of tomorrow", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_TOMORROW"}), NotSent),
     ("do not disturb", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DND"}), Refused),
-    ("no route", answer(200, {**NOT_SENT, "smsStatus": "REJECTED_ROUTE_NOT_AVAILABLE"}), Unavailable),
-    ("not sent, though reachable", answer(200, NOT_SENT), Unavailable),
-    ("not sent, unknown", answer(200, {**NOT_SENT, "ncStatus": "NC_DESTINATION_UNKNOWN"}), Unavailable),
-    ("not sent, no lookup", answer(200, {**NOT_SENT, "ncStatus": "NC_NOT_CONFIGURED"}), Unavailable),
-    ("not sent, no word on the lookup", answer(200, without(NOT_SENT, "ncStatus")), Unavailable),
-    ("not sent, no pinId", answer(200, without(NOT_SENT, "pinId")), Unavailable),
-    ("no credit for calls", answer(200, {"callStatus": "REJECTED_NOT_ENOUGH_CREDITS"}), Unavailable),
+    (
+        "no route",
+        answer(200, {**NOT_SENT, "smsStatus": "REJECTED_ROUTE_NOT_AVAILABLE"}),
+        DestinationUnavailable,
+    ),
+    ("not sent, though reachable", answer(200, NOT_SENT), NotSent),
+    ("not sent, unknown", answer(200, {**NOT_SENT, "ncStatus": "NC_DESTINATION_UNKNOWN"}), NotSent),
+    ("not sent, no lookup", answer(200, {**NOT_SENT, "ncStatus": "NC_NOT_CONFIGURED"}), NotSent),
+    ("not sent, no word on the lookup", answer(200, without(NOT_SENT, "ncStatus")), NotSent),
+    ("not sent, no pinId", answer(200, without(NOT_SENT, "pinId")), NotSent),
+    ("no credit for calls", answer(200, {"callStatus": "REJECTED_NOT_ENOUGH_CREDITS"}), Misconfigured),
     ("no pinId", answer(200, without(SENT, "pinId")), Ambiguous),
     ("empty pinId", answer(200, {**SENT, "pinId": ""}), Ambiguous),
     ("pinId null", answer(200, {**SENT, "pinId": None}), Ambiguous),
@@ -268,19 +290,19 @@ SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError
     ("no credit", answer(402), Misconfigured),
     ("missing scope", answer(403, service_exception("FORBIDDEN")), Misconfigured),
     ("no such application", answer(404, service_exception("RESOURCE_NOT_FOUND")), Misconfigured),
-    ("never came in whole", answer(408), Unavailable),
+    ("never came in whole", answer(408), NotSent),
     ("conflict", answer(409), Ambiguous),
-    ("too often", answer(429, service_exception("TOO_MANY_REQUESTS")), Throttled),
-    ("too often, in html", answer(429, HTML), Throttled),
-    ("500", answer(500, service_exception("GENERAL_ERROR")), Unavailable),
-    ("502", answer(502, HTML), Unavailable),
-    ("503", answer(503), Unavailable),
+    ("too often", answer(429, service_exception("TOO_MANY_REQUESTS")), DestinationUnavailable),
+    ("too often, in html", answer(429, HTML), DestinationUnavailable),
+    ("500", answer(500, service_exception("GENERAL_ERROR")), Doubtful),
+    ("502", answer(502, HTML), Doubtful),
+    ("503", answer(503), Doubtful),
     ("504", answer(504, HTML), Ambiguous),
     ("a status of nobody's", answer(524), Ambiguous),
-    ("301", answer(301, HTML), Unavailable),
-    ("302", answer(302, HTML), Unavailable),
-    ("307", answer(307), Unavailable),
-    ("nothing left", NotSent("connect_timeout"), Unavailable),
+    ("301", answer(301, HTML), NotSent),
+    ("302", answer(302, HTML), NotSent),
+    ("307", answer(307), NotSent),
+    ("nothing left", RequestNotSent("connect_timeout"), NotSent),
     ("no answer", NoAnswer("read_timeout"), Ambiguous),
 ]
 
@@ -322,15 +344,15 @@ def test_the_same_pin_is_sent_again_and_its_delivery_reported(channel: Channel, 
 @pytest.mark.parametrize(
     ("given", "expected", "reason"),
     [
-        (answer(404, service_exception("NOT_FOUND")), Unavailable, "unknown_pin"),
+        (answer(404, service_exception("NOT_FOUND")), NotSent, "unknown_pin"),
         (answer(200, {**SENT, "pinId": "ANOTHER"}), Ambiguous, "other_pin_id"),
         (answer(200, without(SENT, "pinId")), Ambiguous, "no_pin_id"),
-        (answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DND"}), Refused, "unreachable"),
-        (answer(200, NOT_SENT), Unavailable, "not_sent"),
+        (answer(200, {**NOT_SENT, "smsStatus": "REJECTED_DND"}), Refused, "REJECTED_DND"),
+        (answer(200, NOT_SENT), NotSent, "MESSAGE_NOT_SENT"),
         (answer(401, service_exception("UNAUTHORIZED")), Misconfigured, "UNAUTHORIZED"),
-        (answer(429, service_exception("TOO_MANY_REQUESTS")), Throttled, "TOO_MANY_REQUESTS"),
-        (answer(500, HTML), Unavailable, "http_500"),
-        (NotSent("connection"), Unavailable, "connection"),
+        (answer(429, service_exception("TOO_MANY_REQUESTS")), DestinationUnavailable, "TOO_MANY_REQUESTS"),
+        (answer(500, HTML), Doubtful, "http_500"),
+        (RequestNotSent("connection"), NotSent, "connection"),
         (NoAnswer("read_timeout"), Ambiguous, "read_timeout"),
     ],
 )
@@ -367,17 +389,17 @@ CHECKS: list[tuple[str, HttpResponse | TransportError, object]] = [
     ("unknown pin", answer(404, service_exception("NOT_FOUND")), Check.UNKNOWN),
     ("a yes under a 404", answer(404, RIGHT), Check.UNKNOWN),
     ("a yes under a 400", answer(400, RIGHT), Misconfigured),
-    ("a yes under a 302", answer(302, RIGHT), Unavailable),
-    ("a yes under a 500", answer(500, RIGHT), Unavailable),
+    ("a yes under a 302", answer(302, RIGHT), NotSent),
+    ("a yes under a 500", answer(500, RIGHT), Doubtful),
     ("bad request", answer(400, service_exception("BAD_REQUEST")), Misconfigured),
     ("key refused", answer(401, service_exception("UNAUTHORIZED")), Misconfigured),
     ("missing scope", answer(403, service_exception("FORBIDDEN")), Misconfigured),
     ("too often", answer(429, service_exception("TOO_MANY_REQUESTS")), Throttled),
-    ("500", answer(500, service_exception("GENERAL_ERROR")), Unavailable),
-    ("502", answer(502, HTML), Unavailable),
-    ("503", answer(503), Unavailable),
+    ("500", answer(500, service_exception("GENERAL_ERROR")), Doubtful),
+    ("502", answer(502, HTML), Doubtful),
+    ("503", answer(503), Doubtful),
     ("504", answer(504), Ambiguous),
-    ("nothing left", NotSent("connection"), Unavailable),
+    ("nothing left", RequestNotSent("connection"), NotSent),
     ("no answer", NoAnswer("deadline"), Ambiguous),
 ]
 
@@ -401,8 +423,9 @@ def test_a_check_answers_the_providers_word_and_nothing_more(
         (answer(403, service_exception("blocked: 14155550123")), "http_403"),
         (answer(403, service_exception("14155550123")), "http_403"),
         (answer(302, {"errorCode": "E302"}), "redirect"),
-        (answer(200, NOT_SENT), "not_sent"),
-        (NotSent("tls"), "tls"),
+        (answer(200, NOT_SENT), "MESSAGE_NOT_SENT"),
+        (answer(200, {**NOT_SENT, "smsStatus": "REJECTED_14155550123"}), "not_sent"),
+        (RequestNotSent("tls"), "tls"),
     ],
 )
 def test_a_failures_reason_is_a_word_that_can_hold_no_number(
@@ -415,6 +438,88 @@ def test_a_failures_reason_is_a_word_that_can_hold_no_number(
 
 
 def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
-    with pytest.raises(Throttled) as caught:
+    with pytest.raises(DestinationUnavailable) as caught:
         send(answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=30))
     assert caught.value.retry_after == 30
+
+
+def paced(*given: HttpResponse, deadline: Deadline = DEADLINE) -> tuple[object, list[float]]:
+    """What a check comes to, and how long it waited before each further try."""
+    waits: list[float] = []
+    adapter = infobip(ScriptedTransport(*given), sleep=waits.append)
+    return outcome(lambda: adapter.check(PIN_ID, "123456", channel=Channel.SMS, deadline=deadline)), waits
+
+
+def test_a_guess_that_came_too_soon_is_put_again_when_infobip_takes_the_next() -> None:
+    too_soon = answer(429, service_exception("TOO_MANY_REQUESTS"))
+    assert paced(too_soon, answer(200, RIGHT)) == (Check.CORRECT, [3])
+    assert paced(too_soon, answer(200, WRONG)) == (Check.WRONG, [3])
+    said = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=2)
+    assert paced(said, answer(200, RIGHT)) == (Check.CORRECT, [2])
+    assert paced(too_soon, too_soon) == (Throttled, [3])
+
+
+def test_a_guess_that_came_too_soon_is_not_put_again_where_no_time_is_left() -> None:
+    too_soon = answer(429, service_exception("TOO_MANY_REQUESTS"))
+    near = Deadline(3, monotonic=lambda: 0.0)
+    assert paced(too_soon, answer(200, RIGHT), deadline=near) == (Throttled, [])
+
+
+TEMPLATES = [
+    {"messageId": message_id, "pinType": "NUMERIC", "pinLength": 6}
+    for message_id in ("the-message", "the-german-message", "the-brazilian-message")
+]
+
+
+@pytest.mark.parametrize(
+    ("templates", "health"),
+    [
+        (TEMPLATES, Health.UP),
+        ([*TEMPLATES, {"messageId": "another", "pinLength": 4}], Health.UP),
+        ([TEMPLATES[0] | {"pinLength": 8}, *TEMPLATES[1:]], Health.MISCONFIGURED),
+        ([TEMPLATES[0], TEMPLATES[1] | {"pinLength": 4}, TEMPLATES[2]], Health.MISCONFIGURED),
+        ([TEMPLATES[0] | {"pinType": "HEX"}, *TEMPLATES[1:]], Health.MISCONFIGURED),
+        (TEMPLATES[1:], Health.MISCONFIGURED),
+        ([], Health.MISCONFIGURED),
+        ({"templates": TEMPLATES}, Health.DOWN),
+    ],
+)
+def test_a_template_whose_pins_nobody_could_type_here_is_a_wrong_setting(
+    templates: object, health: Health
+) -> None:
+    assert infobip(ScriptedTransport(answer(200, templates))).probe(DEADLINE) is health
+
+
+def test_a_key_that_may_only_send_is_right_for_all_that_is_done_with_it() -> None:
+    assert (
+        infobip(ScriptedTransport(answer(403, service_exception("FORBIDDEN")))).probe(DEADLINE) is Health.UP
+    )
+
+
+@pytest.mark.parametrize(
+    ("locale", "channel", "parts"),
+    [("de", Channel.SMS, 2), (None, Channel.SMS, 1), ("de", Channel.VOICE, 1)],
+)
+def test_a_send_says_how_many_messages_its_text_is_billed_as(
+    locale: str | None, channel: Channel, parts: int
+) -> None:
+    sent = infobip(ScriptedTransport(answer(200, SENT))).send(
+        PHONE, channel=channel, locale=locale, reference="ours", ttl_seconds=LIFE, deadline=DEADLINE
+    )
+    assert sent.parts == parts
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (lambda: send(answer(200, {})), "no_pin_id"),
+        (lambda: check(answer(200, {**RIGHT, "pinId": "another"})), "other_pin_id"),
+        (lambda: check(answer(200, {})), "no_verdict"),
+    ],
+)
+def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
+    act: Callable[[], object], reason: str
+) -> None:
+    with pytest.raises(Ambiguous) as caught:
+        act()
+    assert (caught.value.provider, caught.value.reason) == ("infobip", reason)

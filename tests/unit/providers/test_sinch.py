@@ -1,22 +1,25 @@
 """Sinch Verification's signature and answers, one by one, and what each means here."""
 
 import base64
+from collections.abc import Callable
 
 import pytest
 
 from sms_otp.adapters.providers import sinch
 from sms_otp.adapters.providers.sinch import Sinch
-from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, NotSent, TransportError
+from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, RequestNotSent, TransportError
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    DestinationUnavailable,
+    Doubtful,
     Misconfigured,
+    NotSent,
     ProviderError,
     Refused,
     Sent,
     Throttled,
-    Unavailable,
 )
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Asked, ScriptedTransport, answer, outcome
 
@@ -202,7 +205,10 @@ def test_no_language_is_asked_for_where_none_is_given(channel: Channel) -> None:
     assert "calloutOptions" not in asked.json
 
 
-@pytest.mark.parametrize(("channel", "name"), [(Channel.SMS, "sms"), (Channel.VOICE, "callout")])
+@pytest.mark.parametrize(
+    ("channel", "name"),
+    [(Channel.SMS, "sms"), (Channel.VOICE, "callout"), (Channel.WHATSAPP, "whatsapp")],
+)
 def test_a_guess_is_reported_by_id_under_the_method_it_was_started_with(channel: Channel, name: str) -> None:
     asked = asked_by_check(REF, channel)
     assert (asked.method, asked.url) == ("PUT", f"{BASE_URL}/verification/v1/verifications/id/{REF}")
@@ -284,23 +290,23 @@ SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError
     ("40303, set-up", answer(403, error(40303, "Callback URL must be set when …")), Misconfigured),
     ("40303, denied", answer(403, error(40303, "Explicitly Denied by a callback")), Refused),
     ("403 without a code", answer(403, HTML), Misconfigured),
-    ("denied, says another status", answer(503, error(50300, "Access denied")), Unavailable),
+    ("denied, says another status", answer(503, error(50300, "Access denied")), Doubtful),
     ("40400", answer(404, error(40400)), Misconfigured),
     ("40900", answer(409, error(40900)), Ambiguous),
     ("409 without a code", answer(409, HTML), Ambiguous),
     ("42200", answer(422, error(42200)), Misconfigured),
-    ("42201", answer(422, error(42201)), Unavailable),
+    ("42201", answer(422, error(42201)), DestinationUnavailable),
     ("42900", answer(429, error(42900)), Throttled),
-    ("42901", answer(429, error(42901)), Throttled),
+    ("42901", answer(429, error(42901)), DestinationUnavailable),
     ("429 without a code", answer(429, HTML), Throttled),
-    ("50000", answer(500, error(50000)), Unavailable),
-    ("502", answer(502, HTML), Unavailable),
-    ("50300", answer(503, error(50300)), Unavailable),
+    ("50000", answer(500, error(50000)), Doubtful),
+    ("502", answer(502, HTML), Doubtful),
+    ("50300", answer(503, error(50300)), Doubtful),
     ("50301", answer(503, error(50301)), Misconfigured),
     ("504", answer(504, HTML), Ambiguous),
-    ("302", answer(302, HTML), Unavailable),
-    ("a code of another status", answer(500, error(40300)), Unavailable),
-    ("nothing left", NotSent("connection"), Unavailable),
+    ("302", answer(302, HTML), NotSent),
+    ("a code of another status", answer(500, error(40300)), Doubtful),
+    ("nothing left", RequestNotSent("connection"), NotSent),
     ("no answer", NoAnswer("truncated"), Ambiguous),
 ]
 
@@ -371,7 +377,7 @@ def test_a_start_whose_outcome_is_unknown_is_looked_up_once_by_our_reference(
         answer(200, {**PENDING, "status": "ABORTED"}),
         answer(200, {**PENDING, "status": "SUCCESSFUL"}),
         answer(404, PENDING),
-        NotSent("deadline"),
+        RequestNotSent("deadline"),
         NoAnswer("read_timeout"),
     ],
 )
@@ -392,7 +398,7 @@ def test_a_start_that_is_not_found_stays_unknown_and_is_not_repeated(
     assert [asked.method for asked in transport.asked] == ["POST", "GET"]
 
 
-@pytest.mark.parametrize("failed", [answer(500, error(50000)), answer(429), NotSent("connection")])
+@pytest.mark.parametrize("failed", [answer(302), answer(429), RequestNotSent("connection")])
 def test_a_start_that_certainly_failed_is_not_looked_up(failed: HttpResponse | TransportError) -> None:
     transport = ScriptedTransport(failed)
     outcome(
@@ -450,8 +456,8 @@ CHECKS: list[tuple[str, HttpResponse | TransportError, object]] = [
     ("empty", answer(200, b""), Ambiguous),
     ("unknown", answer(404, error(40400)), Check.UNKNOWN),
     ("a yes under a 404", answer(404, SUCCESSFUL), Check.UNKNOWN),
-    ("a yes under a 500", answer(500, SUCCESSFUL), Unavailable),
-    ("a wrong code's code under a 500", answer(500, error(40003)), Unavailable),
+    ("a yes under a 500", answer(500, SUCCESSFUL), Doubtful),
+    ("a wrong code's code under a 500", answer(500, error(40003)), Doubtful),
     ("40001", answer(400, error(40001)), Misconfigured),
     ("40002", answer(400, error(40002)), Misconfigured),
     ("400 without a code", answer(400, HTML), Misconfigured),
@@ -461,13 +467,13 @@ CHECKS: list[tuple[str, HttpResponse | TransportError, object]] = [
     ("40303", answer(403, error(40303)), Misconfigured),
     ("42200", answer(422, error(42200)), Misconfigured),
     ("42900", answer(429, error(42900)), Throttled),
-    ("50000", answer(500, error(50000)), Unavailable),
-    ("502", answer(502, HTML), Unavailable),
-    ("50300", answer(503, error(50300)), Unavailable),
+    ("50000", answer(500, error(50000)), Doubtful),
+    ("502", answer(502, HTML), Doubtful),
+    ("50300", answer(503, error(50300)), Doubtful),
     ("50301", answer(503, error(50301)), Misconfigured),
     ("504", answer(504, HTML), Ambiguous),
-    ("302", answer(302, HTML), Unavailable),
-    ("nothing left", NotSent("connection"), Unavailable),
+    ("302", answer(302, HTML), NotSent),
+    ("nothing left", RequestNotSent("connection"), NotSent),
     ("no answer", NoAnswer("read_timeout"), Ambiguous),
 ]
 
@@ -504,3 +510,27 @@ def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
     with pytest.raises(Throttled) as caught:
         send(answer(429, error(42900), retry_after=7))
     assert caught.value.retry_after == 7
+
+
+def test_whatsapp_is_asked_for_with_digits_and_no_life_that_sinch_does_not_know() -> None:
+    asked = asked_by_send(Channel.WHATSAPP, "pt-BR")
+    assert asked.json["method"] == "whatsapp"
+    assert asked.json["whatsappOptions"] == {"codeType": "Numeric"}
+    assert not {"smsOptions", "calloutOptions"} & set(asked.json)
+    assert asked.headers["Accept-Language"] == "pt-BR"
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (lambda: send(answer(200, {})), "no_id"),
+        (lambda: check(answer(200, {"id": "another", "status": "SUCCESSFUL"})), "other_id"),
+        (lambda: check(answer(200, {"id": REF, "status": "PENDING"})), "no_verdict"),
+    ],
+)
+def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
+    act: Callable[[], object], reason: str
+) -> None:
+    with pytest.raises(Ambiguous) as caught:
+        act()
+    assert (caught.value.provider, caught.value.reason) == ("sinch", reason)

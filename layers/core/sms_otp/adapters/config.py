@@ -39,8 +39,13 @@ class Settings:
     """Message templates of further languages, by Infobip's name of each, such as `pt_br`."""
     infobip_india_message_ids: Mapping[str, str]
     """Those of them that numbers in India are sent, where each text is registered."""
+    infobip_message_parts: Mapping[str, int]
+    """By message template, the messages that its text is billed as, where the deployment knows the text."""
     infobip_sender_ids: Mapping[str, str]
     """Whom a text is from in place of the template's sender, by ISO 3166-1 alpha-2 country."""
+
+    metric_detail: str
+    """`service`, or `places` for each metric by country and by provider too."""
 
     code_length: int
     code_life_seconds: int
@@ -62,7 +67,7 @@ class Settings:
     daily_send_cap: int
 
     allowed_countries: tuple[str, ...]
-    """ISO 3166-1 alpha-2 codes, or `*` for all."""
+    """ISO 3166-1 alpha-2 codes, or `*` for all; `EU` has been spelled out."""
     pumping_guard: str
     """`off`, `record` or `enforce`."""
     country_unverified_per_hour: int
@@ -70,6 +75,9 @@ class Settings:
     block_unverified_per_hour: int
     sms_prices: Mapping[str, float]
     """US dollars for a code, by ISO 3166-1 alpha-2 country and `*` for every other."""
+
+    voice_prices: Mapping[str, float]
+    """The same for a call."""
 
     users_table_name: str
     """Empty where no users are kept."""
@@ -99,9 +107,32 @@ class Settings:
             except (KeyError, ValueError) as error:
                 raise ServiceMisconfigured(reason=f"environment variable {variable}") from error
         chosen = cls(**values)
-        if chosen.test_numbers and (chosen.stage == "prod" or not chosen.test_numbers_end):
-            raise ServiceMisconfigured(reason="environment variable TEST_NUMBERS")
+        if contradiction := _contradiction(chosen):
+            raise ServiceMisconfigured(reason=contradiction)
         return chosen
+
+
+def _contradiction(chosen: Settings) -> str | None:
+    """The first pair of settings that cannot both be meant, which CloudFormation's Rules cannot compare."""
+    if chosen.test_numbers and (chosen.stage == "prod" or not chosen.test_numbers_end):
+        return "TestNumbers need TestNumbersEnd, and must be empty where Stage is prod"
+    if any(len(code) != chosen.code_length for code in chosen.test_numbers.values()):
+        return "TestNumbers has a code that is not of CodeLength digits, and could never be verified"
+    if chosen.failure_wait_seconds > chosen.failure_wait_max_seconds:
+        return "the first wait after wrong codes is longer than the longest one"
+    if chosen.resend_gap_seconds > chosen.resend_gap_max_seconds:
+        return f"ResendGapSeconds is longer than the longest gap, {chosen.resend_gap_max_seconds} seconds"
+    if chosen.resend_gap_seconds >= chosen.code_life_seconds:
+        return "ResendGapSeconds must be below CodeLifeSeconds: no code could be sent again while it lives"
+    return None
+
+
+def _whole(text: str) -> int:
+    """CloudFormation's Number takes `6.0` and `1e2` too. Raises ValueError where it is not whole."""
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(text)
+    return int(number)
 
 
 def _flag(text: str) -> bool:
@@ -135,6 +166,11 @@ def _prices(text: str) -> Mapping[str, float]:
     return {country: float(price) for country, price in (word.split("=") for word in _words(text))}
 
 
+def _parts(text: str) -> Mapping[str, int]:
+    """`ID=1,ID=2`, as provisioning hands them over."""
+    return {name: int(count) for name, count in _named(text).items()}
+
+
 def _named(text: str) -> Mapping[str, str]:
     """`de=ID,fr=ID`, as provisioning hands ids over."""
     values = {}
@@ -148,6 +184,12 @@ def _named(text: str) -> Mapping[str, str]:
 
 EU = ("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK").split()  # noqa: SIM905 # a list of words is read more easily as words
 """The member states of the European Union."""
+
+
+def _countries(text: str) -> tuple[str, ...]:
+    """`GB,EU`: the Union is spelled out."""
+    named = ((EU if word == "EU" else [word]) for word in _words(text))
+    return tuple(dict.fromkeys(country for countries in named for country in countries))
 
 
 def _routes(text: str) -> Mapping[str, tuple[str, ...]]:
@@ -168,7 +210,7 @@ def _date(text: str) -> int:
 
 _BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
     str: str,
-    int: int,
+    int: _whole,
     bool: _flag,
     tuple[str, ...]: _words,
     Mapping[str, str]: _codes,
@@ -176,10 +218,13 @@ _BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
 }
 _BY_NAME: Mapping[str, Callable[[str], Any]] = {
     "provider_order": _order,
+    "allowed_countries": _countries,
     "infobip_message_ids": _named,
     "infobip_india_message_ids": _named,
     "infobip_sender_ids": _named,
+    "infobip_message_parts": _parts,
     "sms_prices": _prices,
+    "voice_prices": _prices,
     "test_numbers_end": _date,
 }
 
@@ -187,6 +232,16 @@ _BY_NAME: Mapping[str, Callable[[str], Any]] = {
 def starts_on_demand() -> bool:
     """Whether Lambda is starting this environment for itself alone, and not for a snapshot."""
     return os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in ("on-demand", "provisioned-concurrency")
+
+
+def stage() -> str:
+    """The stage alone, for a function that must answer although its settings are wrong."""
+    return os.environ.get("STAGE", "")
+
+
+def metric_detail() -> str:
+    """The detail alone: a function whose settings are wrong still measures its failures."""
+    return os.environ.get("METRIC_DETAIL", "service")
 
 
 @cache

@@ -187,15 +187,19 @@ class Admission:
             self.number(snapshot), self._asker.approach, self._policy.lanes, self._now // SECOND
         )
 
-    def decide(self, snapshot: AdmissionSnapshot) -> Admitted:
-        """Raises `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`."""
+    def decide(self, snapshot: AdmissionSnapshot, *, ignore_gap: bool = False) -> Admitted:
+        """Raises `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.
+
+        `ignore_gap` for the second send of one code request.
+        """
         known, lane = self.number(snapshot), self.lane(snapshot)
         approach, lanes = self._asker.approach, self._policy.lanes
+        limits_now = lanes.without_gap() if ignore_gap else lanes
         if self._exempt:
             if (locked := number.lock(known, approach.tenant, lane, lanes, self._now)) is not None:
                 raise locked
             return Admitted(lane, None, None, self._now, (), (), 0)
-        if (refused := number.send_error(known, lane, approach, lanes, self._now)) is not None:
+        if (refused := number.send_error(known, lane, approach, limits_now, self._now)) is not None:
             raise refused
         client = self._client(snapshot)
         increment = self._service_increment(snapshot.counters)

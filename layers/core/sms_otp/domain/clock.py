@@ -1,10 +1,46 @@
-"""Time, as the service sees it: one clock for decisions, one deadline per request."""
+"""Time: one clock for decisions, one deadline per request, and a type for each unit.
+
+Moments are since the epoch. A moment or a span of the wrong unit fails mypy. Sums of them are plain integers,
+which say their unit anew where they are kept: `Seconds(now + MINUTE)`.
+"""
 
 import time
 from collections.abc import Callable
+from typing import NewType
 
 Clock = Callable[[], float]
-"""Answers the current time in seconds since the epoch. `time.time` in Lambda, a stepped clock in tests."""
+"""The current time in seconds since the epoch. `time.time` in Lambda, a stepped clock in tests."""
+
+Seconds = NewType("Seconds", int)
+"""Whole seconds: what the table's TTLs, the API and the log have."""
+Milliseconds = NewType("Milliseconds", int)
+"""Whole milliseconds: the moments of sends and guesses, which must be told apart."""
+
+MINUTE = Seconds(60)
+HOUR = Seconds(3600)
+DAY = Seconds(24 * 3600)
+
+_MILLISECONDS = 1000
+
+
+def seconds(clock: Clock) -> Seconds:
+    """Now, in whole seconds."""
+    return Seconds(int(clock()))
+
+
+def milliseconds(clock: Clock) -> Milliseconds:
+    """Now, in whole milliseconds."""
+    return Milliseconds(int(clock() * _MILLISECONDS))
+
+
+def to_seconds(moment: Milliseconds) -> Seconds:
+    """Rounded down."""
+    return Seconds(moment // _MILLISECONDS)
+
+
+def to_milliseconds(moment: Seconds) -> Milliseconds:
+    """Exact."""
+    return Milliseconds(moment * _MILLISECONDS)
 
 
 class Deadline:

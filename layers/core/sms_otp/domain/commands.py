@@ -99,11 +99,12 @@ class Verified:
     phone_number: str
     purpose: str | None
     verified_at: int
-    device_token: str | None = field(default=None, repr=False)
     token: str | None = None
     """The proof, where this deployment issues one and it could be made."""
     token_failed: bool = False
     """Whether it could not. The verification is none the less so."""
+    device_token: str | None = field(default=None, repr=False)
+    """Says that on this device the number was verified; see `device_token`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,10 @@ class Policy:
     prices: Mapping[str, float] = field(default_factory=dict)
     """US dollars for a code, by country and `*` for every other."""
 
-    def price(self, country: str) -> float:
-        """US dollars, as estimated, for one code to this country."""
-        return self.prices.get(country, self.prices.get("*", 0.0))
+    voice_prices: Mapping[str, float] = field(default_factory=dict)
+    """The same for a call."""
+
+    def price(self, country: str, channel: Channel = Channel.SMS) -> float:
+        """US dollars, as estimated, for one message or call to this country."""
+        prices = self.voice_prices if channel is Channel.VOICE else self.prices
+        return prices.get(country, prices.get("*", 0.0))

@@ -28,7 +28,8 @@ of an exception may be shown to the caller, so it never holds a code, a secret o
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypedDict
+from types import MappingProxyType
+from typing import ClassVar, Self, TypedDict
 
 
 class FieldError(TypedDict):
@@ -56,14 +57,26 @@ class OtpError(Exception):
         retry_after: int | None = None,
         attempts_remaining: int | None = None,
         errors: Sequence[FieldError] = (),
+        context: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         super().__init__(detail or self.detail)
         self.reason = reason
         self.retry_after = retry_after
         self.attempts_remaining = attempts_remaining
         self.errors = tuple(errors)
-        self.about: Mapping[str, object] = {}
-        """More for the log: what the refusal is about, in objects that hide what must not be shown."""
+        self.context = context
+        """More fields for the log, in objects that hide what must not be shown."""
+
+    def with_context(self, **context: object) -> Self:
+        """A copy with more fields for the log."""
+        return type(self)(
+            str(self),
+            reason=self.reason,
+            retry_after=self.retry_after,
+            attempts_remaining=self.attempts_remaining,
+            errors=self.errors,
+            context={**self.context, **context},
+        )
 
 
 class InvalidRequest(OtpError):
@@ -208,3 +221,7 @@ class ServiceMisconfigured(OtpError):
 
 class InternalError(OtpError):
     """Anything unforeseen."""
+
+
+class DeploymentRefused(Exception):
+    """A deployment's settings are wrong. The text names each one and what would be right."""

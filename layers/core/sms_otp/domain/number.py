@@ -210,6 +210,10 @@ class LanePolicy:
         """How long a send is remembered, in milliseconds."""
         return self.own.memory
 
+    def without_gap(self) -> "LanePolicy":
+        """The same, for the second send of one code request."""
+        return replace(self, own=replace(self.own, gap=0), network=replace(self.network, gap=0))
+
     def guesses(self, lane: Lane) -> GuessPolicy:
         """The lane's."""
         return self.stranger_guesses if lane is Lane.STRANGER else self.own_guesses

@@ -1,15 +1,16 @@
 """What the use cases ask of the outside, and the records that cross the line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 from sms_otp.domain.budgets import Counter, ShardIncrement
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.circuit import Circuit
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.number import NOTHING_KNOWN, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.provider import Channel, Check, OnFailure, Order, Sent
+from sms_otp.domain.provider import Channel, Check, OnFailure, Order, ReserveAgain, Sent
 from sms_otp.domain.users import User
 from sms_otp.domain.verification import Guess, Verification
 
@@ -29,17 +30,6 @@ class SendLog:
     def joined(self, other: "SendLog") -> "SendLog":
         """The sends of both. They are moments, so that one which stands in both counts once."""
         return replace(self, sends=tuple(sorted({*self.sends, *other.sends})))
-
-
-@dataclass(frozen=True, slots=True)
-class Circuit:
-    """A provider's circuit breaker, where it is not closed. Times in seconds since the epoch."""
-
-    state: str
-    opened_at: int | None = None
-    owner: str | None = None
-    """Who may probe, and until when."""
-    lease_until: int | None = None
 
 
 NO_SENDS = SendLog()
@@ -71,8 +61,8 @@ class AdmissionSnapshot:
     client: SendLog = NO_SENDS
     idempotency_record: IdempotencyRecord | None = None
     counters: Mapping[str, Counter] = field(default_factory=dict)
-    circuits: Mapping[str, Circuit | None] = field(default_factory=dict)
-    """One for each that was asked for."""
+    circuits: Mapping[str, Circuit] = field(default_factory=dict)
+    """By provider; a circuit that is closed, with nothing counted against it, is not there."""
     previous: "AdmissionSnapshot | None" = None
     """What was found under the other pepper, where that was asked."""
 
@@ -216,27 +206,58 @@ class TokenError(Exception):
 
 
 class IssueToken(Protocol):
-    """See `proof.TokenIssuer`."""
+    """See `tokens.TokenIssuer`."""
 
-    def __call__(self, verification: Verification, api_url: str, verified_at: int) -> str: ...
+    def __call__(self, verification: Verification, api_url: str, verified_at: Seconds) -> str: ...
+
+
+class Circuits(Protocol):
+    """The shared state of the providers' circuit breakers. Each method is one conditional write.
+
+    All raise `StoreError` where the write failed or its outcome is unknown. `now` in milliseconds.
+    """
+
+    def add_failure(self, provider: str, number: str, now: int, stale: tuple[str, ...]) -> bool:
+        """Count a failed send to this number, and forget those of the `stale` ones. True."""
+        ...
+
+    def open(self, provider: str, now: int) -> bool:
+        """Open a closed circuit; whether this call did."""
+        ...
+
+    def elect(self, provider: str, read: Circuit, now: int) -> bool:
+        """Make the caller the one that probes, if nothing changed since `read`; whether it is."""
+        ...
+
+    def hand_on(self, provider: str) -> bool:
+        """End a probe that said nothing about the provider: the next request may probe at once."""
+        ...
+
+    def reopen(self, provider: str, now: int) -> bool:
+        """End a probe that failed: the circuit is open for its whole time again."""
+        ...
+
+    def close(self, provider: str) -> bool:
+        """Close an open circuit; whether this call did."""
+        ...
 
 
 class Numbers(Protocol):
     """All that is kept about a number, by its key."""
 
-    def record_of(self, number_key: str, now: int) -> NumberRecord:
-        """What there is. Strongly consistent, item by item. `now` in seconds: a user ends by it."""
+    def record_of(self, number_key: str, now: Seconds) -> NumberRecord:
+        """What there is. Strongly consistent, item by item. A user ends by `now`."""
         ...
 
-    def unlock(self, number_key: str, now: int) -> int:
-        """Delete its failures, and take no device token that was issued before `now`, in seconds.
+    def unlock(self, number_key: str, now: Seconds) -> int:
+        """Delete its failures, and take no device token that was issued before `now`.
 
         Answers at how many tenants it had any failures.
         """
         ...
 
-    def erase(self, number_key: str, now: int, deadline: Deadline) -> Erased:
-        """Delete everything, until the deadline. `now` in seconds.
+    def erase(self, number_key: str, now: Seconds, deadline: Deadline) -> Erased:
+        """Delete everything, until the deadline.
 
         Not complete where it comes to the deadline, and where a verification was under way: a guess that
         was being checked can leave a failure behind until its request has ended.
@@ -299,8 +320,12 @@ class Store(Protocol):
         """
         ...
 
-    def find_message(self, provider: str, message_id: str) -> tuple[str, str] | None:
-        """The key of the verification that this provider's message belongs to, and the `ref` of its code."""
+    def find_messages(self, provider: str, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        """By message, the key of the verification that it belongs to, and the `ref` of its code."""
+        ...
+
+    def find_each(self, keys: Collection[str]) -> dict[str, Verification]:
+        """As `find`, for many: those that are there, by key."""
         ...
 
     def spend_guess(self, guess: Guess) -> Verification:
@@ -323,9 +348,9 @@ class Store(Protocol):
         ...
 
     def consume(
-        self, verification: Verification, counted: CountedGuess, attempt: str, now: int, code_hash: str
+        self, verification: Verification, counted: CountedGuess, attempt: str, now: Seconds, code_hash: str
     ) -> None:
-        """Turn a pending, unexpired verification into a verified one, once; `now` in seconds.
+        """Turn a pending, unexpired verification into a verified one, once.
 
         In the same step the failures of the guess's lane and of strangers are cleared, the number is known as
         verified and its send no longer counts as unverified. Recognises its own earlier success by `attempt`.
@@ -349,20 +374,24 @@ class Store(Protocol):
 class Providers(Protocol):
     """The providers, in their order. See `failover.Router`."""
 
-    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
-        """The providers whose circuits to read before a send to this number."""
+    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+        """The providers that may send to this number, the preferred one first."""
         ...
 
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """Take over the circuits that were just read; None where one is closed."""
-        ...
-
-    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
+    def send(
+        self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
+    ) -> tuple[str, Sent]:
         """Send a new code: the provider's name and its handle. Raises a `ProviderError`."""
         ...
 
     def resend(
-        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+        self,
+        holder: str,
+        ref: str,
+        order: Order,
+        deadline: Deadline,
+        on_failure: OnFailure,
+        reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
         """Send again, through the holder of the code where it can. Otherwise as `send`."""
         ...
@@ -381,16 +410,16 @@ class CredentialSource(Protocol):
 
 
 class Breaker(Protocol):
-    """Stops sends to a provider that keeps failing. See `providers.breaker`."""
+    """Keeps requests away from a provider that fails. See `circuit_breaker.CircuitBreaker`."""
 
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """Take over the shared state that was just read; None where a circuit is closed."""
-        ...
-
-    def call(self, name: str, act: Callable[[], Result], *, has_next: bool) -> Result:
-        """Act, or raise `Unavailable` while the circuit is open.
-
-        `has_next` says whether another provider could send instead: slowness opens no circuit where there is
-        no faster provider.
-        """
+    def call(
+        self,
+        provider: str,
+        read: Mapping[str, Circuit],
+        number_key: str,
+        act: Callable[[], Result],
+        *,
+        has_next: Callable[[], bool],
+    ) -> Result:
+        """The result of `act`. Raises `CircuitOpen` if the provider is to be left alone."""
         ...

@@ -1,23 +1,30 @@
 """The port that every provider implements, and its outcomes.
 
-ProviderError
-├── Refused         this number, for good: never fail over
-├── Throttled       certainly not sent: fail over
-├── Unavailable     certainly not sent: fail over
-│   └── NotAsked    its circuit breaker is open, or it has no such channel
-├── Misconfigured   401, 403, an account or a setting: refetch the secret once, then fail over and alarm
-├── TooLate         our own time is up; certainly not sent, and nothing more is begun
-└── Ambiguous       the request left and no answer came: never send again, on any provider
+A failed send is one of these kinds. The kind says whether another provider may be asked, whether the circuit
+breaker counts it, and whether the send stays counted against the number's limits:
+
+    kind                     fail over         breaker   reservation
+    Refused                  no                no        kept; the verification has failed
+    DestinationUnavailable   yes               no        kept
+    Throttled                yes               yes       released if no provider took it
+    NotSent                  yes               yes       released if no provider took it
+    |- CircuitOpen           yes               no        as NotSent
+    `- ChannelUnsupported    yes               no        as NotSent
+    Misconfigured            yes               yes       released if no provider took it
+    TooLate                  no                no        released if no provider took it
+    Doubtful                 once, if counted  yes       kept
+    Ambiguous                no                yes       kept
 
 An error's `reason` is a short fixed word or the provider's own status and error code
 ("http_500", "42901"); never its free text, which can hold the number.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
+from sms_otp.domain.circuit import Circuit
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.phone import PhoneNumber
 
@@ -27,6 +34,7 @@ class Channel(StrEnum):
 
     SMS = "sms"
     VOICE = "voice"
+    WHATSAPP = "whatsapp"
 
 
 class Delivery(StrEnum):
@@ -68,6 +76,8 @@ class Sent:
     delivery: Delivery = Delivery.ACCEPTED
     message_id: str | None = None
     """The handle that delivery reports carry, where it differs from `ref`."""
+    parts: int = 1
+    """The messages that it is billed as, as far as the text is known."""
 
 
 class ProviderError(Exception):
@@ -85,19 +95,31 @@ class ProviderError(Exception):
 
 
 class Refused(ProviderError):
-    """The provider refuses this number for good. No other provider is asked."""
+    """This number, for good, at any provider: opted out, blocklisted, blocked by the owner's own rule."""
+
+
+class DestinationUnavailable(ProviderError):
+    """This number or country, now, at this provider: its own limit for the number, no route, not enabled.
+
+    Certainly not sent. It says nothing about the provider, so no circuit breaker counts it. The send stays
+    counted, or requests for such a number would cost nothing and could be repeated without end.
+    """
 
 
 class Throttled(ProviderError):
-    """The provider is asked too often. Certainly not sent."""
+    """The account's rate at the provider is spent. Certainly not sent."""
 
 
-class Unavailable(ProviderError):
-    """The provider is down or cannot be reached. Certainly not sent."""
+class NotSent(ProviderError):
+    """Certainly not sent: no connection, no TLS, or refused before the body left."""
 
 
-class NotAsked(Unavailable):
-    """The provider was left alone: its circuit breaker is open, or it has no such channel."""
+class CircuitOpen(NotSent):
+    """The provider was not called, because its circuit breaker is open."""
+
+
+class ChannelUnsupported(NotSent):
+    """The provider was not called, because it has no such channel."""
 
 
 class Misconfigured(ProviderError):
@@ -105,15 +127,31 @@ class Misconfigured(ProviderError):
 
 
 class TooLate(ProviderError):
-    """Our own time is up. Certainly not sent, no fault of the provider's, and no other is asked."""
+    """Our own deadline has passed. Certainly not sent, and no other provider is called."""
+
+
+class Doubtful(ProviderError):
+    """The provider answered 5xx after the request left: it may have sent before it failed."""
 
 
 class Ambiguous(ProviderError):
-    """The request left and its outcome is unknown: it may have been sent, so it is never repeated."""
+    """The request left and no answer came: it may have been sent, so it is never repeated."""
+
+
+NOT_CALLED = (CircuitOpen, ChannelUnsupported)
+FAILS_OVER = (DestinationUnavailable, Throttled, NotSent, Misconfigured)
+"""Certainly not sent, so the next provider may be called at once."""
+MAY_HAVE_SENT = (Doubtful, Ambiguous)
+COUNTED_BY_BREAKER = (Throttled, NotSent, Misconfigured, Doubtful, Ambiguous)
+"""Less `NOT_CALLED`: a circuit that is open counts nothing more."""
+KEPT = (Refused, DestinationUnavailable, Doubtful, Ambiguous)
+"""After one of these the send stays counted against the limits, whatever other providers answered."""
 
 
 OnFailure = Callable[[ProviderError], object]
 """Called with each failure that another provider is tried after."""
+ReserveAgain = Callable[[], str | None]
+"""Reserves one more send for the verification; its reference, or None if the limits have no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +159,13 @@ class Order:
     """A code to send. Fields as in `Provider.send`."""
 
     to: PhoneNumber
+    number_key: str
     channel: Channel
     locale: str | None
     reference: str
     ttl_seconds: int
+    circuits: Mapping[str, Circuit] = field(default_factory=dict)
+    """The circuit breakers, as they were read with the rest of what decided about this send."""
 
 
 class Provider(Protocol):

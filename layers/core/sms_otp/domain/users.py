@@ -6,8 +6,9 @@ of the business. A user is a number's keyed hash and a tenant; the number itself
 
 from dataclasses import dataclass
 
-DAY = 24 * 3600
-FOREVER = 253402300799
+from sms_otp.domain.clock import DAY, Seconds
+
+FOREVER = Seconds(253402300799)
 """The last second of the year 9999. A record that has no end has this one, so that every record has one."""
 MOST_PURPOSES = 20
 """Of one user. A caller that names another one each time must not grow the record beyond what is stored."""
@@ -26,7 +27,7 @@ class ConsentRecord:
     """A consent with its time, in seconds: when the code was asked for that it came with."""
 
     consent: Consent
-    at: int
+    at: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,9 @@ class User:
 
     tenant: str
     country: str
-    first_requested_at: int
-    last_requested_at: int
-    verified_at: int | None = None
+    first_requested_at: Seconds
+    last_requested_at: Seconds
+    verified_at: Seconds | None = None
     """When last. None where it never was: whoever asked may not hold the phone."""
     purposes: tuple[str, ...] = ()
     """That it was verified for."""
@@ -45,11 +46,11 @@ class User:
     """The newest that came with a code that was found right."""
     requested_consent: ConsentRecord | None = None
     """One that came with a newer request, and so far with no right code: worth nothing yet."""
-    kept_until: int | None = None
+    kept_until: Seconds | None = None
     """None is without end."""
 
-    def is_kept(self, now: int) -> bool:
-        """Whether its time is not over, `now` in seconds. DynamoDB deletes it up to days later."""
+    def is_kept(self, now: Seconds) -> bool:
+        """Whether its time is not over, DynamoDB deletes it up to days later."""
         return self.kept_until is None or now < self.kept_until
 
 
@@ -62,10 +63,10 @@ class Retention:
     verified: int
     """After the newest verification; 0 is without end."""
 
-    def unverified_until(self, now: int) -> int:
-        """Seconds."""
-        return now + self.unverified * DAY
+    def unverified_until(self, now: Seconds) -> Seconds:
+        """The moment after which an unverified user may be forgotten."""
+        return Seconds(now + self.unverified * DAY)
 
-    def verified_until(self, now: int) -> int:
-        """Seconds."""
-        return now + self.verified * DAY if self.verified else FOREVER
+    def verified_until(self, now: Seconds) -> Seconds:
+        """The moment after which a verified user may be forgotten."""
+        return Seconds(now + self.verified * DAY) if self.verified else FOREVER

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sms_otp.domain import errors
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.number import Lane
 from sms_otp.domain.users import Consent
@@ -32,6 +33,8 @@ REPEATABLE_SECONDS = 120
 DELIVERY_BEFORE: Mapping[str, tuple[str, ...]] = {
     "delivered": ("accepted", "unknown", "failed"),
     "failed": ("accepted", "unknown"),
+    "unknown": ("accepted",),
+    "accepted": (),
 }
 """What each reported delivery may follow. Forward only, so that reports end up the same in any order."""
 
@@ -47,8 +50,8 @@ class Verification:
     country: str
     number_key: str
     channel: str
-    created_at: int
-    expires_at: int
+    created_at: Seconds
+    expires_at: Seconds
     state: State = State.PENDING
     attempts: int = 0
     sends: int = 1
@@ -78,7 +81,7 @@ class Verification:
     """The same of the sends after it. One verification, so they are not counted as verified."""
     delivery: str = "unknown"
     """What is known of the newest send's way to the phone; see `providers.base.Delivery`."""
-    verified_at: int | None = None
+    verified_at: Seconds | None = None
     verified_by: str | None = None
     """An id of the attempt that consumed the code, made here, so that its own retry is recognised."""
     code_hash: str | None = None
@@ -91,7 +94,7 @@ class Guess:
 
     key: str
     tenant: str
-    now: int
+    now: Seconds
     max_attempts: int
     session_hash: str | None = None
     phone: str | None = None

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any
 from sms_otp.adapters.aws import clients
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings, settings
+from sms_otp.adapters.dynamodb.circuits import DynamoCircuits
 from sms_otp.adapters.dynamodb.store import DynamoStore
-from sms_otp.adapters.providers import breaker, registry
-from sms_otp.adapters.providers.breaker import CircuitBreaker
+from sms_otp.adapters.providers import registry
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import events
 from sms_otp.domain import phone
 from sms_otp.domain.admission import AdmissionPolicy
 from sms_otp.domain.budgets import shards_for
+from sms_otp.domain.circuit import CLOSED
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import GuardPolicy, Mode
 from sms_otp.domain.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
 from sms_otp.domain.number import LanePolicy
 from sms_otp.domain.users import Retention
+from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
@@ -63,7 +65,7 @@ def service() -> Service:
             secret_cache,
             _builder(chosen),
             FixedCodes(_test_numbers(chosen)),
-            CircuitBreaker(_dynamodb(), chosen.table_name, events.emit),
+            CircuitBreaker(DynamoCircuits(_dynamodb(), chosen.table_name), time.time, events.emit),
             events.emit,
         ),
         peppers=secret_cache.peppers,
@@ -128,7 +130,9 @@ def lifecycle() -> Lifecycle:
 @cache
 def webhooks() -> "Webhooks":
     """What takes the callbacks of the providers that codes are sent by."""
-    # It knows how Sinch signs, and no other function is to pay for importing that adapter.
+    # No other function is to pay for importing these.
+    from sms_otp.adapters.providers import aws_events
+    from sms_otp.adapters.providers.callbacks import READERS
     from sms_otp.use_cases.webhooks import Webhooks
 
     chosen = settings()
@@ -137,6 +141,8 @@ def webhooks() -> "Webhooks":
         store=_store(chosen),
         credentials=secret_cache.credentials,
         renew=secret_cache.renew_credentials,
+        readers=READERS,
+        read_from_aws=aws_events.read,
         providers=frozenset(_names(chosen)),
         clock=time.time,
         emit=events.emit,
@@ -153,11 +159,11 @@ def health_check() -> "HealthCheck":
     names = _names(chosen)
     # Before its deadline begins, so that a cold start takes nobody for down.
     registry.prepare(names, chosen)
-    store = _store(chosen)
+    circuits = DynamoCircuits(_dynamodb(), chosen.table_name)
 
     def breakers(names: tuple[str, ...]) -> dict[str, str]:
-        held = store.circuits(names).items()
-        return {name: breaker.state_of(circuit, time.time()) for name, circuit in held}
+        found, now = circuits.read(names), int(time.time() * SECOND)
+        return {name: found.get(name, CLOSED).state(now) for name in names}
 
     return HealthCheck(
         names=names,
@@ -253,6 +259,7 @@ def policy(chosen: Settings) -> Policy:
         test_numbers=_test_numbers(chosen),
         test_numbers_end=chosen.test_numbers_end,
         prices=chosen.sms_prices,
+        voice_prices=chosen.voice_prices,
     )
 
 

@@ -6,9 +6,7 @@ service does otherwise stands in `docs/camara.md`.
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from sms_otp.adapters.config import Settings
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Caller, Requested, RequestOtp, Verified, VerifyOtp
 from sms_otp.entry_points import http
@@ -65,35 +63,34 @@ _WAIT = ("RATE_LIMITED", "NUMBER_LOCKED", "PROVIDER_UNAVAILABLE")
 _CORRELATOR = re.compile("[a-zA-Z0-9-]{1,55}")
 
 
-def answer(
-    event: http.Event,
-    context: Any,
-    settings: Callable[[], Settings],
-    handle: Callable[[http.Event, Caller], http.Body],
-) -> http.Response:
-    """Run one request to its response. An empty body is a 204; `x-correlator` comes back as it was sent."""
+def _success(event: http.Event, body: http.Body) -> http.Response:
+    """An empty body is a 204."""
+    if not body:
+        return {"statusCode": 204, "headers": {**http.HEADERS, **_correlator(event)}}
+    return http.response(200, "application/json", body, _correlator(event))
+
+
+def _failure(event: http.Event, error: errors.OtpError, _request_id: str) -> http.Response:
+    status, code, message = _words(error)
+    waits = {"Retry-After": str(error.retry_after or http.DEFAULT_RETRY_AFTER)}
+    headers = _correlator(event) | (waits if error.code in _WAIT else {})
+    body = {"status": status, "code": code, "message": message + _places(error)}
+    return http.response(status, "application/json", body, headers)
+
+
+CAMARA = http.Renderer(_success, _failure)
+
+
+def _correlator(event: http.Event) -> dict[str, str]:
+    """`x-correlator` comes back as it was sent, if it has the standard's form."""
     correlator = http.header(event, "x-correlator")
-    understood = not correlator or _CORRELATOR.fullmatch(correlator) is not None
-    headers = {"x-correlator": correlator} if correlator and understood else {}
+    return {"x-correlator": correlator} if _CORRELATOR.fullmatch(correlator) else {}
 
-    def act(event: http.Event, caller: Caller) -> http.Body:
-        if not understood:
-            raise errors.InvalidRequest(errors=[{"pointer": "x-correlator", "detail": _CORRELATOR.pattern}])
-        return handle(event, caller)
 
-    def done(body: http.Body) -> http.Response:
-        if not body:
-            return {"statusCode": 204, "headers": {**http.HEADERS, **headers}}
-        return http.response(200, "application/json", body, headers)
-
-    def refused(error: errors.OtpError, _request_id: str) -> http.Response:
-        status, code, message = _words(error)
-        waits = {"Retry-After": str(error.retry_after or http.DEFAULT_RETRY_AFTER)}
-        more = headers | (waits if error.code in _WAIT else {})
-        body = {"status": status, "code": code, "message": message + _places(error)}
-        return http.response(status, "application/json", body, more)
-
-    return http.answer_in_words_of(done, refused, event, context, settings, act)
+def _read_body(event: http.Event, schema: str) -> http.Body:
+    if http.header(event, "x-correlator") and not _correlator(event):
+        raise errors.InvalidRequest(errors=[{"pointer": "x-correlator", "detail": _CORRELATOR.pattern}])
+    return http.read_body(event, schema)
 
 
 def _words(error: errors.OtpError) -> tuple[int, str, str]:
@@ -110,7 +107,7 @@ def _places(error: errors.OtpError) -> str:
 
 def _read_send_code(event: http.Event) -> RequestOtp:
     # The standard requires `message`; the text that is sent is the deployment's own.
-    return RequestOtp(phone_number=http.read_body(event, "SendCode")["phoneNumber"])
+    return RequestOtp(phone_number=_read_body(event, "SendCode")["phoneNumber"])
 
 
 def _write_authentication_id(requested: Requested) -> http.Body:
@@ -118,7 +115,7 @@ def _write_authentication_id(requested: Requested) -> http.Body:
 
 
 def _read_validate_code(event: http.Event) -> VerifyOtp:
-    body = http.read_body(event, "ValidateCode")
+    body = _read_body(event, "ValidateCode")
     # The standard has no place for a token.
     return VerifyOtp(body["authenticationId"], body["code"], with_token=False)
 
@@ -127,10 +124,17 @@ def _write_nothing(_verified: Verified) -> http.Body:
     return {}
 
 
-# route -> wording
-REQUEST_WORDINGS: Mapping[str, http.Wording[RequestOtp, Requested]] = {
-    "/one-time-password-sms/v1/send-code": http.Wording(answer, _read_send_code, _write_authentication_id),
-}
-VERIFY_WORDINGS: Mapping[str, http.Wording[VerifyOtp, Verified]] = {
-    "/one-time-password-sms/v1/validate-code": http.Wording(answer, _read_validate_code, _write_nothing),
-}
+def request_routes(
+    act: Callable[[RequestOtp, Caller], Requested],
+) -> Mapping[str, http.Route[RequestOtp, Caller, Requested]]:
+    """The routes that send a code, by path."""
+    route = http.Route(_read_send_code, act, _write_authentication_id, http.by_api_key, CAMARA)
+    return {"/one-time-password-sms/v1/send-code": route}
+
+
+def verify_routes(
+    act: Callable[[VerifyOtp, Caller], Verified],
+) -> Mapping[str, http.Route[VerifyOtp, Caller, Verified]]:
+    """The routes that check a code, by path."""
+    route = http.Route(_read_validate_code, act, _write_nothing, http.by_api_key, CAMARA)
+    return {"/one-time-password-sms/v1/validate-code": route}

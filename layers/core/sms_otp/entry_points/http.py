@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+from sms_otp.adapters import config
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.telemetry import events
 from sms_otp.domain import errors, strict_json
@@ -21,6 +22,7 @@ Event = Mapping[str, Any]
 Body = dict[str, Any]
 Response = dict[str, Any]
 Command = TypeVar("Command")
+Who = TypeVar("Who")
 Result = TypeVar("Result")
 
 BODY_LIMIT = 4096
@@ -65,147 +67,80 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 DEFAULT_RETRY_AFTER = 1
 
 
-def answer(
-    event: Event,
-    context: Any,
-    settings: Callable[[], Settings],
-    handle: Callable[[Event, Caller], Body],
-) -> Response:
-    """Run one request to its response. Whatever happens, the answer is JSON of the documented shape."""
-    return answer_in_words_of(_done, _problem, event, context, settings, handle)
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """How an API words its answers. Every function gets the event, for what an answer repeats of it."""
 
-
-def answer_in_words_of(
-    done: Callable[[Body], Response],
-    refused: Callable[[errors.OtpError, str], Response],
-    event: Event,
-    context: Any,
-    settings: Callable[[], Settings],
-    handle: Callable[[Event, Caller], Body],
-) -> Response:
-    """The same for an API whose answers are not shaped like ours. `refused` gets the request's id too."""
-    request_id = _request_id(event, context)
-
-    def act() -> Body:
-        # Before anything may be refused: no line may carry the ids of the request before.
-        events.begin(request_id, context.aws_request_id, None)
-        tenant = _tenant(event, settings())
-        events.begin(request_id, context.aws_request_id, tenant)
-        deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
-        return handle(event, Caller(tenant, request_id, deadline, _source_ip(event), _api_url(event)))
-
-    return _answered(event, request_id, act, done, refused)
+    success: Callable[[Event, Body], Response]
+    failure: Callable[[Event, errors.OtpError, str], Response]
+    """Gets the request's id too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wording(Generic[Command, Result]):
-    """How one API words a use case. Several routes can lead to one use case, each with its own wording."""
+class Route(Generic[Command, Who, Result]):
+    """One operation of an API. Several routes can lead to one use case, each with its own words."""
 
-    answer: Callable[..., Response]
-    """`answer`, or another API's function of the same signature."""
     read: Callable[[Event], Command]
-    """The command that the event's body asks for. Raises `InvalidRequest`."""
+    """The command in the event. Raises `InvalidRequest`."""
+    act: Callable[[Command, Who], Result]
     write: Callable[[Result], Body]
     """The body of a success."""
+    caller: Callable[[Event, Any], Who]
+    """Who may call: `by_api_key`, `by_iam` or `public`."""
+    renderer: Renderer
 
-    def run(
-        self,
-        event: Event,
-        context: Any,
-        settings: Callable[[], Settings],
-        act: Callable[[Command, Caller], Result],
-    ) -> Response:
-        """Run one request to its response."""
-
-        def handle(event: Event, caller: Caller) -> Body:
-            return self.write(act(self.read(event), caller))
-
-        return self.answer(event, context, settings, handle)
+    def run(self, event: Event, caller: Who) -> Body:
+        """The body of a success. Raises an `OtpError`."""
+        return self.write(self.act(self.read(event), caller))
 
 
-def answer_health(
-    event: Event,
-    context: Any,
-    settings: Callable[[], Settings],
-    handle: Callable[[Event, Caller], Body],
-) -> Response:
-    """The same for a body that says itself how things stand: 503 where it is no `success`."""
-    return answer_in_words_of(_stands, _problem, event, context, settings, handle)
-
-
-def answer_webhook(event: Event, context: Any, handle: Callable[[Callback], Body]) -> Response:
-    """The same for a provider's callback, which has no tenant: 200, or a problem that it may act on."""
+def handle(event: Event, context: Any, route: Route[Any, Any, Any]) -> Response:
+    """Run one request to its response. If anything fails, the answer still has the documented shape."""
     request_id = _request_id(event, context)
-
-    def act() -> Body:
-        events.begin(request_id, context.aws_request_id, None)
-        return handle(_callback(event))
-
-    return _answered(event, request_id, act, _done, _problem)
-
-
-def answer_admin(event: Event, context: Any, act_on: Callable[[str, Administrator], Body]) -> Response:
-    """The same for an administrator, whom IAM has let in: no tenant, and a number alone to act on."""
-    request_id = _request_id(event, context)
-
-    def act() -> Body:
-        events.begin(request_id, context.aws_request_id, None)
-        deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
-        who = Administrator(_caller_arn(event), deadline)
-        return act_on(read_body(event, "AdminNumber")["phoneNumber"], who)
-
-    return _answered(event, request_id, act, _done, _problem)
-
-
-def answer_keys(event: Event, context: Any, handle: Callable[[], Body]) -> Response:
-    """The same for public keys, which anyone may have and keep for a while (RFC 7517 §8.5.2)."""
-    request_id = _request_id(event, context)
-
-    def act() -> Body:
-        events.begin(request_id, context.aws_request_id, None)
-        return handle()
-
-    def done(body: Body) -> Response:
-        return response(200, "application/jwk-set+json", body, {"Cache-Control": KEYS_CACHE})
-
-    return _answered(event, request_id, act, done, _problem)
-
-
-def _answered(
-    event: Event,
-    request_id: str,
-    act: Callable[[], Body],
-    done: Callable[[Body], Response],
-    refused: Callable[[errors.OtpError, str], Response],
-) -> Response:
+    events.begin(request_id, context.aws_request_id, None)
     try:
-        body = act()
+        caller = route.caller(event, context)
+        if isinstance(caller, Caller):
+            events.begin(request_id, context.aws_request_id, caller.tenant)
+        body = route.run(event, caller)
     except errors.OtpError as error:
         _emit_refusal(event, error)
-        return refused(error, request_id)
+        return route.renderer.failure(event, error, request_id)
     except StoreError as error:
         events.emit("store_failed", reason=error.reason)
-        return refused(errors.InternalError(), request_id)
     except TokenError as error:
         events.emit("keys_failed", reason=error.reason)
-        return refused(errors.InternalError(), request_id)
     except Exception as error:  # the last resort: an unforeseen error is an answer too, and never a success
         events.fail("unforeseen", error)
-        return refused(errors.InternalError(), request_id)
-    return done(body)
+    else:
+        return route.renderer.success(event, body)
+    return route.renderer.failure(event, errors.InternalError(), request_id)
 
 
-def _done(body: Body) -> Response:
-    return response(200, "application/json; charset=utf-8", body)
+def by_api_key(event: Event, context: Any) -> Caller:
+    """A tenant, whose API key a usage plan holds."""
+    tenant = _tenant(event, config.settings())
+    return Caller(tenant, _request_id(event, context), _deadline(context), _source_ip(event), _api_url(event))
 
 
-def _stands(body: Body) -> Response:
-    if body["success"]:
-        return _done(body)
-    event_name = body | {"retryAfter": DEFAULT_RETRY_AFTER}
-    return response(
-        503, "application/json; charset=utf-8", event_name, {"Retry-After": str(DEFAULT_RETRY_AFTER)}
-    )
+def by_iam(event: Event, context: Any) -> Administrator:
+    """An administrator, whom IAM has let in."""
+    return Administrator(_caller_arn(event), _deadline(context))
+
+
+def public(_event: Event, _context: Any) -> None:
+    """Anyone. A provider's callback proves its sender by itself."""
+    return
+
+
+def no_body(_event: Event) -> None:
+    """Read nothing: for GET."""
+    return
+
+
+def same(body: Body) -> Body:
+    """Write the result as it is."""
+    return body
 
 
 def read_body(event: Event, schema: str) -> Body:
@@ -264,7 +199,8 @@ def _raw_body(event: Event) -> bytes:
     return _decoded_body(event)
 
 
-def _callback(event: Event) -> Callback:
+def callback(event: Event) -> Callback:
+    """A provider's callback, as it arrived. Raises `Forbidden`."""
     headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
     path = str((event.get("requestContext") or {}).get("path", ""))
     try:
@@ -298,20 +234,24 @@ def _invalid(path: list[str], rule: str | None, expected: Any) -> errors.Invalid
     kinds = {"phoneNumber": errors.InvalidPhoneNumber, "otp": errors.InvalidOtpFormat}
     kind = kinds.get(path[0], errors.InvalidRequest) if path else errors.InvalidRequest
     pointer = "".join(f"/{step}" for step in path)
-    return kind(errors=[{"pointer": pointer, "detail": f"{rule}: {_words(rule, expected)}"}])
+    return kind(errors=[{"pointer": pointer, "detail": _detail(rule, expected)}])
 
 
-def _words(rule: str | None, expected: Any) -> str:
-    """What a rule of a schema asks for, for people."""
+def _detail(rule: str | None, expected: Any) -> str:
+    """What a rule of a schema expects, for people."""
     match rule:
         case "additionalProperties":
-            return "a member that there is none of"
+            return "unknown property"
         case "anyOf":
-            return " or ".join(_words("required", each["required"]) for each in expected)
+            return "required: " + " or ".join(", ".join(each["required"]) for each in expected)
         case "required" | "enum":
-            return ", ".join(expected)
+            return f"{rule}: {', '.join(expected)}"
         case _:
-            return str(expected)
+            return f"{rule}: {expected}"
+
+
+def _deadline(context: Any) -> Deadline:
+    return Deadline(context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS)
 
 
 def _request_id(event: Event, context: Any) -> str:
@@ -360,10 +300,10 @@ def _emit_refusal(event: Event, error: errors.OtpError) -> None:
     # What is wrong where is in our words alone, as in the answer.
     places = ", ".join(f"{place['pointer']} {place['detail']}".lstrip() for place in error.errors)
     reason = error.reason or places or None
-    events.emit(event_name, path=path, error_code=error.code, reason=reason, **error.about)
+    events.emit(event_name, path=path, error_code=error.code, reason=reason, **error.context)
 
 
-def _problem(error: errors.OtpError, request_id: str) -> Response:
+def problem(_event: Event, error: errors.OtpError, request_id: str) -> Response:
     """RFC 9457 problem details, with the members that callers of this API branch on."""
     shown = errors.InternalError() if error.code == TOLD_AS_INTERNAL else error
     status, title = PROBLEMS[shown.code]
@@ -398,3 +338,26 @@ def response(
         "headers": {"Content-Type": content_type, **HEADERS, **(headers or {})},
         "body": json.dumps(body, separators=(",", ":")),
     }
+
+
+def _success(_event: Event, body: Body) -> Response:
+    return response(200, "application/json; charset=utf-8", body)
+
+
+def _health(event: Event, body: Body) -> Response:
+    """200, or 503 where the body says that the service is unhealthy."""
+    if body["success"]:
+        return _success(event, body)
+    body = body | {"retryAfter": DEFAULT_RETRY_AFTER}
+    headers = {"Retry-After": str(DEFAULT_RETRY_AFTER)}
+    return response(503, "application/json; charset=utf-8", body, headers)
+
+
+def _key_set(_event: Event, body: Body) -> Response:
+    """Public keys, which anyone may keep for a while (RFC 7517 §8.5.2)."""
+    return response(200, "application/jwk-set+json", body, {"Cache-Control": KEYS_CACHE})
+
+
+OURS = Renderer(_success, problem)
+HEALTH = Renderer(_health, problem)
+KEY_SET = Renderer(_key_set, problem)

@@ -19,65 +19,34 @@ from sms_otp.adapters.providers import registry
 from sms_otp.adapters.telemetry import events
 from sms_otp.domain import phone
 from sms_otp.domain.errors import OtpError
-from sms_otp.entry_points import bootstrap, schemas
+from sms_otp.entry_points import schemas
 
 Action = Callable[[], object]
 
 
-def sender(schema: str) -> None:
-    """Of a function that sends codes. `schema` is the title of its body's."""
+def prepare(
+    make: Action,
+    clients_of: tuple[str, ...],
+    *,
+    schema: str | None = None,
+    providers: bool = False,
+    numbers: bool = False,
+) -> None:
+    """Load code and data, then call `make`. No-op outside Lambda, so that tests can import handlers.
+
+    `clients_of`: the AWS services that `make` makes clients of. `schema`: the title of the body's schema.
+    `providers`, `numbers`: whether the function calls providers, and parses phone numbers.
+    """
 
     def load() -> None:
-        _load(schema)
-        settings = config.settings()
-        phone.load(settings.allowed_countries)
-        registry.load(settings.provider_order)
+        if schema is not None:
+            schemas.validator(schema)
+        events.load()
+        if numbers:
+            phone.load(config.settings().allowed_countries)
+        if providers:
+            registry.load(config.settings().provider_order)
 
-    _start(load, bootstrap.service, ("dynamodb", "secretsmanager"))
-
-
-def checker(schema: str) -> None:
-    """Of a function that checks codes."""
-
-    def load() -> None:
-        _load(schema)
-        registry.load(config.settings().provider_order)
-
-    _start(load, bootstrap.service, ("dynamodb", "secretsmanager"))
-
-
-def keeper(schema: str) -> None:
-    """Of a function that needs no provider."""
-    _start(lambda: _load(schema), bootstrap.lifecycle, ("dynamodb",))
-
-
-def listener() -> None:
-    """Of a function that takes callbacks."""
-    _start(events.load, bootstrap.webhooks, ("dynamodb", "secretsmanager"))
-
-
-def administrator() -> None:
-    """Of the function for administrators."""
-    _start(lambda: _load("AdminNumber"), bootstrap.administration, ("dynamodb", "secretsmanager"))
-
-
-def watcher() -> None:
-    """Of the function that looks after everything that the service leans on."""
-    _start(events.load, bootstrap.health_check, ("dynamodb", "secretsmanager"))
-
-
-def publisher() -> None:
-    """Of the function that hands out public keys."""
-    _start(events.load, bootstrap.kms_client, ("kms",))
-
-
-def _load(schema: str) -> None:
-    schemas.validator(schema)
-    events.load()
-
-
-def _start(load: Action, make: Action, services: tuple[str, ...]) -> None:
-    """Nothing, outside of Lambda and of what stands in for it: tests import handlers too."""
     if config.starts_on_demand():
         # A setting that is wrong is answered, and told, as often as somebody asks; a start that fails is not.
         with contextlib.suppress(OtpError), _kept():
@@ -92,7 +61,7 @@ def _start(load: Action, make: Action, services: tuple[str, ...]) -> None:
     def before() -> None:
         with _kept():
             load()
-            clients.read_models(services)
+            clients.read_models(clients_of)
 
     def after() -> None:
         # botocore's waits between tries are drawn from it; what must not be guessed is drawn from the system.

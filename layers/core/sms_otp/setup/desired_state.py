@@ -10,11 +10,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from sms_otp.domain import sms_text
+
 Body = Mapping[str, Any]
 """A JSON object as Infobip takes and gives it."""
 
 # Of the message template's field `language`, which Infobip has for texts that are read out.
 LANGUAGES = ("en es ca da nl fr de it ja ko no pl ru sv fi hr sl ro pt_pt pt_br zh_cn zh_tw").split()  # noqa: SIM905 # as in config
+
+SENDS_PER_NUMBER, SENDS_PER_APPLICATION = 200, 1_000_000
+"""Twice what any deployment allows a number in a day, and more than any day has: our limits are the ones that
+refuse. Constants, because a limit that an operator lowers while Infobip is down must not need Infobip."""
 
 
 class ProvisioningFailed(Exception):
@@ -30,27 +36,32 @@ class DesiredState:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """A field that is not as wanted. `weaker`: it lets through more than the parameters do."""
+class Setting:
+    """A field that we set. `weaker`: what was found lets through more than the parameters do."""
 
     field: str
     desired: object
     found: object
+    same: bool
     weaker: bool
 
 
 def desired_state_from(parameters: Mapping[str, str]) -> DesiredState:
-    """From the stack's parameters, by their names. Raises `ProvisioningFailed`, naming the one at fault."""
-    default = (parameters["InfobipLanguage"], parameters["InfobipMessageText"])
-    texts = [default, *_by_language(parameters, "InfobipLocaleTexts", ";")]
+    """From the stack's parameters, by their names, and `InfobipApplicationName`, the stack's own name.
+
+    Raises `ProvisioningFailed`, naming the one at fault.
+    """
+    texts = list(_by_language(parameters["InfobipTexts"], "InfobipTexts", ";"))
     languages = [language for language, _ in texts]
-    if len(set(languages)) < len(languages):
-        raise ProvisioningFailed("InfobipLocaleTexts has a language twice, or InfobipLanguage again")
+    if not texts or len(set(languages)) < len(languages):
+        raise ProvisioningFailed("InfobipTexts must have a text, and each language once")
     registered = _registered(parameters, languages)
+    voices = _voices(parameters, languages)
     return DesiredState(
         _application(parameters),
         tuple(
-            _template(parameters, language, text, registered.get(language, "")) for language, text in texts
+            _template(parameters, language, text, registered.get(language, ""), voices)
+            for language, text in texts
         ),
     )
 
@@ -64,44 +75,68 @@ def _application(parameters: Mapping[str, str]) -> Body:
             "pinAttempts": guesses,
             "allowMultiplePinVerifications": False,
             "pinTimeToLive": f"{int(parameters['CodeLifeSeconds'])}s",
-            # Ours are the limits that refuse. Infobip's days begin when they like, so that any of them may
-            # hold parts of two of ours, and a send that we took back may still be counted there.
             "verifyPinLimit": f"{guesses}/3s",
-            "sendPinPerPhoneNumberLimit": f"{2 * int(parameters['SendsPerDay'])}/1d",
-            "sendPinPerApplicationLimit": f"{2 * int(parameters['DailySendCap'])}/1d",
+            "sendPinPerPhoneNumberLimit": f"{SENDS_PER_NUMBER}/1d",
+            "sendPinPerApplicationLimit": f"{SENDS_PER_APPLICATION}/1d",
         },
     }
 
 
-def _template(parameters: Mapping[str, str], language: str, text: str, registered: str) -> Body:
+def _template(
+    parameters: Mapping[str, str], language: str, text: str, registered: str, voices: Mapping[str, str]
+) -> Body:
     if language not in LANGUAGES:
         raise ProvisioningFailed(f"{language} is none of Infobip's languages, {' '.join(LANGUAGES)}")
     if "{{pin}}" not in text:
         raise ProvisioningFailed(f"the message text of {language} does not hold {{{{pin}}}}")
-    sender = parameters["InfobipSenderId"]
+    sender = dict(_by_language(parameters["InfobipSenderIds"], "InfobipSenderIds", ",")).get("*")
+    voice = voices.get(language)
+    entity = parameters["IndiaDlt"].partition(";")[0]
     return {
         "pinType": "NUMERIC",
         "pinLength": int(parameters["CodeLength"]),
         "messageText": text,
         "language": language,
         **({"senderId": sender} if sender else {}),
-        **(_india(parameters["IndiaDltEntityId"], registered) if registered else {}),
+        **({"voiceName": voice} if voice else {}),
+        **({"repeatDTMF": voices["repeat"]} if "repeat" in voices else {}),
+        **({"speechRate": float(voices["rate"])} if "rate" in voices else {}),
+        **(_india(entity, registered) if registered else {}),
     }
+
+
+def parts_of(template: Body) -> int:
+    """How many messages a template's text is sent, and billed, as."""
+    return sms_text.parts(str(template["messageText"]).replace("{{pin}}", "0" * int(template["pinLength"])))
+
+
+def _voices(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:
+    """By language, the voice that its text is read out with, Infobip's standard one where there is none.
+
+    `rate` says how fast, 1 being normal, and `repeat` by which keys a listener has it read out again.
+    """
+    voices = dict(_by_language(parameters["InfobipVoices"], "InfobipVoices", ","))
+    if unknown := sorted(set(voices) - {*languages, "rate", "repeat"}):
+        raise ProvisioningFailed(f"InfobipVoices has {unknown[0]}, of which there is no text")
+    if not _RATE.fullmatch(voices.get("rate", "1")):
+        raise ProvisioningFailed("the rate in InfobipVoices must be a number from 0.5 to 2")
+    return voices
+
+
+_RATE = re.compile(r"0\.[5-9][0-9]?|1(\.[0-9]{1,2})?|2(\.0)?")
 
 
 def _registered(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:
     """The content template that each text is in India's register, by language."""
-    entity, template = parameters["IndiaDltEntityId"], parameters["IndiaDltTemplateId"]
-    further = dict(_by_language(parameters, "IndiaDltLocaleTemplateIds", ","))
-    if not entity and not template and not further:
+    if not parameters["IndiaDlt"]:
         return {}
+    entity, template, pairs, *_ = [*parameters["IndiaDlt"].split(";", 2), "", ""]
     if not entity or not template:
-        raise ProvisioningFailed("IndiaDltEntityId and IndiaDltTemplateId go together")
+        raise ProvisioningFailed("IndiaDlt must be entity;template")
+    further = dict(_by_language(pairs, "IndiaDlt", ","))
     default, *locales = languages
     if unknown := sorted(set(further) - set(locales)):
-        raise ProvisioningFailed(
-            f"IndiaDltLocaleTemplateIds has {unknown[0]}, of which InfobipLocaleTexts has no text"
-        )
+        raise ProvisioningFailed(f"IndiaDlt has {unknown[0]}, which is no further language of InfobipTexts")
     return {default: template, **further}
 
 
@@ -109,28 +144,49 @@ def _india(entity: str, template: str) -> Body:
     return {"regional": {"indiaDlt": {"principalEntityId": entity, "contentTemplateId": template}}}
 
 
-def _by_language(parameters: Mapping[str, str], name: str, separator: str) -> Iterator[tuple[str, str]]:
-    """`de=Ihr Code ist {{pin}}.;fr=…`"""
-    for part in filter(None, (part.strip() for part in parameters[name].split(separator))):
+def _by_language(given: str, name: str, separator: str) -> Iterator[tuple[str, str]]:
+    """The pairs of `de=Ihr Code ist {{pin}}.;fr=…`."""
+    for part in filter(None, (part.strip() for part in given.split(separator))):
         language, equals, value = part.partition("=")
         if not equals:
-            raise ProvisioningFailed(f"{name} must be language=value, separated by {separator}")
+            raise ProvisioningFailed(f"{name} must be pairs of name=value, separated by {separator}")
         yield language.strip(), value.strip()
 
 
-def differences(wanted_body: Body, found: Body) -> tuple[Difference, ...]:
-    """Field by field; what we do not set is left alone, but a text that should not be there is one."""
-    compared = []
-    for name, judge in _JUDGES.items():
-        want, have = at(wanted_body, name), at(found, name)
-        if name.split(".")[0] not in {*wanted_body, *_OPTIONAL} or _same(want, have):
-            continue
-        compared.append(Difference(name, want, have, weaker=judge(want, have)))
-    return tuple(compared)
+def settings(wanted_body: Body, found: Body) -> tuple[Setting, ...]:
+    """Field by field; what we do not set is left out, but what should not be there is one."""
+    return tuple(
+        Setting(name, want, have, _same(want, have), weaker=judge(want, have))
+        for name, judge in _JUDGES.items()
+        for want, have in ((at(wanted_body, name), at(found, name)),)
+        if name.split(".")[0] in {*wanted_body, *_CLEARED}
+        if want is not None or have not in (None, _CLEARED.get(name))
+    )
 
 
-# Fields that a template has only where a parameter is set, so that one that is there may be one too many.
-_OPTIONAL = ("senderId", "regional")
+def differences(wanted_body: Body, found: Body) -> tuple[Setting, ...]:
+    """The settings that are not as wanted."""
+    return tuple(setting for setting in settings(wanted_body, found) if not setting.same)
+
+
+# Fields that a template has only where a parameter is set, so that one that is there may be one too many, and
+# what an update sets each to in order to clear it: a field that it leaves out stays as it is.
+_CLEARED: Mapping[str, object] = {
+    "senderId": "",
+    "voiceName": "",
+    "repeatDTMF": "",
+    "speechRate": 1.0,
+    "regional": {},
+}
+
+
+def cleared(wanted_body: Body, found: Body) -> Body:
+    """The fields that an update must set in order to clear what stands at Infobip and is not wanted."""
+    return {
+        name: value
+        for name, value in _CLEARED.items()
+        if name not in wanted_body and at(found, name) not in (None, value)
+    }
 
 
 def at(body: Body, path: str) -> object:
@@ -204,6 +260,9 @@ _JUDGES: Mapping[str, Callable[[object, object], bool]] = {
     "messageText": _never,
     "language": _never,
     "senderId": _never,
+    "voiceName": _never,
+    "repeatDTMF": _never,
+    "speechRate": _never,
     "regional.indiaDlt.principalEntityId": _never,
     "regional.indiaDlt.contentTemplateId": _never,
 }

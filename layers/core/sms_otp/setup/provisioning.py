@@ -13,7 +13,8 @@ from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers import hosts, registry
 from sms_otp.adapters.providers.transport import HttpResponse, Transport, TransportError
 from sms_otp.domain.clock import Deadline
-from sms_otp.setup.desired_state import Body, DesiredState, Difference, ProvisioningFailed, at, differences
+from sms_otp.setup import desired_state
+from sms_otp.setup.desired_state import Body, DesiredState, ProvisioningFailed, Setting, at, cleared, settings
 
 SECONDS = 60.0
 """For everything together."""
@@ -32,9 +33,14 @@ class Found:
     body: Body | None
 
     @property
-    def differences(self) -> tuple[Difference, ...]:
-        """None where it is missing."""
-        return differences(self.desired, self.body) if self.body is not None else ()
+    def settings(self) -> tuple[Setting, ...]:
+        """Field by field, what is wanted and what stands there; none where it is missing."""
+        return settings(self.desired, self.body) if self.body is not None else ()
+
+    @property
+    def differences(self) -> tuple[Setting, ...]:
+        """Those that are not as wanted."""
+        return tuple(setting for setting in self.settings if not setting.same)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,8 @@ class Provisioned:
     message_ids: Mapping[str, str]
     india_message_ids: Mapping[str, str]
     """Those that numbers in India may be sent: all, or those that are registered there."""
+    message_parts: Mapping[str, int]
+    """By message id, how many messages its text is billed as."""
 
     @property
     def attributes(self) -> Mapping[str, str]:
@@ -55,11 +63,12 @@ class Provisioned:
             "MessageId": default,
             "MessageIds": _listed(self.message_ids),
             "IndiaMessageIds": _listed(self.india_message_ids),
+            "MessageParts": _listed(self.message_parts),
         }
 
 
-def _listed(ids: Mapping[str, str]) -> str:
-    return ",".join(f"{language}={held}" for language, held in ids.items())
+def _listed(values: Mapping[str, object]) -> str:
+    return ",".join(f"{name}={value}" for name, value in values.items())
 
 
 class Account:
@@ -91,9 +100,10 @@ class Account:
         """Answers its id."""
         return id_of(self._ask("POST", f"/{application_id}/messages", body), "messageId")
 
-    def update_template(self, application_id: str, message_id: str, body: Body) -> None:
-        """Replaces it."""
-        self._ask("PUT", f"/{application_id}/messages/{message_id}", body)
+    def update_template(self, application_id: str, message_id: str, body: Body) -> Body:
+        """Sets these fields; those that are left out stay as they are. Answers the template as it is then."""
+        updated = self._ask("PUT", f"/{application_id}/messages/{message_id}", body)
+        return updated if isinstance(updated, Mapping) else {}
 
     def _ask(self, method: str, path: str, body: Body | None = None) -> object:
         headers = {"Authorization": f"App {self._api_key}", "Content-Type": "application/json"}
@@ -132,8 +142,10 @@ def id_of(body: object, field: str) -> str:
     return value
 
 
-def find_application(applications: Sequence[Body], name: str) -> Body | None:
-    """By its name. Raises `ProvisioningFailed` where there are several."""
+def find_application(applications: Sequence[Body], name: str, application_id: str = "") -> Body | None:
+    """By its id, else by its name. Raises `ProvisioningFailed` where there are several of that name."""
+    if application_id:
+        return next((each for each in applications if each.get("applicationId") == application_id), None)
     named = [application for application in applications if application.get("name") == name]
     if len(named) > 1:
         raise ProvisioningFailed(
@@ -151,10 +163,13 @@ def find_template(templates: Sequence[Body], body: Body) -> Body | None:
     return None
 
 
-def look(account: Account, desired: DesiredState) -> tuple[Found, ...]:
-    """What stands at Infobip: the application, then each template. Changes nothing."""
+def look(account: Account, desired: DesiredState, application_id: str = "") -> tuple[Found, ...]:
+    """What stands at Infobip: the application, then each template. Changes nothing.
+
+    The application is found by its id, where one is given, else by its name.
+    """
     name = desired.application["name"]
-    application = find_application(account.applications(), name)
+    application = find_application(account.applications(), name, application_id)
     templates = account.templates(id_of(application, "applicationId")) if application else ()
     return (
         Found(f"application {name}", desired.application, application),
@@ -182,7 +197,8 @@ def provision(account: Account, desired: DesiredState) -> Provisioned:
     }
     registered = {body["language"] for body in desired.templates if "regional" in body}
     in_india = {language: held for language, held in made.items() if language in registered}
-    return Provisioned(application_id, made, in_india or made)
+    parts = {made[body["language"]]: desired_state.parts_of(body) for body in desired.templates}
+    return Provisioned(application_id, made, in_india or made, parts)
 
 
 def _provision_template(account: Account, application_id: str, template: Found) -> str:
@@ -190,7 +206,13 @@ def _provision_template(account: Account, application_id: str, template: Found) 
         return account.create_template(application_id, template.desired)
     message_id = id_of(template.body, "messageId")
     if template.differences:
-        account.update_template(application_id, message_id, template.desired)
+        clearing = cleared(template.desired, template.body)
+        updated = account.update_template(application_id, message_id, {**template.desired, **clearing})
+        if kept := sorted(cleared(template.desired, updated)):
+            # Only Infobip knows what an empty value means to it, and a text from another sender is no detail.
+            raise ProvisioningFailed(
+                f"Infobip keeps {kept[0]} of {template.name}; clear it in Infobip's portal"
+            )
     return message_id
 
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sms_otp.domain import keys, limits, number, phone
-from sms_otp.domain.clock import Clock, Deadline
+from sms_otp.domain.clock import Clock, Deadline, Milliseconds, milliseconds, seconds, to_seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.errors import NumberDisabled
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.number import Approach, Lane, Number
 from sms_otp.domain.ports import Erased, EventSink, NumberRecord, Numbers
 from sms_otp.domain.verification import Verification, status_of
@@ -68,8 +67,8 @@ class Administration:
     def status(self, phone_number: str, who: Administrator) -> NumberStatus:
         """How a number stands. Raises `InvalidPhoneNumber`."""
         number_keys = self._called("status", phone_number, who)
-        now = int(self.clock() * SECOND)
-        standings = tuple(self.numbers.record_of(key, now // SECOND) for key in number_keys)
+        now = milliseconds(self.clock)
+        standings = tuple(self.numbers.record_of(key, to_seconds(now)) for key in number_keys)
         known = Number()
         for record_of in standings:
             known = known.joined(record_of.number)
@@ -81,10 +80,11 @@ class Administration:
             locks=tuple(
                 self._lock(record_of.number, tenant, lane, now)
                 for record_of in standings
-                for tenant, lane in record_of.number.failures
+                for (tenant, lane), failures in record_of.number.failures.items()
+                if failures.count
             ),
             verifications=tuple(
-                (verification, status_of(verification, now // SECOND, self.policy.max_attempts))
+                (verification, status_of(verification, to_seconds(now), self.policy.max_attempts))
                 for record_of in standings
                 for verification in record_of.verifications
             ),
@@ -97,7 +97,7 @@ class Administration:
         It may be guessed at again at once. What was sent stays counted.
         """
         number_keys = self._called("unlock", number, who)
-        now = int(self.clock())
+        now = seconds(self.clock)
         unlocked = sum(self.numbers.unlock(key, now) for key in number_keys)
         self._tell("number_unlocked", number, number_keys, who, tenants=unlocked)
         return unlocked
@@ -105,7 +105,7 @@ class Administration:
     def erase(self, number: str, who: Administrator) -> Erased:
         """Forget all about a number; to be repeated until it is complete. Raises `InvalidPhoneNumber`."""
         number_keys = self._called("erase", number, who)
-        now = int(self.clock())
+        now = seconds(self.clock)
         counts: Counter[str] = Counter()
         retry_after = 0
         for key in number_keys:
@@ -129,7 +129,7 @@ class Administration:
             event, number=phone.whatever_kind(number), number_key=number_keys[0], caller=who.arn, **more
         )
 
-    def _lock(self, known: Number, tenant: str, lane: Lane, now: int) -> Lock:
+    def _lock(self, known: Number, tenant: str, lane: Lane, now: Milliseconds) -> Lock:
         lanes = self.policy.admission.lanes
         refused = number.lock(known, tenant, lane, lanes, now)
         return Lock(

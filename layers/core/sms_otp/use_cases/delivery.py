@@ -1,15 +1,54 @@
-"""Has a reserved code sent, and stores what became of it."""
+"""Sends a reserved code, and stores the outcome."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer, answered
 from sms_otp.domain.ports import EventSink, ProviderHandle, Providers, Reservation, Store, StoreError
-from sms_otp.domain.provider import Ambiguous, OnFailure, Order, ProviderError, Refused, Sent
+from sms_otp.domain.provider import (
+    KEPT,
+    MAY_HAVE_SENT,
+    NOT_CALLED,
+    ChannelUnsupported,
+    OnFailure,
+    Order,
+    ProviderError,
+    Refused,
+    ReserveAgain,
+    Sent,
+)
 from sms_otp.use_cases.event_fields import event_fields, failure_fields
 from sms_otp.use_cases.service import unavailable
+
+
+@dataclass(slots=True)
+class Failures:
+    """What the providers that were called for one send answered, until one took it."""
+
+    all: list[ProviderError] = field(default_factory=list)
+
+    @property
+    def keep_reservation(self) -> bool:
+        """Whether the send stays counted although no provider took it."""
+        return any(isinstance(failed, KEPT) for failed in self.all)
+
+    @property
+    def may_have_sent(self) -> bool:
+        """Whether a code may be on its way all the same."""
+        return any(isinstance(failed, MAY_HAVE_SENT) for failed in self.all)
+
+    @property
+    def is_unsupported(self) -> bool:
+        """Whether no provider has the channel."""
+        return all(isinstance(failed, ChannelUnsupported) for failed in self.all)
+
+    @property
+    def decisive(self) -> ProviderError:
+        """The failure to answer with: the last one of a provider that was called, if any was."""
+        called = [failed for failed in self.all if not isinstance(failed, NOT_CALLED)]
+        return (called or self.all)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,35 +59,40 @@ class CodeSender:
     providers: Providers
     emit: EventSink
     price: float | None
-    """US dollars, as estimated, that a provider takes for this send; None where it costs nothing."""
+    """US dollars, as estimated, of one message or call; None where it costs nothing."""
 
-    def deliver(self, reservation: Reservation, order: Order, resend_after: int, deadline: Deadline) -> None:
-        """Raises `ProviderRejected` or `ProviderUnavailable`.
+    def deliver(
+        self,
+        reservation: Reservation,
+        order: Order,
+        resend_after: int,
+        deadline: Deadline,
+        reserve_again: ReserveAgain,
+    ) -> None:
+        """Raises `ProviderRejected`, `ProviderUnavailable`, or `InvalidRequest` for a channel that none has.
 
-        What was certainly not sent is given back; what may have been sent stays reserved and is never
-        sent again. A resend that fails leaves the verification as it was: an earlier code may be right.
+        What was certainly not sent, for reasons that are not the number's, is released. All else stays
+        reserved. A resend that fails leaves the verification as it was: an earlier code may be right.
         """
         verification = reservation.verification
         fields = event_fields(verification, order.to) | {"channel": order.channel}
+        failures = Failures()
 
         def failed_over(failed: ProviderError) -> None:
+            failures.all.append(failed)
             self.emit("provider_failed", **fields | failure_fields(failed))
             self.emit("failed_over", **fields | {"provider": failed.provider})
 
         try:
-            name, sent = self._ask(reservation, order, deadline, failed_over)
+            name, sent = self._send(reservation, order, deadline, failed_over, reserve_again)
         except Refused as refused:
             self.emit("otp_rejected", **fields | failure_fields(refused))
             self._note("rejection_unrecorded", lambda: self._record_refused(reservation))
             raise errors.ProviderRejected(reason=refused.reason) from refused
-        except Ambiguous as unknown:
-            self.emit("provider_failed", **fields | failure_fields(unknown))
-            self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))
-            raise errors.ProviderUnavailable(reason="ambiguous", retry_after=resend_after) from unknown
         except ProviderError as failed:
+            failures.all.append(failed)
             self.emit("provider_failed", **fields | failure_fields(failed))
-            self._note("release_failed", lambda: self.store.release(reservation))
-            raise unavailable(failed) from failed
+            raise self._give_up(reservation, failures, resend_after) from failed
         holder = ProviderHandle(name, sent.ref, order.channel, sent.delivery, sent.message_id)
         answer = StoredAnswer(verification.expires_at, resend_after)
         self._record_sent(reservation, holder, answered(reservation.idempotency_record, answer))
@@ -56,16 +100,39 @@ class CodeSender:
         # The handle that the provider's own staff and reports know this message by. That of a number whose
         # code is fixed is the number itself.
         handle = None if order.to.is_test else sent.message_id or sent.ref
-        more = {"provider": name, "provider_ref": handle, "cost": self.price}
+        more = {
+            "provider": name,
+            "provider_ref": handle,
+            "cost": None if self.price is None else round(self.price * sent.parts, 6),
+        }
         self.emit(event, **fields | more)
 
-    def _ask(
-        self, reservation: Reservation, order: Order, deadline: Deadline, on_failure: OnFailure
+    def _send(
+        self,
+        reservation: Reservation,
+        order: Order,
+        deadline: Deadline,
+        on_failure: OnFailure,
+        reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
         if not reservation.resend:
-            return self.providers.send(order, deadline, on_failure)
+            return self.providers.send(order, deadline, on_failure, reserve_again)
         held = reservation.verification
-        return self.providers.resend(str(held.provider), str(held.provider_ref), order, deadline, on_failure)
+        return self.providers.resend(
+            str(held.provider), str(held.provider_ref), order, deadline, on_failure, reserve_again
+        )
+
+    def _give_up(self, reservation: Reservation, failures: Failures, resend_after: int) -> errors.OtpError:
+        """Keep or release the reservation of a send that no provider took; the error to raise."""
+        if not failures.keep_reservation:
+            self._note("release_failed", lambda: self.store.release(reservation))
+            if failures.is_unsupported:
+                detail = "no provider of this deployment sends by this channel"
+                return errors.InvalidRequest(errors=[{"pointer": "/channel", "detail": detail}])
+            return unavailable(failures.decisive)
+        self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))
+        reason = "ambiguous" if failures.may_have_sent else failures.decisive.reason
+        return errors.ProviderUnavailable(reason=reason, retry_after=resend_after)
 
     def _record_refused(self, reservation: Reservation) -> None:
         refused = StoredAnswer(error=errors.ProviderRejected.code)

@@ -2,27 +2,34 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Breaker, Circuit, CredentialSource, EventSink
+from sms_otp.domain.ports import Breaker, CredentialSource, EventSink
 from sms_otp.domain.provider import (
+    FAILS_OVER,
     Channel,
+    ChannelUnsupported,
     Check,
+    Doubtful,
     Misconfigured,
-    NotAsked,
     OnFailure,
     Order,
     Provider,
+    ProviderError,
+    ReserveAgain,
     Sent,
-    Throttled,
     TooLate,
-    Unavailable,
 )
 
 Result = TypeVar("Result")
+SendCall = Callable[[Provider, Order, Deadline], Sent]
+Calls = list[tuple[str, SendCall]]
+"""The providers to call, in their order, and what to call each with."""
 
 
 class Router:
@@ -53,28 +60,35 @@ class Router:
         self._emit = emit
         self._built: dict[str, tuple[Mapping[str, str], Provider]] = {}
 
-    def circuits(self, to: PhoneNumber) -> tuple[str, ...]:
-        """The providers whose circuit breakers a send to this number asks; a resend may ask one more."""
-        return self._candidates(to)
+    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+        """The providers that may send to this number, the preferred one first."""
+        return (self._test_numbers.name,) if to.is_test else self._routes.get(to.country, self._order)
 
-    def prime(self, circuits: Mapping[str, Circuit | None]) -> None:
-        """What has just been read of them, so that none is read again."""
-        self._breaker.prime(circuits)
-
-    def send(self, order: Order, deadline: Deadline, on_failure: OnFailure) -> tuple[str, Sent]:
+    def send(
+        self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
+    ) -> tuple[str, Sent]:
         """The name of the provider that took the code, and its handle.
 
-        Only a failure that certainly sent nothing lets the next provider try. Raises the last one's
-        `ProviderError`, or `Refused` and `Ambiguous` at once.
+        The next provider is called after a failure that certainly sent nothing, and once after one that may
+        have, if `reserve_again` has counted the second send. Raises the last provider's `ProviderError`, and
+        at once what must not fail over.
         """
-        return self._first_of(self._candidates(order.to), order, deadline, on_failure)
+
+        calls: Calls = [(name, _send) for name in self.candidates(order.to)]
+        return self._first_of(calls, order, deadline, on_failure, reserve_again)
 
     def resend(
-        self, holder: str, ref: str, order: Order, deadline: Deadline, on_failure: OnFailure
+        self,
+        holder: str,
+        ref: str,
+        order: Order,
+        deadline: Deadline,
+        on_failure: OnFailure,
+        reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
-        """The same, by the holder of the code first: it alone can send the same code again."""
+        """As `send`, by the provider that holds the code first: it alone can send the same code again."""
 
-        def again(provider: Provider) -> Sent:
+        def again(provider: Provider, order: Order, deadline: Deadline) -> Sent:
             return provider.resend(
                 ref,
                 order.to,
@@ -85,14 +99,8 @@ class Router:
                 deadline=deadline,
             )
 
-        others = tuple(name for name in self._candidates(order.to) if name != holder)
-        try:
-            return holder, self._deliver(holder, order, again, deadline, has_next=bool(others))
-        except (Throttled, Unavailable, Misconfigured) as failed:
-            if not others:
-                raise
-            on_failure(failed)
-        return self._first_of(others, order, deadline, on_failure)
+        others: Calls = [(name, _send) for name in self.candidates(order.to) if name != holder]
+        return self._first_of([(holder, again), *others], order, deadline, on_failure, reserve_again)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """The holder's word on a guess. Raises a `ProviderError`. No breaker ever skips a check."""
@@ -102,47 +110,62 @@ class Router:
 
         return self._ask(name, check, deadline)
 
-    def _candidates(self, to: PhoneNumber) -> tuple[str, ...]:
-        return (self._test_numbers.name,) if to.is_test else self._routes.get(to.country, self._order)
-
     def _first_of(
-        self, names: tuple[str, ...], order: Order, deadline: Deadline, on_failure: OnFailure
+        self,
+        calls: Calls,
+        order: Order,
+        deadline: Deadline,
+        on_failure: OnFailure,
+        reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
-        def send(provider: Provider) -> Sent:
-            return provider.send(
-                order.to,
-                channel=order.channel,
-                locale=order.locale,
-                reference=order.reference,
-                ttl_seconds=order.ttl_seconds,
-                deadline=deadline,
-            )
-
-        *earlier, last = names
-        for name in earlier:
+        is_repeated = False
+        for position, (name, call) in enumerate(calls, start=1):
+            later = [name for name, _ in calls[position:]]
+            has_next = partial(self._any_sends, later, order.channel, deadline)
             try:
-                return name, self._deliver(name, order, send, deadline, has_next=True)
-            except (Throttled, Unavailable, Misconfigured) as failed:
+                return name, self._deliver(name, order, call, deadline, has_next)
+            except FAILS_OVER as failed:
+                if not later:
+                    raise
                 on_failure(failed)
-        return last, self._deliver(last, order, send, deadline, has_next=False)
+            except Doubtful as failed:
+                reference = None if is_repeated or not has_next() else reserve_again()
+                if reference is None:
+                    raise
+                is_repeated, order = True, replace(order, reference=reference)
+                on_failure(failed)
+        raise AssertionError("the last call returns or raises")
+
+    def _any_sends(self, names: list[str], channel: Channel, deadline: Deadline) -> bool:
+        """Whether one of these has the channel. One without usable credentials cannot send."""
+        for name in names:
+            try:
+                if channel in self._provider(name, deadline).channels:
+                    return True
+            except ProviderError:
+                continue
+        return False
 
     def _deliver(
         self,
         name: str,
         order: Order,
-        act: Callable[[Provider], Sent],
+        call: SendCall,
         deadline: Deadline,
-        *,
-        has_next: bool,
+        has_next: Callable[[], bool],
     ) -> Sent:
-        # Before the breaker is asked: a channel that a provider never had says nothing of how it is.
+        # Before its circuit breaker decides: a channel that a provider never had says nothing of how it is.
         if order.channel not in self._provider(name, deadline).channels:
-            raise NotAsked(name, "no such channel")
+            raise ChannelUnsupported(name, "no such channel")
         _check_time(name, deadline)
-        return self._breaker.call(name, lambda: self._ask(name, act, deadline), has_next=has_next)
+
+        def act() -> Sent:
+            return self._ask(name, lambda provider: call(provider, order, deadline), deadline)
+
+        return self._breaker.call(name, order.circuits, order.number_key, act, has_next=has_next)
 
     def _timed(self, name: str, ask: Callable[[Provider], Result], provider: Provider) -> Result:
-        """How long a provider took is told whatever it said: a failure that takes ten seconds above all."""
+        """Emit how long a provider took, whatever its answer: a failure that takes ten seconds above all."""
         if provider is self._test_numbers:
             return ask(provider)
         started = time.monotonic()
@@ -182,6 +205,17 @@ class Router:
             self._secret_cache.forget_credentials()
             raise Misconfigured(name, str(error.reason)) from error
         return provider
+
+
+def _send(provider: Provider, order: Order, deadline: Deadline) -> Sent:
+    return provider.send(
+        order.to,
+        channel=order.channel,
+        locale=order.locale,
+        reference=order.reference,
+        ttl_seconds=order.ttl_seconds,
+        deadline=deadline,
+    )
 
 
 def _check_time(name: str, deadline: Deadline) -> None:

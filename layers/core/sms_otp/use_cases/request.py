@@ -5,10 +5,10 @@ from dataclasses import replace
 from sms_otp.domain import errors, idempotency, keys, phone
 from sms_otp.domain.admission import Admission, Asker
 from sms_otp.domain.clients import network_of
+from sms_otp.domain.clock import Seconds, milliseconds, seconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, RequestOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.number import ListedVerification
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Reservation
@@ -37,17 +37,17 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
     network = _network(service, command, caller)
     for _ in range(RESERVE_TRIES):
         check_time(caller)
-        now = int(service.clock() * SECOND)
+        now = milliseconds(service.clock)
         # Once for each decision: the idempotency record and the counters must be under the same ones.
         peppers = service.peppers()
-        records = _idempotency_records(peppers, command, to, caller, now // SECOND)
+        records = _idempotency_records(peppers, command, to, caller, to_seconds(now))
         asker = Asker.of_request(
             peppers,
             to,
             caller.tenant,
             network,
             command.device_token,
-            now // SECOND,
+            to_seconds(now),
             is_challenged=command.is_challenged,
         )
         admission = Admission(
@@ -71,7 +71,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
         key = keys.verification_key(verification_id)
         record = idempotency.about_verification(records[0] if records else None, key)
         verification = replace(
-            _verification(service, command, caller, to, key, now // SECOND),
+            _verification(service, command, caller, to, key, to_seconds(now)),
             nonce=nonce,
             number_key=admission.number_key,
             lane=admitted.lane,
@@ -84,7 +84,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             verification.created_at,
             verification.expires_at,
             keys.owner(admission.number_key, caller.tenant, command.session_id),
-            next(iter(service.providers.circuits(to)), ""),
+            next(iter(service.providers.candidates(to)), ""),
         )
         reservation = Reservation(
             verification=verification,
@@ -96,8 +96,16 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
         )
         if not reserve(service, reservation, caller):
             continue
-        order = Order(to, command.channel, command.locale, key, service.policy.code_ttl_seconds)
-        return deliver(service, verification_id, reservation, order, admitted, caller)
+        order = Order(
+            to=to,
+            number_key=admission.number_key,
+            channel=command.channel,
+            locale=command.locale,
+            reference=key,
+            ttl_seconds=service.policy.code_ttl_seconds,
+            circuits=snapshot.circuits,
+        )
+        return deliver(service, verification_id, reservation, order, admitted, caller, asker)
     raise contended()
 
 
@@ -115,9 +123,7 @@ def _destination(service: Service, number: str) -> PhoneNumber:
         return PhoneNumber(spelled, TEST_COUNTRY, is_test=True)
     to = phone.parse(spelled)
     if service.policy.countries is not None and to.country not in service.policy.countries:
-        refused = errors.DestinationNotAllowed(reason="country")
-        refused.about = {"number": to}
-        raise refused
+        raise errors.DestinationNotAllowed(reason="country", context={"number": to})
     return to
 
 
@@ -139,7 +145,7 @@ def _repeat(
     answer.raise_error()
     check_time(caller)
     found = service.store.find(record.verification)
-    if (ended := ended_error(found, int(service.clock()))) is not None:
+    if (ended := ended_error(found, seconds(service.clock))) is not None:
         raise ended
     verification_id = keys.named_again(peppers, str(found.nonce), found.key) if found else None
     if verification_id is None:
@@ -148,7 +154,7 @@ def _repeat(
 
 
 def _verification(
-    service: Service, command: RequestOtp, caller: Caller, to: PhoneNumber, key: str, now: int
+    service: Service, command: RequestOtp, caller: Caller, to: PhoneNumber, key: str, now: Seconds
 ) -> Verification:
     """What the request itself says of its verification. `now` in seconds."""
     session = command.session_id
@@ -160,7 +166,7 @@ def _verification(
         number_key="",
         channel=command.channel,
         created_at=now,
-        expires_at=now + service.policy.code_ttl_seconds,
+        expires_at=Seconds(now + service.policy.code_ttl_seconds),
         purpose=command.purpose,
         locale=command.locale,
         consent=command.consent,
@@ -169,7 +175,7 @@ def _verification(
 
 
 def _idempotency_records(
-    peppers: Peppers, command: RequestOtp, to: PhoneNumber, caller: Caller, now: int
+    peppers: Peppers, command: RequestOtp, to: PhoneNumber, caller: Caller, now: Seconds
 ) -> tuple[IdempotencyRecord, ...]:
     """Of what is asked for, and not of who relays it: on another address it is the same request."""
     about = ("request", to.e164, command.channel, command.purpose, command.session_id)

@@ -2,10 +2,10 @@
 
 from sms_otp.domain import errors, idempotency, keys
 from sms_otp.domain.admission import Admission, Asker
+from sms_otp.domain.clock import Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, ResendOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Reservation
 from sms_otp.domain.provider import Channel, Order
@@ -32,8 +32,8 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
     session_hash = None if session is None else keys.session_hash(key, session)
     for _ in range(RESERVE_TRIES):
         check_time(caller)
-        now = int(service.clock() * SECOND)
-        guess = Guess(key, caller.tenant, now // SECOND, service.policy.max_attempts, session_hash)
+        now = milliseconds(service.clock)
+        guess = Guess(key, caller.tenant, to_seconds(now), service.policy.max_attempts, session_hash)
         found = service.store.find(key)
         refused = guess_error(found, guess)
         if found is None or isinstance(refused, errors.VerificationNotFound):
@@ -46,16 +46,16 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             to,
             found,
             command.device_token,
-            now // SECOND,
+            to_seconds(now),
             is_challenged=command.is_challenged,
         )
-        records = _idempotency_records(peppers, command, caller, key, now // SECOND)
+        records = _idempotency_records(peppers, command, caller, key, to_seconds(now))
         admission = Admission(
             service.policy.admission, service.history, peppers, to, asker, records, now, exempt=to.is_test
         )
         snapshot = read(service, admission, to)
         if (repeated := admission.repeated(snapshot)) is not None:
-            return _repeat(found, command, now // SECOND, *repeated)
+            return _repeat(found, command, to_seconds(now), *repeated)
         if refused is not None:
             raise refused
         try:
@@ -65,7 +65,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             if records:
                 check_time(caller)
                 if (repeated := admission.repeated(read(service, admission, to))) is not None:
-                    return _repeat(found, command, now // SECOND, *repeated)
+                    return _repeat(found, command, to_seconds(now), *repeated)
             raise refused_send(service, limited, admission, snapshot, to, caller) from None
         reservation = Reservation(
             verification=found,
@@ -80,17 +80,19 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             continue
         order = Order(
             to=to,
+            number_key=found.number_key,
             channel=command.channel or Channel(found.channel),
             locale=found.locale,
             reference=f"{key}-{found.sends}",
-            ttl_seconds=found.expires_at - now // SECOND,
+            ttl_seconds=found.expires_at - to_seconds(now),
+            circuits=snapshot.circuits,
         )
-        return deliver(service, command.verification_id, reservation, order, admitted, caller)
+        return deliver(service, command.verification_id, reservation, order, admitted, caller, asker)
     raise contended()
 
 
 def _repeat(
-    found: Verification, command: ResendOtp, now: int, answer: StoredAnswer, _record: IdempotencyRecord
+    found: Verification, command: ResendOtp, now: Seconds, answer: StoredAnswer, _record: IdempotencyRecord
 ) -> Requested:
     """The first resend's answer again, unless the verification is over. Raises the `OtpError`."""
     answer.raise_error()
@@ -101,7 +103,7 @@ def _repeat(
 
 
 def _idempotency_records(
-    peppers: Peppers, command: ResendOtp, caller: Caller, key: str, now: int
+    peppers: Peppers, command: ResendOtp, caller: Caller, key: str, now: Seconds
 ) -> tuple[IdempotencyRecord, ...]:
     about = ("resend", key, command.channel, command.session_id)
     return idempotency.idempotency_records(peppers, caller.tenant, command.idempotency_key, about, now)

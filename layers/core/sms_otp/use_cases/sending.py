@@ -4,9 +4,9 @@ import secrets
 from dataclasses import replace
 
 from sms_otp.domain import errors, guard, number
-from sms_otp.domain.admission import Admission, Admitted
+from sms_otp.domain.admission import Admission, Admitted, Asker
+from sms_otp.domain.clock import milliseconds
 from sms_otp.domain.commands import Caller, Requested
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionSnapshot, Reservation, StoreError, WriteConflict
 from sms_otp.domain.provider import Order
@@ -14,6 +14,8 @@ from sms_otp.use_cases.delivery import CodeSender
 from sms_otp.use_cases.event_fields import event_fields
 from sms_otp.use_cases.service import Service, check_time
 
+SECOND_SEND_SECONDS = 2.0
+"""With less time left, no other provider would answer before the deadline."""
 RESERVE_TRIES = 5
 """Attempts when a reservation loses an optimistic lock."""
 MOST_NOTED = 11
@@ -24,9 +26,7 @@ TEST_COUNTRY = "ZZ"
 
 def read(service: Service, admission: Admission, to: PhoneNumber) -> AdmissionSnapshot:
     """Read what decides about the send and, in the same read, the circuits of the providers that may send."""
-    snapshot = service.store.read(replace(admission.query, circuits=service.providers.circuits(to)))
-    service.providers.prime(snapshot.circuits)
-    return snapshot
+    return service.store.read(replace(admission.query, circuits=service.providers.candidates(to)))
 
 
 def refused_send(
@@ -39,10 +39,9 @@ def refused_send(
 ) -> errors.OtpError:
     """The refusal of a send, once it is noted at the number: for the alarm, so up to what the alarm asks."""
     about = {"number": to, "number_key": admission.number_key, "lane": admission.lane(snapshot)}
-    refused.about = about
     if refused.reason in guard.LIMITS:
         service.emit("send_suspect", **about, limit=refused.reason)
-    now = int(service.clock() * SECOND)
+    now = milliseconds(service.clock)
     asked = admission.number(snapshot).asked(now) + 1
     if asked <= MOST_NOTED and not to.is_test and caller.deadline.remaining():
         moment = number.moment(now, secrets.randbelow(number.FINER))
@@ -51,7 +50,7 @@ def refused_send(
         except StoreError as error:
             service.emit("store_failed", reason=error.reason)
     service.emit("otp_asked", **about, asked=asked)
-    return refused
+    return refused.with_context(**about)
 
 
 def reserve(service: Service, reservation: Reservation, caller: Caller) -> bool:
@@ -76,14 +75,65 @@ def deliver(
     order: Order,
     admitted: Admitted,
     caller: Caller,
+    asker: Asker,
 ) -> Requested:
     """Send the reserved code. Raises `ProviderRejected` or `ProviderUnavailable`."""
     _emit_admitted(service, reservation, order.to, admitted)
-    price = None if order.to.is_test else service.policy.price(order.to.country)
+    price = None if order.to.is_test else service.policy.price(order.to.country, order.channel)
+
+    def reserve_again() -> str | None:
+        return reserve_second_send(service, reservation, order.to, caller, asker)
+
     delivery = CodeSender(service.store, service.providers, service.emit, price)
-    delivery.deliver(reservation, order, admitted.resend_after, caller.deadline)
+    delivery.deliver(reservation, order, admitted.resend_after, caller.deadline, reserve_again)
     expires_at = reservation.verification.expires_at
     return Requested(verification_id, order.channel, expires_at, admitted.resend_after)
+
+
+def reserve_second_send(
+    service: Service, reservation: Reservation, to: PhoneNumber, caller: Caller, asker: Asker
+) -> str | None:
+    """Reserve one more send of the same verification, after one that may have left; its reference.
+
+    None if a limit other than the gap has no room for it, or the verification has changed meanwhile. The
+    first send stays counted.
+    """
+    verification = reservation.verification
+    if reservation.resend:
+        verification = replace(verification, sends=verification.sends + 1)
+    for _ in range(RESERVE_TRIES):
+        if caller.deadline.remaining() < SECOND_SEND_SECONDS:
+            return None
+        now = milliseconds(service.clock)
+        admission = Admission(
+            service.policy.admission,
+            service.history,
+            service.peppers(),
+            to,
+            asker,
+            (),
+            now,
+            exempt=to.is_test,
+        )
+        try:
+            snapshot = read(service, admission, to)
+            admitted = admission.decide(snapshot, ignore_gap=True)
+            service.store.reserve(
+                Reservation(
+                    verification=verification,
+                    sent_at=admitted.sent_at,
+                    number=admission.change(snapshot, admitted, verification),
+                    client=admitted.client,
+                    increments=admitted.increments,
+                    resend=True,
+                )
+            )
+        except WriteConflict:
+            continue
+        except (errors.OtpError, StoreError):
+            return None
+        return f"{verification.key}-{verification.sends}"
+    return None
 
 
 def _emit_admitted(service: Service, reservation: Reservation, to: PhoneNumber, admitted: Admitted) -> None:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from sms_otp.domain import errors, keys, limits, number
-from sms_otp.domain.clock import Clock
+from sms_otp.domain.clock import Clock, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Policy
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.number import Approach
 from sms_otp.domain.ports import AdmissionQuery, EventSink, Store
 from sms_otp.domain.verification import Verification, status_of
@@ -46,9 +45,9 @@ class Lifecycle:
         found = self.store.find(keys.verification_key(verification_id))
         if found is None or found.tenant != caller.tenant:
             raise errors.VerificationNotFound
-        now = int(self.clock() * SECOND)
+        now = milliseconds(self.clock)
         return Status(
-            status=status_of(found, now // SECOND, self.policy.max_attempts),
+            status=status_of(found, to_seconds(now), self.policy.max_attempts),
             channel=found.channel,
             delivery=found.delivery,
             attempts_remaining=max(0, self.policy.max_attempts - found.attempts),

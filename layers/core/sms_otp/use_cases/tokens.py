@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sms_otp.domain import keys
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.ports import TokenError
 from sms_otp.domain.verification import Verification
 
-LIFE_SECONDS = 300
+LIFE_SECONDS = Seconds(300)
 """How long a token is good for after the code was found right."""
 ALGORITHM = "EdDSA"
 """RFC 8037; with the one curve that KMS has for it, Ed25519."""
@@ -59,13 +60,13 @@ class TokenIssuer:
     issuer: str
     """`iss`; where it is empty, the API's own URL."""
 
-    def __call__(self, verification: Verification, api_url: str, verified_at: int) -> str:
+    def __call__(self, verification: Verification, api_url: str, verified_at: Seconds) -> str:
         """The token for a verification that has been consumed. Raises `TokenError`."""
         header = {"alg": ALGORITHM, "kid": self.signer.key_id, "typ": "JWT"}
         signed = f"{_encoded(header)}.{_encoded(self._claims(verification, api_url, verified_at))}"
         return f"{signed}.{_base64url(self.signer.sign(signed.encode()))}"
 
-    def _claims(self, verification: Verification, api_url: str, verified_at: int) -> dict[str, Any]:
+    def _claims(self, verification: Verification, api_url: str, verified_at: Seconds) -> dict[str, Any]:
         purpose = {} if verification.purpose is None else {"purpose": verification.purpose}
         return {
             "iss": self.issuer or api_url,

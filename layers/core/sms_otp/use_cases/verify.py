@@ -4,11 +4,10 @@ import secrets
 from dataclasses import replace
 
 from sms_otp.domain import device_token, errors, idempotency, keys, limits, number, phone
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds, milliseconds, seconds, to_seconds
 from sms_otp.domain.commands import Caller, Verified, VerifyOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.number import Approach
 from sms_otp.domain.ports import AdmissionQuery, CountedGuess, NumberGuess, StoreError, TokenError
 from sms_otp.domain.provider import Channel, Check, ProviderError
@@ -27,7 +26,9 @@ def verify_code(service: Service, command: VerifyOtp, caller: Caller) -> Verifie
     unless a lock of the number refuses it.
     """
     if not _is_code(service, command.otp):
-        raise errors.InvalidOtpFormat
+        # Where all of a provider's codes have another length than `CodeLength`, this is what shows it.
+        lengths = f"{len(command.otp)} characters, CodeLength is {service.policy.code_length}"
+        raise errors.InvalidOtpFormat(reason=lengths)
     peppers = service.peppers()
     check_time(caller)
     named = _named(service, command, caller, peppers)
@@ -80,8 +81,7 @@ def _verify(
     try:
         return _guess(service, key, command, caller, peppers, record)
     except errors.OtpError as refused:
-        refused.about = {"verification": key}
-        raise
+        raise refused.with_context(verification=key) from refused
 
 
 def _guess(
@@ -107,7 +107,7 @@ def _guess(
     check = _check(service, verification, command.otp, caller.deadline)
     if check is not Check.CORRECT:
         raise _wrong(service, check, verification, counted)
-    verified_at = int(service.clock())
+    verified_at = seconds(service.clock)
     code_hash = keys.code_hash(peppers.current, key, command.otp)
     # An id that no caller can choose: by it alone a retry of this very attempt is told from another's.
     service.store.consume(verification, counted, secrets.token_urlsafe(12), verified_at, code_hash)
@@ -128,7 +128,7 @@ def _guess_of(
     return Guess(
         key=key,
         tenant=caller.tenant,
-        now=int(service.clock()),
+        now=seconds(service.clock),
         max_attempts=service.policy.max_attempts,
         session_hash=None if session is None else keys.session_hash(key, session),
         phone=None if command.phone_number is None else phone.canonical(command.phone_number),
@@ -140,7 +140,7 @@ def _count_at_number(
     service: Service, verification: Verification, command: VerifyOtp, caller: Caller, peppers: Peppers
 ) -> CountedGuess:
     """Count the guess at its number. One that a lock refuses is given back, whatever its code."""
-    now = int(service.clock() * SECOND)
+    now = milliseconds(service.clock)
     try:
         return service.store.spend_number_guess(
             NumberGuess(
@@ -151,7 +151,7 @@ def _count_at_number(
                 policy=service.policy.admission.lanes,
                 lane=verification.lane,
                 token_issued_at=device_token.issued_at(
-                    command.device_token, peppers, caller.tenant, verification.phone, now // SECOND
+                    command.device_token, peppers, caller.tenant, verification.phone, to_seconds(now)
                 ),
             )
         )
@@ -173,7 +173,7 @@ def _verified(
     service: Service, verification: Verification, command: VerifyOtp, caller: Caller, peppers: Peppers
 ) -> Verified:
     """The answer to a right code. Made of what is stored, so that it is the same each time it is given."""
-    verified_at = int(verification.verified_at or 0)
+    verified_at = verification.verified_at or Seconds(0)
     key, nonce = verification.key, verification.nonce
     named = command.verification_id or (keys.named_again(peppers, nonce, key) if nonce else None)
     token = _token(service, verification, command, caller, verified_at)
@@ -182,14 +182,16 @@ def _verified(
         verification.phone,
         verification.purpose,
         verified_at,
-        device_token.made(peppers.current, verification.tenant, verification.phone, verified_at, key),
         token,
         token_failed=token is None and command.with_token and service.issue_token is not None,
+        device_token=device_token.made(
+            peppers.current, verification.tenant, verification.phone, verified_at, key
+        ),
     )
 
 
 def _token(
-    service: Service, verification: Verification, command: VerifyOtp, caller: Caller, verified_at: int
+    service: Service, verification: Verification, command: VerifyOtp, caller: Caller, verified_at: Seconds
 ) -> str | None:
     """Sign the verification token, last, so that it never claims too much. Without it the success stands."""
     if service.issue_token is None or not command.with_token:
@@ -256,7 +258,7 @@ def _wrong(
         wait = _wait(service, verification, counted, is_over=not remaining)
         return errors.OtpIncorrect(attempts_remaining=remaining, retry_after=wait)
     if check is Check.EXHAUSTED:
-        left = max(1, verification.expires_at - int(service.clock()))
+        left = max(1, verification.expires_at - seconds(service.clock))
         return errors.TooManyAttempts(attempts_remaining=0, retry_after=left)
     return errors.OtpExpired()
 
@@ -266,7 +268,7 @@ def _wait(
 ) -> int | None:
     """Seconds until the number may be guessed at again, or sent another code where this one is used up."""
     lanes, tenant = service.policy.admission.lanes, verification.tenant
-    now = int(service.clock() * SECOND)
+    now = milliseconds(service.clock)
     locked = number.lock(counted.number, tenant, counted.lane, lanes, now)
     if isinstance(locked, errors.NumberDisabled):
         return None
@@ -289,7 +291,7 @@ def _idempotency_record(
     number_named = None if command.phone_number is None else phone.canonical(command.phone_number)
     about = ("verify", command.verification_id, number_named, command.session_id, command.otp)
     records = idempotency.idempotency_records(
-        peppers, caller.tenant, command.idempotency_key, about, int(service.clock())
+        peppers, caller.tenant, command.idempotency_key, about, seconds(service.clock)
     )
     return idempotency.about_verification(records[0], key) if records else None
 

@@ -1,49 +1,50 @@
-"""Clients of AWS's services, all of one session.
-
-They are botocore's, which boto3's are too: `import boto3` would also read its resources, their documentation
-and its transfer manager for S3, and nothing here has a use for those (docs/decisions/0033).
-"""
+"""Clients of AWS services: boto3's, all of one session."""
 
 from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import boto3
     from botocore.loaders import Loader
     from botocore.session import Session
 
 LEAN: dict[str, Any] = {"parameter_validation": False, "user_agent": "sms-otp"}
-"""What botocore need not do again at each call, a tenth of a verification's processor time: check parameters
-that are always of one making, as AWS does too, and put together who calls.
-"""
+"""Skips two steps of each call, a tenth of a verification's processor time: building the user agent, and
+validating parameters, as AWS does too."""
 
 
 @cache
-def session() -> "Session":
+def session() -> "boto3.Session":
     """One per execution environment."""
-    return _session()
+    return _session(_botocore_session())
 
 
 def client(service: str, *, endpoint_url: str | None = None, **config: Any) -> Any:
-    """A client that takes its credentials from the function's role. `config` as `botocore.config.Config`."""
+    """A client with the credentials of the function's role. `config` as `botocore.config.Config`."""
     from botocore.config import Config
 
-    return session().create_client(service, endpoint_url=endpoint_url, config=Config(**LEAN, **config))
+    return session().client(service, endpoint_url=endpoint_url, config=Config(**LEAN, **config))  # type: ignore[call-overload] # any service
 
 
 def read_models(services: Iterable[str]) -> None:
-    """Have everything read that clients of these are made from, and keep no client.
+    """Read the data files that clients of these are made from, and keep no client.
 
-    For a snapshot, which many environments will start from: it is to hold no credentials, so those that the
-    clients are made with are none.
+    For a snapshot, which many environments start from: it must hold no credentials, so the clients get none.
     """
-    without = _session()
+    without = _botocore_session()
     without.set_credentials("none", "none")
     for service in services:
-        without.create_client(service)
+        _session(without).client(service)  # type: ignore[call-overload] # any service
 
 
-def _session() -> "Session":
+def _session(of_botocore: "Session") -> "boto3.Session":
+    import boto3
+
+    return boto3.Session(botocore_session=of_botocore)
+
+
+def _botocore_session() -> "Session":
     from botocore.session import Session
 
     made = Session()
@@ -53,7 +54,7 @@ def _session() -> "Session":
 
 @cache
 def _loader() -> "Loader":
-    """What has read AWS's data files, much of the time that a client takes to make; it keeps what it read."""
+    """Reads the AWS data files, much of the time that a client takes to make, and keeps what it read."""
     from sms_otp.adapters.aws import client_data
 
     return client_data.KnownServices(file_loader=client_data.JsonFiles())

@@ -4,8 +4,8 @@
                       "sinch": {"applicationKey", "applicationSecret"},
                       "aws": {"codeKey", "originationIdentity"}}
                      without Infobip's two ids where the deployment provisioned it,
-                     and, for Infobip's delivery reports to be taken, infobip's "webhookSecret" (HMAC)
-                     or "webhookUser" and "webhookPassword" (HTTP Basic);
+                     and, for Infobip's delivery reports to be taken, infobip's "webhookUser"
+                     and "webhookPassword";
                      what more `aws` may hold is in docs/providers.md
     pepper secret    {"pepper": "…"}, and "alsoRead": "…" while it is being rotated
 

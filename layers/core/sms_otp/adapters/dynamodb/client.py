@@ -6,6 +6,7 @@ Every ClientError ends here, and of each only AWS's code is kept: a message can 
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -30,6 +31,8 @@ CONFLICT_PAUSES = (10, 20, 40, 80)
 CONFLICT_SECONDS = 0.5
 """No try is begun later than this after the first, however long each took: a request's time is short."""
 
+MOST_KEYS = 100
+"""Of a BatchGetItem."""
 LEFT_PAUSE = 50
 """Milliseconds, doubled at most by chance, before keys are asked for that a read did not get to."""
 
@@ -120,6 +123,13 @@ class Table:
             found |= more
         if left:
             raise StoreError("BatchGetItem: throttled")
+        return found
+
+    def read_many(self, pks: Iterable[str]) -> dict[str, Item]:
+        """As `read`, any number of keys: a request for each hundred."""
+        left, found = iter(pks), dict[str, Item]()
+        while batch := [*islice(left, MOST_KEYS)]:
+            found |= self.read(batch)
         return found
 
     def _some_of(self, keys: list[Item]) -> tuple[dict[str, Item], list[Item]]:

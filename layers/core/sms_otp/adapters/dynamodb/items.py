@@ -46,7 +46,7 @@ from sms_otp.domain.number import (
     Number,
     Send,
 )
-from sms_otp.domain.ports import Circuit, SendLog, StoreError
+from sms_otp.domain.ports import SendLog, StoreError
 from sms_otp.domain.users import Consent
 from sms_otp.domain.verification import State, Verification
 
@@ -104,11 +104,6 @@ def client_pk(client_key: str) -> str:
 
 def idempotency_pk(record_key: str) -> str:
     return f"I#{record_key}"
-
-
-def circuit_pk(provider: str) -> str:
-    """As `providers.circuits` writes it."""
-    return f"K#{provider}"
 
 
 def message_pk(provider: str, message_id: str) -> str:
@@ -266,18 +261,6 @@ def listed_key(text: str) -> str:
 
 def counter_of(item: Item) -> Counter:
     return Counter(int(item.get("used", _ZERO)["N"]), int(item.get("verified", _ZERO)["N"]))
-
-
-def circuit_of(item: Item | None) -> Circuit | None:
-    """By the attributes' names of Powertools, which writes it."""
-    if item is None:
-        return None
-    return Circuit(
-        state=item["state"]["S"],
-        opened_at=_number(item, "opened_at"),
-        owner=item.get("half_open_owner", {}).get("S"),
-        lease_until=_number(item, "probe_lease_expiry"),
-    )
 
 
 def _number(item: Item, attribute: str) -> int | None:

@@ -21,7 +21,7 @@ from sms_otp.adapters.dynamodb.items import (
 )
 from sms_otp.adapters.dynamodb.number_writes import unlock_number
 from sms_otp.adapters.dynamodb.writes import HAS_NO_VERSION, IS_VERSION
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import RUNNING_SECONDS
 from sms_otp.domain.limits import KEEP_LOG
 from sms_otp.domain.number import LATE_DELETION, Number
@@ -57,7 +57,7 @@ class DynamoNumbers:
         self._table = Table(client, table)
         self._users = users
 
-    def record_of(self, number_key: str, now: int) -> NumberRecord:
+    def record_of(self, number_key: str, now: Seconds) -> NumberRecord:
         """See `ports.Numbers`."""
         listed = self._listed(number_key)
         kept = self._users.of(number_key) if self._users else []
@@ -67,7 +67,7 @@ class DynamoNumbers:
         found = self._verifications(tuple(listed.number.verifications))
         return NumberRecord(listed.number, tuple(found), users)
 
-    def unlock(self, number_key: str, now: int) -> int:
+    def unlock(self, number_key: str, now: Seconds) -> int:
         """See `ports.Numbers`."""
         for _ in range(UNLOCK_TRIES):
             listed = self._listed(number_key)
@@ -80,7 +80,7 @@ class DynamoNumbers:
             return len({tenant for tenant, _ in listed.number.failures})
         raise StoreError("UpdateItem: contended")
 
-    def erase(self, number_key: str, now: int, deadline: Deadline) -> Erased:
+    def erase(self, number_key: str, now: Seconds, deadline: Deadline) -> Erased:
         """See `ports.Numbers`."""
         counts: Counter[str] = Counter()
         while deadline.remaining():
@@ -101,7 +101,7 @@ class DynamoNumbers:
         return Erased(+counts, retry_after=1)
 
     def _erase_verifications(
-        self, listed: _Listed, now: int, deadline: Deadline, counts: Counter[str]
+        self, listed: _Listed, now: Seconds, deadline: Deadline, counts: Counter[str]
     ) -> int:
         """Until when a request may run that knows one of them; 0 where none can."""
         runs_until = 0

@@ -3,10 +3,11 @@ condition that did not hold means. Single writes and their conditions are in `wr
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sms_otp.adapters.dynamodb.circuits import circuit_of, circuit_pk
 from sms_otp.adapters.dynamodb.client import (
     ConditionFailed,
     Conflict,
@@ -17,8 +18,6 @@ from sms_otp.adapters.dynamodb.client import (
     update,
 )
 from sms_otp.adapters.dynamodb.items import (
-    circuit_of,
-    circuit_pk,
     client_pk,
     counter_of,
     idempotency_pk,
@@ -64,13 +63,13 @@ from sms_otp.adapters.dynamodb.writes import (
     unsend,
 )
 from sms_otp.domain import errors
+from sms_otp.domain.clock import Milliseconds, Seconds, to_seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
-from sms_otp.domain.limits import HOUR, SECOND
+from sms_otp.domain.limits import HOUR
 from sms_otp.domain.number import FINER, Lane, disables, guess_lane, lock
 from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
-    Circuit,
     CountedGuess,
     NumberChange,
     NumberGuess,
@@ -120,7 +119,7 @@ class DynamoStore:
         if reservation.idempotency_record:
             writes += put_record(reservation.idempotency_record)
         if self._users and not reservation.resend:
-            writes.append(self._users.requested(verification, reservation.sent_at // SECOND))
+            writes.append(self._users.requested(verification, to_seconds(Milliseconds(reservation.sent_at))))
         if number and number.carried and (left := leave_behind(number.carried)):
             writes.append(left)
         writes += [spend_increment(increment) for increment in reservation.increments]
@@ -141,11 +140,6 @@ class DynamoStore:
             writes += delete_record(record)
         writes += [update(increment.key, "ADD used :minus", minus=-1) for increment in reservation.increments]
         self._table.transact(writes)
-
-    def circuits(self, providers: tuple[str, ...]) -> dict[str, Circuit | None]:
-        """Each provider's circuit breaker; None where it is closed. Raises `StoreError`."""
-        found = self._table.read(map(circuit_pk, providers))
-        return {name: circuit_of(found.get(circuit_pk(name))) for name in providers}
 
     def find(self, key: str) -> Verification | None:
         """See `ports.Store`."""
@@ -251,11 +245,17 @@ class DynamoStore:
             return False
         return True
 
-    def find_message(self, provider: str, message_id: str) -> tuple[str, str] | None:
+    def find_messages(self, provider: str, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
         """See `ports.Store`."""
-        pk = message_pk(provider, message_id)
-        found = self._table.read([pk]).get(pk)
-        return (found["verification"]["S"], found["providerRef"]["S"]) if found else None
+        pks = {message_pk(provider, message_id): message_id for message_id in message_ids}
+        found = self._table.read_many(pks)
+        return {pks[pk]: (item["verification"]["S"], item["providerRef"]["S"]) for pk, item in found.items()}
+
+    def find_each(self, keys: Collection[str]) -> dict[str, Verification]:
+        """See `ports.Store`."""
+        pks = {verification_pk(key): key for key in keys}
+        found = self._table.read_many(pks)
+        return {pks[pk]: verification_of(item) for pk, item in found.items()}
 
     def spend_guess(self, guess: Guess) -> Verification:
         """See `ports.Store`."""
@@ -335,7 +335,7 @@ class DynamoStore:
                 self._table.update(note)
 
     def consume(
-        self, verification: Verification, counted: CountedGuess, attempt: str, now: int, code_hash: str
+        self, verification: Verification, counted: CountedGuess, attempt: str, now: Seconds, code_hash: str
     ) -> None:
         """See `ports.Store`."""
         needed = [
@@ -368,7 +368,11 @@ class DynamoStore:
             raise consume_error(held) from failed
 
     def _consume(
-        self, needed: list[WriteRequest], counted: list[WriteRequest], verification: Verification, now: int
+        self,
+        needed: list[WriteRequest],
+        counted: list[WriteRequest],
+        verification: Verification,
+        now: Seconds,
     ) -> None:
         """Tried twice, for the provider says yes once: what is not stored now is lost to the user.
 
@@ -386,7 +390,7 @@ class DynamoStore:
         return self._table.transact(needed + least)
 
     def _users_writes(
-        self, verification: Verification, now: int
+        self, verification: Verification, now: Seconds
     ) -> tuple[list[WriteRequest], list[WriteRequest]]:
         """The record of the user, where users are kept: with what may not fit, and without."""
         if self._users is None:
@@ -410,5 +414,7 @@ def _snapshot(query: AdmissionQuery, found: Mapping[str, Item]) -> AdmissionSnap
         client=send_log_of(found.get(client_pk(query.client_key or ""))),
         idempotency_record=idempotency_record_of(found.get(idempotency_pk(query.record_key or ""))),
         counters={pk: counter_of(found[pk]) for pk in query.counters if pk in found},
-        circuits={name: circuit_of(found.get(circuit_pk(name))) for name in query.circuits},
+        circuits={
+            name: circuit_of(found[circuit_pk(name)]) for name in query.circuits if circuit_pk(name) in found
+        },
     )

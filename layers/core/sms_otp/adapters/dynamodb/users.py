@@ -7,9 +7,11 @@ What the store writes of them is a step of its own transactions, so that no code
 without it.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sms_otp.adapters.dynamodb.client import Item, Table, WriteRequest, typed
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.users import FOREVER, MOST_PURPOSES, Consent, ConsentRecord, Retention, User
 from sms_otp.domain.verification import Verification
 
@@ -29,7 +31,7 @@ class UsersTable:
         self._name = name
         self._retention = retention
 
-    def requested(self, verification: Verification, now: int) -> WriteRequest:
+    def requested(self, verification: Verification, now: Seconds) -> WriteRequest:
         """A code is sent to the number. Changes nothing that was verified, nor how long that is kept."""
         values: dict[str, Any] = {
             "country": verification.country,
@@ -46,7 +48,7 @@ class UsersTable:
             values,
         )
 
-    def verified(self, verification: Verification, now: int, *, with_purpose: bool) -> WriteRequest:
+    def verified(self, verification: Verification, now: Seconds, *, with_purpose: bool) -> WriteRequest:
         """The number is verified. Its one condition fails where there is no room for the purpose."""
         values: dict[str, Any] = {
             "country": verification.country,
@@ -118,19 +120,23 @@ def _given_of(item: Item | None) -> ConsentRecord | None:
     if item is None:
         return None
     stored = item["M"]
-    return ConsentRecord(Consent(stored["textVersion"]["S"], stored["source"]["S"]), int(stored["at"]["N"]))
+    return ConsentRecord(Consent(stored["textVersion"]["S"], stored["source"]["S"]), _moment(stored["at"]))
 
 
 def _user_of(item: Item) -> User:
-    until = int(item["ttl"]["N"])
+    until = _moment(item["ttl"])
     return User(
         tenant=item["tenant"]["S"],
         country=item["country"]["S"],
-        first_requested_at=int(item["firstRequestedAt"]["N"]),
-        last_requested_at=int(item["lastRequestedAt"]["N"]),
-        verified_at=int(item["verifiedAt"]["N"]) if "verifiedAt" in item else None,
+        first_requested_at=_moment(item["firstRequestedAt"]),
+        last_requested_at=_moment(item["lastRequestedAt"]),
+        verified_at=_moment(item["verifiedAt"]) if "verifiedAt" in item else None,
         purposes=tuple(sorted(item.get("purposes", {"SS": []})["SS"])),
         consent=_given_of(item.get("consent")),
         requested_consent=_given_of(item.get("requestedConsent")),
         kept_until=None if until == FOREVER else until,
     )
+
+
+def _moment(number: Mapping[str, Any]) -> Seconds:
+    return Seconds(int(number["N"]))

@@ -67,18 +67,21 @@ def send_again(reservation: Reservation) -> WriteRequest:
     verification, record = reservation.verification, reservation.idempotency_record
     counted = tuple(increment.key for increment in reservation.increments[1:])
     claims = {"claims": frozenset(record.keys)} if record else {}
+    # A second send after one of unknown outcome: no provider is known to hold the code yet.
+    is_held = IS_HELD_BY if verification.provider_ref else f"NOT {HAS_HOLDER}"
+    held_by = {"ref": verification.provider_ref} if verification.provider_ref else {}
     return update(
         verification_pk(verification.key),
         "SET alsoCountedOn = list_append(alsoCountedOn, :counted) ADD sends :one"
         + (", claims :claims" if claims else ""),
-        f"{IS_OF_TENANT} AND {IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY} AND {IS_AS_OFTEN_SENT}",
+        f"{IS_OF_TENANT} AND {IS_PENDING} AND {IS_ALIVE} AND {is_held} AND {IS_AS_OFTEN_SENT}",
         counted=counted,
         sends=verification.sends,
         one=1,
         tenant=verification.tenant,
         pending=State.PENDING,
         now=reservation.sent_at // SECOND,
-        ref=verification.provider_ref,
+        **held_by,
         **claims,
     )
 

@@ -6,6 +6,7 @@ with its verification.
 """
 
 import base64
+import contextlib
 import hmac
 import re
 import secrets
@@ -28,7 +29,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-from sms_otp.adapters.providers import outcomes
+from sms_otp.adapters.providers import aws_codes, codes, outcomes
 from sms_otp.adapters.providers.outcomes import word
 from sms_otp.adapters.providers.transport import IDLE_SECONDS, TOTAL_SECONDS
 from sms_otp.domain.clock import Deadline
@@ -39,29 +40,20 @@ from sms_otp.domain.provider import (
     Check,
     Health,
     Misconfigured,
+    NotSent,
     ProviderError,
     Refused,
     Sent,
-    Throttled,
     TooLate,
-    Unavailable,
 )
+from sms_otp.domain.sms_text import parts
 
 SHORTEST_KEY = 32
 SHORTEST_LIFE, LONGEST_LIFE = 5, 259_200
 """Seconds, the bounds of `TimeToLive`."""
-SEGMENT_SEPTETS = 160
-"""What one SMS holds in GSM-7 (3GPP TS 23.038); a longer text is sent, and billed, as several."""
 
 _TEMPLATE = "Your verification code is {code}."
 _PLACEHOLDER = "{code}"
-
-# 3GPP TS 23.038 §6.2.1: one septet each, and two for what is in the extension table.
-_GSM7 = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
-    "¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM7_EXTENSION = frozenset("\f^{}\\[~]|€")
 
 # botocore's model of the service, where it gives a pattern.
 _PATTERNS: Mapping[str, re.Pattern[str]] = {
@@ -79,18 +71,6 @@ _PARAMETERS = {
 }
 _DLT = {"inEntityId": "IN_ENTITY_ID", "inTemplateId": "IN_TEMPLATE_ID"}
 
-_CODES: Mapping[str, type[ProviderError]] = {
-    # AWS's word that it did not act, whichever status it comes with.
-    "ConflictException": Misconfigured,
-    "ThrottlingException": Throttled,
-    "InternalServerException": Unavailable,
-}
-# `Reason` of a ConflictException, where it is about the number. Any other reason is about our account.
-_BLOCKED = (
-    "DESTINATION_PHONE_NUMBER_OPTED_OUT",
-    "DESTINATION_PHONE_NUMBER_BLOCKED_BY_PROTECT_NUMBER_OVERRIDE",
-)
-
 # botocore's word that no connection came about, and that no request could be made.
 _NOT_CONNECTED = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
 _NOT_MADE = (
@@ -102,13 +82,17 @@ _NOT_MADE = (
 )
 
 _REASON = re.compile(r"[A-Z][A-Za-z_]{0,79}")
-_REF = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
+_REF = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})(?:\.([A-Za-z0-9-]{1,128}))?")
+"""Nonce, hash of the code, and the message's id, on which AWS is given feedback."""
+_MESSAGE_ID = re.compile(r"[A-Za-z0-9-]{1,128}")
 
 
 class Client(Protocol):
     """What is used of boto3's client."""
 
     def send_text_message(self, **parameters: Any) -> Mapping[str, Any]: ...
+
+    def put_message_feedback(self, *, MessageId: str, MessageFeedbackStatus: str) -> object: ...  # noqa: N803 - AWS's names
 
     def describe_account_attributes(self) -> Mapping[str, Any]: ...
 
@@ -138,7 +122,12 @@ class Aws:
         self._code_length = code_length
         self._texts = _texts(credentials, code_length)
         self._india = _given(credentials, _DLT)
-        self._parameters = {"MessageType": "TRANSACTIONAL", **_given(credentials, _PARAMETERS)}
+        self._parameters = {
+            "MessageType": "TRANSACTIONAL",
+            # AWS's filter of pumping learns from which messages led to a verification, and which did not.
+            "MessageFeedbackEnabled": True,
+            **_given(credentials, _PARAMETERS),
+        }
         self._client = client
         self._lock = threading.Lock()
         self._monotonic = monotonic
@@ -165,8 +154,8 @@ class Aws:
             "TimeToLive": min(max(ttl_seconds, SHORTEST_LIFE), LONGEST_LIFE),
             **self._text(to, locale, code),
         }
-        answer = self._sent(message, seconds)
-        return Sent(self._ref(code), message_id=word(answer.get("MessageId")) or None)
+        message_id = word(self._sent(message, seconds).get("MessageId"))
+        return Sent(self._ref(code, message_id), message_id=message_id)
 
     def resend(
         self,
@@ -195,7 +184,25 @@ class Aws:
         parts = _REF.fullmatch(ref)
         if parts is None:
             return Check.UNKNOWN
-        return Check.CORRECT if hmac.compare_digest(self._hash(parts[1], otp), parts[2]) else Check.WRONG
+        if not hmac.compare_digest(self._hash(parts[1], otp), parts[2]):
+            return Check.WRONG
+        if parts[3]:
+            self._report_received(parts[3])
+        return Check.CORRECT
+
+    def _report_received(self, message_id: str) -> None:
+        """`PutMessageFeedback`, which nobody waits for.
+
+        A message without it counts as not received after an hour. In Lambda the thread runs on while the
+        request is finished, and with the next request if that was too short.
+        """
+
+        def put() -> None:
+            with contextlib.suppress(Exception):  # the filter learns a little less
+                client = self._connected()
+                client.put_message_feedback(MessageId=message_id, MessageFeedbackStatus="RECEIVED")
+
+        threading.Thread(target=put, name="aws-feedback", daemon=True).start()
 
     def probe(self, deadline: Deadline) -> Health:
         """`DescribeAccountAttributes`, which names neither a number nor an identity."""
@@ -208,9 +215,10 @@ class Aws:
 
         return outcomes.health(describe)
 
-    def _ref(self, code: str) -> str:
+    def _ref(self, code: str, message_id: str) -> str:
         nonce = secrets.token_urlsafe(16)
-        return f"{nonce}.{self._hash(nonce, code)}"
+        named = f".{message_id}" if _MESSAGE_ID.fullmatch(message_id) else ""
+        return f"{nonce}.{self._hash(nonce, code)}{named}"
 
     def _hash(self, nonce: str, code: str) -> str:
         """Of this send alone: one code has another hash in each, so no table of all codes helps."""
@@ -245,7 +253,7 @@ class Aws:
         except ClientError as error:
             raise _refusal(error) from None
         except _NOT_CONNECTED:
-            raise Unavailable(self.name, "connection") from None
+            raise NotSent(self.name, "connection") from None
         except _NOT_MADE as error:
             raise Misconfigured(self.name, type(error).__name__) from None
         except BotoCoreError as error:
@@ -287,10 +295,7 @@ def _refusal(error: ClientError) -> ProviderError:
     """AWS's own word, by its error's code and `Reason`, else by its status."""
     response: Mapping[str, Any] = error.response
     code, reason = word(response["Error"].get("Code")), word(response.get("Reason"))
-    if reason in _BLOCKED or _is_about_number(response):
-        kind: type[ProviderError] | None = Refused
-    else:
-        kind = _CODES.get(code)
+    kind = Refused if _is_about_number(response) else codes.error_of(aws_codes.failed(code, reason))
     status = response["ResponseMetadata"]["HTTPStatusCode"]
     told = next((told for told in (reason, code) if _REASON.fullmatch(told)), f"http_{status}")
     return (kind or outcomes.of_status(status))(Aws.name, told, status=status)
@@ -326,16 +331,10 @@ def _texts(credentials: Mapping[str, str], code_length: int) -> dict[str, str]:
         kind, _, locale = name.partition(".")
         if kind == "template":
             text = template + last_line
-            if template.count(_PLACEHOLDER) != 1 or not _is_one_segment(text, code_length):
+            if template.count(_PLACEHOLDER) != 1 or parts(text.replace(_PLACEHOLDER, "0" * code_length)) > 1:
                 raise _unusable(name)
             texts[locale.lower()] = text
     return texts
-
-
-def _is_one_segment(text: str, code_length: int) -> bool:
-    filled = text.replace(_PLACEHOLDER, "0" * code_length)
-    septets = sum(1 if character in _GSM7 else 2 for character in filled)
-    return septets <= SEGMENT_SEPTETS and set(filled) <= _GSM7 | _GSM7_EXTENSION
 
 
 def _unusable(field: str) -> Misconfigured:

@@ -9,7 +9,8 @@ from sms_otp.domain.provider import Misconfigured
 SINCH_URL = "https://verification.api.sinch.com"
 
 # The whole URL is matched rather than parsed: no port, path, user or escape can hide in what is spelled out.
-_INFOBIP_URL = re.compile(r"https://([a-z0-9-]{1,63}\.)?api\.infobip\.com")
+# An account's host is in its region (`api`, `api-us`, `api-in`); Infobip's portal shows it without a scheme.
+_INFOBIP_URL = re.compile(r"(?:https://)?((?:[a-z0-9-]{1,63}\.)?api(?:-[a-z]{2,4})?\.infobip\.com)")
 _SANDBOX_URL = re.compile(r"http://([a-z0-9.-]+|\[::1\])(:[0-9]{1,5})?")
 
 _SANDBOX_NAMES = ("localhost", "host.docker.internal")
@@ -17,16 +18,17 @@ _SANDBOX_NETWORKS = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "172.16.0.0/
 
 
 def infobip_url(configured: str, settings: Settings) -> str:
-    """The base of Infobip's URLs: an account's own host or the shared one, or the sandbox.
+    """The base of Infobip's URLs: an account's own host, in any region, or the shared one, or the sandbox.
 
     Raises `Misconfigured`, naming what is wrong.
     """
     sandbox = _sandbox_url("infobip", settings)
     if sandbox:
         return sandbox
-    if not _INFOBIP_URL.fullmatch(configured):
+    host = _INFOBIP_URL.fullmatch(configured)
+    if host is None:
         raise Misconfigured("infobip", "secret field infobip.baseUrl")
-    return configured
+    return f"https://{host[1]}"
 
 
 def sinch_url(settings: Settings) -> str:

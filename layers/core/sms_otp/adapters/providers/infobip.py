@@ -2,11 +2,13 @@
 
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from sms_otp.adapters.providers import outcomes
+from sms_otp.adapters.providers import codes, infobip_codes, outcomes
 from sms_otp.adapters.providers.outcomes import word
 from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Deadline
@@ -16,28 +18,23 @@ from sms_otp.domain.provider import (
     Channel,
     Check,
     Delivery,
+    DestinationUnavailable,
     Health,
+    Misconfigured,
+    NotSent,
     ProviderError,
     Refused,
     Sent,
-    Unavailable,
 )
-
-# Infobip's reference uses the second name, and the first in one sentence of the same page.
-_UNREACHABLE = ("NC_NOT_REACHABLE", "NC_DESTINATION_NOT_REACHABLE")
-
-# `smsStatus` of a text; `callStatus` of a call is one of Infobip's general status names. Absent, a
-# pinId alone says that it was taken. Group REJECTED is what never left Infobip; in it are the numbers
-# that do not exist, are on a blocklist, or on their country's do-not-disturb registry.
-_ACCEPTED = ("MESSAGE_SENT", "PENDING_ACCEPTED", "")
-_NOT_SENT = ("MESSAGE_NOT_SENT", "REJECTED_")
-_BLOCKED = ("REJECTED_DESTINATION", "REJECTED_DESTINATION_BLOCK", "REJECTED_DND")
 
 _PIN_ERRORS: Mapping[str, Check] = {
     "WRONG_PIN": Check.WRONG,
     "TTL_EXPIRED": Check.EXPIRED,
     "NO_MORE_PIN_ATTEMPTS": Check.EXHAUSTED,
 }
+
+PACE_SECONDS = 3
+"""The default of `verifyPinLimit` is one guess at a number's PINs in so many seconds."""
 
 # Two shapes of error are in use; a messageId or errorCode is logged only where it can hold no number.
 _ERROR_CODE = re.compile(r"[A-Z_]{1,40}|E[0-9]{3}")
@@ -48,7 +45,8 @@ class Infobip:
 
     `message_ids` are message templates by language, in Infobip's names; `messageId` is for every other.
     Numbers in India are sent `india_message_ids` in their place: operators there drop unregistered texts.
-    `sender_ids`, by country, go before the template's own.
+    `sender_ids`, by country, go before the template's own. `code_length` is what every template must have,
+    and `message_parts` how many messages its text is billed as, where that is known.
     """
 
     name: ClassVar[str] = "infobip"
@@ -64,6 +62,9 @@ class Infobip:
         india_message_ids: Mapping[str, str],
         sender_ids: Mapping[str, str],
         number_lookup: bool,
+        code_length: int,
+        message_parts: Mapping[str, int],
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._base_url = base_url
         self._headers = {
@@ -76,6 +77,9 @@ class Infobip:
         self._message_ids = message_ids
         self._india_message_ids = india_message_ids
         self._sender_ids = sender_ids
+        self._code_length = code_length
+        self._message_parts = message_parts
+        self._sleep = sleep
         self._transport = transport
         lookup = "true" if number_lookup else "false"
         self._send_paths = {Channel.SMS: f"/2fa/2/pin?ncNeeded={lookup}", Channel.VOICE: "/2fa/2/pin/voice"}
@@ -93,17 +97,19 @@ class Infobip:
     ) -> Sent:
         """`POST /2fa/2/pin` or `/2fa/2/pin/voice`. Raises a `ProviderError`."""
         sender = self._sender_ids.get(to.country) if channel is Channel.SMS else None
+        message_id = self._template(to, locale)
         body = {
             "applicationId": self._application_id,
-            "messageId": self._template(to, locale),
+            "messageId": message_id,
             "to": to.digits,
             "trackDelivery": True,
             **({"from": sender} if sender else {}),
         }
         answer = self._ask(self._send_paths[channel], body, deadline)
         if not answer.ok:
-            raise self._failure(answer, Refused if _is_about_number(answer) else None)
-        return self._sent(outcomes.content(self.name, answer))
+            raise self._send_failure(answer)
+        parts = self._message_parts.get(message_id, 1) if channel is Channel.SMS else 1
+        return replace(self._sent(outcomes.content(self.name, answer)), parts=parts)
 
     def resend(
         self,
@@ -121,9 +127,9 @@ class Infobip:
         answer = self._ask(path, {"trackDelivery": True}, deadline)
         if answer.status == 404:
             # Nothing was sent, and no setting is wrong: only this PIN is gone, and a new one may go out.
-            raise Unavailable(self.name, "unknown_pin")
+            raise NotSent(self.name, "unknown_pin")
         if not answer.ok:
-            raise self._failure(answer)
+            raise self._send_failure(answer)
         sent = self._sent(outcomes.content(self.name, answer))
         if sent.ref != ref:
             raise Ambiguous(self.name, "other_pin_id")
@@ -137,8 +143,16 @@ class Infobip:
         channel: Channel,  # noqa: ARG002 - of the port; a pinId is enough here
         deadline: Deadline,
     ) -> Check:
-        """`POST /2fa/2/pin/{pinId}/verify`. A wrong code is a 200 too. Raises a `ProviderError`."""
-        answer = self._ask(f"{_pin_path(ref)}/verify", {"pin": otp}, deadline)
+        """`POST /2fa/2/pin/{pinId}/verify`. A wrong code is a 200 too. Raises a `ProviderError`.
+
+        A guess that came too soon after another (429) was not looked at: it is put again if there is time.
+        """
+        path = f"{_pin_path(ref)}/verify"
+        answer = self._ask(path, {"pin": otp}, deadline)
+        pause = answer.retry_after or PACE_SECONDS
+        if answer.status == 429 and pause < deadline.remaining():
+            self._sleep(pause)
+            answer = self._ask(path, {"pin": otp}, deadline)
         if answer.status == 404:
             return Check.UNKNOWN
         if not answer.ok:
@@ -146,20 +160,30 @@ class Infobip:
         return self._verdict(ref, outcomes.content(self.name, answer))
 
     def probe(self, deadline: Deadline) -> Health:
-        """`GET /2fa/2/applications/{appId}`: which tells the key, the account's host and the application.
+        """`GET /2fa/2/applications/{appId}/messages`: key, host, application and templates at once.
 
-        A key whose one scope is `2fa:pin:send` may not read it (403), and is right for all else.
+        A template whose PINs no caller could type here is a wrong setting. A key whose one scope is
+        `2fa:pin:send` may not read them (403), and is right for all else.
         """
 
         def read() -> None:
-            path = f"/2fa/2/applications/{quote(self._application_id, safe='')}"
+            path = f"/2fa/2/applications/{quote(self._application_id, safe='')}/messages"
             answer = self._exchange("GET", path, b"", deadline)
             if answer.ok:
-                outcomes.content(self.name, answer)
+                self._check_templates(answer)
             elif answer.status != 403:
                 raise self._failure(answer)
 
         return outcomes.health(read)
+
+    def _check_templates(self, answer: HttpResponse) -> None:
+        """Raises `Misconfigured` where one that is used is missing, or its PINs are not ours to take."""
+        listed = outcomes.items(self.name, answer)
+        held = {word(template.get("messageId")): template for template in listed}
+        for message_id in {self._message_id, *self._message_ids.values(), *self._india_message_ids.values()}:
+            template = held.get(message_id, {})
+            if (template.get("pinType"), template.get("pinLength")) != ("NUMERIC", self._code_length):
+                raise Misconfigured(self.name, "CodeLength")
 
     def _template(self, to: PhoneNumber, locale: str | None) -> str:
         """For `pt-BR` that of `pt_br`, else of `pt`, else the one for every other language."""
@@ -171,19 +195,19 @@ class Infobip:
         return self._message_id
 
     def _sent(self, content: dict[str, Any]) -> Sent:
-        """A 200 may still say that nothing was sent."""
+        """A 200 may still say that nothing was sent. Without a status, a pinId alone says that it was."""
         status = word(content.get("smsStatus") or content.get("callStatus"))
-        if content.get("ncStatus") in _UNREACHABLE or status in _BLOCKED:
-            raise Refused(self.name, "unreachable")
-        if status.startswith(_NOT_SENT):
-            raise Unavailable(self.name, "not_sent")
+        for code in map(infobip_codes.named, (word(content.get("ncStatus")), status)):
+            if code is not None and code.kind is not None:
+                raise codes.ERRORS[code.kind](self.name, code.name)
+        taken = infobip_codes.named(status)
         ref = content.get("pinId")
         if not outcomes.is_reference(ref):
             raise Ambiguous(self.name, "no_pin_id")
         message_id = content.get("externalMessageId")
         return Sent(
             ref,
-            delivery=Delivery.ACCEPTED if status in _ACCEPTED else Delivery.UNKNOWN,
+            delivery=taken.delivery if taken else Delivery.UNKNOWN if status else Delivery.ACCEPTED,
             # One that no report could name is not worth a code that cannot be stored with it.
             message_id=message_id if outcomes.is_reference(message_id) else None,
         )
@@ -212,6 +236,15 @@ class Infobip:
             body=body,
             deadline=deadline,
         )
+
+    def _send_failure(self, answer: HttpResponse) -> ProviderError:
+        if _is_about_number(answer):
+            return self._failure(answer, Refused)
+        if answer.status == 429:
+            # One status for three limits, and not always a body that tells them apart. The one that a
+            # deployment meets is the number's own, three a day by default.
+            return self._failure(answer, DestinationUnavailable)
+        return self._failure(answer, codes.error_of(infobip_codes.failed(_error_code(answer))))
 
     def _failure(self, answer: HttpResponse, kind: type[ProviderError] | None = None) -> ProviderError:
         return outcomes.failure(self.name, answer, code=_error_code(answer), kind=kind)

@@ -1,34 +1,37 @@
 """What an HTTP answer, or its absence, means where every provider means the same by it."""
 
+import hmac
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
-from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, NotSent, Transport
+from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, RequestNotSent, Transport
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.provider import (
     Ambiguous,
+    Doubtful,
     Health,
     Misconfigured,
+    NotSent,
     ProviderError,
     Throttled,
     TooLate,
-    Unavailable,
 )
 
-# 500, 502 and 503 are somebody's word that the request failed: the provider's own, or its gateway's,
-# which found no backend that took it. Both providers publish 500 and 503 as "not done, may be tried
-# again". 504 is the gateway's word that a backend took the request and has not come back: it may
-# still act. A status that nobody documents, such as a CDN's 520 to 527, is read the same way.
+# 500, 502 and 503 say that the request failed, and not how far it had come: a provider may have handed the
+# message on before it failed, so it counts as sent. 504 says that a backend took the request and has not
+# answered: it may still act, as with no answer at all. A status that nobody documents, such as a CDN's 520 to
+# 527, is read the same way.
 # 408 says that the request never came in whole (RFC 9110 §15.5.9), 409 that its like came before.
 _STATUSES: Mapping[int, type[ProviderError]] = {
-    408: Unavailable,
+    408: NotSent,
     409: Ambiguous,
     429: Throttled,
-    500: Unavailable,
-    502: Unavailable,
-    503: Unavailable,
+    500: Doubtful,
+    502: Doubtful,
+    503: Doubtful,
 }
-_CLASSES: Mapping[int, type[ProviderError]] = {3: Unavailable, 4: Misconfigured}
+_CLASSES: Mapping[int, type[ProviderError]] = {3: NotSent, 4: Misconfigured}
 
 _LONGEST_REFERENCE = 256
 
@@ -43,11 +46,11 @@ def ask(
     body: bytes,
     deadline: Deadline,
 ) -> HttpResponse:
-    """One exchange. Raises `Unavailable` or `TooLate` where nothing left, `Ambiguous` where it may have."""
+    """One exchange. Raises `NotSent` or `TooLate` where nothing left, `Ambiguous` where it may have."""
     try:
         return transport.exchange(method, url, headers=headers, body=body, deadline=deadline)
-    except NotSent as error:
-        kind = Unavailable if deadline.remaining() else TooLate
+    except RequestNotSent as error:
+        kind = NotSent if deadline.remaining() else TooLate
         raise kind(provider, error.reason) from None
     except NoAnswer as error:
         raise Ambiguous(provider, error.reason) from None
@@ -59,6 +62,17 @@ def content(provider: str, answer: HttpResponse) -> dict[str, Any]:
         return answer.json()
     except NoAnswer as error:
         raise Ambiguous(provider, error.reason) from None
+
+
+def items(provider: str, answer: HttpResponse) -> list[dict[str, Any]]:
+    """The objects in an answer that is an array. Raises `Ambiguous` where it is none."""
+    try:
+        listed = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        listed = None
+    if not isinstance(listed, list):
+        raise Ambiguous(provider, "unreadable")
+    return [item for item in listed if isinstance(item, dict)]
 
 
 def error_content(answer: HttpResponse) -> dict[str, Any]:
@@ -120,3 +134,8 @@ def is_reference(value: object) -> TypeGuard[str]:
         and value.isprintable()
         and value not in (".", "..")
     )
+
+
+def equal(given: str, expected: str) -> bool:
+    """In constant time. Bytes, because of text only ASCII can be compared so."""
+    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())

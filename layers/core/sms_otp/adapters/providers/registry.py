@@ -57,6 +57,8 @@ def _infobip(credentials: Mapping[str, object], settings: Settings) -> Provider:
         india_message_ids=settings.infobip_india_message_ids,
         sender_ids=settings.infobip_sender_ids,
         number_lookup=settings.infobip_number_lookup,
+        code_length=settings.code_length,
+        message_parts=settings.infobip_message_parts,
     )
 
 

@@ -5,12 +5,12 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import quote, unquote, urlsplit
 
-from sms_otp.adapters.providers import outcomes
+from sms_otp.adapters.providers import codes, outcomes, sinch_codes
 from sms_otp.adapters.providers.outcomes import word
 from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Clock, Deadline
@@ -19,12 +19,12 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    Doubtful,
     Health,
     Misconfigured,
     ProviderError,
     Refused,
     Sent,
-    Unavailable,
 )
 
 Authorize = Callable[[str, str, bytes], Mapping[str, str]]
@@ -37,22 +37,14 @@ _NOBODYS_REFERENCE = "sms-otp-probe"
 _NO_HEADERS: Mapping[str, str] = {}
 
 # A method's name on the wire, which is also the name of a report's field.
-_METHODS: Mapping[Channel, str] = {Channel.SMS: "sms", Channel.VOICE: "callout"}
+_METHODS: Mapping[Channel, str] = {
+    Channel.SMS: "sms",
+    Channel.VOICE: "callout",
+    Channel.WHATSAPP: "whatsapp",
+}
 
-# Where Sinch's own code says more than the HTTP status that it begins with.
-_CODES: Mapping[str, type[ProviderError]] = {
-    "40300": Refused,  # blacklisted
-    "42201": Unavailable,  # no route to the number: another provider may have one
-    "50301": Misconfigured,  # configuration error, to be taken to Sinch's support
-}
-_START_CODES: Mapping[str, type[ProviderError]] = {
-    **_CODES,
-    "40001": Refused,  # the number is invalid
-    "40002": Refused,  # the number is missing, or lacks its plus sign
-    "40003": Refused,  # invalid identity or code; a start has only the identity
-    "40005": Refused,  # the number lacks its plus sign
-    "40900": Ambiguous,  # our reference was used before: an earlier start of ours did arrive
-}
+# Where Sinch's own code says more about a report than the HTTP status that it begins with.
+_REPORT_CODES = ("40300", "42201", "50301")
 
 _VERDICTS: Mapping[str, Check] = {
     "SUCCESSFUL": Check.CORRECT,
@@ -68,7 +60,7 @@ class Sinch:
     """`authorize` is `signed` or `basic`; `base_url` is checked."""
 
     name: ClassVar[str] = "sinch"
-    channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS, Channel.VOICE})
+    channels: ClassVar[frozenset[Channel]] = frozenset(_METHODS)
 
     def __init__(self, base_url: str, authorize: Authorize, transport: Transport) -> None:
         self._url = base_url + _PATH
@@ -99,12 +91,15 @@ class Sinch:
         if channel is Channel.SMS:
             expiry = time.strftime("%H:%M:%S", time.gmtime(ttl_seconds))
             body["smsOptions"] = {"expiry": expiry, "codeType": "Numeric"}
+        elif channel is Channel.WHATSAPP:
+            # How long it may be used is Sinch's to say, and no callback may choose the code.
+            body["whatsappOptions"] = {"codeType": "Numeric"}
         elif locale:
             body["calloutOptions"] = {"speech": {"locale": locale}}
         language = {"Accept-Language": locale} if locale else {}
         try:
             return self._start(body, language, deadline)
-        except Ambiguous:
+        except (Ambiguous, Doubtful):
             found = self._started(reference, deadline)
             if found is None:
                 raise
@@ -143,7 +138,7 @@ class Sinch:
             return Check.UNKNOWN
         if _error_code(answer) == "40003":
             return Check.WRONG
-        raise self._failure(answer, _CODES)
+        raise self._failure(answer, _REPORT_CODES)
 
     def probe(self, deadline: Deadline) -> Health:
         """`GET …/reference/{reference}` of a verification that is none: 40400 to whoever may ask."""
@@ -153,14 +148,14 @@ class Sinch:
             if answer.ok:
                 outcomes.content(self.name, answer)
             elif _error_code(answer) != "40400":
-                raise self._failure(answer, _CODES)
+                raise self._failure(answer, _REPORT_CODES)
 
         return outcomes.health(look)
 
     def _start(self, body: Mapping[str, object], language: Mapping[str, str], deadline: Deadline) -> Sent:
         answer = self._ask("POST", self._url, deadline, body, language)
         if not answer.ok:
-            raise self._failure(answer, _START_CODES)
+            raise self._failure(answer)
         ref = outcomes.content(self.name, answer).get("id")
         if not outcomes.is_reference(ref):
             raise Ambiguous(self.name, "no_id")
@@ -213,9 +208,11 @@ class Sinch:
             deadline=deadline,
         )
 
-    def _failure(self, answer: HttpResponse, codes: Mapping[str, type[ProviderError]]) -> ProviderError:
+    def _failure(self, answer: HttpResponse, among: Collection[str] | None = None) -> ProviderError:
+        """By the row of Sinch's code, if it is `among` those that say more than the status; None is all."""
         code = _error_code(answer)
-        kind = Refused if _is_denied(answer) else codes.get(code or "")
+        row = sinch_codes.failed(code) if among is None or code in among else None
+        kind = Refused if _is_denied(answer) else codes.error_of(row)
         return outcomes.failure(self.name, answer, code=code, kind=kind)
 
 

@@ -13,16 +13,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sms_otp.domain.clock import Clock, Deadline
 from sms_otp.domain.strict_json import parse_object
 
 if TYPE_CHECKING:
-    import ssl
-
-    from urllib3 import BaseHTTPResponse, PoolManager
+    from requests import Session
+    from urllib3 import BaseHTTPResponse
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 4.0
@@ -36,6 +34,13 @@ MAX_BODY_BYTES = 64 * 1024
 
 _LONGEST_RETRY_AFTER = 24 * 60 * 60
 
+_HEADERS: Mapping[str, str] = {
+    "User-Agent": "sms-otp",
+    "Accept": "application/json",
+    # So that the limit on an answer's bytes also limits what is held in memory.
+    "Accept-Encoding": "identity",
+}
+
 
 class TransportError(Exception):
     """No answer. `reason` is a short fixed word; no URL, header or body is part of it."""
@@ -45,7 +50,7 @@ class TransportError(Exception):
         self.reason = reason
 
 
-class NotSent(TransportError):
+class RequestNotSent(TransportError):
     """No byte of the request's body left, so the provider cannot have acted."""
 
 
@@ -82,7 +87,7 @@ class Transport:
         self._clock = clock
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._pools: PoolManager | None = None
+        self._session: Session | None = None
         self._last_used = 0.0
 
     def exchange(
@@ -91,11 +96,11 @@ class Transport:
         """Send once and wait for the whole answer, at most until `deadline` or `TOTAL_SECONDS`.
 
         The first byte of `body` is what tells a request that left from one that did not, so one
-        without a body is always said to have left. Raises `NotSent` or `NoAnswer`.
+        without a body is always said to have left. Raises `RequestNotSent` or `NoAnswer`.
         """
         seconds = min(TOTAL_SECONDS, deadline.remaining())
         if seconds <= 0:
-            raise NotSent("deadline")
+            raise RequestNotSent("deadline")
         outgoing = _Outgoing(body)
         answer: Future[HttpResponse] = Future()
 
@@ -116,67 +121,51 @@ class Transport:
     def _perform(
         self, method: str, url: str, headers: Mapping[str, str], outgoing: "_Outgoing", seconds: float
     ) -> HttpResponse:
-        import urllib3
+        from urllib3.exceptions import HTTPError
 
-        timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, seconds), read=min(READ_SECONDS, seconds))
         try:
-            response = self._connections().urlopen(
+            response = self._open_session().request(
                 method,
                 url,
-                headers=_headers(headers, outgoing),
-                body=outgoing if outgoing.length else None,
-                timeout=timeout,
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
+                headers={**_HEADERS, **headers},
+                data=outgoing if outgoing.length else None,
+                timeout=(min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds)),
+                allow_redirects=False,
+                stream=True,
             )
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            # `from None`: their texts hold the URL, and of a malformed header its value.
+        # requests' own errors are OSErrors. `from None`: their texts hold the URL, and of a malformed header
+        # its value.
+        except (HTTPError, OSError, ValueError) as error:
             raise outgoing.failure(_reason(error)) from None
         try:
-            content = _content(response, outgoing)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+            content = _content(response.raw, outgoing)
+        except (HTTPError, OSError) as error:
             raise outgoing.failure(_reason(error, otherwise="truncated")) from None
         finally:
             response.close()
         retry_after = _retry_after(response.headers.get("Retry-After"), self._clock())
-        return HttpResponse(response.status, content, retry_after)
+        return HttpResponse(response.status_code, content, retry_after)
 
-    def _connections(self) -> "PoolManager":
-        """The connections in use, or new ones where those have been idle for too long.
+    def _open_session(self) -> "Session":
+        """The session in use, or a new one where its connections have been idle for too long.
 
-        A connection whose other end has closed it is found out before anything is written to it, and
-        another is made. All of a pool's are of one TLS context: reading the roots takes longer than a
-        handshake.
+        A connection that its other end has closed is replaced before anything is written to it.
         """
+        from sms_otp.adapters.providers import session
+
         with self._lock:
             now = self._monotonic()
-            if self._pools is None or now - self._last_used > IDLE_SECONDS:
-                self._pools = _pools()
+            if self._session is None or now - self._last_used > IDLE_SECONDS:
+                self._session = session.new_session()
             self._last_used = now
-            return self._pools
+            return self._session
 
 
 def load() -> None:
-    """Have imported what an exchange needs, and read whom TLS trusts."""
-    _pools()
+    """Import the HTTP client and read the certificates that TLS trusts."""
+    from sms_otp.adapters.providers import session
 
-
-@cache
-def _tls() -> "ssl.SSLContext":
-    import certifi
-    from urllib3.util.ssl_ import create_urllib3_context
-
-    context = create_urllib3_context()
-    context.load_verify_locations(certifi.where())
-    return context
-
-
-def _pools() -> "PoolManager":
-    import urllib3
-
-    return urllib3.PoolManager(ssl_context=_tls())
+    session.new_session()
 
 
 class _Outgoing(io.BytesIO):
@@ -205,15 +194,7 @@ class _Outgoing(io.BytesIO):
         """Abandon the request, and say what its failure means."""
         with self._lock:
             self.abandoned = True
-            return NoAnswer(reason) if self._left else NotSent(reason)
-
-
-def _headers(headers: Mapping[str, str], outgoing: _Outgoing) -> dict[str, str]:
-    # Unpacked, so that the limit on an answer's bytes is also a limit on what is held in memory.
-    fixed = {"User-Agent": "sms-otp", "Accept": "application/json", "Accept-Encoding": "identity"}
-    # Told, so that the body is not sent in chunks; a GET has none.
-    length = {"Content-Length": str(outgoing.length)} if outgoing.length else {}
-    return {**fixed, **headers, **length}
+            return NoAnswer(reason) if self._left else RequestNotSent(reason)
 
 
 def _content(raw: "BaseHTTPResponse", outgoing: _Outgoing) -> bytes:
@@ -229,13 +210,13 @@ def _content(raw: "BaseHTTPResponse", outgoing: _Outgoing) -> bytes:
 
 
 def _reason(error: Exception, otherwise: str = "connection") -> str:
-    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError, SSLError
+    from requests.exceptions import ConnectTimeout, ReadTimeout, SSLError
+    from urllib3.exceptions import ReadTimeoutError
 
-    words: tuple[tuple[type[Exception], str], ...] = (
-        # No time ran out, although its class says so.
-        (NewConnectionError, "connection"),
-        (ConnectTimeoutError, "connect_timeout"),
-        (ReadTimeoutError, "read_timeout"),
+    words: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+        (ConnectTimeout, "connect_timeout"),
+        # urllib3's own while the body is read.
+        ((ReadTimeout, ReadTimeoutError), "read_timeout"),
         (SSLError, "tls"),
     )
     return next((word for kind, word in words if isinstance(error, kind)), otherwise)

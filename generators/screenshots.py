@@ -1,0 +1,103 @@
+"""`make screenshots`: the page's pictures in `docs/images`, on a local stack of their own."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import requests
+from playwright.sync_api import Browser, Page
+
+from generators.browser import CHROMIUM, chromium
+from local.stack import LocalStack
+from local.stack_file import ROOT, LocalStackError
+
+IMAGES = ROOT / "docs/images"
+WIDE = (1360, 860)
+NARROW = (390, 844)
+WRONG = "111111"
+ARRIVE_MILLISECONDS = 700
+"""What moves has come to rest by then."""
+
+
+def main() -> None:
+    """Exits with a message where there is no Chromium, or no stack can be started."""
+    if not CHROMIUM.exists():
+        sys.exit(f"make screenshots: {CHROMIUM} is missing; on Debian: apt-get install chromium")
+    try:
+        with LocalStack() as stack, chromium() as browser:
+            draw(browser, stack.sandbox_url, IMAGES)
+    except LocalStackError as error:
+        sys.exit(f"make screenshots: {error}")
+
+
+def draw(browser: Browser, url: str, to: Path) -> None:
+    """Each picture into the directory `to`, from the page at `url`."""
+    to.mkdir(exist_ok=True)
+    with _opened(browser, url, WIDE, "dark") as page:
+        # So that the functions have started, and the page shows the usual times.
+        _verify(page, "415 555 0134")
+    with _opened(browser, url, WIDE, "dark") as page:
+        _verify(page, "415 555 0145")
+        _picture(page, to / "page-verified-dark.png")
+    with _opened(browser, url, WIDE, "light") as page:
+        _ask(page, "415 555 0123")
+        _guess_wrong(page)
+        _picture(page, to / "page-wrong-code.png")
+    with _opened(browser, url, WIDE, "light") as page:
+        page.get_by_label("Phone number").fill("415 555 0167")
+        page.get_by_role("button", name="Call me with a code").click()
+        page.get_by_role("button", name="Accept").wait_for()
+        _picture(page, to / "page-call.png")
+    with _opened(browser, url, NARROW, "light") as page:
+        _ask(page, "415 555 0178")
+        page.keyboard.type("48")
+        _picture(page, to / "page-narrow.png")
+    with _opened(browser, url, NARROW, "dark") as page:
+        _ask(page, "415 555 0189")
+        _guess_wrong(page)
+        _picture(page, to / "page-narrow-dark.png")
+
+
+@contextmanager
+def _opened(
+    browser: Browser, url: str, size: tuple[int, int], scheme: Literal["light", "dark"]
+) -> Iterator[Page]:
+    requests.delete(f"{url}/inbox", timeout=5).raise_for_status()
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    try:
+        page.goto(url)
+        yield page
+    finally:
+        page.close()
+
+
+def _ask(page: Page, number: str) -> None:
+    page.get_by_label("Phone number").fill(number)
+    page.get_by_role("button", name="Text me a code").click()
+    page.locator("#suggestion button").wait_for()
+
+
+def _verify(page: Page, number: str) -> None:
+    _ask(page, number)
+    page.locator("#suggestion button").click()
+    page.get_by_text("Your number is verified.").wait_for()
+
+
+def _guess_wrong(page: Page) -> None:
+    page.keyboard.type(WRONG)
+    page.keyboard.press("Enter")
+    page.get_by_text("That code is not right.").first.wait_for()
+
+
+def _picture(page: Page, path: Path) -> None:
+    page.wait_for_timeout(ARRIVE_MILLISECONDS)
+    # Whatever was focused may have moved the page, and its head belongs into every picture.
+    page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
+    page.screenshot(path=path)
+    print(path.relative_to(ROOT), flush=True)
+
+
+if __name__ == "__main__":
+    main()

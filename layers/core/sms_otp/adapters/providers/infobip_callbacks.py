@@ -1,0 +1,42 @@
+"""Infobip's callbacks: delivery reports of SMS, version 3."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sms_otp.adapters.providers import infobip_codes
+from sms_otp.adapters.providers.outcomes import equal, is_reference
+from sms_otp.domain.callbacks import Credentials, MaySend, Report
+from sms_otp.domain.commands import Callback
+
+
+class InfobipCallbacks:
+    """Implements `domain.callbacks.CallbackReader`."""
+
+    def refusal(self, callback: Callback, credentials: Credentials, now: float) -> str | None:
+        """See `CallbackReader`: HTTP Basic, the one scheme that Infobip documents whole.
+
+        Its subscriptions can sign as well (HMAC), but neither the header nor its form is documented.
+        """
+        del now
+        user, password = credentials.get("webhookUser"), credentials.get("webhookPassword")
+        if not user or not password:
+            return "not configured"
+        scheme, _, value = callback.headers.get("authorization", "").partition(" ")
+        pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return None if scheme.lower() == "basic" and equal(value, pair) else "password"
+
+    def read(self, event: Mapping[str, Any]) -> Sequence[Report] | MaySend:
+        """`{"results": [{"messageId", "status": {"id", "groupId"}, …}, …]}`."""
+        results = event.get("results")
+        found = []
+        for result in results if isinstance(results, list) else ():
+            status = result.get("status") if isinstance(result, dict) else None
+            code = infobip_codes.reported(status) if isinstance(status, dict) else None
+            if code and is_reference(result.get("messageId")):
+                found.append(Report(code.delivery, code.name or None, message_id=result["messageId"]))
+        return found
+
+    def answer(self, *, may_send: bool) -> dict[str, Any]:
+        """Infobip asks nothing."""
+        raise NotImplementedError

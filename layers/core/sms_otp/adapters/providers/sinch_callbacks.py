@@ -1,0 +1,102 @@
+"""Sinch's callbacks: how they are signed, and what each says."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sms_otp.adapters.providers import sinch_codes
+from sms_otp.adapters.providers.outcomes import equal, word
+from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
+from sms_otp.domain import errors
+from sms_otp.domain.callbacks import Credentials, MaySend, Report, SendName
+from sms_otp.domain.commands import Callback
+from sms_otp.domain.provider import Misconfigured
+
+CLOCK_WINDOW = 300
+"""Seconds that a signature's time may lie before or after ours. Sinch names no tolerance of its own."""
+
+# `2023-12-01T15:01:20.0406449Z`: always UTC, with up to seven digits after the seconds.
+_TIMESTAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?Z")
+
+# The verification's key and, for every send after the first, which one it is; see `service`.
+_REFERENCE = re.compile(r"([0-9a-f]{64})(?:-([1-9][0-9]{0,3}))?")
+
+
+class SinchCallbacks:
+    """Implements `domain.callbacks.CallbackReader`."""
+
+    def refusal(self, callback: Callback, credentials: Credentials, now: float) -> str | None:
+        """Why a callback is not Sinch's, or None if it is: `Authorization: Application <key>:<signature>`.
+
+        The signature is over the verb, the body's bytes, and Content-Type, time and path as they were sent
+        (Sinch, "Callback request signing"). Raises `ServiceMisconfigured`.
+        """
+        scheme, _, value = callback.headers.get("authorization", "").partition(" ")
+        key, _, signature = value.partition(":")
+        if scheme.lower() != "application" or not signature:
+            return "no signature"
+        timestamp = callback.headers.get("x-timestamp", "")
+        signed_at = _seconds(timestamp)
+        if signed_at is None or abs(now - signed_at) > CLOCK_WINDOW:
+            return "timestamp"
+        try:
+            own_key, secret = credentials["applicationKey"], decoded_secret(credentials["applicationSecret"])
+        except (KeyError, Misconfigured):
+            raise errors.ServiceMisconfigured(reason="secret field sinch") from None
+        content_type = callback.headers.get("content-type", "")
+        try:
+            expected = signature_of(secret, "POST", callback.path, callback.body, content_type, timestamp)
+        except UnicodeError:
+            return "not text"
+        # Both are compared, whatever the first says, so that time tells nothing of either.
+        is_ours, is_signed = equal(key, own_key), equal(signature, expected)
+        if not is_ours:
+            return "key"
+        return None if is_signed else "signature"
+
+    def read(self, event: Mapping[str, Any]) -> Sequence[Report] | MaySend:
+        """See `CallbackReader`. A report on an earlier code is told by its `id`, which is another."""
+        match event.get("event"):
+            case "VerificationRequestEvent":
+                return MaySend(_send(event), _endpoint(event))
+            case "VerificationSmsDeliveredEvent":
+                return _reports(event, word(event.get("smsResult")))
+            case "VerificationResultEvent":
+                return _reports(event, word(event.get("status")))
+        return ()
+
+    def answer(self, *, may_send: bool) -> dict[str, Any]:
+        """See `CallbackReader`."""
+        return {"action": "allow" if may_send else "deny"}
+
+
+def _reports(event: Mapping[str, Any], said: str) -> Sequence[Report]:
+    delivery, send = sinch_codes.delivery_of(said), _send(event)
+    if delivery is None or send is None:
+        return ()
+    reason = word(event.get("reason"))
+    return (Report(delivery, reason if reason in sinch_codes.REASON_NAMES else said, send=send),)
+
+
+def _send(event: Mapping[str, Any]) -> SendName | None:
+    reference = _REFERENCE.fullmatch(word(event.get("reference")))
+    if reference is None:
+        return None
+    return SendName(reference[1], int(reference[2] or 0), word(event.get("id")))
+
+
+def _seconds(timestamp: str) -> float | None:
+    found = _TIMESTAMP.fullmatch(timestamp)
+    if found is None:
+        return None
+    try:
+        return datetime.fromisoformat(found[1]).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
+def _endpoint(event: Mapping[str, Any]) -> str:
+    """The number that Sinch is about to send to, in E.164."""
+    identity = event.get("identity")
+    return word(identity.get("endpoint")) if isinstance(identity, dict) else ""

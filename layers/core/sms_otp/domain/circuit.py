@@ -1,0 +1,70 @@
+"""A circuit breaker for each provider: when it opens, who probes, when it closes. Pure: no clock, no store.
+
+    closed ── 3 different numbers fail within a minute ──> open ── 30 s ──> one probe ── it sends ──> closed
+                                                            ^                 └── it fails ──┐
+                                                            └────────────────────────────────┘
+
+Failures count by number, and only those that say something about the provider
+(`provider.COUNTED_BY_BREAKER`): requests for one number, however many, never open a circuit for the others.
+Times are milliseconds since the epoch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+NUMBERS = 3
+"""Different numbers whose sends must fail within `WINDOW`."""
+WINDOW = 60_000
+OPEN = 30_000
+"""How long an open circuit waits before a probe, and how long after a failed probe."""
+PROBE_LEASE = 15_000
+"""How long the elected probe may take, more than any send does; then another request may probe."""
+SLOW_SECONDS = 3.0
+"""Half of what a provider may take in all: a success that takes longer is one that users give up on."""
+KEEP = 600_000
+"""How long a circuit that nobody writes to is kept."""
+
+
+class State(StrEnum):
+    """What an open circuit allows."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+    """The next request may probe, if it is elected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circuit:
+    """A provider's circuit, as it was read."""
+
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """When the newest send to each number failed, by the first 8 digits of its key."""
+    opened_at: int | None = None
+    probe_until: int | None = None
+    """Until when the elected probe has the circuit to itself."""
+
+    def state(self, now: int) -> State:
+        """Closed, open, or due for a probe that nobody makes at the moment."""
+        if self.opened_at is None:
+            return State.CLOSED
+        is_due = now >= self.opened_at + OPEN and (self.probe_until is None or now >= self.probe_until)
+        return State.HALF_OPEN if is_due else State.OPEN
+
+    def stale(self, now: int) -> tuple[str, ...]:
+        """The numbers whose failures are too old to count."""
+        return tuple(number for number, at in self.failures.items() if at <= now - WINDOW)
+
+    def opens_with(self, number_key: str, now: int) -> bool:
+        """Whether one more failure, of this number, opens it. The others are known from the read."""
+        others = self.failures.keys() - {*self.stale(now), number_id(number_key)}
+        return self.opened_at is None and len(others) + 1 >= NUMBERS
+
+
+CLOSED = Circuit()
+
+
+def number_id(number_key: str) -> str:
+    """What a circuit knows a number by: short, since a handful must be told apart."""
+    return number_key[:8]

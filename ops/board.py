@@ -1,0 +1,229 @@
+"""What `make watch` shows, computed from a metric's minutes, wherever they come from.
+
+A deployed stack's come from CloudWatch, the local one's from its functions' log lines; both are brought
+into the same `Minute`s, and all that is summed, divided and drawn is done here, once.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ops.measured import Datapoint
+
+MINUTE = 60
+WHOLE = ""
+"""The place of what is measured for the whole service."""
+
+SENT = ("OtpSent", "OtpResent")
+REFUSALS: Mapping[str, str] = {
+    "SendRateLimited": "a limit on sends",
+    "SendRefused": "the destination, or the provider for good",
+    "OtpIncorrect": "wrong code",
+    "OtpExpired": "too late",
+    "OtpLocked": "guesses spent",
+    "WebhookRefused": "callback not signed",
+}
+LATENCIES = ("ProviderLatency", "TimeToVerify", "DeliveryLatency")
+ALL = (
+    "OtpRequested",
+    *SENT,
+    "OtpVerified",
+    "DeliverySuccess",
+    "ProviderError",
+    "FailedOver",
+    "BreakerOpen",
+    "BreakerClosed",
+    "EstimatedCost",
+    "DailyCapUsed",
+    *REFUSALS,
+    *LATENCIES,
+)
+"""Every metric that is shown; a test holds them against the code's."""
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One metric in one minute at one place: a provider, a country or the whole service."""
+
+    name: str
+    kind: str
+    """`provider`, `country`, or empty for the whole service."""
+    place: str
+    at: int
+    """The minute's first second since the epoch."""
+    total: float
+    count: float
+    p95: float
+
+
+def minutes_of(points: Iterable[Datapoint]) -> list[Minute]:
+    """As CloudWatch would sum these up, by minute."""
+    grouped: dict[tuple[str, str, str, int], list[float]] = defaultdict(list)
+    for point in points:
+        places = [item for item in point.dimensions.items() if item[0] != "service"]
+        kind, place = places[0] if places else ("", WHOLE)
+        grouped[point.name, kind, place, int(point.at) // MINUTE * MINUTE].append(point.value)
+    return [
+        Minute(
+            *key, total=sum(values), count=len(values), p95=sorted(values)[-(-95 * len(values) // 100) - 1]
+        )
+        for key, values in grouped.items()
+    ]
+
+
+@dataclass(frozen=True)
+class Board:
+    """The last `span` minutes before `now` (seconds since the epoch)."""
+
+    minutes: Sequence[Minute]
+    now: float
+    span: int
+
+    def total(self, name: str, place: str = WHOLE) -> float:
+        """The sum of a metric."""
+        return sum(each.total for each in self._of(name, place))
+
+    def mean(self, name: str, place: str = WHOLE) -> float | None:
+        """The mean of a metric's values; None where there are none."""
+        found = self._of(name, place)
+        count = sum(each.count for each in found)
+        return sum(each.total for each in found) / count if count else None
+
+    def p95(self, name: str, place: str = WHOLE) -> float | None:
+        """Of the slowest minute."""
+        return max((each.p95 for each in self._of(name, place)), default=None)
+
+    def sent(self, place: str = WHOLE) -> float:
+        """Codes that a provider took, first ones and repeated ones."""
+        return sum(self.total(name, place) for name in SENT)
+
+    def conversion(self, place: str = WHOLE) -> float | None:
+        """Codes verified of those sent."""
+        sent = self.sent(place)
+        return self.total("OtpVerified", place) / sent if sent else None
+
+    def breaker(self, provider: str) -> str:
+        """What it last changed to, within the span; closed where it did not."""
+        newest = max((each.at for each in self._of("BreakerOpen", provider)), default=0)
+        closed = max((each.at for each in self._of("BreakerClosed", provider)), default=0)
+        return "OPEN" if newest > closed else "closed"
+
+    def places(self, kind: str) -> list[str]:
+        """The providers or countries that anything was measured of, the busiest first."""
+        found = {each.place for each in self.minutes if each.kind == kind}
+        return sorted(found, key=lambda place: (-self.sent(place), place))
+
+    def per_minute(self, name: str) -> list[float]:
+        """A metric's sum of each minute of the span, oldest first."""
+        last = int(self.now) // MINUTE * MINUTE
+        sums: dict[int, float] = defaultdict(float)
+        for each in self._of(name, WHOLE):
+            sums[each.at] += each.total
+        return [sums[last - MINUTE * ago] for ago in range(self.span - 1, -1, -1)]
+
+    def _of(self, name: str, place: str) -> list[Minute]:
+        since = self.now - self.span * MINUTE
+        return [each for each in self.minutes if (each.name, each.place) == (name, place) and each.at > since]
+
+
+def draw(board: Board, stack: str) -> Group:
+    """One screen."""
+    at = time.strftime("%H:%M:%S", time.gmtime(board.now))
+    title = Text(f"{stack}: the last {board.span} minutes, at {at} UTC", style="bold")
+    return Group(
+        title, _story(board), _by_the_minute(board), _providers(board), _countries(board), _refusals(board)
+    )
+
+
+def _story(board: Board) -> Table:
+    # Eighty columns, as wide as many a terminal, have room for just these.
+    table = Table(
+        "asked", "sent", "delivered", "verified", "conversion", "p95 to\nverify", "cost", "day's\ncap"
+    )
+    table.add_row(
+        _number(board.total("OtpRequested")),
+        _number(board.sent()),
+        _share(board.mean("DeliverySuccess")),
+        _number(board.total("OtpVerified")),
+        _share(board.conversion()),
+        _seconds(board.p95("TimeToVerify")),
+        f"{board.total('EstimatedCost'):.2f}",
+        _percent(board.p95("DailyCapUsed")),
+    )
+    return table
+
+
+def _by_the_minute(board: Board) -> Text:
+    told = {"asked": "OtpRequested", "sent": "OtpSent", "verified": "OtpVerified"}
+    return Text("  ".join(f"{word} {_spark(board.per_minute(name))}" for word, name in told.items()))
+
+
+def _providers(board: Board) -> Table:
+    table = Table("provider", "sent", "delivered", "verified", "errors", "failed\nover", "p95", "breaker")
+    for name in board.places("provider"):
+        breaker = board.breaker(name)
+        table.add_row(
+            name,
+            _number(board.sent(name)),
+            _share(board.mean("DeliverySuccess", name)),
+            _number(board.total("OtpVerified", name)),
+            _number(board.total("ProviderError", name)),
+            _number(board.total("FailedOver", name)),
+            _milliseconds(board.p95("ProviderLatency", name)),
+            Text(breaker, style="bold red" if breaker == "OPEN" else ""),
+        )
+    return table
+
+
+def _countries(board: Board) -> Table:
+    table = Table("country", "asked", "sent", "verified", "conversion", "limited")
+    for name in board.places("country")[:8]:
+        table.add_row(
+            name,
+            _number(board.total("OtpRequested", name)),
+            _number(board.sent(name)),
+            _number(board.total("OtpVerified", name)),
+            _share(board.conversion(name)),
+            _number(board.total("SendRateLimited", name)),
+        )
+    return table
+
+
+def _refusals(board: Board) -> Table:
+    table = Table("refused", "why", "times")
+    for name, why in REFUSALS.items():
+        if times := board.total(name):
+            table.add_row(name, why, _number(times))
+    return table
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f} %"
+
+
+def _seconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f} s"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f} ms"
+
+
+def _spark(values: Sequence[float]) -> str:
+    most = max(values, default=0)
+    return "".join(_BARS[round(value / most * (len(_BARS) - 1))] if most else _BARS[0] for value in values)

@@ -1,0 +1,80 @@
+"""What a local stack's functions logged and measured: the lines of their log groups, and the numbers in them.
+
+MiniStack keeps log lines and makes no metrics of them, as CloudWatch does of lines in the embedded metric
+format (EMF). So whoever wants the numbers takes them out of the lines, by the format's own rules.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+LOG_GROUPS = (
+    "RequestOtpLogGroup",
+    "ResendOtpLogGroup",
+    "VerifyOtpLogGroup",
+    "WebhooksLogGroup",
+)
+"""Of the functions that measure something, as the template names them."""
+
+Line = Mapping[str, Any]
+
+
+class Stack(Protocol):
+    """A stack whose logs can be read: see `local.stack.LocalStack` and `ops.deployed.Deployed`."""
+
+    @property
+    def outputs(self) -> Mapping[str, str]: ...
+
+    def client(self, service: str) -> Any: ...
+
+    def physical_id(self, resource: str) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Datapoint:
+    """One value of a metric under one set of dimensions. `at` in seconds since the epoch."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+    value: float
+    unit: str
+    at: float
+
+
+def lines(stack: Stack, *groups: str, since: float = 0) -> list[Line]:
+    """The JSON lines of these log groups, oldest first in each, `since` then (seconds since the epoch)."""
+    logs = stack.client("logs")
+    found: list[Line] = []
+    for group in groups or _measuring(stack):
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName=stack.physical_id(group), startTime=int(since * 1000)
+        )
+        messages = (event["message"].strip() for page in pages for event in page["events"])
+        found += [json.loads(message) for message in messages if message.startswith("{")]
+    return found
+
+
+def _measuring(stack: Stack) -> tuple[str, ...]:
+    """And of the one that is there only where AWS sends."""
+    return (*LOG_GROUPS, "AwsEventsLogGroup") if "AwsEventsTopicArn" in stack.outputs else LOG_GROUPS
+
+
+def datapoints(line: Line) -> Iterator[Datapoint]:
+    """What CloudWatch makes of one line: each metric's values, under each of its sets of dimensions."""
+    embedded = line.get("_aws", {})
+    for directive in embedded.get("CloudWatchMetrics", ()):
+        for names in directive["Dimensions"]:
+            dimensions = {name: str(line[name]) for name in names}
+            for metric in directive["Metrics"]:
+                values = line[metric["Name"]]
+                for value in values if isinstance(values, list) else [values]:
+                    yield Datapoint(
+                        directive["Namespace"],
+                        metric["Name"],
+                        dimensions,
+                        float(value),
+                        metric.get("Unit", "None"),
+                        embedded["Timestamp"] / 1000,
+                    )

@@ -1,0 +1,85 @@
+"""`make provision-check`: what stands at Infobip, beside what a stack's parameters ask for.
+
+Reads the stack, its provider secret and Infobip, and changes nothing. `STACK=` names a stack in the AWS
+account of this shell; without it the local one is meant. Ends with 1 where anything is missing or weaker.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ops.deployed import Deployed, StackNotFound, find
+from sms_otp.adapters.aws.secrets import SecretCache
+from sms_otp.adapters.config import Settings
+from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.provider import Misconfigured
+from sms_otp.setup import desired_state, provisioning
+
+Row = tuple[str, str, str, str, str]
+HEADINGS = ("what", "field", "wanted", "found", "")
+WORSE = ("weaker", "missing")
+
+
+def rows(found: Sequence[provisioning.Found]) -> Iterator[Row]:
+    """One for each setting that matters, and one for what is missing."""
+    for each in found:
+        if each.body is None:
+            yield (each.name, "", "", "", "missing")
+            continue
+        for setting in each.settings:
+            verdict = "as wanted" if setting.same else "weaker" if setting.weaker else "differs"
+            yield (each.name, setting.field, str(setting.desired), str(setting.found), verdict)
+        parts = desired_state.parts_of(each.desired) if "messageText" in each.desired else 1
+        if parts > 1:
+            yield (each.name, "messages", "1", str(parts), "longer than one SMS")
+
+
+def table(lines: Sequence[Row]) -> str:
+    """In columns."""
+    widths = [max(len(line[column]) for line in (HEADINGS, *lines)) for column in range(len(HEADINGS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in (HEADINGS, *lines)
+    )
+
+
+def look(stack: Deployed) -> Sequence[provisioning.Found]:
+    """Raises what reading a secret or Infobip can raise."""
+    settings = _settings(stack.client("lambda"), stack.outputs["RequestOtpFunctionName"])
+    secret_cache = SecretCache(
+        stack.client("secretsmanager"), settings.provider_secret_arn, settings.pepper_secret_arn, lambda: 0.0
+    )
+    credentials = secret_cache.credentials("infobip")
+    account = provisioning.open_account(credentials, settings)
+    desired = desired_state.desired_state_from({**stack.parameters, "InfobipApplicationName": stack.name})
+    # Where the deployment does not set Infobip up, it sends with what the secret names.
+    held = "" if settings.infobip_application_id else credentials.get("applicationId", "")
+    return provisioning.look(account, desired, held)
+
+
+def _settings(functions: Any, name: str) -> Settings:
+    """The deployed ones."""
+    configuration = functions.get_function_configuration(FunctionName=name)
+    variables: Mapping[str, str] = configuration["Environment"]["Variables"]
+    return Settings.from_environment(variables)
+
+
+def main() -> None:
+    """Prints the table, or what kept it from being made."""
+    parser = argparse.ArgumentParser(prog="python -m ops.provision_check")
+    parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
+    name = parser.parse_args().stack
+    try:
+        found = look(find(name))
+    except (StackNotFound, desired_state.ProvisioningFailed) as error:
+        sys.exit(f"provision-check: {error}")
+    except (ServiceMisconfigured, Misconfigured) as error:
+        sys.exit(f"provision-check: {error.reason}")
+    lines = list(rows(found))
+    print(table(lines))
+    sys.exit(any(verdict in WORSE for *_, verdict in lines))
+
+
+if __name__ == "__main__":
+    main()

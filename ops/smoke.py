@@ -1,0 +1,119 @@
+"""`make smoke`: the main job, once, against a deployed stack, with a test number. Nothing is sent to anybody.
+
+The stack must have a number in `TestNumbers`. Ends with 1 at the first answer that is not the right one.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from ops.deployed import Deployed, StackNotFound, find
+
+TIMEOUT_SECONDS = 30
+"""Above API Gateway's own 29."""
+
+Say = Callable[[str], None]
+
+
+class SmokeFailed(Exception):
+    """A step was answered otherwise than it should be. The message says which, and how."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A number of the stack's, and its fixed code."""
+
+    number: str
+    code: str
+
+    @property
+    def wrong_code(self) -> str:
+        """Of the right length."""
+        return "".join(str(9 - int(digit)) for digit in self.code)
+
+
+def number_of(parameters: Mapping[str, str]) -> Fixed:
+    """The first one of `TestNumbers`. Raises `SmokeFailed` where there is none."""
+    number, _, code = parameters.get("TestNumbers", "").split(",")[0].partition("=")
+    if not code:
+        raise SmokeFailed("the stack has no test number: deploy it with TestNumbers and TestNumbersEnd")
+    return Fixed(number, code)
+
+
+class Caller:
+    """A backend of the stack's first tenant, which says how each step went."""
+
+    def __init__(self, stack: Deployed, say: Say) -> None:
+        self._base_url = stack.base_url
+        self._key = stack.api_key()
+        self._say = say
+
+    def step(
+        self, what: str, wanted: str, method: str, path: str, body: Any = None, *, with_key: bool = True
+    ) -> dict[str, Any]:
+        """One request; `wanted` is the status and, where it matters, a word. Raises `SmokeFailed`."""
+        began = time.monotonic()
+        try:
+            answer = requests.request(
+                method,
+                f"{self._base_url}{path}",
+                json=body,
+                headers={"x-api-key": self._key} if with_key else {},
+                timeout=TIMEOUT_SECONDS,
+            )
+        except requests.RequestException as error:
+            raise SmokeFailed(f"{what}: {path} gave no answer ({type(error).__name__})") from None
+        found = _object(answer)
+        word = str(found.get("errorCode") or found.get("status") or "")
+        status, _, wanted_word = wanted.partition(" ")
+        if str(answer.status_code) != status or (wanted_word and word not in wanted_word.split("|")):
+            raise SmokeFailed(f"{what}: {path} answered {answer.status_code} {word}, not {wanted}")
+        milliseconds = (time.monotonic() - began) * 1000
+        self._say(f"ok  {milliseconds:6.0f} ms  {what}: {answer.status_code} {word}".rstrip())
+        return found
+
+
+def _object(answer: requests.Response) -> dict[str, Any]:
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def smoke(stack: Deployed, say: Say) -> None:
+    """Every step in its order, each told to `say`. Raises `SmokeFailed`."""
+    number = number_of(stack.parameters)
+    caller = Caller(stack, say)
+    caller.step("the API answers", "200 healthy", "GET", "/health", with_key=False)
+    caller.step("what it leans on answers", "200 healthy|degraded", "GET", "/health/deep")
+    asked = {"phoneNumber": number.number}
+    caller.step("nobody is served without a key", "403", "POST", "/request-otp", asked, with_key=False)
+    made = caller.step("a code is asked for", "200", "POST", "/request-otp", asked)
+    held = {"verificationId": made["verificationId"]}
+    caller.step("it waits for its code", "200 pending", "POST", "/otp-status", held)
+    wrong = {**held, "otp": number.wrong_code}
+    caller.step("a wrong code is wrong", "400 OTP_INCORRECT", "POST", "/verify-otp", wrong)
+    right = {**held, "otp": number.code}
+    caller.step("the right one is right", "200", "POST", "/verify-otp", right)
+    caller.step("and right once", "409 ALREADY_VERIFIED", "POST", "/verify-otp", right)
+    caller.step("its status is known", "200 verified", "POST", "/otp-status", held)
+
+
+def main() -> None:
+    """Exits with a message and 1 where a step fails."""
+    parser = argparse.ArgumentParser(prog="python -m ops.smoke")
+    parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
+    try:
+        smoke(find(parser.parse_args().stack), print)
+    except (StackNotFound, SmokeFailed) as error:
+        sys.exit(f"smoke: {error}")
+
+
+if __name__ == "__main__":
+    main()

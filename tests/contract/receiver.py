@@ -1,0 +1,87 @@
+"""A web server that the providers' stand-in calls back, and that keeps what came."""
+
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from local.sandbox.callbacks import MOST_AT_ONCE
+
+PATIENCE = 5.0
+"""Seconds to wait for what must come."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """One callback, as it came in."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Receiver:
+    """Keeps what it is called back with, and answers as it is told to."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.received: queue.Queue[Received] = queue.Queue()
+        self.answer: tuple[int, bytes] = (200, b'{"action":"allow"}')
+        self.hangs = threading.Event()
+        self.let_go = threading.Event()
+
+    def next(self) -> Received:
+        return self.received.get(timeout=PATIENCE)
+
+    def next_event(self, event: str) -> Received:
+        """The next one of this kind; order is nobody's promise."""
+        while (received := self.next()).json["event"] != event:
+            continue
+        return received
+
+
+class Server(ThreadingHTTPServer):
+    """Takes every callback at once, instead of the five connections that may wait by default."""
+
+    request_queue_size = 2 * MOST_AT_ONCE
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A receiver that listens on loopback for as long."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            names = {name.lower(): value for name, value in self.headers.items()}
+            kept.received.put(Received(self.path, names, body))
+            if kept.hangs.is_set():
+                kept.let_go.wait(PATIENCE)
+            status, content = kept.answer
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    kept = Receiver(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield kept
+    finally:
+        kept.let_go.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,138 @@
+"""Answers are closed: a success has the fields that `openapi.yaml` has, all of them and no other."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+import admin.app
+import cancel_otp.app
+import deep_health.app
+import health.app
+import otp_status.app
+import request_otp.app
+import resend_otp.app
+import verify_otp.app
+from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain.commands import Requested, Verified
+from sms_otp.domain.number import Lane, Number, Send
+from sms_otp.domain.ports import Erased, NumberRecord
+from sms_otp.domain.users import Consent, ConsentRecord, User
+from sms_otp.entry_points import bootstrap
+from sms_otp.use_cases import tokens
+from sms_otp.use_cases.administration import Administrator, Lock, NumberStatus
+from sms_otp.use_cases.health import ProviderReport, Report
+from sms_otp.use_cases.status import Status
+from tests.answers import produced, properties, undocumented
+from tests.fakes import START, a_verification
+from tests.template import template
+
+NOW = Seconds(int(START))
+REQUESTED = Requested("an-id", "sms", NOW + 300, 30)
+VERIFIED = Verified("an-id", "+14155550123", "login", NOW, "a-token")
+CONSENT = ConsentRecord(Consent("2027-01", "checkout"), NOW)
+USER = User("tenant-a", "US", NOW, NOW, NOW, ("login",), CONSENT, CONSENT, NOW)
+NUMBER = NumberStatus(
+    "f" * 64,
+    (NumberRecord(Number(sends=(Send(NOW * 1000),)), users=(USER,)),),
+    (Lock("tenant-a", Lane.STRANGER, 7, disabled=True, retry_after=30),),
+    ((a_verification(purpose="login"), "pending"),),
+    30,
+)
+HEALTHY = Report("up", "up", {"aws": ProviderReport("up", "closed")})
+KINDS = ("verifications", "numbers", "idempotencyKeys", "messages", "users")
+
+
+class Administration:
+    """Answers each operation with everything that it can."""
+
+    def status(self, _number: str, _who: Administrator) -> NumberStatus:
+        return NUMBER
+
+    def unlock(self, _number: str, _who: Administrator) -> int:
+        return 1
+
+    def erase(self, _number: str, _who: Administrator) -> Erased:
+        return Erased(dict.fromkeys(KINDS, 1), retry_after=30)
+
+
+class Key:
+    """Publishes one key."""
+
+    key_id = "a-key"
+
+    def public_key(self) -> bytes:
+        public = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key()
+        return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def administered(path: str) -> Any:
+    return admin.app._ROUTES[path].act("+14155550123", Administrator("an-arn", Deadline(10)))
+
+
+# By path, an answer with every field that it can have.
+WHOLE: dict[str, Callable[[], Any]] = {
+    "/request-otp": lambda: request_otp.app._ROUTES["/request-otp"].write(REQUESTED),
+    "/resend-otp": lambda: resend_otp.app._ROUTE.write(REQUESTED),
+    "/verify-otp": lambda: verify_otp.app._ROUTES["/verify-otp"].write(VERIFIED),
+    "/cancel-otp": lambda: cancel_otp.app._ROUTE.write(None),
+    "/otp-status": lambda: otp_status.app._ROUTE.write(Status("pending", "sms", "accepted", 5, NOW, 0)),
+    "/one-time-password-sms/v1/send-code": lambda: request_otp.app._ROUTES[
+        "/one-time-password-sms/v1/send-code"
+    ].write(REQUESTED),
+    "/health": lambda: json.loads(health.app.ANSWER["body"]),
+    "/health/deep": lambda: deep_health.app._ROUTE.write(
+        Report("up", "up", {"aws": ProviderReport("up", "closed")})
+    ),
+    "/admin/number-status": lambda: administered("/admin/number-status"),
+    "/admin/unlock-number": lambda: administered("/admin/unlock-number"),
+    "/admin/erase-number": lambda: administered("/admin/erase-number"),
+    "/.well-known/jwks.json": lambda: tokens.key_set([Key()]),
+}
+NOT_HERE = {
+    "/one-time-password-sms/v1/validate-code": "204, without a body",
+    "/webhooks/sinch": "tests/unit/test_webhooks.py holds the two answers",
+    "/webhooks/infobip": "always empty",
+}
+ONLY_UNHEALTHY = {"/retryAfter"}
+
+
+@pytest.fixture(autouse=True)
+def _administration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "administration", Administration)
+
+
+def test_every_path_of_the_template_is_held() -> None:
+    events = [
+        event["Properties"]["Path"]
+        for declared in template()["Resources"].values()
+        for event in declared["Properties"].get("Events", {}).values()
+        if event["Type"] == "Api"
+    ]
+    assert set(events) == WHOLE.keys() | NOT_HERE.keys()
+
+
+@pytest.mark.parametrize("path", WHOLE)
+def test_an_answer_has_no_field_that_the_document_does_not_have(path: str) -> None:
+    assert undocumented(path, 200, WHOLE[path]()) == []
+
+
+@pytest.mark.parametrize("path", WHOLE)
+def test_the_document_has_no_field_that_no_answer_has(path: str) -> None:
+    assert properties(path, 200) - ONLY_UNHEALTHY <= produced(WHOLE[path]())
+
+
+@pytest.mark.parametrize("path", WHOLE)
+def test_a_field_that_is_added_to_an_answer_is_named(path: str) -> None:
+    assert undocumented(path, 200, WHOLE[path]() | {"surprise": 1}) == [f"{path} 200: /surprise"]
+
+
+def test_a_field_that_is_added_deep_in_an_answer_is_named() -> None:
+    body = WHOLE["/admin/number-status"]()
+    body["users"][0]["consent"]["surprise"] = 1
+    assert undocumented("/admin/number-status", 200, body) == [
+        "/admin/number-status 200: /users/0/consent/surprise"
+    ]

@@ -1,0 +1,131 @@
+"""Idempotency records: what is stored of a request, and what its repetition is answered."""
+
+import pytest
+
+from sms_otp.domain import errors, idempotency
+from sms_otp.domain.idempotency import (
+    KEEP_SECONDS,
+    RUNNING_SECONDS,
+    IdempotencyRecord,
+    StoredAnswer,
+    earlier_answer,
+)
+from sms_otp.domain.keys import Peppers
+from tests.fakes import PEPPER, START
+
+NOW = int(START)
+KEY = "9612f4b707ba265ccd02b98e16d03919e505ccdfa7193f3dadc2521f308f9496"
+FINGERPRINT = "9fe5c97edecc5c3907a52e56de0b30dd498b100d7b29e4d9aa30a8a22bf18c7e"
+MINE = IdempotencyRecord("a-key", "a-fingerprint", "a-nonce", NOW)
+
+
+ABOUT = ("request", "+14155550123", "sms", "login", None)
+
+
+def made(*peppers: str, about: tuple[str | None, ...] = ABOUT) -> tuple[IdempotencyRecord, ...]:
+    return idempotency.idempotency_records(Peppers(*(peppers or (PEPPER,))), "tenant-a", "a-key", about, NOW)
+
+
+def test_a_request_is_stored_under_the_key_and_fingerprint_of_this_vector() -> None:
+    """Else the retry of a request that an older version took would send again."""
+    (record,) = made()
+    assert (record.key, record.fingerprint) == (KEY, FINGERPRINT)
+    assert (record.started_at, record.answer, record.keys) == (NOW, None, (KEY,))
+
+
+def test_without_a_key_nothing_is_stored() -> None:
+    assert idempotency.idempotency_records(Peppers(PEPPER), "tenant-a", None, ABOUT, NOW) == ()
+
+
+def test_two_requests_with_one_key_have_nonces_of_their_own() -> None:
+    assert len({made()[0].nonce for _ in range(10)}) == 10
+
+
+def test_while_a_pepper_is_rotated_a_request_is_stored_under_both() -> None:
+    ours, theirs = made("another-pepper", PEPPER)
+    assert (ours.twin, theirs.key, theirs.fingerprint) == (theirs, KEY, FINGERPRINT)
+    assert ours.keys == (ours.key, KEY)
+    assert ours.nonce == theirs.nonce
+    answered = idempotency.answered(idempotency.about_verification(ours, "v"), StoredAnswer(NOW))
+    assert answered is not None
+    assert answered.twin is not None
+    assert {(each.verification, each.answer) for each in (answered, answered.twin)} == {
+        ("v", StoredAnswer(NOW))
+    }
+
+
+@pytest.mark.parametrize("position", range(1, len(ABOUT)))
+def test_every_part_of_what_is_asked_is_a_part_of_the_fingerprint(position: int) -> None:
+    other = (*ABOUT[:position], "another", *ABOUT[position + 1 :])
+    assert made(about=other)[0].fingerprint != FINGERPRINT
+    assert made(about=other)[0].key == KEY
+
+
+def test_each_operation_has_keys_of_its_own() -> None:
+    assert made(about=("resend", *ABOUT[1:]))[0].key != KEY
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (StoredAnswer(NOW + 300, 30), "[1800000300, 30, null, null, null]"),
+        (StoredAnswer(error="PROVIDER_REJECTED"), '[0, 0, "PROVIDER_REJECTED", null, null]'),
+        (
+            StoredAnswer(error="OTP_INCORRECT", resend_after=60, attempts_remaining=0),
+            '[0, 60, "OTP_INCORRECT", 0, null]',
+        ),
+    ],
+)
+def test_an_answer_is_stored_as_it_always_was(answer: StoredAnswer, text: str) -> None:
+    assert answer.dump() == text
+    assert StoredAnswer.load(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("PROVIDER_REJECTED", errors.ProviderRejected),
+        ("PROVIDER_UNAVAILABLE", errors.ProviderUnavailable),
+    ],
+)
+def test_an_error_is_given_again_with_the_time_to_wait_that_it_had(
+    code: str, kind: type[errors.OtpError]
+) -> None:
+    with pytest.raises(kind) as raised:
+        StoredAnswer(error=code, resend_after=60).raise_error()
+    assert (raised.value.retry_after, raised.value.reason) == (60, "replayed")
+    StoredAnswer(NOW, 30).raise_error()
+
+
+def found(**changes: object) -> IdempotencyRecord:
+    whole: dict[str, object] = {"key": "a-key", "fingerprint": "a-fingerprint", "nonce": "another"}
+    return IdempotencyRecord(**whole | {"started_at": NOW} | changes)  # type: ignore[arg-type] # as a caller gives them
+
+
+def test_a_request_whose_key_is_free_or_free_again_is_the_first() -> None:
+    assert earlier_answer(None, MINE) is None
+    answered = StoredAnswer(NOW, 30)
+    assert earlier_answer(found(started_at=NOW - KEEP_SECONDS, answer=answered), MINE) is None
+    assert earlier_answer(found(started_at=NOW - KEEP_SECONDS + 1, answer=answered), MINE) == answered
+
+
+def test_a_key_that_came_with_another_body_is_refused_before_anything_is_answered() -> None:
+    with pytest.raises(errors.IdempotencyKeyReused):
+        earlier_answer(found(fingerprint="another", answer=StoredAnswer(NOW, 30)), MINE)
+
+
+def test_while_the_first_request_may_run_its_repetition_waits_a_second() -> None:
+    with pytest.raises(errors.RequestInProgress) as refused:
+        earlier_answer(found(started_at=NOW - RUNNING_SECONDS + 1), MINE)
+    assert refused.value.retry_after == 1
+
+
+def test_a_request_that_died_is_answered_as_a_send_of_unknown_outcome() -> None:
+    assert earlier_answer(found(started_at=NOW - RUNNING_SECONDS), MINE) == StoredAnswer(
+        error="PROVIDER_UNAVAILABLE", resend_after=RUNNING_SECONDS
+    )
+
+
+def test_a_key_is_kept_for_a_day_and_a_request_runs_no_longer_than_half_a_minute() -> None:
+    assert MINE.expires_at == NOW + 24 * 3600
+    assert RUNNING_SECONDS == 30

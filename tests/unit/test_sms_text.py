@@ -1,0 +1,36 @@
+"""How many messages a text is billed as, by 3GPP TS 23.038 and TS 23.040."""
+
+import pytest
+
+from sms_otp.domain.sms_text import is_gsm7, parts
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 1),
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("a" * 306, 2),
+        ("a" * 307, 3),
+        ("é" * 160, 1),
+        ("{" * 80, 1),
+        ("{" * 80 + "a", 2),
+        # An escape and its character stand in one part: 152 septets, then one that needs two.
+        ("a" * 152 + "{" + "a" * 152, 3),
+        ("я" * 70, 1),
+        ("я" * 71, 2),
+        ("я" * 134, 2),
+        ("я" * 135, 3),
+        ("a" * 70 + "ç", 2),
+        ("🙂" * 35, 1),
+        ("🙂" * 36, 2),
+    ],
+)
+def test_a_text_is_divided_into_what_a_message_holds(text: str, count: int) -> None:
+    assert parts(text) == count
+
+
+def test_a_single_character_outside_gsm7_makes_the_whole_text_ucs2() -> None:
+    assert is_gsm7("Your code is 123456. €5 {ok}")
+    assert not is_gsm7("Seu código é 123456.")

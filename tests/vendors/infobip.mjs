@@ -1,0 +1,62 @@
+// Drives @infobip-api/sdk against the sandbox; prints one [operation, result] in JSON for each call.
+// Arguments: where node_modules is, the sandbox's URL, the API key, a number in digits, a user, a password.
+import { createRequire } from "node:module";
+
+const [modules, sandbox, apiKey, to, username, password] = process.argv.slice(2);
+const { Infobip, AuthType } = createRequire(modules)("@infobip-api/sdk");
+const baseUrl = `${sandbox}/infobip`;
+const twoFa = new Infobip({ baseUrl, apiKey, authType: AuthType.ApiKey }).service.twoFA;
+
+const results = [];
+const told = (operation, result) => results.push([operation, String(result)]);
+
+const code = async () => {
+  const messages = await (await fetch(`${sandbox}/inbox?to=${to}`)).json();
+  return messages[0].code;
+};
+const other = (right) => String((Number(right) + 1) % 10 ** right.length).padStart(right.length, "0");
+
+const application = await twoFa.createApplication({
+  name: "by Node",
+  configuration: { pinAttempts: 2, verifyPinLimit: "9/3s", sendPinPerPhoneNumberLimit: "9/1d" },
+});
+told("create application", application.status);
+const { applicationId } = application.data;
+const template = await twoFa.createMessageTemplate(applicationId, {
+  messageText: "Your code is {{pin}}",
+  pinType: "NUMERIC",
+  pinLength: 8,
+});
+told("create template", template.data.pinPlaceholder);
+const { messageId } = template.data;
+told("list applications", (await twoFa.getApplications()).data.length);
+told("list templates", (await twoFa.getMessageTemplates(applicationId)).data.length);
+const update = await twoFa.updateMessageTemplate(applicationId, messageId, {
+  messageText: "Code {{pin}}",
+  pinType: "NUMERIC",
+  pinLength: 8,
+});
+told("update template", update.data.messageText);
+
+const sent = await twoFa.sendPINCodeSMS({ applicationId, messageId, to }, false);
+told("send", sent.data.smsStatus);
+const right = await code();
+told("length of the code", right.length);
+const { pinId } = sent.data;
+told("resend", (await twoFa.resendPINCodeSMS(pinId)).data.pinId === pinId);
+told("resend by voice", (await twoFa.resendPINCodeVoice(pinId)).data.callStatus);
+told("wrong PIN", (await twoFa.verifyPhoneNumber(pinId, { pin: other(right) })).data.pinError);
+told("right PIN", (await twoFa.verifyPhoneNumber(pinId, { pin: right })).data.verified);
+const status = await twoFa.getVerificationStatus(applicationId, { msisdn: to, verified: true });
+told("status", status.data.verifications[0].verified);
+
+const called = await twoFa.sendPINCodeVoice({ applicationId, messageId, to });
+told("voice", called.data.callStatus);
+const wrong = other(await code());
+for (let attempt = 0; attempt < 2; attempt += 1) await twoFa.verifyPhoneNumber(called.data.pinId, { pin: wrong });
+told("exhausted PIN", (await twoFa.verifyPhoneNumber(called.data.pinId, { pin: await code() })).data.pinError);
+
+const byPassword = new Infobip({ baseUrl, username, password, authType: AuthType.Basic }).service.twoFA;
+told("by user and password", (await byPassword.getApplications()).data.length);
+
+console.log(JSON.stringify(results));

@@ -235,12 +235,12 @@ MUTANTS = (
         SERVICE,
     ),
     Mutant(
-        "whoever sent a key's first request is told that a limit refuses it",
-        "use_cases/sending.py",
-        "if reservation.idempotency_record is None:\n            raise _lost",
-        "if True:\n            raise _lost",
-        "tests/races/test_sends.py",
-        "one_code_is_sent_and_nobody",
+        "a repetition whose first request sends is told that a limit refuses it",
+        "use_cases/request.py",
+        "            if records:\n                check_time(caller)\n",
+        "            if False:\n                check_time(caller)\n",
+        ADMISSION,
+        "torn",
     ),
     Mutant(
         "a send that may have gone out is given back",
@@ -272,15 +272,39 @@ MUTANTS = (
     # Limits on sends.
     Mutant(
         "a locked number is sent to",
-        "domain/admission.py",
-        "        if (locked := limits.lock(snapshot.failures, self._policy.guesses, self._now))"
-        " is not None:\n"
-        "            raise locked\n",
+        "domain/number.py",
+        "    if (locked := lock(number, approach.tenant, lane, policy, now)) is not None:\n"
+        "        return locked\n",
         "",
         SERVICE,
     ),
     Mutant(
-        "no log refuses", "domain/admission.py", "        if wait > 0:\n", "        if False:\n", ADMISSION
+        "no log of a client refuses",
+        "domain/admission.py",
+        "        if wait > 0:\n",
+        "        if False:\n",
+        ADMISSION,
+    ),
+    Mutant(
+        "no log of a number refuses",
+        "domain/number.py",
+        "    if wait > 0:\n        return errors.RateLimited(",
+        "    if False:\n        return errors.RateLimited(",
+        "tests/unit/test_number.py",
+    ),
+    Mutant(
+        "a guess that a lock refuses stays spent",
+        "use_cases/verify.py",
+        "            _return_guess(service, verification.key)\n",
+        "            pass\n",
+        SERVICE,
+    ),
+    Mutant(
+        "a device token of another number opens a lane",
+        "domain/device_token.py",
+        'keys.keyed(pepper, "number", e164)',
+        '"any number"',
+        "tests/unit/test_device_token.py",
     ),
     Mutant(
         "a window holds one too many",

@@ -32,7 +32,9 @@ from tests.template import template
 
 NOW = Seconds(int(START))
 REQUESTED = Requested("an-id", "sms", NOW + 300, 30)
-VERIFIED = Verified("an-id", "+14155550123", "login", NOW, "a-token")
+VERIFIED = Verified(
+    "an-id", "+14155550123", "login", NOW, "a-token", device_token="a-device-token"
+)  # no secret
 CONSENT = ConsentRecord(Consent("2027-01", "checkout"), NOW)
 USER = User("tenant-a", "US", NOW, NOW, NOW, ("login",), CONSENT, CONSENT, NOW)
 NUMBER = NumberStatus(

@@ -299,10 +299,10 @@ def test_a_resend_that_loses_a_race_for_the_number_says_when_the_next_may_be_sen
     world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
     with pytest.raises(errors.RateLimited) as refused:
         resend_code(world.service, ResendOtp(verification_id), world.caller())
-    assert (refused.value.reason, refused.value.retry_after) == ("lost race", 60)
-    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
+    assert (refused.value.reason, refused.value.retry_after) == ("number", 60)
+    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
     assert refused.value.context == about
-    assert world.told[-1] == ("otp_asked", {**about, "asked": 2})
+    assert world.told[-1] == ("otp_asked", {**about, "asked": 3})
     assert world.sends() == 2
 
 
@@ -315,7 +315,7 @@ def test_a_resend_that_a_limit_refuses_is_counted_as_asked_for_and_says_whom_it_
     with pytest.raises(errors.RateLimited) as refused:
         resend_code(world.service, ResendOtp(verification_id), world.caller())
     assert (refused.value.reason, refused.value.retry_after) == ("number", 17)
-    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
+    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
     assert refused.value.context == about
     assert world.told == [("otp_asked", {**about, "asked": 2})]
 

@@ -404,6 +404,9 @@ def test_every_event_carries_the_number_only_as_an_object_that_hides_it(world: W
         assert "123456" not in repr(fields)
 
 
+ABOUT = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
+
+
 def refused_by(act: Callable[[], object]) -> errors.OtpError:
     with pytest.raises(errors.OtpError) as refused:
         act()
@@ -432,9 +435,8 @@ def test_a_request_that_loses_a_race_says_whom_it_is_about_and_is_counted_as_ask
 
     world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
     refused = refused_by(world.request)
-    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
-    assert (refused.reason, refused.context) == ("lost race", about)
-    assert world.told[-1] == ("otp_asked", {**about, "asked": 1})
+    assert (refused.reason, refused.context) == ("number", ABOUT)
+    assert world.told[-1] == ("otp_asked", {**ABOUT, "asked": 2})
 
 
 def test_a_request_that_a_limit_refuses_says_which_and_when_to_come_again(world: World) -> None:
@@ -442,11 +444,12 @@ def test_a_request_that_a_limit_refuses_says_which_and_when_to_come_again(world:
     world.clock.step(13)
     refused = refused_by(world.request)
     assert (refused.reason, refused.retry_after) == ("number", 17)
-    assert refused.context == {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
+    assert refused.context == ABOUT
 
 
 def test_a_number_that_must_wait_is_told_for_how_long_by_requests_and_guesses_alike(world: World) -> None:
     verification_id = world.request()
+    world.fail(15)
     for _ in range(5):
         world.verify(verification_id, "000000")
     world.clock.step(12)
@@ -533,6 +536,7 @@ def test_an_admitted_send_is_emitted_with_its_number_of_requests_and_its_part_of
             "channel": "sms",
             "provider": None,
             "purpose": "login",
+            "lane": "stranger",
             "asked": 1,
             "cap_used": round(100 / cap, 1),
             "unverified": 1,

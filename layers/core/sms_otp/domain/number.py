@@ -150,7 +150,12 @@ def moment(now: int, finer: int) -> int:
 
 def within_hour(moments: frozenset[int], now: int) -> int:
     """How many of these `moment`s lie in the hour before `now`, in milliseconds."""
-    return sum(at > (now - HOUR) * FINER for at in moments)
+    return len(moments - hour_old(moments, now))
+
+
+def hour_old(moments: frozenset[int], now: int) -> frozenset[int]:
+    """Those of these `moment`s that lie an hour or more before `now`, in milliseconds."""
+    return frozenset(at for at in moments if at // FINER <= now - HOUR)
 
 
 def verified_from(number: Number, network: str | None, now: int) -> dict[str, int]:

@@ -42,9 +42,12 @@ def refused_send(
     if refused.reason in guard.LIMITS:
         service.emit("send_suspect", **about, limit=refused.reason)
     now = milliseconds(service.clock)
-    asked = admission.number(snapshot).asked(now) + 1
+    known = admission.number(snapshot)
+    asked = known.asked(now) + 1
     if asked <= MOST_NOTED and not to.is_test and caller.deadline.remaining():
         moment = number.moment(now, secrets.randbelow(number.FINER))
+        while moment in known.refused:
+            moment += 1
         try:
             service.store.note_refused(admission.number_key, now, moment)
         except StoreError as error:

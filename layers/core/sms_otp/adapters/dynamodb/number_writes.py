@@ -22,15 +22,15 @@ from sms_otp.adapters.dynamodb.items import (
     verified_name,
 )
 from sms_otp.adapters.dynamodb.writes import HAS_NO_VERSION, IS_VERSION
-from sms_otp.domain.limits import HOUR, KEEP_LOG, SECOND, GuessPolicy
+from sms_otp.domain.limits import KEEP_LOG, SECOND, GuessPolicy
 from sms_otp.domain.number import (
-    FINER,
     LATE_DELETION,
     REMEMBERED,
     Lane,
     ListedVerification,
     Number,
     cleared,
+    hour_old,
     keep_until,
     verified_from,
 )
@@ -116,9 +116,8 @@ def reserve_number(change: NumberChange) -> WriteRequest:
     if change.send:
         write.set("sends", frozenset(map(send_text, change.sends)))
         write.add("unproven", 1)
-        hour_ago = (change.send.at - HOUR) * FINER
         for name, moments in (("refused", before.refused), ("failed", before.failed)):
-            write.take_out(name, frozenset(at for at in moments if at <= hour_ago))
+            write.take_out(name, hour_old(moments, change.send.at))
     for tenant, lane in change.ended:
         _as_read(write, before, tenant, lane)
         write.remove(failures_name(lane, tenant))

@@ -65,8 +65,7 @@ from sms_otp.adapters.dynamodb.writes import (
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Milliseconds, Seconds, to_seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
-from sms_otp.domain.limits import HOUR
-from sms_otp.domain.number import FINER, Lane, disables, guess_lane, lock
+from sms_otp.domain.number import Lane, disables, guess_lane, hour_old, lock
 from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
@@ -329,8 +328,7 @@ class DynamoStore:
         try:
             self._table.update(note)
         except ConditionFailed as failed:
-            refused = number_of(failed.item).refused
-            if old := frozenset(at for at in refused if at <= (now - HOUR) * FINER):
+            if old := hour_old(number_of(failed.item).refused, now):
                 self._table.update(forget_refused(number_key, old))
                 self._table.update(note)
 

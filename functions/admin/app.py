@@ -24,11 +24,14 @@ def _status(number: str, who: Administrator) -> http.Body:
         "success": True,
         "message": "This is known of the number.",
         "numberKey": status.number_key[:8],
-        "sends": [http.iso(at // 1000) for record_of in status.standings for at in sorted(record_of.sends)],
+        "sends": [
+            http.iso(send.at // 1000) for record_of in status.standings for send in record_of.number.sends
+        ],
         "resendAfter": status.resend_after,
         "locks": [
             {
                 "tenant": lock.tenant,
+                "lane": lock.lane,
                 "failures": lock.failures,
                 "disabled": lock.disabled,
                 "retryAfter": lock.retry_after,

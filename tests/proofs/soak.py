@@ -23,7 +23,6 @@ from ops.rotate_pepper import next_step
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.circuits import DynamoCircuits
-from sms_otp.adapters.dynamodb.items import LATE_DELETION
 from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers.test_numbers import FixedCodes
@@ -32,6 +31,7 @@ from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
 from sms_otp.domain.limits import DAY, KEEP_LOG, SECOND
+from sms_otp.domain.number import LATE_DELETION
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,

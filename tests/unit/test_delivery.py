@@ -347,8 +347,8 @@ def test_a_guess_is_emitted_with_the_country_and_provider_that_it_is_measured_by
     (key,) = world.store.verifications
     about = ABOUT | {"verification": key, "provider": "infobip"}
     assert world.events("otp_incorrect", "otp_verified") == [
-        ("otp_incorrect", {**about, "check": "wrong", "attempts": 1, "failures": 1}),
-        ("otp_verified", {**about, "seconds": 12, "attempts": 2}),
+        ("otp_incorrect", {**about, "check": "wrong", "attempts": 1, "failures": 1, "lane": "stranger"}),
+        ("otp_verified", {**about, "seconds": 12, "attempts": 2, "lane": "stranger"}),
     ]
     assert world.measured() == [
         ("OtpIncorrect", 1, "infobip"),
@@ -362,7 +362,7 @@ def test_a_guess_is_emitted_with_the_country_and_provider_that_it_is_measured_by
 
 def sends(world: Routed) -> int:
     """The sends that count against the number's limits."""
-    return len(world.store.logs[number_key(NUMBER)].sends)
+    return len(world.store.numbers[number_key(NUMBER)].sends)
 
 
 @pytest.mark.parametrize(

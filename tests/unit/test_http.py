@@ -25,6 +25,7 @@ from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Caller, Requested, RequestOtp, ResendOtp, Verified, VerifyOtp
+from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.ports import Erased, NumberRecord, StoreError, TokenError
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent, ConsentRecord, User
@@ -329,12 +330,12 @@ def test_a_numbers_status_is_answered_with_everything_that_is_known_of_it(cases:
         ),
         User("tenant-b", "US", NOW, Seconds(NOW + 1), requested_consent=given),
     )
-    record_of = NumberRecord(sends=((NOW + 5) * 1000 + 999, NOW * 1000), users=users)
+    record_of = NumberRecord(Number(sends=(Send(NOW * 1000), Send((NOW + 5) * 1000 + 999))), users=users)
     found = a_verification(purpose="login", delivery="delivered")
     cases.answers["status"] = NumberStatus(
         "0123456789abcdef",
         (record_of,),
-        (Lock("tenant-a", 6, disabled=False, retry_after=30),),
+        (Lock("tenant-a", Lane.TOKEN, 6, disabled=False, retry_after=30),),
         ((found, "pending"), (a_verification(), "locked")),
         17,
     )
@@ -357,7 +358,9 @@ def test_a_numbers_status_is_answered_with_everything_that_is_known_of_it(cases:
         "numberKey": "01234567",
         "sends": ["2027-01-15T08:00:00Z", "2027-01-15T08:00:05Z"],
         "resendAfter": 17,
-        "locks": [{"tenant": "tenant-a", "failures": 6, "disabled": False, "retryAfter": 30}],
+        "locks": [
+            {"tenant": "tenant-a", "lane": "token", "failures": 6, "disabled": False, "retryAfter": 30}
+        ],
         "verifications": [first, second],
         "users": [
             {

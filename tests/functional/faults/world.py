@@ -261,7 +261,7 @@ class World:
 
     def reserved(self) -> int:
         """How many sends the number's log holds."""
-        return sum(len(item.get("sends", {"NS": []})["NS"]) for item in self.items("N"))
+        return sum(len(item.get("sends", {"SS": []})["SS"]) for item in self.items("N"))
 
 
 class _Context(Context):

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from sms_otp.domain.admission import AdmissionPolicy
-from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain.clock import Deadline
 from sms_otp.domain.keys import IdForm
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent
@@ -47,15 +46,10 @@ class RequestOtp:
     client_ip: str | None = None
     consent: Consent | None = None
     idempotency_key: str | None = None
+    device_token: str | None = field(default=None, repr=False)
+    is_challenged: bool = False
+    """The backend's word that its user has passed a challenge."""
     id_form: IdForm = IdForm.OWN
-    """Of the verificationId. One of Twilio's is found by its number, too, and has no `idempotency_key`."""
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """What a repetition of this request must have in common with it."""
-        fields = (self.phone_number, self.channel, self.locale, self.purpose, self.session_id, self.client_ip)
-        consent = (self.consent.text_version, self.consent.source) if self.consent else ()
-        return dict(enumerate((*fields, *consent)))  # type: ignore[arg-type] # positions serve as well as names
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +59,9 @@ class ResendOtp:
     verification_id: str
     channel: Channel | None = None
     session_id: str | None = None
+    idempotency_key: str | None = None
+    device_token: str | None = field(default=None, repr=False)
+    is_challenged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +76,17 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class VerifyOtp:
-    """A code was typed. Fields as in the API; without `verification_id`, the number's newest is meant."""
+    """A code was typed. Fields as in the API.
+
+    Without `verification_id` the newest that the number's session asked for is meant.
+    """
 
     verification_id: str | None
     otp: str
     phone_number: str | None = None
     session_id: str | None = None
+    idempotency_key: str | None = None
+    device_token: str | None = field(default=None, repr=False)
     with_token: bool = True
     """Whether the answer has a place for a token, where this deployment issues any."""
 
@@ -96,11 +98,13 @@ class Verified:
     verification_id: str | None
     phone_number: str
     purpose: str | None
-    verified_at: Seconds
+    verified_at: int
     token: str | None = None
     """The proof, where this deployment issues one and it could be made."""
     token_failed: bool = False
     """Whether it could not. The verification is none the less so."""
+    device_token: str | None = field(default=None, repr=False)
+    """Says that on this device the number was verified; see `device_token`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ OtpError
 ├── AlreadyVerified
 ├── TooManyAttempts
 ├── NumberLocked
+├── NumberDisabled
+├── ChallengeRequired
 ├── RateLimited
 ├── RequestInProgress
 ├── IdempotencyKeyReused
@@ -152,6 +154,20 @@ class NumberLocked(OtpError):
 
     code = "NUMBER_LOCKED"
     detail = "Too many wrong codes for this number. Wait before the next attempt."
+
+
+class NumberDisabled(OtpError):
+    """The number has failed so often that no wait helps: until unlocked, or with a device token."""
+
+    code = "NUMBER_DISABLED"
+    detail = "Too many wrong codes for this number. It must be unlocked, or verified on a known device."
+
+
+class ChallengeRequired(OtpError):
+    """The next code takes more than an address: let the user pass a challenge, then say so."""
+
+    code = "CHALLENGE_REQUIRED"
+    detail = "Let the user pass a challenge, then ask again with challenged: true."
 
 
 class RateLimited(OtpError):

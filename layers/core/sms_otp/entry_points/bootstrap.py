@@ -23,6 +23,7 @@ from sms_otp.domain.circuit import CLOSED
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import GuardPolicy, Mode
 from sms_otp.domain.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
+from sms_otp.domain.number import LanePolicy
 from sms_otp.domain.users import Retention
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
@@ -240,23 +241,25 @@ def policy(chosen: Settings) -> Policy:
         code_ttl_seconds=chosen.code_life_seconds,
         max_attempts=chosen.max_attempts,
         admission=AdmissionPolicy(
-            number=SendPolicy(
-                windows=(
-                    Window(chosen.sends_per_quarter_hour, 15 * MINUTE),
-                    Window(chosen.sends_per_hour, HOUR),
-                    Window(chosen.sends_per_day, DAY),
+            lanes=LanePolicy.of(
+                own=SendPolicy(
+                    windows=(
+                        Window(chosen.sends_per_quarter_hour, 15 * MINUTE),
+                        Window(chosen.sends_per_hour, HOUR),
+                        Window(chosen.sends_per_day, DAY),
+                    ),
+                    gap=chosen.resend_gap_seconds * SECOND,
+                    gap_max=chosen.resend_gap_max_seconds * SECOND,
                 ),
-                gap=chosen.resend_gap_seconds * SECOND,
-                gap_max=chosen.resend_gap_max_seconds * SECOND,
+                own_guesses=GuessPolicy(
+                    free=chosen.failures_before_wait,
+                    wait=chosen.failure_wait_seconds * SECOND,
+                    wait_max=chosen.failure_wait_max_seconds * SECOND,
+                    closed_at=chosen.failures_before_disabled,
+                ),
             ),
             client=SendPolicy(
                 windows=(Window(chosen.client_sends_per_hour, HOUR), Window(chosen.client_sends_per_day, DAY))
-            ),
-            guesses=GuessPolicy(
-                free=chosen.failures_before_wait,
-                wait=chosen.failure_wait_seconds * SECOND,
-                wait_max=chosen.failure_wait_max_seconds * SECOND,
-                disabled_at=chosen.failures_before_disabled,
             ),
             sends_per_day=chosen.daily_send_cap,
             guard=GuardPolicy(

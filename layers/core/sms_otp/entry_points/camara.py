@@ -43,6 +43,16 @@ WORDS: Mapping[str, tuple[int, str, str]] = {
         f"{_OF_CAMARA}MAX_OTP_CODES_EXCEEDED",
         "Too many codes were requested. Try again later.",
     ),
+    "CHALLENGE_REQUIRED": (
+        403,
+        f"{_OF_CAMARA}MAX_OTP_CODES_EXCEEDED",
+        "Too many codes were requested. Try again later.",
+    ),
+    "NUMBER_DISABLED": (
+        403,
+        f"{_OF_CAMARA}PHONE_NUMBER_BLOCKED",
+        "Too many wrong codes for this number. It must be unlocked.",
+    ),
     "NUMBER_LOCKED": (429, "TOO_MANY_REQUESTS", "Too many wrong codes for this number. Try again later."),
     "PROVIDER_UNAVAILABLE": (503, "UNAVAILABLE", "The request could not be completed now. Try again later."),
 }

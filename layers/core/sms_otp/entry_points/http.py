@@ -41,6 +41,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     # API Gateway answers a caller that it does not know, at 401 and 403, in the same words.
     "FORBIDDEN": (401, "Forbidden"),
     "DESTINATION_NOT_ALLOWED": (403, "Destination not allowed"),
+    "NUMBER_DISABLED": (403, "Number disabled"),
+    "CHALLENGE_REQUIRED": (403, "Challenge required"),
     "VERIFICATION_NOT_FOUND": (404, "Verification not found"),
     "ALREADY_VERIFIED": (409, "Already verified"),
     "REQUEST_IN_PROGRESS": (409, "Request in progress"),
@@ -334,6 +336,8 @@ def problem(_event: Event, error: errors.OtpError, request_id: str) -> Response:
     if status in (429, 503):
         body["retryAfter"] = error.retry_after or DEFAULT_RETRY_AFTER
         headers["Retry-After"] = str(body["retryAfter"])
+    elif isinstance(error, errors.OtpIncorrect) and error.retry_after is not None:
+        body["retryAfter"] = error.retry_after
     if error.attempts_remaining is not None:
         body["attemptsRemaining"] = error.attempts_remaining
     if error.errors:

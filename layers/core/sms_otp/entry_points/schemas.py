@@ -15,6 +15,9 @@ _IDENTIFIER = {"type": "string", "minLength": 1, "maxLength": 64}
 _SESSION = {"type": "string", "minLength": 1, "maxLength": 256}
 _NUMBER = {"type": "string", "minLength": 1, "maxLength": 32}
 
+_DEVICE_TOKEN = {"type": "string", "minLength": 1, "maxLength": 128}
+_CHALLENGED = {"type": "boolean"}
+
 _NAME = {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,64}$"}
 
 REQUEST_OTP: Schema = {
@@ -29,7 +32,9 @@ REQUEST_OTP: Schema = {
         "locale": {"type": "string", "maxLength": 35, "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"},
         "purpose": _NAME,
         "sessionId": _SESSION,
-        "clientIp": {"type": "string", "minLength": 2, "maxLength": 45},
+        "clientIp": {"type": "string", "minLength": 2, "maxLength": 64},
+        "deviceToken": _DEVICE_TOKEN,
+        "challenged": _CHALLENGED,
         "consent": {
             "type": "object",
             "additionalProperties": False,
@@ -51,6 +56,7 @@ VERIFY_OTP: Schema = {
         "otp": {"type": "string", "minLength": 1, "maxLength": 16},
         "phoneNumber": _NUMBER,
         "sessionId": _SESSION,
+        "deviceToken": _DEVICE_TOKEN,
     },
 }
 
@@ -68,6 +74,8 @@ RESEND_OTP: Schema = {
         "verificationId": _IDENTIFIER,
         "channel": {"type": "string", "enum": ["sms", "voice"]},
         "sessionId": _SESSION,
+        "deviceToken": _DEVICE_TOKEN,
+        "challenged": _CHALLENGED,
     },
 }
 

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sms_otp.domain import keys, limits, phone
+from sms_otp.domain import keys, limits, number, phone
 from sms_otp.domain.clock import Clock, Deadline, Milliseconds, milliseconds, seconds, to_seconds
 from sms_otp.domain.commands import Policy
+from sms_otp.domain.errors import NumberDisabled
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import Failures
+from sms_otp.domain.number import Approach, Lane, Number
 from sms_otp.domain.ports import Erased, EventSink, NumberRecord, Numbers
 from sms_otp.domain.verification import Verification, status_of
 
@@ -28,9 +29,13 @@ class Administrator:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A number's failures in a row at one tenant. `retry_after` in seconds; 0 where it need not wait."""
+    """A number's failures in a row at one tenant in one lane.
+
+    `retry_after` in seconds; 0 where it need not wait, or no wait helps.
+    """
 
     tenant: str
+    lane: Lane
     failures: int
     disabled: bool
     retry_after: int
@@ -59,20 +64,23 @@ class Administration:
     clock: Clock
     emit: EventSink
 
-    def status(self, number: str, who: Administrator) -> NumberStatus:
+    def status(self, phone_number: str, who: Administrator) -> NumberStatus:
         """How a number stands. Raises `InvalidPhoneNumber`."""
-        number_keys = self._called("status", number, who)
+        number_keys = self._called("status", phone_number, who)
         now = milliseconds(self.clock)
         standings = tuple(self.numbers.record_of(key, to_seconds(now)) for key in number_keys)
-        sends = tuple(sorted({at for record_of in standings for at in record_of.sends}))
-        wait = limits.next_send_at(sends, self.policy.admission.number, now) - now
+        known = Number()
+        for record_of in standings:
+            known = known.joined(record_of.number)
+        lanes = self.policy.admission.lanes
+        wait = number.next_send_at(known, Lane.STRANGER, Approach(""), lanes, now) - now
         return NumberStatus(
             number_key=number_keys[0],
             standings=standings,
             locks=tuple(
-                self._lock(tenant, failures, now)
+                self._lock(record_of.number, tenant, lane, now)
                 for record_of in standings
-                for tenant, failures in record_of.failures.items()
+                for (tenant, lane), failures in record_of.number.failures.items()
                 if failures.count
             ),
             verifications=tuple(
@@ -121,12 +129,13 @@ class Administration:
             event, number=phone.whatever_kind(number), number_key=number_keys[0], caller=who.arn, **more
         )
 
-    def _lock(self, tenant: str, failures: Failures, now: Milliseconds) -> Lock:
-        policy = self.policy.admission.guesses
-        refused = limits.lock(failures, policy, now)
+    def _lock(self, known: Number, tenant: str, lane: Lane, now: Milliseconds) -> Lock:
+        lanes = self.policy.admission.lanes
+        refused = number.lock(known, tenant, lane, lanes, now)
         return Lock(
             tenant,
-            failures.count,
-            failures.disabled(policy),
+            lane,
+            known.failures_of(tenant, lane).count,
+            isinstance(refused, NumberDisabled),
             0 if refused is None else int(refused.retry_after or 0),
         )

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from sms_otp.domain import errors, keys, limits
-from sms_otp.domain.clock import Clock, Milliseconds, milliseconds, to_seconds
+from sms_otp.domain import errors, keys, limits, number
+from sms_otp.domain.clock import Clock, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Policy
+from sms_otp.domain.number import Approach
 from sms_otp.domain.ports import AdmissionQuery, EventSink, Store
 from sms_otp.domain.verification import Verification, status_of
 
@@ -54,7 +55,9 @@ class Lifecycle:
             resend_after=self._resend_after(found, now),
         )
 
-    def _resend_after(self, found: Verification, now: Milliseconds) -> int:
-        log = self.store.read(AdmissionQuery(found.number_key, found.tenant)).number
-        wait = limits.next_send_at(log.sends, self.policy.admission.number, now) - now
+    def _resend_after(self, found: Verification, now: int) -> int:
+        known = self.store.read(AdmissionQuery(found.number_key, found.tenant)).number
+        approach = Approach(found.tenant, networks=(found.network,) if found.network else ())
+        lanes = self.policy.admission.lanes
+        wait = number.next_send_at(known, found.lane, approach, lanes, now) - now
         return limits.whole_seconds(wait) if wait > 0 else 0

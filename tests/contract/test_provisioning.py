@@ -12,11 +12,11 @@ import requests
 
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
+from local.template import environment, template
 from ops import provision_check
 from sms_otp.adapters.config import Settings
 from sms_otp.entry_points import custom_resource
 from sms_otp.setup import desired_state, provisioning
-from tests.template import environment, template
 
 PROPERTIES = {
     name: str(template()["Parameters"][name]["Default"])

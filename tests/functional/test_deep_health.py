@@ -11,10 +11,10 @@ import requests
 from botocore.awsrequest import AWSResponse
 
 import deep_health.app
+from fakes.memory import PEPPER, StepClock
 from generators import events
 from local.sandbox.credentials import credentials
 from sms_otp.use_cases.health import CHECK_SECONDS
-from tests.fakes import PEPPER, StepClock
 from tests.functional.deployment import Answer, Context
 from tests.functional.faults.world import Aws, AwsFault, World, aws_error, deployed_world
 from tests.functional.test_openapi_examples import DOCUMENT, check_declared

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import StepClock, outcome
 from sms_otp.domain.commands import RequestOtp, VerifyOtp
 from sms_otp.domain.ports import Providers
 from sms_otp.domain.provider import Check
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import StepClock, outcome
 from tests.proofs.scale import scaled
 from tests.races.crowd import caller, fresh_numbers, tally
 from tests.races.servers import calls, inbox

@@ -13,11 +13,11 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable
 
+from fakes.memory import StepClock, outcome
 from sms_otp.domain.commands import RequestOtp
 from sms_otp.domain.errors import OtpError
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
-from tests.fakes import StepClock, outcome
 from tests.proofs.scale import scaled
 from tests.races.crowd import at_once, caller, fresh_numbers, persistently, tally
 from tests.races.servers import calls, inbox

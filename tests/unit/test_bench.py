@@ -7,7 +7,7 @@ import pytest
 from bench import cost, figures, units
 from bench.figures import Figure
 from bench.units import Units
-from tests.template import ROOT, template
+from local.template import ROOT, template
 
 PAGE = (ROOT / "docs/performance.md").read_text()
 NUMBER = {"N": "12345"}

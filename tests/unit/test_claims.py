@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench import cost, scale
+from local.template import ROOT
 from release.facts import facts
-from tests.template import ROOT
 from tests.unit.commands import BLOCK, make_targets
 from tests.unit.test_docs import DOCUMENTS
 

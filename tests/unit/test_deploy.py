@@ -2,7 +2,7 @@
 
 import subprocess
 
-from tests.template import ROOT
+from local.template import ROOT
 
 
 def test_an_environment_that_samconfig_does_not_know_is_not_built() -> None:

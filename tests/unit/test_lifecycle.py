@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import StepClock, outcome
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp
 from sms_otp.domain.keys import verification_key
@@ -13,7 +14,6 @@ from sms_otp.domain.verification import State
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.status import Lifecycle
-from tests.fakes import StepClock, outcome
 from tests.unit.world import NUMBER, World
 
 

@@ -14,9 +14,9 @@ import yaml
 from openapi_spec_validator import validate
 
 from health import app as health
+from local.template import ROOT, resource, template
 from sms_otp.domain import errors
 from sms_otp.entry_points import camara, http, schemas
-from tests.template import ROOT, resource, template
 
 CALLERS_CODES = {code for code in http.PROBLEMS if code != http.TOLD_AS_INTERNAL}
 PROBLEM = "application/problem+json"

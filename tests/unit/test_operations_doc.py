@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from tests.template import ROOT, template
+from local.template import ROOT, template
 from tests.unit.commands import commands, program
 from tests.unit.test_docs import quoted
 

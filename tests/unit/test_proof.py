@@ -10,7 +10,9 @@ import jwt
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from fakes.memory import START, Ed25519Kms, StepClock, a_verification
 from generators import events
+from local.template import ROOT, environment
 from sms_otp.adapters.aws import kms
 from sms_otp.domain import keys
 from sms_otp.domain.clock import Seconds
@@ -20,8 +22,6 @@ from sms_otp.domain.verification import State
 from sms_otp.entry_points import http
 from sms_otp.use_cases import tokens
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import START, Ed25519Kms, StepClock, a_verification
-from tests.template import ROOT, environment
 from tests.unit.world import NUMBER, World
 
 ARN = "arn:aws:kms:eu-west-1:123456789012:key/0d8e1c5e-made-up"

@@ -1,9 +1,9 @@
 """How often a number is asked for, refused requests included."""
 
+from fakes.memory import StepClock, outcome
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.limits import HOUR
 from sms_otp.domain.refusals import MOST_NUMBERS, MOST_REFUSALS, Refusals
-from tests.fakes import StepClock, outcome
 from tests.unit.world import NUMBER, World
 
 NOW = 1_800_000_000_000

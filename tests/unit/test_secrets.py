@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
+from fakes.memory import PEPPER, StepClock
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.keys import Peppers
-from tests.fakes import PEPPER, StepClock
 
 CREDENTIALS = {"infobip": {"apiKey": "canary-key"}, "sinch": {"applicationKey": "canary-app"}}
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import StepClock, number_key, outcome
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Policy, RequestOtp, VerifyOtp
@@ -23,7 +24,6 @@ from sms_otp.domain.provider import (
 from sms_otp.domain.verification import State
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import StepClock, number_key, outcome
 from tests.unit.world import NUMBER, World
 
 

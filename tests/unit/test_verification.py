@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import START, a_verification
 from sms_otp.domain.verification import Guess, State, Verification, consume_error, guess_error
-from tests.fakes import START, a_verification
 
 NOW = int(START)
 

@@ -3,13 +3,13 @@
 import itertools
 from typing import Any
 
+from fakes.memory import PEPPERS, FakeProvider, MemoryStore, StepClock, outcome
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.ports import IssueToken
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, FakeProvider, MemoryStore, StepClock, outcome
 
 NUMBER = "+14155550123"
 requests = itertools.count()

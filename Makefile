@@ -12,8 +12,16 @@ NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel=error
 # written by npm where the installation is whole
 EXPRESS = examples/express/node_modules/.package-lock.json
 
-# of `make build` and `make deploy`: a table of samconfig.toml
-ENV ?= default
+# of `make deploy`: dev, staging or prod; of `make build`: a table of samconfig.toml
+ENV ?= dev
+CONFIRM ?= yes
+
+# What plain `sam` reads is the table default, and that is dev's.
+TABLE = $(if $(filter dev,$(ENV)),default,$(ENV))
+
+# of `make cost`
+COUNTRIES ?= 1
+VERIFICATIONS ?= 10000
 
 # of `make lock`
 UPGRADE ?=
@@ -36,6 +44,11 @@ RATE ?= 50
 SECONDS ?= 120
 WORKERS ?= 4
 
+# of `make mutants`: another SEED draws another sample; with CHANGED, only lines that were changed since that revision
+SEED ?= 1
+COUNT ?= 100
+CHANGED ?=
+
 # of `make sam-local-*`
 FUNCTION ?= RequestOtpFunction
 EVENT ?= events/request_otp-sms.json
@@ -46,7 +59,7 @@ API_PORT ?= 3000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks lint lock docs site build deploy outage drill scale bench bench-profile dashboard audit facts release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks prove-ci mutants lint lock docs site build deploy cost outage drill scale bench bench-profile dashboard audit facts release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -92,6 +105,9 @@ prove-fuzz: .venv/.dev
 prove-stacks: .venv/.dev
 	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
 
+mutants: .venv/.dev ## Change the code in COUNT places, print the changes that no test notices; SEED=… COUNT=… CHANGED=REV
+	@$(BIN)/python -m tests.mutants --seed $(SEED) --count $(COUNT) --changed "$(CHANGED)"
+
 lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both for security
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -100,6 +116,9 @@ lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both fo
 	@for module in web/otp-form/*.js local/sandbox/www/*.js tests/vendors/*.mjs; do $(BIN)/node --check $$module || exit 1; done
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local ops generators release examples/fastapi
 	$(BIN)/cfn-lint template.yaml
+	PYTHONPATH=layers/core $(BIN)/python -m release.translated .local/translated
+	$(BIN)/cfn-lint .local/translated/*.json
+	$(BIN)/cfn-lint --regions ALL_REGIONS -- .local/translated/everything.json
 	$(CHECKOV_BIN)/checkov --config-file .checkov.yaml --file template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
 
@@ -126,13 +145,17 @@ site: .venv/.run .venv/.site ## Build the documents as a site into .local/site, 
 	@$(SITE_BIN)/zensical build --clean --strict
 
 build: .venv/.run ## Build the template for deployment into .aws-sam
-	@grep -qF '[$(ENV).global.parameters]' samconfig.toml || { echo 'samconfig.toml has no ENV=$(ENV)'; exit 1; }
+	@grep -qF '[$(TABLE).global.parameters]' samconfig.toml || { echo 'samconfig.toml has no ENV=$(ENV)'; exit 1; }
 	@find functions -name __pycache__ -prune -exec rm -rf {} +
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --config-env $(ENV)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/sam build --config-env $(TABLE)
 
-deploy: build ## Deploy to your AWS account, asking for each parameter; ENV=prod for samconfig.toml's [prod]
-	$(BIN)/sam deploy --guided --config-env $(ENV) \
-	    --parameter-overrides Stage=$(if $(filter prod,$(ENV)),prod,dev) Release=$$(date +%s)
+deploy: .venv/.run ## Deploy to your AWS account; ENV=dev|staging|prod PARAMETERS="Name=Value …" CONFIRM=no STACK=…
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.deploy --env "$(ENV)" --stack "$(STACK)" \
+	    --parameters '$(subst ','\'',$(PARAMETERS))' --confirm "$(CONFIRM)"
+
+cost: .venv/.run ## Print what a stack costs a month; COUNTRIES=2 PROVIDERS=2 VERIFICATIONS=50000
+	@PYTHONPATH=layers/core $(BIN)/python -m ops.cost --countries "$(COUNTRIES)" --providers "$(or $(PROVIDERS),1)" \
+	    --verifications "$(VERIFICATIONS)"
 
 outage: .venv/.dev ## Print who gets a code during a provider's outage, in virtual time
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.outage

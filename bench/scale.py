@@ -21,7 +21,7 @@ from enum import Enum
 from pathlib import Path
 from random import Random
 
-from bench import cost
+from ops import cost
 from sms_otp.adapters.dynamodb.client import CONFLICT_PAUSES, LEFT_PAUSE
 from sms_otp.domain.budgets import SAMPLE, shards_for
 from sms_otp.entry_points.bootstrap import AWS_TRIES

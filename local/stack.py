@@ -12,13 +12,12 @@ import json
 import os
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
-from samcli.yamlhelper import yaml_dump, yaml_parse
+from samcli.yamlhelper import yaml_parse
 
 from local.processes import Child, free_port, require_free
 from local.sandbox.credentials import INFOBIP_WEBHOOK_PASSWORD, INFOBIP_WEBHOOK_USER, credentials
@@ -43,17 +42,16 @@ PARAMETERS = {
     "Stage": "local",
     "LogRetentionDays": "1",
     "AllowedCountries": "*",
+    "ProviderOrder": "infobip,sinch",
+    # What `make watch` and the dashboard show by country and provider.
+    "MetricDetail": "places",
     # For `make smoke`.
     "TestNumbers": "+447700900199=246802",
     "TestNumbersEnd": "2099-12-31",
     # Wide, so that what refuses a request is the service's own limits.
     "PlanRateLimit": "1000",
-    "PlanBurstLimit": "1000",
-    "PlanDailyQuota": "100000000",
     "StageRateLimit": "1000",
-    "StageBurstLimit": "1000",
     "RequestOtpRateLimit": "1000",
-    "RequestOtpBurstLimit": "1000",
     # On this machine everybody is one client.
     "ClientSendsPerHour": "100",
     "ClientSendsPerDay": "100",
@@ -240,7 +238,6 @@ class LocalStack:
         self.second_api_key = self._api_key(self._second_tenant())
 
     def _deploy_template(self) -> None:
-        self._release()
         command = [
             *sam("deploy", "--template-file", str(self._deployed / "template.yaml")),
             *("--parameter-overrides", *(f"{name}={value}" for name, value in self._parameters.items())),
@@ -250,13 +247,6 @@ class LocalStack:
             deployment.finish(DEPLOY_SECONDS)
         described = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-
-    def _release(self) -> None:
-        """A new word for `Release`, as its default: MiniStack translates the template with defaults alone."""
-        path = self._deployed / "template.yaml"
-        deployed = yaml_parse(path.read_text())
-        deployed["Parameters"]["Release"]["Default"] = str(int(time.time()))
-        path.write_text(yaml_dump(deployed))
 
     def _api_key(self, key_id: str) -> str:
         return str(self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"])

@@ -1,18 +1,39 @@
-"""`template.yaml` as data, so that tests and stack cannot drift apart."""
+"""`template.yaml` as data, so that what reads it and the stack cannot drift apart.
 
+It reads YAML without SAM CLI, which an operator's machine has as a program and not as a library.
+"""
+
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from samcli.yamlhelper import yaml_parse
+import yaml
 
 ROOT = Path(__file__).parent.parent
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Ref x` is `{"Ref": "x"}`, `!If […]` is `{"Fn::If": […]}`."""
+
+
+def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        text = str(loader.construct_scalar(node))
+        return {name: text.split(".", 1) if suffix == "GetAtt" else text}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    raise yaml.constructor.ConstructorError(None, None, f"!{suffix} of a mapping", node.start_mark)
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
 @cache
 def template() -> dict[str, Any]:
-    """The template, its intrinsic functions as `{"Ref": …}` and `{"Fn::…": …}`."""
-    parsed: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+    """The template, its intrinsic functions in their long form: `{"Ref": …}` and `{"Fn::…": …}`."""
+    parsed: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
     return parsed
 
 
@@ -26,9 +47,11 @@ def environment(**parameters: str) -> dict[str, str]:
     """The functions' environment, made from the template with these parameters and the defaults of the rest.
 
     Which countries are sent to has no default; here it is all of them. A reference to a resource
-    becomes the resource's name.
+    becomes the resource's name. What the template has as a constant may be given too, by its name in
+    the same spelling: `FailureWaitSeconds` for `FAILURE_WAIT_SECONDS`.
     """
     known = template()["Parameters"]
+    constants = {name: value for name, value in parameters.items() if name not in known}
     parameters = {"AllowedCountries": "*"} | parameters
 
     def value(given: Any) -> str:
@@ -43,4 +66,8 @@ def environment(**parameters: str) -> dict[str, str]:
         return parameters.get(name, str(known[name].get("Default", "")))
 
     variables = template()["Globals"]["Function"]["Environment"]["Variables"]
-    return {name: value(given) for name, given in variables.items()}
+    made = {name: value(given) for name, given in variables.items()}
+    given = {re.sub("(?<!^)(?=[A-Z])", "_", name).upper(): text for name, text in constants.items()}
+    if not given.keys() <= made.keys():
+        raise ValueError("the template has neither such a parameter nor such a constant")
+    return made | given

@@ -37,6 +37,8 @@ CLIENTS = 8
 """So few that their limits are reached, by clients and by numbers alike."""
 TIMEOUT_SECONDS = 60
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
+FAILURE_WAIT_SECONDS, FAILURE_WAIT_MAX_SECONDS = 30, 3600
+"""As the template has them for every stack."""
 WRONG_SHARE = 0.7
 HTTP_OK, NO_ANSWER = 200, None
 """What the sandbox's log has as the status of a call."""
@@ -185,10 +187,10 @@ class Limit:
 
 def guesses_within(seconds: float, parameters: Mapping[str, int]) -> int:
     """The wrong guesses that a number has in a stretch of time: the free ones, and one after each wait."""
-    guesses, wait = parameters["FailuresBeforeWait"], parameters["FailureWaitSeconds"]
+    guesses, wait = parameters["FailuresBeforeWait"], FAILURE_WAIT_SECONDS
     while seconds >= wait:
         seconds -= wait
-        guesses, wait = guesses + 1, min(2 * wait, parameters["FailureWaitMaxSeconds"])
+        guesses, wait = guesses + 1, min(2 * wait, FAILURE_WAIT_MAX_SECONDS)
     return guesses
 
 

@@ -52,7 +52,7 @@ def look(stack: Deployed) -> Sequence[provisioning.Found]:
     )
     credentials = secret_cache.credentials("infobip")
     account = provisioning.open_account(credentials, settings)
-    desired = desired_state.desired_state_from(stack.parameters)
+    desired = desired_state.desired_state_from({**stack.parameters, "InfobipApplicationName": stack.name})
     # Where the deployment does not set Infobip up, it sends with what the secret names.
     held = "" if settings.infobip_application_id else credentials.get("applicationId", "")
     return provisioning.look(account, desired, held)

@@ -22,7 +22,7 @@ PROPERTIES = {
     name: str(template()["Parameters"][name]["Default"])
     for name in template()["Resources"]["InfobipSetup"]["Properties"]
     if name in template()["Parameters"]
-}
+} | {"InfobipApplicationName": "sms-otp"}
 WRONG_KEY = "canary-of-a-wrong-key"
 
 
@@ -74,7 +74,7 @@ class Deployment:
             "ResponseURL": self.response_url,
             "ResourceProperties": {**PROPERTIES, "ServiceToken": "an-arn", **parameters},
         }
-        custom_resource.answer(event, self._provision, self.settings)
+        custom_resource.answer(event, self._provision, self.settings.stage)
         return CloudFormation.answers[-1]
 
     def _provision(self, parameters: Mapping[str, str]) -> Mapping[str, str]:
@@ -123,7 +123,7 @@ def test_deployed_twice_and_then_with_another_pin_life_it_is_made_once_and_updat
 def test_a_code_goes_out_with_what_was_made_and_lives_as_long_as_the_parameter_says(
     deploy: Deployment,
 ) -> None:
-    made = deploy(InfobipLocaleTexts="de=Ihr Code ist {{pin}}.")["Data"]
+    made = deploy(InfobipTexts="en=Your code is {{pin}}.;de=Ihr Code ist {{pin}}.")["Data"]
     ids = dict(pair.split("=") for pair in made["MessageIds"].split(","))
     assert ids.keys() == {"en", "de"}
     infobip = credentials(deploy.sandbox)["infobip"]
@@ -143,15 +143,15 @@ def test_a_code_goes_out_with_what_was_made_and_lives_as_long_as_the_parameter_s
 def test_a_further_language_is_a_further_template_and_nothing_else(deploy: Deployment) -> None:
     deploy()
     deploy.calls()
-    deploy("Update", InfobipLocaleTexts="de=Ihr Code ist {{pin}}.")
+    deploy("Update", InfobipTexts="en=Your code is {{pin}}.;de=Ihr Code ist {{pin}}.")
     assert deploy.calls() == ["provision-create"]
 
 
 def test_numbers_in_india_are_sent_the_texts_that_are_registered_there(deploy: Deployment) -> None:
-    texts = {"InfobipLocaleTexts": "de=Ihr Code ist {{pin}}.;fr=Votre code est {{pin}}."}
+    texts = {"InfobipTexts": "en=Your code is {{pin}}.;de=Ihr Code ist {{pin}}.;fr=Votre code est {{pin}}."}
     made = deploy(**texts)["Data"]
     assert made["IndiaMessageIds"] == made["MessageIds"]
-    ids = {"IndiaDltEntityId": "1101", "IndiaDltTemplateId": "1107", "IndiaDltLocaleTemplateIds": "fr=1109"}
+    ids = {"IndiaDlt": "1101;1107;fr=1109"}
     registered = deploy("Update", **texts, **ids)["Data"]
     assert deploy.calls()[-2:] == ["provision-update"] * 2
     assert registered["MessageIds"] == made["MessageIds"]
@@ -160,8 +160,8 @@ def test_numbers_in_india_are_sent_the_texts_that_are_registered_there(deploy: D
 
 
 def test_a_parameter_that_is_cleared_is_cleared_at_infobip_and_that_once(deploy: Deployment) -> None:
-    texts = {"InfobipSenderId": "Acme", "InfobipVoices": "en=Joanna,rate=0.8"}
-    india = {"IndiaDltEntityId": "1101", "IndiaDltTemplateId": "1107"}
+    texts = {"InfobipSenderIds": "*=Acme", "InfobipVoices": "en=Joanna,rate=0.8"}
+    india = {"IndiaDlt": "1101;1107"}
     deploy(**texts, **india)
     assert deploy.found(**texts, **india) == []
     deploy.calls()
@@ -175,7 +175,7 @@ def test_a_parameter_that_is_cleared_is_cleared_at_infobip_and_that_once(deploy:
 def test_what_infobip_keeps_in_spite_of_an_update_fails_the_deployment_and_is_named(
     deploy: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deploy(InfobipSenderId="Acme")
+    deploy(InfobipSenderIds="*=Acme")
     update = provisioning.Account.update_template
 
     def keeps(
@@ -255,9 +255,9 @@ def test_every_answer_names_the_one_resource_and_the_request(deploy: Deployment)
 
 
 def test_the_check_lists_every_setting_that_matters(deploy: Deployment) -> None:
-    deploy(InfobipSenderId="Acme")
+    deploy(InfobipSenderIds="*=Acme")
     account = provisioning.open_account(dict(credentials(deploy.sandbox)["infobip"]), deploy.settings)
-    desired = desired_state.desired_state_from({**PROPERTIES, "InfobipSenderId": "Acme"})
+    desired = desired_state.desired_state_from({**PROPERTIES, "InfobipSenderIds": "*=Acme"})
     rows = list(provision_check.rows(provisioning.look(account, desired)))
     assert {verdict for *_, verdict in rows} == {"as wanted"}
     listed = {field: (want, have) for _, field, want, have, _ in rows}
@@ -282,9 +282,9 @@ def test_the_check_looks_at_the_application_of_the_secret_where_none_is_provisio
 
 def test_the_check_says_what_is_weaker_and_what_only_differs(deploy: Deployment) -> None:
     assert deploy.found() == ["missing", "missing"]
-    deploy(CodeLifeSeconds="600", InfobipMessageText="Old {{pin}}")
+    deploy(CodeLifeSeconds="600", InfobipTexts="en=Old {{pin}}")
     assert deploy.found() == ["configuration.pinTimeToLive weaker", "messageText differs"]
-    assert deploy.found(CodeLifeSeconds="600", InfobipMessageText="Old {{pin}}") == []
+    assert deploy.found(CodeLifeSeconds="600", InfobipTexts="en=Old {{pin}}") == []
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])
@@ -307,5 +307,5 @@ def test_what_nobody_foresaw_is_told_by_its_class_alone(response_url: str, deplo
         "ResponseURL": response_url,
         "ResourceProperties": {},
     }
-    custom_resource.answer(event, act, deploy.settings)
-    assert CloudFormation.answers[-1]["Reason"] == "Provisioning failed: KeyError"
+    custom_resource.answer(event, act, deploy.settings.stage)
+    assert CloudFormation.answers[-1]["Reason"] == "KeyError while the custom resource was made"

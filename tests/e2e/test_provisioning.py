@@ -25,7 +25,7 @@ def provisioned() -> Iterator[LocalStack]:
         running.deploy_again(
             {
                 "ProvisionInfobip": "true",
-                "InfobipLocaleTexts": "de=Dein_Code_{{pin}}",
+                "InfobipTexts": "en=Your_code_is_{{pin}}.;de=Dein_Code_{{pin}}",
                 "CodeLifeSeconds": "240",
             }
         )
@@ -50,7 +50,7 @@ def test_codes_are_sent_and_checked_by_what_the_deployment_made(provisioned: Loc
     other = fresh_number()
     backend.requested(other)
     (message,) = backend.inbox(other)
-    assert message["text"] == f"Your code is {message['code']}."
+    assert message["text"] == f"Your_code_is_{message['code']}."
 
 
 def test_the_next_deployments_change_what_differs_and_the_check_sees_it(provisioned: LocalStack) -> None:

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from bench import cost
 from fakes.memory import StepClock
+from ops import cost
 from sms_otp.adapters.dynamodb.circuits import DynamoCircuits
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.circuit import NUMBERS as FAILURES

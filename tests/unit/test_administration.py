@@ -1,47 +1,160 @@
-"""Administration: the moments that it hands to the tables."""
+"""What an administrator is answered and what is emitted, over scripted tables."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from fakes.memory import PEPPERS, START, StepClock
-from sms_otp.domain.clock import Deadline, Seconds, milliseconds, seconds, to_milliseconds, to_seconds
+import pytest
+
+from fakes.memory import PEPPER, START, StepClock, a_verification, number_key
+from sms_otp.domain import errors, keys
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Policy
+from sms_otp.domain.keys import Peppers
+from sms_otp.domain.limits import Failures
+from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Erased, NumberRecord
-from sms_otp.use_cases.administration import Administration, Administrator
+from sms_otp.use_cases.administration import Administration, Administrator, Lock
 
-NUMBER = "+14155550123"
-WHO = Administrator("an-arn", Deadline(10))
+NUMBER, LANDLINE = "+14155550123", "+441212345678"
+NOW = Seconds(int(START))
+NEW = "another-pepper-for-tests-that-is-long-enough"
+NEW_KEY = keys.keyed(NEW, "number", NUMBER)
+WHO = Administrator("arn:aws:iam::123456789012:role/support", Deadline(10))
 
 
 @dataclass
-class Numbers:
-    """Keeps the moments that it is called with."""
+class Tables:
+    """Numbers by their key; what was asked, with the time that it was asked for."""
 
-    moments: list[int] = field(default_factory=list)
+    standings: dict[str, NumberRecord] = field(default_factory=dict)
+    erased: dict[str, Erased] = field(default_factory=dict)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def record_of(self, _number_key: str, now: Seconds) -> NumberRecord:
-        self.moments.append(now)
-        return NumberRecord()
+    def record_of(self, number_key: str, now: int) -> NumberRecord:
+        self.asked.append(("standing", number_key, now))
+        return self.standings.get(number_key, NumberRecord())
 
-    def unlock(self, _number_key: str, now: Seconds) -> int:
-        self.moments.append(now)
-        return 0
+    def unlock(self, number_key: str, now: int) -> int:
+        self.asked.append(("unlock", number_key, now))
+        return 2
 
-    def erase(self, _number_key: str, now: Seconds, _deadline: Deadline) -> Erased:
-        self.moments.append(now)
-        return Erased({})
-
-
-def test_every_operation_names_its_moment_in_seconds(policy: Policy) -> None:
-    numbers = Numbers()
-    administration = Administration(policy, numbers, lambda: PEPPERS, StepClock(), lambda *_, **__: None)
-    administration.status(NUMBER, WHO)
-    administration.unlock(NUMBER, WHO)
-    administration.erase(NUMBER, WHO)
-    assert numbers.moments == [int(START)] * 3
+    def erase(self, number_key: str, now: int, deadline: Deadline) -> Erased:
+        self.asked.append(("erase", number_key, now, deadline))
+        return self.erased.get(number_key, Erased({}))
 
 
-def test_a_moment_is_rounded_down_and_converted_exactly() -> None:
-    clock = StepClock(START + 0.9996)
-    assert (seconds(clock), milliseconds(clock)) == (int(START), int(START) * 1000 + 999)
-    assert to_seconds(milliseconds(clock)) == int(START)
-    assert to_milliseconds(seconds(clock)) == int(START) * 1000
+@dataclass
+class World:
+    """The use cases, their tables, and what was emitted."""
+
+    tables: Tables
+    clock: StepClock
+    told: list[tuple[str, dict[str, Any]]]
+    administration: Administration
+
+
+@pytest.fixture
+def world(policy: Policy, clock: StepClock) -> World:
+    tables, told = Tables(), list[tuple[str, dict[str, Any]]]()
+
+    def emit(event: str, **fields: Any) -> None:
+        told.append((event, fields))
+
+    clock.step(0.75)
+    peppers = Peppers(NEW, PEPPER)
+    return World(tables, clock, told, Administration(policy, tables, lambda: peppers, clock, emit))
+
+
+def about(number: str = NUMBER, country: str = "US") -> dict[str, Any]:
+    return {
+        "number": PhoneNumber(number, country),
+        "number_key": keys.keyed(NEW, "number", number),
+        "caller": WHO.arn,
+    }
+
+
+def test_each_operation_is_done_under_both_peppers_in_whole_seconds(world: World) -> None:
+    """A time in milliseconds would keep what is unlocked for tens of thousands of years."""
+    world.administration.status(NUMBER, WHO)
+    assert world.administration.unlock(NUMBER, WHO) == 4
+    world.administration.erase(NUMBER, WHO)
+    old_key = number_key(NUMBER)
+    assert world.tables.asked == [
+        ("standing", NEW_KEY, NOW),
+        ("standing", old_key, NOW),
+        ("unlock", NEW_KEY, NOW),
+        ("unlock", old_key, NOW),
+        ("erase", NEW_KEY, NOW, WHO.deadline),
+        ("erase", old_key, NOW, WHO.deadline),
+    ]
+
+
+def test_each_operation_is_emitted_before_and_after_with_who_it_was(world: World) -> None:
+    world.administration.status(NUMBER, WHO)
+    world.administration.unlock(NUMBER, WHO)
+    world.tables.erased = {
+        NEW_KEY: Erased({"verifications": 2, "failures": 1}, retry_after=30),
+        number_key(NUMBER): Erased({"verifications": 1}),
+    }
+    erased = world.administration.erase(NUMBER, WHO)
+    counts = {"verifications": 3, "failures": 1}
+    assert (erased.counts, erased.retry_after) == (counts, 30)
+    assert world.told == [
+        ("admin_called", {**about(), "operation": "status"}),
+        ("admin_called", {**about(), "operation": "unlock"}),
+        ("number_unlocked", {**about(), "tenants": 4}),
+        ("admin_called", {**about(), "operation": "erase"}),
+        ("number_erased", {**about(), "erased": counts, "complete": False}),
+    ]
+    world.tables.erased = {}
+    world.administration.erase(NUMBER, WHO)
+    assert world.told[-1][1]["complete"] is True
+
+
+@pytest.mark.parametrize("operation", ["status", "unlock", "erase"])
+def test_a_number_of_a_kind_that_is_not_sent_to_any_more_is_still_looked_for(
+    world: World, operation: str
+) -> None:
+    getattr(world.administration, operation)(LANDLINE, WHO)
+    assert world.told[0] == ("admin_called", {**about(LANDLINE, "ZZ"), "operation": operation})
+    with pytest.raises(errors.InvalidPhoneNumber):
+        getattr(world.administration, operation)("4155550123", WHO)
+
+
+def test_a_status_puts_together_what_stands_under_either_pepper(world: World) -> None:
+    sent, both = NOW * 1000 - 10_000, NOW * 1000 - 20_000
+    verified = a_verification(attempts=5)
+    world.tables.standings = {
+        NEW_KEY: NumberRecord(
+            sends=(sent, both),
+            failures={
+                "tenant-a": Failures(5, NOW * 1000 - 12_000),
+                "tenant-b": Failures(0, 0),
+                "tenant-c": Failures(4, NOW * 1000),
+            },
+            verifications=(verified,),
+        ),
+        number_key(NUMBER): NumberRecord(
+            sends=(both,),
+            failures={"tenant-d": Failures(100, 0)},
+            verifications=(replace(verified, expires_at=NOW),),
+        ),
+    }
+    status = world.administration.status(NUMBER, WHO)
+    assert status.number_key == NEW_KEY
+    assert status.locks == (
+        Lock("tenant-a", 5, disabled=False, retry_after=18),
+        Lock("tenant-c", 4, disabled=False, retry_after=0),
+        Lock("tenant-d", 100, disabled=True, retry_after=3600),
+    )
+    assert [state for _, state in status.verifications] == ["locked", "expired"]
+    assert status.resend_after == 50, "sixty seconds after the second of two sends"
+
+
+def test_a_number_that_was_not_sent_to_may_be_sent_to_now(world: World) -> None:
+    status = world.administration.status(NUMBER, WHO)
+    assert (status.resend_after, status.locks, status.verifications) == (0, (), ())
+    world.tables.standings = {NEW_KEY: NumberRecord(sends=(NOW * 1000 - 30_000 + 750,))}
+    assert world.administration.status(NUMBER, WHO).resend_after == 0
+    world.tables.standings = {NEW_KEY: NumberRecord(sends=(NOW * 1000 - 30_000 + 751,))}
+    assert world.administration.status(NUMBER, WHO).resend_after == 1

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
-from bench import cost, figures, units
+from bench import figures, units
 from bench.figures import Figure
 from bench.units import Units
 from local.template import ROOT, template
+from ops import cost
 
 PAGE = (ROOT / "docs/performance.md").read_text()
 NUMBER = {"N": "12345"}
@@ -66,7 +67,7 @@ def test_the_page_shows_the_bill_and_the_offers_as_they_are_reckoned() -> None:
 
 
 def test_the_bill_is_for_the_memory_that_a_function_has_by_default() -> None:
-    assert template()["Parameters"]["MemorySize"]["Default"] == cost.MEASURED.memory_mb
+    assert template()["Globals"]["Function"]["MemorySize"] == cost.MEASURED.memory_mb
 
 
 @pytest.mark.parametrize(

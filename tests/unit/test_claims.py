@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import cost, scale
+from bench import scale
 from local.template import ROOT
+from ops import cost
 from release.facts import facts
 from tests.unit.commands import BLOCK, make_targets
 from tests.unit.test_docs import DOCUMENTS
@@ -27,7 +28,7 @@ WITHOUT_CLAIMS = {"CHANGELOG.md", "docs/api.md", "docs/claims.md"}
 """Made from others, and this page itself. Decisions tell what was known on their day."""
 
 PRINTED: dict[str, Callable[[], str]] = {
-    "python -m bench.cost": lambda: cost.cost_table() + cost.offer_table(),
+    "python -m ops.cost --tables": lambda: cost.cost_table() + cost.offer_table(),
     "make facts": lambda: "\n".join(facts()),
 }
 """What is cheap enough to print here."""

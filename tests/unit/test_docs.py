@@ -61,7 +61,12 @@ def heading_anchors(document: Path) -> set[str]:
 
 
 def sources() -> list[Path]:
-    return [*CORE.rglob("*.py"), *(ROOT / "functions").rglob("*.py"), *(ROOT / "local").rglob("*.py")]
+    return [
+        *CORE.rglob("*.py"),
+        *(ROOT / "functions").rglob("*.py"),
+        *(ROOT / "local").rglob("*.py"),
+        *(ROOT / "ops").rglob("*.py"),
+    ]
 
 
 @cache
@@ -158,7 +163,12 @@ def test_a_call_of_the_aws_cli_names_an_operation_and_its_members(call: list[str
     assert used <= members | OF_THE_CLI
 
 
-@each_document()
+@pytest.mark.parametrize(
+    "document",
+    # The changelog names what there was, too.
+    [document for document in DOCUMENTS if document != ROOT / "CHANGELOG.md"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_every_name_of_several_words_is_one_of_ours_or_of_aws(document: Path) -> None:
     """Template parameters above all: each is written in backticks, alone or as `Name=value`."""
     names = {word.partition("=")[0] for word in quoted(document)}
@@ -262,7 +272,7 @@ def test_the_limits_that_the_readme_compares_are_the_templates_defaults() -> Non
 def test_the_defaults_that_the_page_on_privacy_tells_are_the_templates() -> None:
     page = (ROOT / "docs/privacy.md").read_text().partition("\n## Users\n")[0]
     told = re.findall(r"`([A-Za-z]+Days)=(\d+)`", page)
-    assert len(told) == 3
+    assert len(told) == 2
     assert dict(told) == {name: str(template()["Parameters"][name]["Default"]) for name, _ in told}
 
 
@@ -289,5 +299,5 @@ def test_each_decision_has_a_number_of_its_own_and_says_all_that_is_asked() -> N
 def test_every_parameter_that_the_page_on_compliance_sends_a_duty_to_is_there() -> None:
     page = (ROOT / "docs/compliance.md").read_text()
     named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z]*)+)(?:=[^`]*)?`", page))
-    assert len(named) > 10
+    assert len(named) >= 10
     assert named <= set(template()["Parameters"])

@@ -189,3 +189,85 @@ def test_an_hour_that_has_just_passed_is_read_again_while_its_codes_may_be_verif
 def test_one_read_holds_everything_even_with_many_shards_and_no_history() -> None:
     guard = Guard(GuardPolicy(Mode.ENFORCE, 3, 20, 10, 512), History(), "US", ("block",), NOW)
     assert len(guard.keys) + 4 + 4 <= 100, "BatchGetItem takes a hundred keys"
+
+
+LATE = NOW + 2 * HOUR + 1234
+"""Neither the beginning of an hour nor of a day."""
+HOUR_LEFT, DAY_LEFT = HOUR - 1234, 10 * HOUR - 1234
+
+
+@pytest.mark.parametrize(
+    ("window", "seconds"),
+    [
+        (hour_window("US", LATE, 1), HOUR_LEFT),
+        (day_window("US", LATE, 1), DAY_LEFT),
+        (block_hour_window("block", LATE), HOUR_LEFT),
+        (block_day_window("block", LATE), DAY_LEFT),
+    ],
+    ids=["country hour", "country day", "block hour", "block day"],
+)
+def test_each_limit_says_when_its_window_ends(window: CounterWindow, seconds: int) -> None:
+    assert window.ends_at - LATE == seconds
+    verdict = decide({key_of(window): Counter(used=1000)}, now=LATE)
+    assert verdict.retry_after == seconds
+    assert len(verdict.over) == 1
+
+
+def test_over_two_limits_the_wait_is_the_shorter_one() -> None:
+    over = {
+        key_of(hour_window("US", LATE, 1)): Counter(used=3),
+        key_of(day_window("US", LATE, 1)): Counter(used=20),
+    }
+    verdict = decide(over, now=LATE)
+    assert (verdict.over, verdict.retry_after) == (("country hour", "country day"), HOUR_LEFT)
+
+
+@pytest.mark.parametrize("now", [NOW, LATE, NOW + HOUR - 1])
+def test_windows_are_named_by_the_start_of_their_hour_and_day_in_utc(now: int) -> None:
+    """An upgrade that named them anew would forget what was sent."""
+    hour = f"{12 + (now - NOW) // HOUR:02d}"
+    assert hour_window("US", now, 1).stem == f"B#US#2027-01-15T{hour}"
+    assert day_window("US", now, 1).stem == "B#US#2027-01-15"
+    assert block_hour_window("block", now).stem == f"P#block#2027-01-15T{hour}"
+    assert block_day_window("block", now).stem == "P#block#2027-01-15"
+
+
+def test_counts_are_kept_for_as_long_as_they_are_looked_at() -> None:
+    """Two hours for an hour, sixteen days for a day of a country, whose best of fourteen counts."""
+    kept = [increment.keep_until - LATE for increment in decide({}, now=LATE).increments]
+    assert kept == [HOUR_LEFT + 2 * HOUR, DAY_LEFT + 16 * DAY, HOUR_LEFT + 2 * HOUR, DAY_LEFT + 2 * HOUR]
+
+
+def test_the_last_hours_verifications_grant_less_as_this_hour_goes_on() -> None:
+    """Of 60 minutes that end now, a third of the last hour is left after forty."""
+    last = {LAST_HOUR_KEY: Counter(verified=300)}
+    for minutes, most in ((0, 60), (40, 20)):
+        over = [
+            decide({**last, HOUR_KEY: Counter(used=used)}, now=NOW + minutes * 60).over
+            for used in (most - 1, most)
+        ]
+        assert over == [(), ("country hour",)], minutes
+
+
+def test_yesterdays_verifications_grant_less_as_this_day_goes_on() -> None:
+    """The best day grants 30 % by itself; yesterday's half that is left is added to today's."""
+    read = {DAY_KEY: Counter(used=449, verified=1000), YESTERDAY_KEY: Counter(verified=1000)}
+    assert decide(read).over == ()
+    assert decide(read | {DAY_KEY: Counter(used=450, verified=1000)}).over == ("country day",)
+
+
+def test_a_block_is_counted_less_what_stands_under_the_earlier_pepper() -> None:
+    both = Guard(POLICY, History(), "US", ("block", "earlier"), NOW)
+    before = {
+        key_of(block_hour_window("earlier", NOW)): Counter(used=4, verified=0),
+        key_of(block_day_window("earlier", NOW)): Counter(used=5, verified=0),
+    }
+    verdict = both.decide(before)
+    assert [increment.limit for increment in verdict.increments] == [3, 20, 10 - 4, 20 - 5]
+    assert [increment.key for increment in verdict.increments][2:] == [BLOCK_HOUR_KEY, BLOCK_DAY_KEY]
+
+
+def test_a_country_is_unverified_until_anyone_verified_in_this_hour_or_the_last() -> None:
+    assert decide({HOUR_KEY: Counter(used=2)}).unverified == 3
+    assert decide({HOUR_KEY: Counter(used=2, verified=1)}).unverified == 0
+    assert decide({HOUR_KEY: Counter(used=2), LAST_HOUR_KEY: Counter(verified=1)}).unverified == 0

@@ -75,6 +75,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *own_log("ProvisionInfobipLogGroup"),
         *XRAY,
     },
+    "CheckSettingsFunction": {*own_log("CheckSettingsLogGroup"), *XRAY},
     "AdminFunction": {
         *on_table("BatchGetItem", "UpdateItem", "DeleteItem"),
         ("dynamodb:Query", "UsersTable"),
@@ -136,7 +137,7 @@ def named(resource: Any) -> str:
             return str(name)
     if isinstance(resource, dict) and resource.keys() == {"Fn::If"}:
         # A parameter may name others of the same kind.
-        return named(resource["Fn::If"][2])
+        return named(resource["Fn::If"][1])
     if isinstance(resource, dict) and resource.keys() == {"Fn::Sub"}:
         return str(resource["Fn::Sub"])
     if isinstance(resource, dict) and resource.keys() == {"Ref"}:

@@ -32,6 +32,7 @@ ALLOWED = {
     "health": set[str](),
     "deep_health": LOGS | PROVIDERS,
     "provision_infobip": LOGS | PROVIDERS,
+    "check_settings": LOGS | PROVIDERS | {"phonenumbers"},
 }
 """Packages from outside the standard library, by function."""
 

@@ -5,14 +5,18 @@ from typing import Any
 
 import pytest
 
-from fakes.memory import StepClock, outcome
+from fakes.memory import PEPPER, StepClock, number_key, outcome
 from sms_otp.domain import errors
+from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp
-from sms_otp.domain.keys import verification_key
+from sms_otp.domain.keys import keyed, verification_key
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, WriteConflict
 from sms_otp.domain.provider import Ambiguous, Channel, NotSent, Order, ProviderError, Refused
 from sms_otp.domain.verification import State
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
+from sms_otp.use_cases.sending import RESERVE_TRIES
 from sms_otp.use_cases.status import Lifecycle
 from tests.unit.world import NUMBER, World
 
@@ -260,3 +264,110 @@ def test_the_status_tells_the_channel_and_what_is_known_of_the_delivery(
 ) -> None:
     status = lifecycle.status(world.request(channel=Channel.VOICE), world.caller())
     assert (status.channel, status.delivery) == ("voice", "accepted")
+
+
+def test_a_resend_that_is_decided_anew_again_and_again_is_refused_like_a_request(world: World) -> None:
+    """A resend that runs out of tries without an answer would be an error of the service."""
+    verification_id = world.request()
+    world.clock.step(30)
+    reserve, tries = world.store.reserve, list[Reservation]()
+
+    def always_moved(reservation: Reservation) -> None:
+        tries.append(reservation)
+        raise WriteConflict
+
+    world.store.reserve = always_moved  # type: ignore[method-assign] # contention without end
+    with pytest.raises(errors.RateLimited) as refused:
+        resend_code(world.service, ResendOtp(verification_id), world.caller())
+    assert (refused.value.reason, refused.value.retry_after) == ("contended", 1)
+    assert (len(tries), world.sends()) == (RESERVE_TRIES, 1)
+    world.store.reserve = reserve  # type: ignore[method-assign] # it rests
+    assert resend(world, verification_id) == "ok"
+
+
+def test_a_resend_that_loses_a_race_for_the_number_says_when_the_next_may_be_sent(world: World) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    read = world.store.read
+
+    def read_then_lose(query: AdmissionQuery) -> AdmissionSnapshot:
+        found = read(query)
+        world.store.read = read  # type: ignore[method-assign] # the other request reads as usual
+        assert resend(world, verification_id) == "ok"
+        return found
+
+    world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
+    with pytest.raises(errors.RateLimited) as refused:
+        resend_code(world.service, ResendOtp(verification_id), world.caller())
+    assert (refused.value.reason, refused.value.retry_after) == ("lost race", 60)
+    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
+    assert refused.value.context == about
+    assert world.told[-1] == ("otp_asked", {**about, "asked": 2})
+    assert world.sends() == 2
+
+
+def test_a_resend_that_a_limit_refuses_is_counted_as_asked_for_and_says_whom_it_is_about(
+    world: World,
+) -> None:
+    verification_id = world.request()
+    world.told.clear()
+    world.clock.step(13)
+    with pytest.raises(errors.RateLimited) as refused:
+        resend_code(world.service, ResendOtp(verification_id), world.caller())
+    assert (refused.value.reason, refused.value.retry_after) == ("number", 17)
+    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
+    assert refused.value.context == about
+    assert world.told == [("otp_asked", {**about, "asked": 2})]
+
+
+def test_a_resend_asks_for_what_is_left_of_the_codes_life_under_a_reference_of_its_own(
+    world: World,
+) -> None:
+    orders, send = list[Order](), world.provider.send
+
+    def noting(order: Order, *given: Any) -> Any:
+        orders.append(order)
+        return send(order, *given)
+
+    world.provider.send = noting  # type: ignore[method-assign, assignment] # one more look
+    verification_id = world.request()
+    world.clock.step(40)
+    assert resend(world, verification_id) == "ok"
+    key = verification_key(verification_id)
+    to = PhoneNumber(NUMBER, "US")
+    assert orders == [
+        Order(to, number_key(NUMBER), Channel.SMS, None, key, 300),
+        Order(to, number_key(NUMBER), Channel.SMS, None, f"{key}-1", 260),
+    ]
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_a_resend_is_counted_for_the_address_that_called_unless_a_backend_speaks_for_its_clients(
+    policy: Policy, clock: StepClock, trusted: bool
+) -> None:
+    world = World(dataclasses.replace(policy, trust_client_ip=trusted), clock)
+    verification_id = world.request(client_ip="192.0.2.7")
+    world.clock.step(30)
+    assert resend(world, verification_id) == "ok"
+    caller, named = (keyed(PEPPER, "client", address) for address in ("198.51.100.1", "192.0.2.7"))
+    counted = {key: len(log.sends) for key, log in world.store.logs.items() if key in (caller, named)}
+    assert counted == ({named: 1} if trusted else {caller: 2})
+
+
+def test_a_resend_after_the_deadline_begins_nothing(world: World) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    late = dataclasses.replace(world.caller(), deadline=Deadline(0))
+    with pytest.raises(errors.ProviderUnavailable) as refused:
+        resend_code(world.service, ResendOtp(verification_id), late)
+    assert (refused.value.reason, refused.value.retry_after) == ("deadline", 5)
+    assert world.sends() == 1
+
+
+@pytest.mark.parametrize(("milliseconds", "seconds"), [(30_000, 30), (1_001, 2), (1, 1), (0, 0)])
+def test_a_status_says_in_whole_seconds_when_the_next_code_may_be_sent(
+    world: World, lifecycle: Lifecycle, milliseconds: int, seconds: int
+) -> None:
+    verification_id = world.request()
+    world.clock.step(30 - milliseconds / 1000)
+    assert lifecycle.status(verification_id, world.caller()).resend_after == seconds

@@ -14,8 +14,6 @@ PARAMETERS = {
     "ClientSendsPerHour": 4,
     "MaxAttempts": 5,
     "FailuresBeforeWait": 5,
-    "FailureWaitSeconds": 30,
-    "FailureWaitMaxSeconds": 3600,
 }
 NUMBER = "+14155550100"
 

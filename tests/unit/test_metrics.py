@@ -42,6 +42,7 @@ Values = dict[str, list[float]]
 @pytest.fixture(autouse=True)
 def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "sms-otp")
+    monkeypatch.setenv("METRIC_DETAIL", "places")
 
 
 def emitted(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -132,6 +133,23 @@ def test_a_send_is_counted_once_for_the_service_its_country_and_its_provider(
     assert dimensions(by_country) == [["service"], ["country", "service"]]
     assert (line["service"], line["country"], line["provider"]) == ("sms-otp", "US", "infobip")
     assert dimensions(line) == [["service"], ["country", "service"], ["provider", "service"]]
+
+
+def test_by_default_only_the_funnel_is_told_apart_by_place(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("METRIC_DETAIL")
+    metrics.emit("otp_requested", {"country": "US", "provider": "infobip", "cost": 0.008})
+    by_place, for_all = emitted(capsys)
+    assert values([by_place]) == {"OtpSent": [1.0]}
+    assert dimensions(by_place) == [["service"], ["country", "service"], ["provider", "service"]]
+    assert values([for_all]) == {"EstimatedCost": [0.008]}
+    assert dimensions(for_all) == [["service"]]
+
+
+def test_what_is_always_told_apart_is_told_apart_in_more_detail_too() -> None:
+    for metric in metrics.all():
+        assert set(metric.always) <= set(metric.by), metric.name
 
 
 def test_what_is_asked_for_is_counted_by_country_and_a_number_and_the_cap_for_the_service_alone(
@@ -260,3 +278,13 @@ def test_no_metric_is_told_apart_by_what_nobody_reads() -> None:
 def test_what_is_read_by_hand_is_what_an_alarm_advises(metric: tuple[str, str]) -> None:
     advice = {alarm["MetricName"]: alarm["AlarmDescription"] for alarm in ALARMS.values()}
     assert ADVISED[metric] in " ".join(advice[metric[0]].split())
+
+
+@pytest.mark.parametrize("code", ["OTP_EXPIRED", "TOO_MANY_ATTEMPTS", "NUMBER_LOCKED"])
+@pytest.mark.parametrize("path", ["/verify-otp", "/one-time-password-sms/v1/validate-code"])
+def test_a_guess_that_is_refused_is_measured_as_one_that_failed(
+    capsys: pytest.CaptureFixture[str], path: str, code: str
+) -> None:
+    """As a success it would hide an attack from the alarm on failures."""
+    metrics.emit("request_refused", {"path": path, "error_code": code})
+    assert values(emitted(capsys))["VerifySuccess"] == [0.0]

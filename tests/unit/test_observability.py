@@ -72,3 +72,40 @@ def test_libraries_that_log_whole_requests_are_silenced_even_where_the_root_logs
     for name in ("botocore.endpoint", "boto3", "urllib3.connectionpool", "requests"):
         assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)
         assert not logging.getLogger(name).isEnabledFor(logging.INFO)
+
+
+def test_a_line_about_a_test_number_says_so_and_no_other_does(capsys: pytest.CaptureFixture[str]) -> None:
+    events.emit("otp_requested", number=PhoneNumber("+14155550100", "ZZ", is_test=True))
+    events.emit("otp_requested", number=NUMBER)
+    of_test, usual = lines(capsys)
+    assert of_test["test_number"] is True  # type: ignore[comparison-overlap] # a flag among texts
+    assert "test_number" not in usual
+
+
+@pytest.mark.parametrize(
+    ("event", "level"),
+    [
+        ("provider_failed", "WARNING"),
+        ("failed_over", "WARNING"),
+        ("breaker_open", "WARNING"),
+        ("breaker_closed", "INFO"),
+        ("send_suspect", "WARNING"),
+        ("store_failed", "WARNING"),
+        ("service_failed", "WARNING"),
+        ("webhook_refused", "WARNING"),
+        ("webhook_ignored", "WARNING"),
+        ("token_failed", "WARNING"),
+        ("keys_failed", "WARNING"),
+        ("doubt_unrecorded", "WARNING"),
+        ("rejection_unrecorded", "WARNING"),
+        ("release_failed", "WARNING"),
+        ("otp_requested", "INFO"),
+        ("request_refused", "INFO"),
+    ],
+)
+def test_what_somebody_should_look_at_is_a_warning(
+    capsys: pytest.CaptureFixture[str], event: str, level: str
+) -> None:
+    events.emit(event, reason="a reason")
+    (line,) = lines(capsys)
+    assert (line["message"], line["level"]) == (event, level)

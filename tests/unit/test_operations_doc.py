@@ -1,11 +1,14 @@
 """What docs/operations.md names exists: parameters, outputs and paths. Its commands: see `test_docs`."""
 
 import re
+import shlex
+from pathlib import Path
 
 import pytest
 import yaml
 
 from local.template import ROOT, template
+from ops import deploy
 from tests.unit.commands import commands, program
 from tests.unit.test_docs import quoted
 
@@ -19,25 +22,37 @@ def test_the_document_has_commands_of_every_kind() -> None:
 
 
 def test_each_output_that_is_read_is_one_of_the_templates() -> None:
-    read = set(re.findall(r"output ([A-Z][A-Za-z]+)\)", TEXT))
-    assert read
-    assert read <= template()["Outputs"].keys()
+    for document in (DOCUMENT, ROOT / "docs/deploying.md"):
+        named = set(re.findall(r"output ([A-Z][A-Za-z]+)\)", document.read_text()))
+        assert named
+        assert named <= template()["Outputs"].keys()
 
 
-def test_each_value_of_a_parameter_is_one_that_it_takes() -> None:
-    given = [word.split("=", 1) for word in quoted(DOCUMENT) if re.fullmatch(r"([A-Z][a-z]+)+=\S+", word)]
-    assert {name for name, _ in given} >= {
-        "AllowedCountries",
-        "ProviderOrder",
-        "ProviderRoutes",
-        "PumpingGuard",
-    }
-    for name, value in given:
-        known = template()["Parameters"][name]
-        if "AllowedValues" in known:
-            assert value in known["AllowedValues"]
-        else:
-            assert re.fullmatch(known["AllowedPattern"], value)
+def test_each_resource_that_a_command_names_is_one_of_the_templates() -> None:
+    (skipped,) = re.findall(r"--resources-to-skip (\w+)", TEXT)
+    assert skipped in template()["Resources"]
+
+
+def deployments(document: Path) -> list[dict[str, str]]:
+    """The parameters of each `make deploy` in a page."""
+    calls = [shlex.split(line) for line in commands(document) if line.startswith("make deploy")]
+    named = [word.split("=", 1)[1] for call in calls for word in call if word.startswith("PARAMETERS=")]
+    return [deploy.pairs(given) for given in named]
+
+
+@pytest.mark.parametrize("document", [DOCUMENT, ROOT / "docs/deploying.md"], ids=lambda path: path.name)
+def test_each_deployment_would_be_taken(document: Path) -> None:
+    given = deployments(document)
+    assert given
+    for parameters in given:
+        deploy.check_values(template()["Parameters"], parameters)
+        target = deploy.Target("dev", "sms-otp-dev", "123456789012", "eu-west-1", None)
+        deploy.plan(template(), target, {"AllowedCountries": "GB", **parameters})
+
+
+def test_the_parameters_of_an_emergency_are_in_the_runbook() -> None:
+    named = set[str]().union(*deployments(DOCUMENT))
+    assert named >= {"AllowedCountries", "ProviderOrder", "ProviderRoutes", "PumpingGuard", "DailySendCap"}
 
 
 def test_each_path_that_is_called_is_one_of_the_api() -> None:
@@ -53,6 +68,10 @@ def test_each_path_that_is_called_is_one_of_the_api() -> None:
     [
         "Deploying",
         "Rolling back",
+        "A first deployment that failed",
+        "A rollback that failed",
+        "Deleting a stack",
+        "A comeback",
         "A provider's secret",
         "The pepper",
         "Adding a country",

@@ -188,3 +188,25 @@ def test_any_text_is_comparable_exactly_if_it_is_e164(text: str) -> None:
     else:
         assert refused is not None
         assert refused.code == phone_numbers.INVALID
+
+
+@pytest.mark.parametrize(
+    "text", ["+12125550147", "+441212345678", "+390212345678", "+870301234567", "+99912345678"]
+)
+def test_a_number_that_is_no_longer_sent_to_can_still_be_looked_for(text: str) -> None:
+    """An administrator asks about a number that was sent to when its kind or its plan was another."""
+    found = phone.whatever_kind(text)
+    assert found.e164 == text
+    assert phone.whatever_kind("+14155550123") == phone.parse("+14155550123")
+
+
+@pytest.mark.parametrize(
+    ("text", "country"), [("+441212345678", "ZZ"), ("+99912345678", "ZZ"), ("+447400123456", "GB")]
+)
+def test_a_number_that_is_not_sent_to_is_looked_for_without_a_country(text: str, country: str) -> None:
+    assert phone.whatever_kind(text).country == country
+
+
+def test_what_is_not_e164_can_be_looked_for_by_nobody() -> None:
+    with pytest.raises(InvalidPhoneNumber):
+        phone.whatever_kind("4155550123")

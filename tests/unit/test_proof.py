@@ -1,5 +1,6 @@
 """What a token says and how it is signed, checked by a library that is not ours; and when none is made."""
 
+import base64
 import json
 import subprocess
 import sys
@@ -236,3 +237,16 @@ def test_what_makes_tokens_is_imported_only_where_they_are_issued(token_keys: st
 @pytest.mark.parametrize("path", ["/verify-otp", "/.well-known/jwks.json"])
 def test_the_apis_url_is_what_was_called_less_the_operations_path(path: str) -> None:
     assert http._api_url(events.build(path)) == f"https://{events.DOMAIN}/{events.STAGE}"
+
+
+def test_a_token_is_written_as_an_earlier_version_wrote_it(key: kms.KmsKey) -> None:
+    """Byte by byte, members in their order and no space between them."""
+    token = tokens.TokenIssuer(key, "")(a_verification(purpose="login"), API_URL, NOW)
+    header, claims, _ = (base64.urlsafe_b64decode(part + "==") for part in token.split("."))
+    assert header == b'{"alg":"EdDSA","kid":"0d8e1c5e-made-up","typ":"JWT"}'
+    assert claims.decode() == (
+        '{"iss":"https://abcde12345.execute-api.eu-west-1.amazonaws.com/v1","aud":"tenant-a",'
+        '"sub":"bc98e3ae8e16f9e356234b177c7f9aac98d0ce9010f963ac4a2b02078e6c89b7","purpose":"login",'
+        '"jti":"13a48784935b810f9b66cfb8ba888d160fe1ce869665caa287051a7b2fe43397",'
+        '"iat":1800000000,"exp":1800000300}'
+    )

@@ -17,11 +17,11 @@ SET_UP = template()["Resources"]["InfobipSetup"]["Properties"]
 PARAMETERS = {
     name: str(template()["Parameters"][name]["Default"])
     for name in SET_UP
-    if name not in ("ServiceToken", "ServiceTimeout")
-}
-INDIA = {"IndiaDltEntityId": "1101", "IndiaDltTemplateId": "1107"}
+    if name in template()["Parameters"]
+} | {"InfobipApplicationName": "sms-otp"}
+INDIA = {"IndiaDlt": "1101;1107"}
 VOICE = {"InfobipVoices": "en=Joanna,rate=0.9,repeat=1#"}
-WANTED = desired_state_from({**PARAMETERS, **INDIA, **VOICE, "InfobipSenderId": "Acme"})
+WANTED = desired_state_from({**PARAMETERS, **INDIA, **VOICE, "InfobipSenderIds": "*=Acme,GB=Other"})
 (TEMPLATE,) = WANTED.templates
 
 # Each field that we set: another value, and whether that lets through more.
@@ -38,7 +38,7 @@ OTHER: list[tuple[str, object, bool]] = [
     ("configuration.pinTimeToLive", "for ever", True),
     ("configuration.verifyPinLimit", "6/3s", True),
     ("configuration.verifyPinLimit", "1/3s", False),
-    ("configuration.sendPinPerPhoneNumberLimit", "20/12h", True),
+    ("configuration.sendPinPerPhoneNumberLimit", "200/12h", True),
     ("configuration.sendPinPerPhoneNumberLimit", "3/1d", False),
     ("configuration.sendPinPerApplicationLimit", None, True),
     ("configuration.sendPinPerApplicationLimit", "10000/1d", False),
@@ -126,8 +126,8 @@ def test_the_parameters_become_the_application_and_its_template() -> None:
             "allowMultiplePinVerifications": False,
             "pinTimeToLive": "300s",
             "verifyPinLimit": "5/3s",
-            "sendPinPerPhoneNumberLimit": "20/1d",
-            "sendPinPerApplicationLimit": "20000/1d",
+            "sendPinPerPhoneNumberLimit": "200/1d",
+            "sendPinPerApplicationLimit": "1000000/1d",
         },
     }
     assert desired.templates == (
@@ -136,16 +136,16 @@ def test_the_parameters_become_the_application_and_its_template() -> None:
 
 
 def test_a_further_locale_is_a_further_template() -> None:
-    texts = "de=Ihr Code ist {{pin}}.; pt_br=Seu código é {{pin}}."
-    default, german, brazilian = desired_state_from({**PARAMETERS, "InfobipLocaleTexts": texts}).templates
+    texts = "en={{pin}};de=Ihr Code ist {{pin}}.; pt_br=Seu código é {{pin}}."
+    default, german, brazilian = desired_state_from({**PARAMETERS, "InfobipTexts": texts}).templates
     assert (german["language"], german["messageText"]) == ("de", "Ihr Code ist {{pin}}.")
     assert (brazilian["language"], brazilian["messageText"]) == ("pt_br", "Seu código é {{pin}}.")
     assert "regional" not in {**default, **german, **brazilian}
 
 
 def test_each_text_has_the_id_under_which_it_is_registered_in_india() -> None:
-    registered = {"InfobipLocaleTexts": "de=: {{pin}};fr={{pin}}", "IndiaDltLocaleTemplateIds": "fr=1109"}
-    default, german, french = desired_state_from({**PARAMETERS, **INDIA, **registered}).templates
+    registered = {"InfobipTexts": "en={{pin}};de=: {{pin}};fr={{pin}}", "IndiaDlt": "1101;1107;fr=1109"}
+    default, german, french = desired_state_from({**PARAMETERS, **registered}).templates
     assert default["regional"] == {"indiaDlt": {"principalEntityId": "1101", "contentTemplateId": "1107"}}
     assert french["regional"] == {"indiaDlt": {"principalEntityId": "1101", "contentTemplateId": "1109"}}
     assert "regional" not in german
@@ -154,18 +154,18 @@ def test_each_text_has_the_id_under_which_it_is_registered_in_india() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"InfobipMessageText": "Hello"}, "{{pin}}"),
-        ({"InfobipLanguage": "xx"}, "xx is none of Infobip's languages"),
-        ({"InfobipLocaleTexts": "de=Hallo"}, "{{pin}}"),
-        ({"InfobipLocaleTexts": "Hallo {{pin}}"}, "InfobipLocaleTexts"),
-        ({"InfobipLocaleTexts": "en={{pin}}"}, "InfobipLocaleTexts"),
-        ({"InfobipLocaleTexts": "de={{pin}};de=: {{pin}}"}, "InfobipLocaleTexts"),
-        ({"IndiaDltEntityId": "1"}, "IndiaDltTemplateId"),
+        ({"InfobipTexts": "en=Hello"}, "{{pin}}"),
+        ({"InfobipTexts": "xx={{pin}}"}, "xx is none of Infobip's languages"),
+        ({"InfobipTexts": "en={{pin}};de=Hallo"}, "{{pin}}"),
+        ({"InfobipTexts": "Hallo {{pin}}"}, "InfobipTexts"),
+        ({"InfobipTexts": ""}, "InfobipTexts"),
+        ({"InfobipTexts": "en={{pin}};en=: {{pin}}"}, "InfobipTexts"),
+        ({"IndiaDlt": "1"}, "entity;template"),
+        ({"IndiaDlt": ";;fr=1"}, "entity;template"),
+        ({"IndiaDlt": "1101;1107;fr=1"}, "IndiaDlt has fr"),
+        ({"IndiaDlt": "1101;1107;en=1"}, "IndiaDlt has en"),
         ({"InfobipVoices": "de=Vicki"}, "InfobipVoices has de"),
         ({"InfobipVoices": "rate=3"}, "rate in InfobipVoices"),
-        ({"IndiaDltLocaleTemplateIds": "fr=1"}, "IndiaDltTemplateId"),
-        ({**INDIA, "IndiaDltLocaleTemplateIds": "fr=1"}, "IndiaDltLocaleTemplateIds has fr"),
-        ({**INDIA, "IndiaDltLocaleTemplateIds": "en=1"}, "IndiaDltLocaleTemplateIds has en"),
     ],
 )
 def test_parameters_that_make_no_application_are_named(wrong: dict[str, str], told: str) -> None:
@@ -212,8 +212,8 @@ def test_where_nothing_differs_nothing_is_written() -> None:
         ("configuration.pinTimeToLive", "5m"),
         ("configuration.pinTimeToLive", "300000ms"),
         ("configuration.verifyPinLimit", "5/3000ms"),
-        ("configuration.sendPinPerPhoneNumberLimit", "20/d"),
-        ("configuration.sendPinPerApplicationLimit", "20000/24h"),
+        ("configuration.sendPinPerPhoneNumberLimit", "200/d"),
+        ("configuration.sendPinPerApplicationLimit", "1000000/24h"),
     ],
 )
 def test_the_same_length_of_time_spelt_otherwise_is_no_difference(field: str, spelt: str) -> None:

@@ -78,7 +78,7 @@ def test_a_commit_is_checked_by_the_linters_of_make_lint_at_the_versions_of_the_
     assert {hook["language"] for hook in hooks} == {"system"}
     assert all(len(found) == 1 for found in programs)
     recipe = MAKEFILE.partition("\nlint:")[2].partition("\n\n")[0]
-    linters = {*re.findall(r"\$\(BIN\)/([\w-]+)", recipe)} - {"node", "sam"}
+    linters = {*re.findall(r"\$\(BIN\)/([\w-]+)", recipe)} - {"node", "python", "sam"}
     assert {name for (name,) in programs} == linters
     locked = pins(ROOT / "requirements-dev.txt")
     packages = {PACKAGES.get(name, name) for name in linters}

@@ -1,6 +1,8 @@
 """Which provider is asked, which one is next when it cannot, and what happens to refused credentials."""
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -9,6 +11,7 @@ from fakes.memory import NoBreaker
 from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain.circuit import Circuit
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.phone import PhoneNumber
@@ -393,3 +396,95 @@ def test_how_long_each_provider_took_is_told_whatever_it_said() -> None:
     told = [(event, fields["provider"]) for event, fields in world.told]
     assert told == [("provider_answered", name) for name in ("infobip", "sinch", "sinch")]
     assert all(fields["milliseconds"] >= 0 for _, fields in world.told)
+
+
+class Watched(NoBreaker):
+    """Notes of whom it is asked, and whether there is another provider to ask instead."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bool]] = []
+
+    def call(self, provider: str, *about: Any, has_next: Callable[[], bool]) -> Any:
+        self.asked.append((provider, has_next()))
+        return super().call(provider, *about, has_next=has_next)
+
+
+def watched(order: tuple[str, ...]) -> tuple[World, Watched]:
+    world, breaker = World(order), Watched()
+    world.router = Router(order, {}, world.secret_cache, world.build, TESTS, breaker, world.emit)
+    return world, breaker
+
+
+def test_the_last_provider_of_an_order_has_nobody_after_it() -> None:
+    """Were it left alone for being slow, nobody would send, although its codes arrive."""
+    world, breaker = watched(("infobip", "sinch", "third"))
+    world.failures |= {"infobip": NotSent, "sinch": NotSent}
+    world.send()
+    assert breaker.asked == [("infobip", True), ("sinch", True), ("third", False)]
+    alone, breaker = watched(("infobip",))
+    alone.send()
+    assert breaker.asked == [("infobip", False)]
+
+
+def test_the_holder_that_resends_has_others_after_it_only_where_there_are_any() -> None:
+    world, breaker = watched(("infobip", "sinch"))
+    world.failures["infobip"] = NotSent
+    world.resend("infobip")
+    assert breaker.asked == [("infobip", True), ("sinch", False)]
+    alone, breaker = watched(("infobip",))
+    alone.resend("infobip")
+    assert breaker.asked == [("infobip", False)]
+    elsewhere, breaker = watched(("sinch",))
+    elsewhere.resend("infobip")
+    assert breaker.asked == [("infobip", True)]
+
+
+@pytest.mark.parametrize("operation", ["send", "resend", "check"])
+def test_how_long_a_provider_took_is_emitted_in_milliseconds(
+    monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    world, clock = World(), [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    ask = world.build("infobip", world.secret_cache.credentials("infobip"))._ask  # type: ignore[attr-defined] # Scripted's
+
+    class Slow(Scripted):
+        def _ask(self, operation: str, ref: str) -> Sent:
+            clock[0] += 0.04326
+            return ask(operation, ref)  # type: ignore[no-any-return] # as above
+
+    def build(name: str, credentials: Mapping[str, str]) -> Provider:
+        return Slow(name, credentials["key"], world)
+
+    world.router = Router(("infobip",), {}, world.secret_cache, build, TESTS, NoBreaker(), world.emit)
+    acts: dict[str, Callable[[], object]] = {
+        "send": world.send,
+        "resend": world.resend,
+        "check": lambda: world.check("infobip"),
+    }
+    acts[operation]()
+    assert world.told == [("provider_answered", {"provider": "infobip", "milliseconds": 43.3})]
+
+
+def test_the_circuits_that_were_read_and_the_numbers_key_reach_the_breaker() -> None:
+    reached: list[tuple[object, ...]] = []
+
+    class Noting(NoBreaker):
+        def call(self, provider: str, *about: Any, **named: Any) -> Any:
+            reached.append((provider, *about[:2]))
+            return super().call(provider, *about, **named)
+
+    world, circuits = World(), {"infobip": Circuit(opened_at=1)}
+    router = Router(("infobip",), {}, world.secret_cache, world.build, TESTS, Noting(), world.emit)
+    order = replace(ORDER, circuits=circuits)
+    router.send(order, Deadline(5), world.failed.append, world.reserve_again)
+    assert reached == [("infobip", circuits, NUMBER_KEY)]
+
+
+def test_the_candidates_are_those_of_the_route_or_of_the_order() -> None:
+    world, order = World(), ("infobip", "sinch")
+    router = Router(
+        order, {"IN": ("sinch",)}, world.secret_cache, world.build, TESTS, NoBreaker(), world.emit
+    )
+    assert router.candidates(TO) == order
+    assert router.candidates(PhoneNumber("+918123456789", "IN")) == ("sinch",)
+    assert router.candidates(PhoneNumber("+14155550100", "ZZ", is_test=True)) == ("test",)

@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
-from bench import cost, scale
+from bench import scale
 from bench.scale import BEGIN, CONSUME, END, PAGE, REQUEST, RESERVE, VERIFY, Kind, Spread, Step, Table
+from ops import cost
 from sms_otp.domain import budgets
 
 SMALL = 400

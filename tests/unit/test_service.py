@@ -1,6 +1,7 @@
 """The use cases, over a store in memory and a provider that keeps its codes in memory."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from fakes.memory import StepClock, number_key, outcome
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import errors
+from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, StoreError
+from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, StoreError, WriteConflict
 from sms_otp.domain.provider import (
     Ambiguous,
     Check,
@@ -21,6 +23,7 @@ from sms_otp.domain.provider import (
     Refused,
     Throttled,
 )
+from sms_otp.domain.users import Consent
 from sms_otp.domain.verification import State
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.verify import verify_code
@@ -346,3 +349,139 @@ def test_every_event_carries_the_number_only_as_an_object_that_hides_it(world: W
         assert isinstance(fields["number"], PhoneNumber)
         assert NUMBER not in repr(fields)
         assert "123456" not in repr(fields)
+
+
+def refused_by(act: Callable[[], object]) -> errors.OtpError:
+    with pytest.raises(errors.OtpError) as refused:
+        act()
+    return refused.value
+
+
+@pytest.mark.parametrize("otp", ["000000", "123456"])
+def test_a_verification_that_is_refused_says_in_the_log_which_one_it_was(world: World, otp: str) -> None:
+    """Whatever refuses it: the provider's word, or the store, once the code was used."""
+    verification_id = world.request()
+    (key,) = world.store.verifications
+    if otp == "123456":
+        assert world.verify(verification_id) == "ok"
+    refused = refused_by(lambda: verify_code(world.service, VerifyOtp(verification_id, otp), world.caller()))
+    assert refused.context == {"verification": key}
+
+
+def test_a_request_that_loses_a_race_says_whom_it_is_about_and_is_counted_as_asked_for(world: World) -> None:
+    read = world.store.read
+
+    def read_then_lose(query: AdmissionQuery) -> AdmissionSnapshot:
+        found = read(query)
+        world.store.read = read  # type: ignore[method-assign] # the other request reads as usual
+        world.request()
+        return found
+
+    world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
+    refused = refused_by(world.request)
+    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
+    assert (refused.reason, refused.context) == ("lost race", about)
+    assert world.told[-1] == ("otp_asked", {**about, "asked": 1})
+
+
+def test_a_request_that_a_limit_refuses_says_which_and_when_to_come_again(world: World) -> None:
+    world.request()
+    world.clock.step(13)
+    refused = refused_by(world.request)
+    assert (refused.reason, refused.retry_after) == ("number", 17)
+    assert refused.context == {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
+
+
+def test_a_number_that_must_wait_is_told_for_how_long_by_requests_and_guesses_alike(world: World) -> None:
+    verification_id = world.request()
+    for _ in range(5):
+        world.verify(verification_id, "000000")
+    world.clock.step(12)
+    refused = refused_by(world.request)
+    assert (refused.code, refused.reason, refused.retry_after) == ("NUMBER_LOCKED", "waiting", 18)
+    world.clock.step(18)
+    second = world.request()
+    world.verify(second, "000000")
+    world.clock.step(11)
+    refused = refused_by(lambda: verify_code(world.service, VerifyOtp(second, "123456"), world.caller()))
+    assert (refused.code, refused.reason, refused.retry_after) == ("NUMBER_LOCKED", "waiting", 49)
+
+
+def test_guesses_that_are_spent_are_told_with_the_end_of_the_code(world: World) -> None:
+    verification_id = world.request()
+    for _ in range(5):
+        world.verify(verification_id, "000000")
+    world.clock.step(100)
+    refused = refused_by(
+        lambda: verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
+    )
+    assert (refused.code, refused.attempts_remaining, refused.retry_after) == ("TOO_MANY_ATTEMPTS", 0, 200)
+
+
+def test_a_country_that_is_not_sent_to_is_named_in_the_log(policy: Policy, clock: StepClock) -> None:
+    world = World(replace(policy, countries=frozenset({"GB"})), clock)
+    refused = refused_by(world.request)
+    assert (refused.code, refused.reason) == ("DESTINATION_NOT_ALLOWED", "country")
+    assert refused.context == {"number": PhoneNumber(NUMBER, "US")}
+    assert outcome(lambda: world.request("+447400123456")) == "ok"
+
+
+def test_what_is_wrong_with_a_request_is_named_by_its_place(world: World) -> None:
+    consent = refused_by(lambda: world.request(consent=Consent("terms", "form")))
+    assert [error["pointer"] for error in consent.errors] == ["/consent"]
+    unnamed = refused_by(
+        lambda: verify_code(world.service, VerifyOtp(None, "123456", phone_number=NUMBER), world.caller())
+    )
+    assert [error["pointer"] for error in unnamed.errors] == ["/verificationId"]
+    client = refused_by(lambda: world.request(client_ip="not-an-address"))
+    assert [error["pointer"] for error in client.errors] == ["/clientIp"]
+
+
+@pytest.mark.parametrize("operation", ["request", "verify"])
+def test_nothing_is_begun_after_the_deadline(world: World, operation: str) -> None:
+    verification_id = world.request()
+    world.clock.step(60)
+    late = replace(world.caller(), deadline=Deadline(0))
+    acts: dict[str, Callable[[], object]] = {
+        "request": lambda: request_code(world.service, RequestOtp(NUMBER), late),
+        "verify": lambda: verify_code(world.service, VerifyOtp(verification_id, "123456"), late),
+    }
+    refused = refused_by(acts[operation])
+    assert (refused.code, refused.reason, refused.retry_after) == ("PROVIDER_UNAVAILABLE", "deadline", 5)
+    assert (world.sends(), world.guesses()) == (1, 0)
+    assert next(iter(world.store.verifications.values())).attempts == 0
+
+
+def test_a_request_is_refused_after_five_tries_that_something_else_came_before(world: World) -> None:
+    tries = []
+
+    def always_moved(reservation: Reservation) -> None:
+        tries.append(reservation)
+        raise WriteConflict
+
+    world.store.reserve = always_moved  # type: ignore[method-assign] # contention without end
+    refused = refused_by(world.request)
+    assert (refused.code, refused.reason, refused.retry_after) == ("RATE_LIMITED", "contended", 1)
+    assert len(tries) == 5
+
+
+def test_an_admitted_send_is_emitted_with_its_number_of_requests_and_its_part_of_the_cap(
+    world: World,
+) -> None:
+    world.request(purpose="login")
+    (key,) = world.store.verifications
+    cap = world.service.policy.admission.sends_per_day
+    assert world.told[0] == (
+        "otp_asked",
+        {
+            "number": PhoneNumber(NUMBER, "US"),
+            "number_key": number_key(NUMBER),
+            "verification": key,
+            "channel": "sms",
+            "provider": None,
+            "purpose": "login",
+            "asked": 1,
+            "cap_used": round(100 / cap, 1),
+            "unverified": 1,
+        },
+    )

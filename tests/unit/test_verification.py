@@ -6,9 +6,18 @@ from typing import Any
 import pytest
 
 from fakes.memory import START, a_verification
-from sms_otp.domain.verification import Guess, State, Verification, consume_error, guess_error
+from sms_otp.domain.clock import Seconds
+from sms_otp.domain.verification import (
+    Guess,
+    State,
+    Verification,
+    cancel_error,
+    consume_error,
+    guess_error,
+    status_of,
+)
 
-NOW = int(START)
+NOW = Seconds(int(START))
 
 
 def a_guess(**changes: Any) -> Guess:
@@ -84,3 +93,47 @@ def test_a_session_given_where_none_was_asked_for_is_a_stranger() -> None:
 )
 def test_a_right_code_that_comes_too_late_is_told_why(found: Verification | None, expected: str) -> None:
     assert consume_error(found).code == expected
+
+
+def test_spent_guesses_are_answered_with_the_seconds_until_the_code_ends() -> None:
+    found = a_verification(attempts=5)
+    refused = guess_error(found, a_guess(now=found.expires_at - 17))
+    assert refused is not None
+    assert (refused.retry_after, refused.attempts_remaining) == (17, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "tenant", "expected"),
+    [
+        ({}, "tenant-a", None),
+        ({"state": State.CANCELLED}, "tenant-a", None),
+        ({"state": State.VERIFIED}, "tenant-a", "ALREADY_VERIFIED"),
+        ({"state": State.VERIFIED}, "tenant-b", "VERIFICATION_NOT_FOUND"),
+        ({}, "tenant-b", "VERIFICATION_NOT_FOUND"),
+    ],
+)
+def test_a_cancellation_is_refused_to_strangers_and_of_what_is_verified(
+    changes: dict[str, Any], tenant: str, expected: str | None
+) -> None:
+    refused = cancel_error(a_verification(**changes), tenant)
+    assert (None if refused is None else refused.code) == expected
+    assert getattr(cancel_error(None, tenant), "code", None) == "VERIFICATION_NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds", "expected"),
+    [
+        ({}, -1, "pending"),
+        ({}, 0, "expired"),
+        ({"attempts": 4}, -1, "pending"),
+        ({"attempts": 5}, -1, "locked"),
+        ({"attempts": 6}, -1, "locked"),
+        ({"attempts": 5}, 0, "expired"),
+        ({"state": State.FAILED}, 0, "failed"),
+    ],
+)
+def test_a_status_is_computed_from_the_clock_and_the_guesses(
+    changes: dict[str, Any], seconds: int, expected: str
+) -> None:
+    found = a_verification(**changes)
+    assert status_of(found, Seconds(found.expires_at + seconds), 5) == expected

@@ -17,6 +17,7 @@ from sms_otp.adapters.providers.sinch import signature_of
 from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
 from sms_otp.domain import errors
 from sms_otp.domain.commands import Callback
+from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import ProviderHandle
 from sms_otp.domain.verification import State, Verification
 from sms_otp.use_cases.webhooks import BODY_LIMIT, Webhooks
@@ -778,3 +779,41 @@ def test_an_event_of_awss_says_nothing_of_what_another_provider_holds_by_now(wor
     world.store.record_sent(held.key, ProviderHandle("sinch", SINCH_ID, "sms", "accepted"))
     world.webhooks.receive_from_aws(aws_event("TEXT_DELIVERED"))
     assert world.store.verifications[held.key].delivery == "accepted"
+
+
+@pytest.mark.parametrize("message", ["", "[]", "{", '{"eventType": 1', "\ud800"])
+def test_an_event_of_awss_that_cannot_be_read_is_emitted_as_a_callback_is(world: World, message: str) -> None:
+    before = world.snapshot()
+    world.webhooks.receive_from_aws(message)
+    assert world.told == [("webhook_ignored", {"provider": "aws", "reason": "unreadable"})]
+    assert world.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("delivery", "event", "seconds"), [("DELIVERED", "TEXT_DELIVERED", 9), ("failed", "TEXT_BLOCKED", None)]
+)
+def test_a_report_is_emitted_with_everything_that_it_is_measured_by(
+    world: World, delivery: str, event: str, seconds: int | None
+) -> None:
+    held = world.hold("aws", purpose="login")
+    world.clock.step(9.8)
+    world.webhooks.receive_from_aws(json.dumps({"eventType": event, "isFinal": True, "messageId": MESSAGE}))
+    is_delivered = event == "TEXT_DELIVERED"
+    assert world.told == [
+        (
+            "delivery_reported",
+            {
+                "number": PhoneNumber(held.phone, "US"),
+                "number_key": held.number_key,
+                "verification": held.key,
+                "channel": "sms",
+                "provider": "aws",
+                "purpose": "login",
+                "delivery": delivery.lower(),
+                "reason": None if is_delivered else event,
+                "delivered": int(is_delivered),
+                "seconds": seconds,
+            },
+        )
+    ]
+    assert world.store.verifications[held.key].delivery == delivery.lower()

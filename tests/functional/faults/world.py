@@ -26,6 +26,7 @@ from local.sandbox.credentials import credentials
 from local.template import environment
 from sms_otp.adapters import config
 from sms_otp.adapters.providers import registry
+from sms_otp.adapters.providers.infobip import Infobip
 from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Deadline
 from sms_otp.entry_points import bootstrap, http
@@ -315,6 +316,8 @@ def deployed_world(
         patch.setattr(bootstrap, "time", SimpleNamespace(time=clock))
         patch.setattr(registry, "_transport", lambda: world.transport)
         patch.setattr(bootstrap, "_client", aws.faulty.client)
+        # Infobip's pace between two guesses is waited for in no time.
+        patch.setitem(Infobip.__init__.__kwdefaults__ or {}, "sleep", lambda _: None)
         # It would tell of itself in each request of the same client once more for each environment.
         patch.setattr(user_agent, "register_feature_to_client", lambda **_: None)
         for path in ("inbox", "calls", "faults"):

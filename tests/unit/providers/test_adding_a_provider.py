@@ -20,6 +20,7 @@ CORE = ROOT / "layers/core/sms_otp"
 KNOWING = {
     "webhooks.py": "AWS's events come by a way of their own",
     "provisioning.py": "Infobip alone is set up by the deployment",
+    "deployed_settings.py": "AWS alone needs an identity that the functions may send from",
     "app.py": "as that one's function",
 }
 

@@ -507,3 +507,19 @@ def test_a_send_says_how_many_messages_its_text_is_billed_as(
         PHONE, channel=channel, locale=locale, reference="ours", ttl_seconds=LIFE, deadline=DEADLINE
     )
     assert sent.parts == parts
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (lambda: send(answer(200, {})), "no_pin_id"),
+        (lambda: check(answer(200, {**RIGHT, "pinId": "another"})), "other_pin_id"),
+        (lambda: check(answer(200, {})), "no_verdict"),
+    ],
+)
+def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
+    act: Callable[[], object], reason: str
+) -> None:
+    with pytest.raises(Ambiguous) as caught:
+        act()
+    assert (caught.value.provider, caught.value.reason) == ("infobip", reason)

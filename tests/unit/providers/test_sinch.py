@@ -1,6 +1,7 @@
 """Sinch Verification's signature and answers, one by one, and what each means here."""
 
 import base64
+from collections.abc import Callable
 
 import pytest
 
@@ -517,3 +518,19 @@ def test_whatsapp_is_asked_for_with_digits_and_no_life_that_sinch_does_not_know(
     assert asked.json["whatsappOptions"] == {"codeType": "Numeric"}
     assert not {"smsOptions", "calloutOptions"} & set(asked.json)
     assert asked.headers["Accept-Language"] == "pt-BR"
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (lambda: send(answer(200, {})), "no_id"),
+        (lambda: check(answer(200, {"id": "another", "status": "SUCCESSFUL"})), "other_id"),
+        (lambda: check(answer(200, {"id": REF, "status": "PENDING"})), "no_verdict"),
+    ],
+)
+def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
+    act: Callable[[], object], reason: str
+) -> None:
+    with pytest.raises(Ambiguous) as caught:
+        act()
+    assert (caught.value.provider, caught.value.reason) == ("sinch", reason)

@@ -44,6 +44,9 @@ class Settings:
     infobip_sender_ids: Mapping[str, str]
     """Whom a text is from in place of the template's sender, by ISO 3166-1 alpha-2 country."""
 
+    metric_detail: str
+    """`service`, or `places` for each metric by country and by provider too."""
+
     code_length: int
     code_life_seconds: int
     max_attempts: int
@@ -64,7 +67,7 @@ class Settings:
     daily_send_cap: int
 
     allowed_countries: tuple[str, ...]
-    """ISO 3166-1 alpha-2 codes, or `*` for all."""
+    """ISO 3166-1 alpha-2 codes, or `*` for all; `EU` has been spelled out."""
     pumping_guard: str
     """`off`, `record` or `enforce`."""
     country_unverified_per_hour: int
@@ -104,9 +107,32 @@ class Settings:
             except (KeyError, ValueError) as error:
                 raise ServiceMisconfigured(reason=f"environment variable {variable}") from error
         chosen = cls(**values)
-        if chosen.test_numbers and (chosen.stage == "prod" or not chosen.test_numbers_end):
-            raise ServiceMisconfigured(reason="environment variable TEST_NUMBERS")
+        if contradiction := _contradiction(chosen):
+            raise ServiceMisconfigured(reason=contradiction)
         return chosen
+
+
+def _contradiction(chosen: Settings) -> str | None:
+    """The first pair of settings that cannot both be meant, which CloudFormation's Rules cannot compare."""
+    if chosen.test_numbers and (chosen.stage == "prod" or not chosen.test_numbers_end):
+        return "TestNumbers need TestNumbersEnd, and must be empty where Stage is prod"
+    if any(len(code) != chosen.code_length for code in chosen.test_numbers.values()):
+        return "TestNumbers has a code that is not of CodeLength digits, and could never be verified"
+    if chosen.failure_wait_seconds > chosen.failure_wait_max_seconds:
+        return "the first wait after wrong codes is longer than the longest one"
+    if chosen.resend_gap_seconds > chosen.resend_gap_max_seconds:
+        return f"ResendGapSeconds is longer than the longest gap, {chosen.resend_gap_max_seconds} seconds"
+    if chosen.resend_gap_seconds >= chosen.code_life_seconds:
+        return "ResendGapSeconds must be below CodeLifeSeconds: no code could be sent again while it lives"
+    return None
+
+
+def _whole(text: str) -> int:
+    """CloudFormation's Number takes `6.0` and `1e2` too. Raises ValueError where it is not whole."""
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(text)
+    return int(number)
 
 
 def _flag(text: str) -> bool:
@@ -160,6 +186,12 @@ EU = ("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO S
 """The member states of the European Union."""
 
 
+def _countries(text: str) -> tuple[str, ...]:
+    """`GB,EU`: the Union is spelled out."""
+    named = ((EU if word == "EU" else [word]) for word in _words(text))
+    return tuple(dict.fromkeys(country for countries in named for country in countries))
+
+
 def _routes(text: str) -> Mapping[str, tuple[str, ...]]:
     """`IN=infobip;EU=sinch,infobip`: what names one country goes before what names the Union."""
     routes: dict[str, tuple[str, ...]] = {}
@@ -178,7 +210,7 @@ def _date(text: str) -> int:
 
 _BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
     str: str,
-    int: int,
+    int: _whole,
     bool: _flag,
     tuple[str, ...]: _words,
     Mapping[str, str]: _codes,
@@ -186,6 +218,7 @@ _BY_TYPE: Mapping[Any, Callable[[str], Any]] = {
 }
 _BY_NAME: Mapping[str, Callable[[str], Any]] = {
     "provider_order": _order,
+    "allowed_countries": _countries,
     "infobip_message_ids": _named,
     "infobip_india_message_ids": _named,
     "infobip_sender_ids": _named,
@@ -199,6 +232,16 @@ _BY_NAME: Mapping[str, Callable[[str], Any]] = {
 def starts_on_demand() -> bool:
     """Whether Lambda is starting this environment for itself alone, and not for a snapshot."""
     return os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in ("on-demand", "provisioned-concurrency")
+
+
+def stage() -> str:
+    """The stage alone, for a function that must answer although its settings are wrong."""
+    return os.environ.get("STAGE", "")
+
+
+def metric_detail() -> str:
+    """The detail alone: a function whose settings are wrong still measures its failures."""
+    return os.environ.get("METRIC_DETAIL", "service")
 
 
 @cache

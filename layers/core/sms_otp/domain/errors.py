@@ -205,3 +205,7 @@ class ServiceMisconfigured(OtpError):
 
 class InternalError(OtpError):
     """Anything unforeseen."""
+
+
+class DeploymentRefused(Exception):
+    """A deployment's settings are wrong. The text names each one and what would be right."""

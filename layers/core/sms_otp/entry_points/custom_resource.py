@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
-from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers.transport import Transport
 from sms_otp.domain.clock import Deadline
-from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.errors import DeploymentRefused, ServiceMisconfigured
 from sms_otp.domain.provider import Misconfigured
 from sms_otp.setup.desired_state import ProvisioningFailed
 
@@ -27,14 +26,14 @@ class Event(TypedDict, total=False):
     LogicalResourceId: str
     PhysicalResourceId: str
     ResponseURL: str
-    ResourceProperties: Mapping[str, str]
+    ResourceProperties: Mapping[str, Any]
 
 
-Act = Callable[[Mapping[str, str]], Mapping[str, str]]
+Act = Callable[[Mapping[str, Any]], Mapping[str, str]]
 """Makes the resource what its properties say; answers its attributes, for `!GetAtt`."""
 
 
-def answer(event: Event, act: Act, settings: Settings) -> None:
+def answer(event: Event, act: Act, stage: str) -> None:
     """Act, unless the resource is being deleted, and tell CloudFormation.
 
     Raises `TransportError` where it cannot be told; Lambda then runs the function again.
@@ -46,33 +45,33 @@ def answer(event: Event, act: Act, settings: Settings) -> None:
         "PhysicalResourceId": event["LogicalResourceId"],
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
-    _put(event["ResponseURL"], json.dumps(told).encode(), settings)
+    _put(event["ResponseURL"], json.dumps(told).encode(), stage)
 
 
 def _outcome(event: Event, act: Act) -> dict[str, Any]:
     try:
         return {"Status": "SUCCESS", "Data": act(event["ResourceProperties"])}
-    except ProvisioningFailed as failed:
+    except (ProvisioningFailed, DeploymentRefused) as failed:
         reason = str(failed)
     except (ServiceMisconfigured, Misconfigured) as wrong:
         reason = f"The provider secret must be put before ProvisionInfobip is true: {wrong.reason}"
     except Exception as error:
         # Its text can hold what a provider sent.
-        reason = f"Provisioning failed: {type(error).__name__}"
+        reason = f"{type(error).__name__} while the custom resource was made"
     return {"Status": "FAILED", "Reason": reason}
 
 
-def _put(url: str, body: bytes, settings: Settings) -> None:
+def _put(url: str, body: bytes, stage: str) -> None:
     """To a URL that is signed for a body without a media type."""
-    _require_https(url, settings)
+    _require_https(url, stage)
     deadline = Deadline(ANSWER_SECONDS)
     given = Transport().exchange("PUT", url, headers={"Content-Type": ""}, body=body, deadline=deadline)
     if not given.ok:
         raise RuntimeError(f"CloudFormation's URL answered {given.status}")
 
 
-def _require_https(url: str, settings: Settings) -> None:
+def _require_https(url: str, stage: str) -> None:
     """The emulated CloudFormation of a local stack alone has none."""
     scheme = urlsplit(url).scheme
-    if scheme != "https" and not (scheme == "http" and settings.stage == "local"):
+    if scheme != "https" and not (scheme == "http" and stage == "local"):
         raise ValueError("CloudFormation's URL is not https")

@@ -18,6 +18,10 @@ Body = Mapping[str, Any]
 # Of the message template's field `language`, which Infobip has for texts that are read out.
 LANGUAGES = ("en es ca da nl fr de it ja ko no pl ru sv fi hr sl ro pt_pt pt_br zh_cn zh_tw").split()  # noqa: SIM905 # as in config
 
+SENDS_PER_NUMBER, SENDS_PER_APPLICATION = 200, 1_000_000
+"""Twice what any deployment allows a number in a day, and more than any day has: our limits are the ones that
+refuse. Constants, because a limit that an operator lowers while Infobip is down must not need Infobip."""
+
 
 class ProvisioningFailed(Exception):
     """The text says what failed, in Infobip's own words where it answered; no secret is part of it."""
@@ -43,12 +47,14 @@ class Setting:
 
 
 def desired_state_from(parameters: Mapping[str, str]) -> DesiredState:
-    """From the stack's parameters, by their names. Raises `ProvisioningFailed`, naming the one at fault."""
-    default = (parameters["InfobipLanguage"], parameters["InfobipMessageText"])
-    texts = [default, *_by_language(parameters, "InfobipLocaleTexts", ";")]
+    """From the stack's parameters, by their names, and `InfobipApplicationName`, the stack's own name.
+
+    Raises `ProvisioningFailed`, naming the one at fault.
+    """
+    texts = list(_by_language(parameters["InfobipTexts"], "InfobipTexts", ";"))
     languages = [language for language, _ in texts]
-    if len(set(languages)) < len(languages):
-        raise ProvisioningFailed("InfobipLocaleTexts has a language twice, or InfobipLanguage again")
+    if not texts or len(set(languages)) < len(languages):
+        raise ProvisioningFailed("InfobipTexts must have a text, and each language once")
     registered = _registered(parameters, languages)
     voices = _voices(parameters, languages)
     return DesiredState(
@@ -69,11 +75,9 @@ def _application(parameters: Mapping[str, str]) -> Body:
             "pinAttempts": guesses,
             "allowMultiplePinVerifications": False,
             "pinTimeToLive": f"{int(parameters['CodeLifeSeconds'])}s",
-            # Ours are the limits that refuse. Infobip's days begin when they like, so that any of them may
-            # hold parts of two of ours, and a send that we took back may still be counted there.
             "verifyPinLimit": f"{guesses}/3s",
-            "sendPinPerPhoneNumberLimit": f"{2 * int(parameters['SendsPerDay'])}/1d",
-            "sendPinPerApplicationLimit": f"{2 * int(parameters['DailySendCap'])}/1d",
+            "sendPinPerPhoneNumberLimit": f"{SENDS_PER_NUMBER}/1d",
+            "sendPinPerApplicationLimit": f"{SENDS_PER_APPLICATION}/1d",
         },
     }
 
@@ -85,7 +89,9 @@ def _template(
         raise ProvisioningFailed(f"{language} is none of Infobip's languages, {' '.join(LANGUAGES)}")
     if "{{pin}}" not in text:
         raise ProvisioningFailed(f"the message text of {language} does not hold {{{{pin}}}}")
-    sender, voice = parameters["InfobipSenderId"], voices.get(language)
+    sender = dict(_by_language(parameters["InfobipSenderIds"], "InfobipSenderIds", ",")).get("*")
+    voice = voices.get(language)
+    entity = parameters["IndiaDlt"].partition(";")[0]
     return {
         "pinType": "NUMERIC",
         "pinLength": int(parameters["CodeLength"]),
@@ -95,7 +101,7 @@ def _template(
         **({"voiceName": voice} if voice else {}),
         **({"repeatDTMF": voices["repeat"]} if "repeat" in voices else {}),
         **({"speechRate": float(voices["rate"])} if "rate" in voices else {}),
-        **(_india(parameters["IndiaDltEntityId"], registered) if registered else {}),
+        **(_india(entity, registered) if registered else {}),
     }
 
 
@@ -109,7 +115,7 @@ def _voices(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str,
 
     `rate` says how fast, 1 being normal, and `repeat` by which keys a listener has it read out again.
     """
-    voices = dict(_by_language(parameters, "InfobipVoices", ","))
+    voices = dict(_by_language(parameters["InfobipVoices"], "InfobipVoices", ","))
     if unknown := sorted(set(voices) - {*languages, "rate", "repeat"}):
         raise ProvisioningFailed(f"InfobipVoices has {unknown[0]}, of which there is no text")
     if not _RATE.fullmatch(voices.get("rate", "1")):
@@ -122,17 +128,15 @@ _RATE = re.compile(r"0\.[5-9][0-9]?|1(\.[0-9]{1,2})?|2(\.0)?")
 
 def _registered(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:
     """The content template that each text is in India's register, by language."""
-    entity, template = parameters["IndiaDltEntityId"], parameters["IndiaDltTemplateId"]
-    further = dict(_by_language(parameters, "IndiaDltLocaleTemplateIds", ","))
-    if not entity and not template and not further:
+    if not parameters["IndiaDlt"]:
         return {}
+    entity, template, pairs, *_ = [*parameters["IndiaDlt"].split(";", 2), "", ""]
     if not entity or not template:
-        raise ProvisioningFailed("IndiaDltEntityId and IndiaDltTemplateId go together")
+        raise ProvisioningFailed("IndiaDlt must be entity;template")
+    further = dict(_by_language(pairs, "IndiaDlt", ","))
     default, *locales = languages
     if unknown := sorted(set(further) - set(locales)):
-        raise ProvisioningFailed(
-            f"IndiaDltLocaleTemplateIds has {unknown[0]}, of which InfobipLocaleTexts has no text"
-        )
+        raise ProvisioningFailed(f"IndiaDlt has {unknown[0]}, which is no further language of InfobipTexts")
     return {default: template, **further}
 
 
@@ -140,12 +144,12 @@ def _india(entity: str, template: str) -> Body:
     return {"regional": {"indiaDlt": {"principalEntityId": entity, "contentTemplateId": template}}}
 
 
-def _by_language(parameters: Mapping[str, str], name: str, separator: str) -> Iterator[tuple[str, str]]:
-    """`de=Ihr Code ist {{pin}}.;fr=…`"""
-    for part in filter(None, (part.strip() for part in parameters[name].split(separator))):
+def _by_language(given: str, name: str, separator: str) -> Iterator[tuple[str, str]]:
+    """The pairs of `de=Ihr Code ist {{pin}}.;fr=…`."""
+    for part in filter(None, (part.strip() for part in given.split(separator))):
         language, equals, value = part.partition("=")
         if not equals:
-            raise ProvisioningFailed(f"{name} must be language=value, separated by {separator}")
+            raise ProvisioningFailed(f"{name} must be pairs of name=value, separated by {separator}")
         yield language.strip(), value.strip()
 
 

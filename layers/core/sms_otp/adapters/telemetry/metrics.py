@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sms_otp.adapters import config
+
 NAMESPACE = "SmsOtp"
 
 PLACES = ("country", "provider")
@@ -21,9 +23,15 @@ class Metric:
 
     name: str
     by: tuple[str, ...] = ()
-    """Fields by which it is told apart, one at a time, beside the whole service's number."""
+    """Fields by which it is told apart, one at a time, beside the number of the whole service."""
     value: int | str = 1
     unit: str = "Count"
+    always: tuple[str, ...] = ()
+    """Those of them that it is told apart by although `MetricDetail` is `service`: CloudWatch bills each."""
+
+    def dimensions(self, detail: str) -> tuple[str, ...]:
+        """The fields by which it is told apart in this detail, `service` or `places`."""
+        return self.by if detail == "places" else self.always
 
 
 BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
@@ -34,7 +42,7 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
         Metric("DailyCapUsed", value="cap_used", unit="Percent"),
     ),
     "otp_requested": (
-        Metric("OtpSent", PLACES),
+        Metric("OtpSent", PLACES, always=PLACES),
         Metric("EstimatedCost", COUNTRY, value="cost", unit="None"),
     ),
     "otp_resent": (
@@ -43,7 +51,9 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
     ),
     "otp_rejected": (Metric("SendRefused"),),
     "send_suspect": (Metric("SendSuspect"),),
-    "provider_answered": (Metric("ProviderLatency", PROVIDER, value="milliseconds", unit="Milliseconds"),),
+    "provider_answered": (
+        Metric("ProviderLatency", PROVIDER, value="milliseconds", unit="Milliseconds", always=PROVIDER),
+    ),
     "provider_failed": (
         Metric("ProviderError", PROVIDER, value="failed"),
         Metric("ProviderServerError", value="server_error"),
@@ -53,7 +63,7 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
     "breaker_open": (Metric("BreakerOpen", PROVIDER),),
     "breaker_closed": (Metric("BreakerClosed", PROVIDER),),
     "otp_verified": (
-        Metric("OtpVerified", PLACES),
+        Metric("OtpVerified", PLACES, always=PLACES),
         Metric("VerifySuccess", value=1),
         Metric("TimeToVerify", value="seconds", unit="Seconds"),
     ),
@@ -64,7 +74,7 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
     ),
     "otp_ended": (Metric("NumberFailures", value="failures"),),
     "delivery_reported": (
-        Metric("DeliverySuccess", PLACES, value="delivered"),
+        Metric("DeliverySuccess", PLACES, value="delivered", always=PROVIDER),
         Metric("DeliveryLatency", value="seconds", unit="Seconds"),
     ),
     "webhook_refused": (Metric("WebhookRefused"),),
@@ -105,9 +115,10 @@ def load() -> None:
 def emit(event: str, fields: Mapping[str, Any]) -> None:
     """Print the EMF lines of one event. A metric or dimension whose field the event lacks is left out."""
     lines: dict[tuple[str, ...], list[Metric]] = {}
+    detail = config.metric_detail()
     for metric in measured_by(event, fields):
         if isinstance(metric.value, int) or metric.value in fields:
-            lines.setdefault(metric.by, []).append(metric)
+            lines.setdefault(metric.dimensions(detail), []).append(metric)
     for by, together in lines.items():
         _print(together, {name: str(fields[name]) for name in by if name in fields}, fields)
 

@@ -1,0 +1,71 @@
+"""What a deployment's settings are checked for before any function gets them, and the digest that names them.
+
+CloudFormation compares one parameter with a pattern; this compares settings with each other and with the
+countries that exist. `make deploy` asks it first, so that most faults are found within a second.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import phonenumbers
+
+from sms_otp.adapters.config import Settings
+from sms_otp.domain.errors import DeploymentRefused, ServiceMisconfigured
+
+DIGEST_LENGTH = 16
+LONGEST_STACK_NAME = 37
+"""CloudFormation cuts role names after 64 characters, and the token key's policy holds a role by its name."""
+EVERYWHERE = "*"
+MEANT = {"UK": "GB", "EN": "GB", "EL": "GR"}
+"""Codes that are often written and that ISO 3166-1 does not have, by the code that it has."""
+
+
+def accept(properties: Mapping[str, Any]) -> Mapping[str, str]:
+    """The attributes of Custom::DeployedSettings. Raises `DeploymentRefused`.
+
+    `Environment` holds the functions' environment variables; whatever else must publish a new version of
+    every function stands beside it.
+    """
+    faults = list(faults_of(properties["Environment"], properties["AwsSmsIdentityArn"]))
+    if faults:
+        raise DeploymentRefused(" ".join(faults))
+    return {"Digest": digest(properties)}
+
+
+def digest(properties: Mapping[str, Any]) -> str:
+    """Another one wherever a property differs, short enough for a version's description."""
+    named = {name: value for name, value in properties.items() if not name.startswith("Service")}
+    text = json.dumps(named, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def faults_of(environment: Mapping[str, str], aws_sms_identity_arn: str) -> Iterator[str]:
+    """What is wrong with the functions' environment, a sentence for each fault."""
+    try:
+        settings = Settings.from_environment(environment)
+    except ServiceMisconfigured as wrong:
+        yield f"{wrong.reason}."
+        return
+    if len(environment["POWERTOOLS_SERVICE_NAME"]) > LONGEST_STACK_NAME:
+        yield f"The stack's name has more than {LONGEST_STACK_NAME} characters."
+    yield from country_faults_of(settings)
+    routed = [name for order in settings.provider_routes.values() for name in order]
+    if "aws" in (*settings.provider_order, *routed) and not aws_sms_identity_arn:
+        yield "AwsSmsIdentityArn must say what aws sends from: ProviderOrder or ProviderRoutes names aws."
+
+
+def country_faults_of(settings: Settings) -> Iterator[str]:
+    """Which of the countries that the settings name there are not, a sentence for each."""
+    yield from _unknown("AllowedCountries", settings.allowed_countries)
+    yield from _unknown("ProviderRoutes", settings.provider_routes)
+    yield from _unknown("SmsPrices", settings.sms_prices)
+    yield from _unknown("VoicePrices", settings.voice_prices)
+    yield from _unknown("InfobipSenderIds", settings.infobip_sender_ids)
+
+
+def _unknown(parameter: str, countries: Iterable[str]) -> Iterator[str]:
+    for country in sorted(set(countries) - phonenumbers.SUPPORTED_REGIONS - {EVERYWHERE}):
+        meant = f": write {MEANT[country]}" if country in MEANT else ""
+        yield f"{parameter} has {country}, which is no country of ISO 3166-1 that has phone numbers{meant}."

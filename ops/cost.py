@@ -1,0 +1,283 @@
+"""What a stack costs each month, whatever the traffic, and what its verifications cost.
+
+    python -m ops.cost --countries 2 --providers 2 --verifications 50000
+    python -m ops.cost --tables
+
+Prices are in US dollars, of AWS's us-east-1 and of the providers' public pages; look them up before you
+rely on them. A verification is one request and one right code. The free tier is left out but for CloudWatch's
+first metrics and alarms, which an account has for ever.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from local.template import template
+from ops.template import Stack
+from sms_otp.adapters.telemetry import metrics
+
+MILLION = 1_000_000
+EUR = 1.10
+"""Dollars, rounded."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of one verification, as `make bench` counts and measures it."""
+
+    memory_mb: int = 512
+    request_ms: float = 60.0
+    verify_ms: float = 60.0
+    """In Lambda's image, warm, with answers that come at once: means at this memory, rounded up to tens."""
+    waiting_ms: float = 400.0
+    """What a provider and DynamoDB are waited for on top, in both functions together. Assumed."""
+    calls: int = 2
+    read_units: int = 9
+    write_units: int = 29
+    log_kb: float = 4.0
+    """Lines and metrics of both functions, and the API's two lines of access log."""
+
+
+MEASURED = Measured()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One price, and how much of it a verification uses."""
+
+    what: str
+    per_verification: float
+    unit: str
+    price: float
+    """For one of the unit."""
+    source: str
+
+    @property
+    def of_a_million(self) -> float:
+        """Dollars for a million verifications."""
+        return self.per_verification * self.price * MILLION
+
+
+def ours(measured: Measured = MEASURED) -> tuple[Line, ...]:
+    """What AWS bills. The SMS comes on top, from a provider of your own choice."""
+    seconds = (measured.request_ms + measured.verify_ms + measured.waiting_ms) / 1000
+    gateway = "aws.amazon.com/api-gateway/pricing"
+    function, table, logs = (
+        "aws.amazon.com/lambda/pricing",
+        "aws.amazon.com/dynamodb/pricing",
+        "aws.amazon.com/cloudwatch/pricing",
+    )
+    return (
+        Line("API Gateway, REST", measured.calls, "calls", 3.50 / MILLION, gateway),
+        Line("Lambda, requests", measured.calls, "requests", 0.20 / MILLION, function),
+        Line("Lambda, arm64", round(seconds * measured.memory_mb / 1024, 4), "GB-s", 0.0000133334, function),
+        Line("DynamoDB, reads", measured.read_units, "units", 0.125 / MILLION, table),
+        Line("DynamoDB, writes", measured.write_units, "units", 0.625 / MILLION, table),
+        Line("CloudWatch, logs taken in", measured.log_kb, "KB", 0.50 / MILLION, logs),
+        Line(
+            "X-Ray, one trace in twenty",
+            measured.calls * 0.05,
+            "traces",
+            5.00 / MILLION,
+            "aws.amazon.com/xray/pricing",
+        ),
+    )
+
+
+METRIC, ALARM, SECRET, KEY = 0.30, 0.10, 0.40, 1.00
+"""For a month: of aws.amazon.com/cloudwatch/pricing, /secrets-manager/pricing and /kms/pricing."""
+FREE_METRICS, FREE_ALARMS = 10, 10
+"""Of each account, for ever."""
+SNAPSHOT = 1.98
+"""A month of one function's snapshot of 512 MB."""
+EVERYWHERE = 10
+"""How many countries are reckoned with where codes are sent to all."""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What a month costs without traffic, as if each metric were measured in every hour."""
+
+    metrics: int
+    alarms: int
+    secrets: int
+    keys: int
+    snapshots: int
+
+    @property
+    def dollars(self) -> float:
+        """At most: a metric that is not measured for an hour is not billed for it."""
+        return (
+            max(0, self.metrics - FREE_METRICS) * METRIC
+            + max(0, self.alarms - FREE_ALARMS) * ALARM
+            + self.secrets * SECRET
+            + self.keys * KEY
+            + self.snapshots * SNAPSHOT
+        )
+
+    @property
+    def words(self) -> str:
+        """What is billed."""
+        counted = {
+            "metrics": self.metrics,
+            "alarms": self.alarms,
+            "secrets": self.secrets,
+            "keys": self.keys,
+            "snapshots": self.snapshots,
+        }
+        billed = ", ".join(f"{count} {name}" for name, count in counted.items() if count)
+        return f"{billed}; an account's first {FREE_METRICS} metrics and {FREE_ALARMS} alarms are free"
+
+
+def fixed(stack: Stack, countries: int | None = None, providers: int | None = None) -> Bill:
+    """From the template's resources and the table of metrics. The counts are the parameters' by default."""
+    kinds = [resource["Type"] for resource in stack.resources().values()]
+    return Bill(
+        metrics=_metrics(stack, countries or _countries(stack), providers or _providers(stack)),
+        alarms=kinds.count("AWS::CloudWatch::Alarm"),
+        secrets=kinds.count("AWS::SecretsManager::Secret"),
+        keys=kinds.count("AWS::KMS::Key"),
+        snapshots=_snapshots(stack) if stack.holds("StartsFromSnapshots") else 0,
+    )
+
+
+def _snapshots(stack: Stack) -> int:
+    return sum("SnapStart" in resource["Properties"] for resource in stack.resources().values())
+
+
+def _metrics(stack: Stack, countries: int, providers: int) -> int:
+    """Each metric once for the service, and once more for each place that it is told apart by."""
+    places = {"country": countries, "provider": providers}
+    by_name: dict[str, set[str]] = {}
+    for metric in metrics.all():
+        by_name.setdefault(metric.name, set()).update(metric.dimensions(stack.parameters["MetricDetail"]))
+    for condition, names in UNMEASURED.items():
+        if not stack.holds(condition):
+            by_name = {name: by for name, by in by_name.items() if name not in names}
+    return sum(1 + sum(places[place] for place in by) for by in by_name.values())
+
+
+UNMEASURED: Mapping[str, tuple[str, ...]] = {
+    "IssuesTokens": ("TokenFailed",),
+    "GuardsAgainstPumping": ("UnverifiedSends", "SendSuspect"),
+}
+"""Metrics that are there only where a condition of the template holds."""
+
+
+def _countries(stack: Stack) -> int:
+    allowed = stack.parameters["AllowedCountries"]
+    return EVERYWHERE if allowed == "*" else len(allowed.split(","))
+
+
+def _providers(stack: Stack) -> int:
+    named = f"{stack.parameters['ProviderOrder']},{stack.parameters['ProviderRoutes']}"
+    return sum(provider in named for provider in ("infobip", "sinch", "aws"))
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a product asks for one verification, without the SMS."""
+
+    name: str
+    fee: float
+    source: str
+
+    def of_a_million(self, sms: float = 0.0) -> float:
+        """Dollars for a million verifications, each with one SMS at this price."""
+        return (self.fee + sms) * MILLION
+
+
+def offers() -> tuple[Offer, ...]:
+    """Ours first. Each asks for the SMS on top."""
+    own = sum(line.of_a_million for line in ours()) / MILLION
+    return (
+        Offer("this service", own, "the table above"),
+        Offer("Twilio Verify", 0.05, "twilio.com/verify/pricing: a successful verification"),
+        Offer(
+            "Vonage Verify",
+            0.05 * EUR,
+            "api.support.vonage.com, article 360038161032: EUR 0.05 for a successful verification",
+        ),
+        Offer(
+            "Amazon Cognito",
+            0.015,
+            "aws.amazon.com/cognito/pricing: a user of a month, Essentials, each verified once",
+        ),
+    )
+
+
+def cost_table() -> str:
+    """The bill of a million, line by line, in Markdown."""
+    return "\n".join(_cost_rows()) + "\n"
+
+
+def _cost_rows() -> Iterator[str]:
+    yield "| billed | for one verification | price of one | USD for a million | source |"
+    yield "| --- | --- | --- | --- | --- |"
+    for line in ours():
+        price = f"{line.price:.10f}".rstrip("0")
+        used = f"{line.per_verification:g} {line.unit}"
+        yield f"| {line.what} | {used} | {price} | {line.of_a_million:.2f} | {line.source} |"
+    yield f"| **together** | | | **{sum(line.of_a_million for line in ours()):.2f}** | |"
+
+
+def offer_table(country: str = "US") -> str:
+    """Ours beside the others', without and with the SMS to one country, in Markdown."""
+    sms = sms_price(country)
+    told = "| {} | {:,.2f} | {:,.2f} | {} |"
+    rows = [
+        f"| | USD for a million, without SMS | with SMS to {country} at {sms:g} | source |",
+        "| --- | --- | --- | --- |",
+        *(
+            told.format(offer.name, offer.of_a_million(), offer.of_a_million(sms), offer.source)
+            for offer in offers()
+        ),
+    ]
+    return "\n".join(rows) + "\n"
+
+
+def sms_price(country: str) -> float:
+    """US dollars for one SMS, as the template's SmsPrices have it by default."""
+    told = template()["Parameters"]["SmsPrices"]["Default"]
+    prices = dict(pair.split("=") for pair in str(told).split(","))
+    return float(prices[country if country in prices else "*"])
+
+
+def defaults(**parameters: str) -> Stack:
+    """A stack with the template's defaults and these parameters."""
+    declared = template()["Parameters"]
+    values = {name: str(known.get("Default", "*")) for name, known in declared.items()}
+    return Stack(template(), "sms-otp", values | parameters)
+
+
+def month(countries: int, providers: int, verifications: int, detail: str = "service") -> str:
+    """The bill of a month, in a few lines. SMS are not in it."""
+    bill = fixed(defaults(MetricDetail=detail), countries, providers)
+    traffic = sum(line.of_a_million for line in ours()) / MILLION * verifications
+    return "\n".join(
+        [
+            f"fixed      {bill.dollars:9.2f} USD at most: {bill.words}",
+            f"traffic    {traffic:9.2f} USD for {verifications:,} verifications",
+            f"together   {bill.dollars + traffic:9.2f} USD a month; the provider bills SMS on top",
+        ]
+    )
+
+
+def main() -> None:
+    """Print the bill of a month, or the tables of docs/performance.md."""
+    parser = argparse.ArgumentParser(prog="python -m ops.cost", description=__doc__)
+    parser.add_argument("--countries", type=int, default=1, help="(default: %(default)s)")
+    parser.add_argument("--providers", type=int, default=1, choices=[1, 2, 3], help="(default: %(default)s)")
+    parser.add_argument("--verifications", type=int, default=10_000, help="a month (default: %(default)s)")
+    parser.add_argument("--detail", default="service", choices=["service", "places"], help="MetricDetail")
+    parser.add_argument("--tables", action="store_true", help="what a million costs, line by line")
+    arguments = parser.parse_args()
+    if arguments.tables:
+        print(cost_table())
+        print(offer_table())
+        return
+    print(month(arguments.countries, arguments.providers, arguments.verifications, arguments.detail))
+
+
+if __name__ == "__main__":
+    main()

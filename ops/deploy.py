@@ -1,0 +1,308 @@
+"""`make deploy`: build the template, and deploy it without a question but one.
+
+    python -m ops.deploy --env prod --parameters "AllowedCountries=GB,IE ProviderOrder=sinch"
+
+A parameter that is not named keeps the value that the stack has. A wrong name or value is refused before
+anything is built. It shows what changes, and asks once on a terminal; in a pipeline it does not ask.
+"""
+
+import argparse
+import contextlib
+import difflib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.template import template
+from ops import cost
+from ops.template import Stack
+from sms_otp.adapters.config import Settings
+from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.setup import deployed_settings
+
+ROOT = Path(__file__).parent.parent
+SAM = Path(sys.prefix) / "bin/sam"
+"""Of the virtual environment that this runs in."""
+TABLES = {"dev": "default"}
+"""The table of samconfig.toml of an ENV that is named otherwise there."""
+YES = ("y", "yes")
+
+# A stack's status -> why nothing can be deployed on it, and what to do.
+STUCK = {
+    "ROLLBACK_COMPLETE": "its first deployment failed. Delete it and deploy again: "
+    "aws cloudformation delete-stack --stack-name {stack}",
+    "ROLLBACK_FAILED": "its first deployment failed, and so did its removal. Delete it and deploy again: "
+    "aws cloudformation delete-stack --stack-name {stack}",
+    "DELETE_FAILED": "its deletion failed. See its events, then delete it again: "
+    "aws cloudformation delete-stack --stack-name {stack}",
+    "UPDATE_ROLLBACK_FAILED": "the last deployment failed and could not be rolled back. "
+    'See "A rollback that failed" in docs/operations.md',
+}
+
+Values = Mapping[str, str]
+
+
+class Refused(Exception):
+    """Nothing is deployed. The text says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where it is deployed to, and what stands there."""
+
+    env: str
+    stack: str
+    account: str
+    region: str
+    current: Values | None
+    """The stack's parameters; None where there is no stack yet."""
+
+
+def main() -> None:
+    """Exits with 0 where the stack is deployed, with 1 and the reason where it is not."""
+    arguments = _arguments()
+    try:
+        given = pairs(arguments.parameters)
+        declared = template()
+        stack = arguments.stack or stack_of(arguments.env)
+        check_values(declared["Parameters"], given)
+        check_countries(declared, stack, given)
+        target = look(arguments.env, stack)
+        wanted = plan(declared, target, given)
+        print(shown(declared["Parameters"], target, wanted), flush=True)
+        if arguments.confirm != "no" and _is_asked() and not _agrees():
+            raise Refused("nothing was deployed")
+        run(target, {"Stage": wanted["Stage"], **given})
+        print(told_after(target, wanted), flush=True)
+    except Refused as refused:
+        sys.exit(f"make deploy: {refused}")
+    except (ClientError, BotoCoreError) as error:
+        # The text of AWS's errors says what is wrong: no credentials, no such Region, no permission.
+        sys.exit(f"make deploy: {error}")
+
+
+def pairs(text: str) -> dict[str, str]:
+    """`Name=Value …`, quoted as a shell quotes. Raises `Refused`."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise Refused(f"PARAMETERS cannot be read: {error}") from None
+    if malformed := [word for word in words if "=" not in word]:
+        raise Refused(f"PARAMETERS are Name=Value pairs separated by blanks, and {malformed[0]} is none")
+    return dict(word.split("=", 1) for word in words)
+
+
+def check_values(declared: Mapping[str, Mapping[str, Any]], given: Values) -> None:
+    """Each name and value against the template's parameters. Raises `Refused` with every fault."""
+    faults = [fault for name, value in given.items() for fault in _faults(declared, name, value)]
+    if faults:
+        raise Refused("\n  ".join(["nothing was deployed:", *faults]))
+
+
+def check_countries(template: Mapping[str, Any], stack: str, given: Values) -> None:
+    """Whether each country that is given exists, which no pattern knows. Raises `Refused`."""
+    wanted = {"AllowedCountries": "*", **_defaults(template["Parameters"]), **given}
+    with contextlib.suppress(ServiceMisconfigured):
+        settings = Settings.from_environment(Stack(template, stack, wanted).environment())
+        if faults := list(deployed_settings.country_faults_of(settings)):
+            raise Refused("\n  ".join(["nothing was deployed:", *faults]))
+
+
+def _defaults(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return {name: str(known["Default"]) for name, known in declared.items() if "Default" in known}
+
+
+def _faults(declared: Mapping[str, Mapping[str, Any]], name: str, value: str) -> Iterator[str]:
+    if name not in declared:
+        near = difflib.get_close_matches(name, declared, n=1, cutoff=0.5)
+        yield f"there is no parameter {name}" + (f"; did you mean {near[0]}?" if near else "")
+        return
+    known = declared[name]
+    values = [str(each) for each in known.get("AllowedValues", ())]
+    if values and value not in values:
+        yield f"{name}={value}: one of {', '.join(values)}"
+    elif "AllowedPattern" in known and not re.fullmatch(known["AllowedPattern"], value):
+        yield f"{name}={value}: {known['ConstraintDescription']}"
+    elif "MinValue" in known and not _is_within(value, known["MinValue"], known["MaxValue"]):
+        yield f"{name}={value}: a whole number from {known['MinValue']} to {known['MaxValue']}"
+
+
+def _is_within(value: str, least: int, most: int) -> bool:
+    return re.fullmatch("[0-9]{1,9}", value) is not None and least <= int(value) <= most
+
+
+def stack_of(env: str) -> str:
+    """The stack's name, from samconfig.toml. Raises `Refused`."""
+    tables = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    table = tables.get(TABLES.get(env, env))
+    if not isinstance(table, dict):
+        raise Refused(f"samconfig.toml has no ENV={env}; take dev, staging or prod")
+    return str(table["global"]["parameters"]["stack_name"])
+
+
+def look(env: str, stack: str) -> Target:
+    """The account, the Region and the stack as it stands. Raises `Refused`, or what boto3 raises."""
+    session = boto3.Session()
+    if session.region_name is None:
+        raise Refused("no Region is chosen: export AWS_REGION=eu-west-1, or another")
+    account = str(session.client("sts").get_caller_identity()["Account"])
+    return Target(env, stack, account, session.region_name, _current(session, stack))
+
+
+def _current(session: boto3.Session, stack: str) -> Values | None:
+    try:
+        (found,) = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return None
+        raise
+    status = found["StackStatus"]
+    if status == "REVIEW_IN_PROGRESS":
+        # A change set that was never executed: there is nothing yet.
+        return None
+    if status in STUCK:
+        raise Refused(f"the stack {stack} is {status}: {STUCK[status].format(stack=stack)}")
+    if status.endswith("_IN_PROGRESS"):
+        raise Refused(f"the stack {stack} is {status}: wait until it has ended")
+    return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", ())}
+
+
+def plan(template: Mapping[str, Any], target: Target, given: Values) -> Values:
+    """Every parameter's value after the deployment. Raises `Refused` where they do not go together."""
+    declared = template["Parameters"]
+    kept = {name: value for name, value in (target.current or {}).items() if name in declared}
+    stage = {"Stage": target.env if target.env in declared["Stage"]["AllowedValues"] else "dev"}
+    wanted: dict[str, str] = {**_defaults(declared), **kept, **stage, **given}
+    if missing := sorted(declared.keys() - wanted.keys()):
+        hint = ' PARAMETERS="AllowedCountries=GB,IE", or where your users are' if missing else ""
+        raise Refused(f"a first deployment must name {', '.join(missing)}:{hint}")
+    # What the stack has already is looked at too: a newer version may take less than the one before.
+    check_values(declared, wanted)
+    stack = Stack(template, target.stack, wanted)
+    faults = [*stack.broken_rules()]
+    faults += deployed_settings.faults_of(stack.environment(), wanted["AwsSmsIdentityArn"])
+    if faults:
+        raise Refused("\n  ".join(["nothing was deployed:", *dict.fromkeys(faults)]))
+    return wanted
+
+
+def shown(declared: Mapping[str, Any], target: Target, wanted: Values) -> str:
+    """Where it is deployed to, and each parameter that changes."""
+    current = target.current
+    lines = [f"account    {target.account}", f"Region     {target.region}", f"stack      {target.stack}"]
+    if current is None:
+        named = [name for name in wanted if wanted[name] != str(declared[name].get("Default"))]
+        lines.append("           is made anew; every other parameter has the template's default")
+        lines += [f"  {name} = {wanted[name] or '(empty)'}" for name in named]
+        return "\n".join(lines)
+    changed = [name for name in wanted if name in current and current[name] != wanted[name]]
+    added = [name for name in wanted if name not in current]
+    gone = sorted(current.keys() - wanted.keys())
+    kept = len(wanted) - len(changed) - len(added)
+    lines.append(f"           is updated; {kept} parameters keep their values")
+    lines += [f"  {name}: {current[name] or '(empty)'} -> {wanted[name] or '(empty)'}" for name in changed]
+    lines += [f"  {name}: new in this version, {wanted[name] or '(empty)'}" for name in added]
+    lines += [f"  {name}: no parameter any more (was {current[name] or '(empty)'})" for name in gone]
+    return "\n".join(lines)
+
+
+def _is_asked() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
+
+
+def _agrees() -> bool:
+    return input("Deploy? [y/N] ").strip().lower() in YES
+
+
+def run(target: Target, overrides: Values) -> None:
+    """Build and deploy. Raises `Refused` with CloudFormation's reasons."""
+    for left in (ROOT / "functions").rglob("__pycache__"):
+        shutil.rmtree(left)
+    table = TABLES.get(target.env, target.env)
+    path = f"{SAM.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    environment = {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
+    config = ["--config-env", table]
+    where = ["--stack-name", target.stack, "--region", target.region]
+    began = datetime.now(UTC)
+    _sam(["build", *config], environment, lambda: "the build failed")
+    given = ["--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in overrides.items())]
+    _sam(
+        ["deploy", *config, *where, "--no-confirm-changeset", "--no-fail-on-empty-changeset", *given],
+        environment,
+        lambda: "\n  ".join(["the deployment failed:", *_failures(target, began)]),
+    )
+
+
+def _sam(command: list[str], environment: Values, reason: Callable[[], str]) -> None:
+    done = subprocess.run([str(SAM), *command], cwd=ROOT, env=dict(environment), check=False)  # noqa: S603 - a command of our own
+    if done.returncode != 0:
+        raise Refused(reason())
+
+
+def _quoted(value: str) -> str:
+    """As SAM CLI reads a value with blanks in it."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _failures(target: Target, began: datetime) -> Iterator[str]:
+    """Why CloudFormation failed, without the resources that it gave up for another's sake."""
+    client = boto3.client("cloudformation", region_name=target.region)
+    pages = client.get_paginator("describe_stack_events").paginate(StackName=target.stack)
+    try:
+        events = [event for page in pages for event in page["StackEvents"] if event["Timestamp"] >= began]
+    except ClientError:
+        return
+    for event in reversed(events):
+        reason = event.get("ResourceStatusReason", "")
+        if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason:
+            yield f"{event['LogicalResourceId']}: {reason}"
+
+
+def told_after(target: Target, wanted: Values) -> str:
+    """The outputs, what to do next, and what the stack costs each month."""
+    client = boto3.client("cloudformation", region_name=target.region)
+    (found,) = client.describe_stacks(StackName=target.stack)["Stacks"]
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", ())}
+    lines = ["", *(f"{name:24} {value}" for name, value in sorted(outputs.items())), ""]
+    if target.current is None:
+        lines += [
+            "Next: put the providers' credentials into the secret, from a file that you then delete:",
+            f"  aws secretsmanager put-secret-value --secret-id {outputs['ProviderSecretArn']} "
+            "--secret-string file://provider-secret.json",
+            "then fetch the API key, for your backend alone:",
+            f"  aws apigateway get-api-key --api-key {outputs['ApiKeyId']} --include-value --query value "
+            "--output text",
+        ]
+    else:
+        lines.append(f"Next: GET {outputs['ApiUrl']}/health/deep with the API key says whether all is well.")
+    bill = cost.fixed(Stack(template(), target.stack, wanted))
+    lines += ["", f"Each month, whatever the traffic: at most {bill.dollars:.2f} USD ({bill.words})."]
+    return "\n".join(lines)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m ops.deploy", description=__doc__)
+    parser.add_argument("--env", default="dev", help="dev, staging or prod (default: %(default)s)")
+    parser.add_argument("--stack", default="", help="the stack's name (default: as samconfig.toml has it)")
+    parser.add_argument("--parameters", default="", help="of the template: Name=Value …")
+    parser.add_argument(
+        "--confirm", default="yes", choices=["yes", "no"], help="whether to ask on a terminal"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

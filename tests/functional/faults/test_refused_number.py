@@ -1,0 +1,46 @@
+"""A number that a provider refuses for that number's sake is that number's trouble, and nobody else's."""
+
+import pytest
+
+from sms_otp.domain.circuit import NUMBERS as NUMBERS_THAT_OPEN_A_CIRCUIT
+from tests.functional.faults.outcomes import LIMITED, OK, UNAVAILABLE, told
+from tests.functional.faults.world import World
+
+REFUSED = "+14155550101"
+OTHERS = [f"+141555501{index:02d}" for index in range(40, 90)]
+TRIES = 8
+GAP_SECONDS = 241
+"""The longest gap between two sends to a number, and a second."""
+
+OF_EACH = {"infobip": ("number-limit", "429"), "sinch": ("42901", "42201")}
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_requests_for_one_refused_number_close_the_provider_to_nobody(world: World, which: int) -> None:
+    world.spoil_provider("send", OF_EACH[world.provider][which], times=TRIES)
+    ends = []
+    for index in range(TRIES):
+        ends.append(told(world.request(key=None, number=REFUSED, request_id=f"refused-{index}")))
+        world.clock.step(GAP_SECONDS)
+    assert set(ends) == {UNAVAILABLE, LIMITED}, "each refused send counts, so the number's own limits end it"
+    world.heal()
+    others = [told(world.request(key=None, number=number)) for number in OTHERS]
+    assert others == [OK] * len(OTHERS)
+    assert world.items("K") == []
+
+
+def test_a_thousand_requests_for_a_refused_number_cost_three_calls(world: World) -> None:
+    world.spoil_provider("send", OF_EACH[world.provider][0], times=1_000)
+    ends = [told(world.request(key=None, number=REFUSED, request_id=f"refused-{i}")) for i in range(100)]
+    assert ends.count(UNAVAILABLE) == 1, "the gap refuses the rest"
+    assert world.reserved() == 1
+
+
+def test_a_provider_that_fails_for_different_numbers_is_left_alone_only_where_another_is_left(
+    world: World,
+) -> None:
+    """With one provider, an open circuit keeps nobody from trying."""
+    world.spoil_provider("send", "500", times=NUMBERS_THAT_OPEN_A_CIRCUIT)
+    for number in OTHERS[:NUMBERS_THAT_OPEN_A_CIRCUIT]:
+        told(world.request(key=None, number=number))
+    assert told(world.request(key=None, number=OTHERS[10])) == OK

@@ -1,0 +1,161 @@
+"""What an exchange with a provider came to, at any provider: kind, reason, status and time to wait."""
+
+import pytest
+
+from sms_otp.adapters.providers import outcomes
+from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, RequestNotSent, TransportError
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Health,
+    Misconfigured,
+    NotSent,
+    ProviderError,
+    Refused,
+    Throttled,
+    TooLate,
+)
+from tests.unit.providers.scripted import DEADLINE, ScriptedTransport, answer
+
+OVER = Deadline(0, monotonic=lambda: 0.0)
+
+
+def ask(outcome: HttpResponse | TransportError, deadline: Deadline = DEADLINE) -> HttpResponse:
+    return outcomes.ask(
+        "sinch",
+        ScriptedTransport(outcome),
+        "POST",
+        "https://verification.api.sinch.com/",
+        headers={},
+        body=b"",
+        deadline=deadline,
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "deadline", "kind"),
+    [
+        (RequestNotSent("no connection"), DEADLINE, NotSent),
+        (RequestNotSent("no connection"), OVER, TooLate),
+        (NoAnswer("timeout"), DEADLINE, Ambiguous),
+        (NoAnswer("timeout"), OVER, Ambiguous),
+    ],
+)
+def test_an_exchange_that_got_no_answer_names_the_provider_and_the_reason(
+    error: TransportError, deadline: Deadline, kind: type[ProviderError]
+) -> None:
+    with pytest.raises(ProviderError) as raised:
+        ask(error, deadline)
+    assert type(raised.value) is kind
+    assert (raised.value.provider, raised.value.reason) == ("sinch", error.reason)
+    assert str(raised.value) == f"sinch: {error.reason}"
+
+
+def test_an_exchange_is_made_as_it_was_asked_for() -> None:
+    transport = ScriptedTransport(answer(200, {}))
+    got = outcomes.ask(
+        "sinch", transport, "PUT", "https://a.example/b", headers={"a": "b"}, body=b"c", deadline=DEADLINE
+    )
+    (asked,) = transport.asked
+    assert got.status == 200
+    assert (asked.method, asked.url, asked.headers, asked.body, asked.deadline) == (
+        "PUT",
+        "https://a.example/b",
+        {"a": "b"},
+        b"c",
+        DEADLINE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (300, NotSent),
+        (307, NotSent),
+        (400, Misconfigured),
+        (401, Misconfigured),
+        (403, Misconfigured),
+        (408, NotSent),
+        (409, Ambiguous),
+        (410, Misconfigured),
+        (428, Misconfigured),
+        (429, Throttled),
+        (430, Misconfigured),
+        (499, Misconfigured),
+        (500, NotSent),
+        (501, Ambiguous),
+        (502, NotSent),
+        (503, NotSent),
+        (504, Ambiguous),
+        (520, Ambiguous),
+        (199, Ambiguous),
+    ],
+)
+def test_a_status_stands_for_one_kind_of_failure(status: int, kind: type[ProviderError]) -> None:
+    failed = outcomes.failure("sinch", answer(status, b"", retry_after=9))
+    assert type(failed) is kind
+    reason = "redirect" if 300 <= status < 400 else f"http_{status}"
+    assert (failed.provider, failed.reason, failed.status, failed.retry_after) == ("sinch", reason, status, 9)
+
+
+def test_a_providers_own_code_goes_before_what_its_status_says() -> None:
+    failed = outcomes.failure("sinch", answer(503), code="42901", kind=Refused)
+    assert (type(failed), failed.reason, failed.status) == (Refused, "42901", 503)
+    assert outcomes.failure("sinch", answer(302), code="42901").reason == "redirect"
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"", b"\xff"])
+def test_a_success_that_holds_no_object_may_have_been_sent(body: bytes) -> None:
+    with pytest.raises(Ambiguous) as raised:
+        outcomes.content("sinch", answer(200, body))
+    assert raised.value.provider == "sinch"
+    assert outcomes.error_content(answer(503, body)) == {}
+
+
+def test_the_object_of_an_answer_is_handed_on() -> None:
+    assert outcomes.content("sinch", answer(200, {"a": 1})) == {"a": 1}
+    assert outcomes.error_content(answer(400, {"a": 1})) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("failure", "health"),
+    [
+        (None, Health.UP),
+        (Throttled, Health.UP),
+        (Misconfigured, Health.MISCONFIGURED),
+        (NotSent, Health.DOWN),
+        (Ambiguous, Health.DOWN),
+        (TooLate, Health.DOWN),
+    ],
+)
+def test_a_probe_says_whether_a_provider_answers(failure: type[ProviderError] | None, health: Health) -> None:
+    def probe() -> None:
+        if failure is not None:
+            raise failure("sinch", "scripted")
+
+    assert outcomes.health(probe) is health
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        ("018c25e1-7163-5677-b8fb-467d7b1cffa5", True),
+        ("a", True),
+        ("a" * 256, True),
+        ("a" * 257, False),
+        ("", False),
+        (".", False),
+        ("..", False),
+        ("...", True),
+        ("ä", False),
+        ("a\n", False),
+        (None, False),
+        (7, False),
+    ],
+)
+def test_a_handle_can_be_stored_and_put_into_a_path(value: object, is_one: bool) -> None:
+    assert outcomes.is_reference(value) is is_one
+
+
+def test_a_word_is_a_string_or_nothing() -> None:
+    assert [outcomes.word(value) for value in ("FAILED", None, 7, ["FAILED"])] == ["FAILED", "", "", ""]

@@ -1,0 +1,94 @@
+"""The parameters of a deployment reach the limits that they are named after, in the limits' own units."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from local.template import environment
+from sms_otp.adapters.config import Settings
+from sms_otp.domain.commands import Policy
+from sms_otp.domain.guard import GuardPolicy, Mode
+from sms_otp.domain.limits import GuessPolicy, SendPolicy, Window
+from sms_otp.entry_points import bootstrap
+
+MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+"""Milliseconds."""
+
+CHOSEN: dict[str, Any] = {
+    "code_length": 7,
+    "code_life_seconds": 120,
+    "max_attempts": 4,
+    "resend_gap_seconds": 31,
+    "resend_gap_max_seconds": 241,
+    "sends_per_quarter_hour": 11,
+    "sends_per_hour": 12,
+    "sends_per_day": 13,
+    "failures_before_wait": 6,
+    "failure_wait_seconds": 33,
+    "failure_wait_max_seconds": 3601,
+    "failures_before_disabled": 99,
+    "client_sends_per_hour": 14,
+    "client_sends_per_day": 15,
+    "daily_send_cap": 60_000,
+    "country_unverified_per_hour": 16,
+    "country_unverified_per_day": 17,
+    "block_unverified_per_hour": 18,
+    "pumping_guard": "record",
+    "allowed_countries": ("US", "GB"),
+    "sms_prices": {"US": 0.01, "*": 0.07},
+    "users_table_name": "users",
+    "test_numbers": {"+5212221234567": "246810"},
+    "test_numbers_end": 1_900_000_000,
+}
+
+
+def policy_of(**changes: Any) -> Policy:
+    defaults = Settings.from_environment(environment())
+    return bootstrap.policy(dataclasses.replace(defaults, **CHOSEN | changes))
+
+
+def test_each_limit_is_the_parameter_that_is_named_after_it() -> None:
+    policy = policy_of()
+    assert (policy.code_length, policy.code_ttl_seconds, policy.max_attempts) == (7, 120, 4)
+    admission = policy.admission
+    windows = (Window(11, 15 * MINUTE), Window(12, HOUR), Window(13, DAY))
+    assert admission.number == SendPolicy(windows, gap=31_000, gap_max=241_000)
+    assert admission.client == SendPolicy((Window(14, HOUR), Window(15, DAY)))
+    assert admission.guesses == GuessPolicy(6, 33_000, 3_601_000, 99)
+    assert admission.sends_per_day == 60_000
+    assert admission.guard == GuardPolicy(Mode.RECORD, 16, 17, 18, shards=3)
+
+
+@pytest.mark.parametrize(("listed", "countries"), [(("US", "GB"), frozenset({"US", "GB"})), (("*",), None)])
+def test_a_star_is_every_country(listed: tuple[str, ...], countries: frozenset[str] | None) -> None:
+    assert policy_of(allowed_countries=listed).countries == countries
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_each_flag_is_the_parameter_that_is_named_after_it(flag: bool) -> None:
+    assert policy_of(trust_client_ip=flag, require_verification_id=not flag).trust_client_ip is flag
+    assert policy_of(require_verification_id=flag, trust_client_ip=not flag).require_verification_id is flag
+    assert policy_of(users_table_name="users" if flag else "").keeps_users is flag
+
+
+def test_test_numbers_are_known_by_their_canonical_spelling_and_until_their_end() -> None:
+    policy = policy_of()
+    assert policy.test_numbers == {"+522221234567": "246810"}
+    assert policy.test_numbers_end == 1_900_000_000
+
+
+def test_a_price_is_the_countrys_own_or_the_one_for_every_other() -> None:
+    policy = policy_of()
+    assert (policy.price("US"), policy.price("IN")) == (0.01, 0.07)
+    assert policy_of(sms_prices={"US": 0.01}).price("IN") == 0
+
+
+def test_every_provider_that_codes_are_sent_by_is_named_once_the_preferred_ones_first() -> None:
+    defaults = Settings.from_environment(environment())
+    routed = dataclasses.replace(
+        defaults,
+        provider_order=("sinch", "infobip"),
+        provider_routes={"IN": ("infobip", "aws"), "FR": ("sinch",)},
+    )
+    assert bootstrap._names(routed) == ("sinch", "infobip", "aws")

@@ -1,0 +1,443 @@
+"""What the code that sends emits: its events, and the metrics that those very events add.
+
+The service and the router are the real ones; the providers do as the script says.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+
+from fakes.memory import PEPPERS, MemoryStore, NoBreaker, StepClock, number_key
+from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.adapters.telemetry import metrics
+from sms_otp.domain import errors
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp, VerifyOtp
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.ports import StoreError
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Channel,
+    Check,
+    CircuitOpen,
+    DestinationUnavailable,
+    Doubtful,
+    Health,
+    Misconfigured,
+    NotSent,
+    Provider,
+    ProviderError,
+    Refused,
+    Sent,
+    Throttled,
+    TooLate,
+)
+from sms_otp.use_cases.circuit_breaker import CircuitBreaker
+from sms_otp.use_cases.failover import Router
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.resend import resend_code
+from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.verify import verify_code
+from tests.unit.world import NUMBER, World
+
+Told = list[tuple[str, dict[str, Any]]]
+Measured = list[tuple[str, float, str | None]]
+
+
+class Scripted:
+    """A provider that fails as it is told to, and otherwise says yes to `123456`."""
+
+    name: ClassVar[str] = "scripted"
+    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
+
+    def __init__(self, name: str, failures: Mapping[str, ProviderError]) -> None:
+        self._name, self._failures = name, failures
+
+    def send(self, *_: Any, **__: Any) -> Sent:
+        self._fail()
+        return Sent(f"{self._name}-ref")
+
+    def resend(self, *_: Any, **__: Any) -> Sent:
+        self._fail()
+        return Sent(f"{self._name}-ref-again", message_id=f"{self._name}-message")
+
+    def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
+        del ref, channel, deadline
+        self._fail()
+        return Check.CORRECT if otp == "123456" else Check.WRONG
+
+    def probe(self, deadline: Deadline) -> Health:
+        del deadline
+        return Health.UP
+
+    def _fail(self) -> None:
+        if self._name in self._failures:
+            raise self._failures[self._name]
+
+
+class Secrets:
+    """The same credentials whenever they are fetched."""
+
+    def credentials(self, provider: str) -> Mapping[str, str]:
+        return {"provider": provider}
+
+    def forget_credentials(self) -> None:
+        pass
+
+
+class Routed(World):
+    """A service over the real router."""
+
+    def __init__(self, policy: Policy, clock: StepClock) -> None:
+        super().__init__(policy, clock)
+        self.failures: dict[str, ProviderError] = {}
+
+        def emit(event: str, **fields: Any) -> None:
+            self.told.append((event, fields))
+
+        def build(name: str, _: Mapping[str, str]) -> Provider:
+            return Scripted(name, self.failures)
+
+        order = ("infobip", "sinch")
+        tests = FixedCodes({"+14155550100": "246810"})
+        router = Router(order, {}, Secrets(), build, tests, NoBreaker(), emit)
+        self.store = MemoryStore()
+        self.service = Service(policy, self.store, router, lambda: PEPPERS, clock, emit)
+
+    def events(self, *names: str) -> Told:
+        """Those of these names, in their order."""
+        return [(event, fields) for event, fields in self.told if event in names]
+
+    def measured(self) -> Measured:
+        """(metric, value, its event's provider) of everything emitted, except how long it took."""
+        return [row for row in measured_of(self.told) if row[0] != "ProviderLatency"]
+
+
+def measured_of(told: Told) -> Measured:
+    found = []
+    for event, fields in told:
+        for metric in metrics.measured_by(event, fields):
+            value = metric.value if isinstance(metric.value, int) else fields.get(metric.value)
+            if value is not None:
+                found.append((metric.name, value, fields.get("provider")))
+    return found
+
+
+@pytest.fixture
+def world(policy: Policy, clock: StepClock) -> Routed:
+    return Routed(policy, clock)
+
+
+ABOUT = {
+    "number": PhoneNumber(NUMBER, "US"),
+    "number_key": number_key(NUMBER),
+    "channel": "sms",
+    "purpose": "login",
+}
+
+
+@pytest.mark.parametrize(
+    ("failure", "flags", "more"),
+    [
+        (Doubtful("infobip", "http_503", status=503), (1, 1, None), ["ProviderServerError"]),
+        (Doubtful("infobip", "http_500", status=500), (1, 1, None), ["ProviderServerError"]),
+        (NotSent("infobip", "no_connection"), (1, None, None), []),
+        (Throttled("infobip", "http_429", status=429), (1, None, None), []),
+        (DestinationUnavailable("infobip", "no_route", status=422), (1, None, None), []),
+        (Throttled("infobip", "http_499", status=499), (1, None, None), []),
+        (Misconfigured("infobip", "http_401", status=401), (1, None, 1), ["ProviderMisconfigured"]),
+        (CircuitOpen("infobip", "circuit_open"), (None, None, None), None),
+    ],
+    ids=lambda value: str(value) if isinstance(value, ProviderError) else "",
+)
+def test_a_failover_emits_why_the_first_provider_failed_and_that_there_was_one(
+    world: Routed, failure: ProviderError, flags: tuple[int | None, ...], more: list[str] | None
+) -> None:
+    world.failures["infobip"] = failure
+    world.request(purpose="login")
+    (key,) = world.store.verifications
+    about = ABOUT | {"verification": key, "provider": "infobip"}
+    failed, server_error, misconfigured = flags
+    assert world.events("provider_failed", "failed_over", "otp_requested")[:2] == [
+        (
+            "provider_failed",
+            {
+                **about,
+                "reason": failure.reason,
+                "kind": type(failure).__name__,
+                "failed": failed,
+                "server_error": server_error,
+                "misconfigured": misconfigured,
+            },
+        ),
+        ("failed_over", about),
+    ]
+    errors_of = [] if more is None else ["ProviderError", *more]
+    expected = [(name, 1, "infobip") for name in [*errors_of, "FailedOver"]]
+    assert [row for row in world.measured() if row[2] == "infobip"] == expected
+
+
+def test_a_send_is_emitted_with_the_provider_that_took_it_its_handle_and_its_price(world: Routed) -> None:
+    world.failures["infobip"] = NotSent("infobip", "no_connection")
+    world.request(purpose="login")
+    (key,) = world.store.verifications
+    assert world.events("otp_requested") == [
+        (
+            "otp_requested",
+            {
+                **ABOUT,
+                "verification": key,
+                "provider": "sinch",
+                "provider_ref": "sinch-ref",
+                "cost": world.service.policy.price("US"),
+            },
+        )
+    ]
+    assert ("OtpSent", 1, "sinch") in world.measured()
+    assert ("EstimatedCost", world.service.policy.price("US"), "sinch") in world.measured()
+
+
+def test_a_resend_that_fails_over_is_emitted_as_a_send_is(world: Routed) -> None:
+    verification_id = world.request(purpose="login")
+    world.clock.step(30)
+    world.told.clear()
+    world.failures["infobip"] = Throttled("infobip", "http_429", status=429)
+    resend_code(world.service, ResendOtp(verification_id, Channel.VOICE), world.caller())
+    told = world.events("provider_failed", "failed_over", "otp_resent")
+    assert [(event, fields["provider"], fields["channel"]) for event, fields in told] == [
+        ("provider_failed", "infobip", "voice"),
+        ("failed_over", "infobip", "voice"),
+        ("otp_resent", "sinch", "voice"),
+    ]
+    names = [(name, provider) for name, _, provider in world.measured()]
+    for expected in (("ProviderError", "infobip"), ("FailedOver", "infobip"), ("OtpResent", "sinch")):
+        assert expected in names
+
+
+def test_a_resend_is_emitted_with_the_message_that_reports_will_name(world: Routed) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    resend_code(world.service, ResendOtp(verification_id), world.caller())
+    ((_, fields),) = world.events("otp_resent")
+    assert (fields["provider"], fields["provider_ref"]) == ("infobip", "infobip-message")
+
+
+def test_a_test_number_is_sent_to_at_no_cost_and_by_no_handle(policy: Policy, clock: StepClock) -> None:
+    numbers: dict[str, Any] = {"test_numbers": {"+14155550100": "246810"}, "test_numbers_end": 2_000_000_000}
+    world = Routed(replace(policy, **numbers), clock)
+    world.request("+14155550100")
+    ((_, fields),) = world.events("otp_requested")
+    assert (fields["provider"], fields["provider_ref"], fields["cost"]) == ("test", None, None)
+    assert world.measured()[-1] == ("OtpSent", 1, "test")
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["request", "resend"])
+@pytest.mark.parametrize(
+    ("failure", "event", "code", "retry_after", "measured"),
+    [
+        (Refused("sinch", "opted_out"), "otp_rejected", "PROVIDER_REJECTED", None, "SendRefused"),
+        (Ambiguous("sinch", "timeout"), "provider_failed", "PROVIDER_UNAVAILABLE", "gap", "ProviderError"),
+        (Doubtful("sinch", "500"), "provider_failed", "PROVIDER_UNAVAILABLE", "gap", "ProviderError"),
+        (
+            DestinationUnavailable("sinch", "42201"),
+            "provider_failed",
+            "PROVIDER_UNAVAILABLE",
+            "gap",
+            "ProviderError",
+        ),
+        (NotSent("sinch", "dns"), "provider_failed", "PROVIDER_UNAVAILABLE", 5, "ProviderError"),
+        (
+            Throttled("sinch", "http_429", retry_after=17),
+            "provider_failed",
+            "PROVIDER_UNAVAILABLE",
+            17,
+            "ProviderError",
+        ),
+        (TooLate("sinch", "deadline"), "provider_failed", "PROVIDER_UNAVAILABLE", 5, "ProviderError"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, ProviderError) else "",
+)
+def test_a_send_that_no_provider_took_is_emitted_and_says_when_to_come_again(
+    world: Routed,
+    failure: ProviderError,
+    event: str,
+    code: str,
+    retry_after: int | str | None,
+    measured: str,
+    again: bool,
+) -> None:
+    act: Callable[[], object] = world.request
+    if again:
+        verification_id = world.request()
+        world.clock.step(30)
+
+        def act() -> object:
+            return resend_code(world.service, ResendOtp(verification_id), world.caller())
+
+    world.told.clear()
+    world.failures["infobip"] = NotSent("infobip", "no_connection")
+    world.failures["sinch"] = failure
+    with pytest.raises(errors.OtpError) as refused:
+        act()
+    gap = 60 if again else 30
+    assert (refused.value.code, refused.value.retry_after) == (
+        code,
+        gap if retry_after == "gap" else retry_after,
+    )
+    assert refused.value.reason == (
+        "ambiguous" if isinstance(failure, (Ambiguous, Doubtful)) else failure.reason
+    )
+    told = world.events("provider_failed", "otp_rejected")[1:]
+    assert [(name, fields["provider"], fields["reason"]) for name, fields in told] == [
+        (event, "sinch", failure.reason)
+    ]
+    assert (measured, 1, "sinch") in world.measured()
+
+
+def test_a_repeated_request_of_unknown_outcome_is_answered_with_the_same_wait(world: Routed) -> None:
+    world.failures["infobip"] = Ambiguous("infobip", "timeout")
+    asked = RequestOtp(NUMBER, idempotency_key="a-key")
+    waits = []
+    for _ in range(2):
+        with pytest.raises(errors.ProviderUnavailable) as refused:
+            request_code(world.service, asked, world.caller())
+        waits.append(refused.value.retry_after)
+        world.failures.clear()
+    assert waits == [30, 30]
+
+
+def test_a_send_that_the_store_recorded_at_the_second_try_says_so(world: Routed) -> None:
+    record, tries = world.store.record_sent, list[str]()
+
+    def fails_once(key: str, *given: Any) -> None:
+        tries.append(key)
+        if len(tries) == 1:
+            raise StoreError("UpdateItem: ThrottlingException")
+        record(key, *given)
+
+    world.store.record_sent = fails_once  # type: ignore[method-assign, assignment] # one fault
+    verification_id = world.request()
+    assert world.events("store_failed") == [("store_failed", {"reason": "UpdateItem: ThrottlingException"})]
+    assert world.verify(verification_id) == "ok"
+
+
+def test_a_check_that_gets_no_word_is_emitted_with_the_provider_and_says_when_to_come_again(
+    world: Routed,
+) -> None:
+    verification_id = world.request()
+    world.told.clear()
+    world.failures["infobip"] = Throttled("infobip", "http_429", retry_after=7, status=429)
+    with pytest.raises(errors.ProviderUnavailable) as refused:
+        verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
+    assert (refused.value.retry_after, refused.value.reason) == (7, "http_429")
+    ((_, fields),) = world.events("provider_failed")
+    assert (fields["provider"], fields["kind"], fields["failed"]) == ("infobip", "Throttled", 1)
+    assert world.measured() == [("ProviderError", 1, "infobip")]
+
+
+def test_a_guess_is_emitted_with_the_country_and_provider_that_it_is_measured_by(world: Routed) -> None:
+    verification_id = world.request(purpose="login")
+    world.told.clear()
+    world.clock.step(7)
+    assert world.verify(verification_id, "000000") == "OTP_INCORRECT"
+    world.clock.step(5)
+    assert world.verify(verification_id) == "ok"
+    (key,) = world.store.verifications
+    about = ABOUT | {"verification": key, "provider": "infobip"}
+    assert world.events("otp_incorrect", "otp_verified") == [
+        ("otp_incorrect", {**about, "check": "wrong", "attempts": 1, "failures": 1}),
+        ("otp_verified", {**about, "seconds": 12, "attempts": 2}),
+    ]
+    assert world.measured() == [
+        ("OtpIncorrect", 1, "infobip"),
+        ("VerifySuccess", 0, "infobip"),
+        ("NumberFailures", 1, "infobip"),
+        ("OtpVerified", 1, "infobip"),
+        ("VerifySuccess", 1, "infobip"),
+        ("TimeToVerify", 12, "infobip"),
+    ]
+
+
+def sends(world: Routed) -> int:
+    """The sends that count against the number's limits."""
+    return len(world.store.logs[number_key(NUMBER)].sends)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counted"),
+    [
+        (NotSent("infobip", "dns"), NotSent("sinch", "dns"), 0),
+        (Throttled("infobip", "http_429"), Misconfigured("sinch", "http_401"), 0),
+        (DestinationUnavailable("infobip", "http_429"), NotSent("sinch", "dns"), 1),
+        (NotSent("infobip", "dns"), DestinationUnavailable("sinch", "42901"), 1),
+        (NotSent("infobip", "dns"), Refused("sinch", "40300"), 1),
+        (NotSent("infobip", "dns"), Ambiguous("sinch", "timeout"), 1),
+        (NotSent("infobip", "dns"), Doubtful("sinch", "http_500"), 1),
+        (Doubtful("infobip", "http_500"), NotSent("sinch", "dns"), 2),
+        (Doubtful("infobip", "http_500"), Doubtful("sinch", "http_500"), 2),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, ProviderError) else str(value),
+)
+def test_a_send_that_nobody_took_stays_counted_unless_it_certainly_cost_nothing(
+    world: Routed, first: ProviderError, second: ProviderError, counted: int
+) -> None:
+    world.failures |= {"infobip": first, "sinch": second}
+    with pytest.raises(errors.OtpError):
+        world.request()
+    assert sends(world) == counted
+
+
+def test_a_second_send_after_a_5xx_counts_twice_and_verifies(world: Routed) -> None:
+    world.failures["infobip"] = Doubtful("infobip", "http_500", status=500)
+    verification_id = world.request()
+    assert sends(world) == 2
+    assert world.verify(verification_id) == "ok"
+
+
+def test_a_5xx_does_not_fail_over_where_the_numbers_windows_are_full(world: Routed) -> None:
+    for _ in range(2):
+        world.request()
+        world.clock.step(240)
+    world.failures["infobip"] = Doubtful("infobip", "http_500", status=500)
+    with pytest.raises(errors.ProviderUnavailable):
+        world.request()
+    assert sends(world) == 3
+    assert [fields["provider"] for _, fields in world.events("otp_requested")] == ["infobip"] * 2
+
+
+def test_a_channel_that_no_provider_has_is_the_callers_mistake_and_costs_nothing(
+    policy: Policy, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scripted, "channels", frozenset({Channel.SMS}))
+    world = Routed(policy, clock)
+    with pytest.raises(errors.InvalidRequest) as refused:
+        request_code(world.service, RequestOtp(NUMBER, Channel.VOICE), world.caller())
+    assert [error["pointer"] for error in refused.value.errors] == ["/channel"]
+    assert sends(world) == 0
+
+
+@pytest.mark.parametrize("order", [("infobip",), ("infobip", "sinch")], ids=["one provider", "two"])
+@pytest.mark.parametrize("kind", [DestinationUnavailable, Refused, Doubtful, Ambiguous, NotSent, Throttled])
+def test_one_number_never_closes_the_providers_to_the_others(
+    policy: Policy, clock: StepClock, order: tuple[str, ...], kind: type[ProviderError]
+) -> None:
+    """However the provider fails for it, and however often it is asked for."""
+    world = Routed(policy, clock)
+    store = MemoryStore()
+    breaker = CircuitBreaker(store.circuits, clock, world.service.emit)
+
+    def build(name: str, _: Mapping[str, str]) -> Provider:
+        return Scripted(name, world.failures)
+
+    router = Router(order, {}, Secrets(), build, FixedCodes({}), breaker, world.service.emit)
+    world.service = Service(policy, store, router, lambda: PEPPERS, clock, world.service.emit)
+    for _ in range(8):
+        world.failures |= {name: kind(name, "scripted") for name in order}
+        with pytest.raises(errors.OtpError):
+            world.request()
+        clock.step(5)
+    world.failures.clear()
+    for index in range(50):
+        world.request(f"+141555501{index + 30:02d}")

@@ -1,0 +1,62 @@
+"""Every keyed name that the tables and tokens hold, against literal vectors.
+
+The vectors were made with OpenSSL, not with this code: `printf %s TEXT | openssl dgst -sha256 -hmac KEY`.
+A change that makes any of them anew orphans what is stored under it: locks, limits, idempotency records
+and the subjects of tokens.
+"""
+
+import re
+
+from fakes.memory import PEPPER
+from sms_otp.domain import keys
+from sms_otp.domain.keys import Peppers
+
+NUMBER_KEY = "0c07fa9f1efdbc49ac5a7de24537108c343e1aacb6c4e3a76143a7f8fcb8ef58"
+VERIFICATION_KEY = "13a48784935b810f9b66cfb8ba888d160fe1ce869665caa287051a7b2fe43397"
+
+
+def test_a_number_an_address_a_block_and_an_idempotency_key_are_named_as_they_always_were() -> None:
+    assert keys.keyed(PEPPER, "number", "+14155550123") == NUMBER_KEY
+    assert keys.keyed(PEPPER, "client", "198.51.100.1") == (
+        "1ae38b53d8c6d05e3fb335b8e04602fa40f933f94e5b0361d19e687a3c5e7f10"
+    )
+    assert keys.keyed(PEPPER, "block", "+1415555") == (
+        "0dedc8a871a08fecdc320a4172ef1e28c7635cbf7b7ac9561b6a388ca2ec14d3"
+    )
+    assert keys.keyed(PEPPER, "idempotency", "tenant-a:a-key") == (
+        "6130c2225c8033e76852b59b35088ebc9a9062eea25b13dea33502fada45bc4a"
+    )
+
+
+def test_a_verification_is_stored_under_the_sha_256_of_its_id() -> None:
+    assert keys.verification_key("an-id") == VERIFICATION_KEY
+
+
+def test_a_verification_id_can_be_made_again_from_the_nonce_of_an_older_version() -> None:
+    assert keys.derived_verification_id(PEPPER, "a-nonce") == "blvSIVe8JjT0t56UXxZVH88PSSNP3bdb"
+
+
+def test_a_session_is_bound_to_its_verification_as_it_always_was() -> None:
+    assert keys.session_hash(VERIFICATION_KEY, "a-session") == (
+        "7695130e997f34ec7bbae611e260281ab6d6870a37479c771ccd959b822dc522"
+    )
+
+
+def test_a_token_names_the_subscriber_as_it_always_did() -> None:
+    assert keys.subject(NUMBER_KEY, "tenant-a") == (
+        "bc98e3ae8e16f9e356234b177c7f9aac98d0ce9010f963ac4a2b02078e6c89b7"
+    )
+
+
+def test_a_new_verification_id_is_192_random_bits_in_url_safe_characters() -> None:
+    made = {keys.new_verification_id() for _ in range(100)}
+    assert len(made) == 100
+    assert all(re.fullmatch("[A-Za-z0-9_-]{32}", each) for each in made)
+
+
+def test_the_current_pepper_comes_first_and_neither_is_in_the_text_of_the_pair() -> None:
+    assert Peppers("one").all == ("one",)
+    assert Peppers("one", "other").all == ("one", "other")
+    text = repr(Peppers("first-secret", "second-secret"))
+    assert "first-secret" not in text
+    assert "second-secret" not in text

@@ -1,0 +1,9 @@
+"""The version that a release is made of."""
+
+import re
+
+from sms_otp import __version__
+
+
+def test_the_version_is_a_semantic_one() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+(-rc\.\d+)?", __version__)

@@ -1,4 +1,4 @@
-"""GET /health: whether the service answers. Public, so it tells nothing else and reads nothing."""
+"""GET /health: whether the service answers. Public, so it says nothing else and reads nothing."""
 
 from typing import Any
 

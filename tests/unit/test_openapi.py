@@ -18,7 +18,7 @@ from local.template import ROOT, resource, template
 from sms_otp.domain import errors
 from sms_otp.entry_points import camara, http, schemas
 
-CALLERS_CODES = {code for code in http.PROBLEMS if code != http.TOLD_AS_INTERNAL}
+CALLERS_CODES = {code for code in http.PROBLEMS if code != http.SHOWN_AS_INTERNAL}
 PROBLEM = "application/problem+json"
 DONE = ("200", "204")
 UNHEALTHY = ("/health/deep", "503")

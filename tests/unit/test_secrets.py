@@ -137,7 +137,7 @@ def test_a_pepper_that_is_missing_or_weak_is_refused(
     clock: StepClock, client: FakeSecretsManager, pepper: Any
 ) -> None:
     client.secrets["pepper"] = json.dumps({"pepper": pepper})
-    with pytest.raises(ServiceMisconfigured, match="cannot answer") as refused:
+    with pytest.raises(ServiceMisconfigured) as refused:
         secret_cache(client, clock).peppers()
     assert refused.value.reason == "secret field pepper"
 

@@ -22,9 +22,9 @@ class PhoneNumber:
 
     e164: str
     country: str
-    """ISO 3166-1 alpha-2, as libphonenumber tells it."""
+    """ISO 3166-1 alpha-2, by libphonenumber."""
     is_test: bool = False
-    """Whether its code is fixed by a parameter; no provider is asked about it."""
+    """Whether it is a test number: a parameter fixes its code, and no provider is called."""
 
     @property
     def digits(self) -> str:
@@ -80,7 +80,7 @@ def parse(text: str) -> PhoneNumber:
     return PhoneNumber(spelled, country)
 
 
-def whatever_kind(text: str) -> PhoneNumber:
+def parse_any_kind(text: str) -> PhoneNumber:
     """The number, to look for what is kept of it, whether or not it is one that is sent to by now.
 
     Raises `InvalidPhoneNumber` if `text` is not E.164.

@@ -1,4 +1,4 @@
-"""What the use cases ask of the outside, and the records that cross the line."""
+"""Ports: the interfaces that adapters implement, and the records that cross them."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -42,7 +42,7 @@ NO_FAILURES = Failures()
 
 @dataclass(frozen=True, slots=True)
 class AdmissionQuery:
-    """What must be known before a send is decided: the keys of everything that has a say in it."""
+    """The keys to read before deciding whether to send."""
 
     number_key: str
     tenant: str
@@ -57,7 +57,7 @@ class AdmissionQuery:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionSnapshot:
-    """What was found, all of it strongly consistent. What is not there is empty."""
+    """The items that were read, strongly consistent. A missing item is empty."""
 
     number: SendLog = NO_SENDS
     failures: Failures = NO_FAILURES
@@ -149,15 +149,15 @@ class Erased:
 
 
 class NumberConflict(Exception):
-    """Another request for the same number reserved first. An answer, not a reason to try again."""
+    """Optimistic lock failed on the number: another request reserved first. Do not retry."""
 
 
 class WriteConflict(Exception):
-    """Something else moved since it was read: a client's log, a shard, a claim. Decide again."""
+    """Optimistic lock failed on a shared item, such as a shard or a client log. Re-read and retry."""
 
 
 class StoreError(Exception):
-    """The store did not do what was asked, or its answer is unknown. `reason` is safe to log."""
+    """A write or read failed, or its outcome is unknown. `reason` is safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -165,7 +165,7 @@ class StoreError(Exception):
 
 
 class TokenError(Exception):
-    """A token or a public key could not be had. `reason` is safe to log."""
+    """Signing, or reading a public key, failed. `reason` is safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -249,7 +249,7 @@ class Store(Protocol):
         ...
 
     def find(self, key: str) -> Verification | None:
-        """The verification with this key, whoever's it is. Strongly consistent."""
+        """The verification with this key, of any tenant. Strongly consistent."""
         ...
 
     def cancel(self, key: str, tenant: str) -> None:

@@ -38,7 +38,7 @@ class Channel(StrEnum):
 
 
 class Delivery(StrEnum):
-    """What is known of the code's way to the phone. Acceptance by a provider is not delivery."""
+    """The delivery of a code, as far as known. Acceptance by a provider is not delivery."""
 
     ACCEPTED = "accepted"
     DELIVERED = "delivered"
@@ -58,10 +58,10 @@ class Check(StrEnum):
 
 
 class Health(StrEnum):
-    """What a probe found of a provider."""
+    """The result of a probe."""
 
     UP = "up"
-    """It answers, and takes our credentials as far as that can be told; being throttled is an answer."""
+    """It answers, and does not refuse our credentials; throttling is an answer too."""
     MISCONFIGURED = "misconfigured"
     """It answers, and refuses our credentials or settings."""
     DOWN = "down"
@@ -81,7 +81,7 @@ class Sent:
 
 
 class ProviderError(Exception):
-    """A provider did not do what was asked. The subclass says what may be done next."""
+    """A call to a provider failed. The subclass says what may be done next."""
 
     def __init__(
         self, provider: str, reason: str, *, retry_after: int | None = None, status: int | None = None

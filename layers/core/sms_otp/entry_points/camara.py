@@ -47,7 +47,7 @@ WORDS: Mapping[str, tuple[int, str, str]] = {
     "PROVIDER_UNAVAILABLE": (503, "UNAVAILABLE", "The request could not be completed now. Try again later."),
 }
 OTHERWISE = (500, "INTERNAL", "The request could not be completed.")
-"""What is not told apart to the caller, or cannot happen here."""
+"""All other errors: internal ones, and those that cannot happen on these routes."""
 
 _WAIT = ("RATE_LIMITED", "NUMBER_LOCKED", "PROVIDER_UNAVAILABLE")
 _CORRELATOR = re.compile("[a-zA-Z0-9-]{1,55}")
@@ -85,13 +85,13 @@ def _read_body(event: http.Event, schema: str) -> http.Body:
 
 def _words(error: errors.OtpError) -> tuple[int, str, str]:
     if isinstance(error, errors.OtpIncorrect) and error.attempts_remaining == 0:
-        # The standard tells with the last guess, and not with the one after it, that there are no more.
+        # The standard says with the last guess, not with the one after it, that none are left.
         return _FAILED
     return WORDS.get(error.code, OTHERWISE)
 
 
 def _places(error: errors.OtpError) -> str:
-    """What is wrong where. The caller's own values are not in it."""
+    """Where the request is wrong, and how. Without the caller's own values."""
     return "".join(f" {place['pointer'] or 'body'}: {place['detail']}." for place in error.errors)
 
 

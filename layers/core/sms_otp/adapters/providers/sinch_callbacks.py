@@ -49,7 +49,7 @@ class SinchCallbacks:
             expected = signature_of(secret, "POST", callback.path, callback.body, content_type, timestamp)
         except UnicodeError:
             return "not text"
-        # Both are compared, whatever the first says, so that time tells nothing of either.
+        # Always compare both, so that timing reveals neither.
         is_ours, is_signed = equal(key, own_key), equal(signature, expected)
         if not is_ours:
             return "key"

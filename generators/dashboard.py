@@ -222,6 +222,8 @@ def draw_metrics(axes: Axes, panel: Panel, cloudwatch: CloudWatch, _logged: Sequ
             on.plot(
                 moments, values, style, color=colour, marker=".", markersize=4, lw=1.4, label=series.label
             )
+    for mark in panel["properties"].get("annotations", {}).get("horizontal", ()):
+        axes.axhline(mark["value"], color="#64748b", lw=1, ls=":", label=mark["label"])
     limit(axes, bounds.get("left", {}))
     if right is not None:
         limit(right, bounds.get("right", {}))

@@ -105,7 +105,7 @@ class Watch:
             self._take_event(event)
             answer = handler(event, context)
             body = json.loads(answer["body"])
-            if answer["statusCode"] == 200:
+            if answer["statusCode"] in (200, 201):
                 self._take_body(body)
             else:
                 self.hear("the answer of an error", answer["body"] + json.dumps(answer["headers"]))

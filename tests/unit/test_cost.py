@@ -2,13 +2,19 @@
 
 import pytest
 
-from local.template import template
+from local.template import ROOT, template
 from ops import cost
 from sms_otp.adapters.telemetry import metrics
 
 
 def test_a_stack_of_one_country_and_one_provider_costs_ten_dollars_or_less() -> None:
     assert cost.fixed(cost.defaults(AllowedCountries="GB")).dollars <= 10
+
+
+def test_the_readme_tells_the_fixed_bill_of_a_small_stack() -> None:
+    bill = cost.fixed(cost.defaults(AllowedCountries="GB"))
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert f"one country and one provider costs at most {bill.dollars:.2f} USD" in text
 
 
 def test_the_bill_is_the_sum_of_what_is_billed_beyond_what_is_free() -> None:

@@ -7,6 +7,7 @@ from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, Request
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.provider import (
     Ambiguous,
+    Doubtful,
     Health,
     Misconfigured,
     NotSent,
@@ -82,10 +83,10 @@ def test_an_exchange_is_made_as_it_was_asked_for() -> None:
         (429, Throttled),
         (430, Misconfigured),
         (499, Misconfigured),
-        (500, NotSent),
+        (500, Doubtful),
         (501, Ambiguous),
-        (502, NotSent),
-        (503, NotSent),
+        (502, Doubtful),
+        (503, Doubtful),
         (504, Ambiguous),
         (520, Ambiguous),
         (199, Ambiguous),

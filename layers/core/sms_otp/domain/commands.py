@@ -6,6 +6,7 @@ from typing import Any
 
 from sms_otp.domain.admission import AdmissionPolicy
 from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain.keys import IdForm
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent
 
@@ -46,6 +47,8 @@ class RequestOtp:
     client_ip: str | None = None
     consent: Consent | None = None
     idempotency_key: str | None = None
+    id_form: IdForm = IdForm.OWN
+    """Of the verificationId. One of Twilio's is found by its number, too, and has no `idempotency_key`."""
 
     @property
     def body(self) -> dict[str, Any]:

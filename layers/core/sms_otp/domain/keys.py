@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,33 @@ def derived_verification_id(pepper: str, nonce: str) -> str:
     """A verificationId that whoever has the pepper can make again from a stored nonce: 192 bits of HMAC."""
     made = hmac.digest(pepper.encode(), f"verification:{nonce}".encode(), "sha256")
     return base64.urlsafe_b64encode(made[:24]).decode()
+
+
+class IdForm(StrEnum):
+    """How a verificationId is written. The table holds its hash alone, so each verification has one form."""
+
+    OWN = "own"
+    """32 URL-safe characters, 192 bits."""
+    TWILIO = "twilio"
+    """`VE` and 32 hex digits, 128 bits, as Twilio's clients expect it."""
+
+
+def new_nonce() -> str:
+    """192 random bits: with the pepper, a verificationId; alone, of no use."""
+    return secrets.token_urlsafe(24)
+
+
+def verification_id(pepper: str, nonce: str, form: IdForm) -> str:
+    """The verificationId that the pepper makes of a stored nonce, in each form another."""
+    if form is IdForm.OWN:
+        return derived_verification_id(pepper, nonce)
+    return f"VE{hmac.digest(pepper.encode(), f'twilio:{nonce}'.encode(), 'sha256')[:16].hex()}"
+
+
+def named_again(peppers: Peppers, nonce: str, key: str) -> str | None:
+    """The verificationId that a verification with this nonce and key was given, under either pepper."""
+    made = (verification_id(pepper, nonce, form) for pepper in peppers.all for form in IdForm)
+    return next((each for each in made if verification_key(each) == key), None)
 
 
 def session_hash(verification_key: str, session_id: str) -> str:

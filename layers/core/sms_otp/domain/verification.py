@@ -57,6 +57,8 @@ class Verification:
     idempotency_record: str | None = None
     """The item that the request's Idempotency-Key is claimed by."""
     session_hash: str | None = None
+    nonce: str | None = None
+    """What `keys.verification_id` makes the id from, where it can be named again."""
     provider: str | None = None
     provider_ref: str | None = None
     """The holder's handle for the code; absent until a provider has taken it."""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sms_otp.domain.ports import IssueToken
     from sms_otp.domain.provider import Provider
     from sms_otp.use_cases.administration import Administration
+    from sms_otp.use_cases.by_number import ByNumber
     from sms_otp.use_cases.health import HealthCheck
     from sms_otp.use_cases.tokens import PublicKey
     from sms_otp.use_cases.webhooks import Webhooks
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 DYNAMODB_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 0.5}
 SECRETS_TIMEOUTS = {"connect_timeout": 1.0, "read_timeout": 1.0}
 KMS_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 1.0}
+EVENTS_TIMEOUTS = {"connect_timeout": 1.0, "read_timeout": 2.0}
 AWS_TRIES = 2
 
 
@@ -120,10 +122,26 @@ def kms_client() -> "kms.Client":
 
 
 @cache
+def event_bus() -> Any:
+    """A client of EventBridge."""
+    return _client("events", EVENTS_TIMEOUTS)
+
+
+@cache
 def lifecycle() -> Lifecycle:
     """Status and cancellation, which need no provider and no secret."""
     chosen = settings()
     return Lifecycle(policy(chosen), _store(chosen), time.time, events.emit)
+
+
+@cache
+def by_number() -> "ByNumber":
+    """What finds a verification by its number."""
+    # Of Twilio's API alone, which most deployments leave out.
+    from sms_otp.use_cases.by_number import ByNumber
+
+    chosen = settings()
+    return ByNumber(policy(chosen), _store(chosen), _secret_cache(chosen).peppers, time.time)
 
 
 @cache

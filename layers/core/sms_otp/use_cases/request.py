@@ -6,7 +6,7 @@ from sms_otp.domain.clients import network_of
 from sms_otp.domain.clock import Milliseconds, Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, RequestOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
-from sms_otp.domain.keys import Peppers
+from sms_otp.domain.keys import IdForm, Peppers
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Reservation
 from sms_otp.domain.provider import Order
@@ -51,7 +51,12 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             if idempotency_record and (repeated := admission.repeated(read(service, admission, to))):
                 return _repeat(command, *repeated)
             raise refused_send(service, refused, admission, snapshot, to) from None
-        verification_id = _new_id(peppers, idempotency_record)
+        nonce = keys.new_nonce() if command.id_form is IdForm.TWILIO else None
+        verification_id = (
+            keys.verification_id(peppers.current, nonce, command.id_form)
+            if nonce
+            else _new_id(peppers, idempotency_record)
+        )
         reservation = _reservation(
             service,
             command,
@@ -62,6 +67,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             admitted,
             idempotency_record,
             now,
+            nonce,
         )
         if not reserve(service, reservation, admitted, caller):
             continue
@@ -117,6 +123,7 @@ def _reservation(
     admitted: Admitted,
     idempotency_record: IdempotencyRecord | None,
     now: Milliseconds,
+    nonce: str | None,
 ) -> Reservation:
     key, session = keys.verification_key(verification_id), command.session_id
     verification = Verification(
@@ -133,6 +140,7 @@ def _reservation(
         consent=command.consent,
         idempotency_record=None if idempotency_record is None else idempotency_record.key,
         session_hash=None if session is None else keys.session_hash(key, session),
+        nonce=nonce,
         counter_keys=tuple(increment.key for increment in admitted.increments[1:]),
     )
     return Reservation(
@@ -143,7 +151,7 @@ def _reservation(
         increments=admitted.increments,
         idempotency_record=idempotency_record,
         failure_migration=admitted.failure_migration,
-        find_by_number=not service.policy.require_verification_id,
+        find_by_number=nonce is not None or not service.policy.require_verification_id,
     )
 
 

@@ -47,6 +47,7 @@ _VERIFICATION_ATTRIBUTES = (
     ("locale", "locale", "S"),
     ("claim", "idempotency_record", "S"),
     ("sessionHash", "session_hash", "S"),
+    ("nonce", "nonce", "S"),
     ("provider", "provider", "S"),
     ("providerRef", "provider_ref", "S"),
     ("countedOn", "counter_keys", "L"),

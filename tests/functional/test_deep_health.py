@@ -76,7 +76,7 @@ def spoil(world: World, provider: str, fault: str) -> None:
 
 
 def test_the_answer_is_to_come_within_two_seconds() -> None:
-    """That it comes with the deadline is seen in `tests/unit/test_checkup.py`."""
+    """That it comes with the deadline is seen in `tests/unit/test_health.py`."""
     assert CHECK_SECONDS < 1.5
 
 

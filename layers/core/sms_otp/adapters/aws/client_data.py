@@ -1,6 +1,6 @@
 """A faster loader of botocore's data files: it saves an eighth of a function's start.
 
-The files are the runtime's own, and the result is the same: `tests/unit/test_sdk.py`.
+The files are the runtime's own, and the result is the same: `tests/unit/test_client_data.py`.
 """
 
 import gzip

@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 
 from generators.rush_hour import PARAMETERS, RushHour
 from local.stack import STACK_NAME, LocalStack
+from local.stack_file import REGION
 from ops.measured import Line, datapoints, lines
 
 BUCKET = 5
@@ -83,7 +84,7 @@ class CloudWatch:
 
     def dashboard(self) -> list[Panel]:
         """The panels as they were deployed."""
-        body = self._client.get_dashboard(DashboardName=STACK_NAME)["DashboardBody"]
+        body = self._client.get_dashboard(DashboardName=f"{STACK_NAME}-{REGION}")["DashboardBody"]
         return list(json.loads(body)["widgets"])
 
     def values(

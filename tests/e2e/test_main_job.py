@@ -95,7 +95,7 @@ def test_where_the_first_provider_did_not_send_the_second_does(backend: Backend,
 def test_where_no_provider_sent_the_number_is_free_to_ask_again(backend: Backend) -> None:
     number = fresh_number()
     for provider in ("infobip", "sinch"):
-        backend.spoil(provider, "send", "500")
+        backend.spoil(provider, "send", "redirect")
     refused = backend.request(number)
     assert (refused.status_code, refused.json()["errorCode"]) == (503, "PROVIDER_UNAVAILABLE")
     assert backend.inbox(number) == []

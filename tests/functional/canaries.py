@@ -46,7 +46,7 @@ SHORTEST = 8
 LAST_DIGITS = 9
 """By so many last digits a number is known in any spelling. A masked one shows two of them."""
 
-TAKEN_FROM = ("layers/core", "functions", "local")
+TAKEN_FROM = ("layers/core", "functions", "local", "ops", "generators")
 SOURCE = "".join(path.read_text() for folder in TAKEN_FROM for path in (ROOT / folder).rglob("*.py"))
 LONGEST_TAKEN = 20
 """No secret stands in the source, but Hypothesis takes texts of up to this length from it to try them."""

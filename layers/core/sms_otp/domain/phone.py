@@ -68,8 +68,8 @@ def parse(text: str) -> PhoneNumber:
     if not phonenumbers.is_valid_number(number) or country is None:
         raise InvalidPhoneNumber(reason="no number of its country's plan")
     if phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) != spelled:
-        # +44 07400 123456: libphonenumber leaves the trunk prefix out, and whoever names the number when
-        # it is verified would have to write it in the same way.
+        # +44 07400 123456: libphonenumber drops the trunk prefix, so that a caller who later names the
+        # number would have to write it in the same way.
         raise InvalidPhoneNumber(reason="another spelling")
     if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
         # Satellites and international networks, which libphonenumber calls mobile: +870, +881, +882.

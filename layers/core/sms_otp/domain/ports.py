@@ -50,7 +50,7 @@ class AdmissionQuery:
     record_key: str | None = None
     counters: tuple[str, ...] = ()
     circuits: tuple[str, ...] = ()
-    """The providers that may be asked to send. They decide nothing here, but are read at no further cost."""
+    """The providers that may send. They decide nothing here, but are read at no further cost."""
     previous: "AdmissionQuery | None" = None
     """The same under the other pepper, while one is being rotated."""
 
@@ -67,7 +67,7 @@ class AdmissionSnapshot:
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
     """By provider; a circuit that is closed, with nothing counted against it, is not there."""
     previous: "AdmissionSnapshot | None" = None
-    """What was found under the other pepper, where that was asked."""
+    """The same under the other pepper, where the query had it."""
 
 
 @dataclass(frozen=True, slots=True)

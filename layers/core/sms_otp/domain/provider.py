@@ -1,6 +1,6 @@
 """The port that every provider implements, and its outcomes.
 
-A failed send is one of these kinds. The kind says whether another provider may be asked, whether the circuit
+A failed send is one of these kinds. The kind says whether another provider may send, whether the circuit
 breaker counts it, and whether the send stays counted against the number's limits:
 
     kind                     fail over         breaker   reservation
@@ -145,7 +145,7 @@ MAY_HAVE_SENT = (Doubtful, Ambiguous)
 COUNTED_BY_BREAKER = (Throttled, NotSent, Misconfigured, Doubtful, Ambiguous)
 """Less `NOT_CALLED`: a circuit that is open counts nothing more."""
 KEPT = (Refused, DestinationUnavailable, Doubtful, Ambiguous)
-"""After one of these the send stays counted against the limits, whatever other providers answered."""
+"""After one of these the send stays counted, also where another provider certainly did not send."""
 
 
 OnFailure = Callable[[ProviderError], object]
@@ -217,5 +217,5 @@ class Provider(Protocol):
         ...
 
     def probe(self, deadline: Deadline) -> Health:
-        """Whether the provider can be asked now, by a request that sends, changes and costs nothing."""
+        """Check the provider's health, by a request that sends, changes and costs nothing."""
         ...

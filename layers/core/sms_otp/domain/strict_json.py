@@ -14,7 +14,7 @@ LONGEST_FRACTION = 32
 
 
 def parse_object(data: bytes, *, limit: int) -> dict[str, Any]:
-    """The JSON object in `data`, UTF-8 of at most `limit` bytes. Raises ValueError, whatever is wrong.
+    """The JSON object in `data`, UTF-8 of at most `limit` bytes. Raises ValueError for anything else.
 
     The error's text is for people and names no value.
     """

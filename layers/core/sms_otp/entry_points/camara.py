@@ -1,7 +1,7 @@
-"""CAMARA's one-time-password-sms 1.1.1, the mobile operators' standard: its words for what happens here.
+"""CAMARA's one-time-password-sms 1.1.1, the mobile operators' standard: as routes of its own.
 
-The use cases are the API's own; only bodies and answers are the standard's. What it asks and this
-service does otherwise stands in `docs/camara.md`.
+The use cases are the API's own; only bodies and answers are the standard's. `docs/camara.md` lists where this
+service differs from it.
 """
 
 import re

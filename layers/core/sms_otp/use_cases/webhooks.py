@@ -78,7 +78,7 @@ class Webhooks:
     def _may_be_sent(self, question: MaySend) -> bool:
         """Only what was reserved here is sent, so that a stolen application key cannot spend money.
 
-        The newest send of a verification alone: the provider asks about it before it answers our start.
+        The newest send of a verification alone: the provider's question comes before its answer to our start.
         """
         found = self.store.find(question.send.key) if question.send else None
         if question.send is None or found is None:

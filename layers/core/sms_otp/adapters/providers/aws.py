@@ -228,7 +228,7 @@ class Aws:
     def _text(self, to: PhoneNumber, locale: str | None, code: str) -> dict[str, Any]:
         """The message and, for India, under what it is registered there."""
         if to.country == "IN" and self._india:
-            # A DLT template's id stands for one text, so that one is sent whatever the locale.
+            # A DLT template's id stands for one text, which is sent in every locale.
             registered = self._texts[""].replace(_PLACEHOLDER, code)
             return {"MessageBody": registered, "DestinationCountryParameters": self._india}
         return {"MessageBody": self._in_language(locale).replace(_PLACEHOLDER, code)}

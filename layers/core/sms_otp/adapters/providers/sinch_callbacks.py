@@ -56,7 +56,7 @@ class SinchCallbacks:
         return None if is_signed else "signature"
 
     def read(self, event: Mapping[str, Any]) -> Sequence[Report] | MaySend:
-        """See `CallbackReader`. A report on an earlier code is told by its `id`, which is another."""
+        """See `CallbackReader`. A report on an earlier code has another `id`."""
         match event.get("event"):
             case "VerificationRequestEvent":
                 return MaySend(_send(event), _endpoint(event))

@@ -57,9 +57,9 @@ ACCOUNT, SERVICE = "AC" + "0" * 32, "VA" + "0" * 32
 
 
 def main() -> None:
-    """Exits with a message and 1 where the stack cannot start or ends by itself; with 0 when told to stop."""
+    """Exits with a message and 1 where the stack cannot start or ends by itself; with 0 on a signal."""
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _told_to_stop)
+        signal.signal(ending, _stop_once)
     arguments = _arguments()
     started = time.monotonic()
 
@@ -114,10 +114,10 @@ def _watch(stack: LocalStack, written: Path) -> None:
 
 
 class _Stop(BaseException):
-    """Told to stop. No `Exception`, so that nothing on the way takes it for a failure."""
+    """A signal to stop. No `Exception`, so that nothing on the way takes it for a failure."""
 
 
-def _told_to_stop(_signal: int, _frame: Any) -> None:
+def _stop_once(_signal: int, _frame: Any) -> None:
     # Once: a second Ctrl-C would leave running what the first was about to stop.
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)

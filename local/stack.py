@@ -88,7 +88,12 @@ class LocalStack:
         self._sandbox_port = free_port(host) if sandbox_port is None else sandbox_port
         self.aws_endpoint_url = f"http://{host}:{self._port}"
         self.sandbox_url = f"http://{host}:{self._sandbox_port}"
-        self._parameters = {**PARAMETERS, "ProviderSandboxUrl": self.sandbox_url, **(parameters or {})}
+        chosen = parameters or {}
+        # A test number's code has as many digits as any other.
+        number, _, code = PARAMETERS["TestNumbers"].partition("=")
+        fixed = f"{number}={(2 * code)[: int(chosen.get('CodeLength', len(code)))]}"
+        local = {"TestNumbers": fixed, "ProviderSandboxUrl": self.sandbox_url}
+        self._parameters = {**PARAMETERS, **local, **chosen}
         self._say = say
         self._temporary = LOCAL / f"tmp-{self._port}"
         self._deployed = LOCAL / f"deployed-{self._port}"

@@ -70,20 +70,20 @@ async function ask(req, path, body) {
     "idempotency-key": sha256(req.session.binding, req.click),
   };
   const signal = AbortSignal.timeout(30_000);
-  let answer, told;
+  let answer, received;
   try {
     answer = await fetch(OTP_API_URL + path, { method: "POST", headers, body: JSON.stringify(body), redirect: "error", signal });
-    told = await answer.json();
+    received = await answer.json();
   } catch {
-    // No answer, or none of the service's: told is undefined.
+    // No answer, or none of the service's: received is undefined.
   }
-  if (answer?.status === 200 && told) return told;
-  if (!WORDS.has(told?.errorCode)) {
+  if (answer?.status === 200 && received) return received;
+  if (!WORDS.has(received?.errorCode)) {
     // Ours to mend, such as a wrong API key. Nothing of the body, which has the number or the code.
-    console.error(`${path}: ${answer?.status ?? "no answer"} ${told?.errorCode ?? ""}`);
+    console.error(`${path}: ${answer?.status ?? "no answer"} ${received?.errorCode ?? ""}`);
     throw new Refused(503, "SERVICE_UNAVAILABLE");
   }
-  const { errorCode, retryAfter, attemptsRemaining } = told;
+  const { errorCode, retryAfter, attemptsRemaining } = received;
   if (OVER.includes(errorCode) || attemptsRemaining === 0) delete req.session.pending;
   throw new Refused(answer.status, errorCode, { retryAfter, attemptsRemaining });
 }
@@ -215,7 +215,7 @@ app.post("/verify-code", async (req, res) => {
     const answer = await ask(req, "/verify-otp", { ...held(req.session), otp, ...device(req) });
     verified = { phone: answer.phoneNumber, device: answer.deviceToken, until: performance.now() + REPEAT_MS };
   }
-  // Whoever knew the session's name before must not hold a verified one.
+  // A session's name that was known before must not become a verified one's.
   await new Promise((go, stop) => req.session.regenerate((error) => (error ? stop(error) : go())));
   req.session.phone = verified.phone;
   for (const [each, { until }] of repeats) if (until < performance.now()) repeats.delete(each);

@@ -245,21 +245,21 @@ async def ask(
     """The service's 200. Every other answer is no success, and raises `Refused`."""
     # One user's click cannot be another's.
     headers = {"Idempotency-Key": sha256(session.binding, click)}
-    status, told = 0, None
+    status, received = 0, None
     with suppress(httpx.HTTPError, ValueError):
         answer = await request.app.state.service.post(path, json=body, headers=headers)
-        status, told = answer.status_code, answer.json()
-    told = told if isinstance(told, dict) else {}
-    if status == 200 and told:
-        return told
-    code = told.get("errorCode", "")
+        status, received = answer.status_code, answer.json()
+    received = received if isinstance(received, dict) else {}
+    if status == 200 and received:
+        return received
+    code = received.get("errorCode", "")
     if code not in WORDS:
         # Ours to mend, such as a wrong API key. Nothing of the body, which has the number or the code.
         LOG.error("%s: %s %s", path, status or "no answer", code)
         raise Refused(503, "SERVICE_UNAVAILABLE")
-    if code in OVER or told.get("attemptsRemaining") == 0:
+    if code in OVER or received.get("attemptsRemaining") == 0:
         session.pending = None
-    more = {name: told[name] for name in ("retryAfter", "attemptsRemaining") if name in told}
+    more = {name: received[name] for name in ("retryAfter", "attemptsRemaining") if name in received}
     raise Refused(status, code, **more)
 
 
@@ -301,7 +301,7 @@ async def page() -> FileResponse:
 
 
 @app.get("/session")
-async def tell_session(session: Own, response: Response) -> dict[str, Any]:
+async def answer_session(session: Own, response: Response) -> dict[str, Any]:
     """Where this user is: a page that is loaded again goes on there."""
     response.headers["Cache-Control"] = "no-store"
     if session.pending:
@@ -316,31 +316,31 @@ async def tell_session(session: Own, response: Response) -> dict[str, Any]:
 
 
 @app.post("/request-code")
-async def request_code(wanted: CodeRequest, request: Request, session: Own, click: Click) -> dict[str, Any]:
+async def request_code(code: CodeRequest, request: Request, session: Own, click: Click) -> dict[str, Any]:
     """A first code, by the channel that the user chose."""
     # uvicorn believes a proxy on this machine about the user's address; --forwarded-allow-ips names another.
     client = {"clientIp": request.client.host} if request.client else {}
     body = (
-        wanted.model_dump(exclude_none=True, exclude={"challenge"})
+        code.model_dump(exclude_none=True, exclude={"challenge"})
         | {"purpose": "sign-up", "sessionId": session.binding}
         | client
         | device_of(request)
-        | await challenge_passed(wanted.challenge)
+        | await challenge_passed(code.challenge)
     )
     answer = await ask(request, session, click, "/request-otp", body)
     session.verification_id = answer["verificationId"]
-    session.pending = Pending.of(wanted.phoneNumber, answer)
+    session.pending = Pending.of(code.phoneNumber, answer)
     return shown(answer)
 
 
 @app.post("/resend-code")
-async def resend_code(wanted: CodeResend, request: Request, session: Own, click: Click) -> dict[str, Any]:
+async def resend_code(code: CodeResend, request: Request, session: Own, click: Click) -> dict[str, Any]:
     """The same verification goes on."""
     body = (
         held(session)
-        | wanted.model_dump(exclude_none=True, exclude={"challenge"})
+        | code.model_dump(exclude_none=True, exclude={"challenge"})
         | device_of(request)
-        | await challenge_passed(wanted.challenge)
+        | await challenge_passed(code.challenge)
     )
     answer = await ask(request, session, click, "/resend-otp", body)
     if session.pending:
@@ -366,7 +366,7 @@ async def verify_code(typed: CodeTyped, request: Request, session: Own, click: C
         answer = await ask(request, session, click, "/verify-otp", body)
         verified = Session(phone=answer["phoneNumber"])
         repeat = Repeat("", answer.get("deviceToken"), time.monotonic() + REPEAT_SECONDS)
-        # Whoever knew the session's name before must not hold a verified one.
+        # A session's name that was known before must not become a verified one's.
         SESSIONS.pop(name, None)
     begin(request, verified)
     request.state.device = repeat.device

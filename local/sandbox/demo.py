@@ -81,7 +81,7 @@ class Pending:
     """Seconds of the monotonic clock."""
 
     def as_json(self) -> dict[str, Any]:
-        """As `GET /demo/session` tells it."""
+        """As `GET /demo/session` answers it."""
         return {
             "step": "code",
             "phoneNumber": self.phone_number,
@@ -167,7 +167,7 @@ class Demo:
         }
         return [
             *(Route(f"/demo/{name}", self._endpoint(step), methods=["POST"]) for name, step in steps.items()),
-            Route("/demo/session", self._tell_session),
+            Route("/demo/session", self._answer_session),
         ]
 
     def _endpoint(self, step: Callable[[Visit], Response]) -> Callable[[Request], Awaitable[Response]]:
@@ -218,24 +218,24 @@ class Demo:
             )
         return response
 
-    async def _tell_session(self, request: Request) -> Response:
+    async def _answer_session(self, request: Request) -> Response:
         """Where this user is, so that a page that is loaded again goes on there."""
         visit = self._visit(request, {})
         session = visit.session
-        told: dict[str, Any] = {"step": "done" if session.phone_number else "number"}
+        state: dict[str, Any] = {"step": "done" if session.phone_number else "number"}
         if session.pending:
-            told = session.pending.as_json()
-        return self._keep(visit, JSONResponse(told, headers=_NOT_STORED))
+            state = session.pending.as_json()
+        return self._keep(visit, JSONResponse(state, headers=_NOT_STORED))
 
     def _request_code(self, visit: Visit) -> Response:
         session = visit.session
         client = {"clientIp": visit.client_ip} if visit.client_ip else {}
-        wanted = visit.given("phoneNumber", "channel", "locale")
+        fields = visit.given("phoneNumber", "channel", "locale")
         fixed = {"purpose": PURPOSE, "sessionId": session.binding, **client}
-        answer, response = self._call(visit, "/request-otp", {**wanted, **fixed, **visit.context})
+        answer, response = self._call(visit, "/request-otp", {**fields, **fixed, **visit.context})
         if answer:
             session.verification_id = answer["verificationId"]
-            session.pending = _pending(str(wanted["phoneNumber"]), answer)
+            session.pending = _pending(str(fields["phoneNumber"]), answer)
         return response
 
     def _resend_code(self, visit: Visit) -> Response:
@@ -247,7 +247,7 @@ class Demo:
         return response
 
     def _verify_code(self, visit: Visit) -> Response:
-        """The session gets a new name with success: whoever knew the old one must not hold a verified one."""
+        """Success gives the session a new name: one known before must not become verified."""
         otp = visit.body.get("otp")
         # Only the page that clicked knows the key, so the old name alone repeats nothing.
         known = hashlib.sha256(f"{visit.presented} {visit.click} {otp}".encode()).hexdigest()
@@ -284,18 +284,18 @@ class Demo:
         started = time.monotonic()
         try:
             answer = _post(service, path, body, visit.key)
-            status, told = answer.status_code, json_object(answer.content)
+            status, received = answer.status_code, json_object(answer.content)
         except requests.RequestException:
-            status, told = None, None
-        self._exchanges.end(exchange, status, told, time.monotonic() - started)
-        if status is None or told is None:
+            status, received = None, None
+        self._exchanges.end(exchange, status, received, time.monotonic() - started)
+        if status is None or received is None:
             return {}, problem(503, "SERVICE_UNAVAILABLE", "The service does not answer.")
         if status == 200:
-            return told, JSONResponse(_shown(told), headers=_NOT_STORED)
-        if told.get("errorCode") in OVER or told.get("attemptsRemaining") == 0:
+            return received, JSONResponse(_shown(received), headers=_NOT_STORED)
+        if received.get("errorCode") in OVER or received.get("attemptsRemaining") == 0:
             visit.session.pending = None
         # Problem details are written for the user's app: passed on as they are.
-        return {}, _problem_response(status, told)
+        return {}, _problem_response(status, received)
 
 
 _NOT_STORED = {"Cache-Control": "no-store"}

@@ -91,12 +91,12 @@ class Exchanges:
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
         """`exchanges` and, of the provider calls, `calls` that none of them led to; both the newest first."""
         calls = self._calls.newest_first(CALLS_SHOWN)
-        told = []
+        shown = []
         for exchange in reversed(list(self._exchanges)):
             own = [(place, call) for place, call in calls if exchange.led_to(place, call)]
             calls = [each for each in calls if each not in own]
-            told.append(exchange.as_json([asdict(call) for _, call in reversed(own)]))
-        return {"exchanges": told, "calls": [asdict(call) for _, call in calls]}
+            shown.append(exchange.as_json([asdict(call) for _, call in reversed(own)]))
+        return {"exchanges": shown, "calls": [asdict(call) for _, call in calls]}
 
 
 def curl(path: str, request: Mapping[str, Any]) -> str:

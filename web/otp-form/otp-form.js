@@ -162,8 +162,8 @@ export class OtpForm extends HTMLElement {
     const number = this.#step === "number" ? this.#phone.value : this.#pending.number;
     if (this.#mustWait("wait")) return;
     if (!number) return this.#wrong("number", this.#texts.say("error-number"));
-    const asked = { phoneNumber: number, channel, locale: this.#texts.language };
-    const answer = await this.#post("request-url", withChallenge(asked, challenge));
+    const body = { phoneNumber: number, channel, locale: this.#texts.language };
+    const answer = await this.#post("request-url", withChallenge(body, challenge));
     if (answer.ok) return this.#arrives(answer, { number, channel, isNewest: false });
     if (await this.#wasSentTo(number, answer.problem)) return;
     this.#refusedToSend(answer.problem, "wait", (response) => this.#request(channel, response));
@@ -182,7 +182,7 @@ export class OtpForm extends HTMLElement {
     if (this.#step !== "number" || !this.#isAwaited || this.#pending.number !== number) return false;
     if (problem.retryAfter) this.#countdowns.start("resend", problem.retryAfter);
     this.#show("code");
-    if (wasAwaited) this.#tell(this.#texts.error(problem.errorCode));
+    if (wasAwaited) this.#showMessage(this.#texts.error(problem.errorCode));
     return true;
   }
 
@@ -249,14 +249,14 @@ export class OtpForm extends HTMLElement {
       return this.#wrong("number", text);
     }
     this.#countdowns.start(countdown, problem.retryAfter);
-    this.#tell(text);
+    this.#showMessage(text);
   }
 
   /** The code that was sent may still be typed, unless the verification is over. */
   #refusedToResend(problem, channel) {
     if (!problem) return;
     if (OVER.includes(problem.errorCode)) return this.#over(problem);
-    if (ABOUT_THE_NUMBER.includes(problem.errorCode)) return this.#tell(this.#texts.say("error-channel"));
+    if (ABOUT_THE_NUMBER.includes(problem.errorCode)) return this.#showMessage(this.#texts.say("error-channel"));
     this.#refusedToSend(problem, "resend", (response) => this.#resend(channel, response));
   }
 
@@ -271,11 +271,11 @@ export class OtpForm extends HTMLElement {
       return this.#wrong("code", [text, left].filter(Boolean).join(" "));
     }
     this.#countdowns.start("wait", retryAfter);
-    this.#tell(text);
+    this.#showMessage(text);
   }
 
   #challenge(problem, repeat) {
-    this.#tell(this.#texts.error(problem.errorCode));
+    this.#showMessage(this.#texts.error(problem.errorCode));
     this.#refused = repeat;
     this.#view.challenge.hidden = false;
     this.#emit("challenge-required", problem);
@@ -293,7 +293,7 @@ export class OtpForm extends HTMLElement {
   #retyped() {
     if (this.#step !== "number") return;
     this.#countdowns.stop("wait");
-    this.#tell("");
+    this.#showMessage("");
   }
 
   #over({ errorCode, retryAfter }, takesFocus = true) {
@@ -301,7 +301,7 @@ export class OtpForm extends HTMLElement {
     this.#countdowns.stopAll();
     this.#countdowns.start("wait", retryAfter);
     this.#code.stopListening();
-    this.#tell(this.#texts.error(errorCode));
+    this.#showMessage(this.#texts.error(errorCode));
     if (takesFocus) this.#view.primary.focus();
   }
 
@@ -314,7 +314,7 @@ export class OtpForm extends HTMLElement {
 
   /** What was typed is wrong: said at the field, which gets the focus. */
   #wrong(step, text) {
-    this.#tell(text);
+    this.#showMessage(text);
     const field = step === "number" ? this.#phone : this.#code;
     field.invalid = true;
     field.focus();
@@ -325,7 +325,7 @@ export class OtpForm extends HTMLElement {
   }
 
   /** The message of this step, which stays until the user acts. */
-  #tell(text) {
+  #showMessage(text) {
     this.#phone.invalid = this.#code.invalid = false;
     this.#view.challenge.hidden = true;
     this.#refused = null;

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from fakes.memory import PEPPER, START, FakeProvider, StepClock, number_key, outcome
+from local.template import resource
 from sms_otp.adapters.dynamodb.items import list_key, number_pk
 from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
@@ -29,8 +31,6 @@ from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
 from tests.emulator import emulated_aws
-from tests.fakes import PEPPER, START, FakeProvider, StepClock, number_key, outcome
-from tests.template import resource
 
 NUMBER, OTHER = "+14155550123", "+12125550147"
 TABLES = {"a-table": "Table", "users": "UsersTable"}

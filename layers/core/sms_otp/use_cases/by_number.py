@@ -39,7 +39,7 @@ class ByNumber:
     def find(self, name: str, caller: Caller) -> Named:
         """The verification that a sid names, or the newest of an E.164 number. Raises `VerificationNotFound`.
 
-        One whose id is of another form, since another API asked for it, is not found.
+        A verification that another API requested has an id of another form, and is not found.
         """
         return self._first(name, caller, lambda _: True)
 

@@ -11,6 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-header --universal --python-version
 NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel=error
 # written by npm where the installation is whole
 EXPRESS = examples/express/node_modules/.package-lock.json
+BETTER_AUTH = examples/better-auth/node_modules/.package-lock.json
 
 # of `make deploy`: dev, staging or prod; of `make build`: a table of samconfig.toml
 ENV ?= dev
@@ -64,16 +65,17 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
 
-run: .venv/.run .venv/.web ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PROVIDERS=sinch,infobip PARAMETERS="Name=Value …"
+run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PROVIDERS=sinch,infobip PARAMETERS="Name=Value …"
+	@$(MAKE) --no-print-directory .venv/.web || echo "npm's packages cannot be installed: the API runs without them, the page is plainer"
 	@exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
-screenshots: .venv/.dev .venv/.web ## Draw the page's pictures in docs/images; needs Chromium
+screenshots: .venv/.dev .venv/.web-dev ## Draw the page's pictures in docs/images; needs Chromium
 	@$(BIN)/python -m generators.screenshots
 
 # The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
 # small files comes last, so that no process is left with a long one at the end.
-test: .venv/.dev .venv/.web .venv/.tokens .venv/.vendors $(EXPRESS) ## Run the tests, the proofs among them in small
+test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs among them in small
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' \
 	    tests/e2e tests/contract tests/proofs tests/functional tests/races tests/browser tests/unit
 
@@ -86,7 +88,7 @@ prove: .venv/.dev ## Run the proofs in full: races, state machine, mutants, timi
 # Of the fault matrix it has every second row, of the mutants one in twelve, of fuzzing 100 bodies for each function; the
 # rows left out differ from those run in one value. What it leaves out whole is run here: the tests of half a minute
 # each, and Schemathesis. `make prove` stays the full size, for a release and after a change to what it holds.
-prove-ci: .venv/.dev .venv/.web
+prove-ci: .venv/.dev .venv/.web-dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_schemathesis.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/e2e tests/browser
 
@@ -102,7 +104,7 @@ prove-faults: .venv/.dev
 prove-fuzz: .venv/.dev
 	$(BIN)/python -m pytest -q tests/functional/test_fuzz.py --hypothesis-profile=prove -k whatever
 
-prove-stacks: .venv/.dev
+prove-stacks: .venv/.dev .venv/.web-dev $(EXPRESS)
 	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
 
 mutants: .venv/.dev ## Change the code in COUNT places, print the changes that no test notices; SEED=… COUNT=… CHANGED=REV
@@ -114,13 +116,14 @@ lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both fo
 	$(BIN)/mypy
 	PYTHONPATH=layers/core $(BIN)/lint-imports --no-logo
 	@for module in web/otp-form/*.js local/sandbox/www/*.js tests/vendors/*.mjs; do $(BIN)/node --check $$module || exit 1; done
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local ops generators release examples/fastapi
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive functions layers/core local ops generators release examples/fastapi examples/cognito
 	$(BIN)/cfn-lint template.yaml
 	PYTHONPATH=layers/core $(BIN)/python -m release.translated .local/translated
 	$(BIN)/cfn-lint .local/translated/*.json
 	$(BIN)/cfn-lint --regions ALL_REGIONS -- .local/translated/everything.json
 	$(CHECKOV_BIN)/checkov --config-file .checkov.yaml --file template.yaml
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint
+	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint --template examples/cognito/template.yaml
 
 lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upgrade for newer versions
 	$(COMPILE) --override requirements-overrides.txt requirements-dev.in -o requirements-dev.txt
@@ -130,6 +133,7 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	$(COMPILE) requirements-site.in -o requirements-site.txt
 	$(COMPILE) -c requirements-dev.txt examples/fastapi/requirements.in -o examples/fastapi/requirements.txt
 	cd examples/express && $(NPM) install --package-lock-only
+	cd examples/better-auth && $(NPM) install --package-lock-only
 	cd web && $(NPM) install --package-lock-only
 	cd tests/vendors && $(NPM) install --package-lock-only
 
@@ -212,7 +216,7 @@ test-sam-local: .venv/.dev ## Request and verify a code in real containers; need
 	$(BIN)/python -m pytest tests/sam_local
 
 clean: ## Remove everything made here, .venv too
-	rm -rf .venv .local .aws-sam examples/express/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .local .aws-sam examples/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -247,18 +251,19 @@ clean: ## Remove everything made here, .venv too
 	@cd .venv/vendors && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
-# Beside the example, since that is where Node looks for what it imports.
-$(EXPRESS): examples/express/package-lock.json | .venv/.run
-	@echo "installing examples/express/package-lock.json; some seconds, once"
-	@cd examples/express && $(NPM) ci --ignore-scripts >/dev/null
+# Beside each example, since that is where Node looks for what it imports.
+$(EXPRESS) $(BETTER_AUTH): examples/%/node_modules/.package-lock.json: examples/%/package-lock.json | .venv/.run
+	@echo "installing $<; some seconds, once"
+	@cd examples/$* && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
-# What the page and its tests load, from a lock of its own.
-.venv/.web: web/package-lock.json | .venv/.run
+# What the page loads, from a lock of its own, and what its tests need beside it.
+.venv/.web: NPM_OMIT = --omit=dev
+.venv/.web .venv/.web-dev: web/package-lock.json | .venv/.run
 	@echo "installing web/package-lock.json into .venv/web; some seconds, once"
 	@mkdir -p .venv/web && cp web/package.json web/package-lock.json web/.npmrc .venv/web
-	@cd .venv/web && $(NPM) ci --ignore-scripts >/dev/null
-	@touch $@
+	@cd .venv/web && $(NPM) ci --ignore-scripts $(NPM_OMIT) >/dev/null
+	@touch .venv/.web $@
 
 .venv/.checkov: requirements-checkov.txt | .venv/bin/python
 	@echo "installing requirements-checkov.txt into .venv/checkov; about a minute, once"

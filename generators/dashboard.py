@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 
 from generators.rush_hour import PARAMETERS, RushHour
 from local.stack import STACK_NAME, LocalStack
+from local.stack_file import REGION
 from ops.measured import Line, datapoints, lines
 
 BUCKET = 5
@@ -83,7 +84,7 @@ class CloudWatch:
 
     def dashboard(self) -> list[Panel]:
         """The panels as they were deployed."""
-        body = self._client.get_dashboard(DashboardName=STACK_NAME)["DashboardBody"]
+        body = self._client.get_dashboard(DashboardName=f"{STACK_NAME}-{REGION}")["DashboardBody"]
         return list(json.loads(body)["widgets"])
 
     def values(
@@ -222,6 +223,8 @@ def draw_metrics(axes: Axes, panel: Panel, cloudwatch: CloudWatch, _logged: Sequ
             on.plot(
                 moments, values, style, color=colour, marker=".", markersize=4, lw=1.4, label=series.label
             )
+    for mark in panel["properties"].get("annotations", {}).get("horizontal", ()):
+        axes.axhline(mark["value"], color="#64748b", lw=1, ls=":", label=mark["label"])
     limit(axes, bounds.get("left", {}))
     if right is not None:
         limit(right, bounds.get("right", {}))

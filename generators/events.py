@@ -1,11 +1,12 @@
 """The events that the functions get: `python -m generators.events` writes `events/*.json`.
 
-API Gateway's are in `CASES`, of the shape of a REST API's Lambda proxy integration behind an API key; SNS's
-are in `PUBLISHED`. Every value is made up: the addresses are of RFC 5737, the account and key ids belong to
-nobody.
+API Gateway's are in `CASES`, of the shape of a REST API's Lambda proxy integration behind an API key;
+those of SNS and CloudWatch Logs are in `PUBLISHED`. Every value is made up: the addresses are of RFC
+5737, the account and key ids belong to nobody.
 """
 
 import base64
+import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -132,6 +133,23 @@ def published(message: str) -> Event:
     }
 
 
+def logged(*messages: str) -> Event:
+    """The event of a subscription of CloudWatch Logs for these lines of one function's log."""
+    body = {
+        "messageType": "DATA_MESSAGE",
+        "owner": "123456789012",
+        "logGroup": "example",
+        "logStream": "2027/01/15/[1]example",
+        "subscriptionFilters": ["example"],
+        "logEvents": [
+            {"id": f"{number:056}", "timestamp": 1800000000000, "message": message}
+            for number, message in enumerate(messages)
+        ],
+    }
+    packed = gzip.compress(json.dumps(body).encode(), compresslevel=0, mtime=0)
+    return {"awslogs": {"data": base64.b64encode(packed).decode()}}
+
+
 NUMBER = "+14155550177"
 VERIFICATION_ID = "ExampleVerificationIdAAAAAAAAAAA"
 UNKNOWN_ID = "UnknownVerificationIdBBBBBBBBBBB"
@@ -203,6 +221,11 @@ PUBLISHED: dict[str, Event] = {
                 "messageId": "862a8790-60c0-4430-9b2b-658bdexample",
                 "messageStatus": "DELIVERED",
             }
+        )
+    ),
+    "publish_events-verified": logged(
+        json.dumps(
+            {"level": "INFO", "message": "otp_verified", "verification": "0123456789abcdef", "seconds": 21}
         )
     ),
 }

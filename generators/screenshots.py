@@ -50,6 +50,10 @@ def draw(browser: Browser, url: str, to: Path) -> None:
         page.get_by_role("button", name="Call me with a code").click()
         page.get_by_role("button", name="Accept").wait_for()
         _picture(page, to / "page-call.png")
+    with _opened(browser, url, WIDE, "light") as page, _infobip_down(page, url):
+        _ask(page, "415 555 0156")
+        page.locator("#exchanges .call-made").nth(1).wait_for()
+        _picture(page, to / "page-failover.png")
     with _opened(browser, url, NARROW, "light") as page:
         _ask(page, "415 555 0178")
         page.keyboard.type("48")
@@ -73,6 +77,17 @@ def _opened(
         page.close()
 
 
+@contextmanager
+def _infobip_down(page: Page, url: str) -> Iterator[None]:
+    """By the page's own switch."""
+    page.get_by_text("Infobip down").click()
+    page.wait_for_function("fetch('/faults').then((answer) => answer.json()).then((all) => all.length > 0)")
+    try:
+        yield
+    finally:
+        requests.delete(f"{url}/faults", timeout=5).raise_for_status()
+
+
 def _ask(page: Page, number: str) -> None:
     page.get_by_label("Phone number").fill(number)
     page.get_by_role("button", name="Text me a code").click()
@@ -88,12 +103,12 @@ def _verify(page: Page, number: str) -> None:
 def _guess_wrong(page: Page) -> None:
     page.keyboard.type(WRONG)
     page.keyboard.press("Enter")
-    page.get_by_text("That code is not right.").first.wait_for()
+    page.locator("otp-form #code-error").wait_for()
 
 
 def _picture(page: Page, path: Path) -> None:
     page.wait_for_timeout(ARRIVE_MILLISECONDS)
-    # Whatever was focused may have moved the page, and its head belongs into every picture.
+    # What was focused may have moved the page, and its head belongs into every picture.
     page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
     page.screenshot(path=path)
     print(path.relative_to(ROOT), flush=True)

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from local.stack_file import LocalStackError
 
-STOP_SECONDS = 5
+STOP_SECONDS = 3
 TAIL_LINES = 15
 
 # Whatever proxy this machine uses, it is not the way to a port of its own.
@@ -34,6 +34,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
+        self._stop_by: float | None = None
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - commands of our own, no shell
@@ -78,14 +79,26 @@ class Child:
         if self._process.poll() is not None:
             raise LocalStackError(f"{self.name} has ended. {self._told()}")
 
+    def begin_to_stop(self) -> float:
+        """Ask it and everything that it started to end; until when that is waited for (monotonic seconds)."""
+        self._signal(signal.SIGTERM)
+        if self._stop_by is None:
+            self._stop_by = time.monotonic() + STOP_SECONDS
+        return self._stop_by
+
     def stop(self) -> None:
         """End it and everything that it started: politely, then not."""
-        for ending in (signal.SIGTERM, signal.SIGKILL):
-            # The group outlives its leader while any process that the leader started is left.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, ending)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_SECONDS)
+        stop_by = self.begin_to_stop()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(max(0, stop_by - time.monotonic()))
+        self._signal(signal.SIGKILL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
+
+    def _signal(self, ending: signal.Signals) -> None:
+        # The group outlives its leader while any process that the leader started is left.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, ending)
 
     def _told(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]

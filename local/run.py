@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from local.containers import docker_host
+from local.sandbox.page import PHONE_LIBRARY
 from local.stack import LocalStack
 from local.stack_file import LOCAL, ROOT, LocalStackError, StackFile
 
@@ -19,14 +20,16 @@ WATCH_SECONDS = 0.5
 LOOPBACK = "127.0.0.1"
 
 GUIDE = """
-API key    {key}
-another    {second_key}, of a second tenant
-API        {api}
-Page       {sandbox}/ (a sign-up form, and the phone that its codes arrive on)
+The page is {sandbox}/: a sign-up form, and the phone that its codes arrive on{plainer}.
 
-Ask for a code:
+For another terminal, the same in every run:
 
-  answer=$(curl -sS {api}/request-otp -H 'x-api-key: {key}' -H 'content-type: application/json' -d '{request}'); echo "$answer"
+export API={api}
+export KEY={key}
+
+Request a code:
+
+  answer=$(curl -sS "$API/request-otp" -H "x-api-key: $KEY" -H 'content-type: application/json' -d '{request}'); echo "$answer"
 
 Read it on the phone:
 
@@ -35,16 +38,28 @@ Read it on the phone:
 Verify it:
 
   id=$(echo "$answer" | grep -o '"verificationId": *"[^"]*"' | cut -d '"' -f 4)
-  curl -sS {api}/verify-otp -H 'x-api-key: {key}' -H 'content-type: application/json' -d "{{\\"verificationId\\":\\"$id\\",\\"otp\\":\\"$code\\"}}"
+  curl -sS "$API/verify-otp" -H "x-api-key: $KEY" -H 'content-type: application/json' -d "{{\\"verificationId\\":\\"$id\\",\\"otp\\":\\"$code\\"}}"
 
-Ctrl-C stops everything.
+{twilio}The key of a second tenant is {second_key}. Ctrl-C stops everything.
 """  # noqa: E501 - each command is one line to paste
+
+PLAINER = ", without its list of countries and its font: npm's packages are not installed"
+
+
+TWILIO = """For a client of Twilio Verify, whose account is {account} and whose service is {service}:
+
+  export TWILIO_ACCOUNT_SID={account} TWILIO_AUTH_TOKEN={key}
+  client.verify.base_url = "{sandbox}"   # Node: client.verify.baseUrl
+
+"""
+ACCOUNT, SERVICE = "AC" + "0" * 32, "VA" + "0" * 32
+"""Any of the form will do: the token alone names the tenant."""
 
 
 def main() -> None:
-    """Exits with a message and 1 where the stack cannot start or ends by itself; with 0 when told to stop."""
+    """Exits with a message and 1 where the stack cannot start or ends by itself; with 0 on a signal."""
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _told_to_stop)
+        signal.signal(ending, _stop_once)
     arguments = _arguments()
     started = time.monotonic()
 
@@ -76,11 +91,14 @@ def main() -> None:
 
 def guide(stack: StackFile) -> str:
     """What to paste first."""
+    twilio = TWILIO.format(account=ACCOUNT, service=SERVICE, key=stack.apiKey, sandbox=stack.sandboxUrl)
     return GUIDE.format(
+        twilio=twilio if stack.twilioApiUrl else "",
         key=stack.apiKey,
         second_key=stack.secondApiKey,
         api=stack.baseUrl,
         sandbox=stack.sandboxUrl,
+        plainer="" if PHONE_LIBRARY.exists() else PLAINER,
         request=f'{{"phoneNumber":"{NUMBER}"}}',
         to=quote(NUMBER, safe=""),
     )
@@ -96,10 +114,10 @@ def _watch(stack: LocalStack, written: Path) -> None:
 
 
 class _Stop(BaseException):
-    """Told to stop. No `Exception`, so that nothing on the way takes it for a failure."""
+    """A signal to stop. No `Exception`, so that nothing on the way takes it for a failure."""
 
 
-def _told_to_stop(_signal: int, _frame: Any) -> None:
+def _stop_once(_signal: int, _frame: Any) -> None:
     # Once: a second Ctrl-C would leave running what the first was about to stop.
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)

@@ -10,13 +10,17 @@ import contextlib
 import fcntl
 import json
 import os
+import re
+import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
+from botocore.exceptions import ClientError
 from samcli.yamlhelper import yaml_parse
 
 from local.processes import Child, free_port, require_free
@@ -33,6 +37,11 @@ BIN = Path(sys.prefix) / "bin"
 """Of the virtual environment that this runs in."""
 
 STACK_NAME = "sms-otp-local"
+API_ID = "0a1b2c3d"
+"""Eight hexadecimal digits, since MiniStack knows an API's host name by them."""
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of ours is made in it, by a name that nobody can guess
+MEMORY_BYTES = 2 * 1024**3
 
 START_SECONDS = 60
 BUILD_SECONDS = 240
@@ -79,7 +88,12 @@ class LocalStack:
         self._sandbox_port = free_port(host) if sandbox_port is None else sandbox_port
         self.aws_endpoint_url = f"http://{host}:{self._port}"
         self.sandbox_url = f"http://{host}:{self._sandbox_port}"
-        self._parameters = {**PARAMETERS, "ProviderSandboxUrl": self.sandbox_url, **(parameters or {})}
+        chosen = parameters or {}
+        # A test number's code has as many digits as any other.
+        number, _, code = PARAMETERS["TestNumbers"].partition("=")
+        fixed = f"{number}={(2 * code)[: int(chosen.get('CodeLength', len(code)))]}"
+        local = {"TestNumbers": fixed, "ProviderSandboxUrl": self.sandbox_url}
+        self._parameters = {**PARAMETERS, **local, **chosen}
         self._say = say
         self._temporary = LOCAL / f"tmp-{self._port}"
         self._deployed = LOCAL / f"deployed-{self._port}"
@@ -107,6 +121,11 @@ class LocalStack:
         return f"http://{self.outputs['ApiId']}.execute-api.localhost:{self._port}/{stage}"
 
     @property
+    def _twilio_api_url(self) -> str:
+        found = self.outputs.get("TwilioApiId")
+        return f"{self.aws_endpoint_url}/restapis/{found}/v1/_user_request_" if found else ""
+
+    @property
     def file(self) -> StackFile:
         """What is written to `.local/stack.json`."""
         return StackFile(
@@ -117,6 +136,7 @@ class LocalStack:
             REGION,
             STACK_NAME,
             self.second_api_key,
+            self._twilio_api_url,
         )
 
     def client(self, service: str) -> Any:
@@ -159,7 +179,7 @@ class LocalStack:
             child.check()
 
     def __enter__(self) -> "LocalStack":
-        _require_known(self._parameters)
+        _require_allowed(self._parameters)
         require_free(self._host, self._port, "choose another port with PORT=…")
         require_free(self._host, self._sandbox_port, "choose another port with SANDBOX_PORT=…")
         with contextlib.ExitStack() as starting:
@@ -174,14 +194,18 @@ class LocalStack:
         error: BaseException | None,
         trace: "TracebackType | None",
     ) -> None:
+        # All at once, so that none is waited for while another has not begun to stop.
+        for child in self._children:
+            child.begin_to_stop()
         self._running.close()
 
     def _start(self) -> None:
         self._temporary.mkdir(parents=True, exist_ok=True)
-        for made in (self._temporary, self._deployed):
+        unpacked = Path(tempfile.mkdtemp(prefix="sms-otp-", dir=_memory() or self._temporary))
+        for made in (self._temporary, self._deployed, unpacked):
             self._running.callback(shutil.rmtree, made, ignore_errors=True)
         # Both servers start while the build runs.
-        emulator = self._serve("emulator", [str(BIN / "ministack")], self._emulator_environment())
+        emulator = self._serve("emulator", [str(BIN / "ministack")], self._emulator_environment(unpacked))
         sandbox = self._serve(
             "sandbox",
             [
@@ -208,12 +232,12 @@ class LocalStack:
         self._children.append(child)
         return child
 
-    def _emulator_environment(self) -> dict[str, str]:
+    def _emulator_environment(self, unpacked: Path) -> dict[str, str]:
         return {
             **aws_environment(self.aws_endpoint_url),
             "BIND_HOST": self._host,
             "GATEWAY_PORT": str(self._port),
-            "TMPDIR": str(self._temporary),
+            "TMPDIR": str(unpacked),
             # A function whose role lacks an action is refused, as it would be on AWS.
             "AUTH": "true",
             # Servers that nothing here asks for, on ports of their own.
@@ -225,7 +249,7 @@ class LocalStack:
 
     def deploy_again(self, parameters: Mapping[str, str]) -> None:
         """The same template, with these parameters over the ones before. Raises `LocalStackError`."""
-        _require_known(parameters)
+        _require_allowed(parameters)
         self._parameters |= parameters
         self._deploy_template()
 
@@ -234,30 +258,47 @@ class LocalStack:
         self.client("secretsmanager").put_secret_value(
             SecretId=self.outputs["ProviderSecretArn"], SecretString=json.dumps(credentials(self.sandbox_url))
         )
-        self.api_key = self._api_key(self.outputs["ApiKeyId"])
-        self.second_api_key = self._api_key(self._second_tenant())
+        self.api_key, self.second_api_key = _kept_api_keys()
+        # MiniStack lets a key's value be changed, so that it is the same from run to run.
+        change = {"op": "replace", "path": "/value", "value": self.api_key}
+        key_id = self.outputs["ApiKeyId"]
+        self.client("apigateway").update_api_key(apiKey=key_id, patchOperations=[change])
+        self._add_second_tenant()
 
     def _deploy_template(self) -> None:
         command = [
             *sam("deploy", "--template-file", str(self._deployed / "template.yaml")),
-            *("--parameter-overrides", *(f"{name}={value}" for name, value in self._parameters.items())),
+            # MiniStack's own tag for an API's id, so that its URL is the same from run to run.
+            *("--tags", f"ms-custom-id={API_ID}"),
+            # In quotation marks, or a value would end at its first blank.
+            *("--parameter-overrides", *(f'{name}="{value}"' for name, value in self._parameters.items())),
         ]
         log = LOGS / f"deploy-{self._port}.log"
         with Child("The deployment", command, aws_environment(self.aws_endpoint_url), log) as deployment:
-            deployment.finish(DEPLOY_SECONDS)
+            try:
+                deployment.finish(DEPLOY_SECONDS)
+            except LocalStackError as error:
+                raise LocalStackError("\n".join([str(error), *self._failures()])) from None
         described = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
 
-    def _api_key(self, key_id: str) -> str:
-        return str(self.client("apigateway").get_api_key(apiKey=key_id, includeValue=True)["value"])
+    def _failures(self) -> list[str]:
+        """Why resources of the stack were not made, which stands far above the end of the log."""
+        with contextlib.suppress(ClientError):
+            events = self.client("cloudformation").describe_stack_events(StackName=STACK_NAME)["StackEvents"]
+            return [
+                f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
+                for event in reversed(events)
+                if event["ResourceStatus"].endswith("_FAILED")
+            ]
+        return []
 
-    def _second_tenant(self) -> str:
-        """Made as the template says a further one is: a key, and its place in the plan."""
+    def _add_second_tenant(self) -> None:
+        """As the template says a further one is made: a key, and its place in the plan."""
         client = self.client("apigateway")
-        key_id = str(client.create_api_key(name="second-tenant", enabled=True)["id"])
+        made = client.create_api_key(name="second-tenant", enabled=True, value=self.second_api_key)
         plan = self.physical_id("UsagePlan")
-        client.create_usage_plan_key(usagePlanId=plan, keyId=key_id, keyType="API_KEY")
-        return key_id
+        client.create_usage_plan_key(usagePlanId=plan, keyId=made["id"], keyType="API_KEY")
 
 
 def build(to: Path) -> None:
@@ -326,12 +367,38 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _require_known(parameters: Mapping[str, str]) -> None:
-    """SAM CLI would leave out, silently, a parameter that the template does not have."""
+def _require_allowed(parameters: Mapping[str, str]) -> None:
+    """Raises `LocalStackError` for what a deployment would refuse later, or SAM CLI would leave out."""
     known = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
     unknown = sorted(set(parameters) - set(known))
     if unknown:
         raise LocalStackError(f"the template has no {', '.join(unknown)}; it has {', '.join(known)}")
+    for name, value in parameters.items():
+        allowed, pattern = known[name].get("AllowedValues"), known[name].get("AllowedPattern")
+        if (allowed and value not in map(str, allowed)) or (pattern and not re.fullmatch(pattern, value)):
+            listed = f"one of {', '.join(map(str, allowed or []))}" if allowed else f"of the form {pattern}"
+            wanted = known[name].get("ConstraintDescription", listed)
+            raise LocalStackError(f"{name} cannot be {value!r}; it must be: {wanted}")
+
+
+def _memory() -> Path | None:
+    """A directory in memory with room for what MiniStack unpacks for each worker; `None` where there is none.
+
+    After a load it is tens of thousands of files, which some disks take minutes to delete.
+    """
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_BYTES:
+        return None
+    return MEMORY
+
+
+def _kept_api_keys() -> tuple[str, str]:
+    """The two tenants' keys, made once in this directory."""
+    path = LOCAL / "api-keys.json"
+    with _alone(LOCAL / "api-keys.lock"):
+        if not path.exists():
+            path.write_text(json.dumps([secrets.token_hex(20) for _ in range(2)]))
+        first, second = json.loads(path.read_text())
+    return first, second
 
 
 @contextlib.contextmanager

@@ -27,6 +27,8 @@ class StackFile:
     region: str
     stackName: str  # noqa: N815
     secondApiKey: str  # noqa: N815
+    twilioApiUrl: str = ""  # noqa: N815
+    """MiniStack's, behind the sandbox's `/v2`; empty where TwilioApi is false."""
 
     def write(self, path: Path) -> None:
         """As JSON, replaced whole so that no reader sees half of it."""

@@ -35,7 +35,7 @@ _Loader.add_multi_constructor("!", _intrinsic)
 @cache
 def read(path: Path = TEMPLATE) -> dict[str, Any]:
     """The template, its intrinsic functions in their long form."""
-    parsed: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    parsed: dict[str, Any] = _Loader(path.read_text()).get_single_data()
     return parsed
 
 

@@ -14,8 +14,11 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Route
 
 AXE = Path(sys.prefix) / "web/node_modules/axe-core/axe.min.js"
 
-REFUSED = "Failed to load resource: the server responded with a status of"
-"""What Chromium writes for each problem that the service answers with; the form deals with those."""
+REFUSED = (
+    "Failed to load resource: the server responded with a status of",
+    "Failed to load resource: net::ERR_FAILED",
+)
+"""What Chromium writes for each problem and each lost answer; the form deals with those."""
 
 _VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
@@ -76,20 +79,33 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
+LOST = 0
+"""In place of a status: the request arrives, and its answer does not."""
+
+
 class StubBackend:
-    """The app's backend, answering what it is told to; a test's way to states that are slow to reach."""
+    """The app's backend, giving the answers that a test queues; a way to states that are slow to reach."""
 
     def __init__(self, page: Page, now: datetime) -> None:
         self._date = format_datetime(now, usegmt=True)
         self.asked: list[tuple[str, Any]] = []
-        """The steps asked for, such as `request`, with their bodies."""
+        """The steps requested, such as `request`, with their bodies."""
+        self.keys: list[str] = []
+        """The `Idempotency-Key` of each."""
+        self.session: dict[str, Any] = {"step": "number"}
+        """What the session says."""
         self._answers: list[tuple[int, dict[str, Any]]] = []
-        page.route("**/demo/*-code", self._answer)
+        page.route("**/demo/*-code*", self._answer)
+        page.route("**/demo/session*", self._answer_session)
 
     def will(self, status: int, body: dict[str, Any]) -> "StubBackend":
-        """Answer so, once, after what it was told before."""
+        """Answer so, once, after what was queued before."""
         self._answers.append((status, body))
         return self
+
+    def will_lose(self) -> "StubBackend":
+        """Give no answer, once."""
+        return self.will(LOST, {})
 
     def will_refuse(self, status: int, code: str, **members: Any) -> "StubBackend":
         """Answer with a problem, once."""
@@ -98,8 +114,16 @@ class StubBackend:
     def _answer(self, route: Route) -> None:
         step = urlsplit(route.request.url).path.removeprefix("/demo/").removesuffix("-code")
         self.asked.append((step, route.request.post_data_json))
+        self.keys.append(route.request.headers["idempotency-key"])
         status, body = self._answers.pop(0)
+        if status == LOST:
+            route.abort()
+            return
         kind = "application/json" if status == 200 else "application/problem+json"
         route.fulfill(
             status=status, body=json.dumps(body), headers={"Content-Type": kind, "Date": self._date}
         )
+
+    def _answer_session(self, route: Route) -> None:
+        headers = {"Content-Type": "application/json", "Date": self._date}
+        route.fulfill(status=200, body=json.dumps(self.session), headers=headers)

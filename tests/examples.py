@@ -19,7 +19,7 @@ START_SECONDS = 60
 
 
 @contextlib.contextmanager
-def running_example(name: str, api_url: str, api_key: str, log: Path) -> Iterator[str]:
+def running_example(name: str, api_url: str, api_key: str, log: Path, **settings: str) -> Iterator[str]:
     """The URL of an example in front of that API, once it answers. Its output goes to `log`."""
     port = free_port("127.0.0.1")
     environment = {
@@ -29,6 +29,7 @@ def running_example(name: str, api_url: str, api_key: str, log: Path) -> Iterato
         "OTP_API_KEY": api_key,
         "INSECURE_COOKIE": "true",
         "PORT": str(port),
+        **settings,
     }
     with Child(name, command(name, port), environment, log, EXAMPLES / name) as child:
         url = f"http://127.0.0.1:{port}"

@@ -1,37 +1,57 @@
-// Sign-up with a verified phone: what stands between a browser and the phone-verification service.
+// Sign-up with a verified phone: the backend between a browser and the phone-verification service.
 //
-// The API key, the verificationId and the word on who is verified stay here. The browser holds a cookie
-// that it cannot read, so a code can be asked for and typed in one browser only.
+// The API key, the verificationId and the knowledge of who is verified stay here. The browser holds cookies
+// that it cannot read, so a code can be requested and typed in one browser only.
 
 import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { fileURLToPath } from "node:url";
 import express from "express";
 import session from "express-session";
 
 const { OTP_API_URL, OTP_API_KEY, HOST = "127.0.0.1", PORT = "8000", INSECURE_COOKIE } = process.env;
+const { CAPTCHA_URL, CAPTCHA_SECRET } = process.env;
 if (!OTP_API_URL || !OTP_API_KEY) throw new Error("OTP_API_URL and OTP_API_KEY are needed");
 
+const SECURE = INSECURE_COOKIE !== "true";
+const SESSION_COOKIE = "session";
+const DEVICE_COOKIE = "device";
+const DEVICE_MS = 90 * 24 * 3600 * 1000;
+const REPEAT_MS = 120_000;
 const UNAVAILABLE = "This does not work just now. Please try again in a minute.";
 
-// What users are told, by errorCode. Whatever is not here is a fault of ours, and told as one.
+// The sentence for the user, by errorCode. Every other code is ours to mend, and has a line in the log.
 const WORDS = new Map([
   ["INVALID_PHONE_NUMBER", "Please check the number. It begins with + and the country's code."],
   ["DESTINATION_NOT_ALLOWED", "We cannot send codes to this number. Please use another one."],
   ["PROVIDER_REJECTED", "This number cannot receive our codes. Please use another one."],
+  ["NUMBER_DISABLED", "This number is blocked after too many incorrect codes. Please contact us."],
+  ["CHALLENGE_REQUIRED", "Please confirm that you are a person."],
   ["INVALID_OTP_FORMAT", "The code has only digits. Please type it as it is in the message."],
-  ["OTP_INCORRECT", "This code is not right."],
-  ["OTP_EXPIRED", "This code is too old. Please ask for a new one."],
-  ["ALREADY_VERIFIED", "This code was used already. Please ask for a new one."],
-  ["VERIFICATION_CANCELLED", "This code cannot be used any more. Please ask for a new one."],
-  ["VERIFICATION_NOT_FOUND", "Please ask for a code first."],
-  ["TOO_MANY_ATTEMPTS", "That was too often. Please ask for a new code."],
-  ["RATE_LIMITED", "Please wait a little before you ask for another code."],
-  ["NUMBER_LOCKED", "That was too often. Please wait a little before you try again."],
+  ["OTP_INCORRECT", "This code is incorrect."],
+  ["OTP_EXPIRED", "This code has expired. Please request a new one."],
+  ["ALREADY_VERIFIED", "This code has been used already. Please request a new one."],
+  ["VERIFICATION_CANCELLED", "This code is no longer valid. Please request a new one."],
+  ["VERIFICATION_NOT_FOUND", "Please request a code first."],
+  ["TOO_MANY_ATTEMPTS", "Too many incorrect codes. Please request a new one."],
+  ["RATE_LIMITED", "Please wait a little before you request another code."],
+  ["NUMBER_LOCKED", "Too many incorrect codes. Please wait a little before you try again."],
   ["REQUEST_IN_PROGRESS", "Your code is being sent."],
+  ["IDEMPOTENCY_KEY_REUSED", "Please try that again."],
   ["PROVIDER_UNAVAILABLE", UNAVAILABLE],
+  ["SENDING_STOPPED", UNAVAILABLE],
   ["PHONE_NOT_VERIFIED", "Please verify your phone first."],
   ["INVALID_REQUEST", "Please fill in the form."],
   ["CROSS_SITE", "Please use the form on our own page."],
 ]);
+
+// After these no code can be right for the session's verification.
+const OVER = [
+  "OTP_EXPIRED",
+  "TOO_MANY_ATTEMPTS",
+  "VERIFICATION_CANCELLED",
+  "VERIFICATION_NOT_FOUND",
+  "ALREADY_VERIFIED",
+];
 
 class Refused extends Error {
   constructor(status, errorCode, more = {}) {
@@ -41,29 +61,56 @@ class Refused extends Error {
   }
 }
 
-// The service's 200. Anything else is not success. It answers within 29 seconds.
-async function ask(path, body, headers = {}) {
-  let answer, told;
+// The service's 200. Every other answer is no success. It answers within 29 seconds.
+async function ask(req, path, body) {
+  const headers = {
+    "x-api-key": OTP_API_KEY,
+    "content-type": "application/json",
+    // One user's click cannot be another's.
+    "idempotency-key": sha256(req.session.binding, req.click),
+  };
+  const signal = AbortSignal.timeout(30_000);
+  let answer, received;
   try {
-    answer = await fetch(OTP_API_URL + path, {
-      method: "POST",
-      headers: { "x-api-key": OTP_API_KEY, "content-type": "application/json", ...headers },
-      body: JSON.stringify(body),
-      redirect: "error",
-      signal: AbortSignal.timeout(30_000),
-    });
-    told = await answer.json();
+    answer = await fetch(OTP_API_URL + path, { method: "POST", headers, body: JSON.stringify(body), redirect: "error", signal });
+    received = await answer.json();
   } catch {
-    // No answer, or none of the service's: told is undefined.
+    // No answer, or none of the service's: received is undefined.
   }
-  if (answer?.status === 200 && told) return told;
-  if (!WORDS.has(told?.errorCode)) {
+  if (answer?.status === 200 && received) return received;
+  if (!WORDS.has(received?.errorCode)) {
     // Ours to mend, such as a wrong API key. Nothing of the body, which has the number or the code.
-    console.error(`${path}: ${answer?.status ?? "no answer"} ${told?.errorCode ?? ""}`);
+    console.error(`${path}: ${answer?.status ?? "no answer"} ${received?.errorCode ?? ""}`);
     throw new Refused(503, "SERVICE_UNAVAILABLE");
   }
-  const { retryAfter, attemptsRemaining } = told;
-  throw new Refused(answer.status, told.errorCode, { retryAfter, attemptsRemaining });
+  const { errorCode, retryAfter, attemptsRemaining } = received;
+  if (OVER.includes(errorCode) || attemptsRemaining === 0) delete req.session.pending;
+  throw new Refused(answer.status, errorCode, { retryAfter, attemptsRemaining });
+}
+
+const sha256 = (...parts) => createHash("sha256").update(parts.join(" ")).digest("hex");
+
+function cookie(req, name) {
+  const found = (req.get("Cookie") ?? "").split("; ").find((each) => each.startsWith(`${name}=`));
+  return found && decodeURIComponent(found.slice(name.length + 1));
+}
+
+// The token of an earlier verification in this browser, by which the service knows its user again.
+function device(req) {
+  const deviceToken = cookie(req, DEVICE_COOKIE);
+  return deviceToken ? { deviceToken } : {};
+}
+
+// Have the captcha's server check the response: reCAPTCHA, hCaptcha and Turnstile have the same call.
+async function challengePassed(response) {
+  if (typeof response !== "string" || !CAPTCHA_URL || !CAPTCHA_SECRET) return {};
+  try {
+    const body = new URLSearchParams({ secret: CAPTCHA_SECRET, response });
+    const answer = await fetch(CAPTCHA_URL, { method: "POST", body, signal: AbortSignal.timeout(10_000) });
+    return (await answer.json()).success === true ? { challenged: true } : {};
+  } catch {
+    return {};
+  }
 }
 
 // What names this session's verification to the service.
@@ -77,63 +124,116 @@ function text(value) {
   return value;
 }
 
+// A code that was sent: what the form needs to begin there when the page is loaded again.
+function pending(phoneNumber, { channel, expiresAt, resendAfter }) {
+  return { phoneNumber, channel, expiresAt, resendAt: performance.now() + resendAfter * 1000 };
+}
+
 // What the page needs of an answer. Not the verificationId.
-const shown = ({ channel, expiresAt, resendAfter }) => ({ channel, expiresAt, resendAfter });
+const shown = ({ channel, expiresAt, resendAfter, sameCode }) => ({ channel, expiresAt, resendAfter, sameCode });
 
 const users = [];
+// Verifications that succeeded, should their answer be lost: the session that each led to, and until when.
+const repeats = new Map();
 const app = express();
 app.disable("x-powered-by");
 // A proxy on this machine is believed about the user's address; name yours where it is on another.
 app.set("trust proxy", "loopback");
+
+const folder = (path) => fileURLToPath(new URL(path, import.meta.url));
+app.get("/", (_req, res) => {
+  res.set("Content-Security-Policy", "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'");
+  res.set("Cache-Control", "no-store");
+  res.sendFile(folder("../page/index.html"));
+});
+app.use("/page", express.static(folder("../page")));
+app.use("/otp-form", express.static(folder("../../web/otp-form")));
+
 // Browsers say which site a request comes from, and no page can change that.
 app.use((req, _res, next) => {
-  if (!["same-origin", "none"].includes(req.get("Sec-Fetch-Site") ?? "none")) throw new Refused(403, "CROSS_SITE");
+  const site = req.get("Sec-Fetch-Site") ?? "none";
+  if (req.method === "POST" && !["same-origin", "none"].includes(site)) throw new Refused(403, "CROSS_SITE");
   next();
 });
 app.use(express.json());
 app.use(
   session({
-    // In memory, sessions end with the process; in earnest, give them a store, and a secret that stays.
+    name: SESSION_COOKIE,
+    // In memory, sessions end with the process; in production, give them a store, and a secret that stays.
     secret: randomBytes(32).toString("hex"),
     resave: false,
     saveUninitialized: false,
-    cookie: { httpOnly: true, sameSite: "strict", secure: INSECURE_COOKIE !== "true" },
+    cookie: { httpOnly: true, sameSite: "strict", secure: SECURE },
   }),
 );
 app.use((req, _res, next) => {
   req.body ??= {};
+  // The page makes one up for each click, so that a repeated request sends no second code.
+  req.click = req.get("Idempotency-Key") ?? randomUUID();
+  // The API's sessionId: bound to the cookie, and not the cookie itself.
+  req.session.binding ??= randomUUID();
   next();
 });
 
-// The page makes up a key for each click, so that a repetition of its request sends no second code.
+// Where this user is: a page that is loaded again goes on there.
+app.get("/session", (req, res) => {
+  res.set("Cache-Control", "no-store");
+  const { pending: sent, phone } = req.session;
+  if (!sent) return res.json({ step: phone ? "done" : "number" });
+  const { resendAt, ...rest } = sent;
+  res.json({ step: "code", ...rest, resendAfter: Math.max(0, Math.ceil((resendAt - performance.now()) / 1000)) });
+});
+
+// A first code, by the channel that the user chose.
 app.post("/request-code", async (req, res) => {
-  // The API's sessionId: bound to the cookie, and not the cookie itself.
-  const binding = (req.session.binding ??= randomUUID());
-  const click = req.get("Idempotency-Key") ?? randomUUID();
-  const key = createHash("sha256").update(`${binding} ${click}`).digest("hex");
-  const { phoneNumber, channel, locale } = req.body;
-  const mine = { purpose: "sign-up", sessionId: binding, clientIp: req.ip };
-  const asked = { phoneNumber: text(phoneNumber), channel, locale, ...mine };
-  const answer = await ask("/request-otp", asked, { "Idempotency-Key": key });
+  const { channel, locale, challenge } = req.body;
+  const phoneNumber = text(req.body.phoneNumber);
+  const mine = { purpose: "sign-up", sessionId: req.session.binding, clientIp: req.ip };
+  const body = { phoneNumber, channel, locale, ...mine, ...device(req), ...(await challengePassed(challenge)) };
+  const answer = await ask(req, "/request-otp", body);
   req.session.verificationId = answer.verificationId;
+  req.session.pending = pending(phoneNumber, answer);
   res.json(shown(answer));
 });
 
 // The same verification goes on.
 app.post("/resend-code", async (req, res) => {
-  res.json(shown(await ask("/resend-otp", { ...held(req.session), channel: req.body.channel })));
+  const { channel, challenge } = req.body;
+  const body = { ...held(req.session), channel, ...device(req), ...(await challengePassed(challenge)) };
+  const answer = await ask(req, "/resend-otp", body);
+  if (req.session.pending) req.session.pending = pending(req.session.pending.phoneNumber, answer);
+  res.json(shown(answer));
 });
 
 // The number is the one that the service names, for it alone knows where the code went.
-app.post("/verify-code", async (req, res, next) => {
-  const { phoneNumber } = await ask("/verify-otp", { ...held(req.session), otp: text(req.body.otp) });
-  // Whoever knew the session's name before must not hold a verified one.
-  req.session.regenerate((error) => {
-    if (error) return next(error);
-    req.session.phone = phoneNumber;
-    res.json({ verified: true });
-  });
+app.post("/verify-code", async (req, res) => {
+  const otp = text(req.body.otp);
+  // The page whose answer was lost sends the same click again. Nobody else knows its key.
+  const key = sha256(cookie(req, SESSION_COOKIE) ?? "", req.click, otp);
+  let verified = await taken(req, repeats.get(key));
+  if (!verified) {
+    const answer = await ask(req, "/verify-otp", { ...held(req.session), otp, ...device(req) });
+    verified = { phone: answer.phoneNumber, device: answer.deviceToken, until: performance.now() + REPEAT_MS };
+  }
+  // A session's name that was known before must not become a verified one's.
+  await new Promise((go, stop) => req.session.regenerate((error) => (error ? stop(error) : go())));
+  req.session.phone = verified.phone;
+  for (const [each, { until }] of repeats) if (until < performance.now()) repeats.delete(each);
+  repeats.set(key, { ...verified, name: req.sessionID });
+  if (verified.device) {
+    res.cookie(DEVICE_COOKIE, verified.device, { httpOnly: true, sameSite: "strict", secure: SECURE, maxAge: DEVICE_MS });
+  }
+  res.json({ verified: true });
 });
+
+// What is to be repeated, out of the session that its lost answer led to; null where that was used already.
+async function taken(req, repeat) {
+  if (!repeat || performance.now() > repeat.until) return null;
+  const led = await new Promise((go) => req.sessionStore.get(repeat.name, (_error, found) => go(found)));
+  if (!led?.phone) return null;
+  req.sessionStore.destroy(repeat.name);
+  return repeat;
+}
 
 // An account for a phone that this session has verified.
 app.post("/sign-up", (req, res) => {
@@ -145,7 +245,7 @@ app.post("/sign-up", (req, res) => {
   res.json(user);
 });
 
-// As problem details (RFC 9457). What is no refusal is told as a fault, and its text to nobody.
+// As problem details (RFC 9457). An error that is no refusal is a fault, and its text is for nobody.
 app.use((error, _req, res, _next) => {
   // What Express says of a body: no JSON, too large, an encoding that it does not know.
   const malformed = error.status >= 400 && error.status < 500;

@@ -1,67 +1,96 @@
-"""Sign-up with a verified phone: what stands between a browser and the phone-verification service.
+"""Sign-up with a verified phone: the backend between a browser and the phone-verification service.
 
-The API key, the verificationId and the word on who is verified stay here. The browser holds a cookie
-that it cannot read, so a code can be asked for and typed in one browser only.
+The API key, the verificationId and the knowledge of who is verified stay here. The browser holds cookies
+that it cannot read, so a code can be requested and typed in one browser only.
 """
 
 import hashlib
 import logging
+import math
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import httpx
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 
 LOG = logging.getLogger(__name__)
+EXAMPLES = Path(__file__).parents[1]
 COOKIE = "session"
+DEVICE_COOKIE = "device"
+DEVICE_SECONDS = 90 * 24 * 3600
+REPEAT_SECONDS = 120
 SECURE = os.environ.get("INSECURE_COOKIE") != "true"
 """Off only where there is no TLS, on the machine of a developer."""
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
 
 UNAVAILABLE = "This does not work just now. Please try again in a minute."
 WORDS = {
     "INVALID_PHONE_NUMBER": "Please check the number. It begins with + and the country's code.",
     "DESTINATION_NOT_ALLOWED": "We cannot send codes to this number. Please use another one.",
     "PROVIDER_REJECTED": "This number cannot receive our codes. Please use another one.",
+    "NUMBER_DISABLED": "This number is blocked after too many incorrect codes. Please contact us.",
+    "CHALLENGE_REQUIRED": "Please confirm that you are a person.",
     "INVALID_OTP_FORMAT": "The code has only digits. Please type it as it is in the message.",
-    "OTP_INCORRECT": "This code is not right.",
-    "OTP_EXPIRED": "This code is too old. Please ask for a new one.",
-    "ALREADY_VERIFIED": "This code was used already. Please ask for a new one.",
-    "VERIFICATION_CANCELLED": "This code cannot be used any more. Please ask for a new one.",
-    "VERIFICATION_NOT_FOUND": "Please ask for a code first.",
-    "TOO_MANY_ATTEMPTS": "That was too often. Please ask for a new code.",
-    "RATE_LIMITED": "Please wait a little before you ask for another code.",
-    "NUMBER_LOCKED": "That was too often. Please wait a little before you try again.",
+    "OTP_INCORRECT": "This code is incorrect.",
+    "OTP_EXPIRED": "This code has expired. Please request a new one.",
+    "ALREADY_VERIFIED": "This code has been used already. Please request a new one.",
+    "VERIFICATION_CANCELLED": "This code is no longer valid. Please request a new one.",
+    "VERIFICATION_NOT_FOUND": "Please request a code first.",
+    "TOO_MANY_ATTEMPTS": "Too many incorrect codes. Please request a new one.",
+    "RATE_LIMITED": "Please wait a little before you request another code.",
+    "NUMBER_LOCKED": "Too many incorrect codes. Please wait a little before you try again.",
     "REQUEST_IN_PROGRESS": "Your code is being sent.",
+    "IDEMPOTENCY_KEY_REUSED": "Please try that again.",
     "PROVIDER_UNAVAILABLE": UNAVAILABLE,
+    "SENDING_STOPPED": UNAVAILABLE,
     "PHONE_NOT_VERIFIED": "Please verify your phone first.",
     "INVALID_REQUEST": "Please fill in the form.",
     "CROSS_SITE": "Please use the form on our own page.",
 }
-"""What users are told, by errorCode. Whatever is not here is a fault of ours, and told as one."""
+"""The sentence for the user, by errorCode. Every other code is ours to mend, and has a line in the log."""
 
-SHOWN = ("channel", "expiresAt", "resendAfter")
+OVER = {
+    "OTP_EXPIRED",
+    "TOO_MANY_ATTEMPTS",
+    "VERIFICATION_CANCELLED",
+    "VERIFICATION_NOT_FOUND",
+    "ALREADY_VERIFIED",
+}
+"""After these no code can be right for the session's verification."""
+
+SHOWN = ("channel", "expiresAt", "resendAfter", "sameCode")
 """What the page needs of an answer. Not the verificationId."""
 
 
-class CodeWanted(BaseModel):
+class CodeRequest(BaseModel):
     """A click on "send me a code"."""
 
     phoneNumber: str  # noqa: N815 - a name of the page's JSON
-    channel: Literal["sms", "voice"] = "sms"
+    channel: Literal["sms", "voice", "whatsapp"] = "sms"
     locale: str | None = None
+    challenge: str | None = None
+    """The captcha's response."""
 
 
-class CodeWantedAgain(BaseModel):
+class CodeResend(BaseModel):
     """A click on "send it again", or "call me instead"."""
 
-    channel: Literal["sms", "voice"] | None = None
+    channel: Literal["sms", "voice", "whatsapp"] | None = None
+    challenge: str | None = None
 
 
 class CodeTyped(BaseModel):
@@ -77,27 +106,55 @@ class Account(BaseModel):
 
 
 @dataclass
+class Pending:
+    """A code that was sent: what the form needs to begin there when the page is loaded again."""
+
+    phone_number: str
+    channel: str
+    expires_at: str
+    resend_at: float
+
+    @classmethod
+    def of(cls, phone_number: str, answer: dict[str, Any]) -> "Pending":
+        """From the service's answer."""
+        resend_at = time.monotonic() + answer["resendAfter"]
+        return cls(phone_number, answer["channel"], answer["expiresAt"], resend_at)
+
+
+@dataclass
 class Session:
     """One browser's."""
 
     binding: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     """The API's sessionId: bound to the cookie, and not the cookie itself."""
     verification_id: str | None = None
+    pending: Pending | None = None
     phone: str | None = None
-    """Verified, by the service's word and not by the browser's."""
+    """Verified, as the service said and not the browser."""
+
+
+@dataclass
+class Repeat:
+    """A verification that succeeded, should its answer be lost: the session that it led to, and its end."""
+
+    name: str
+    device: str | None
+    until: float
 
 
 class Refused(Exception):
-    """What the user is told instead of a success."""
+    """The answer to the user in place of a success."""
 
     def __init__(self, status: int, code: str, **more: int) -> None:
         super().__init__(code)
         self.status = status
+        self.code = code
         self.body = {"errorCode": code, "detail": WORDS.get(code, UNAVAILABLE), **more}
 
 
-# In memory they end with the process; in earnest, keep them where your other sessions are, with an end.
+# In memory they end with the process. In production, keep them with your other sessions, and let them expire.
 SESSIONS: dict[str, Session] = {}
+REPEATS: dict[str, Repeat] = {}
 USERS: list[dict[str, str]] = []
 
 
@@ -112,9 +169,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-def require_own_page(site: Annotated[str, Header(alias="Sec-Fetch-Site")] = "none") -> None:
+def require_own_page(request: Request) -> None:
     """Browsers say which site a request comes from, and no page can change that."""
-    if site not in ("same-origin", "none"):
+    if request.method == "POST" and request.headers.get("Sec-Fetch-Site", "none") not in (
+        "same-origin",
+        "none",
+    ):
         raise Refused(403, "CROSS_SITE")
 
 
@@ -125,30 +185,36 @@ app = FastAPI(
     redoc_url=None,
     openapi_url=None,
 )
+app.mount("/otp-form", StaticFiles(directory=EXAMPLES.parent / "web/otp-form"))
+app.mount("/page", StaticFiles(directory=EXAMPLES / "page"))
 
 
 @app.exception_handler(Refused)
-async def emit(_: Request, refused: Refused) -> JSONResponse:
+async def answer_refusal(_: Request, refused: Refused) -> JSONResponse:
     """As problem details (RFC 9457)."""
     body = refused.body | {"status": refused.status}
     return JSONResponse(body, refused.status, media_type="application/problem+json")
 
 
 @app.exception_handler(RequestValidationError)
-async def tell_malformed(request: Request, _: RequestValidationError) -> JSONResponse:
+async def answer_malformed(request: Request, _: RequestValidationError) -> JSONResponse:
     """FastAPI's own answer would repeat what was sent."""
-    return await emit(request, Refused(400, "INVALID_REQUEST"))
+    return await answer_refusal(request, Refused(400, "INVALID_REQUEST"))
 
 
 @app.middleware("http")
 async def keep(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    """A new session's name, in a cookie that scripts cannot read and other sites cannot send.
+    """Set the cookies of this request, which scripts cannot read and other sites cannot send.
 
     With a refusal too: a click that failed and is sent again is then the same session's.
     """
     response = await answer(request)
     if name := getattr(request.state, "begun", None):
         response.set_cookie(COOKIE, name, httponly=True, samesite="strict", secure=SECURE)
+    if token := getattr(request.state, "device", None):
+        response.set_cookie(
+            DEVICE_COOKIE, token, max_age=DEVICE_SECONDS, httponly=True, samesite="strict", secure=SECURE
+        )
     return response
 
 
@@ -158,66 +224,155 @@ def session_of(request: Request) -> Session:
 
 
 def begin(request: Request, session: Session) -> Session:
-    """Under a new name, which the answer to this request tells the browser."""
+    """Under a new name, which the answer to this request gives the browser."""
     request.state.begun = secrets.token_urlsafe(24)
     SESSIONS[request.state.begun] = session
     return session
 
 
+def click_of(key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=100)] = None) -> str:
+    """The page makes one up for each click, so that a repeated request sends no second code."""
+    return key or secrets.token_urlsafe()
+
+
 Own = Annotated[Session, Depends(session_of)]
+Click = Annotated[str, Depends(click_of)]
 
 
-async def ask(request: Request, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
-    """The service's 200. Anything else is not success, and raises `Refused`."""
-    status, told = 0, None
+async def ask(
+    request: Request, session: Session, click: str, path: str, body: dict[str, Any]
+) -> dict[str, Any]:
+    """The service's 200. Every other answer is no success, and raises `Refused`."""
+    # One user's click cannot be another's.
+    headers = {"Idempotency-Key": sha256(session.binding, click)}
+    status, received = 0, None
     with suppress(httpx.HTTPError, ValueError):
         answer = await request.app.state.service.post(path, json=body, headers=headers)
-        status, told = answer.status_code, answer.json()
-    told = told if isinstance(told, dict) else {}
-    if status == 200 and told:
-        return told
-    code = told.get("errorCode", "")
+        status, received = answer.status_code, answer.json()
+    received = received if isinstance(received, dict) else {}
+    if status == 200 and received:
+        return received
+    code = received.get("errorCode", "")
     if code not in WORDS:
         # Ours to mend, such as a wrong API key. Nothing of the body, which has the number or the code.
         LOG.error("%s: %s %s", path, status or "no answer", code)
         raise Refused(503, "SERVICE_UNAVAILABLE")
-    more = {name: told[name] for name in ("retryAfter", "attemptsRemaining") if name in told}
+    if code in OVER or received.get("attemptsRemaining") == 0:
+        session.pending = None
+    more = {name: received[name] for name in ("retryAfter", "attemptsRemaining") if name in received}
     raise Refused(status, code, **more)
 
 
+def sha256(*parts: str) -> str:
+    """One hash of them all."""
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def device_of(request: Request) -> dict[str, str]:
+    """The token of an earlier verification in this browser, by which the service knows its user again."""
+    token = request.cookies.get(DEVICE_COOKIE)
+    return {"deviceToken": token} if token else {}
+
+
+async def challenge_passed(response: str | None) -> dict[str, bool]:
+    """Have the captcha's server check the response: reCAPTCHA, hCaptcha and Turnstile have the same call."""
+    url, secret = os.environ.get("CAPTCHA_URL"), os.environ.get("CAPTCHA_SECRET")
+    if response is None or not url or not secret:
+        return {}
+    with suppress(httpx.HTTPError, ValueError):
+        async with httpx.AsyncClient(timeout=10) as captcha:
+            answer = await captcha.post(url, data={"secret": secret, "response": response})
+            if answer.json()["success"] is True:
+                return {"challenged": True}
+    return {}
+
+
+def held(session: Session) -> dict[str, str]:
+    """What names this session's verification to the service."""
+    if session.verification_id is None:
+        raise Refused(404, "VERIFICATION_NOT_FOUND")
+    return {"verificationId": session.verification_id, "sessionId": session.binding}
+
+
+@app.get("/")
+async def page() -> FileResponse:
+    """The sign-up page."""
+    return FileResponse(EXAMPLES / "page/index.html", headers=PAGE_HEADERS)
+
+
+@app.get("/session")
+async def answer_session(session: Own, response: Response) -> dict[str, Any]:
+    """Where this user is: a page that is loaded again goes on there."""
+    response.headers["Cache-Control"] = "no-store"
+    if session.pending:
+        return {
+            "step": "code",
+            "phoneNumber": session.pending.phone_number,
+            "channel": session.pending.channel,
+            "expiresAt": session.pending.expires_at,
+            "resendAfter": max(0, math.ceil(session.pending.resend_at - time.monotonic())),
+        }
+    return {"step": "done" if session.phone else "number"}
+
+
 @app.post("/request-code")
-async def request_code(
-    wanted: CodeWanted,
-    request: Request,
-    session: Own,
-    click: Annotated[str | None, Header(alias="Idempotency-Key", max_length=100)] = None,
-) -> dict[str, Any]:
-    """The page makes up a key for each click, so that a repetition of its request sends no second code."""
-    key = hashlib.sha256(f"{session.binding} {click or secrets.token_urlsafe()}".encode()).hexdigest()
+async def request_code(code: CodeRequest, request: Request, session: Own, click: Click) -> dict[str, Any]:
+    """A first code, by the channel that the user chose."""
     # uvicorn believes a proxy on this machine about the user's address; --forwarded-allow-ips names another.
     client = {"clientIp": request.client.host} if request.client else {}
-    asked = (
-        wanted.model_dump(exclude_none=True) | {"purpose": "sign-up", "sessionId": session.binding} | client
+    body = (
+        code.model_dump(exclude_none=True, exclude={"challenge"})
+        | {"purpose": "sign-up", "sessionId": session.binding}
+        | client
+        | device_of(request)
+        | await challenge_passed(code.challenge)
     )
-    answer = await ask(request, "/request-otp", asked, **{"Idempotency-Key": key})
+    answer = await ask(request, session, click, "/request-otp", body)
     session.verification_id = answer["verificationId"]
-    return {name: answer[name] for name in SHOWN}
+    session.pending = Pending.of(code.phoneNumber, answer)
+    return shown(answer)
 
 
 @app.post("/resend-code")
-async def resend_code(again: CodeWantedAgain, request: Request, session: Own) -> dict[str, Any]:
+async def resend_code(code: CodeResend, request: Request, session: Own, click: Click) -> dict[str, Any]:
     """The same verification goes on."""
-    answer = await ask(request, "/resend-otp", held(session) | again.model_dump(exclude_none=True))
-    return {name: answer[name] for name in SHOWN}
+    body = (
+        held(session)
+        | code.model_dump(exclude_none=True, exclude={"challenge"})
+        | device_of(request)
+        | await challenge_passed(code.challenge)
+    )
+    answer = await ask(request, session, click, "/resend-otp", body)
+    if session.pending:
+        session.pending = Pending.of(session.pending.phone_number, answer)
+    return shown(answer)
+
+
+def shown(answer: dict[str, Any]) -> dict[str, Any]:
+    """What the page needs of it."""
+    return {name: answer[name] for name in SHOWN if name in answer}
 
 
 @app.post("/verify-code")
-async def verify_code(typed: CodeTyped, request: Request, session: Own) -> dict[str, Any]:
+async def verify_code(typed: CodeTyped, request: Request, session: Own, click: Click) -> dict[str, Any]:
     """The number is the one that the service names, for it alone knows where the code went."""
-    answer = await ask(request, "/verify-otp", held(session) | {"otp": typed.otp})
-    # Whoever knew the session's name before must not hold a verified one.
-    SESSIONS.pop(request.cookies.get(COOKIE, ""), None)
-    begin(request, Session(phone=answer["phoneNumber"]))
+    name = request.cookies.get(COOKIE, "")
+    # The page whose answer was lost sends the same click again. Nobody else knows its key.
+    key = sha256(name, click, typed.otp)
+    repeat = REPEATS.get(key)
+    verified = SESSIONS.pop(repeat.name, None) if repeat and time.monotonic() < repeat.until else None
+    if repeat is None or verified is None or verified.phone is None:
+        body = held(session) | {"otp": typed.otp} | device_of(request)
+        answer = await ask(request, session, click, "/verify-otp", body)
+        verified = Session(phone=answer["phoneNumber"])
+        repeat = Repeat("", answer.get("deviceToken"), time.monotonic() + REPEAT_SECONDS)
+        # A session's name that was known before must not become a verified one's.
+        SESSIONS.pop(name, None)
+    begin(request, verified)
+    request.state.device = repeat.device
+    for ended in [each for each, kept in REPEATS.items() if kept.until < time.monotonic()]:
+        del REPEATS[ended]
+    REPEATS[key] = Repeat(request.state.begun, repeat.device, repeat.until)
     return {"verified": True}
 
 
@@ -230,10 +385,3 @@ async def sign_up(account: Account, session: Own) -> dict[str, Any]:
     USERS.append(user)
     session.phone = None  # one verification, one account
     return user
-
-
-def held(session: Session) -> dict[str, str]:
-    """What names this session's verification to the service."""
-    if session.verification_id is None:
-        raise Refused(404, "VERIFICATION_NOT_FOUND")
-    return {"verificationId": session.verification_id, "sessionId": session.binding}

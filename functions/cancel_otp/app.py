@@ -1,4 +1,4 @@
-"""POST /cancel-otp: make a pending verification's code worthless."""
+"""POST /cancel-otp and Twilio's Status=canceled: make a pending verification's code worthless."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sms_otp.entry_points import bootstrap, http, startup
 
 def lambda_handler(event: http.Event, context: Any) -> http.Response:
     """API Gateway's proxy event in, its proxy response out."""
-    return http.handle(event, context, _ROUTE)
+    return http.handle(event, context, http.route_of(event, _ROUTES))
 
 
 def _read(event: http.Event) -> str:
@@ -23,6 +23,6 @@ def _write(_cancelled: None) -> http.Body:
     return {"success": True, "message": "The verification is cancelled."}
 
 
-_ROUTE = http.Route(_read, _cancel, _write, http.by_api_key, http.OURS)
+_ROUTES = {"/cancel-otp": http.Route(_read, _cancel, _write, http.by_api_key, http.OURS)}
 
 startup.prepare(bootstrap.lifecycle, ("dynamodb",), schema="CancelOtp")

@@ -1,5 +1,6 @@
 """GET /health/deep: whether everything that the service leans on answers."""
 
+import time
 from typing import Any
 
 from sms_otp.domain.clock import Deadline
@@ -21,6 +22,7 @@ def _write(report: Report) -> http.Body:
     return {
         "success": report.status != "unhealthy",
         "status": report.status,
+        "timestamp": http.iso(int(time.time())),
         "table": report.table,
         "secret": report.secret,
         "providers": {

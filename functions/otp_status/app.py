@@ -1,4 +1,4 @@
-"""POST /otp-status: the state of a verification."""
+"""POST /otp-status and, as Twilio words it, GET of a Verification: its state."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sms_otp.use_cases.status import Status
 
 def lambda_handler(event: http.Event, context: Any) -> http.Response:
     """API Gateway's proxy event in, its proxy response out."""
-    return http.handle(event, context, _ROUTE)
+    return http.handle(event, context, http.route_of(event, _ROUTES))
 
 
 def _read(event: http.Event) -> str:
@@ -33,6 +33,6 @@ def _write(status: Status) -> http.Body:
     }
 
 
-_ROUTE = http.Route(_read, _status, _write, http.by_api_key, http.OURS)
+_ROUTES = {"/otp-status": http.Route(_read, _status, _write, http.by_api_key, http.OURS)}
 
 startup.prepare(bootstrap.lifecycle, ("dynamodb",), schema="OtpStatus")

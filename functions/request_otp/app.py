@@ -12,7 +12,7 @@ from sms_otp.use_cases.request import request_code
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
     """API Gateway's proxy event in, its proxy response out."""
-    return http.handle(event, context, _ROUTES[event["resource"]])
+    return http.handle(event, context, http.route_of(event, _ROUTES))
 
 
 def _request(command: RequestOtp, caller: Caller) -> Requested:

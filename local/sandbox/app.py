@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from local.sandbox import page
+from local.sandbox import page, twilio
 from local.sandbox.aws import Aws
 from local.sandbox.callbacks import BadCallbacks, Callbacks
 from local.sandbox.calls import Calls
 from local.sandbox.deliveries import DELIVERY_SECONDS, BadDelivery, Deliveries
-from local.sandbox.demo import Demo, service_in
+from local.sandbox.demo import Demo, service_in, twilio_url_in
 from local.sandbox.exchanges import Exchanges
 from local.sandbox.faults import BadFault, Faults, parse_fault
 from local.sandbox.feed import feed
@@ -28,7 +28,7 @@ from local.sandbox.sinch import Sinch, SinchApplication, wide_sinch_application
 from local.sandbox.times import Clock
 
 SHOWN = 50
-"""Messages, and calls, that the page is told of."""
+"""Messages that the page shows."""
 
 
 def create_app(
@@ -48,7 +48,7 @@ def create_app(
     """
     inbox, calls, faults = Inbox(clock), Calls(clock), Faults()
     callbacks, deliveries = Callbacks(), Deliveries(delivery_seconds)
-    exchanges = Exchanges(clock)
+    exchanges = Exchanges(clock, calls)
     gateway = Gateway(calls, faults, hang_seconds)
     return Starlette(
         routes=[
@@ -57,7 +57,8 @@ def create_app(
             *gateway.routes(Aws(inbox, clock)),
             *_Control(inbox, calls, faults, callbacks, deliveries).routes(),
             *Demo(lambda: service_in(stack_file), exchanges).routes(),
-            *_page_routes(inbox, calls, faults, exchanges),
+            *twilio.routes(lambda: twilio_url_in(stack_file)),
+            *_page_routes(inbox, faults, exchanges),
         ]
     )
 
@@ -69,12 +70,11 @@ def create_wide_app(*, code_length: int = 6, **options: Any) -> Starlette:
     )
 
 
-def _page_routes(inbox: Inbox, calls: Calls, faults: Faults, exchanges: Exchanges) -> list[BaseRoute]:
+def _page_routes(inbox: Inbox, faults: Faults, exchanges: Exchanges) -> list[BaseRoute]:
     def snapshot() -> dict[str, Any]:
         return {
             "messages": inbox.newest_first(limit=SHOWN),
-            "calls": calls.newest_first(limit=SHOWN),
-            "exchanges": exchanges.newest_first(),
+            **exchanges.snapshot(),
             "faults": faults.pending(),
         }
 

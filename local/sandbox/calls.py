@@ -25,20 +25,24 @@ class Calls:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._calls: deque[Call] = deque(maxlen=NEWEST_KEPT)
+        self.received = 0
+        """How many calls were received in all: the place that the next one takes."""
 
     def record(self, provider: str, operation: str, to: str | None) -> Call:
         """Add a call that is not answered yet; whoever answers sets its `status`."""
         call = Call(provider, operation, to, None, iso_utc(self._clock()))
         self._calls.append(call)
+        self.received += 1
         return call
 
     def oldest_first(self) -> list[dict[str, str | int | None]]:
         """The calls as JSON objects."""
         return [asdict(call) for call in self._calls]
 
-    def newest_first(self, limit: int) -> list[dict[str, str | int | None]]:
-        """At most `limit` of them, as JSON objects."""
-        return [asdict(call) for call in islice(reversed(self._calls), limit)]
+    def newest_first(self, limit: int) -> list[tuple[int, Call]]:
+        """At most `limit` of them, each with its place in the order of arrival."""
+        places = range(self.received - 1, -1, -1)
+        return list(islice(zip(places, reversed(self._calls), strict=False), limit))
 
     def clear(self) -> None:
         """Forget every call."""

@@ -1,14 +1,16 @@
 """The sign-up form's backend: what a team writes between `<otp-form>` and the service.
 
 It alone holds the API key. The verification is kept in the user's session and never named to the browser,
-so a code can be asked for and typed in one browser only.
+so a code can be requested and typed in one browser only.
 """
 
+import hashlib
 import json
+import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,26 @@ from local.sandbox.json_body import json_object
 from local.sandbox.memory import Newest
 
 COOKIE = "demo_session"
+DEVICE_COOKIE = "demo_device"
+DEVICE_SECONDS = 90 * 24 * 3600
+"""How long the service takes a device token."""
 PURPOSE = "sign-up"
 TIMEOUT_SECONDS = 30
 """The service answers within 29 seconds, API Gateway's limit."""
+REPEAT_SECONDS = 120
+"""How long a verification whose answer was lost can be repeated under its `Idempotency-Key`."""
 
-TOLD = ("channel", "expiresAt", "resendAfter", "purpose", "verifiedAt")
-"""What the form needs of a 200. Not the verificationId, which stays here."""
+SHOWN = ("channel", "expiresAt", "resendAfter", "sameCode", "purpose", "verifiedAt")
+"""What the form needs of a 200. Not the verificationId, nor a token: they stay here."""
+
+OVER = {
+    "OTP_EXPIRED",
+    "TOO_MANY_ATTEMPTS",
+    "VERIFICATION_CANCELLED",
+    "VERIFICATION_NOT_FOUND",
+    "ALREADY_VERIFIED",
+}
+"""After these no code can be right for the session's verification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +56,39 @@ class Service:
 
 
 def service_in(path: Path | None) -> Service | None:
-    """What a file of the local stack's form says; `None` while there is none."""
+    """The service of a file of the local stack's form; `None` while there is none."""
     if path is None or not path.exists():
         return None
     stack = json.loads(path.read_text())
     return Service(stack["baseUrl"], stack["apiKey"])
+
+
+def twilio_url_in(path: Path | None) -> str:
+    """As `service_in`: where the API for Twilio's clients is, empty while there is none."""
+    if path is None or not path.exists():
+        return ""
+    return str(json.loads(path.read_text()).get("twilioApiUrl", ""))
+
+
+@dataclass(slots=True)
+class Pending:
+    """A code that was sent and may still be typed: what the form needs to begin there."""
+
+    phone_number: str
+    channel: str
+    expires_at: str
+    resend_at: float
+    """Seconds of the monotonic clock."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As `GET /demo/session` answers it."""
+        return {
+            "step": "code",
+            "phoneNumber": self.phone_number,
+            "channel": self.channel,
+            "expiresAt": self.expires_at,
+            "resendAfter": max(0, math.ceil(self.resend_at - time.monotonic())),
+        }
 
 
 @dataclass(slots=True)
@@ -53,95 +97,212 @@ class Session:
 
     binding: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     verification_id: str | None = None
+    pending: Pending | None = None
     phone_number: str | None = None
-    """Verified, by the service's word and not by the browser's."""
+    """Verified, as the service said and not the browser."""
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request of the form, and the session that it came with."""
+
+    session: Session
+    presented: str
+    """The cookie that came."""
+    cookie: str
+    """The session's name from now on."""
+    body: dict[str, Any]
+    click: str
+    """The page's `Idempotency-Key`."""
+    client_ip: str | None
+    device: str | None
+    """The device token of an earlier verification in this browser."""
+    page: str
+    new_device: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The `Idempotency-Key` for the service: one user's click cannot be another's."""
+        return hashlib.sha256(f"{self.session.binding} {self.click}".encode()).hexdigest()
+
+    def given(self, *names: str) -> dict[str, Any]:
+        """Those members that the form sent."""
+        return {name: self.body[name] for name in names if name in self.body}
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What speaks for this user. Each is sent only if the service has given or demanded it before."""
+        device = {"deviceToken": self.device} if self.device else {}
+        # The page's button stands in for a captcha; on a real site the captcha's server checks the response.
+        challenged = {"challenged": True} if self.body.get("challenge") == "person" else {}
+        return {**device, **challenged}
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A verification that succeeded: its answer, should that be lost, and the session that it led to."""
+
+    cookie: str
+    answer: dict[str, Any]
+    device: str | None
+    until: float
 
 
 class Demo:
-    """The three routes that `<otp-form>` posts to."""
+    """The routes that `<otp-form>` calls."""
 
     def __init__(self, service: Callable[[], Service | None], exchanges: Exchanges) -> None:
         self._service = service
         self._exchanges = exchanges
         self._sessions: Newest[str, Session] = Newest()
+        self._repeats: Newest[str, Repeat] = Newest()
 
     def routes(self) -> list[Route]:
-        """Under `/demo`, which is also how far the cookie goes."""
-        steps = {"request": self._request_code, "resend": self._resend_code, "verify": self._verify_code}
+        """Under `/demo`, which is also how far the cookies go."""
+        steps = {
+            "request-code": self._request_code,
+            "resend-code": self._resend_code,
+            "verify-code": self._verify_code,
+            "start-again": self._start_again,
+        }
         return [
-            Route(f"/demo/{name}-code", self._endpoint(step), methods=["POST"])
-            for name, step in steps.items()
+            *(Route(f"/demo/{name}", self._endpoint(step), methods=["POST"]) for name, step in steps.items()),
+            Route("/demo/session", self._answer_session),
         ]
 
-    def _endpoint(
-        self, step: Callable[[Request, Session, dict[str, Any]], Response]
-    ) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, step: Callable[[Visit], Response]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             if not _is_from_our_page(request):
                 return problem(403, "FORBIDDEN", "This request does not come from the sign-up page.")
             body = json_object(await request.body())
             if body is None:
                 return problem(400, "INVALID_REQUEST", "The body must be a JSON object.")
-            cookie = request.cookies.get(COOKIE, "")
-            session = self._sessions.get(cookie)
-            if session is None:
-                # Also where the browser brought a name of its own: only names from here are sessions.
-                cookie, session = secrets.token_urlsafe(24), Session()
+            visit = self._visit(request, body)
             # In a thread: on its way to the phone the service calls this very server.
-            response = await run_in_threadpool(step, request, session, body)
-            if response.status_code == 200 and step == self._verify_code:
-                # Whoever knew the session's name before must not hold a verified one.
-                self._sessions.pop(cookie, None)
-                cookie, session = secrets.token_urlsafe(24), Session(phone_number=session.phone_number)
-            self._sessions[cookie] = session
-            # On a real site also `secure=True`, and the prefix `__Host-`.
-            response.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/demo")
-            return response
+            response = await run_in_threadpool(step, visit)
+            return self._keep(visit, response)
 
         return endpoint
 
-    def _request_code(self, request: Request, session: Session, body: dict[str, Any]) -> Response:
-        wanted = {name: body[name] for name in ("phoneNumber", "channel", "locale") if name in body}
-        client = {"clientIp": request.client.host} if request.client else {}
-        asked = {**wanted, "purpose": PURPOSE, "sessionId": session.binding, **client}
-        answer, response = self._call("/request-otp", asked)
-        session.verification_id = answer.get("verificationId", session.verification_id)
+    def _visit(self, request: Request, body: dict[str, Any]) -> Visit:
+        cookie = request.cookies.get(COOKIE, "")
+        session = self._sessions.get(cookie)
+        if session is None:
+            # Also where the browser brought a name of its own: only names from here are sessions.
+            session, name = Session(), secrets.token_urlsafe(24)
+        else:
+            name = cookie
+        return Visit(
+            session=session,
+            presented=cookie,
+            cookie=name,
+            body=body,
+            click=request.headers.get("idempotency-key") or secrets.token_urlsafe(24),
+            client_ip=request.client.host if request.client else None,
+            device=request.cookies.get(DEVICE_COOKIE),
+            page=request.query_params.get("page", ""),
+        )
+
+    def _keep(self, visit: Visit, response: Response) -> Response:
+        self._sessions[visit.cookie] = visit.session
+        # On a real site also `secure=True`, and the prefix `__Host-`.
+        response.set_cookie(COOKIE, visit.cookie, httponly=True, samesite="strict", path="/demo")
+        if visit.new_device:
+            response.set_cookie(
+                DEVICE_COOKIE,
+                visit.new_device,
+                max_age=DEVICE_SECONDS,
+                httponly=True,
+                samesite="strict",
+                path="/demo",
+            )
         return response
 
-    def _resend_code(self, _request: Request, session: Session, body: dict[str, Any]) -> Response:
-        wanted = {name: body[name] for name in ("channel",) if name in body}
-        return self._call("/resend-otp", {**_held(session), **wanted})[1]
+    async def _answer_session(self, request: Request) -> Response:
+        """Where this user is, so that a page that is loaded again goes on there."""
+        visit = self._visit(request, {})
+        session = visit.session
+        state: dict[str, Any] = {"step": "done" if session.phone_number else "number"}
+        if session.pending:
+            state = session.pending.as_json()
+        return self._keep(visit, JSONResponse(state, headers=_NOT_STORED))
 
-    def _verify_code(self, _request: Request, session: Session, body: dict[str, Any]) -> Response:
-        answer, response = self._call("/verify-otp", {**_held(session), "otp": body.get("otp")})
-        session.phone_number = answer.get("phoneNumber")
+    def _request_code(self, visit: Visit) -> Response:
+        session = visit.session
+        client = {"clientIp": visit.client_ip} if visit.client_ip else {}
+        fields = visit.given("phoneNumber", "channel", "locale")
+        fixed = {"purpose": PURPOSE, "sessionId": session.binding, **client}
+        answer, response = self._call(visit, "/request-otp", {**fields, **fixed, **visit.context})
+        if answer:
+            session.verification_id = answer["verificationId"]
+            session.pending = _pending(str(fields["phoneNumber"]), answer)
         return response
 
-    def _call(self, path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], Response]:
-        """The body of a 200, else none, and what the browser is told."""
+    def _resend_code(self, visit: Visit) -> Response:
+        session = visit.session
+        body = {**_held(session), **visit.given("channel"), **visit.context}
+        answer, response = self._call(visit, "/resend-otp", body)
+        if answer and session.pending:
+            session.pending = _pending(session.pending.phone_number, answer)
+        return response
+
+    def _verify_code(self, visit: Visit) -> Response:
+        """Success gives the session a new name: one known before must not become verified."""
+        otp = visit.body.get("otp")
+        # Only the page that clicked knows the key, so the old name alone repeats nothing.
+        known = hashlib.sha256(f"{visit.presented} {visit.click} {otp}".encode()).hexdigest()
+        repeat = self._repeats.get(known)
+        verified = self._sessions.pop(repeat.cookie, None) if repeat else None
+        if repeat is None or verified is None or time.monotonic() > repeat.until:
+            device = {"deviceToken": visit.device} if visit.device else {}
+            answer, response = self._call(
+                visit, "/verify-otp", {**_held(visit.session), "otp": otp, **device}
+            )
+            if not answer:
+                return response
+            verified = Session(phone_number=answer["phoneNumber"])
+            until = time.monotonic() + REPEAT_SECONDS
+            repeat = Repeat("", _shown(answer), answer.get("deviceToken"), until)
+            self._sessions.pop(visit.cookie, None)
+        visit.session, visit.cookie, visit.new_device = verified, secrets.token_urlsafe(24), repeat.device
+        self._repeats[known] = replace(repeat, cookie=visit.cookie)
+        return JSONResponse(repeat.answer, headers=_NOT_STORED)
+
+    def _start_again(self, visit: Visit) -> Response:
+        self._sessions.pop(visit.cookie, None)
+        visit.session, visit.cookie = Session(), secrets.token_urlsafe(24)
+        return JSONResponse({"step": "number"}, headers=_NOT_STORED)
+
+    def _call(self, visit: Visit, path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], Response]:
+        """The body of a 200, else none, and the answer for the browser."""
         service = self._service()
         if service is None:
             return {}, problem(503, "SERVICE_UNAVAILABLE", "No service runs beside this page: `make run`.")
+        pending = visit.session.pending
+        number = body.get("phoneNumber") or (pending.phone_number if pending else None)
+        exchange = self._exchanges.begin(path, body, page=visit.page, number=number)
         started = time.monotonic()
         try:
-            answer = _post(service, path, body)
-            told = answer.json()
-        except (requests.RequestException, ValueError):
-            self._exchanges.record(service.url, path, body, None, None, time.monotonic() - started)
+            answer = _post(service, path, body, visit.key)
+            status, received = answer.status_code, json_object(answer.content)
+        except requests.RequestException:
+            status, received = None, None
+        self._exchanges.end(exchange, status, received, time.monotonic() - started)
+        if status is None or received is None:
             return {}, problem(503, "SERVICE_UNAVAILABLE", "The service does not answer.")
-        seconds = time.monotonic() - started
-        self._exchanges.record(service.url, path, body, answer.status_code, told, seconds)
-        if answer.status_code != 200:
-            # Problem details are written for the user's app: passed on as they are.
-            return {}, _problem_response(answer.status_code, told)
-        return told, JSONResponse({name: told[name] for name in TOLD if name in told}, headers=_NOT_STORED)
+        if status == 200:
+            return received, JSONResponse(_shown(received), headers=_NOT_STORED)
+        if received.get("errorCode") in OVER or received.get("attemptsRemaining") == 0:
+            visit.session.pending = None
+        # Problem details are written for the user's app: passed on as they are.
+        return {}, _problem_response(status, received)
 
 
 _NOT_STORED = {"Cache-Control": "no-store"}
 
 
 def problem(status: int, code: str, detail: str) -> Response:
-    """A problem of this backend's own, in the form that the service's have (RFC 9457)."""
+    """A problem of this backend's own, in the form of the service's (RFC 9457)."""
     return _problem_response(status, {"status": status, "errorCode": code, "detail": detail})
 
 
@@ -149,8 +310,17 @@ def _problem_response(status: int, body: Mapping[str, Any]) -> Response:
     return JSONResponse(body, status, _NOT_STORED, "application/problem+json")
 
 
+def _shown(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: answer[name] for name in SHOWN if name in answer}
+
+
+def _pending(phone_number: str, answer: Mapping[str, Any]) -> Pending:
+    resend_at = time.monotonic() + answer["resendAfter"]
+    return Pending(phone_number, answer["channel"], answer["expiresAt"], resend_at)
+
+
 def _held(session: Session) -> dict[str, Any]:
-    """What names this session's verification; one that nobody was given where there is none."""
+    """The ids of this session's verification; an id that no verification has, where there is none."""
     return {"verificationId": session.verification_id or "none", "sessionId": session.binding}
 
 
@@ -165,14 +335,14 @@ def _is_from_our_page(request: Request) -> bool:
     return is_json and request.headers.get("origin") in ours
 
 
-def _post(service: Service, path: str, body: Mapping[str, Any]) -> requests.Response:
+def _post(service: Service, path: str, body: Mapping[str, Any], key: str) -> requests.Response:
     with requests.Session() as session:
-        # Whatever proxy this machine uses, it is not the way to the local stack.
+        # A proxy of this machine's is not the way to the local stack.
         session.trust_env = False
         return session.post(
             service.url + path,
             json=body,
-            headers={"x-api-key": service.api_key},
+            headers={"x-api-key": service.api_key, "Idempotency-Key": key},
             timeout=TIMEOUT_SECONDS,
             allow_redirects=False,
         )

@@ -77,6 +77,39 @@ def show(page: Page, sandbox: str, library: str = LIBRARY) -> None:
     page.goto(f"{sandbox}/test/form")
 
 
+FORM = """(attributes) => {
+  const form = document.createElement("otp-form");
+  const all = { "request-url": "/demo/request-code", "verify-url": "/demo/verify-code",
+    "resend-url": "/demo/resend-code", ...attributes };
+  for (const [name, value] of Object.entries(all)) form.setAttribute(name, value);
+  form.phoneLibrary = globalThis.libphonenumber;
+  document.querySelector("otp-form").replaceWith(form);
+}"""
+
+
+def put_form(page: Page, **attributes: str) -> None:
+    """A new form with these attributes in place of the page's; `_` for a hyphen."""
+    page.evaluate(FORM, {name.replace("_", "-"): value for name, value in attributes.items()})
+
+
+EVENTS = """(names) => {
+  window.events = [];
+  const record = ({ type, detail }) => window.events.push([type, detail]);
+  for (const name of names) document.addEventListener(name, record);
+}"""
+
+
+def record_events(page: Page, *names: str) -> None:
+    """From now on `events(page)` has each of these events with its detail."""
+    page.evaluate(EVENTS, list(names))
+
+
+def events(page: Page) -> list[list[Any]]:
+    """The events recorded so far: name and detail."""
+    found: list[list[Any]] = page.evaluate("events")
+    return found
+
+
 @pytest.fixture
 def backend(page: Page) -> StubBackend:
     return StubBackend(page, NOW)

@@ -40,8 +40,8 @@ def test_what_is_no_number_is_told_at_the_field_and_asked_of_nobody(page: Page, 
     button(page, "Text me a code").click()
     expect(number(page)).to_be_focused()
     expect(number(page)).to_have_attribute("aria-invalid", "true")
-    expect(number(page)).to_have_accessible_description("That does not look like a phone number.")
-    expect(spoken(page)).to_have_text("That does not look like a phone number.")
+    expect(number(page)).to_have_accessible_description("Enter a valid phone number.")
+    expect(spoken(page)).to_have_text("Enter a valid phone number.")
     assert backend.asked == []
 
 
@@ -54,7 +54,7 @@ def test_without_the_library_the_number_is_typed_with_its_country_code(
     number(page).fill("0415 555 0123")
     number(page).press("Enter")
     expect(number(page)).to_have_accessible_description(
-        "With the country code, such as +44 … That does not look like a phone number."
+        "With the country code, such as +44 … Enter a valid phone number."
     )
     number(page).fill("+1 (415) 555-0123")
     number(page).press("Enter")
@@ -65,9 +65,9 @@ def test_without_the_library_the_number_is_typed_with_its_country_code(
 def test_a_number_that_is_refused_is_told_at_its_field(page: Page, backend: StubBackend) -> None:
     number(page).fill(NUMBER)
     for status, error, text in (
-        (400, "INVALID_PHONE_NUMBER", "That does not look like a phone number."),
+        (400, "INVALID_PHONE_NUMBER", "Enter a valid phone number."),
         (403, "DESTINATION_NOT_ALLOWED", "We cannot send codes to this number."),
-        (422, "PROVIDER_REJECTED", "This number does not take our messages. Try another one."),
+        (422, "PROVIDER_REJECTED", "This number does not accept our messages. Try another one."),
     ):
         backend.will_refuse(status, error)
         number(page).press("Enter")
@@ -79,17 +79,17 @@ def test_a_wait_is_counted_down_and_nothing_is_asked_meanwhile(page: Page, backe
     number(page).fill(NUMBER)
     for status, error, text in (
         (429, "RATE_LIMITED", "Too many codes in a short time."),
-        (429, "NUMBER_LOCKED", "Too many wrong codes. Take a short break."),
+        (429, "NUMBER_LOCKED", "Too many incorrect codes."),
         (503, "PROVIDER_UNAVAILABLE", "Messages cannot be sent at the moment."),
     ):
         backend.will_refuse(status, error, retryAfter=20)
         button(page, "Text me a code").click()
         expect(spoken(page)).to_have_text(text)
-        expect(button(page, "Wait 0:20")).to_have_attribute("aria-disabled", "true")
+        expect(button(page, "Try again in 0:20")).to_have_attribute("aria-disabled", "true")
         number(page).press("Enter")
-        expect(spoken(page)).to_have_text("Wait 0:20")
+        expect(spoken(page)).to_have_text("Try again in 0:20")
         page.clock.run_for(20_000)
-        expect(spoken(page)).to_have_text("You can go on now.")
+        expect(spoken(page)).to_have_text("You can try again now.")
     assert len(backend.asked) == 3
     backend.will(200, sent())
     button(page, "Text me a code").click()
@@ -100,11 +100,11 @@ def test_a_wrong_code_says_how_many_tries_are_left_and_can_be_typed_over(
     page: Page, backend: StubBackend
 ) -> None:
     ask(page, backend)
-    for left, text in ((4, "You have 4 more tries."), (1, "You have one more try.")):
+    for left, text in ((4, "You have 4 attempts left."), (1, "You have one attempt left.")):
         backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=left)
         page.keyboard.type("111111")
         page.keyboard.press("Enter")
-        expect(page.get_by_text(f"That code is not right. {text}").first).to_be_visible()
+        expect(page.get_by_text(f"Incorrect code. {text}").first).to_be_visible()
         expect(code(page)).to_be_focused()
         expect(code(page)).to_have_attribute("aria-invalid", "true")
     backend.will(200, {"purpose": "sign-up"})
@@ -118,7 +118,7 @@ def test_a_typed_code_waits_for_the_user_because_a_slip_costs_a_try(page: Page, 
     ask(page, backend)
     page.keyboard.type("12345")
     button(page, "Verify").click()
-    expect(spoken(page)).to_have_text("Enter all 6 digits.")
+    expect(spoken(page)).to_have_text("Enter all 6 digits of the code.")
     page.keyboard.type(CODE)
     expect(code(page)).to_have_value(CODE)
     assert len(backend.asked) == 1
@@ -170,12 +170,12 @@ def test_a_code_that_is_over_leads_to_a_new_one(page: Page, backend: StubBackend
         (410, "VERIFICATION_CANCELLED", {}),
         (404, "VERIFICATION_NOT_FOUND", {}),
         (409, "ALREADY_VERIFIED", {}),
-        (429, "TOO_MANY_ATTEMPTS", {"attemptsRemaining": 0, "retryAfter": 200}),
+        (429, "TOO_MANY_ATTEMPTS", {"attemptsRemaining": 0}),
         (400, "OTP_INCORRECT", {"attemptsRemaining": 0}),
     ):
         backend.will_refuse(status, error, **members).will(200, sent())
         page.keyboard.insert_text(CODE)
-        expect(button(page, "Get a new code")).to_be_focused()
+        expect(button(page, "Request a new code")).to_be_focused()
         expect(code(page)).to_be_disabled()
         page.keyboard.press("Enter")
         expect(code(page)).to_be_focused()
@@ -190,13 +190,17 @@ def test_a_code_that_could_not_be_checked_stays_and_is_tried_again_after_the_wai
     ask(page, backend)
     page.keyboard.type(CODE)
     for status, error, text in (
-        (429, "NUMBER_LOCKED", "Too many wrong codes. Take a short break."),
-        (503, "PROVIDER_UNAVAILABLE", "The code could not be checked. Nothing is lost: try again."),
+        (429, "NUMBER_LOCKED", "Too many incorrect codes."),
+        (
+            503,
+            "PROVIDER_UNAVAILABLE",
+            "The code could not be checked. Try again: this attempt does not count.",
+        ),
     ):
         backend.will_refuse(status, error, retryAfter=30)
         button(page, "Verify").click()
         expect(spoken(page)).to_have_text(text)
-        expect(button(page, "Wait 0:30")).to_be_visible()
+        expect(button(page, "Try again in 0:30")).to_be_visible()
         page.clock.run_for(30_000)
     backend.will(200, {})
     button(page, "Verify").click()
@@ -206,14 +210,14 @@ def test_a_code_that_could_not_be_checked_stays_and_is_tried_again_after_the_wai
 
 def test_the_codes_life_is_counted_down_and_its_end_told(page: Page, backend: StubBackend) -> None:
     ask(page, backend)
-    expect(page.get_by_text("The code is good for 5:00")).to_be_visible()
+    expect(page.get_by_text("Expires in 5:00")).to_be_visible()
     page.clock.run_for(180_000)
-    expect(page.get_by_text("The code is good for 2:00")).to_be_visible()
+    expect(page.get_by_text("Expires in 2:00")).to_be_visible()
     page.clock.run_for(60_000)
     expect(spoken(page)).to_have_text("Your code expires in one minute.")
     page.clock.run_for(60_000)
     expect(spoken(page)).to_have_text("This code has expired.")
-    expect(button(page, "Get a new code")).to_be_focused()
+    expect(button(page, "Request a new code")).to_be_focused()
 
 
 def test_a_clock_that_is_wrong_does_not_change_how_long_a_code_is_good(
@@ -221,7 +225,7 @@ def test_a_clock_that_is_wrong_does_not_change_how_long_a_code_is_good(
 ) -> None:
     page.clock.fast_forward("03:00:00")
     ask(page, backend)
-    expect(page.get_by_text("The code is good for 5:00")).to_be_visible()
+    expect(page.get_by_text("Expires in 5:00")).to_be_visible()
 
 
 def test_the_code_is_sent_again_or_by_call_once_the_gap_is_over(page: Page, backend: StubBackend) -> None:
@@ -230,7 +234,7 @@ def test_the_code_is_sent_again_or_by_call_once_the_gap_is_over(page: Page, back
     button(page, "Call me instead").click(force=True)
     assert [step for step, _ in backend.asked] == ["request"]
     page.clock.run_for(30_000)
-    expect(spoken(page)).to_have_text("You can ask for the code again now.")
+    expect(spoken(page)).to_have_text("You can request the code again now.")
     backend.will(200, sent(channel="voice", resendAfter=60))
     button(page, "Call me instead").click()
     expect(spoken(page)).to_have_text("We are calling +1 415 555 0123. Listen for your code.")
@@ -265,7 +269,7 @@ def test_a_screen_reader_is_not_told_of_each_second(page: Page, backend: StubBac
     )
     page.clock.run_for(250_000)
     assert page.evaluate("told") == [
-        "You can ask for the code again now.",
+        "You can request the code again now.",
         "Your code expires in one minute.",
     ]
 
@@ -311,7 +315,7 @@ def test_the_app_is_told_by_events(page: Page, backend: StubBackend) -> None:
     ask(page, backend)
     backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=4).will(200, {"purpose": "sign-up"})
     page.keyboard.insert_text("111111")
-    expect(page.get_by_text("That code is not right.").first).to_be_visible()
+    expect(page.get_by_text("Incorrect code.").first).to_be_visible()
     page.keyboard.insert_text(CODE)
     expect(page.get_by_text("Your number is verified.")).to_be_visible()
     told = page.evaluate("told")

@@ -107,7 +107,7 @@ def test_a_number_that_must_wait_does_not_keep_another_one_waiting(page: Page, b
     backend.will_refuse(429, "RATE_LIMITED", retryAfter=86_400).will(200, sent())
     number(page).fill(NUMBER)
     number(page).press("Enter")
-    expect(button(page, "Wait 24:00:00")).to_be_visible()
+    expect(button(page, "Try again in 24:00:00")).to_be_visible()
     call = button(page, "Call me with a code")
     expect(call).to_have_attribute("aria-disabled", "true")
     number(page).fill(OTHER_NUMBER)
@@ -137,12 +137,12 @@ def test_a_form_that_is_moved_on_the_page_goes_on_counting(page: Page, backend: 
         "document.querySelector('main').append(document.querySelector('otp-form'))"
     )
     page.clock.run_for(60_000)
-    expect(page.get_by_text("The code is good for 4:00")).to_be_visible()
+    expect(page.get_by_text("Expires in 4:00")).to_be_visible()
     page.evaluate("window.form = document.querySelector('otp-form'); form.remove()")
     page.clock.run_for(60_000)
     page.evaluate("document.body.append(form)")
     page.clock.run_for(1_000)
-    expect(page.get_by_text("The code is good for 2:59")).to_be_visible()
+    expect(page.get_by_text("Expires in 2:59")).to_be_visible()
 
 
 def test_a_form_may_be_given_everything_before_it_is_on_the_page(page: Page) -> None:

@@ -1,12 +1,18 @@
-"""The page around `<otp-form>` in Chromium: its messages and calls, before a stand-in of a backend."""
+"""The page around `<otp-form>` in Chromium: its messages and provider calls, before a stand-in service."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from playwright.sync_api import Browser, Locator, Page, expect
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from local.sandbox.app import create_wide_app
 from local.sandbox.credentials import credentials
@@ -17,6 +23,7 @@ from tests.chromium import StubBackend, accessibility_problems, overflow, watche
 pytestmark = pytest.mark.long
 
 NARROW = {"width": 320, "height": 720}
+SMALL = {"width": 360, "height": 740}
 WIDE = {"width": 1360, "height": 860}
 FIRST_ASKED_COMES_LATE = """() => {
   const fetched = window.fetch;
@@ -36,10 +43,68 @@ FIRST_ASKED_COMES_LATE = """() => {
 }"""
 
 
+WIDER = """() => [...document.querySelectorAll("main *")]
+  .filter((each) => !each.closest("otp-form, .visually-hidden, .call, svg"))
+  .filter((each) => each.clientWidth > 0 && each.scrollWidth > each.clientWidth + 1)
+  .filter((each) => getComputedStyle(each).display !== "inline")
+  .filter((each) => getComputedStyle(each).overflowX === "visible")
+  .map((each) => each.outerHTML.slice(0, 80))"""
+"""What is wider inside than outside."""
+
+
 @pytest.fixture(scope="module")
 def alone() -> Iterator[str]:
     """A sandbox without a service."""
     with running_sandbox(app=create_wide_app()) as url:
+        yield url
+
+
+def send_by_infobip(sandbox: str, to: str) -> int:
+    """The status that the fake Infobip answers a send with."""
+    account = credentials(sandbox)["infobip"]
+    body = {"applicationId": account["applicationId"], "messageId": account["messageId"], "to": to[1:]}
+    headers = {"Authorization": f"App {account['apiKey']}"}
+    return requests.post(f"{account['baseUrl']}/2fa/2/pin", json=body, headers=headers, timeout=5).status_code
+
+
+def send_by_sinch(sandbox: str, to: str) -> int:
+    """The status that the fake Sinch answers a send with."""
+    account = credentials(sandbox)["sinch"]
+    body = {"identity": {"type": "number", "endpoint": to}, "method": "sms"}
+    key = (account["applicationKey"], account["applicationSecret"])
+    return requests.post(
+        f"{sandbox}/sinch/verification/v1/verifications", json=body, auth=key, timeout=5
+    ).status_code
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[str]:
+    """A sandbox before a stand-in service, which fails over from Infobip to Sinch as the service does."""
+
+    def request_otp(to: str) -> tuple[int, dict[str, Any]]:
+        if 200 not in (send_by_infobip(url, to), send_by_sinch(url, to)):
+            return 503, {"errorCode": "PROVIDER_UNAVAILABLE", "status": 503, "retryAfter": 5}
+        expires = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+        return 200, {
+            "success": True,
+            "verificationId": "an-id",
+            "channel": "sms",
+            "expiresAt": expires,
+            "resendAfter": 30,
+        }
+
+    async def answer(request: Request) -> Response:
+        to = (await request.json())["phoneNumber"]
+        status, body = await run_in_threadpool(request_otp, to)
+        return JSONResponse(body, status)
+
+    stack_file = tmp_path / "stack.json"
+    service = Starlette(routes=[Route("/{path:path}", answer, methods=["POST"])])
+    with (
+        running_sandbox(app=service) as api,
+        running_sandbox(app=create_wide_app(stack_file=stack_file)) as url,
+    ):
+        stack_file.write_text(f'{{"baseUrl": "{api}", "apiKey": "a-key"}}')
         yield url
 
 
@@ -116,7 +181,105 @@ def test_of_two_choices_of_what_is_down_the_later_counts(browser: Browser, alone
     with watched(browser, viewport=WIDE) as page:
         page.goto(alone)
         page.evaluate(FIRST_ASKED_COMES_LATE)
-        page.get_by_text("Both down").click()
+        page.get_by_text("Infobip and Sinch down").click()
         page.get_by_text("Both up").click()
         page.evaluate("over")
         assert requests.get(f"{alone}/faults", timeout=5).json() == []
+
+
+def fail_over(page: Page, sandbox: str) -> Locator:
+    """Request a code while Infobip is down; the request in the drawer."""
+    page.goto(sandbox)
+    page.get_by_text("Infobip down").click()
+    page.wait_for_function("fetch('/faults').then((answer) => answer.json()).then((all) => all.length === 2)")
+    number(page).fill(NUMBER)
+    number(page).press("Enter")
+    expect(page.get_by_role("textbox", name="6-digit code")).to_be_focused()
+    return page.locator("#exchanges summary").first
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_failover_is_seen_without_scrolling(browser: Browser, served: str, scheme: Any) -> None:
+    with watched(browser, viewport=WIDE, color_scheme=scheme) as page:
+        request = fail_over(page, served)
+        made = request.locator(".call-made")
+        expect(made).to_have_text(["Infobip send500", "Sinch send200"])
+        for call in made.all():
+            expect(call).to_be_in_viewport(ratio=1)
+        expect(page.locator("#elsewhere")).to_be_hidden()
+        assert (overflow(page), accessibility_problems(page)) == (0, [])
+
+
+def test_calls_from_elsewhere_have_a_heading_of_their_own(browser: Browser, served: str) -> None:
+    with watched(browser, viewport=WIDE) as page:
+        fail_over(page, served)
+        requests.delete(f"{served}/faults", timeout=5)
+        assert send_by_infobip(served, "+14155550145") == 200
+        elsewhere = page.get_by_role("region", name="From elsewhere")
+        expect(elsewhere.locator(".call-made")).to_have_text(["Infobip send200"])
+        expect(page.locator("#exchanges > li")).to_have_count(1)
+        other = page.context.browser.new_page() if page.context.browser else page
+        other.goto(served)
+        number(other).fill("+14155550167")
+        number(other).press("Enter")
+        expect(other.get_by_role("textbox", name="6-digit code")).to_be_focused()
+        expect(elsewhere.locator("summary code")).to_have_text(["POST /request-otp"])
+        expect(page.locator("#exchanges > li")).to_have_count(1)
+        other.close()
+        # What was opened stays open, and a reload is the same page.
+        page.reload()
+        expect(page.locator("#exchanges > li")).to_have_count(1)
+        assert accessibility_problems(page) == []
+
+
+def test_a_page_that_is_loaded_again_goes_on_at_the_code(browser: Browser, served: str) -> None:
+    with watched(browser, viewport=WIDE) as page:
+        fail_over(page, served)
+        page.reload()
+        expect(page.get_by_role("textbox", name="6-digit code")).to_be_visible()
+        expect(page.locator("otp-form")).to_contain_text("+1 415 555 0123")
+        page.goto("about:blank")
+        page.go_back()
+        expect(page.get_by_role("textbox", name="6-digit code")).to_be_visible()
+
+
+def test_json_has_each_kind_of_value_in_its_colour(browser: Browser, served: str) -> None:
+    with watched(browser, viewport=WIDE) as page:
+        fail_over(page, served)
+        answer = page.locator("#exchanges .inside pre").nth(1)
+        expect(answer.locator(".key")).to_have_count(5)
+        kinds = {kind: answer.locator(f".{kind}").all_text_contents() for kind in ("key", "string", "other")}
+        assert kinds["other"] == ["true", "30"]
+        assert kinds["key"][:2] == ['"success"', '"verificationId"']
+        assert kinds["string"][0] == '"an-id"'
+        told = answer.text_content() or ""
+        assert told.startswith('{\n  "success": true,')
+        assert told.endswith('"resendAfter": 30\n}')
+
+
+@pytest.mark.parametrize("viewport", [NARROW, SMALL])
+def test_nothing_overflows_on_a_small_phone(browser: Browser, served: str, viewport: Any) -> None:
+    with watched(browser, viewport=viewport) as page:
+        fail_over(page, served)
+        send_by_sinch(served, "+14155550145")
+        expect(page.get_by_role("region", name="From elsewhere")).to_be_visible()
+        wider = page.evaluate(WIDER)
+        assert (overflow(page), wider) == (0, [])
+        assert accessibility_problems(page) == []
+
+
+def test_forced_colours_show_every_state(browser: Browser, served: str) -> None:
+    with watched(browser, viewport=WIDE, forced_colors="active") as page:
+        fail_over(page, served)
+        reached = page.locator("#progress .reached").first
+        ahead = page.locator("#progress li:not(.reached)").first
+        style = "(each) => getComputedStyle(each).borderTopColor + getComputedStyle(each).borderTopWidth"
+        assert reached.evaluate(style) != ahead.evaluate(style)
+        chosen, other = (
+            page.locator(f".weather {kind} + span").first for kind in (":checked", ":not(:checked)")
+        )
+        ground = "(each) => getComputedStyle(each).backgroundColor"
+        assert chosen.evaluate(ground) != other.evaluate(ground)
+        bad, good = page.locator(".call-made .bad").first, page.locator(".call-made .good").first
+        width = "(each) => getComputedStyle(each).borderTopWidth"
+        assert bad.evaluate(width) != good.evaluate(width) != "0px"

@@ -1,14 +1,17 @@
 """The examples' backends before a service that is down, misconfigured or slow; without a deployment."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 import requests
+import yaml
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,23 +19,51 @@ from starlette.routing import Route
 
 from local.sandbox.server import running_sandbox
 from tests.examples import EXAMPLES, START_SECONDS, command, running_example
+from tests.template import ROOT
 
+CAPTCHA_SECRET = "a-secret-of-the-captcha"
 API_KEY = "the-key-that-stays-in-the-backend"
 NUMBER = "+14155550123"
+REQUESTED = {
+    "success": True,
+    "verificationId": "an-id-that-stays-in-the-backend",
+    "channel": "sms",
+    "expiresAt": "2026-11-22T09:05:00Z",
+    "resendAfter": 30,
+}
+VERIFIED = {"success": True, "phoneNumber": NUMBER, "deviceToken": "a-device-token"}
+OURS_TO_MEND = {"INTERNAL_ERROR", "SERVICE_MISCONFIGURED", "FORBIDDEN"}
+CODES = {
+    *yaml.safe_load((ROOT / "openapi.yaml").read_text())["components"]["schemas"]["Problem"]["properties"][
+        "errorCode"
+    ]["enum"],
+    *("CHALLENGE_REQUIRED", "NUMBER_DISABLED", "SENDING_STOPPED", "SERVICE_MISCONFIGURED"),
+}
 DOWN = {"success": False, "errorCode": "PROVIDER_UNAVAILABLE", "status": 503, "retryAfter": 5}
 
 
 @dataclass
 class Service:
-    """Stands in for the API: gives one answer, and keeps the keys of what it was asked."""
+    """Stands in for the API: gives one answer, or queued ones, and keeps the requests."""
 
     status: int = 503
     body: Any = None
+    queued: list[tuple[int, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    captchas: list[dict[str, list[str]]] = field(default_factory=list)
 
     async def answer(self, request: Request) -> Response:
         self.keys.append(request.headers["idempotency-key"])
-        return JSONResponse(self.body, self.status)
+        self.requests.append((request.url.path, await request.json()))
+        status, body = self.queued.pop(0) if self.queued else (self.status, self.body)
+        return JSONResponse(body, status)
+
+    async def check_captcha(self, request: Request) -> Response:
+        """As the captchas' servers do: `siteverify`."""
+        sent = parse_qs((await request.body()).decode())
+        self.captchas.append(sent)
+        return JSONResponse({"success": sent == {"secret": [CAPTCHA_SECRET], "response": ["a-person"]}})
 
 
 @dataclass
@@ -47,11 +78,18 @@ class Example:
 @pytest.fixture(scope="module", params=["fastapi", "express"])
 def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     service = Service()
-    stand_in = Starlette(routes=[Route("/{path:path}", service.answer, methods=["POST"])])
+    stand_in = Starlette(
+        routes=[
+            Route("/siteverify", service.check_captcha, methods=["POST"]),
+            Route("/{path:path}", service.answer, methods=["POST"]),
+        ]
+    )
     log = tmp_path_factory.mktemp(request.param) / "log"
     with (
         running_sandbox(app=stand_in) as api,
-        running_example(request.param, api, API_KEY, log) as url,
+        running_example(
+            request.param, api, API_KEY, log, CAPTCHA_URL=f"{api}/siteverify", CAPTCHA_SECRET=CAPTCHA_SECRET
+        ) as url,
     ):
         yield Example(url, service, log)
 
@@ -102,3 +140,158 @@ def test_a_backend_that_lacks_its_key_does_not_start(name: str) -> None:
     )
     assert ended.returncode != 0
     assert "OTP_API_KEY" in ended.stderr
+
+
+@dataclass
+class Browser:
+    """One browser before an example, and the service behind it."""
+
+    example: Example
+    cookies: requests.Session = field(default_factory=requests.Session)
+
+    def post(self, path: str, body: Any, *queued: tuple[int, Any], click: str = "") -> requests.Response:
+        self.example.service.queued[:] = queued
+        headers = {"Idempotency-Key": click} if click else {}
+        return self.cookies.post(f"{self.example.url}{path}", json=body, headers=headers, timeout=10)
+
+    def requested(self, **members: Any) -> requests.Response:
+        """After a first code was sent."""
+        return self.post("/request-code", {"phoneNumber": NUMBER, **members}, (200, REQUESTED))
+
+    def session(self) -> Any:
+        return self.cookies.get(f"{self.example.url}/session", timeout=10).json()
+
+    @property
+    def sent(self) -> dict[str, Any]:
+        """The last request to the service."""
+        return self.example.service.requests[-1][1]
+
+
+@pytest.fixture
+def browser_of(example: Example) -> Browser:
+    return Browser(example)
+
+
+def test_the_page_and_the_form_are_served(example: Example) -> None:
+    page = requests.get(example.url, timeout=10)
+    assert page.status_code == 200
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'self'")
+    for path in ("/otp-form/otp-form.js", "/page/page.js", "/page/page.css"):
+        assert path in page.text or "/otp-form" in path
+        assert requests.get(f"{example.url}{path}", timeout=10).status_code == 200
+    # A link on another site leads here.
+    arrived = requests.get(example.url, headers={"Sec-Fetch-Site": "cross-site"}, timeout=10)
+    assert arrived.status_code == 200
+    assert requests.get(f"{example.url}/page/..%2ffastapi/app.py", timeout=10).status_code == 404
+
+
+def test_the_session_says_that_a_code_was_sent(browser_of: Browser) -> None:
+    assert browser_of.session() == {"step": "number"}
+    browser_of.requested()
+    waiting = browser_of.session()
+    assert 28 <= waiting.pop("resendAfter") <= 30
+    assert waiting == {
+        "step": "code",
+        "phoneNumber": NUMBER,
+        "channel": "sms",
+        "expiresAt": REQUESTED["expiresAt"],
+    }
+    resent = {**REQUESTED, "channel": "voice", "sameCode": False}
+    answer = browser_of.post("/resend-code", {"channel": "voice"}, (200, resent)).json()
+    assert (answer["sameCode"], browser_of.session()["channel"]) == (False, "voice")
+    browser_of.post("/verify-code", {"otp": "123456"}, (200, VERIFIED))
+    assert browser_of.session() == {"step": "done"}
+    browser_of.post("/sign-up", {"name": "Ada"})
+    assert browser_of.session() == {"step": "number"}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [(400, {"errorCode": "OTP_INCORRECT", "attemptsRemaining": 0}), (410, {"errorCode": "OTP_EXPIRED"})],
+)
+def test_the_session_awaits_no_code_that_is_over(browser_of: Browser, refusal: tuple[int, Any]) -> None:
+    browser_of.requested()
+    browser_of.post("/verify-code", {"otp": "123456"}, (400, {"errorCode": "OTP_INCORRECT"}))
+    assert browser_of.session()["step"] == "code"
+    browser_of.post("/verify-code", {"otp": "123456"}, refusal)
+    assert browser_of.session() == {"step": "number"}
+
+
+def test_each_click_has_one_key_on_every_route(browser_of: Browser) -> None:
+    browser_of.requested()
+    keys = browser_of.example.service.keys
+    keys.clear()
+    for path, body in (("/resend-code", {}), ("/verify-code", {"otp": "123456"})):
+        for click in ("one", "one", "two"):
+            browser_of.post(path, body, (503, DOWN), click=click)
+        first, again, other = keys
+        assert first == again != other
+        keys.clear()
+
+
+def test_a_right_code_whose_answer_was_lost_is_right_again_for_the_page_that_sent_it(
+    browser_of: Browser,
+) -> None:
+    browser_of.requested()
+    before = browser_of.cookies.cookies.copy()
+    for _ in range(3):
+        # Without the answer the browser has no new cookies either.
+        browser_of.cookies.cookies = before.copy()
+        right = browser_of.post("/verify-code", {"otp": "123456"}, (200, VERIFIED), click="one")
+        assert (right.status_code, right.json()) == (200, {"verified": True})
+        assert browser_of.session() == {"step": "done"}
+    assert [path for path, _ in browser_of.example.service.requests].count("/verify-otp") >= 1
+    assert len(browser_of.example.service.queued) == 1
+    for body, click in (({"otp": "123456"}, "two"), ({"otp": "123456"}, ""), ({"otp": "654321"}, "one")):
+        other = Browser(browser_of.example)
+        other.cookies.cookies = before.copy()
+        assert other.post("/verify-code", body, click=click).status_code == 404
+        assert other.session() == {"step": "number"}
+    browser_of.post("/sign-up", {"name": "Ada"})
+    browser_of.cookies.cookies = before.copy()
+    assert browser_of.post("/verify-code", {"otp": "123456"}, click="one").status_code == 404
+
+
+def test_a_device_token_stays_in_the_browsers_cookie_and_speaks_for_it(browser_of: Browser) -> None:
+    browser_of.requested()
+    assert "deviceToken" not in browser_of.sent
+    verified = browser_of.post("/verify-code", {"otp": "123456"}, (200, VERIFIED))
+    assert "a-device-token" not in verified.text
+    cookies = re.split(", (?=[a-z]+=)", verified.headers["Set-Cookie"])
+    (cookie,) = [each for each in cookies if "a-device-token" in each]
+    assert {"httponly", "samesite=strict"} <= set(cookie.lower().split("; "))
+    browser_of.requested()
+    assert browser_of.sent["deviceToken"] == "a-device-token"
+    for path, body in (("/resend-code", {}), ("/verify-code", {"otp": "123456"})):
+        browser_of.post(path, body, (503, DOWN))
+        assert browser_of.sent["deviceToken"] == "a-device-token"
+
+
+def test_a_challenge_counts_as_passed_once_the_captchas_server_says_so(browser_of: Browser) -> None:
+    refused = (403, {"errorCode": "CHALLENGE_REQUIRED", "status": 403})
+    captchas = browser_of.example.service.captchas
+    captchas.clear()
+    for members in ({}, {"challenge": "a-robot"}, {"challenged": True}):
+        body = {"phoneNumber": NUMBER, **members}
+        answer = browser_of.post("/request-code", body, refused)
+        assert (answer.status_code, answer.json()["errorCode"]) == (403, "CHALLENGE_REQUIRED")
+        assert not {"challenge", "challenged"} & browser_of.sent.keys()
+    browser_of.requested(challenge="a-person")
+    assert browser_of.sent["challenged"] is True
+    assert "challenge" not in browser_of.sent
+    assert len(captchas) == 2
+    browser_of.post("/resend-code", {"challenge": "a-person"}, (200, REQUESTED))
+    assert browser_of.sent["challenged"] is True
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_error_code_is_answered_with_a_sentence(browser_of: Browser, code: str) -> None:
+    refused = (400, {"errorCode": code, "retryAfter": 7})
+    answer = browser_of.post("/request-code", {"phoneNumber": NUMBER}, refused)
+    told = answer.json()
+    assert re.fullmatch("[A-Z].*[.]", told["detail"])
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    if code in OURS_TO_MEND:
+        assert (answer.status_code, told["errorCode"]) == (503, "SERVICE_UNAVAILABLE")
+    else:
+        assert (told["errorCode"], told["retryAfter"]) == (code, 7)

@@ -26,6 +26,7 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    DestinationUnavailable,
     Doubtful,
     Health,
     Misconfigured,
@@ -68,6 +69,8 @@ FAULTS: dict[str, type[ProviderError]] = {
     "502": Doubtful,
     "redirect": NotSent,
 }
+SEND_FAULTS = {("infobip", "429"): DestinationUnavailable}
+"""Where a fault stands for something else in a send: of Infobip's limits the number's own is the one met."""
 
 
 PROBES = {"infobip": "provision", "sinch": "status", "aws": "status"}
@@ -162,10 +165,9 @@ def inbox(sandbox: str) -> list[dict[str, str]]:
 
 
 def calls(sandbox: str) -> list[tuple[str, str]]:
-    """Provider and operation of every call, oldest first."""
-    return [
-        (call["provider"], call["operation"]) for call in requests.get(f"{sandbox}/calls", timeout=5).json()
-    ]
+    """Provider and operation of every call, oldest first, but for the feedback that nobody waits for."""
+    made = requests.get(f"{sandbox}/calls", timeout=5).json()
+    return [(call["provider"], call["operation"]) for call in made if call["operation"] != "feedback"]
 
 
 def asked(name: str, *operations: str) -> list[tuple[str, str]]:
@@ -273,9 +275,9 @@ def test_a_send_that_fails_is_tried_once_and_says_what_may_be_done_next(
     spoil(sandbox, name, "send", fault)
     with pytest.raises(ProviderError) as caught:
         send(provider, seconds=IMPATIENT)
-    assert type(caught.value) is expected
-    # Of an answer that makes no sense, Sinch is asked what became of the start: nothing, here.
-    looks = ["status"] if (name, fault) == ("sinch", "html") else []
+    assert type(caught.value) is SEND_FAULTS.get((name, fault), expected)
+    # Of an answer that leaves it open, Sinch is asked what became of the start: nothing, here.
+    looks = ["status"] if name == "sinch" and fault in ("html", "500", "502") else []
     assert calls(sandbox) == asked(name, "send", *looks)
     assert len(inbox(sandbox)) == (1 if fault == "lost" else 0)
 
@@ -290,7 +292,7 @@ def test_a_resend_that_fails_is_tried_once_and_says_what_may_be_done_next(
     spoil(sandbox, name, "resend", fault)
     with pytest.raises(ProviderError) as caught:
         resend(provider, ref, to=to, seconds=IMPATIENT)
-    assert type(caught.value) is expected
+    assert type(caught.value) is SEND_FAULTS.get((name, fault), expected)
     assert len(inbox(sandbox)) == (2 if fault == "lost" else 1)
     # Only a start that reached Sinch ends the code before it.
     ended = (name, fault) == ("sinch", "lost")

@@ -2,19 +2,21 @@
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.sandbox.app import create_app
-from local.sandbox.demo import COOKIE
+from local.sandbox.credentials import credentials
+from local.sandbox.demo import COOKIE, DEVICE_COOKIE
 from local.sandbox.exchanges import curl
 from local.sandbox.server import running_sandbox
 
@@ -37,15 +39,25 @@ VERIFIED = {
 WRONG = {"success": False, "errorCode": "OTP_INCORRECT", "status": 400, "attemptsRemaining": 4}
 
 
+def path_of(step: str) -> str:
+    """`request?page=1` is `request-code?page=1`."""
+    name, *query = step.split("?")
+    return "?".join([name if name == "start-again" else f"{name}-code", *query])
+
+
 class Service:
     """Stands in for the API: keeps what it was asked and gives the answers that it was told to."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, dict[str, Any], str]] = []
+        self.keys: list[str] = []
         self.answers: list[tuple[int, Any]] = []
+        self.before_answer: Callable[[], None] = lambda: None
 
     async def answer(self, request: Request) -> Response:
         self.asked.append((request.url.path, await request.json(), request.headers["x-api-key"]))
+        self.keys.append(request.headers["idempotency-key"])
+        await run_in_threadpool(self.before_answer)
         status, body = self.answers.pop(0)
         return JSONResponse(body, status)
 
@@ -69,11 +81,16 @@ class App:
         if answer is not None:
             self.service.answers.append(answer)
         return self.browser.post(
-            f"{self.url}/demo/{step}-code",
+            f"{self.url}/demo/{path_of(step)}",
             data=json.dumps(body if body is not None else {}),
             headers={"Origin": self.url, "Content-Type": "application/json", **(headers or {})},
             timeout=5,
         )
+
+    def session(self) -> dict[str, Any]:
+        """Where this browser is, as the form reads it."""
+        answer: dict[str, Any] = self.browser.get(f"{self.url}/demo/session", timeout=5).json()
+        return answer
 
     def told(self) -> dict[str, Any]:
         """What the page is told first."""
@@ -201,9 +218,9 @@ def test_each_exchange_is_told_to_the_page_without_code_or_token(app: App) -> No
 
 def test_the_command_sends_the_same_body_with_the_key_and_the_code_from_the_shell() -> None:
     body = {"otp": "123456", "locale": "it's"}
-    command = curl("http://127.0.0.1:1/v1", "/verify-otp", body)
+    command = curl("/verify-otp", body)
     # A function in the place of curl prints its arguments.
-    script = f"curl() {{ printf '%s\\n' \"$@\"; }}; API_KEY=k OTP=654321; {command}"
+    script = f"curl() {{ printf '%s\\n' \"$@\"; }}; API=http://127.0.0.1:1/v1 KEY=k OTP=654321; {command}"
     told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)  # noqa: S603, S607 - a shell is what people paste it into
     arguments = told.stdout.splitlines()
     assert arguments[:2] == ["-sS", "http://127.0.0.1:1/v1/verify-otp"]
@@ -219,3 +236,145 @@ def test_the_page_and_its_files_come_under_a_strict_policy(sandbox: str) -> None
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
         assert "unsafe" not in policy
     assert requests.get(f"{sandbox}/page/%2e%2e/demo.py", timeout=5).status_code == 404
+
+
+def test_the_session_says_that_a_code_was_sent_until_it_is_verified(app: App) -> None:
+    assert app.session() == {"step": "number"}
+    app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
+    waiting = app.session()
+    assert 29 <= waiting.pop("resendAfter") <= 30
+    assert waiting == {
+        "step": "code",
+        "phoneNumber": NUMBER,
+        "channel": "sms",
+        "expiresAt": REQUESTED["expiresAt"],
+    }
+    app.post("verify", {"otp": "123456"}, answer=(400, WRONG))
+    again = {**REQUESTED, "channel": "voice", "resendAfter": 60, "sameCode": False}
+    assert app.post("resend", {"channel": "voice"}, answer=(200, again)).json()["sameCode"] is False
+    assert (app.session()["channel"], app.session()["phoneNumber"]) == ("voice", NUMBER)
+    app.post("verify", {"otp": "123456"}, answer=(200, VERIFIED))
+    assert app.session() == {"step": "done"}
+    app.post("start-again")
+    assert app.session() == {"step": "number"}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (400, {**WRONG, "attemptsRemaining": 0}),
+        (429, {"errorCode": "TOO_MANY_ATTEMPTS"}),
+        (410, {"errorCode": "OTP_EXPIRED"}),
+        (404, {"errorCode": "VERIFICATION_NOT_FOUND"}),
+    ],
+)
+def test_the_session_awaits_no_code_that_is_over(app: App, refusal: tuple[int, dict[str, Any]]) -> None:
+    app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
+    app.post("verify", {"otp": "123456"}, answer=refusal)
+    assert app.session() == {"step": "number"}
+
+
+def test_a_refused_request_leaves_the_code_that_was_sent_before(app: App) -> None:
+    app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
+    app.post("request", {"phoneNumber": "+14155550145"}, answer=(429, {"errorCode": "RATE_LIMITED"}))
+    assert app.session()["phoneNumber"] == NUMBER
+    app.post("verify", {"otp": "123456"}, answer=(200, VERIFIED))
+    assert app.service.asked[-1][1]["verificationId"] == VERIFICATION_ID
+
+
+def test_a_click_has_one_key_which_is_no_other_browsers(app: App) -> None:
+    click = {"Idempotency-Key": "one-click"}
+    app.session()
+    for step, answer in (
+        ("request", (200, REQUESTED)),
+        ("resend", (200, REQUESTED)),
+        ("verify", (400, WRONG)),
+    ):
+        for _ in range(2):
+            app.post(step, {"phoneNumber": NUMBER, "otp": "123456"}, answer=answer, headers=click)
+    assert len(set(app.service.keys)) == 1
+    app.browser = requests.Session()
+    app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED), headers=click)
+    app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
+    assert len(set(app.service.keys)) == 3
+
+
+def test_a_right_code_whose_answer_was_lost_is_right_again_for_the_page_that_sent_it(app: App) -> None:
+    app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
+    click = {"Idempotency-Key": "one-click"}
+    before = app.browser.cookies.copy()
+    for _ in range(2):
+        # Without the answer the browser has no new cookie either.
+        app.browser.cookies.update(before)
+        answer = [] if app.service.asked[-1][0] == "/verify-otp" else [(200, VERIFIED)]
+        app.service.answers.extend(answer)
+        assert app.post("verify", {"otp": "123456"}, headers=click).status_code == 200
+        assert app.session() == {"step": "done"}
+    assert [path for path, _, _ in app.service.asked] == ["/request-otp", "/verify-otp"]
+    for other in ({"Idempotency-Key": "another"}, {}):
+        app.browser = requests.Session()
+        app.browser.cookies.update(before)
+        refused = app.post(
+            "verify", {"otp": "123456"}, answer=(404, {"errorCode": "VERIFICATION_NOT_FOUND"}), headers=other
+        )
+        assert refused.status_code == 404
+    app.browser.cookies.update(before)
+    app.post("verify", {"otp": "654321"}, answer=(404, {"errorCode": "X"}), headers=click)
+    assert app.session()["step"] != "done"
+
+
+def test_a_device_token_stays_in_the_browsers_cookie_and_speaks_for_it(app: App) -> None:
+    app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
+    assert "deviceToken" not in app.service.asked[-1][1]
+    verified = app.post("verify", {"otp": "123456"}, answer=(200, {**VERIFIED, "deviceToken": "a-token"}))
+    assert "a-token" not in verified.text
+    (cookie,) = [each for each in verified.headers["Set-Cookie"].split(", ") if DEVICE_COOKIE in each]
+    assert {"HttpOnly", "SameSite=strict", "Path=/demo"} <= set(cookie.split("; "))
+    for step, answer in (
+        ("request", (200, REQUESTED)),
+        ("resend", (200, REQUESTED)),
+        ("verify", (400, WRONG)),
+    ):
+        app.post(step, {"phoneNumber": NUMBER, "otp": "123456"}, answer=answer)
+        assert app.service.asked[-1][1]["deviceToken"] == "a-token"
+    assert "a-token" not in json.dumps(app.told())
+
+
+def test_a_challenge_that_was_passed_is_told_and_nothing_that_the_page_claims(app: App) -> None:
+    refused = (403, {"errorCode": "CHALLENGE_REQUIRED", "status": 403})
+    for claim in ({}, {"challenge": "robot"}, {"challenged": True}):
+        answer = app.post("request", {"phoneNumber": NUMBER, **claim}, answer=refused)
+        assert answer.json()["errorCode"] == "CHALLENGE_REQUIRED"
+        assert "challenged" not in app.service.asked[-1][1]
+    app.post("request", {"phoneNumber": NUMBER, "challenge": "person"}, answer=(200, REQUESTED))
+    assert app.service.asked[-1][1]["challenged"] is True
+
+
+def test_a_provider_call_stands_under_the_request_that_led_to_it(app: App) -> None:
+    def send(to: str) -> None:
+        account = credentials(app.url)["infobip"]
+        body = {"applicationId": account["applicationId"], "messageId": account["messageId"], "to": to}
+        headers = {"Authorization": f"App {account['apiKey']}"}
+        requests.post(f"{account['baseUrl']}/2fa/2/pin", json=body, headers=headers, timeout=5)
+
+    def meanwhile() -> None:
+        requests.post(
+            f"{app.url}/faults",
+            json={"provider": "infobip", "operation": "send", "fault": "500", "times": 1},
+            timeout=5,
+        )
+        send(NUMBER[1:])
+        send(NUMBER[1:])
+        send("14155550199")
+
+    app.service.before_answer = meanwhile
+    app.post("request?page=this-tab", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
+    app.service.before_answer = lambda: None
+    send(NUMBER[1:])
+    told = app.told()
+    (exchange,) = told["exchanges"]
+    assert [(call["provider"], call["status"]) for call in exchange["calls"]] == [
+        ("infobip", 500),
+        ("infobip", 200),
+    ]
+    assert [call["to"] for call in told["calls"]] == [NUMBER, "+14155550199"]

@@ -23,6 +23,8 @@ SECOND = {
     "IssueTokens": "true",
     "TokenIssuer": "https://verify.example.com",
     "SnapStart": "true",
+    "TwilioApi": "true",
+    "EventBusName": "default",
 }
 """The parameters of the second deployment. What is off by default is on there."""
 
@@ -125,6 +127,12 @@ def by_number() -> Iterator[LocalStack]:
 @pytest.fixture(scope="session")
 def keeping(by_number: LocalStack) -> LocalStack:
     """The same, which also keeps users."""
+    return by_number
+
+
+@pytest.fixture(scope="session")
+def speaking_twilio(by_number: LocalStack) -> LocalStack:
+    """The same, which also speaks to Twilio's clients."""
     return by_number
 
 

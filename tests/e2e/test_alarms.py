@@ -37,9 +37,10 @@ STIMULI = {
     "VerifySuccessAlarm": "six wrong codes",
     "NumberSpikeAlarm": "twelve requests for one number, eleven of them refused",
     "NumberFailuresAlarm": "six wrong codes for one number, over two verifications",
+    "RequestSurgeAlarm": "more than forty requests in all, of which an hour may have twenty",
     "NoConversionAlarm": "twenty codes to a country where nobody verifies",
     "SuspectSendsAlarm": "the same: the guard records what it would refuse",
-    "ProviderErrorAlarm": "Infobip answers 500 five times and more",
+    "ProviderErrorAlarm": "Infobip answers 500",
     "ProviderCredentialsAlarm": "Infobip refuses the key",
     "BreakerOpenAlarm": "Infobip fails five times in a row",
     "DailyCapAlarm": "four fifths of a cap of 40 codes are sent",
@@ -93,6 +94,7 @@ def stack() -> Iterator[LocalStack]:
     parameters = {
         "DailySendCap": "40",
         "ResendGapSeconds": "0",
+        "AlarmRequestsPerHour": "20",
         "FailuresBeforeWait": "10",
         # What has alarms only where it is on.
         "IssueTokens": "true",

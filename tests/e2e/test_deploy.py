@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from local.stack import LocalStack, aws_environment, sam
-from local.stack_file import ROOT
+from local.stack_file import ROOT, LocalStackError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
@@ -104,3 +104,11 @@ def test_a_deployment_changes_what_is_named_and_keeps_the_rest(stack: LocalStack
     refused = deploy(stack, AllowedCountries="UK")
     assert refused.returncode != 0
     assert "write GB" in refused.stderr
+
+
+def test_a_local_stack_that_cannot_be_made_says_why() -> None:
+    with (
+        pytest.raises(LocalStackError, match="AllowedCountries has UK"),
+        LocalStack(parameters={"AllowedCountries": "UK"}),
+    ):
+        pytest.fail("it was made")

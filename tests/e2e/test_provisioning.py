@@ -12,15 +12,17 @@ from local.stack import STACK_NAME, LocalStack, aws_environment
 from local.stack_file import ROOT, LocalStackError
 from ops import provision_check
 from ops.deployed import described
-from tests.e2e.conftest import Backend, fresh_number
+from tests.e2e.conftest import ROUTES, SENDER, Backend, fresh_number
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
 def provisioned() -> Iterator[LocalStack]:
-    """Deployed once without, so that its secret could be put, and then with it."""
-    with LocalStack() as running:
+    """Deployed once without, so that its secret could be put, and then with it. Codes have eight digits."""
+    with LocalStack(
+        parameters={"CodeLength": "8", "ProviderRoutes": ROUTES, "AwsSmsIdentityArn": SENDER}
+    ) as running:
         assert "InfobipApplicationId" not in running.outputs
         running.deploy_again(
             {
@@ -51,6 +53,19 @@ def test_codes_are_sent_and_checked_by_what_the_deployment_made(provisioned: Loc
     backend.requested(other)
     (message,) = backend.inbox(other)
     assert message["text"] == f"Your_code_is_{message['code']}."
+
+
+@pytest.mark.parametrize(("provider", "area"), [("infobip", ""), ("sinch", "787"), ("aws", "416")])
+def test_a_code_of_another_length_goes_from_the_request_to_verified(
+    provisioned: LocalStack, provider: str, area: str
+) -> None:
+    backend, number = Backend(provisioned, provisioned.api_key), fresh_number(area)
+    verification_id = backend.requested(number)
+    (message,) = backend.inbox(number)
+    assert (message["provider"], len(message["code"])) == (provider, 8)
+    short = backend.verify(verification_id, message["code"][:6])
+    assert (short.status_code, short.json()["errorCode"]) == (400, "INVALID_OTP_FORMAT")
+    assert backend.verify(verification_id, message["code"]).status_code == 200
 
 
 def test_the_next_deployments_change_what_differs_and_the_check_sees_it(provisioned: LocalStack) -> None:

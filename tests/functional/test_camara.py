@@ -1,4 +1,4 @@
-"""CAMARA's one-time-password-sms 1.1.0: what a client of the mobile operators' standard gets."""
+"""CAMARA's one-time-password-sms 1.1.1: what a client of the mobile operators' standard gets."""
 
 import json
 from collections.abc import Callable
@@ -91,7 +91,14 @@ def test_the_correlator_comes_back_as_it_was_sent_and_only_then(deployed: Deploy
     assert deployed.provider.checked
 
 
-@pytest.mark.parametrize("correlator", ["x" * 56, "two words", "<script>", "caf\u00e9", "a\r\nSet-Cookie: b"])
+@pytest.mark.parametrize("correlator", ["a_b", "req:1/2", "{a;b.c}<d>", "x" * 256])
+def test_a_correlator_is_any_that_the_standards_pattern_allows(deployed: Deployment, correlator: str) -> None:
+    answer = call("send-code", json.dumps({"phoneNumber": NUMBER, "message": MESSAGE}), correlator)
+    assert (answer.status, answer.headers["x-correlator"]) == (200, correlator)
+    assert correlator not in deployed.log.getvalue()
+
+
+@pytest.mark.parametrize("correlator", ["x" * 257, "two words", "a&b", "caf\u00e9", "a\r\nSet-Cookie: b"])
 def test_a_correlator_of_another_form_is_refused_and_not_repeated(
     deployed: Deployment, correlator: str
 ) -> None:

@@ -13,7 +13,7 @@ from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.ports import StoreError
-from sms_otp.domain.provider import NotSent, OnFailure, Order, Sent
+from sms_otp.domain.provider import NotSent, Order, Sent
 from sms_otp.entry_points import bootstrap
 from tests.fakes import PEPPER, START
 from tests.functional import canaries
@@ -84,7 +84,7 @@ def test_a_number_whose_code_is_fixed_is_told_in_full_no_more_than_any(
     policy = replace(service.policy, test_numbers={NUMBER: CODE}, test_numbers_end=int(START) + 3600)
     monkeypatch.setattr(bootstrap, "service", lambda: replace(service, policy=policy))
 
-    def send(order: Order, deadline: Deadline, _: OnFailure) -> tuple[str, Sent]:
+    def send(order: Order, deadline: Deadline, *_: object) -> tuple[str, Sent]:
         named = {"locale": order.locale, "reference": order.reference, "ttl_seconds": order.ttl_seconds}
         return fixed.name, fixed.send(order.to, channel=order.channel, deadline=deadline, **named)  # type: ignore[arg-type] # each of its own type
 

@@ -14,7 +14,20 @@ LOGS_INSIGHTS = re.compile(r"\s*fields ")
 MESSAGE = re.compile(r"@\S+ #\d+|.*is your code")
 """Lines of an SMS, which is shown in a block too."""
 
-PROGRAMS = {".venv/bin/pip", "aws", "curl", "export", "git", "make", "node", "npm", "python3", "uvicorn"}
+PROGRAMS = {
+    ".venv/bin/pip",
+    "aws",
+    "cp",
+    "curl",
+    "export",
+    "git",
+    "make",
+    "node",
+    "npm",
+    "python3",
+    "sam",
+    "uvicorn",
+}
 """Programs that a reader has, or that the document before has installed."""
 
 

@@ -80,12 +80,14 @@ WHOLE: dict[str, Callable[[], Any]] = {
     "/request-otp": lambda: request_otp.app._ROUTES["/request-otp"].write(REQUESTED),
     "/resend-otp": lambda: resend_otp.app._ROUTE.write(REQUESTED),
     "/verify-otp": lambda: verify_otp.app._ROUTES["/verify-otp"].write(VERIFIED),
-    "/cancel-otp": lambda: cancel_otp.app._ROUTE.write(None),
-    "/otp-status": lambda: otp_status.app._ROUTE.write(Status("pending", "sms", "accepted", 5, NOW, 0)),
+    "/cancel-otp": lambda: cancel_otp.app._ROUTES["/cancel-otp"].write(None),
+    "/otp-status": lambda: otp_status.app._ROUTES["/otp-status"].write(
+        Status("pending", "sms", "accepted", 5, NOW, 0)
+    ),
     "/one-time-password-sms/v1/send-code": lambda: request_otp.app._ROUTES[
         "/one-time-password-sms/v1/send-code"
     ].write(REQUESTED),
-    "/health": lambda: json.loads(health.app.ANSWER["body"]),
+    "/health": lambda: json.loads(health.app.lambda_handler({}, None)["body"]),
     "/health/deep": lambda: deep_health.app._ROUTE.write(
         Report("up", "up", {"aws": ProviderReport("up", "closed")})
     ),

@@ -13,6 +13,12 @@ def test_a_stack_of_one_country_and_one_provider_costs_ten_dollars_or_less() -> 
     assert cost.fixed(cost.defaults(AllowedCountries="GB")).dollars <= 10
 
 
+def test_the_readme_tells_the_fixed_bill_of_a_small_stack() -> None:
+    bill = cost.fixed(cost.defaults(AllowedCountries="GB"))
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert f"one country and one provider costs at most {bill.dollars:.2f} USD" in text
+
+
 def test_the_bill_is_the_sum_of_what_is_billed_beyond_what_is_free() -> None:
     bill = cost.Bill(metrics=12, alarms=13, secrets=2, keys=1, snapshots=3)
     assert bill.dollars == pytest.approx(2 * 0.30 + 3 * 0.10 + 2 * 0.40 + 1.00 + 3 * 1.98)

@@ -77,6 +77,9 @@ NEEDED: dict[str, set[str]] = {
     "AWS::Logs::QueryDefinition": actions(
         "logs", "PutQueryDefinition", "DeleteQueryDefinition", "DescribeQueryDefinitions"
     ),
+    "AWS::Logs::SubscriptionFilter": actions(
+        "logs", "PutSubscriptionFilter", "DeleteSubscriptionFilter", "DescribeSubscriptionFilters"
+    ),
     "AWS::SecretsManager::Secret": actions(
         "secretsmanager",
         "CreateSecret",

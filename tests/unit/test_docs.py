@@ -102,6 +102,19 @@ def known_to_cloudwatch() -> frozenset[str]:
     return frozenset({metrics.NAMESPACE, *(metric.name for metric in metrics.all()), *watched - {None}})
 
 
+def form_error_codes() -> set[str]:
+    """Those that `<otp-form>` has a text for, as its README spells them."""
+    texts = (ROOT / "web/otp-form/texts.js").read_text()
+    return {name.upper().replace("-", "_") for name in re.findall('"error-([a-z-]+)"', texts)}
+
+
+def example_variables() -> set[str]:
+    """The environment variables of the examples."""
+    return set(
+        re.findall(r'os\.environ(?:\.get\(|\[)"([A-Z_]+)"', (ROOT / "examples/fastapi/app.py").read_text())
+    )
+
+
 @each_document()
 def test_every_relative_link_leads_somewhere(document: Path) -> None:
     for link in LINK.findall(BLOCK.sub("", document.read_text())):
@@ -180,7 +193,8 @@ def test_every_name_of_several_words_is_one_of_ours_or_of_aws(document: Path) ->
 def test_every_name_in_capitals_is_an_error_code_or_a_variable(document: Path) -> None:
     capitals = {word for word in quoted(document) if re.fullmatch("[A-Z]+(_[A-Z]+)+", word)}
     of_camara = {code.rpartition(".")[2] for _, code, _ in camara.WORDS.values()} | {"UNAUTHENTICATED"}
-    assert capitals <= http.PROBLEMS.keys() | of_camara | make_variables() | classes_and_constants()
+    of_programs = make_variables() | classes_and_constants() | form_error_codes() | example_variables()
+    assert capitals <= http.PROBLEMS.keys() | of_camara | of_programs
 
 
 @each_document()

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -545,7 +546,9 @@ def test_health_is_a_503_with_a_time_to_wait_where_the_service_cannot_do_its_job
     answer = deep_health.app.lambda_handler(events.build("/health/deep", "GET"), Context())
     assert answer["statusCode"] == status
     assert answer["headers"].get("Retry-After") == ("1" if more else None)
-    assert body_of(answer) == {
+    body = body_of(answer)
+    assert datetime.fromisoformat(body.pop("timestamp")).tzinfo is UTC
+    assert body == {
         "success": status == 200,
         "status": word,
         "table": report.table,

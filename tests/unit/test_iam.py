@@ -35,6 +35,13 @@ def own_log(group: str) -> set[tuple[str, str]]:
     return {("logs:CreateLogStream", group), ("logs:PutLogEvents", group)}
 
 
+EVENT_BUS = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}"
+FINDING_BY_NUMBER = {
+    ("dynamodb:BatchGetItem", "Table"),
+    ("secretsmanager:GetSecretValue", "PepperSecret"),
+}
+"""Only where the deployment speaks to Twilio's clients, who name a verification by its number."""
+
 # (action, resource of the template) by function. A transaction is allowed by the actions that it is made of.
 ALLOWED: dict[str, set[tuple[str, str]]] = {
     "RequestOtpFunction": {
@@ -61,8 +68,24 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         SMS_BY_AWS,
         *XRAY,
     },
-    "CancelOtpFunction": {*on_table("UpdateItem"), *own_log("CancelOtpLogGroup"), *XRAY},
-    "OtpStatusFunction": {*on_table("BatchGetItem"), *own_log("OtpStatusLogGroup"), *XRAY},
+    "CancelOtpFunction": {
+        *on_table("UpdateItem"),
+        *FINDING_BY_NUMBER,
+        *own_log("CancelOtpLogGroup"),
+        *XRAY,
+    },
+    "OtpStatusFunction": {
+        *on_table("BatchGetItem"),
+        *FINDING_BY_NUMBER,
+        *own_log("OtpStatusLogGroup"),
+        *XRAY,
+    },
+    "PublishEventsFunction": {
+        ("events:PutEvents", EVENT_BUS),
+        *own_log("PublishEventsLogGroup"),
+        *XRAY,
+    },
+    "TwilioAuthorizerFunction": {*own_log("TwilioAuthorizerLogGroup"), *XRAY},
     "WebhooksFunction": {
         *on_table("BatchGetItem", "UpdateItem"),
         ("secretsmanager:GetSecretValue", "ProviderSecret"),
@@ -189,7 +212,7 @@ def test_a_statement_allows_by_name(function: str) -> None:
         for action in listed(statement["Action"]):
             assert "*" not in action
             for resource in listed(statement["Resource"]):
-                known = template()["Resources"].keys() | {"AwsSmsIdentityArn", FEEDBACK_TO_AWS[1]}
+                known = template()["Resources"].keys() | {"AwsSmsIdentityArn", FEEDBACK_TO_AWS[1], EVENT_BUS}
                 assert action in WITHOUT_RESOURCES or named(resource) in known
 
 

@@ -29,6 +29,8 @@ ALLOWED = {
     "jwks": LOGS,
     "admin": LOGS | PROVIDERS | {"phonenumbers"},
     "aws_events": LOGS,
+    "twilio_authorizer": set[str](),
+    "publish_events": LOGS,
     "health": set[str](),
     "deep_health": LOGS | PROVIDERS,
     "provision_infobip": LOGS | PROVIDERS,

@@ -34,7 +34,7 @@ def test_what_is_common_to_all_services_is_what_botocore_reads(
 
 
 def test_a_service_that_is_not_ours_is_refused_by_name(ours: client_data.KnownServices) -> None:
-    with pytest.raises(UnknownServiceError, match="dynamodb, kms"):
+    with pytest.raises(UnknownServiceError, match="dynamodb, events, kms"):
         ours.load_service_model("s3", "service-2")
 
 
@@ -50,4 +50,4 @@ def test_every_client_is_made_from_what_is_read_our_way() -> None:
 
 
 def test_the_services_that_clients_are_made_for_are_those_that_the_functions_call() -> None:
-    assert {*client_data.SERVICES} == {"dynamodb", "kms", "pinpoint-sms-voice-v2", "secretsmanager"}
+    assert {*client_data.SERVICES} == {"dynamodb", "events", "kms", "pinpoint-sms-voice-v2", "secretsmanager"}

@@ -1,33 +1,22 @@
+import { codeIn, digitsOf } from "./code-in-text.js";
 import { node } from "./dom.js";
 
-const OTHER_DIGITS = /[\u0660-\u0669\u06f0-\u06f9]/g;
-
-/** ASCII digits of what was typed: full-width and Arabic ones are digits too. */
-function digits(text) {
-  const ascii = text.normalize("NFKC").replaceAll(OTHER_DIGITS, (digit) => digit.charCodeAt(0) & 15);
-  return ascii.replaceAll(/\D/g, "");
-}
-
-/** The code in a pasted text: "123-456", "123 456", or a message with one run of as many digits. */
-function codeIn(text, length) {
-  const runs = text.normalize("NFKC").match(/\d+/g) ?? [];
-  const whole = runs.filter((run) => run.length === length);
-  return whole.length === 1 ? whole[0] : digits(text).slice(0, length);
-}
-
 /**
- * One real input over as many drawn cells as the code has digits. A code that comes whole (paste, autofill,
- * WebOTP, `fill`) is handed to `whole` at once; one that is typed waits for the user, since a slip costs a try.
+ * One real input over as many drawn cells as the code has digits. A code that comes whole (paste, drop, autofill,
+ * WebOTP, `fill`) is handed to `whole` at once; one that is typed waits for the user, since a slip costs an attempt.
  */
 export class CodeField {
   #length;
   #whole;
+  #noCode;
   #listening = null;
-  #had = 0;
+  #before = "";
 
-  constructor(length, { whole, describedBy }) {
+  /** `noCode` is called where a text was put in that has no code, or several. */
+  constructor(length, { whole, noCode, describedBy }) {
     this.#length = length;
     this.#whole = whole;
+    this.#noCode = noCode;
     this.input = node("input", {
       id: "code",
       part: "code",
@@ -41,7 +30,8 @@ export class CodeField {
       "aria-describedby": describedBy,
       oninput: (event) => this.#typed(event),
       oncompositionend: () => this.#tidy(),
-      onpaste: (event) => this.#pasted(event),
+      onpaste: (event) => this.#putIn(event, event.clipboardData),
+      ondrop: (event) => this.#putIn(event, event.dataTransfer),
       onselect: () => this.#draw(),
       onkeyup: () => this.#draw(),
       onpointerup: () => this.#draw(),
@@ -57,6 +47,10 @@ export class CodeField {
     this.#draw();
   }
 
+  get length() {
+    return this.#length;
+  }
+
   get value() {
     return this.input.value;
   }
@@ -70,11 +64,13 @@ export class CodeField {
     this.#draw();
   }
 
-  /** Put a code in as if the browser had. */
-  fill(code) {
-    this.input.value = digits(String(code)).slice(0, this.#length);
+  /** Put in the code that the text has, as if the browser had. */
+  fill(text) {
+    const code = codeIn(String(text), this.#length);
+    if (code === null) return this.#noCode();
+    this.input.value = code;
     this.#draw();
-    if (this.isWhole) this.#whole();
+    this.#whole();
   }
 
   set invalid(invalid) {
@@ -111,29 +107,47 @@ export class CodeField {
   }
 
   #typed(event) {
-    const more = this.value.length - this.#had;
+    const before = this.#before;
     // What an input method composes is its own until it is done: changed meanwhile, it would come twice.
-    if (event.isComposing) this.#draw();
-    else this.#tidy();
+    if (event.isComposing) {
+      this.#draw();
+      // A keyboard's suggestion comes whole, in one step.
+      if (this.value.length - before.length > 1 && this.isWhole && digitsOf(this.value) === this.value) this.#whole();
+      return;
+    }
     // What is typed comes digit by digit; autofill brings more, or no data at all.
-    const cameWhole = event.isComposing ? more > 1 : event.data?.length !== 1;
-    if (cameWhole && !event.inputType?.startsWith("delete") && this.isWhole) this.#whole();
+    if ([...(event.data ?? "")].length === 1 || event.inputType?.startsWith("delete")) return this.#tidy();
+    const code = codeIn(event.data ?? this.value, this.#length) ?? codeIn(this.value, this.#length);
+    if (code !== null) return this.fill(code);
+    const digits = digitsOf(this.value);
+    if (digits.length <= this.#length) return this.#tidy();
+    this.input.value = before;
+    this.#draw();
+    this.#noCode();
   }
 
   #tidy() {
-    const value = digits(this.input.value).slice(0, this.#length);
+    const value = digitsOf(this.input.value).slice(0, this.#length);
     // Setting it moves the caret to the end, so only where there is something to take out.
     if (value !== this.input.value) this.input.value = value;
     this.#draw();
   }
 
-  #pasted(event) {
+  #putIn(event, data) {
     event.preventDefault();
-    this.fill(codeIn(event.clipboardData.getData("text"), this.#length));
+    const text = data.getData("text");
+    const digits = digitsOf(text);
+    // The first digits of a code, to be completed by hand.
+    if (digits.length < this.#length && /^[\p{Nd}\s-]+$/u.test(text)) {
+      this.input.value = digits;
+      this.#draw();
+    } else {
+      this.fill(text);
+    }
   }
 
   #draw() {
-    this.#had = this.value.length;
+    this.#before = this.value;
     const { selectionStart: start, selectionEnd: end } = this.input;
     const next = start === end ? Math.min(start, this.#length - 1) : -1;
     this.cells.forEach((cell, index) => {

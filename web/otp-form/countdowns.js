@@ -1,4 +1,7 @@
-/** Named moments, and a word each second while any lies ahead. */
+/**
+ * Named countdowns, with a call each second while any runs. They follow the monotonic clock: a system clock that
+ * is put right meanwhile changes nothing.
+ */
 export class Countdowns {
   #ends = new Map();
   #timer = null;
@@ -9,10 +12,10 @@ export class Countdowns {
     this.#tick = tick;
   }
 
-  /** So many seconds from now; none or fewer is no countdown. */
+  /** Ends in that many seconds; no countdown for zero or fewer, or for what is no number. */
   start(name, seconds) {
     if (!(seconds > 0)) return this.stop(name);
-    this.#ends.set(name, Date.now() + seconds * 1000);
+    this.#ends.set(name, performance.now() + seconds * 1000);
     this.resume();
   }
 
@@ -26,7 +29,7 @@ export class Countdowns {
     this.#rest();
   }
 
-  /** No word until `resume`; time goes on. */
+  /** No calls until `resume`; time goes on. */
   pause() {
     this.#rest();
   }
@@ -37,7 +40,7 @@ export class Countdowns {
 
   /** Whole seconds; 0 where there is no such countdown. */
   left(name) {
-    return Math.max(0, Math.ceil(((this.#ends.get(name) ?? 0) - Date.now()) / 1000));
+    return Math.max(0, Math.ceil(((this.#ends.get(name) ?? 0) - performance.now()) / 1000));
   }
 
   #second() {

@@ -1,48 +1,47 @@
-import { post } from "./backend.js";
-import { CodeField } from "./code-field.js";
+import { Backend, secondsUntil, withChallenge } from "./backend.js";
+import { channelsIn } from "./channels.js";
 import { Countdowns } from "./countdowns.js";
-import { node, takeUp } from "./dom.js";
-import { PhoneField } from "./phone-field.js";
+import { takeUp } from "./dom.js";
 import { ABOUT_THE_CODE, ABOUT_THE_NUMBER, OVER } from "./problems.js";
-import { style } from "./style.js";
 import { clock, Texts } from "./texts.js";
+import { View } from "./view.js";
 
 const SOON_SECONDS = 60;
+/** Longer than any code lives: a time that was not the backend's. */
+const LONGEST_LIFE_SECONDS = 3600;
 
 /**
- * `<otp-form request-url verify-url resend-url>`: a phone number, a code, done. It talks to the app's own
+ * `<otp-form request-url verify-url resend-url session-url>`: a phone number, a code, done. It calls the app's own
  * backend alone; README.md beside this file says what the backend answers, and lists attributes and events.
  */
 export class OtpForm extends HTMLElement {
   #texts = new Texts(this);
   #countdowns = new Countdowns((ended) => this.#second(ended));
-  #built = false;
+  #backend = new Backend();
+  #view = null;
   #phone;
   #code;
-  #steps;
-  #errors;
-  #send;
-  #call;
-  #sent;
-  #expiry;
-  #primary;
-  #again;
-  #instead;
-  #spoken;
+  #channels;
   #library = null;
-  #given = "";
-  #step = "number";
-  #number = null;
-  #channel = null;
+  #givenNumber = "";
+  #givenSession = null;
+  #step = null;
+  /** `{number, channel, isNewest}` of the code that was sent last; null where none was. */
+  #pending = null;
   #isBusy = false;
   #isOver = false;
-  #isToldSoon = false;
+  #isSoonSaid = false;
+  #refused = null;
+  /** Counts what was given up: an answer from before is no longer meant. */
   #turn = 0;
+  #seenAgain = () => {
+    if (document.visibilityState === "visible") this.#readSession((session, now) => this.#resume(session, now));
+  };
 
-  /** libphonenumber-js, for the choice of a country and formatting while typing; none is needed. */
+  /** libphonenumber-js, for the choice of a country and formatting while typing; null for none. */
   set phoneLibrary(library) {
     this.#library = library;
-    if (this.#built) this.#phone.library = library;
+    if (this.#view) this.#phone.library = library;
   }
 
   get phoneLibrary() {
@@ -51,348 +50,349 @@ export class OtpForm extends HTMLElement {
 
   /** Put a number (E.164) into the form's first step. */
   set phoneNumber(number) {
-    if (this.#built) this.#phone.fill(number);
-    else this.#given = number;
+    if (this.#view) this.#phone.fill(number);
+    else this.#givenNumber = number;
+  }
+
+  /** What the backend's session says, for a page that has it at hand: the form begins at the step that it names. */
+  set session(session) {
+    if (this.#view) this.#begin(session, Date.now());
+    else this.#givenSession = session;
   }
 
   connectedCallback() {
-    if (this.#built) return this.#goOn();
-    takeUp(this, "phoneLibrary", "phoneNumber");
-    this.#build();
-    this.#show("number");
-    if (this.#given) this.#phone.fill(this.#given);
+    if (!this.#view) this.#start();
+    this.#countdowns.resume();
+    if (this.#step === "code" && !this.#isOver) this.#code.listen();
+    document.addEventListener("visibilitychange", this.#seenAgain);
   }
 
   disconnectedCallback() {
     this.#countdowns.pause();
     this.#code.stopListening();
+    document.removeEventListener("visibilitychange", this.#seenAgain);
   }
 
-  /** Put a code in as if the browser had, and verify it. Does nothing while none is asked for. */
-  fill(code) {
-    if (this.#step === "code" && !this.#isOver) this.#code.fill(code);
+  /** Put in the code that the text has, as if the browser had, and verify it; only while a code is awaited. */
+  fill(text) {
+    if (this.#step === "code" && !this.#isOver) this.#code.fill(text);
+  }
+
+  /** Repeat the request that CHALLENGE_REQUIRED refused, with the captcha's response for the backend to check. */
+  passChallenge(response) {
+    this.#refused?.(response);
   }
 
   /** Back to an empty form. */
   reset() {
-    this.#given = "";
-    if (!this.#built) return;
+    this.#givenNumber = "";
+    this.#givenSession = null;
+    if (!this.#view) return;
+    this.#turn += 1;
     this.#countdowns.stopAll();
-    this.#phone.input.value = "";
-    this.#back();
+    this.#backend.forget();
+    this.#pending = null;
+    this.#phone.reset();
+    this.#show("number");
+    this.#view.say("");
   }
 
-  #goOn() {
-    this.#countdowns.resume();
-    if (this.#step === "code" && !this.#isOver) this.#code.listen();
-  }
-
-  get #channels() {
-    return (this.getAttribute("channels") ?? "sms").split(/\s+/).filter(Boolean);
-  }
-
-  get #length() {
-    return Number(this.getAttribute("code-length") ?? 6);
+  #start() {
+    takeUp(this, "phoneLibrary", "phoneNumber", "session");
+    this.#build();
+    this.#show("number");
+    if (this.#givenNumber) this.#phone.fill(this.#givenNumber);
+    if (this.#givenSession) this.#begin(this.#givenSession, Date.now());
+    else this.#readSession((session, now) => this.#begin(session, now));
   }
 
   #build() {
-    this.#phone = new PhoneField(this.#texts, {
-      country: (this.getAttribute("country") ?? "US").toUpperCase(),
-      countries: (this.getAttribute("countries") ?? "").toUpperCase().split(/[\s,]+/).filter(Boolean),
-      describedBy: "number-error",
-      changed: () => this.#retyped(),
+    this.#channels = channelsIn(this.getAttribute("channels"));
+    this.#view = new View(this, this.#texts, this.#channels, {
+      retyped: () => this.#retyped(),
+      request: (channel) => this.#request(channel),
+      resend: (channel) => this.#resend(channel ?? this.#pending.channel),
+      verify: () => this.#verify(),
+      submitCode: () => (this.#isOver ? this.#request(this.#pending.channel) : this.#verify()),
+      noCode: () => this.#notWhole(),
+      changeNumber: () => this.#changeNumber(),
+      backToCode: () => this.#show("code"),
     });
-    this.#code = new CodeField(this.#length, {
-      whole: () => this.#verify(),
-      describedBy: "sent code-error",
-    });
-    this.#errors = { number: this.#errorLine("number"), code: this.#errorLine("code") };
-    this.#send = node("button", { type: "submit", class: "primary", part: "button" });
-    this.#call = this.#link("call", () => this.#ask(this.#channels[1]));
-    this.#sent = node("p", { id: "sent", class: "sent", part: "text" });
-    this.#expiry = node("p", { class: "hint", part: "hint" });
-    this.#primary = node("button", { type: "submit", class: "primary", part: "button" });
-    this.#again = this.#link("again", () => this.#resend(this.#channel));
-    this.#instead = this.#link("instead", () => this.#resend(this.#other));
-    this.#spoken = node("p", { role: "status", class: "visually-hidden" });
-
-    this.#steps = {
-      number: node(
-        "form",
-        { novalidate: true, onsubmit: (event) => this.#submit(event, () => this.#ask(this.#channels[0])) },
-        node("slot", { name: "number" }),
-        this.#phone.element,
-        this.#errors.number,
-        this.#send,
-        this.#call,
-      ),
-      code: node(
-        "form",
-        { novalidate: true, onsubmit: (event) => this.#submit(event, () => this.#verifyOrRenew()) },
-        node("slot", { name: "code" }),
-        node("div", { class: "told" }, this.#sent, this.#link("change", () => this.#back())),
-        node(
-          "div",
-          { class: "field" },
-          node("label", { for: "code", part: "label" }, this.#texts.say("code", { count: this.#length })),
-          this.#code.element,
-          this.#errors.code,
-          this.#expiry,
-        ),
-        this.#primary,
-        node("div", { class: "links" }, this.#again, this.#instead),
-      ),
-      done: node(
-        "div",
-        { class: "done", part: "done", tabindex: "-1", role: "group", "aria-labelledby": "verified" },
-        node("span", { class: "tick", part: "tick", "aria-hidden": "true" }),
-        node("p", { id: "verified", class: "verified" }, this.#texts.say("verified")),
-        node("slot", { name: "verified" }),
-      ),
-    };
-    this.#steps.code.querySelector(".change").textContent = this.#texts.say("change-number");
-    const root = this.attachShadow({ mode: "open", delegatesFocus: true });
-    root.adoptedStyleSheets = [style];
-    root.append(...Object.values(this.#steps), this.#spoken);
-    this.#built = true;
+    this.#phone = this.#view.phone;
+    this.#code = this.#view.code;
     this.#phone.library = this.#library;
   }
 
-  #errorLine(name) {
-    return node("p", { id: `${name}-error`, class: "error", part: "error", hidden: true });
+  /** Take up what the backend's session says, if nothing was done meanwhile. */
+  async #readSession(begin) {
+    if (!this.hasAttribute("session-url") || this.#isBusy) return;
+    const turn = this.#turn;
+    const answer = await this.#backend.get(this.getAttribute("session-url"));
+    if (answer.ok && turn === this.#turn && !this.#isBusy) begin(answer.body, answer.now);
   }
 
-  #link(name, onclick) {
-    return node("button", { type: "button", class: `link ${name}`, part: "link", onclick });
+  /** At the step that the session names, `now` being the backend's time in milliseconds. */
+  #begin(session, now) {
+    if (session.step === "done" && this.#step !== "done") return this.#finish(session);
+    // Who is typing another number already is offered the code and not led away.
+    const isFree = this.#phone.isEmpty || this.#phone.value === session.phoneNumber;
+    if (this.#holds(session, now) && isFree) this.#show("code", { resumed: true });
   }
 
-  /** The channel that is offered beside the one in use. */
-  get #other() {
-    return this.#channels.find((channel) => channel !== this.#channel);
+  /** The page is looked at again: meanwhile another tab may have gone on, and the machine may have slept. */
+  #resume(session, now) {
+    const number = this.#pending?.number;
+    if (this.#step === "code" && session.step === "done") return this.#finish(session);
+    if (this.#step === "done" || !this.#holds(session, now)) return;
+    if (this.#step === "code" && number !== this.#pending.number) this.#show("code", { resumed: true });
   }
 
-  #submit(event, act) {
-    event.preventDefault();
-    act();
+  /** True if the session waits for a code, which may be typed here from now on. */
+  #holds(session, now) {
+    const life = secondsUntil(session.expiresAt, Date.parse(session.now) || now);
+    if (session.step !== "code" || !(life > 0) || this.#isOver) return false;
+    const isNewest = this.#pending?.number === session.phoneNumber && this.#pending.isNewest;
+    this.#pending = { number: session.phoneNumber, channel: session.channel, isNewest };
+    this.#count(life, session.resendAfter);
+    this.#render();
+    return true;
   }
 
-  async #ask(channel) {
-    const number = this.#step === "number" ? this.#phone.value : this.#number;
+  async #request(channel, challenge) {
+    const number = this.#step === "number" ? this.#phone.value : this.#pending.number;
     if (this.#mustWait("wait")) return;
     if (!number) return this.#wrong("number", this.#texts.say("error-number"));
     const body = { phoneNumber: number, channel, locale: this.#texts.language };
-    const answer = await this.#post("request-url", body);
-    if (answer.ok) {
-      this.#number = number;
-      this.#arrives(answer, channel);
-    } else {
-      this.#refusedToSend(answer.problem, "wait");
-    }
+    const answer = await this.#post("request-url", withChallenge(body, challenge));
+    if (answer.ok) return this.#arrives(answer, { number, channel, isNewest: false });
+    if (await this.#wasSentTo(number, answer.problem)) return;
+    this.#refusedToSend(answer.problem, "wait", (response) => this.#request(channel, response));
   }
 
-  async #resend(channel) {
+  /**
+   * Whether a code for this number may be typed though its request was refused or its answer was lost: then
+   * the form goes to the code.
+   */
+  async #wasSentTo(number, problem) {
+    if (this.#step !== "number" || !problem) return false;
+    const mayBeSent = problem.errorCode === "RATE_LIMITED" || problem.status === 0 || problem.status >= 500;
+    if (!mayBeSent) return false;
+    const wasAwaited = this.#isAwaited;
+    if (!wasAwaited) await this.#readSession((session, now) => session.phoneNumber === number && this.#holds(session, now));
+    if (this.#step !== "number" || !this.#isAwaited || this.#pending.number !== number) return false;
+    if (problem.retryAfter) this.#countdowns.start("resend", problem.retryAfter);
+    this.#show("code");
+    if (wasAwaited) this.#showMessage(this.#texts.error(problem.errorCode));
+    return true;
+  }
+
+  async #resend(channel, challenge) {
     if (this.#mustWait("resend")) return;
-    const answer = await this.#post("resend-url", { channel });
-    if (!answer.ok) return this.#refusedToSend(answer.problem, "resend");
-    this.#arrives(answer, channel);
-    this.#say(this.#sent.textContent);
-  }
-
-  #verifyOrRenew() {
-    return this.#isOver ? this.#ask(this.#channel) : this.#verify();
+    const answer = await this.#post("resend-url", withChallenge({ channel }, challenge));
+    if (!answer.ok) return this.#refusedToResend(answer.problem, channel);
+    const isNewest = this.#pending.isNewest || answer.body.sameCode === false;
+    this.#arrives(answer, { number: this.#pending.number, channel, isNewest });
+    const { sent, newest } = this.#view;
+    this.#view.say([sent.textContent, isNewest && newest.textContent].filter(Boolean).join(" "));
   }
 
   async #verify() {
     if (this.#mustWait("wait")) return;
-    if (!this.#code.isWhole) {
-      return this.#wrong("code", this.#texts.say("error-code", { count: this.#length }));
-    }
+    if (!this.#code.isWhole) return this.#notWhole();
     const answer = await this.#post("verify-url", { otp: this.#code.value });
-    if (!answer.ok) return this.#refusedToVerify(answer.problem);
-    this.#countdowns.stopAll();
-    this.#show("done");
-    this.#emit("otp-verified", answer.body);
+    if (answer.ok) this.#finish(answer.body);
+    else this.#refusedToVerify(answer.problem);
   }
 
   async #post(attribute, body) {
     if (this.#isBusy) return { ok: false, problem: null };
     const turn = this.#turn;
+    const isMeant = () => turn === this.#turn;
     this.#isBusy = true;
-    this.#say(this.#texts.say("busy"));
+    this.#view.say(this.#texts.say("busy"));
     this.#render();
-    const answer = await post(this.getAttribute(attribute), body);
+    const answer = await this.#backend.post(this.getAttribute(attribute), body, isMeant);
     this.#isBusy = false;
-    this.#say("");
-    if (turn !== this.#turn) {
-      this.#render();
-      return { ok: false, problem: null };
-    }
+    this.#view.say("");
+    this.#render();
+    if (!isMeant()) return { ok: false, problem: null };
     if (!answer.ok) this.#emit("otp-error", answer.problem);
     return answer;
   }
 
   /** A code is on its way. */
-  #arrives({ body, ahead }, channel) {
-    this.#channel = body.channel ?? channel;
-    const life = (Date.parse(body.expiresAt) - Date.now() - ahead) / 1000;
-    this.#countdowns.start("expiry", life);
-    this.#countdowns.start("resend", body.resendAfter);
-    this.#countdowns.stop("wait");
-    this.#isToldSoon = life <= SOON_SECONDS;
+  #arrives({ body, now }, { number, channel, isNewest }) {
+    this.#pending = { number, channel: body.channel ?? channel, isNewest };
+    this.#count(secondsUntil(body.expiresAt, now), body.resendAfter);
     this.#show("code");
   }
 
-  #refusedToSend(problem, countdown) {
+  #count(life, resendAfter) {
+    this.#countdowns.start("expiry", life <= LONGEST_LIFE_SECONDS ? life : 0);
+    this.#countdowns.start("resend", resendAfter);
+    this.#isSoonSaid = life <= SOON_SECONDS;
+  }
+
+  #finish(detail) {
+    this.#countdowns.stopAll();
+    this.#pending = null;
+    this.#show("done");
+    this.#emit("otp-verified", detail);
+  }
+
+  #refusedToSend(problem, countdown, repeat) {
     if (!problem) return;
-    if (OVER.includes(problem.errorCode)) return this.#over(problem.errorCode);
+    if (problem.errorCode === "CHALLENGE_REQUIRED") return this.#challenge(problem, repeat);
     const text = this.#texts.error(problem.errorCode);
     if (ABOUT_THE_NUMBER.includes(problem.errorCode)) {
-      this.#show("number");
+      if (this.#step !== "number") this.#changeNumber();
       return this.#wrong("number", text);
     }
     this.#countdowns.start(countdown, problem.retryAfter);
-    this.#tell(text);
+    this.#showMessage(text);
+  }
+
+  /** The code that was sent may still be typed, unless the verification is over. */
+  #refusedToResend(problem, channel) {
+    if (!problem) return;
+    if (OVER.includes(problem.errorCode)) return this.#over(problem);
+    if (ABOUT_THE_NUMBER.includes(problem.errorCode)) return this.#showMessage(this.#texts.say("error-channel"));
+    this.#refusedToSend(problem, "resend", (response) => this.#resend(channel, response));
   }
 
   #refusedToVerify(problem) {
     if (!problem) return;
     const { errorCode, attemptsRemaining, retryAfter } = problem;
-    if (attemptsRemaining === 0) return this.#over("TOO_MANY_ATTEMPTS");
-    if (OVER.includes(errorCode)) return this.#over(errorCode);
-    const name = errorCode === "PROVIDER_UNAVAILABLE" ? "CHECK_UNAVAILABLE" : errorCode;
-    const left = attemptsRemaining && this.#texts.say("attempts-left", { count: attemptsRemaining });
-    const text = [this.#texts.error(name), left].filter(Boolean).join(" ");
-    if (ABOUT_THE_CODE.includes(errorCode)) return this.#wrong("code", text);
+    if (OVER.includes(errorCode)) return this.#over(problem);
+    if (attemptsRemaining === 0) return this.#over({ ...problem, errorCode: "TOO_MANY_ATTEMPTS" });
+    const text = this.#texts.error(errorCode === "PROVIDER_UNAVAILABLE" ? "CHECK_UNAVAILABLE" : errorCode);
+    if (ABOUT_THE_CODE.includes(errorCode)) {
+      const left = attemptsRemaining && this.#texts.say("attempts-left", { count: attemptsRemaining });
+      return this.#wrong("code", [text, left].filter(Boolean).join(" "));
+    }
     this.#countdowns.start("wait", retryAfter);
-    this.#tell(text);
+    this.#showMessage(text);
   }
 
-  /** Back to the number. An answer that is still on its way is waited for, and then no longer meant. */
-  #back() {
+  #challenge(problem, repeat) {
+    this.#showMessage(this.#texts.error(problem.errorCode));
+    this.#refused = repeat;
+    this.#view.challenge.hidden = false;
+    this.#emit("challenge-required", problem);
+  }
+
+  /** An answer that is still on its way is waited for, and then no longer meant. The code stays valid. */
+  #changeNumber() {
     this.#turn += 1;
+    if (this.#phone.isEmpty) this.#phone.fill(this.#pending.number);
+    if (this.#isOver) this.#pending = null;
     this.#show("number");
   }
 
-  /** What was told of one number, and its wait, are not another's. */
+  /** What was said of one number, and its wait, are not another's. */
   #retyped() {
     if (this.#step !== "number") return;
     this.#countdowns.stop("wait");
-    this.#tell("");
+    this.#showMessage("");
   }
 
-  #over(errorCode, takesFocus = true) {
+  #over({ errorCode, retryAfter }, takesFocus = true) {
     this.#isOver = true;
     this.#countdowns.stopAll();
+    this.#countdowns.start("wait", retryAfter);
     this.#code.stopListening();
-    this.#tell(this.#texts.error(errorCode));
-    if (takesFocus) this.#primary.focus();
+    this.#showMessage(this.#texts.error(errorCode));
+    if (takesFocus) this.#view.primary.focus();
   }
 
   /** True, and said, while that countdown runs. */
   #mustWait(name) {
     const seconds = this.#countdowns.left(name);
-    if (seconds) this.#say(this.#texts.say("wait-for", { time: clock(seconds) }));
+    if (seconds) this.#view.say(this.#texts.say("wait-for", { time: clock(seconds) }));
     return seconds > 0;
   }
 
   /** What was typed is wrong: said at the field, which gets the focus. */
   #wrong(step, text) {
-    this.#tell(text);
+    this.#showMessage(text);
     const field = step === "number" ? this.#phone : this.#code;
     field.invalid = true;
     field.focus();
   }
 
-  #tell(text) {
-    this.#phone.invalid = this.#code.invalid = false;
-    const line = this.#errors[this.#step];
-    line.textContent = text;
-    line.hidden = !text;
-    this.#say(text);
-    this.#render();
+  #notWhole() {
+    this.#wrong("code", this.#texts.say("error-code", { count: this.#code.length }));
   }
 
-  /** Spoken by a screen reader, once. */
-  #say(text) {
-    // A blank more makes the same words a change, which is what is spoken.
-    this.#spoken.textContent = this.#spoken.textContent === text && text ? `${text}\u00a0` : text;
+  /** The message of this step, which stays until the user acts. */
+  #showMessage(text) {
+    this.#phone.invalid = this.#code.invalid = false;
+    this.#view.challenge.hidden = true;
+    this.#refused = null;
+    this.#view.showError(this.#step, text);
+    this.#view.say(text);
+    this.#render();
   }
 
   #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 
-  #show(step) {
-    const isFirst = !this.hasAttribute("step");
+  /** Whether a code was sent that may still be typed. */
+  get #isAwaited() {
+    return this.#pending !== null && !this.#isOver && this.#countdowns.left("expiry") > 0;
+  }
+
+  #show(step, { resumed = false } = {}) {
+    const isFirst = this.#step === null;
     this.#step = step;
     this.setAttribute("step", step);
-    for (const [name, element] of Object.entries(this.#steps)) element.hidden = name !== step;
-    for (const line of Object.values(this.#errors)) {
-      line.textContent = "";
-      line.hidden = true;
-    }
+    this.#refused = null;
+    this.#countdowns.stop("wait");
+    this.#view.showStep(step);
     this.#phone.invalid = this.#code.invalid = this.#isOver = false;
     this.#code.stopListening();
-    this.#code.disabled = false;
     this.#code.clear();
     if (step === "code") {
-      // A number is read from left to right whatever the language around it.
-      const number = () => node("bdi", { dir: "ltr" }, this.#phone.written(this.#number));
-      this.#sent.replaceChildren(...this.#texts.sayAround(`sent-${this.#channel}`, "number", number));
+      const { channel, number, isNewest } = this.#pending;
+      this.#view.showSent(channel, this.#phone.written(number), isNewest);
       this.#code.listen();
-    } else {
-      this.#countdowns.stop("expiry");
-      this.#countdowns.stop("resend");
     }
     this.#render();
-    if (!isFirst) ({ number: this.#phone, code: this.#code, done: this.#steps.done })[step].focus();
-    this.#emit("otp-step", { step });
+    if (!isFirst && !resumed) ({ number: this.#phone, code: this.#code, done: this.#view.steps.done })[step].focus();
+    this.#emit("otp-step", { step, resumed });
   }
 
   #second(ended) {
-    // Who is elsewhere on the page is not fetched back by a countdown.
-    const isHere = this.shadowRoot.activeElement !== null;
-    if (ended.includes("expiry") && !this.#isBusy) return this.#over("OTP_EXPIRED", isHere);
-    if (ended.includes("wait")) this.#tell("");
-    if (ended.includes("wait")) this.#say(this.#texts.say("can-go-on"));
-    if (ended.includes("resend")) this.#say(this.#texts.say("can-send-again"));
-    const left = this.#countdowns.left("expiry");
-    if (left && left <= SOON_SECONDS && !this.#isToldSoon) {
-      this.#isToldSoon = true;
-      this.#say(this.#texts.say("expires-soon"));
-    }
+    if (ended.includes("wait")) this.#view.say(this.#texts.say("can-go-on"));
+    if (this.#step === "code") this.#secondOfCode(ended);
     this.#render();
   }
 
-  #render() {
-    const { number, code } = this.#steps;
-    for (const form of [number, code]) form.setAttribute("aria-busy", String(this.#isBusy));
-    const [first, second] = this.#channels;
-    this.#button(this.#send, first === "voice" ? "call" : "send", "wait");
-    this.#call.hidden = !second;
-    this.#button(this.#call, second === "voice" ? "call" : "send", null);
-    this.#call.setAttribute("aria-disabled", this.#send.getAttribute("aria-disabled"));
-    this.#button(this.#primary, this.#isOver ? "new-code" : "verify", "wait");
-    this.#code.disabled = this.#isOver;
-
-    const canResend = this.hasAttribute("resend-url") && !this.#isOver;
-    const wait = this.#countdowns.left("resend");
-    this.#again.hidden = !canResend;
-    this.#again.textContent = this.#texts.say(wait ? "send-again-in" : "send-again", { time: clock(wait) });
-    this.#again.setAttribute("aria-disabled", String(wait > 0 || this.#isBusy));
-    this.#instead.hidden = !canResend || !this.#other;
-    this.#instead.textContent = this.#texts.say(this.#other === "voice" ? "call-instead" : "text-instead");
-    this.#instead.setAttribute("aria-disabled", String(wait > 0 || this.#isBusy));
-
+  #secondOfCode(ended) {
+    // Who is elsewhere on the page is not fetched back by a countdown.
+    const isHere = this.shadowRoot.activeElement !== null;
+    if (ended.includes("expiry") && !this.#isBusy) return this.#over({ errorCode: "OTP_EXPIRED" }, isHere);
+    if (ended.includes("resend")) this.#view.say(this.#texts.say("can-send-again"));
     const left = this.#countdowns.left("expiry");
-    this.#expiry.hidden = !left || this.#isOver;
-    this.#expiry.textContent = this.#texts.say("expires-in", { time: clock(left) });
+    if (left && left <= SOON_SECONDS && !this.#isSoonSaid) {
+      this.#isSoonSaid = true;
+      this.#view.say(this.#texts.say("expires-soon"));
+    }
   }
 
-  #button(button, name, countdown) {
-    const wait = countdown ? this.#countdowns.left(countdown) : 0;
-    button.textContent = wait ? this.#texts.say("wait-for", { time: clock(wait) }) : this.#texts.say(name);
-    button.setAttribute("aria-disabled", String(wait > 0 || this.#isBusy));
+  #render() {
+    const left = (name) => this.#countdowns.left(name);
+    this.#code.disabled = this.#isOver;
+    this.#view.render({
+      isBusy: this.#isBusy,
+      isOver: this.#isOver,
+      canResend: this.hasAttribute("resend-url"),
+      channel: this.#pending?.channel,
+      firstChannel: this.#channels[0],
+      waits: { wait: left("wait"), resend: left("resend"), expiry: left("expiry") },
+      waiting: this.#isAwaited ? this.#phone.written(this.#pending.number) : null,
+    });
   }
 }
 

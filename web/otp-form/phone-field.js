@@ -1,6 +1,8 @@
+import { countriesIn } from "./countries.js";
 import { node } from "./dom.js";
+import { e164Of, plainNumber } from "./phone-number.js";
 
-const E164 = /^\+[1-9]\d{6,14}$/;
+const FIRST_COUNTRY = "US";
 
 /**
  * A number's field. With a library of libphonenumber-js's form there is a country to choose, and the number is
@@ -8,21 +10,21 @@ const E164 = /^\+[1-9]\d{6,14}$/;
  */
 export class PhoneField {
   #texts;
+  #host;
   #library = null;
   #country;
-  #countries;
+  #first;
+  #countries = [];
   #describedBy;
   #changed;
   #isByKey = false;
 
   /**
-   * `countries` are the ISO 3166 codes to choose from, empty for all; `country` is the first choice.
-   * `changed` is called when another number is put in.
+   * `host` has the attributes `country` and `countries`; `changed` is called when another number is put in.
    */
-  constructor(texts, { country, countries, describedBy, changed }) {
+  constructor(texts, { host, describedBy, changed }) {
     this.#texts = texts;
-    this.#country = country;
-    this.#countries = countries;
+    this.#host = host;
     this.#describedBy = describedBy;
     this.#changed = changed;
     this.input = node("input", {
@@ -33,6 +35,7 @@ export class PhoneField {
       autocomplete: "tel",
       dir: "ltr",
       oninput: (event) => this.#typed(event),
+      oncompositionend: () => this.#composed(),
     });
     this.select = node("select", {
       id: "country",
@@ -60,7 +63,7 @@ export class PhoneField {
     );
   }
 
-  /** libphonenumber-js, or what has the same AsYouType, parsePhoneNumberFromString, getCountries … */
+  /** libphonenumber-js, or an object with the same AsYouType, parsePhoneNumberFromString, getCountries … */
   set library(library) {
     this.#library = library;
     this.picker.hidden = !library;
@@ -72,13 +75,11 @@ export class PhoneField {
 
   /** In E.164, or null for what is no number. */
   get value() {
-    const typed = this.input.value.trim();
-    if (this.#library) {
-      const parsed = this.#library.parsePhoneNumberFromString(typed, this.#country);
-      return parsed?.isPossible() ? parsed.number : null;
-    }
-    const plain = typed.replaceAll(/[\s().\p{Pd}\p{Cf}]/gu, "");
-    return E164.test(plain) ? plain : null;
+    return e164Of(this.input.value, this.#library, this.#country);
+  }
+
+  get isEmpty() {
+    return !this.input.value.trim();
   }
 
   /** Put a number in E.164 in, as if it had been typed. */
@@ -88,6 +89,12 @@ export class PhoneField {
     if (country) this.#go(country);
     this.input.value = country ? parsed.formatNational() : number;
     this.#changed();
+  }
+
+  /** Empty, with the country that was chosen first. */
+  reset() {
+    this.input.value = "";
+    if (this.#library) this.#go(this.#first);
   }
 
   /** A number in E.164 as people write it. */
@@ -110,6 +117,8 @@ export class PhoneField {
   }
 
   #offer() {
+    this.#countries = countriesIn(this.#host.getAttribute("countries"), this.#library, "countries");
+    const [named] = countriesIn(this.#host.getAttribute("country"), this.#library, "country");
     const names = new Intl.DisplayNames([this.#texts.language, "en"], { type: "region" });
     const offered = this.#offers();
     const options = offered.map((code) => {
@@ -119,7 +128,8 @@ export class PhoneField {
     });
     options.sort((one, other) => one.text.localeCompare(other.text, this.#texts.language));
     this.select.replaceChildren(...options.map(({ code, text }) => node("option", { value: code }, text)));
-    this.#go(offered.includes(this.#country) ? this.#country : options[0]?.code);
+    this.#first = [named, FIRST_COUNTRY].find((code) => offered.includes(code)) ?? options[0].code;
+    this.#go(this.#first);
   }
 
   /** That country; where the number does not say which, one that shares its calling code. Null: not offered. */
@@ -139,7 +149,7 @@ export class PhoneField {
 
   #chosen() {
     this.#go(this.select.value);
-    this.input.value = this.#formatted(this.#withoutCountry(this.input.value));
+    this.input.value = this.#formatted(this.#withoutCountry(plainNumber(this.input.value)));
     // Each key that is pressed on a closed list chooses: who is led away cannot press the next one.
     if (!this.#isByKey) this.input.focus();
     this.#changed();
@@ -148,23 +158,35 @@ export class PhoneField {
   #withoutCountry(typed) {
     const formatter = new this.#library.AsYouType();
     formatter.input(typed);
-    const told = formatter.getCallingCode() ?? "\\d*";
-    return typed.replace(new RegExp(`^\\+${told}\\s*`), "");
+    const callingCode = formatter.getCallingCode() ?? "\\d*";
+    return typed.replace(new RegExp(`^\\+${callingCode}\\s*`), "");
   }
 
   #typed(event) {
     this.#changed();
-    // Where the caret is inside the number, or something was deleted, formatting would move it away.
+    // What an input method composes is its own until it is done: rewritten meanwhile, it would come twice.
+    if (event.isComposing || event.inputType?.startsWith("delete")) return;
+    this.#format();
+  }
+
+  #composed() {
+    this.#changed();
+    this.#format();
+  }
+
+  #format() {
+    // Where the caret is inside the number, formatting would move it away.
     const atEnd = this.input.selectionStart === this.input.value.length;
-    if (!this.#library || !atEnd || event.inputType?.startsWith("delete")) return;
-    this.input.value = this.#formatted(this.input.value);
+    if (!this.#library || !atEnd) return;
+    const formatted = this.#formatted(plainNumber(this.input.value));
+    if (formatted !== this.input.value) this.input.value = formatted;
   }
 
   #formatted(typed) {
     const formatter = new this.#library.AsYouType(this.#country);
     const formatted = formatter.input(typed);
-    const told = formatter.getCallingCode();
-    const country = typed.startsWith("+") && told && this.#offered(formatter.getCountry(), told);
+    const callingCode = formatter.getCallingCode();
+    const country = typed.startsWith("+") && callingCode && this.#offered(formatter.getCountry(), callingCode);
     if (country) this.#go(country);
     return formatted;
   }

@@ -12,6 +12,8 @@ style.replaceSync(`
   --_danger: var(--otp-danger, light-dark(#b3261e, #ffb4ab));
   --_radius: var(--otp-radius, 0.75rem);
   display: block;
+  inline-size: 24rem;
+  max-inline-size: 100%;
   color: var(--_text);
   font: inherit;
   line-height: 1.5;
@@ -87,15 +89,17 @@ input, select, button { font: inherit; color: inherit; }
 
 [aria-invalid="true"] { border-color: var(--_danger) !important; }
 
-.hint, .sent { color: var(--_muted); font-size: 0.9375rem; }
+.hint, .sent, .newest { color: var(--_muted); font-size: 0.9375rem; }
 
 .hint { font-size: 0.875rem; font-variant-numeric: tabular-nums; }
 
 .sent { overflow-wrap: anywhere; }
 
+.newest { color: var(--_text); font-weight: 600; }
+
 .error { color: var(--_danger); font-size: 0.9375rem; font-weight: 500; }
 
-.told { display: grid; justify-items: start; }
+.about { display: grid; justify-items: start; }
 
 /* One input over drawn cells: a digit's advance is made as wide as a cell and its gap. */
 .code {
@@ -223,7 +227,9 @@ input, select, button { font: inherit; color: inherit; }
 
 .link:focus-visible { border-radius: 0.25rem; }
 
-.call { justify-self: center; }
+form > .link { justify-self: center; text-align: center; }
+
+.challenge { margin-block-start: 1.125rem; }
 
 .links { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0.25rem 1.5rem; }
 
@@ -271,8 +277,18 @@ input, select, button { font: inherit; color: inherit; }
 
 @media (forced-colors: active) {
   .primary, .cell, .tick { border: 1px solid ButtonText; }
+  .primary[aria-disabled="true"], .link[aria-disabled="true"] { border-color: GrayText; color: GrayText; }
+  .link { color: LinkText; }
+  .tick { background: Canvas; }
+  .tick::after { border-color: CanvasText; }
+  [aria-invalid="true"] { border: 3px double CanvasText !important; }
+  .cell.filled { border: 2px solid CanvasText; }
+  .code.invalid .cell { border: 3px double CanvasText; }
+  .code:has(:disabled) .cell { border: 1px dashed GrayText; }
   .code:focus-within .cell.next, .code:focus-within .cell.selected { outline: 2px solid Highlight; }
+  .error { font-weight: 700; }
   /* The ground that is laid under each text would cover the cells' sides. */
   .code-input { forced-color-adjust: none; color: CanvasText; caret-color: CanvasText; }
+  .code-input:disabled { color: GrayText; }
 }
 `);

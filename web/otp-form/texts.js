@@ -8,45 +8,62 @@ const ENGLISH = {
   "number-hint": "With the country code, such as +44 …",
   send: "Text me a code",
   call: "Call me with a code",
+  whatsapp: "Send it by WhatsApp",
+  "back-to-code": "Enter the code sent to {number}",
   code: "{count}-digit code",
   "sent-sms": "We sent a text message to {number}.",
   "sent-voice": "We are calling {number}. Listen for your code.",
+  "sent-whatsapp": "We sent a WhatsApp message to {number}.",
+  "newest-message": "The code is a new one: use the newest message.",
   "change-number": "Change number",
-  "expires-in": "The code is good for {time}",
+  "expires-in": "Expires in {time}",
   verify: "Verify",
   "send-again": "Send it again",
   "send-again-in": "Send it again in {time}",
   "call-instead": "Call me instead",
   "text-instead": "Text me instead",
-  "new-code": "Get a new code",
-  "wait-for": "Wait {time}",
+  "whatsapp-instead": "Send it by WhatsApp instead",
+  "new-code": "Request a new code",
+  "wait-for": "Try again in {time}",
   verified: "Your number is verified.",
 
-  "attempts-left-one": "You have one more try.",
-  "attempts-left": "You have {count} more tries.",
-  "can-send-again": "You can ask for the code again now.",
-  "can-go-on": "You can go on now.",
+  "attempts-left-one": "You have one attempt left.",
+  "attempts-left": "You have {count} attempts left.",
+  "can-send-again": "You can request the code again now.",
+  "can-go-on": "You can try again now.",
   "expires-soon": "Your code expires in one minute.",
   busy: "One moment …",
 
-  "error-number": "That does not look like a phone number.",
-  "error-code": "Enter all {count} digits.",
-  "error-invalid-phone-number": "That does not look like a phone number.",
-  "error-destination-not-allowed": "We cannot send codes to this number.",
-  "error-provider-rejected": "This number does not take our messages. Try another one.",
-  "error-otp-incorrect": "That code is not right.",
-  "error-invalid-otp-format": "That code is not right.",
-  "error-otp-expired": "This code has expired.",
-  "error-too-many-attempts": "That was the last try for this code.",
-  "error-verification-cancelled": "This code no longer counts.",
-  "error-verification-not-found": "This code no longer counts.",
-  "error-already-verified": "This code was used already.",
-  "error-rate-limited": "Too many codes in a short time.",
-  "error-number-locked": "Too many wrong codes. Take a short break.",
-  "error-provider-unavailable": "Messages cannot be sent at the moment.",
-  "error-check-unavailable": "The code could not be checked. Nothing is lost: try again.",
+  "error-number": "Enter a valid phone number.",
+  "error-code": "Enter all {count} digits of the code.",
+  "error-channel": "We cannot send a code to this number that way.",
+  "error-check-unavailable": "The code could not be checked. Try again: this attempt does not count.",
   "error-unreachable": "No connection. Check it and try again.",
   "error-unknown": "Something went wrong. Try again.",
+
+  "error-invalid-request": "Something is missing. Check what you entered.",
+  "error-invalid-phone-number": "Enter a valid phone number.",
+  "error-destination-not-allowed": "We cannot send codes to this number.",
+  "error-provider-rejected": "This number does not accept our messages. Try another one.",
+  "error-number-disabled": "This number is blocked after too many incorrect codes. Contact us to unblock it.",
+  "error-challenge-required": "Confirm that you are a person to get a code.",
+  "error-otp-incorrect": "Incorrect code.",
+  "error-invalid-otp-format": "Incorrect code.",
+  "error-otp-expired": "This code has expired.",
+  "error-too-many-attempts": "Too many incorrect codes. Request a new one.",
+  "error-verification-cancelled": "This code is no longer valid.",
+  "error-verification-not-found": "This code is no longer valid.",
+  "error-already-verified": "This code has been used already.",
+  "error-rate-limited": "Too many codes in a short time.",
+  "error-number-locked": "Too many incorrect codes.",
+  "error-request-in-progress": "Your code is being sent. Try again in a moment.",
+  "error-idempotency-key-reused": "Something went wrong. Try again.",
+  "error-provider-unavailable": "Messages cannot be sent at the moment.",
+  "error-sending-stopped": "Messages cannot be sent at the moment. Try again later.",
+  "error-service-unavailable": "The service cannot be reached at the moment. Try again.",
+  "error-service-misconfigured": "Something is wrong on our side. Try again later.",
+  "error-internal-error": "Something is wrong on our side. Try again.",
+  "error-forbidden": "Something is wrong on our side. Try again later.",
 };
 
 export class Texts {
@@ -57,7 +74,7 @@ export class Texts {
     this.#host = host;
   }
 
-  /** BCP 47, without extensions: the nearest `lang`, else the browser's. English where that is no language. */
+  /** BCP 47, without extensions: the nearest `lang`, else the browser's; English where neither is a language. */
   get language() {
     const named = this.#host.closest("[lang]")?.lang || navigator.language;
     try {
@@ -79,7 +96,7 @@ export class Texts {
     return this.say(name).split(`{${key}}`).flatMap((text, index) => (index ? [make(), text] : [text]));
   }
 
-  /** The text for an errorCode, with a word for codes that there is none for. */
+  /** The text for an errorCode; a general one for a code without a text. */
   error(code) {
     return this.#text(`error-${code.toLowerCase().replaceAll("_", "-")}`) ?? this.say("error-unknown");
   }

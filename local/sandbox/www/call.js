@@ -30,9 +30,9 @@ export class Call {
   #take(message) {
     const hangUp = this.#button("decline", "End", () => this.#end());
     const state = this.#show({ state: "0:00", caption: `“${message.text}”` }, hangUp);
-    const since = Date.now();
+    const since = performance.now();
     this.#timer = setInterval(() => {
-      const seconds = Math.round((Date.now() - since) / 1000);
+      const seconds = Math.round((performance.now() - since) / 1000);
       state.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     }, 1000);
     hangUp.focus();

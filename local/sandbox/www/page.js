@@ -4,16 +4,27 @@ import { Traffic } from "./traffic.js";
 
 const form = document.getElementById("form");
 const phone = new Phone((code) => form.fill(code));
-const traffic = new Traffic();
+const page = nameOfThisPage();
+const traffic = new Traffic(page);
 const STEPS = ["number", "code", "done"];
 
 // The bundle's global; it is not there where npm has not been run, and the form does without.
 if (globalThis.libphonenumber) form.phoneLibrary = globalThis.libphonenumber;
 
+for (const name of ["request-url", "resend-url", "verify-url"]) {
+  form.setAttribute(name, `${form.getAttribute(name)}?page=${page}`);
+}
+
 form.addEventListener("otp-step", ({ detail }) => progress(detail.step));
 progress(form.getAttribute("step"));
 
-document.getElementById("restart").addEventListener("click", () => form.reset());
+// A captcha would call this with its response.
+document.getElementById("captcha").addEventListener("click", () => form.passChallenge("person"));
+document.getElementById("restart").addEventListener("click", async () => {
+  form.reset();
+  const headers = { "content-type": "application/json" };
+  await fetch("/demo/start-again", { method: "POST", headers, body: "{}" });
+});
 for (const example of document.querySelectorAll(".example")) {
   example.addEventListener("click", () => {
     form.reset();
@@ -23,9 +34,9 @@ for (const example of document.querySelectorAll(".example")) {
 
 const feed = new EventSource("/demo/events");
 feed.addEventListener("message", ({ data }) => {
-  const told = JSON.parse(data);
-  phone.show(told.messages);
-  traffic.show(told.exchanges, told.calls, told.faults);
+  const { messages, exchanges, calls, faults } = JSON.parse(data);
+  phone.show(messages);
+  traffic.show(exchanges, calls, faults);
 });
 
 function progress(step) {
@@ -37,4 +48,11 @@ function progress(step) {
     else item.removeAttribute("aria-current");
   }
   phone.isAwaited = step === "code";
+}
+
+/** The same one after a reload, and another one in another tab. */
+function nameOfThisPage() {
+  const name = sessionStorage.getItem("page") ?? String(crypto.getRandomValues(new Uint32Array(1))[0]);
+  sessionStorage.setItem("page", name);
+  return name;
 }

@@ -2,7 +2,7 @@ import { node } from "/otp-form/dom.js";
 import { Call } from "./call.js";
 import { nameOf, written } from "./names.js";
 
-/** The phone on the page: every message that the sandbox delivered, whoever it is for. */
+/** The phone on the page: every message that the sandbox delivered, for any number. */
 export class Phone {
   #use;
   #known = new Set();
@@ -20,13 +20,13 @@ export class Phone {
     this.#use = use;
     this.call = new Call((message) => this.#heard(message), () => this.#lead());
     this.#arrival.addEventListener("click", () => this.#lead());
-    this.#tellTime();
+    this.#showTime();
   }
 
   /** Whether the form waits for a code, so that the phone offers the newest. */
   set isAwaited(isAwaited) {
     this.#isAwaited = isAwaited;
-    // A code that came before this form asked is not the one it waits for.
+    // A code that came before this form requested one is not the one it waits for.
     if (!isAwaited) this.#newest = null;
     this.#arrives(null);
     this.#suggest();
@@ -109,11 +109,11 @@ export class Phone {
     this.#suggest();
   }
 
-  #tellTime() {
+  #showTime() {
     const now = document.getElementById("now");
-    const tell = () => (now.textContent = time(Date.now()));
-    tell();
-    setInterval(tell, 10_000);
+    const show = () => (now.textContent = time(Date.now()));
+    show();
+    setInterval(show, 10_000);
   }
 }
 

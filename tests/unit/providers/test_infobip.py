@@ -1,6 +1,7 @@
 """Infobip 2FA's answers, one by one, and what each means here."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
@@ -457,6 +458,8 @@ def test_a_guess_that_came_too_soon_is_put_again_when_infobip_takes_the_next() -
     said = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=2)
     assert paced(said, answer(200, RIGHT)) == (Check.CORRECT, [2])
     assert paced(too_soon, too_soon) == (Throttled, [3])
+    later = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=7)
+    assert paced(later, answer(200, RIGHT)) == (Throttled, [])
 
 
 def test_a_guess_that_came_too_soon_is_not_put_again_where_no_time_is_left() -> None:
@@ -523,3 +526,10 @@ def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
     with pytest.raises(Ambiguous) as caught:
         act()
     assert (caught.value.provider, caught.value.reason) == ("infobip", reason)
+
+
+def test_sending_again_costs_as_many_messages_as_the_first_time() -> None:
+    adapter = infobip(ScriptedTransport(answer(200, SENT)))
+    again: Any = {"reference": "ours", "ttl_seconds": LIFE, "deadline": DEADLINE}
+    assert adapter.resend(PIN_ID, PHONE, channel=Channel.SMS, locale="de", **again).parts == 2
+    assert adapter.resend(PIN_ID, PHONE, channel=Channel.VOICE, locale="de", **again).parts == 1

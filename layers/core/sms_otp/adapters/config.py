@@ -86,6 +86,8 @@ class Settings:
     """0 is without end."""
     token_keys: tuple[str, ...]
     """ARNs of KMS keys: the first signs tokens, all of them are published. None, where none are issued."""
+    event_bus_name: str
+    """Empty where no events are published."""
     token_issuer: str
     """`iss` of the tokens; where it is empty, the API's own URL."""
 

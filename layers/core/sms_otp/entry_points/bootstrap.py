@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from sms_otp.domain.ports import IssueToken
     from sms_otp.domain.provider import Provider
     from sms_otp.use_cases.administration import Administration
+    from sms_otp.use_cases.by_number import ByNumber
     from sms_otp.use_cases.health import HealthCheck
     from sms_otp.use_cases.tokens import PublicKey
     from sms_otp.use_cases.webhooks import Webhooks
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 DYNAMODB_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 0.5}
 SECRETS_TIMEOUTS = {"connect_timeout": 1.0, "read_timeout": 1.0}
 KMS_TIMEOUTS = {"connect_timeout": 0.5, "read_timeout": 1.0}
+EVENTS_TIMEOUTS = {"connect_timeout": 1.0, "read_timeout": 2.0}
 AWS_TRIES = 2
 
 
@@ -121,10 +123,26 @@ def kms_client() -> "kms.Client":
 
 
 @cache
+def event_bus() -> Any:
+    """A client of EventBridge."""
+    return _client("events", EVENTS_TIMEOUTS)
+
+
+@cache
 def lifecycle() -> Lifecycle:
     """What may be done with a verification without a provider or a secret."""
     chosen = settings()
     return Lifecycle(policy(chosen), _store(chosen), time.time, events.emit)
+
+
+@cache
+def by_number() -> "ByNumber":
+    """What finds a verification by its number."""
+    # Of Twilio's API alone, which most deployments leave out.
+    from sms_otp.use_cases.by_number import ByNumber
+
+    chosen = settings()
+    return ByNumber(policy(chosen), _store(chosen), _secret_cache(chosen).peppers, time.time)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""CAMARA's one-time-password-sms 1.1.0, the mobile operators' standard: its words for what happens here.
+"""CAMARA's one-time-password-sms 1.1.1, the mobile operators' standard: its words for what happens here.
 
 The use cases are the API's own; only bodies and answers are the standard's. What it asks and this
 service does otherwise stands in `docs/camara.md`.
@@ -60,7 +60,7 @@ OTHERWISE = (500, "INTERNAL", "The request could not be completed.")
 """What is not told apart to the caller, or cannot happen here."""
 
 _WAIT = ("RATE_LIMITED", "NUMBER_LOCKED", "PROVIDER_UNAVAILABLE")
-_CORRELATOR = re.compile("[a-zA-Z0-9-]{1,55}")
+_CORRELATOR = re.compile("[a-zA-Z0-9-_:;./<>{}]{1,256}")
 
 
 def _success(event: http.Event, body: http.Body) -> http.Response:

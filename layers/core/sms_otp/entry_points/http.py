@@ -25,6 +25,7 @@ Command = TypeVar("Command")
 Who = TypeVar("Who")
 Result = TypeVar("Result")
 
+TWILIO_PATHS = "/v2/Services/"
 BODY_LIMIT = 4096
 """Bytes. The longest body that the schemas allow is well under it."""
 RESERVE_SECONDS = 12.5
@@ -117,6 +118,21 @@ def handle(event: Event, context: Any, route: Route[Any, Any, Any]) -> Response:
     return route.renderer.failure(event, errors.InternalError(), request_id)
 
 
+def route_of(event: Event, own: Mapping[str, Route[Any, Any, Any]]) -> Route[Any, Any, Any]:
+    """The route that was called: one of the function's own, or of Twilio's API.
+
+    API Gateway calls a function by no other resource. An event that was made by hand may name any, and is
+    then of the function's first route.
+    """
+    resource = str(event.get("resource", ""))
+    if resource in own or not resource.startswith(TWILIO_PATHS):
+        return own.get(resource) or next(iter(own.values()))
+    # Most deployments leave that API out, and none of them is to pay for importing it.
+    from sms_otp.entry_points import twilio
+
+    return twilio.route_of(event)
+
+
 def by_api_key(event: Event, context: Any) -> Caller:
     """A tenant, whose API key a usage plan holds."""
     tenant = _tenant(event, config.settings())
@@ -196,7 +212,7 @@ def _raw_body(event: Event) -> bytes:
         raise ValueError("Content-Type must be application/json, in UTF-8")
     if len(str(event.get("body") or "")) > BODY_LIMIT * 2:
         raise ValueError(f"longer than {BODY_LIMIT} bytes")
-    return _decoded_body(event)
+    return decoded_body(event)
 
 
 def callback(event: Event) -> Callback:
@@ -204,12 +220,12 @@ def callback(event: Event) -> Callback:
     headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
     path = str((event.get("requestContext") or {}).get("path", ""))
     try:
-        return Callback(path, headers, _decoded_body(event))
+        return Callback(path, headers, decoded_body(event))
     except ValueError:
         raise errors.Forbidden(reason="not base64") from None
 
 
-def _decoded_body(event: Event) -> bytes:
+def decoded_body(event: Event) -> bytes:
     """The bytes that the caller sent. Raises ValueError where API Gateway's base64 is none."""
     body = str(event.get("body") or "")
     if not event.get("isBase64Encoded"):

@@ -102,7 +102,7 @@ ADMIN_NUMBER: Schema = {
 
 ALL = (REQUEST_OTP, RESEND_OTP, VERIFY_OTP, CANCEL_OTP, OTP_STATUS, ADMIN_NUMBER)
 
-# CAMARA's one-time-password-sms 1.1.0, which lets a body have more members. Checked by the functions
+# CAMARA's one-time-password-sms 1.1.1, which lets a body have more members. Checked by the functions
 # alone, because API Gateway's refusal is not of the standard's shape.
 SEND_CODE: Schema = {
     "$schema": "http://json-schema.org/draft-04/schema#",

@@ -9,14 +9,12 @@ from sms_otp.domain.commands import Caller, Verified, VerifyOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.number import Approach
-from sms_otp.domain.ports import AdmissionQuery, CountedGuess, NumberGuess, StoreError, TokenError
+from sms_otp.domain.ports import CountedGuess, NumberGuess, StoreError, TokenError
 from sms_otp.domain.provider import Channel, Check, ProviderError
 from sms_otp.domain.verification import Guess, Verification, is_repetition, was_right
 from sms_otp.use_cases.event_fields import event_fields, failure_fields
+from sms_otp.use_cases.listed import listed
 from sms_otp.use_cases.service import Service, check_time, unavailable
-
-MOST_NAMED = 5
-"""Verifications that a number and a session may mean: the newest, and some before it."""
 
 
 def verify_code(service: Service, command: VerifyOtp, caller: Caller) -> Verified:
@@ -215,19 +213,10 @@ def _named(service: Service, command: VerifyOtp, caller: Caller, peppers: Pepper
     ):
         raise errors.InvalidRequest(errors=[{"pointer": "/verificationId", "detail": "required"}])
     e164 = phone.canonical(command.phone_number)
-    number_keys = [keys.keyed(pepper, "number", e164) for pepper in peppers.all]
-    current, *previous = (AdmissionQuery(number_key, caller.tenant) for number_key in number_keys)
-    snapshot = service.store.read(replace(current, previous=previous[0] if previous else None))
-    under = (snapshot,) if snapshot.previous is None else (snapshot, snapshot.previous)
-    found = [
-        (listed.created_at, key)
-        for number_key, each in zip(number_keys, under, strict=True)
-        for key, listed in each.number.verifications.items()
-        if listed.owner == keys.owner(number_key, caller.tenant, command.session_id)
-    ]
+    found = listed(service.store, peppers, e164, caller.tenant, command.session_id)
     if not found:
         raise errors.VerificationNotFound
-    return tuple(key for _, key in sorted(found, reverse=True)[:MOST_NAMED])
+    return found
 
 
 def _is_code(service: Service, otp: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.loaders import JSONFileLoader, Loader
 
-SERVICES = ("dynamodb", "kms", "pinpoint-sms-voice-v2", "secretsmanager")
+SERVICES = ("dynamodb", "events", "kms", "pinpoint-sms-voice-v2", "secretsmanager")
 """Those that a client can be made for."""
 
 

@@ -34,7 +34,7 @@ _PIN_ERRORS: Mapping[str, Check] = {
 }
 
 PACE_SECONDS = 3
-"""The default of `verifyPinLimit` is one guess at a number's PINs in so many seconds."""
+"""The default of `verifyPinLimit` is one guess in so many seconds. No user is kept waiting for longer."""
 
 # Two shapes of error are in use; a messageId or errorCode is logged only where it can hold no number.
 _ERROR_CODE = re.compile(r"[A-Z_]{1,40}|E[0-9]{3}")
@@ -108,16 +108,16 @@ class Infobip:
         answer = self._ask(self._send_paths[channel], body, deadline)
         if not answer.ok:
             raise self._send_failure(answer)
-        parts = self._message_parts.get(message_id, 1) if channel is Channel.SMS else 1
-        return replace(self._sent(outcomes.content(self.name, answer)), parts=parts)
+        sent = self._sent(outcomes.content(self.name, answer))
+        return replace(sent, parts=self._parts(channel, message_id))
 
     def resend(
         self,
         ref: str,
-        to: PhoneNumber,  # noqa: ARG002 - of the port; Infobip knows whose pinId it is
+        to: PhoneNumber,
         *,
         channel: Channel,
-        locale: str | None,  # noqa: ARG002 - of the port; it is the same text again
+        locale: str | None,
         reference: str,  # noqa: ARG002 - as in `send`
         ttl_seconds: int,  # noqa: ARG002 - as in `send`
         deadline: Deadline,
@@ -133,7 +133,7 @@ class Infobip:
         sent = self._sent(outcomes.content(self.name, answer))
         if sent.ref != ref:
             raise Ambiguous(self.name, "other_pin_id")
-        return sent
+        return replace(sent, parts=self._parts(channel, self._template(to, locale)))
 
     def check(
         self,
@@ -150,7 +150,7 @@ class Infobip:
         path = f"{_pin_path(ref)}/verify"
         answer = self._ask(path, {"pin": otp}, deadline)
         pause = answer.retry_after or PACE_SECONDS
-        if answer.status == 429 and pause < deadline.remaining():
+        if answer.status == 429 and pause <= PACE_SECONDS and pause < deadline.remaining():
             self._sleep(pause)
             answer = self._ask(path, {"pin": otp}, deadline)
         if answer.status == 404:
@@ -193,6 +193,10 @@ class Infobip:
             if found := message_ids.get("_".join(words[:count])):
                 return found
         return self._message_id
+
+    def _parts(self, channel: Channel, message_id: str) -> int:
+        """A call is one call however long its text."""
+        return self._message_parts.get(message_id, 1) if channel is Channel.SMS else 1
 
     def _sent(self, content: dict[str, Any]) -> Sent:
         """A 200 may still say that nothing was sent. Without a status, a pinId alone says that it was."""

@@ -21,6 +21,7 @@ _WARNINGS = frozenset(
     {
         "breaker_open",
         "doubt_unrecorded",
+        "events_failed",
         "failed_over",
         "keys_failed",
         "provider_failed",

@@ -1,0 +1,1 @@
+"""One Lambda: see app.py."""

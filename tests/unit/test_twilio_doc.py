@@ -1,0 +1,26 @@
+"""`docs/twilio.md` says which of Twilio's codes each of ours becomes, and what each parameter does."""
+
+import re
+
+from sms_otp.entry_points import twilio
+from tests.template import ROOT
+from tests.unit.test_security_doc import quoted, table
+
+PAGE = ROOT / "docs/twilio.md"
+
+
+def test_the_table_of_errors_is_the_codes() -> None:
+    *rows, other = table(PAGE, "## Errors")
+    ours, status, code = rows[0]
+    told = {
+        quoted(row[ours])[0]: (int(row[status]), int(re.findall("[0-9]{5}", row[code])[0])) for row in rows
+    }
+    assert told == {name: words[:2] for name, words in twilio.WORDS.items()}
+    (kind,) = [row for row in rows if row[ours] == "`DESTINATION_NOT_ALLOWED`"]
+    assert str(twilio.COUNTRY[1]) in kind[code]
+    assert (int(other[status]), int(other[code])) == twilio.OTHERWISE[:2]
+
+
+def test_what_is_taken_without_effect_is_said() -> None:
+    (row,) = re.findall(r"^\| (.*) \| taken, without effect \|$", PAGE.read_text(), re.MULTILINE)
+    assert set(row.split(", ")) == twilio.IGNORED

@@ -1,0 +1,30 @@
+/** A code in wide use that ISO 3166-1 does not have, and CLDR knows no alias for. */
+const MISTAKEN = { EL: "GR" };
+
+/**
+ * The countries that an attribute names, as ISO 3166-1 codes that `library` supports. A code that does not exist
+ * is left out with a warning that names the right one where there is one, which is taken then.
+ */
+export function countriesIn(attribute, library, name) {
+  const supported = library.getCountries();
+  const found = [];
+  for (const code of (attribute ?? "").toUpperCase().split(/[\s,]+/).filter(Boolean)) {
+    const isCountry = supported.includes(code);
+    const right = isCountry ? code : meant(code);
+    if (!isCountry) {
+      const advice = supported.includes(right) ? `; it is taken for "${right}"` : "";
+      console.warn(`<otp-form> ${name}: "${code}" is no ISO 3166-1 country that can be offered${advice}`);
+    }
+    if (supported.includes(right) && !found.includes(right)) found.push(right);
+  }
+  return found;
+}
+
+/** "UK" is Unicode CLDR's alias of "GB". */
+function meant(code) {
+  try {
+    return MISTAKEN[code] ?? new Intl.Locale(`und-${code}`).region;
+  } catch {
+    return null;
+  }
+}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sms_otp.domain.admission import AdmissionPolicy
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.keys import IdForm
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent
@@ -98,7 +98,7 @@ class Verified:
     verification_id: str | None
     phone_number: str
     purpose: str | None
-    verified_at: int
+    verified_at: Seconds
     token: str | None = None
     """The verification token, where this deployment issues one and signing succeeded."""
     token_failed: bool = False

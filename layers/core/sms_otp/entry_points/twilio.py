@@ -35,6 +35,8 @@ WORDS: Mapping[str, tuple[int, int, str]] = {
     "VERIFICATION_CANCELLED": _GONE,
     "REQUEST_IN_PROGRESS": (429, 60212, "Too many concurrent requests for this number"),
     "PROVIDER_REJECTED": (403, 60410, "Verification delivery to this number is blocked"),
+    "CHALLENGE_REQUIRED": (403, 60410, "Verification delivery to this number is blocked"),
+    "NUMBER_DISABLED": (403, 60410, "Verification delivery to this number is blocked"),
     "RATE_LIMITED": (429, 60203, "Max send attempts reached"),
     "TOO_MANY_ATTEMPTS": _CHECKS,
     "NUMBER_LOCKED": _CHECKS,

@@ -1,17 +1,16 @@
 """Find a verification by its number as well as by its id, as Twilio Verify's clients name one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sms_otp.domain import errors, keys, phone
 from sms_otp.domain.clock import Clock, Seconds, seconds
 from sms_otp.domain.commands import Caller, Policy
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.ports import AdmissionQuery, Store
+from sms_otp.domain.ports import Store
 from sms_otp.domain.verification import Verification, status_of
+from sms_otp.use_cases.listed import listed
 
-MOST_NAMED = 5
-"""Verifications that a number and a session may mean: the newest, and some before it."""
 SID = "VE"
 """What an id in Twilio's form begins with."""
 
@@ -39,48 +38,31 @@ class ByNumber:
     def find(self, name: str, caller: Caller) -> Named:
         """The verification that a sid names, or the newest of an E.164 number. Raises `VerificationNotFound`.
 
-        A verification that another API requested has an id of another form, and is not found.
+        One whose id is of another form, since another API asked for it, is not found.
         """
-        return self._first(name, caller, lambda _: True)
+        return self._find(name, caller)[0]
 
     def find_pending(self, name: str, caller: Caller) -> Named:
         """As `find`, of those that a code may still be right for. Raises `VerificationNotFound`."""
+        named, found = self._find(name, caller)
+        status = status_of(found, seconds(self.clock), self.policy.max_attempts)
+        if status != "pending" or found.provider_ref is None:
+            raise errors.VerificationNotFound
+        return named
 
-        def is_pending(found: Verification) -> bool:
-            status = status_of(found, seconds(self.clock), self.policy.max_attempts)
-            return status == "pending" and found.provider_ref is not None
-
-        return self._first(name, caller, is_pending)
-
-    def _first(self, name: str, caller: Caller, is_meant: Callable[[Verification], bool]) -> Named:
+    def _find(self, name: str, caller: Caller) -> tuple[Named, Verification]:
         peppers = self.peppers()
-        for key in self._keys(name, caller, peppers):
-            found = self.store.find(key)
-            if found is None or found.tenant != caller.tenant or not is_meant(found):
-                continue
-            sid = keys.named_again(peppers, found.nonce, found.key) if found.nonce else None
-            if sid is not None and sid.startswith(SID):
-                return Named(sid, found.phone, found.channel, found.created_at, found.sends)
-        raise errors.VerificationNotFound
+        key = keys.verification_key(name) if name.startswith(SID) else self._newest(peppers, name, caller)
+        found = self.store.find(key) if key else None
+        if found is None or found.tenant != caller.tenant:
+            raise errors.VerificationNotFound
+        sid = keys.named_again(peppers, found.nonce, found.key) if found.nonce else None
+        if sid is None or not sid.startswith(SID):
+            raise errors.VerificationNotFound
+        return Named(sid, found.phone, found.channel, found.created_at, found.sends), found
 
-    def _keys(self, name: str, caller: Caller, peppers: Peppers) -> tuple[str, ...]:
-        if name.startswith(SID):
-            return (keys.verification_key(name),)
-        return keys_of_number(self.store, peppers, phone.canonical(name), caller.tenant, None)
-
-
-def keys_of_number(
-    store: Store, peppers: Peppers, e164: str, tenant: str, session_id: str | None
-) -> tuple[str, ...]:
-    """The keys of the newest verifications that this session of the tenant asked for, the newest first."""
-    number_keys = [keys.keyed(pepper, "number", e164) for pepper in peppers.all]
-    current, *previous = (AdmissionQuery(number_key, tenant) for number_key in number_keys)
-    snapshot = store.read(replace(current, previous=previous[0] if previous else None))
-    under = (snapshot,) if snapshot.previous is None else (snapshot, snapshot.previous)
-    found = [
-        (listed.created_at, key)
-        for number_key, each in zip(number_keys, under, strict=True)
-        for key, listed in each.number.verifications.items()
-        if listed.owner == keys.owner(number_key, tenant, session_id)
-    ]
-    return tuple(key for _, key in sorted(found, reverse=True)[:MOST_NAMED])
+    def _newest(self, peppers: Peppers, number: str, caller: Caller) -> str | None:
+        """Of those that were sent: one that came to nothing hides none before it."""
+        keys_of = listed(self.store, peppers, phone.canonical(number), caller.tenant, None)
+        found = self.store.find_each(keys_of)
+        return next((key for key in keys_of if key in found and found[key].provider_ref), None)

@@ -12,8 +12,8 @@ from sms_otp.domain.number import Approach
 from sms_otp.domain.ports import CountedGuess, NumberGuess, StoreError, TokenError
 from sms_otp.domain.provider import Channel, Check, ProviderError
 from sms_otp.domain.verification import Guess, Verification, is_repetition, was_right
-from sms_otp.use_cases.by_number import keys_of_number
 from sms_otp.use_cases.event_fields import event_fields, failure_fields
+from sms_otp.use_cases.listed import listed
 from sms_otp.use_cases.service import Service, check_time, unavailable
 
 
@@ -213,7 +213,7 @@ def _named(service: Service, command: VerifyOtp, caller: Caller, peppers: Pepper
     ):
         raise errors.InvalidRequest(errors=[{"pointer": "/verificationId", "detail": "required"}])
     e164 = phone.canonical(command.phone_number)
-    found = keys_of_number(service.store, peppers, e164, caller.tenant, command.session_id)
+    found = listed(service.store, peppers, e164, caller.tenant, command.session_id)
     if not found:
         raise errors.VerificationNotFound
     return found

@@ -75,7 +75,7 @@ screenshots: .venv/.dev .venv/.web-dev ## Take the screenshots in docs/images; n
 
 # The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
 # small files comes last, so that no process is left with a long one at the end.
-test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs at a small size
+test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors .venv/.dynamodb-local $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs at a small size
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' \
 	    tests/e2e tests/contract tests/proofs tests/functional tests/races tests/browser tests/unit
 
@@ -92,7 +92,7 @@ prove-ci: .venv/.dev .venv/.web-dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_schemathesis.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/e2e tests/browser
 
-prove-races: .venv/.dev
+prove-races: .venv/.dev .venv/.dynamodb-local
 	PROVE=1 $(BIN)/python -m pytest -q tests/races tests/proofs/test_mutants.py
 
 prove-answers: .venv/.dev
@@ -136,6 +136,7 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	cd examples/better-auth && $(NPM) install --package-lock-only
 	cd web && $(NPM) install --package-lock-only
 	cd tests/vendors && $(NPM) install --package-lock-only
+	cd tests/dynamodb_local && $(NPM) install --package-lock-only
 
 docs: .venv/.dev ## Make docs/api.md from openapi.yaml, tables of docs/scaling.md and docs/providers.md, and events/
 	$(BIN)/python -m generators.api_doc
@@ -250,6 +251,15 @@ clean: ## Remove everything that make created, .venv too
 	@cp tests/vendors/package.json tests/vendors/package-lock.json .venv/vendors
 	@cd .venv/vendors && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
+
+# AWS's DynamoDB Local, in an npm package of AWS's. The tests that need it are skipped where npm cannot have it.
+.venv/.dynamodb-local: tests/dynamodb_local/package.json tests/dynamodb_local/package-lock.json | .venv/.run
+	@echo "installing tests/dynamodb_local/package-lock.json into .venv/dynamodb-local; seconds, once"
+	@echo "it is under Amazon's DynamoDB Local licence, see LICENSE.txt beside the jar: for who has an AWS account"
+	@mkdir -p .venv/dynamodb-local
+	@cp tests/dynamodb_local/package.json tests/dynamodb_local/package-lock.json tests/dynamodb_local/.npmrc .venv/dynamodb-local
+	@{ cd .venv/dynamodb-local && $(NPM) ci --ignore-scripts >/dev/null && touch ../.dynamodb-local; } \
+	    || echo "DynamoDB Local cannot be had; the tests that run on it are skipped"
 
 # Beside each example, since that is where Node looks for what it imports.
 $(EXPRESS) $(BETTER_AUTH): examples/%/node_modules/.package-lock.json: examples/%/package-lock.json | .venv/.run

@@ -11,22 +11,27 @@ from sms_otp.adapters.dynamodb.circuits import DynamoCircuits, circuit_pk
 from sms_otp.domain.circuit import KEEP, OPEN, PROBE_LEASE, WINDOW, Circuit, State
 from sms_otp.domain.ports import Circuits
 from tests.emulator import emulated_aws
-from tests.functional.deployment import create_table
+from tests.tables import create_table, tables
 
 NOW = 1_800_000_000_000
 TABLE = "circuits"
 NUMBERS = ("aaaaaaaa", "bbbbbbbb", "cccccccc")
 
 
-@pytest.fixture(params=["memory", "dynamodb"])
+@pytest.fixture(params=["memory", "dynamodb", "dynamodb-local"])
 def circuits(request: pytest.FixtureRequest) -> Iterator[DynamoCircuits | MemoryCircuits]:
     if request.param == "memory":
         yield MemoryCircuits()
         return
+    if request.param == "dynamodb-local":
+        client = request.getfixturevalue("dynamodb_local")
+        with tables(client, {TABLE: "Table"}):
+            yield DynamoCircuits(client, TABLE)
+        return
     with emulated_aws():
         client = boto3.client("dynamodb", region_name="eu-west-1")
-        create_table(client, TABLE)
-        yield DynamoCircuits(client, TABLE)
+        with tables(client, {TABLE: "Table"}):
+            yield DynamoCircuits(client, TABLE)
 
 
 Both = DynamoCircuits | MemoryCircuits

@@ -9,7 +9,6 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fakes.memory import PEPPER, START, FakeProvider, StepClock, number_key, outcome
-from local.template import resource
 from sms_otp.adapters.dynamodb.items import list_key, number_pk
 from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
@@ -31,6 +30,7 @@ from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
 from tests.emulator import emulated_aws
+from tests.tables import tables
 
 NUMBER, OTHER = "+14155550123", "+12125550147"
 TABLES = {"a-table": "Table", "users": "UsersTable"}
@@ -111,13 +111,19 @@ def every_name(number: str) -> set[str]:
     return {*whole, *spaced, mask(number), number_key(number), number_key(number)[:8]}
 
 
-@pytest.fixture
-def town(policy: Policy, clock: StepClock) -> Iterator[Town]:
+@pytest.fixture(params=["ministack", "dynamodb-local"])
+def dynamodb(request: pytest.FixtureRequest) -> Iterator[DynamoDBClient]:
+    if request.param == "dynamodb-local":
+        yield request.getfixturevalue("dynamodb_local")
+        return
     with emulated_aws() as session:
-        client: DynamoDBClient = session.client("dynamodb")
-        for name, described in TABLES.items():
-            known = ("AttributeDefinitions", "KeySchema", "BillingMode")
-            client.create_table(TableName=name, **{word: resource(described)[word] for word in known})
+        yield session.client("dynamodb")
+
+
+@pytest.fixture
+def town(dynamodb: DynamoDBClient, policy: Policy, clock: StepClock) -> Iterator[Town]:
+    client = dynamodb
+    with tables(client, TABLES):
         users = UsersTable(client, "users", Retention(90, 0))
         told: list[tuple[str, dict[str, Any]]] = []
         numbers = DynamoNumbers(client, "a-table", users)
@@ -134,10 +140,13 @@ def town(policy: Policy, clock: StepClock) -> Iterator[Town]:
         )
         administration = Administration(policy, numbers, service.peppers, clock, service.emit)
         made = Town(client, service, administration, numbers, users, clock, told)
-        client.meta.events.register(
-            "before-call.dynamodb.*", lambda model, **_: made.count(model.name) if model else None
-        )
+
+        def count(model: Any, **_: Any) -> None:
+            made.count(model.name)
+
+        client.meta.events.register("before-call.dynamodb.*", count)
         yield made
+        client.meta.events.unregister("before-call.dynamodb.*", count)
 
 
 def busy(town: Town) -> list[str]:

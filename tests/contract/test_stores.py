@@ -1,4 +1,4 @@
-"""One suite for every store: the one in memory that the unit tests use, and DynamoDB."""
+"""One suite for every store: the one in memory that the unit tests use, and DynamoDB, of two engines."""
 
 import dataclasses
 import itertools
@@ -11,7 +11,6 @@ import pytest
 from moto import mock_aws
 
 from fakes.memory import START, MemoryStore, a_verification, number_key, outcome
-from local.template import resource
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain import errors, keys, number
 from sms_otp.domain.budgets import Counter, ShardIncrement
@@ -35,25 +34,27 @@ from sms_otp.domain.ports import (
     WriteConflict,
 )
 from sms_otp.domain.verification import Guess, Verification
+from tests.tables import tables
 
 NOW = Seconds(int(START))
 NOW_MS = NOW * SECOND
 B, C = keys.verification_key("b"), keys.verification_key("c")
 
 
-@pytest.fixture(params=["memory", "dynamodb"])
+@pytest.fixture(params=["memory", "dynamodb", "dynamodb-local"])
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "memory":
         yield MemoryStore()
         return
+    if request.param == "dynamodb-local":
+        client = request.getfixturevalue("dynamodb_local")
+        with tables(client, {"a-table": "Table"}):
+            yield DynamoStore(client, "a-table")
+        return
     with mock_aws():
         client = boto3.client("dynamodb")
-        table = resource("Table")
-        client.create_table(
-            TableName="a-table",
-            **{name: table[name] for name in ("AttributeDefinitions", "KeySchema", "BillingMode")},
-        )
-        yield DynamoStore(client, "a-table")
+        with tables(client, {"a-table": "Table"}):
+            yield DynamoStore(client, "a-table")
 
 
 @pytest.fixture

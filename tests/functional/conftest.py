@@ -23,8 +23,9 @@ from sms_otp.use_cases.service import Service
 from tests.emulator import emulated_aws
 from tests.functional.canaries import Watch
 from tests.functional.canaries import watch as watch  # a fixture of every test here
-from tests.functional.deployment import Deployment, create_table
+from tests.functional.deployment import Deployment
 from tests.functional.faults.world import Aws, faulty_aws
+from tests.tables import create_table
 
 # How many examples a fuzz test tries: pytest tests/functional --hypothesis-profile=prove
 hypothesis_settings.register_profile("usual", max_examples=80, deadline=None)

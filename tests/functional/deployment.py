@@ -16,7 +16,6 @@ import resend_otp.app
 import verify_otp.app
 from fakes.memory import FakeProvider, StepClock
 from generators import events
-from local.template import resource
 from tests.answers import undocumented
 
 HANDLERS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]] = {
@@ -135,15 +134,3 @@ def check(answer: Answer, caching: str = "no-store") -> None:
     if answer.status in MUST_WAIT:
         assert headers["Retry-After"] == str(body["retryAfter"])
         assert body["retryAfter"] >= 1
-
-
-def create_table(client: DynamoDBClient, name: str) -> None:
-    """The template's table, as far as moto has it."""
-    table = resource("Table")
-    client.create_table(
-        TableName=name,
-        BillingMode=table["BillingMode"],
-        AttributeDefinitions=table["AttributeDefinitions"],
-        KeySchema=table["KeySchema"],
-    )
-    client.update_time_to_live(TableName=name, TimeToLiveSpecification=table["TimeToLiveSpecification"])

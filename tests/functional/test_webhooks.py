@@ -36,7 +36,8 @@ from sms_otp.domain.verification import State, Verification
 from sms_otp.entry_points import bootstrap, http
 from tests.emulator import emulated_aws
 from tests.functional.canaries import Watch
-from tests.functional.deployment import Context, create_table
+from tests.functional.deployment import Context
+from tests.tables import create_table
 
 JSON = "application/json; charset=utf-8"
 SINCH_ID = "018c25e1-7163-5677-b8fb-467d7b1cffa5"

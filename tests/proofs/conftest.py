@@ -16,12 +16,12 @@ from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
 from tests.proofs.handlers import Functions
 from tests.races.crowd import fresh_numbers
-from tests.races.servers import new_table, running_dynamodb
+from tests.races.servers import new_table, running_ministack
 
 
 @pytest.fixture(scope="session")
 def _dynamodb() -> Iterator[DynamoDBClient]:
-    with running_dynamodb() as client:
+    with running_ministack() as client:
         yield client
 
 

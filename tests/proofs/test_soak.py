@@ -13,9 +13,9 @@ import boto3
 import pytest
 
 from tests.emulator import emulated_aws
-from tests.functional.deployment import create_table
 from tests.proofs.scale import scaled
 from tests.proofs.soak import Soak
+from tests.tables import create_table
 
 REGION = "eu-west-1"
 

@@ -10,7 +10,8 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from local.sandbox.app import create_wide_app
 from local.sandbox.server import running_sandbox
 from sms_otp.use_cases.service import Service
-from tests.races.servers import build_service, running_dynamodb
+from tests.dynamodb_local.server import running_dynamodb_local
+from tests.races.servers import build_service, running_ministack
 
 
 @pytest.fixture(scope="session")
@@ -21,15 +22,17 @@ def _sandbox_server() -> Iterator[str]:
 
 @pytest.fixture
 def sandbox(_sandbox_server: str) -> str:
-    """The URL of a sandbox that no message was sent through and no call was made to."""
-    for kept in ("inbox", "calls"):
+    """The URL of a sandbox without messages, calls and pending faults."""
+    for kept in ("inbox", "calls", "faults"):
         requests.delete(f"{_sandbox_server}/{kept}", timeout=10).raise_for_status()
     return _sandbox_server
 
 
-@pytest.fixture(scope="session")
-def _dynamodb() -> Iterator[DynamoDBClient]:
-    with running_dynamodb() as client:
+@pytest.fixture(
+    scope="session", params=[running_ministack, running_dynamodb_local], ids=["ministack", "dynamodb-local"]
+)
+def _dynamodb(request: pytest.FixtureRequest) -> Iterator[DynamoDBClient]:
+    with request.param() as client:
         yield client
 
 

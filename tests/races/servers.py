@@ -1,4 +1,4 @@
-"""What the races run on: DynamoDB emulated by MiniStack in a process of its own, and the sandbox over HTTP.
+"""What the races run on: DynamoDB, by MiniStack or DynamoDB Local, and the sandbox, all as servers.
 
 A mock in this process is not atomic under threads, so it could prove nothing here.
 """
@@ -18,7 +18,7 @@ from local.processes import Child, free_port
 from local.sandbox.credentials import credentials
 from local.stack import BIN, LOGS, START_SECONDS, aws_environment
 from local.stack_file import REGION
-from local.template import environment, resource
+from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers import registry
@@ -27,6 +27,7 @@ from sms_otp.domain.provider import Provider
 from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.service import Service
+from tests.tables import create_table
 
 MOST_AT_ONCE = 1000
 _tables = itertools.count()
@@ -47,7 +48,7 @@ class SecretCache:
 
 
 @contextmanager
-def running_dynamodb() -> Iterator[DynamoDBClient]:
+def running_ministack() -> Iterator[DynamoDBClient]:
     """Yields a client of MiniStack's DynamoDB while it runs: a connection for each of a thousand callers."""
     port = free_port("127.0.0.1")
     url = f"http://127.0.0.1:{port}"
@@ -70,11 +71,8 @@ def running_dynamodb() -> Iterator[DynamoDBClient]:
 
 def new_table(dynamodb: DynamoDBClient) -> str:
     """The name of an empty table as the template has it."""
-    table, name = resource("Table"), f"table-{next(_tables)}"
-    dynamodb.create_table(
-        TableName=name,
-        **{property: table[property] for property in ("AttributeDefinitions", "KeySchema", "BillingMode")},
-    )
+    name = f"table-{next(_tables)}"
+    create_table(dynamodb, name)
     return name
 
 
@@ -110,6 +108,12 @@ def inbox(sandbox: str, number: str) -> list[dict[str, Any]]:
     """The messages that a phone got, newest first."""
     found: list[dict[str, Any]] = requests.get(f"{sandbox}/inbox", params={"to": number}, timeout=30).json()
     return found
+
+
+def sends(sandbox: str) -> list[dict[str, Any]]:
+    """Every send that a provider was called for."""
+    every = requests.get(f"{sandbox}/calls", timeout=30).json()
+    return [call for call in every if call["operation"] == "send"]
 
 
 def calls(sandbox: str, operation: str, number: str | None = None) -> int:

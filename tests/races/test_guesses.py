@@ -146,8 +146,8 @@ def test_crowds_in_two_lanes_of_one_number_each_reach_the_provider_as_often_as_t
         ids = [request(service, number) for _ in range(2)]
         owned = request(service, number)
         wrong = code_sent_to(sandbox, number)[1]
-        strangers = [guess for each in ids for guess in guesses(service, each, [wrong] * (CROWD // 3))]
-        owner = guesses(service, owned, [wrong] * (CROWD // 3), token)
+        strangers = [guess for each in ids for guess in guesses(service, each, [wrong] * (CROWD // 4))]
+        owner = guesses(service, owned, [wrong] * (CROWD // 2), token)
         tally([*strangers, *owner])
         number_key = keyed(PEPPERS.current, "number", number)
         known = service.store.read(AdmissionQuery(number_key, "tenant-a")).number

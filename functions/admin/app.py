@@ -59,7 +59,7 @@ def _users(standings: tuple[NumberRecord, ...]) -> list[http.Body]:
 
 
 def _user(user: User) -> http.Body:
-    told = {
+    fields = {
         "tenant": user.tenant,
         "status": "unverified" if user.verified_at is None else "verified",
         "country": user.country,
@@ -71,7 +71,7 @@ def _user(user: User) -> http.Body:
         "requestedConsent": _given(user.requested_consent),
         "keptUntil": None if user.kept_until is None else http.iso(user.kept_until),
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _given(given: ConsentRecord | None) -> http.Body | None:

@@ -10,6 +10,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from fakes.memory import START, MemoryStore, a_verification, number_key, outcome
+from local.template import resource
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain import errors, keys, number
 from sms_otp.domain.budgets import Counter, ShardIncrement
@@ -33,8 +35,6 @@ from sms_otp.domain.ports import (
     WriteConflict,
 )
 from sms_otp.domain.verification import Guess, Verification
-from tests.fakes import START, MemoryStore, a_verification, number_key, outcome
-from tests.template import resource
 
 NOW = Seconds(int(START))
 NOW_MS = NOW * SECOND

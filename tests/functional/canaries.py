@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from fakes.memory import PEPPER
 from local.sandbox.credentials import credentials
+from local.template import ROOT
 from sms_otp.domain import errors, phone
 from sms_otp.domain.number import KEEP_VERIFICATION
 from sms_otp.domain.ports import StoreError
 from sms_otp.domain.provider import ProviderError
-from tests.fakes import PEPPER
 from tests.functional import deployment
-from tests.template import ROOT
 
 SECRETS = {
     "pepper": PEPPER,

@@ -14,10 +14,10 @@ import otp_status.app
 import request_otp.app
 import resend_otp.app
 import verify_otp.app
+from fakes.memory import FakeProvider, StepClock
 from generators import events
+from local.template import resource
 from tests.answers import undocumented
-from tests.fakes import FakeProvider, StepClock
-from tests.template import resource
 
 HANDLERS: dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]] = {
     "request_otp": request_otp.app.lambda_handler,

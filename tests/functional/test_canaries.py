@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import PEPPER, START
 from generators import events
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import events as telemetry
@@ -15,7 +16,6 @@ from sms_otp.domain.clock import Deadline
 from sms_otp.domain.ports import StoreError
 from sms_otp.domain.provider import NotSent, Order, Sent
 from sms_otp.entry_points import bootstrap
-from tests.fakes import PEPPER, START
 from tests.functional import canaries
 from tests.functional.canaries import SECRETS, Watch
 from tests.functional.deployment import Deployment

@@ -8,13 +8,13 @@ from typing import Any
 import boto3
 import pytest
 
+from fakes.memory import PEPPER
 from ops import rotate_pepper
 from ops.deployed import Deployed
 from ops.rotate_pepper import UNTIL_FORGOTTEN, UNTIL_HEARD, TooEarly
 from sms_otp.adapters import config
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.entry_points import bootstrap
-from tests.fakes import PEPPER
 from tests.functional.deployment import Deployment
 
 NUMBER = "+14155550177"

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from fakes.memory import StepClock
 from ops import cost
 from sms_otp.adapters.dynamodb.circuits import DynamoCircuits
 from sms_otp.adapters.providers.test_numbers import FixedCodes
@@ -18,7 +19,6 @@ from sms_otp.entry_points import bootstrap
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.service import Service
-from tests.fakes import StepClock
 from tests.functional.deployment import Deployment
 
 NUMBERS = [f"+141555501{index:02d}" for index in range(20, 60)]

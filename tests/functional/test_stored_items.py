@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from fakes.memory import PEPPER, FakeProvider, StepClock, outcome
+from local.template import resource
 from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.dynamodb.users import UsersTable
@@ -33,8 +35,6 @@ from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
 from sms_otp.use_cases.verify import verify_code
 from tests.emulator import emulated_aws
-from tests.fakes import PEPPER, FakeProvider, StepClock, outcome
-from tests.template import resource
 
 NUMBER = "+14155550123"
 TABLES = {"a-table": "Table", "users": "UsersTable"}

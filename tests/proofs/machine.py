@@ -8,6 +8,8 @@ from typing import Any, cast
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from fakes.memory import PEPPERS, StepClock, number_key
+from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain import keys
 from sms_otp.domain.clock import Deadline
@@ -24,10 +26,8 @@ from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, StepClock, number_key
 from tests.proofs.model import DAY, MONTH, TEMPLATE, TIGHT, Answered, Issued, Model, Rules, room
 from tests.proofs.outside import CERTAINLY_NOT_SENT, FAULTS, Carrier, FailingStore, Shelf
-from tests.template import environment
 
 NUMBERS = tuple(f"+1415555010{line}" for line in range(8))
 TENANTS = ("tenant-a", "tenant-b")

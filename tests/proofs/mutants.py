@@ -252,22 +252,16 @@ MUTANTS = (
     Mutant(
         "a send that may have gone out is made again by the next provider",
         "use_cases/failover.py",
-        """\
-                return name, self._deliver(name, order, send, deadline, has_next=True)
-            except (Throttled, NotSent, Misconfigured) as failed:
-""",
-        """\
-                return name, self._deliver(name, order, send, deadline, has_next=True)
-            except ProviderError as failed:
-""",
-        "tests/unit/test_router.py",
+        "except FAILS_OVER as failed:",
+        "except ProviderError as failed:",
+        "tests/unit/test_failover.py",
     ),
     Mutant(
         "a code is checked by whoever sends now",
         "use_cases/failover.py",
         "return self._ask(name, check, deadline)",
         "return self._ask(self._order[0], check, deadline)",
-        "tests/unit/test_router.py",
+        "tests/unit/test_failover.py",
     ),
     # Limits on sends.
     Mutant(
@@ -379,14 +373,14 @@ MUTANTS = (
         "domain/phone.py",
         'return e164[:shown] + "*" * (len(e164) - shown - 2) + e164[-2:]',
         "return e164",
-        "tests/unit/test_observability.py",
+        "tests/unit/test_telemetry_events.py",
     ),
     Mutant(
         "every number is the same in the log",
         "domain/phone.py",
         'return e164[:shown] + "*" * (len(e164) - shown - 2) + e164[-2:]',
         'return "*"',
-        "tests/unit/test_observability.py",
+        "tests/unit/test_telemetry_events.py",
     ),
     Mutant(
         "a sandbox is taken in production",

@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from fakes.memory import MemoryStore
 from sms_otp.adapters.dynamodb.items import number_of, verification_of
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain.clock import Clock, Deadline
@@ -27,7 +28,6 @@ from sms_otp.domain.provider import (
     Throttled,
 )
 from sms_otp.domain.verification import Verification
-from tests.fakes import MemoryStore
 
 ACTED = "lost after it acted"
 FAULTS: dict[str, type[ProviderError]] = {

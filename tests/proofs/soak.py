@@ -19,6 +19,8 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from bench.outage import Time
+from fakes.memory import PEPPER
+from local.template import environment
 from ops.rotate_pepper import next_step
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
@@ -53,10 +55,8 @@ from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPER
 from tests.proofs.model import Rules, room
 from tests.races.crowd import fresh_numbers
-from tests.template import environment
 
 HOUR = 3600
 MOST_APART = 4.0

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import PEPPERS, StepClock, outcome
 from sms_otp.domain.commands import RequestOtp, VerifyOtp
 from sms_otp.domain.keys import keyed, verification_key
 from sms_otp.domain.number import Lane
@@ -25,7 +26,6 @@ from sms_otp.domain.provider import Check
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, StepClock, outcome
 from tests.proofs.scale import scaled
 from tests.races.crowd import caller, fresh_numbers, tally
 from tests.races.servers import calls, inbox

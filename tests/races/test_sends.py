@@ -12,6 +12,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable
 
+from fakes.memory import PEPPERS, StepClock, outcome
 from sms_otp.domain.commands import RequestOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
 from sms_otp.domain.keys import keyed
@@ -20,7 +21,6 @@ from sms_otp.domain.ports import AdmissionQuery
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, StepClock, outcome
 from tests.proofs.scale import scaled
 from tests.races.crowd import at_once, caller, fresh_numbers, persistently, tally
 from tests.races.servers import calls, inbox

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import PEPPER, START, StepClock, a_verification, number_key
 from sms_otp.domain import errors, keys
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Policy
@@ -14,7 +15,6 @@ from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Erased, NumberRecord
 from sms_otp.use_cases.administration import Administration, Administrator, Lock
-from tests.fakes import PEPPER, START, StepClock, a_verification, number_key
 
 NUMBER, LANDLINE = "+14155550123", "+441212345678"
 NOW = Seconds(int(START))

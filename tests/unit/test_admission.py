@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import START, StepClock, outcome
 from sms_otp.adapters.config import Settings
 from sms_otp.domain import errors, keys
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
@@ -15,7 +16,6 @@ from sms_otp.domain.provider import Ambiguous, Channel, NotSent, ProviderError, 
 from sms_otp.entry_points.bootstrap import policy as policy_of
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import START, StepClock, outcome
 from tests.unit.world import NUMBER, World
 
 

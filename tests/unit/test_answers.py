@@ -16,6 +16,8 @@ import otp_status.app
 import request_otp.app
 import resend_otp.app
 import verify_otp.app
+from fakes.memory import START, a_verification
+from local.template import template
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Requested, Verified
 from sms_otp.domain.number import Lane, Number, Send
@@ -27,8 +29,6 @@ from sms_otp.use_cases.administration import Administrator, Lock, NumberStatus
 from sms_otp.use_cases.health import ProviderReport, Report
 from sms_otp.use_cases.status import Status
 from tests.answers import produced, properties, undocumented
-from tests.fakes import START, a_verification
-from tests.template import template
 
 NOW = Seconds(int(START))
 REQUESTED = Requested("an-id", "sms", NOW + 300, 30)

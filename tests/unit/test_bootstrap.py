@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import GuardPolicy, Mode
 from sms_otp.domain.limits import GuessPolicy, SendPolicy, Window
 from sms_otp.entry_points import bootstrap
-from tests.template import environment
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 """Milliseconds."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from fakes.memory import PEPPERS, MemoryStore, NoBreaker, StepClock, number_key
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import errors
@@ -39,7 +40,6 @@ from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, MemoryStore, NoBreaker, StepClock, number_key
 from tests.unit.world import NUMBER, World
 
 Told = list[tuple[str, dict[str, Any]]]

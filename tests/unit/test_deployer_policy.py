@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.template import ROOT
+from local.template import ROOT
 from tests.unit.test_template import translated
 
 POLICY: dict[str, Any] = json.loads((ROOT / "docs/deployer-policy.json").read_text())

@@ -4,10 +4,10 @@ import base64
 
 import pytest
 
+from fakes.memory import PEPPER, START
 from sms_otp.domain import device_token
 from sms_otp.domain.device_token import LIFE_SECONDS
 from sms_otp.domain.keys import Peppers
-from tests.fakes import PEPPER, START
 
 NUMBER, NOW = "+14155550123", int(START)
 NEW = "another-pepper-for-tests-that-is-long-enough"

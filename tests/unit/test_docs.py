@@ -14,11 +14,11 @@ import pytest
 import yaml
 from botocore import xform_name
 
+from local.template import ROOT, template
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import limits, phone
 from sms_otp.domain.number import LATE_DELETION
 from sms_otp.entry_points import camara, http
-from tests.template import ROOT, template
 from tests.unit.commands import (
     BLOCK,
     PROGRAMS,

@@ -19,7 +19,9 @@ import request_otp.app
 import resend_otp.app
 import verify_otp.app
 import webhooks.app
+from fakes.memory import START, a_verification
 from generators import events
+from local.template import environment
 from sms_otp.adapters import config
 from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors
@@ -33,8 +35,6 @@ from sms_otp.entry_points import bootstrap, http
 from sms_otp.use_cases.administration import Administrator, Lock, NumberStatus
 from sms_otp.use_cases.health import ProviderReport, Report
 from sms_otp.use_cases.status import Status
-from tests.fakes import START, a_verification
-from tests.template import environment
 
 NOW = Seconds(int(START))
 VERIFICATION_ID = events.VERIFICATION_ID

@@ -2,6 +2,7 @@
 
 import pytest
 
+from fakes.memory import PEPPER, START
 from sms_otp.domain import errors, idempotency
 from sms_otp.domain.idempotency import (
     KEEP_SECONDS,
@@ -11,7 +12,6 @@ from sms_otp.domain.idempotency import (
     earlier_answer,
 )
 from sms_otp.domain.keys import Peppers
-from tests.fakes import PEPPER, START
 
 NOW = int(START)
 KEY = "9612f4b707ba265ccd02b98e16d03919e505ccdfa7193f3dadc2521f308f9496"

@@ -9,9 +9,9 @@ import re
 
 import pytest
 
+from fakes.memory import PEPPER
 from sms_otp.domain import keys
 from sms_otp.domain.keys import IdForm, Peppers
-from tests.fakes import PEPPER
 
 NUMBER_KEY = "0c07fa9f1efdbc49ac5a7de24537108c343e1aacb6c4e3a76143a7f8fcb8ef58"
 VERIFICATION_KEY = "13a48784935b810f9b66cfb8ba888d160fe1ce869665caa287051a7b2fe43397"

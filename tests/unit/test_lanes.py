@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import StepClock, outcome
 from sms_otp.domain import errors, keys
 from sms_otp.domain.commands import Policy, Requested, RequestOtp, ResendOtp, Verified, VerifyOtp
 from sms_otp.domain.keys import IdForm
@@ -12,7 +13,6 @@ from sms_otp.domain.number import Lane
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import StepClock, outcome
 from tests.unit.world import NUMBER, World
 
 RIGHT, WRONG = "123456", "000000"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import PEPPER, StepClock, number_key, outcome
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp
@@ -17,7 +18,6 @@ from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.sending import RESERVE_TRIES
 from sms_otp.use_cases.status import Lifecycle
-from tests.fakes import PEPPER, StepClock, number_key, outcome
 from tests.unit.world import NUMBER, World
 
 

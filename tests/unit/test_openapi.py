@@ -15,11 +15,11 @@ import yaml
 from openapi_spec_validator import validate
 
 from health import app as health
+from local.template import ROOT, resource, template
 from sms_otp.domain import errors
 from sms_otp.entry_points import camara, http, schemas
-from tests.template import ROOT, resource, template
 
-CALLERS_CODES = {code for code in http.PROBLEMS if code != http.TOLD_AS_INTERNAL}
+CALLERS_CODES = {code for code in http.PROBLEMS if code != http.SHOWN_AS_INTERNAL}
 PROBLEM = "application/problem+json"
 DONE = ("200", "204")
 UNHEALTHY = ("/health/deep", "503")

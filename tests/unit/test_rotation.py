@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
+from fakes.memory import PEPPER, StepClock, outcome
 from sms_otp.domain.commands import Policy, ResendOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.keys import Peppers
 from sms_otp.use_cases.resend import resend_code
-from tests.fakes import PEPPER, StepClock, outcome
 from tests.unit.world import NUMBER, World
 
 NEW = "another-pepper-for-tests-that-is-long-enough"

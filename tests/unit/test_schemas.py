@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from local.template import resource, template
 from sms_otp.entry_points import schemas
-from tests.template import resource, template
 
 TITLED = {schema["title"]: schema for schema in schemas.ALL}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import StepClock, number_key, outcome
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
@@ -26,7 +27,6 @@ from sms_otp.domain.users import Consent
 from sms_otp.domain.verification import State
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import StepClock, number_key, outcome
 from tests.unit.world import NUMBER, World
 
 

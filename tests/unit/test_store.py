@@ -11,6 +11,8 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from fakes.memory import START, a_verification, number_key
+from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.client import ConditionFailed, Conflict
 from sms_otp.adapters.dynamodb.items import (
@@ -43,8 +45,6 @@ from sms_otp.domain.ports import (
 from sms_otp.domain.users import FOREVER
 from sms_otp.domain.verification import Guess, State
 from sms_otp.entry_points import bootstrap
-from tests.fakes import START, a_verification, number_key
-from tests.template import environment
 
 NOW = Seconds(int(START))
 NOW_MS = NOW * 1000

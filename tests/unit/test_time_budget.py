@@ -18,6 +18,8 @@ from botocore.retries.standard import ExponentialBackoff, RetryContext
 from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
+from fakes.memory import PEPPERS, MemoryStore, StepClock, a_verification
+from local.template import environment, template
 from sms_otp.adapters import config
 from sms_otp.adapters.aws import clients
 from sms_otp.adapters.dynamodb import client
@@ -48,9 +50,7 @@ from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.sending import SECOND_SEND_SECONDS
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, MemoryStore, StepClock, a_verification
 from tests.proofs.scale import scaled
-from tests.template import environment, template
 
 API_GATEWAY_SECONDS = 29
 TIMEOUT: int = template()["Globals"]["Function"]["Timeout"]

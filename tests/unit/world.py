@@ -3,6 +3,7 @@
 import itertools
 from typing import Any
 
+from fakes.memory import PEPPERS, FakeProvider, MemoryStore, StepClock, number_key, outcome
 from sms_otp.domain import number
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
@@ -12,7 +13,6 @@ from sms_otp.domain.ports import IssueToken, NumberGuess
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, FakeProvider, MemoryStore, StepClock, number_key, outcome
 
 NUMBER = "+14155550123"
 requests = itertools.count()

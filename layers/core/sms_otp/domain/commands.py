@@ -1,4 +1,4 @@
-"""What callers ask of the service, what they are answered, and what a deployment allows them."""
+"""Commands and their results, the caller, and the policy of a deployment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from sms_otp.domain.users import Consent
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the usage plan's key, the address that called, and the one request."""
+    """The caller of one request: the tenant (the id of its API key) and its address."""
 
     tenant: str
     request_id: str
@@ -24,19 +24,19 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A provider calls back, by POST."""
+    """A POST from a provider."""
 
     path: str
     """The public path that it called, the stage included: a part of what it signs."""
     headers: Mapping[str, str]
     """By name in lower case."""
     body: bytes = field(repr=False)
-    """As it came over the wire: what it signs are these bytes."""
+    """As it came over the wire: the provider signs these bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestOtp:
-    """A code is asked for. Fields as in the API."""
+    """Send a code. Fields as in the API."""
 
     phone_number: str
     channel: Channel = Channel.SMS
@@ -54,7 +54,7 @@ class RequestOtp:
 
 @dataclass(frozen=True, slots=True)
 class ResendOtp:
-    """The code is asked for once more. Fields as in the API; no channel is the one that was used last."""
+    """Send the code again. Fields as in the API; without a channel, the last one."""
 
     verification_id: str
     channel: Channel | None = None
@@ -100,7 +100,7 @@ class Verified:
     purpose: str | None
     verified_at: Seconds
     token: str | None = None
-    """The proof, where this deployment issues one and it could be made."""
+    """The verification token, where this deployment issues one and signing succeeded."""
     token_failed: bool = False
     """Whether it could not. The verification is none the less so."""
     device_token: str | None = field(default=None, repr=False)
@@ -109,7 +109,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What this deployment allows."""
+    """The limits and settings of this deployment."""
 
     code_length: int
     code_ttl_seconds: int

@@ -14,6 +14,9 @@ UNKNOWN_COUNTRY = "ZZ"
 """ISO 3166-1's user-assigned code for a country that is none."""
 
 _MEXICAN_MOBILE = re.compile(r"\+521([0-9]{10})")
+_GABONESE_MOBILE = re.compile(r"\+2410?([24567])([0-9]{6})")
+_GABONESE_PREFIXES = {"2": "62", "4": "74", "5": "65", "6": "66", "7": "77"}
+"""Gabon's mobile prefixes of before 2019, less their zero, and what took their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +25,9 @@ class PhoneNumber:
 
     e164: str
     country: str
-    """ISO 3166-1 alpha-2, as libphonenumber tells it."""
+    """ISO 3166-1 alpha-2, by libphonenumber."""
     is_test: bool = False
-    """Whether its code is fixed by a parameter; no provider is asked about it."""
+    """Whether it is a test number: a parameter fixes its code, and no provider is called."""
 
     @property
     def digits(self) -> str:
@@ -68,8 +71,8 @@ def parse(text: str) -> PhoneNumber:
     if not phonenumbers.is_valid_number(number) or country is None:
         raise InvalidPhoneNumber(reason="no number of its country's plan")
     if phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) != spelled:
-        # +44 07400 123456: libphonenumber leaves the trunk prefix out, and whoever names the number when
-        # it is verified would have to write it in the same way.
+        # +44 07400 123456: libphonenumber drops the trunk prefix, so that a caller who later names the
+        # number would have to write it in the same way.
         raise InvalidPhoneNumber(reason="another spelling")
     if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
         # Satellites and international networks, which libphonenumber calls mobile: +870, +881, +882.
@@ -80,7 +83,7 @@ def parse(text: str) -> PhoneNumber:
     return PhoneNumber(spelled, country)
 
 
-def whatever_kind(text: str) -> PhoneNumber:
+def parse_any_kind(text: str) -> PhoneNumber:
     """The number, to look for what is kept of it, whether or not it is one that is sent to by now.
 
     Raises `InvalidPhoneNumber` if `text` is not E.164.
@@ -96,10 +99,13 @@ def canonical(text: str) -> str:
 
     Mexico dropped the 1 that stood before its mobile numbers, and both are still dialled. Argentina's
     and Italy's second spellings need no rule: without its 9 an Argentine number is a fixed line, and
-    without its 0 an Italian one is none at all, so neither is sent to.
+    without its 0 an Italian one is none at all, so neither is sent to. Gabon gave its mobile numbers another
+    prefix in 2019; libphonenumber still takes those of before, with their zero and without.
     """
     if not E164.fullmatch(text):
         raise InvalidPhoneNumber(reason="not E.164")
+    if (old := _GABONESE_MOBILE.fullmatch(text)) is not None:
+        return f"+241{_GABONESE_PREFIXES[old[1]]}{old[2]}"
     return _MEXICAN_MOBILE.sub(r"+52\1", text)
 
 

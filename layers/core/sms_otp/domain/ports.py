@@ -1,4 +1,4 @@
-"""What the use cases ask of the outside, and the records that cross the line."""
+"""Ports: the interfaces that adapters implement, and the records that cross them."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -37,7 +37,7 @@ NO_SENDS = SendLog()
 
 @dataclass(frozen=True, slots=True)
 class AdmissionQuery:
-    """What must be known before a send is decided: the keys of everything that has a say in it."""
+    """The keys to read before deciding whether to send."""
 
     number_key: str
     tenant: str
@@ -45,7 +45,7 @@ class AdmissionQuery:
     record_key: str | None = None
     counters: tuple[str, ...] = ()
     circuits: tuple[str, ...] = ()
-    """The providers that may be asked to send. They decide nothing here, but are read at no further cost."""
+    """The providers that may send. They decide nothing here, but are read at no further cost."""
     previous: "AdmissionQuery | None" = None
     """The same under the other pepper, while one is being rotated."""
 
@@ -64,7 +64,7 @@ class AdmissionSnapshot:
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
     """By provider; a circuit that is closed, with nothing counted against it, is not there."""
     previous: "AdmissionSnapshot | None" = None
-    """What was found under the other pepper, where that was asked."""
+    """The same under the other pepper, where the query had it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class WriteConflict(Exception):
 
 
 class StoreError(Exception):
-    """The store did not do what was asked, or its answer is unknown. `reason` is safe to log."""
+    """A write or read failed, or its outcome is unknown. `reason` is safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -198,7 +198,7 @@ class StoreError(Exception):
 
 
 class TokenError(Exception):
-    """A token or a public key could not be had. `reason` is safe to log."""
+    """Signing, or reading a public key, failed. `reason` is safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -284,7 +284,7 @@ class Store(Protocol):
         ...
 
     def find(self, key: str) -> Verification | None:
-        """The verification with this key, whoever's it is. Strongly consistent."""
+        """The verification with this key, of any tenant. Strongly consistent."""
         ...
 
     def cancel(self, key: str, tenant: str) -> None:

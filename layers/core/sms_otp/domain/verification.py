@@ -19,7 +19,7 @@ from sms_otp.domain.users import Consent
 
 
 class State(StrEnum):
-    """What is stored of a verification's state."""
+    """The stored part of a verification's state."""
 
     PENDING = "pending"
     VERIFIED = "verified"
@@ -80,7 +80,7 @@ class Verification:
     resend_counter_keys: tuple[str, ...] = ()
     """The same of the sends after it. One verification, so they are not counted as verified."""
     delivery: str = "unknown"
-    """What is known of the newest send's way to the phone; see `providers.base.Delivery`."""
+    """What is known of the newest send's way to the phone; see `provider.Delivery`."""
     verified_at: Seconds | None = None
     verified_by: str | None = None
     """An id of the attempt that consumed the code, made here, so that its own retry is recognised."""
@@ -90,7 +90,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Who guesses, at which verification, when. What a spent guess is conditioned on."""
+    """A guess: the caller, the verification and the moment. Spending it is conditioned on these."""
 
     key: str
     tenant: str
@@ -106,8 +106,8 @@ class Guess:
 def guess_error(found: Verification | None, guess: Guess) -> errors.OtpError | None:
     """Why a guess may not be made, or None if it may.
 
-    Whoever is not entitled to the verification learns nothing of it: unknown, another tenant's,
-    another session's and another number's are one answer (OWASP ASVS 5.0 6.3.8).
+    A caller that is not entitled to the verification learns nothing: unknown, another tenant's, another
+    session's and another number's have one answer (OWASP ASVS 5.0 6.3.8).
     """
     if found is None or not _is_entitled(found, guess):
         return errors.VerificationNotFound()

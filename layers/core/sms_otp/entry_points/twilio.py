@@ -45,7 +45,7 @@ WORDS: Mapping[str, tuple[int, int, str]] = {
 COUNTRY = (403, 60605, "Codes are not sent to this country")
 """A `DESTINATION_NOT_ALLOWED` whose reason is the country."""
 OTHERWISE = (500, 20500, "Internal server error")
-"""What is not told apart to the caller, or cannot happen here."""
+"""All other errors: internal ones, and those that cannot happen on these routes."""
 
 _WAIT = (429, 503)
 _MORE_INFO = "https://www.twilio.com/docs/errors/"

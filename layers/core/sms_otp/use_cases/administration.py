@@ -1,6 +1,6 @@
-"""What an administrator may do about a number: look at it, unlock it, erase it. Every use is told.
+"""Operations of administrators on a number: status, unlock, erase. Every use emits an event.
 
-They know the number, and a tenant is not theirs: what is done is done at every tenant, and under both
+An administrator knows the number and belongs to no tenant: an operation works at every tenant, and under both
 peppers while one is being rotated.
 """
 
@@ -21,7 +21,7 @@ from sms_otp.domain.verification import Verification, status_of
 
 @dataclass(frozen=True, slots=True)
 class Administrator:
-    """Who asks: an IAM principal, by its ARN."""
+    """The caller: an IAM principal, by its ARN."""
 
     arn: str
     deadline: Deadline
@@ -43,7 +43,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class NumberStatus:
-    """What is known of a number, of the pepper in use first."""
+    """Everything stored about a number, under the current pepper first."""
 
     number_key: str
     standings: tuple[NumberRecord, ...]
@@ -99,7 +99,7 @@ class Administration:
         number_keys = self._called("unlock", number, who)
         now = seconds(self.clock)
         unlocked = sum(self.numbers.unlock(key, now) for key in number_keys)
-        self._tell("number_unlocked", number, number_keys, who, tenants=unlocked)
+        self._emit("number_unlocked", number, number_keys, who, tenants=unlocked)
         return unlocked
 
     def erase(self, number: str, who: Administrator) -> Erased:
@@ -112,21 +112,21 @@ class Administration:
             erased = self.numbers.erase(key, now, who.deadline)
             counts.update(erased.counts)
             retry_after = max(retry_after, erased.retry_after)
-        self._tell("number_erased", number, number_keys, who, erased=dict(counts), complete=not retry_after)
+        self._emit("number_erased", number, number_keys, who, erased=dict(counts), complete=not retry_after)
         return Erased(counts, retry_after)
 
     def _called(self, operation: str, number: str, who: Administrator) -> tuple[str, ...]:
-        """The number's keys. Told before anything is done, so that what fails is told too."""
-        spelled = phone.whatever_kind(number)
+        """The number's keys. Emits first, so that an operation that fails has an event too."""
+        spelled = phone.parse_any_kind(number)
         number_keys = tuple(keys.keyed(pepper, "number", spelled.e164) for pepper in self.peppers().all)
-        self._tell("admin_called", number, number_keys, who, operation=operation)
+        self._emit("admin_called", number, number_keys, who, operation=operation)
         return number_keys
 
-    def _tell(
+    def _emit(
         self, event: str, number: str, number_keys: tuple[str, ...], who: Administrator, **more: Any
     ) -> None:
         self.emit(
-            event, number=phone.whatever_kind(number), number_key=number_keys[0], caller=who.arn, **more
+            event, number=phone.parse_any_kind(number), number_key=number_keys[0], caller=who.arn, **more
         )
 
     def _lock(self, known: Number, tenant: str, lane: Lane, now: Milliseconds) -> Lock:

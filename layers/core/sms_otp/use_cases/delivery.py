@@ -25,7 +25,7 @@ from sms_otp.use_cases.service import unavailable
 
 @dataclass(slots=True)
 class Failures:
-    """What the providers that were called for one send answered, until one took it."""
+    """The failures of the providers that were called for one send, until one took it."""
 
     all: list[ProviderError] = field(default_factory=list)
 
@@ -143,16 +143,16 @@ class CodeSender:
             self.store.record_answer(idempotency_record)
 
     def _record_unknown(self, reservation: Reservation, resend_after: int) -> None:
-        """Whoever repeats the request is told the same again. The claim alone keeps it from sending."""
+        """Store the answer to repetitions. The idempotency record alone keeps them from sending."""
         answer = StoredAnswer(error=errors.ProviderUnavailable.code, resend_after=resend_after)
         if (idempotency_record := answered(reservation.idempotency_record, answer)) is not None:
             self.store.record_answer(idempotency_record)
 
     def _note(self, otherwise: str, write: Callable[[], None]) -> None:
-        """Store what became of a send that did not succeed. If that fails, what was reserved stays so.
+        """Store the outcome of a send that failed. If the write fails, the reservation stays.
 
-        `otherwise` is the event that then says so. The caller is told the provider's word either way, and
-        nothing is sent again.
+        `otherwise` is the event that is emitted then. The caller's answer is the same either way, and nothing
+        is sent again.
         """
         try:
             write()
@@ -162,7 +162,7 @@ class CodeSender:
     def _record_sent(
         self, reservation: Reservation, holder: ProviderHandle, idempotency_record: IdempotencyRecord | None
     ) -> None:
-        """Tried twice: the phone has the code by now, and what is not stored can never be verified."""
+        """Tried twice: the phone has the code by now, and it can never be verified if it is not stored."""
         verification = reservation.verification
         number = reservation.number
         try:

@@ -1,4 +1,4 @@
-"""What else may be done with a verification: ask how it stands, and give it up. Sends nothing."""
+"""The status of a verification, and its cancellation. Sends nothing."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from sms_otp.domain.verification import Verification, status_of
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a verification stands. `expires_at` in seconds since the epoch, `resend_after` from now."""
+    """The state of a verification. `expires_at` in seconds since the epoch, `resend_after` from now."""
 
     status: str
     channel: str
@@ -32,7 +32,7 @@ class Lifecycle:
     emit: EventSink
 
     def cancel(self, verification_id: str, caller: Caller) -> None:
-        """Give a verification up: its code is never right again. Cancelling twice is cancelling once.
+        """Cancel a verification: its code is never right again. Idempotent.
 
         Raises `VerificationNotFound`, or `AlreadyVerified` for what cannot be undone.
         """
@@ -41,7 +41,7 @@ class Lifecycle:
         self.emit("otp_cancelled", verification=key)
 
     def status(self, verification_id: str, caller: Caller) -> Status:
-        """How a verification stands now. Raises `VerificationNotFound`."""
+        """The state of a verification now. Raises `VerificationNotFound`."""
         found = self.store.find(keys.verification_key(verification_id))
         if found is None or found.tenant != caller.tenant:
             raise errors.VerificationNotFound

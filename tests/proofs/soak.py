@@ -32,8 +32,8 @@ from sms_otp.domain import keys
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
-from sms_otp.domain.limits import DAY, KEEP_LOG, SECOND
-from sms_otp.domain.number import LATE_DELETION
+from sms_otp.domain.limits import DAY, SECOND
+from sms_otp.domain.number import LATE_DELETION, REMEMBERED
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -71,7 +71,7 @@ BEFORE = Rules()
 AFTER = Rules(windows=((2, 900), (4, HOUR), (8, DAY // SECOND)), guesses=4, gap=20)
 """The limits of the deployment, and those that it is redeployed with."""
 
-LONGEST_LIFE = KEEP_LOG + LATE_DELETION + DAY // SECOND
+LONGEST_LIFE = REMEMBERED + LATE_DELETION + DAY // SECOND
 """Seconds for which any item may be kept: a number's own outlives what it lists."""
 
 

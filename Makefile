@@ -70,12 +70,12 @@ run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PRO
 	@exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
-screenshots: .venv/.dev .venv/.web-dev ## Draw the page's pictures in docs/images; needs Chromium
+screenshots: .venv/.dev .venv/.web-dev ## Take the screenshots in docs/images; needs Chromium
 	@$(BIN)/python -m generators.screenshots
 
 # The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
 # small files comes last, so that no process is left with a long one at the end.
-test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs among them in small
+test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs at a small size
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' \
 	    tests/e2e tests/contract tests/proofs tests/functional tests/races tests/browser tests/unit
 
@@ -107,7 +107,7 @@ prove-fuzz: .venv/.dev
 prove-stacks: .venv/.dev .venv/.web-dev $(EXPRESS)
 	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
 
-mutants: .venv/.dev ## Change the code in COUNT places, print the changes that no test notices; SEED=… COUNT=… CHANGED=REV
+mutants: .venv/.dev ## Mutate the code in COUNT places, print the mutants that survive the tests; SEED=… COUNT=… CHANGED=REV
 	@$(BIN)/python -m tests.mutants --seed $(SEED) --count $(COUNT) --changed "$(CHANGED)"
 
 lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both for security
@@ -161,49 +161,49 @@ cost: .venv/.run ## Print what a stack costs a month; COUNTRIES=2 PROVIDERS=2 VE
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.cost --countries "$(COUNTRIES)" --providers "$(or $(PROVIDERS),1)" \
 	    --verifications "$(VERIFICATIONS)"
 
-outage: .venv/.dev ## Print who gets a code during a provider's outage, in virtual time
+outage: .venv/.dev ## Simulate a provider's outage, print who gets a code
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.outage
 
-scale: .venv/.dev ## Print what 1 to 10,000 requests a second meet at DynamoDB, in virtual time
+scale: .venv/.dev ## Simulate 1 to 10,000 requests a second, print the load on DynamoDB
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.scale
 
-bench: .venv/.dev ## Measure starts, verifications and calls against two baselines; .local/bench.json; five minutes
+bench: .venv/.dev ## Measure cold starts, verifications and provider calls against two baselines; .local/bench.json; five minutes
 	@PYTHONPATH=layers/core $(BIN)/python -m bench
 
-bench-profile: .venv/.dev ## Print where a start's and a verification's time goes, by module and by function
+bench-profile: .venv/.dev ## Profile a cold start and a verification, by module and by function
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.profiles
 
-drill: .venv/.dev ## Print what SMS pumping would get through and cost, and whom the guard refuses wrongly
+drill: .venv/.dev ## Simulate SMS pumping, print what gets through, its cost and who is refused wrongly
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.drill
 
-dashboard: .venv/.dev ## Draw the dashboard into docs/images/dashboard.png, from two minutes of traffic on a local stack
+dashboard: .venv/.dev ## Draw docs/images/dashboard.png from two minutes of traffic on a local stack
 	@$(BIN)/python -m generators.dashboard docs/images/dashboard.png
 
-audit: .venv/.dev ## List what runs on Lambda with licences and known advisories; writes .local/sbom.cdx.json
+audit: .venv/.dev ## List the deployed packages with licences and known advisories; writes .local/sbom.cdx.json
 	@PYTHONPATH=layers/core $(BIN)/python -m release.audit
 
 facts: .venv/.run ## Print the template's defaults and counts that documents claim
 	@PYTHONPATH=layers/core $(BIN)/python -m release.facts
 
-release-check: .venv/.dev ## Walk the checklist of a release, and stop at the first step that fails; an hour
+release-check: .venv/.dev ## Run the release checklist, stop at the first failure; an hour
 	@PYTHONPATH=layers/core $(BIN)/python -m release.check
 
-provision-check: .venv/.run ## Compare what stands at Infobip with a stack's parameters, print what is weaker; STACK=…
+provision-check: .venv/.run ## Compare the resources at Infobip with a stack's parameters, print weaker settings; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.provision_check --stack "$(STACK)"
 
-watch: .venv/.run ## Show what a stack is doing, in the terminal, until Ctrl-C; STACK=…
+watch: .venv/.run ## Show a stack's metrics live in the terminal, until Ctrl-C; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.watch --stack "$(STACK)"
 
-smoke: .venv/.run ## Do the main job once with a test number of a deployed stack's; STACK=…
+smoke: .venv/.run ## Smoke-test a stack end to end with a test number; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.smoke --stack "$(STACK)"
 
-load: .venv/.run ## Drive the local stack, print latencies and whether every limit held; RATE=… SECONDS=… WORKERS=…
+load: .venv/.run ## Load-test the local stack, print latencies and whether every limit held; RATE=… SECONDS=… WORKERS=…
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.load --rate $(RATE) --seconds $(SECONDS) --workers $(WORKERS)
 
-restore-items: .venv/.run ## Put back what a restored table has and the stack's has not; STACK=… SOURCE=…
+restore-items: .venv/.run ## Copy the items that are missing from a restored table into the stack's; STACK=… SOURCE=…
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.restore_items --stack "$(STACK)" --source "$(SOURCE)"
 
-rotate-pepper: .venv/.run ## Take the next step of changing the pepper, if it is due; STACK=…
+rotate-pepper: .venv/.run ## Rotate the pepper: take the next step, if it is due; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.rotate_pepper --stack "$(STACK)"
 
 sam-local-invoke: .venv/.run ## Run one function in a container on `make run HOST=docker`; FUNCTION=… EVENT=…
@@ -215,7 +215,7 @@ sam-local-api: .venv/.run ## Serve the API from containers on `make run HOST=doc
 test-sam-local: .venv/.dev ## Request and verify a code in real containers; needs Docker and Lambda's base image
 	$(BIN)/python -m pytest tests/sam_local
 
-clean: ## Remove everything made here, .venv too
+clean: ## Remove everything that make created, .venv too
 	rm -rf .venv .local .aws-sam examples/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

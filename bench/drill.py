@@ -31,6 +31,8 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from bench.prices import price
+from fakes.memory import PEPPERS, START, MemoryStore, StepClock
+from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain import budgets, errors, phone
 from sms_otp.domain.clock import Deadline
@@ -42,8 +44,6 @@ from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, START, MemoryStore, StepClock
-from tests.template import environment
 
 DAY, HOUR = 24 * 3600, 3600
 HOSTILE, HOSTILE_COUNTRIES = 10_000, 200

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from fakes.memory import MemoryCircuits, NoBreaker
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.circuit import Circuit
 from sms_otp.domain.clock import Deadline
@@ -22,7 +23,6 @@ from sms_otp.domain.ports import Breaker
 from sms_otp.domain.provider import Ambiguous, Channel, Check, Doubtful, Order, ProviderError, Sent
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
-from tests.fakes import MemoryCircuits, NoBreaker
 
 RATE = 10
 SECONDS = 600

@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 from local.stack_file import LOCAL, ROOT
-from tests.template import environment
+from local.template import environment
 
 HOME = LOCAL / "bench"
 OPT = HOME / "opt" / "python"

@@ -8,8 +8,8 @@ public pages of 2023 to 2025; prices differ between networks and change monthly.
 - everywhere else: the mean of an international SMS in 2023 by Mobilesquared, as The SMS Works quotes it
 """
 
+from local.template import environment
 from sms_otp.adapters.config import Settings
-from tests.template import environment
 
 PRICES = Settings.from_environment(environment()).sms_prices
 ELSEWHERE = PRICES["*"]

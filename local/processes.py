@@ -1,4 +1,4 @@
-"""Child processes that are sure to end: each in a session of its own, stopped with all that it started."""
+"""Child processes that always end: each in a session of its own, stopped with everything that it started."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ from local.stack_file import LocalStackError
 STOP_SECONDS = 3
 TAIL_LINES = 15
 
-# Whatever proxy this machine uses, it is not the way to a port of its own.
+# Not through this machine's proxy, if it has one.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

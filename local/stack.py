@@ -71,7 +71,7 @@ class LocalStack:
     """The stack while its `with` block lasts. Raises `LocalStackError` where it cannot start.
 
     `host` is where both servers listen, and how the functions reach the sandbox. Ports that are not given
-    are free ones. `parameters` are the template's, over `PARAMETERS`. `say` is told of each step as it ends.
+    are free ones. `parameters` are the template's, over `PARAMETERS`. `say` is called after each step.
     """
 
     def __init__(
@@ -304,7 +304,7 @@ class LocalStack:
 def build(to: Path) -> None:
     """`sam build` into `.local/build`, and a copy for MiniStack in `to`, a directory beside it.
 
-    One at a time, whoever asks. Raises `LocalStackError`.
+    One at a time on this machine. Raises `LocalStackError`.
     """
     with _alone(LOCAL / "build.lock"):
         command = [*sam("build"), "--build-dir", str(BUILD), "--cache-dir", str(LOCAL / "cache")]
@@ -339,7 +339,7 @@ def sam(*command: str) -> list[str]:
 
 
 def aws_environment(endpoint_url: str) -> dict[str, str]:
-    """This process's environment, with the emulated AWS in place of whatever AWS it knows."""
+    """This process's environment, with the emulated AWS in place of any other AWS."""
     return {
         **_environment(),
         "AWS_ENDPOINT_URL": endpoint_url,
@@ -352,7 +352,7 @@ def aws_environment(endpoint_url: str) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         # Seconds between SAM CLI's looks at a deployment. Its 5 spare a real AWS.
         "SAM_CLI_POLL_DELAY": "0.2",
-        # Whatever proxy this machine uses, it is not the way to these servers.
+        # Not through this machine's proxy, if it has one.
         "NO_PROXY": "*",
         "no_proxy": "*",
     }

@@ -18,7 +18,7 @@ class LocalStackError(Exception):
 
 @dataclass(frozen=True)
 class StackFile:
-    """What `.local/stack.json` tells other programs, in the JSON names that it has there."""
+    """The content of `.local/stack.json`, by its JSON names."""
 
     baseUrl: str  # noqa: N815 - the file's contract
     apiKey: str  # noqa: N815
@@ -46,6 +46,6 @@ class StackFile:
 
 
 def local_client(service: str, endpoint_url: str) -> Any:
-    """A boto3 client of the emulated AWS at `endpoint_url`, whatever profile this shell has."""
+    """A boto3 client of the emulated AWS at `endpoint_url`, never of a profile of this shell."""
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)  # noqa: S106 - no secret
     return session.client(service, endpoint_url=endpoint_url)  # type: ignore[call-overload] # any service

@@ -12,7 +12,8 @@ import argparse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ops.template import Stack, read
+from local.template import template
+from ops.template import Stack
 from sms_otp.adapters.telemetry import metrics
 
 MILLION = 1_000_000
@@ -237,16 +238,16 @@ def offer_table(country: str = "US") -> str:
 
 def sms_price(country: str) -> float:
     """US dollars for one SMS, as the template's SmsPrices have it by default."""
-    told = read()["Parameters"]["SmsPrices"]["Default"]
+    told = template()["Parameters"]["SmsPrices"]["Default"]
     prices = dict(pair.split("=") for pair in str(told).split(","))
     return float(prices[country if country in prices else "*"])
 
 
 def defaults(**parameters: str) -> Stack:
     """A stack with the template's defaults and these parameters."""
-    declared = read()["Parameters"]
+    declared = template()["Parameters"]
     values = {name: str(known.get("Default", "*")) for name, known in declared.items()}
-    return Stack(read(), "sms-otp", values | parameters)
+    return Stack(template(), "sms-otp", values | parameters)
 
 
 def month(countries: int, providers: int, verifications: int, detail: str = "service") -> str:

@@ -25,8 +25,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.template import template
 from ops import cost
-from ops.template import Stack, read
+from ops.template import Stack
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.setup import deployed_settings
@@ -74,13 +75,13 @@ def main() -> None:
     arguments = _arguments()
     try:
         given = pairs(arguments.parameters)
-        template = read()
+        declared = template()
         stack = arguments.stack or stack_of(arguments.env)
-        check_values(template["Parameters"], given)
-        check_countries(template, stack, given)
+        check_values(declared["Parameters"], given)
+        check_countries(declared, stack, given)
         target = look(arguments.env, stack)
-        wanted = plan(template, target, given)
-        print(shown(template["Parameters"], target, wanted), flush=True)
+        wanted = plan(declared, target, given)
+        print(shown(declared["Parameters"], target, wanted), flush=True)
         if arguments.confirm != "no" and _is_asked() and not _agrees():
             raise Refused("nothing was deployed")
         run(target, {"Stage": wanted["Stage"], **given})
@@ -287,7 +288,7 @@ def told_after(target: Target, wanted: Values) -> str:
         ]
     else:
         lines.append(f"Next: GET {outputs['ApiUrl']}/health/deep with the API key says whether all is well.")
-    bill = cost.fixed(Stack(read(), target.stack, wanted))
+    bill = cost.fixed(Stack(template(), target.stack, wanted))
     lines += ["", f"Each month, whatever the traffic: at most {bill.dollars:.2f} USD ({bill.words})."]
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""`make load`: drives the local stack, and holds every limit on it to the unit.
+"""`make load`: load-tests the local stack, and checks every limit exactly.
 
     python -m ops.load --rate 50 --seconds 120 --workers 4
 

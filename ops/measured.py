@@ -1,7 +1,7 @@
-"""What a local stack's functions logged and measured: the lines of their log groups, and the numbers in them.
+"""The log lines of a local stack's functions, and the metrics in them.
 
 MiniStack keeps log lines and makes no metrics of them, as CloudWatch does of lines in the embedded metric
-format (EMF). So whoever wants the numbers takes them out of the lines, by the format's own rules.
+format (EMF). So the metrics are parsed out of the lines, by the format's own rules.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""`make provision-check`: what stands at Infobip, beside what a stack's parameters ask for.
+"""`make provision-check`: compares the resources at Infobip with a stack's parameters.
 
 Reads the stack, its provider secret and Infobip, and changes nothing. `STACK=` names a stack in the AWS
-account of this shell; without it the local one is meant. Ends with 1 where anything is missing or weaker.
+account of this shell; without it, the local one. Ends with 1 where anything is missing or weaker.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from sms_otp.domain.provider import Misconfigured
 from sms_otp.setup import desired_state, provisioning
 
 Row = tuple[str, str, str, str, str]
-HEADINGS = ("what", "field", "wanted", "found", "")
+HEADINGS = ("resource", "field", "desired", "found", "")
 WORSE = ("weaker", "missing")
 
 
@@ -28,7 +28,7 @@ def rows(found: Sequence[provisioning.Found]) -> Iterator[Row]:
             yield (each.name, "", "", "", "missing")
             continue
         for setting in each.settings:
-            verdict = "as wanted" if setting.same else "weaker" if setting.weaker else "differs"
+            verdict = "as desired" if setting.same else "weaker" if setting.weaker else "differs"
             yield (each.name, setting.field, str(setting.desired), str(setting.found), verdict)
         parts = desired_state.parts_of(each.desired) if "messageText" in each.desired else 1
         if parts > 1:
@@ -66,7 +66,7 @@ def _settings(functions: Any, name: str) -> Settings:
 
 
 def main() -> None:
-    """Prints the table, or what kept it from being made."""
+    """Prints the table, or the error."""
     parser = argparse.ArgumentParser(prog="python -m ops.provision_check")
     parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
     name = parser.parse_args().stack

@@ -1,4 +1,4 @@
-"""`make restore-items`: what a restored copy of the table holds and the stack's table does not, put back.
+"""`make restore-items`: copies the items that are missing from a restored table into the stack's.
 
 A table that DynamoDB restored is a new one beside the stack's. Nothing that the stack's own table has is
 changed, and nothing whose time is over is brought back.

@@ -1,4 +1,4 @@
-"""`make rotate-pepper`: the next step of changing the pepper, when it is due.
+"""`make rotate-pepper`: the next step of rotating the pepper, when it is due.
 
     announced   the new pepper is read too: every environment hears of it before any writes under it
     in use      what is written is under the new one; the old one is read too

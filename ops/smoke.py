@@ -1,4 +1,4 @@
-"""`make smoke`: the main job, once, against a deployed stack, with a test number. Nothing is sent to anybody.
+"""`make smoke`: an end-to-end test of a stack with a test number. Nothing is sent.
 
 The stack must have a number in `TestNumbers`. Ends with 1 at the first answer that is not the right one.
 """

@@ -1,42 +1,8 @@
-"""`template.yaml` as data, and what CloudFormation will make of it with given parameters.
-
-It knows as much of CloudFormation as that template uses. It reads YAML by itself, because an operator's
-machine has SAM CLI as a program and not as a library.
-"""
+"""What CloudFormation will make of `template.yaml` with given parameters; as much as that template uses."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
-
-import yaml
-
-TEMPLATE = Path(__file__).parent.parent / "template.yaml"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms: `!Ref x` is `{"Ref": "x"}`, `!If […]` is `{"Fn::If": […]}`."""
-
-
-def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
-    if isinstance(node, yaml.ScalarNode):
-        text = str(loader.construct_scalar(node))
-        return {name: text.split(".", 1) if suffix == "GetAtt" else text}
-    if isinstance(node, yaml.SequenceNode):
-        return {name: loader.construct_sequence(node, deep=True)}
-    raise yaml.constructor.ConstructorError(None, None, f"!{suffix} of a mapping", node.start_mark)
-
-
-_Loader.add_multi_constructor("!", _intrinsic)
-
-
-@cache
-def read(path: Path = TEMPLATE) -> dict[str, Any]:
-    """The template, its intrinsic functions in their long form."""
-    parsed: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
-    return parsed
 
 
 @dataclass(frozen=True)

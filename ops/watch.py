@@ -1,4 +1,4 @@
-"""`make watch`: a stack as it is doing now, in the terminal, until Ctrl-C.
+"""`make watch`: a stack's metrics, live in the terminal until Ctrl-C.
 
 A deployed stack is asked through CloudWatch, whose metrics are a minute or two old; the local one through
 its functions' log lines. CloudWatch bills each look: about 80 metrics every 30 seconds are some 2 dollars

@@ -40,6 +40,8 @@ SETS: Mapping[str, Mapping[str, str]] = {
         "SnapStart": "true",
         "ReservedConcurrency": "5",
         "AlarmEmail": "alarms@example.com",
+        "EventBusName": "default",
+        "TwilioApi": "true",
     },
     "least": {"PumpingGuard": "off", "Stage": "local", "ApiGatewayLogRole": "existing"},
 }

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fakes.memory import StepClock
+from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.commands import Policy
 from sms_otp.entry_points.bootstrap import policy as policy_of
-from tests.fakes import StepClock
-from tests.template import environment
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 
 from local.processes import Child, free_port
-from tests.template import ROOT
+from local.template import ROOT
 
 BIN = Path(sys.prefix) / "bin"
 EXAMPLES = ROOT / "examples"

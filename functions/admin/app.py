@@ -24,11 +24,14 @@ def _status(number: str, who: Administrator) -> http.Body:
         "success": True,
         "message": "This is known of the number.",
         "numberKey": status.number_key[:8],
-        "sends": [http.iso(at // 1000) for record_of in status.standings for at in sorted(record_of.sends)],
+        "sends": [
+            http.iso(send.at // 1000) for record_of in status.standings for send in record_of.number.sends
+        ],
         "resendAfter": status.resend_after,
         "locks": [
             {
                 "tenant": lock.tenant,
+                "lane": lock.lane,
                 "failures": lock.failures,
                 "disabled": lock.disabled,
                 "retryAfter": lock.retry_after,
@@ -56,7 +59,7 @@ def _users(standings: tuple[NumberRecord, ...]) -> list[http.Body]:
 
 
 def _user(user: User) -> http.Body:
-    told = {
+    fields = {
         "tenant": user.tenant,
         "status": "unverified" if user.verified_at is None else "verified",
         "country": user.country,
@@ -68,7 +71,7 @@ def _user(user: User) -> http.Body:
         "requestedConsent": _given(user.requested_consent),
         "keptUntil": None if user.kept_until is None else http.iso(user.kept_until),
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _given(given: ConsentRecord | None) -> http.Body | None:

@@ -30,6 +30,8 @@ def _read(event: http.Event) -> RequestOtp:
         client_ip=body.get("clientIp"),
         consent=_consent(body),
         idempotency_key=http.idempotency_key(event),
+        device_token=body.get("deviceToken"),
+        is_challenged=body.get("challenged", False),
     )
 
 

@@ -19,6 +19,9 @@ def _read(event: http.Event) -> ResendOtp:
         verification_id=body["verificationId"],
         channel=Channel(body["channel"]) if "channel" in body else None,
         session_id=body.get("sessionId"),
+        idempotency_key=http.idempotency_key(event),
+        device_token=body.get("deviceToken"),
+        is_challenged=body.get("challenged", False),
     )
 
 

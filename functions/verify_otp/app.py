@@ -24,6 +24,8 @@ def _read(event: http.Event) -> VerifyOtp:
         otp=body["otp"],
         phone_number=body.get("phoneNumber"),
         session_id=body.get("sessionId"),
+        idempotency_key=http.idempotency_key(event),
+        device_token=body.get("deviceToken"),
     )
 
 
@@ -37,6 +39,7 @@ def _write(verified: Verified) -> http.Body:
         "purpose": verified.purpose,
         "verifiedAt": http.iso(verified.verified_at),
         "verificationToken": verified.token,
+        "deviceToken": verified.device_token,
     }
     return {name: value for name, value in answer.items() if value is not None}
 

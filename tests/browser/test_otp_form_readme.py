@@ -14,11 +14,11 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from local.processes import Child, free_port
 from local.sandbox.server import running_sandbox
+from local.template import ROOT
 from tests.browser.conftest import CODE, NUMBER, button, code, number
 from tests.chromium import accessibility_problems, overflow, watched
 from tests.examples import BIN, EXAMPLES, wait_for
 from tests.stand_in import stand_in
-from tests.template import ROOT
 
 FORM = ROOT / "web/otp-form"
 README = (FORM / "README.md").read_text()

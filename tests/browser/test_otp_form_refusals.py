@@ -7,6 +7,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page, expect
 
+from local.template import ROOT
 from tests.browser.conftest import (
     CODE,
     NUMBER,
@@ -22,7 +23,6 @@ from tests.browser.conftest import (
     spoken,
 )
 from tests.chromium import StubBackend, accessibility_problems, watched
-from tests.template import ROOT
 
 SERVICE = yaml.safe_load((ROOT / "openapi.yaml").read_text())
 CODES = {

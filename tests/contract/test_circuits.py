@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 import pytest
 
+from fakes.memory import MemoryCircuits
 from sms_otp.adapters.dynamodb.circuits import DynamoCircuits, circuit_pk
 from sms_otp.domain.circuit import KEEP, OPEN, PROBE_LEASE, WINDOW, Circuit, State
 from sms_otp.domain.ports import Circuits
 from tests.emulator import emulated_aws
-from tests.fakes import MemoryCircuits
 from tests.functional.deployment import create_table
 
 NOW = 1_800_000_000_000

@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.sandbox.server import running_sandbox
+from local.template import ROOT
 from tests.examples import EXAMPLES, START_SECONDS, command, running_example
-from tests.template import ROOT
 
 CAPTCHA_SECRET = "a-secret-of-the-captcha"
 API_KEY = "the-key-that-stays-in-the-backend"

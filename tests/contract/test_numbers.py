@@ -8,28 +8,29 @@ from typing import Any
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from sms_otp.adapters.dynamodb.items import failures_pk, number_pk
+from fakes.memory import PEPPER, START, FakeProvider, StepClock, number_key, outcome
+from local.template import resource
+from sms_otp.adapters.dynamodb.items import list_key, number_pk
 from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.dynamodb.users import UsersTable
-from sms_otp.domain import errors, keys
+from sms_otp.domain import errors, keys, number
 from sms_otp.domain.clock import Deadline, Seconds, seconds
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import DAY, SECOND
+from sms_otp.domain.limits import DAY, HOUR, SECOND
+from sms_otp.domain.number import Lane
 from sms_otp.domain.phone import mask
-from sms_otp.domain.ports import Erased
+from sms_otp.domain.ports import Erased, NumberGuess
 from sms_otp.domain.provider import NotSent, Sent
-from sms_otp.domain.users import MOST_PURPOSES, Consent, ConsentRecord, Retention
+from sms_otp.domain.users import FOREVER, MOST_PURPOSES, Consent, ConsentRecord, Retention
 from sms_otp.use_cases.administration import Administration, Administrator
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
 from tests.emulator import emulated_aws
-from tests.fakes import PEPPER, START, FakeProvider, StepClock, number_key, outcome
-from tests.template import resource
 
 NUMBER, OTHER = "+14155550123", "+12125550147"
 TABLES = {"a-table": "Table", "users": "UsersTable"}
@@ -157,7 +158,7 @@ def test_erasing_a_number_leaves_nothing_of_it_in_any_table(town: Town) -> None:
     ids = busy(town)
     others = town.about(OTHER)
     everything = [item["pk"]["S"] for item in town.items()]
-    assert {pk[:2] for pk in everything} >= {"V#", "N#", "F#", "L#", "I#", "M#"}
+    assert {pk[:2] for pk in everything} >= {"V#", "N#", "I#", "M#"}
     town.clock.step(600)
     erased = town.erase()
     assert erased.retry_after == 0
@@ -175,8 +176,6 @@ def test_an_erasure_answers_with_what_was_erased(town: Town) -> None:
     assert town.erase().counts == {
         "users": 2,
         "verifications": 2,
-        "failures": 1,
-        "newest": 2,
         "idempotencyKeys": 1,
         "messages": 2,
         "numbers": 1,
@@ -213,14 +212,30 @@ def test_what_does_not_fit_into_one_call_is_erased_by_the_next(town: Town) -> No
     assert town.about(NUMBER) == []
 
 
+def fail(town: Town, tenant: str = "tenant-a", times: int = 1, lane: Lane = Lane.STRANGER) -> None:
+    """So many wrong guesses at the number, an hour apart if there are many."""
+    for index in range(times):
+        now = int(town.clock() * SECOND) + index * HOUR
+        lanes = town.service.policy.admission.lanes
+        moment = number.moment(now, len(town.calls))
+        town.service.store.spend_number_guess(
+            NumberGuess(number_key(NUMBER), tenant, now, moment, lanes, lane)
+        )
+
+
+def listed(town: Town) -> Item:
+    """The number's own item."""
+    (found,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
+    return found
+
+
 def test_a_guess_under_way_leaves_a_failure_that_the_next_erasure_finds(town: Town) -> None:
     verification_id = town.request()
     town.clock.step(1)
-    guesses = town.service.policy.admission.guesses
     first = town.erase()
     assert (first.counts["verifications"], first.retry_after) == (1, 30)
     # The request had spent its guess before the verification was erased, and counts its failure now.
-    town.service.store.spend_number_guess(number_key(NUMBER), "tenant-a", int(town.clock() * SECOND), guesses)
+    fail(town)
     town.clock.step(29)
     assert town.erase().retry_after == 1
     town.clock.step(1)
@@ -238,22 +253,20 @@ def delete_what_has_ended(town: Town) -> None:
 
 def test_a_failure_that_was_left_is_found_however_late_the_next_erasure_comes(town: Town) -> None:
     town.request()
-    guesses = town.service.policy.admission.guesses
     assert town.erase().retry_after == 30
-    town.service.store.spend_number_guess(number_key(NUMBER), "tenant-a", int(town.clock() * SECOND), guesses)
+    fail(town)
     town.clock.step(DAYS)
     delete_what_has_ended(town)
-    assert town.erase().counts["failures"] == 1
+    assert town.erase().counts["numbers"] == 1
     assert town.about(NUMBER) == []
 
 
-def test_a_failure_after_an_unlocking_is_listed_for_as_long_as_it_lasts(town: Town) -> None:
+def test_a_failure_after_an_unlocking_lasts_as_long_as_any(town: Town) -> None:
     verification_id = town.request()
     town.administration.unlock(NUMBER, Administrator("arn", Deadline(10)))
     town.clock.step(60)
     town.verify(verification_id, WRONG)
-    ends = {item["pk"]["S"][:2]: int(item["ttl"]["N"]) for item in town.items() if "ttl" in item}
-    assert ends["N#"] >= ends["F#"] + 6 * DAYS
+    assert int(listed(town)["ttl"]["N"]) >= town.clock() + 30 * DAYS
 
 
 def test_a_code_that_is_asked_for_during_an_erasure_is_erased_or_whole_and_found_by_the_next(
@@ -309,64 +322,147 @@ def test_everything_under_the_other_pepper_is_erased_too(town: Town) -> None:
     assert town.about(NUMBER) == []
 
 
-def disable(town: Town, tenant: str = "tenant-a") -> None:
-    """One wrong code more, after all that are allowed but one."""
-    guesses = town.service.policy.admission.guesses
-    failures = {"pk": {"S": failures_pk(number_key(NUMBER), tenant)}, "ttl": {"N": "1900000000"}}
-    counted = {"failures": {"N": str(guesses.disabled_at - 1)}, "lastAt": {"N": "0"}}
-    town.client.put_item(TableName="a-table", Item={**failures, **counted})
-    now = int(town.clock() * SECOND)
-    town.service.store.spend_number_guess(number_key(NUMBER), tenant, now, guesses)
-
-
 def test_a_disabled_number_can_be_unlocked_however_long_after(town: Town) -> None:
     town.request()
-    disable(town)
-    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
-    assert "ttl" not in listed, "it would be gone when somebody asks for it to be unlocked"
-    assert outcome(town.request) == "NUMBER_LOCKED"
+    fail(town, times=79)
+    town.calls.clear()
+    town.clock.step(100 * DAYS)
+    fail(town)
+    assert town.calls[-2:] == ["UpdateItem", "UpdateItem"], "the second one disables, by itself"
+    assert listed(town)["ttl"]["N"] == str(FOREVER), "or it would be gone when it is to be unlocked"
+    assert outcome(town.request) == "NUMBER_DISABLED"
     town.clock.step(400 * DAYS)
     town.request(tenant="tenant-b")
-    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
-    assert "ttl" not in listed, "another tenant's code must not make it end"
-    status = town.administration.status(NUMBER, Administrator("arn", Deadline(10)))
-    assert [(lock.tenant, lock.failures, lock.disabled) for lock in status.locks] == [("tenant-a", 100, True)]
-    assert town.administration.unlock(NUMBER, Administrator("arn", Deadline(10))) == 1
+    assert listed(town)["ttl"]["N"] == str(FOREVER), "another tenant's code must not make it end"
+    who = Administrator("arn", Deadline(10))
+    status = town.administration.status(NUMBER, who)
+    assert [(lock.tenant, lock.lane, lock.failures, lock.disabled) for lock in status.locks] == [
+        ("tenant-a", Lane.STRANGER, 80, True)
+    ]
+    assert town.administration.unlock(NUMBER, who) == 1
     town.clock.step(60)
     assert town.verify(town.request()) == "ok"
-    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
-    assert "ttl" in listed
+    assert int(listed(town)["ttl"]["N"]) < FOREVER
+
+
+def test_a_success_with_a_token_enables_a_disabled_number_again(town: Town) -> None:
+    token = verify_code(town.service, VerifyOtp(town.request(), RIGHT), town.caller()).device_token
+    fail(town, times=80)
+    town.clock.step(80 * 3600)
+    assert outcome(town.request) == "NUMBER_DISABLED"
+    verification_id = town.request(device_token=token)
+    assert town.verify(verification_id, device_token=token) == "ok"
+    town.clock.step(60)
+    assert outcome(town.request) == "ok"
+    assert int(listed(town)["ttl"]["N"]) < FOREVER
 
 
 def test_unlocking_forgets_the_failures_of_every_tenant_and_no_send(town: Town) -> None:
     town.request()
     town.clock.step(60)
     town.request(tenant="tenant-b")
-    guesses = town.service.policy.admission.guesses
     for tenant in ("tenant-a", "tenant-b"):
-        town.service.store.spend_number_guess(number_key(NUMBER), tenant, int(town.clock() * SECOND), guesses)
+        for lane in Lane:
+            fail(town, tenant, lane=lane) if lane is not Lane.TOKEN else None
     who = Administrator("arn", Deadline(10))
     assert town.administration.unlock(NUMBER, who) == 2
     assert town.administration.unlock(NUMBER, who) == 0
     assert town.administration.unlock(OTHER, who) == 0
-    assert not [item for item in town.items() if item["pk"]["S"].startswith("F#")]
-    assert len(town.administration.status(NUMBER, who).standings[0].sends) == 2
+    (record_of,) = town.administration.status(NUMBER, who).standings
+    assert (record_of.number.failures, record_of.number.totals) == ({}, {})
+    assert len(record_of.number.sends) == 2
+
+
+def test_no_token_from_before_an_unlocking_or_an_erasure_opens_a_lane(town: Town) -> None:
+    """Whoever the number was taken from may still hold one."""
+    token = verify_code(town.service, VerifyOtp(town.request(), RIGHT), town.caller()).device_token
+
+    def lane_of_a_request() -> str:
+        town.clock.step(DAYS)
+        return str(town.service.store.find(keys.verification_key(town.request(device_token=token))).lane)  # type: ignore[union-attr] # it is there
+
+    assert lane_of_a_request() == "token"
+    town.administration.unlock(NUMBER, Administrator("arn", Deadline(10)))
+    assert lane_of_a_request() == "stranger"
+    newer = verify_code(town.service, VerifyOtp(town.request(OTHER), RIGHT), town.caller()).device_token
+    assert newer != token
+    town.clock.step(600)
+    town.erase()
+    assert lane_of_a_request() == "stranger"
 
 
 def test_a_number_is_forgotten_after_all_that_it_lists(town: Town) -> None:
     verification_id = town.request(idempotency_key="a-key")
     town.verify(verification_id, WRONG)
     ends = {item["pk"]["S"][:2]: int(item["ttl"]["N"]) for item in town.items() if "ttl" in item}
-    for kind in ("V#", "F#", "L#", "I#"):
+    for kind in ("V#", "I#"):
         assert ends["N#"] >= ends[kind] + 6 * DAYS, kind
+
+
+def test_a_verified_number_is_remembered_for_ninety_days_and_forgotten_after(town: Town) -> None:
+    town.verify(town.request())
+    assert int(listed(town)["ttl"]["N"]) == int(START) + 97 * DAYS
+    town.clock.step(60)
+    town.request()
+    assert int(listed(town)["ttl"]["N"]) == int(START) + 97 * DAYS
+
+
+def test_the_form_of_a_numbers_item_is_pinned(town: Town) -> None:
+    """It outlives deployments: a change of a name or a text here forgets what was there."""
+    first = town.request(client_ip="192.0.2.7", session_id="s" * 20)
+    town.verify(first, session_id="s" * 20)
+    town.clock.step(60)
+    second = town.request(client_ip="192.0.2.8")
+    town.verify(second, WRONG)
+    fail(town, lane=Lane.NETWORK)
+    outcome(lambda: town.request(client_ip="192.0.2.8"))
+    item, keyed = listed(town), number_key(NUMBER)
+    now = int(START)
+    owners = [keys.owner(keyed, "tenant-a", session) for session in ("s" * 20, None)]
+    networks = [keys.network_hash(PEPPER, NUMBER, f"192.0.2.{last}") for last in (7, 8)]
+    assert owners == ["GFJrV4xHtsk", "o9YSR2cnjFc"]
+    assert networks == ["ArJYRhqtpGI", "G8MSmyjjuyk"]
+    failed, refused = item.pop("failed"), item.pop("refused")
+    item["sends"]["SS"].sort()
+    assert len(failed["NS"]) == 2
+    assert all(at.startswith(f"{now + 60}000") and len(at) == 16 for at in [*failed["NS"], *refused["NS"]])
+    assert item == {
+        "pk": {"S": f"N#{keyed}"},
+        "version": {"N": "2"},
+        "ttl": {"N": str(now + 97 * DAYS)},
+        "sends": {"SS": [f"{now}000:s:{networks[0]}", f"{now + 60}000:s:{networks[1]}"]},
+        "unproven": {"N": "1"},
+        "verifications": {
+            "M": {
+                list_key(keys.verification_key(first)): {"S": f"{now}:{now + 300}:{owners[0]}:fake"},
+                list_key(keys.verification_key(second)): {"S": f"{now + 60}:{now + 360}:{owners[1]}:fake"},
+            }
+        },
+        "verified#tenant-a": {"N": str(now)},
+        "tokensFrom#tenant-a": {"N": str(now)},
+        "networks": {"M": {networks[0]: {"N": str(now)}}},
+        "failures#stranger#tenant-a": {"N": "1"},
+        "failedAt#stranger#tenant-a": {"N": f"{now + 60}000"},
+        "failures#network#tenant-a": {"N": "1"},
+        "failedAt#network#tenant-a": {"N": f"{now + 60}000"},
+        "failures#tenant-a": {"N": "2"},
+    }
+
+
+def test_equal_networks_of_two_numbers_cannot_be_linked(town: Town) -> None:
+    for each in (NUMBER, OTHER):
+        town.verify(town.request(each, client_ip="192.0.2.7"))
+    items = [json.dumps(item) for item in town.items() if item["pk"]["S"].startswith("N#")]
+    hashes = [set(item["networks"]["M"]) for item in town.items() if item["pk"]["S"].startswith("N#")]
+    assert hashes[0].isdisjoint(hashes[1])
+    assert not [item for item in items if "192.0.2.7" in item]
 
 
 def test_a_numbers_item_lists_only_what_there_may_still_be(town: Town) -> None:
     for _ in range(12):
         town.request()
         town.clock.step(DAYS)
-    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
-    assert len(listed["verifications"]["M"]) == 9
+    assert len(listed(town)["verifications"]["M"]) == 9
 
 
 def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) -> None:
@@ -376,16 +472,14 @@ def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) 
     provider.fails_with = lambda: NotSent("infobip", "http_503")
     for _ in range(5):
         assert outcome(town.request) == "PROVIDER_UNAVAILABLE"
-    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
-    assert listed["verifications"]["M"] == {}
+    assert listed(town)["verifications"]["M"] == {}
     provider.fails_with = None
     verification_id = town.request()
     town.clock.step(30)
     provider.fails_with = lambda: NotSent("infobip", "http_503")
     asked = ResendOtp(verification_id)
     assert outcome(lambda: resend_code(town.service, asked, town.caller())) == "PROVIDER_UNAVAILABLE"
-    (listed,) = [item for item in town.items() if item["pk"]["S"] == number_pk(number_key(NUMBER))]
-    assert list(listed["verifications"]["M"]) == [keys.verification_key(verification_id)]
+    assert list(listed(town)["verifications"]["M"]) == [list_key(keys.verification_key(verification_id))]
 
 
 def test_every_use_is_told_with_who_it_was_and_without_the_number(town: Town) -> None:
@@ -510,24 +604,9 @@ def test_no_consent_seems_to_be_kept_where_nothing_keeps_it(town: Town) -> None:
     assert town.calls == []
 
 
-def test_a_consent_is_a_part_of_what_an_idempotency_key_stands_for(town: Town) -> None:
-    town.request(idempotency_key="a-key", consent=CONSENT)
-    with pytest.raises(errors.IdempotencyKeyReused):
-        town.request(idempotency_key="a-key")
-
-
 def test_the_users_table_holds_no_number(town: Town) -> None:
     town.verify(town.request(consent=CONSENT, purpose="login"))
     text = json.dumps(town.items("users"))
     assert number_key(NUMBER) in text
     for name in every_name(NUMBER) - {number_key(NUMBER), number_key(NUMBER)[:8]}:
         assert name not in text
-
-
-def test_failures_and_tenants_are_listed_where_a_number_stands(town: Town) -> None:
-    verification_id = town.request()
-    town.verify(verification_id, WRONG)
-    (pk,) = [item["pk"]["S"] for item in town.items() if item["pk"]["S"].startswith("F#")]
-    assert pk == failures_pk(number_key(NUMBER), "tenant-a")
-    record_of = town.numbers.record_of(number_key(NUMBER), seconds(town.clock))
-    assert (record_of.failures["tenant-a"].count, len(record_of.verifications)) == (1, 1)

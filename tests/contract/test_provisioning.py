@@ -12,11 +12,11 @@ import requests
 
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
+from local.template import environment, template
 from ops import provision_check
 from sms_otp.adapters.config import Settings
 from sms_otp.entry_points import custom_resource
 from sms_otp.setup import desired_state, provisioning
-from tests.template import environment, template
 
 PROPERTIES = {
     name: str(template()["Parameters"][name]["Default"])
@@ -96,7 +96,7 @@ class Deployment:
         account = provisioning.open_account(dict(credentials(self.sandbox)["infobip"]), self.settings)
         found = provisioning.look(account, desired_state.desired_state_from({**PROPERTIES, **parameters}))
         rows = provision_check.rows(found)
-        return [f"{field} {verdict}".strip() for _, field, _, _, verdict in rows if verdict != "as wanted"]
+        return [f"{field} {verdict}".strip() for _, field, _, _, verdict in rows if verdict != "as desired"]
 
 
 @pytest.fixture
@@ -259,7 +259,7 @@ def test_the_check_lists_every_setting_that_matters(deploy: Deployment) -> None:
     account = provisioning.open_account(dict(credentials(deploy.sandbox)["infobip"]), deploy.settings)
     desired = desired_state.desired_state_from({**PROPERTIES, "InfobipSenderIds": "*=Acme"})
     rows = list(provision_check.rows(provisioning.look(account, desired)))
-    assert {verdict for *_, verdict in rows} == {"as wanted"}
+    assert {verdict for *_, verdict in rows} == {"as desired"}
     listed = {field: (want, have) for _, field, want, have, _ in rows}
     assert listed["configuration.verifyPinLimit"] == ("5/3s", "5/3s")
     assert listed["pinLength"] == ("6", "6")

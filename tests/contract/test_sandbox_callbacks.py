@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from fakes.memory import START, StepClock
 from local.sandbox.app import create_wide_app
 from local.sandbox.callbacks import MOST_AT_ONCE, Callbacks
 from local.sandbox.credentials import (
@@ -24,7 +25,6 @@ from sms_otp.adapters.providers.infobip_callbacks import InfobipCallbacks
 from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
 from sms_otp.domain.commands import Callback
 from tests.contract.receiver import PATIENCE, Received, Receiver, receiving
-from tests.fakes import START, StepClock
 
 NUMBER = "+14155550123"
 

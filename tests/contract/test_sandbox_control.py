@@ -14,6 +14,7 @@ import requests
 from starlette.requests import Request
 from starlette.types import Message
 
+from fakes.memory import StepClock
 from local.sandbox.app import create_wide_app
 from local.sandbox.calls import Calls
 from local.sandbox.credentials import credentials
@@ -22,7 +23,6 @@ from local.sandbox.gateway import NOWHERE, hang
 from local.sandbox.inbox import Inbox
 from local.sandbox.memory import NEWEST_KEPT, Newest
 from local.sandbox.server import bind, running_sandbox
-from tests.fakes import StepClock
 
 NUMBER = "+14155550123"
 OTHER = "+447700900123"

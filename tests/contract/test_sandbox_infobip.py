@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 
+from fakes.memory import START, StepClock
 from local.sandbox.app import create_app
 from local.sandbox.credentials import (
     INFOBIP_MESSAGE_ID,
@@ -16,7 +17,6 @@ from local.sandbox.credentials import (
 from local.sandbox.infobip_application import Application, Template, wide_application
 from local.sandbox.infobip_report import basic
 from local.sandbox.server import running_sandbox
-from tests.fakes import START, StepClock
 
 NUMBER = "14155550123"
 WIDE = wide_application()

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import requests
 
+from fakes.memory import StepClock
 from local.sandbox.app import create_app
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
 from local.sandbox.sinch import WRONG_CODES_TOLERATED, SinchApplication, wide_sinch_application
 from local.sandbox.sinch_auth import signature
-from tests.fakes import StepClock
 
 NUMBER = "+14155550123"
 PATH = "/sinch/verification/v1/verifications"

@@ -1,6 +1,7 @@
 """One suite for every store: the one in memory that the unit tests use, and DynamoDB."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -9,19 +10,24 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from fakes.memory import START, MemoryStore, a_verification, number_key, outcome
+from local.template import resource
 from sms_otp.adapters.dynamodb.store import DynamoStore
-from sms_otp.domain import errors
+from sms_otp.domain import errors, keys, number
 from sms_otp.domain.budgets import Counter, ShardIncrement
 from sms_otp.domain.clock import Seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
-from sms_otp.domain.limits import DAY, SECOND, Failures, GuessPolicy
+from sms_otp.domain.limits import DAY, SECOND, Failures, GuessPolicy, SendPolicy, Window
+from sms_otp.domain.number import NOTHING_KNOWN, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
-    FailureMigration,
+    Carried,
+    CountedGuess,
     LogAppend,
-    NumberConflict,
+    NumberChange,
+    NumberGuess,
     ProviderHandle,
     Reservation,
     SendLog,
@@ -29,11 +35,10 @@ from sms_otp.domain.ports import (
     WriteConflict,
 )
 from sms_otp.domain.verification import Guess, Verification
-from tests.fakes import START, MemoryStore, a_verification, outcome
-from tests.template import resource
 
 NOW = Seconds(int(START))
 NOW_MS = NOW * SECOND
+B, C = keys.verification_key("b"), keys.verification_key("c")
 
 
 @pytest.fixture(params=["memory", "dynamodb"])
@@ -52,27 +57,65 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 
 @pytest.fixture
-def guesses(policy: Policy) -> GuessPolicy:
-    return policy.admission.guesses
+def lanes(policy: Policy) -> LanePolicy:
+    return policy.admission.lanes
+
+
+def change(
+    verification: Verification, before: Number = NOTHING_KNOWN, send: Send | None = None, **changes: Any
+) -> NumberChange:
+    """One more send and its verification in the number's item, as it was read."""
+    listed = ListedVerification(verification.created_at, verification.expires_at, "an-owner", "infobip")
+    whole: dict[str, Any] = {
+        "key": verification.number_key,
+        "before": before,
+        "sends": (*before.sends, send) if send else before.sends,
+        "send": send,
+        "verifications": {**before.verifications, verification.key: listed},
+        "keep_until": NOW + 1000,
+    }
+    return NumberChange(**whole | changes)
 
 
 def reserve(
     store: Store,
-    log: SendLog | None = None,
+    before: Number = NOTHING_KNOWN,
     sent_at: int = NOW_MS,
     extra: Mapping[str, Any] = MappingProxyType({}),
+    sending: Mapping[str, Any] = MappingProxyType({}),
     **changes: Any,
 ) -> Reservation:
     verification = a_verification(**{"provider": None, "provider_ref": None} | changes)
-    number = LogAppend(verification.number_key, log or SendLog(), NOW + 1000)
-    reservation = Reservation(verification, sent_at, number, **extra)
+    number_change = change(verification, before, **{"send": Send(sent_at), **sending})
+    reservation = Reservation(verification, sent_at, number_change, **extra)
     store.reserve(reservation)
     return reservation
 
 
-def pending(store: Store, **changes: Any) -> Verification:
+def known(store: Store, number_key: str = number_key("+14155550123")) -> Number:  # a constant
+    return store.read(AdmissionQuery(number_key, "any tenant")).number
+
+
+def counted(store: Store, lanes: LanePolicy, **changes: Any) -> CountedGuess:
+    """A guess at the number, counted in its lane."""
+    whole: dict[str, Any] = {
+        "number_key": number_key("+14155550123"),
+        "tenant": "tenant-a",
+        "now": NOW_MS,
+        "moment": number.moment(NOW_MS, next(_guesses)),
+        "policy": lanes,
+    }
+    return store.spend_number_guess(NumberGuess(**whole | changes))
+
+
+_guesses = itertools.count()
+
+
+def pending(
+    store: Store, before: Number = NOTHING_KNOWN, sent_at: int = NOW_MS, **changes: Any
+) -> Verification:
     """A verification that a provider holds."""
-    verification = reserve(store, **changes).verification
+    verification = reserve(store, before, sent_at, **changes).verification
     store.record_sent(verification.key, ProviderHandle("infobip", "ref-1", "sms", "accepted"))
     return dataclasses.replace(verification, provider="infobip", provider_ref="ref-1", delivery="accepted")
 
@@ -95,35 +138,53 @@ def test_a_number_that_was_never_sent_to_has_no_history(store: Store) -> None:
 
 def test_a_reservation_counts_the_send_and_moves_the_version(store: Store) -> None:
     verification = reserve(store).verification
-    log = store.read(AdmissionQuery(verification.number_key, "any tenant")).number
-    assert (log.sends, log.version) == ((NOW_MS,), 1)
-    reserve(store, SendLog(log.sends, log.version), NOW_MS + 1, key="b")
-    log = store.read(AdmissionQuery(verification.number_key, "any tenant")).number
-    assert (sorted(log.sends), log.version) == ([NOW_MS, NOW_MS + 1], 2)
+    found = known(store)
+    assert (found.sends, found.version, found.unproven) == ((Send(NOW_MS),), 1, 1)
+    assert found.verifications == {
+        verification.key: ListedVerification(NOW, NOW + 300, "an-owner", "infobip")
+    }
+    reserve(store, found, NOW_MS + 1, key=B)
+    found = known(store)
+    assert (found.sends, found.version, found.unproven) == ((Send(NOW_MS), Send(NOW_MS + 1)), 2, 2)
+    assert set(found.verifications) == {verification.key, B}
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        Send(NOW_MS, Lane.TOKEN, "a-network"),
+        Send(NOW_MS, Lane.NETWORK, "a-network"),
+        Send(NOW_MS, Lane.STRANGER, "a-network", is_challenged=True),
+        Send(NOW_MS, Lane.STRANGER, None, is_challenged=True),
+    ],
+)
+def test_a_send_comes_back_with_its_lane_network_and_challenge(store: Store, send: Send) -> None:
+    reserve(store, sending={"send": send, "sends": (send,)})
+    assert known(store).sends == (send,)
 
 
 def test_a_reservation_on_a_history_that_has_moved_is_a_lost_race_and_stores_nothing(store: Store) -> None:
     verification = reserve(store).verification
-    with pytest.raises(NumberConflict):
-        reserve(store, key="b")
+    with pytest.raises(WriteConflict):
+        reserve(store, key=B)
     with pytest.raises(errors.VerificationNotFound):
-        store.spend_guess(guess(verification, key="b"))
+        store.spend_guess(guess(verification, key=B))
 
 
 def test_a_history_that_has_moved_since_it_was_read_is_a_lost_race_however_long_it_is(store: Store) -> None:
     reserve(store)
-    read = SendLog((NOW_MS,), 1)
-    reserve(store, read, NOW_MS + 1, key="b")
-    with pytest.raises(NumberConflict):
-        reserve(store, read, NOW_MS + 2, key="c")
+    read = known(store)
+    reserve(store, read, NOW_MS + 1, key=B)
+    with pytest.raises(WriteConflict):
+        reserve(store, read, NOW_MS + 2, key=C)
 
 
 def test_a_released_reservation_leaves_no_send_and_no_verification(store: Store) -> None:
     reservation = reserve(store)
     store.release(reservation)
-    log = store.read(AdmissionQuery(reservation.verification.number_key, "tenant-a")).number
-    assert log.sends == ()
-    assert log.version == 2, "whoever read before the release must read again"
+    found = known(store)
+    assert (found.sends, found.verifications, found.unproven) == ((), {}, 0)
+    assert found.version == 2, "whoever read before the release must read again"
     with pytest.raises(errors.VerificationNotFound):
         store.spend_guess(guess(reservation.verification))
 
@@ -154,7 +215,7 @@ def test_exactly_as_many_guesses_are_spent_as_there_are(store: Store) -> None:
         ({"phone": "+14155550123"}, "ok"),
         ({"now": NOW + 299}, "ok"),
         ({"now": NOW + 300}, "OTP_EXPIRED"),
-        ({"key": "unknown"}, "VERIFICATION_NOT_FOUND"),
+        ({"key": C}, "VERIFICATION_NOT_FOUND"),
     ],
 )
 def test_a_guess_is_spent_only_by_whom_and_when_it_may_be(
@@ -166,98 +227,259 @@ def test_a_guess_is_spent_only_by_whom_and_when_it_may_be(
     assert counted == (2 if expected == "ok" else 1), "a refused guess is not counted"
 
 
+def consume(store: Store, verification: Verification, attempt: str, now: Seconds) -> None:
+    lanes = LanePolicy.of(
+        SendPolicy((Window(3, 900), Window(5, 3600), Window(10, DAY))), GuessPolicy(5, 1, 2, 100)
+    )
+    guessed = counted(store, lanes, number_key=verification.number_key, tenant=verification.tenant)
+    store.consume(verification, guessed, attempt, now, "a-code-hash")
+
+
 def test_a_verification_is_consumed_once(store: Store) -> None:
     verification = pending(store)
-    store.consume(verification, "request-1", NOW)
-    assert outcome(lambda: store.consume(verification, "request-2", NOW)) == "ALREADY_VERIFIED"
+    consume(store, verification, "request-1", NOW)
+    assert outcome(lambda: consume(store, verification, "request-2", NOW)) == "ALREADY_VERIFIED"
     assert outcome(lambda: store.spend_guess(guess(verification))) == "ALREADY_VERIFIED"
 
 
 def test_ones_own_retry_of_a_consumption_is_recognised_as_the_success_it_was(store: Store) -> None:
     verification = pending(store)
-    store.consume(verification, "request-1", NOW)
-    assert outcome(lambda: store.consume(verification, "request-1", NOW)) == "ok"
+    consume(store, verification, "request-1", NOW)
+    assert outcome(lambda: consume(store, verification, "request-1", NOW)) == "ok"
 
 
 def test_an_expired_verification_is_not_consumed(store: Store) -> None:
     verification = pending(store)
-    assert outcome(lambda: store.consume(verification, "r", verification.expires_at)) == "OTP_EXPIRED"
-    assert outcome(lambda: store.consume(verification, "r", Seconds(verification.expires_at - 1))) == "ok"
+    assert outcome(lambda: consume(store, verification, "r", verification.expires_at)) == "OTP_EXPIRED"
+    assert outcome(lambda: consume(store, verification, "r", Seconds(verification.expires_at - 1))) == "ok"
 
 
 def test_a_failed_verification_can_neither_be_guessed_at_nor_consumed(store: Store) -> None:
     verification = reserve(store).verification
     store.record_failed(verification.key)
-    assert outcome(lambda: store.consume(verification, "r", NOW)) == "VERIFICATION_CANCELLED"
+    assert outcome(lambda: consume(store, verification, "r", NOW)) == "VERIFICATION_CANCELLED"
     assert outcome(lambda: store.spend_guess(guess(verification))) == "VERIFICATION_CANCELLED"
 
 
 def test_the_right_code_of_an_earlier_holder_consumes_nothing(store: Store) -> None:
     verification = pending(store)
     store.record_sent(verification.key, ProviderHandle("sinch", "ref-2", "sms", "accepted"))
-    assert outcome(lambda: store.consume(verification, "r", NOW)) == "OTP_EXPIRED"
+    assert outcome(lambda: consume(store, verification, "r", NOW)) == "OTP_EXPIRED"
     held = dataclasses.replace(verification, provider_ref="ref-2")
-    assert outcome(lambda: store.consume(held, "r", NOW)) == "ok"
+    assert outcome(lambda: consume(store, held, "r", NOW)) == "ok"
 
 
 def test_an_unknown_verification_is_not_made_by_consuming_it(store: Store) -> None:
     unknown = a_verification()
-    assert outcome(lambda: store.consume(unknown, "r", NOW)) == "VERIFICATION_NOT_FOUND"
+    assert outcome(lambda: consume(store, unknown, "r", NOW)) == "VERIFICATION_NOT_FOUND"
     assert outcome(lambda: store.spend_guess(guess(unknown))) == "VERIFICATION_NOT_FOUND"
 
 
-def test_a_new_code_forgets_no_failures(store: Store, guesses: GuessPolicy) -> None:
-    number_key = reserve(store).verification.number_key
-    store.spend_number_guess(number_key, "tenant-a", NOW_MS, guesses)
-    reserve(store, SendLog((NOW_MS,), 1), NOW_MS + 1, key="b")
-    assert store.read(AdmissionQuery(number_key, "tenant-a")).failures == Failures(1, NOW_MS)
+def test_a_new_code_forgets_no_failures(store: Store, lanes: LanePolicy) -> None:
+    reserve(store)
+    counted(store, lanes)
+    reserve(store, known(store), NOW_MS + 1, key=B)
+    assert known(store).failures == {("tenant-a", Lane.STRANGER): Failures(1, NOW_MS)}
 
 
-def test_consuming_clears_the_failures_of_the_number_at_that_tenant_alone(
-    store: Store, guesses: GuessPolicy
+def test_a_guess_does_not_make_a_send_be_decided_anew(store: Store, lanes: LanePolicy) -> None:
+    reserve(store)
+    read = known(store)
+    counted(store, lanes)
+    reserve(store, read, NOW_MS + 1, key=B)
+    assert known(store).failures_of("tenant-a", Lane.STRANGER).count == 1
+
+
+def test_a_success_clears_its_own_lane_and_the_strangers_at_its_tenant_alone(
+    store: Store, lanes: LanePolicy
 ) -> None:
     verification = pending(store)
     for tenant in ("tenant-a", "tenant-b"):
-        store.spend_number_guess(verification.number_key, tenant, NOW_MS, guesses)
-    store.consume(verification, "r", NOW)
-    assert store.read(AdmissionQuery(verification.number_key, "tenant-a")).failures.count == 0
-    assert store.read(AdmissionQuery(verification.number_key, "tenant-b")).failures.count == 1
+        for lane in (Lane.NETWORK, Lane.STRANGER):
+            counted(store, lanes, tenant=tenant, lane=lane)
+    store.consume(verification, counted(store, lanes), "r", NOW, "a-code-hash")
+    found = known(store)
+    assert {about: failures.count for about, failures in found.failures.items()} == {
+        ("tenant-a", Lane.NETWORK): 1,
+        ("tenant-b", Lane.NETWORK): 1,
+        ("tenant-b", Lane.STRANGER): 1,
+    }
+    assert found.totals == {"tenant-b": 2}
+    assert len(found.failed) == 4, "the right guess is no failure"
 
 
-def test_a_consumption_that_is_refused_clears_no_failures(store: Store, guesses: GuessPolicy) -> None:
+def test_a_success_makes_the_number_known_there_from_its_network_on(store: Store, lanes: LanePolicy) -> None:
+    first = pending(store, network="home")
+    store.consume(first, counted(store, lanes), "r", Seconds(NOW + 5), "a-code-hash")
+    second = pending(store, known(store), NOW_MS + 1, key=B, network="work")
+    store.consume(second, counted(store, lanes, now=NOW_MS + 9000), "r", Seconds(NOW + 9), "a-code-hash")
+    found = known(store)
+    assert (found.verified, found.tokens_from) == ({"tenant-a": NOW + 9}, {"tenant-a": NOW + 5})
+    assert (found.networks, found.unproven) == ({"home": NOW + 5, "work": NOW + 9}, 0)
+
+
+def test_a_consumption_that_is_refused_clears_no_failures(store: Store, lanes: LanePolicy) -> None:
     verification = pending(store)
-    store.spend_number_guess(verification.number_key, "tenant-a", NOW_MS, guesses)
-    assert outcome(lambda: store.consume(verification, "r", verification.expires_at)) == "OTP_EXPIRED"
-    assert store.read(AdmissionQuery(verification.number_key, "tenant-a")).failures.count == 1
+    guessed = counted(store, lanes)
+    refused = outcome(lambda: store.consume(verification, guessed, "r", verification.expires_at, "a-hash"))
+    assert refused == "OTP_EXPIRED"
+    found = known(store)
+    assert (found.failures_of("tenant-a", Lane.STRANGER).count, found.verified) == (1, {})
 
 
-def test_the_wait_of_a_number_grows_as_the_policy_says_to_the_millisecond(
-    store: Store, guesses: GuessPolicy
+@pytest.mark.parametrize("lane", [Lane.NETWORK, Lane.STRANGER])
+def test_the_wait_of_a_lane_grows_as_the_policy_says_to_the_millisecond(
+    store: Store, lanes: LanePolicy, lane: Lane
 ) -> None:
-    def spend(at: int) -> str:
-        return outcome(lambda: store.spend_number_guess("n", "t", at, guesses))
-
-    now = NOW_MS
-    for failures in range(20):
+    guesses, now = lanes.guesses(lane), NOW_MS
+    most = guesses.free + 10
+    for failures in range(most):
         wait = guesses.wait_after(failures)
         if wait:
             with pytest.raises(errors.NumberLocked) as refused:
-                store.spend_number_guess("n", "t", now + wait - 1, guesses)
+                counted(store, lanes, lane=lane, now=now + wait - 1)
             assert refused.value.retry_after == 1
         now += wait
-        assert spend(now) == "ok"
-    assert store.read(AdmissionQuery("n", "t")).failures == Failures(20, now)
+        assert counted(store, lanes, lane=lane, now=now).lane is lane
+    assert known(store).failures_of("tenant-a", lane) == Failures(most, now)
 
 
-def test_the_hundredth_failure_in_a_row_disables_the_number(store: Store, guesses: GuessPolicy) -> None:
+def test_the_eightieth_failure_of_strangers_disables_the_number_for_them(
+    store: Store, lanes: LanePolicy
+) -> None:
     now = NOW_MS
-    for _ in range(100):
+    for _ in range(80):
         now += DAY
-        store.spend_number_guess("n", "t", now, guesses)
-    with pytest.raises(errors.NumberLocked) as refused:
-        store.spend_number_guess("n", "t", now + 365 * DAY, guesses)
-    assert refused.value.reason == "disabled"
-    assert store.read(AdmissionQuery("n", "t")).failures.count == 100
+        counted(store, lanes, now=now)
+    with pytest.raises(errors.NumberDisabled):
+        counted(store, lanes, now=now + 365 * DAY)
+    assert known(store).failures_of("tenant-a", Lane.STRANGER).count == 80
+    assert counted(store, lanes, now=now, lane=Lane.NETWORK).lane is Lane.NETWORK
+
+
+def test_the_hundredth_failure_over_all_lanes_disables_the_number_for_everybody(
+    store: Store, lanes: LanePolicy
+) -> None:
+    for lane, times in ((Lane.NETWORK, 20), (Lane.STRANGER, 80)):
+        for step in range(times):
+            counted(store, lanes, lane=lane, now=NOW_MS + step * DAY)
+    assert known(store).totals == {"tenant-a": 100}
+    for lane in (Lane.NETWORK, Lane.STRANGER):
+        assert outcome(lambda lane=lane: counted(store, lanes, lane=lane, now=NOW_MS + 1000 * DAY)) == (  # type: ignore[misc] # bound now
+            "NUMBER_DISABLED"
+        )
+
+
+def verified_before(store: Store, lanes: LanePolicy) -> None:
+    """The number was verified at tenant-a, five seconds after the tests' start of time."""
+    store.consume(pending(store), counted(store, lanes), "r", Seconds(NOW + 5), "a-code-hash")
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "tenant", "lane"),
+    [
+        (NOW + 5, "tenant-a", Lane.TOKEN),
+        (NOW + 4, "tenant-a", Lane.STRANGER),
+        (NOW + 5, "tenant-b", Lane.STRANGER),
+        (None, "tenant-a", Lane.STRANGER),
+    ],
+)
+def test_a_token_opens_its_lane_where_the_numbers_item_says_so(
+    store: Store, lanes: LanePolicy, issued_at: int | None, tenant: str, lane: Lane
+) -> None:
+    verified_before(store, lanes)
+    guessed = counted(store, lanes, tenant=tenant, token_issued_at=issued_at)
+    assert (guessed.lane, guessed.number.failures_of(tenant, lane).count) == (lane, 1)
+
+
+def test_a_token_opens_nothing_for_a_number_that_is_not_known(store: Store, lanes: LanePolicy) -> None:
+    assert counted(store, lanes, token_issued_at=NOW).lane is Lane.STRANGER
+
+
+def test_the_token_of_a_disabled_number_still_opens_its_lane(store: Store, lanes: LanePolicy) -> None:
+    verified_before(store, lanes)
+    for step in range(80):
+        counted(store, lanes, now=NOW_MS + step * DAY)
+    assert counted(store, lanes, token_issued_at=NOW + 5).lane is Lane.TOKEN
+
+
+def test_an_own_lane_takes_twenty_guesses_and_then_opens_nothing(store: Store, lanes: LanePolicy) -> None:
+    verified_before(store, lanes)
+    opened = [
+        counted(store, lanes, token_issued_at=NOW + 5, now=NOW_MS + step * DAY).lane for step in range(21)
+    ]
+    assert opened == [Lane.TOKEN] * 20 + [Lane.STRANGER]
+
+
+def test_an_own_lane_that_must_wait_is_not_left_for_the_strangers(store: Store, lanes: LanePolicy) -> None:
+    verified_before(store, lanes)
+    for _ in range(5):
+        counted(store, lanes, token_issued_at=NOW + 5)
+    assert outcome(lambda: counted(store, lanes, token_issued_at=NOW + 5)) == "NUMBER_LOCKED"
+    assert known(store).failures_of("tenant-a", Lane.STRANGER).count == 0
+
+
+def test_a_guess_is_given_back_once_and_never_to_what_has_ended(store: Store, lanes: LanePolicy) -> None:
+    verification = pending(store)
+    store.return_guess(verification.key)
+    store.spend_guess(guess(verification))
+    store.return_guess(verification.key)
+    store.return_guess(verification.key)
+    assert store.find(verification.key) == verification
+    store.consume(verification, counted(store, lanes), "r", NOW, "a-code-hash")
+    ended = store.find(verification.key)
+    store.return_guess(verification.key)
+    assert store.find(verification.key) == ended
+    store.return_guess(B)
+    assert store.find(B) is None
+
+
+def test_failures_that_have_ended_go_with_the_next_send_unless_a_guess_came_meanwhile(
+    store: Store, lanes: LanePolicy
+) -> None:
+    reserve(store)
+    counted(store, lanes)
+    read = known(store)
+    ended = {"ended": (("tenant-a", Lane.STRANGER),)}
+    counted(store, lanes, now=NOW_MS + 1)
+    with pytest.raises(WriteConflict):
+        reserve(store, read, NOW_MS + 1, key=B, sending=ended)
+    reserve(store, known(store), NOW_MS + 1, key=B, sending=ended)
+    assert (known(store).failures, known(store).totals) == ({}, {})
+
+
+def test_the_total_of_all_lanes_ends_with_the_last_of_them(store: Store, lanes: LanePolicy) -> None:
+    for lane in (Lane.NETWORK, Lane.STRANGER):
+        counted(store, lanes, lane=lane)
+    reserve(store, known(store), sending={"ended": (("tenant-a", Lane.STRANGER),)})
+    assert known(store).totals == {"tenant-a": 2}
+    reserve(store, known(store), NOW_MS + 1, key=B, sending={"ended": (("tenant-a", Lane.NETWORK),)})
+    assert known(store).totals == {}
+
+
+def test_where_a_number_was_verified_long_ago_is_forgotten_with_the_next_send(
+    store: Store, lanes: LanePolicy
+) -> None:
+    verified_before(store, lanes)
+    reserve(store, known(store), NOW_MS + 1, key=B, sending={"forgotten": ("tenant-a",)})
+    assert (known(store).verified, known(store).tokens_from) == ({}, {})
+
+
+def test_refused_requests_are_counted_at_their_number(store: Store) -> None:
+    moments = [number.moment(NOW_MS, finer) for finer in range(11)]
+    for moment in moments:
+        store.note_refused("n", NOW_MS, moment)
+    assert known(store, "n").refused == frozenset(moments)
+    assert known(store, "n").version == 0
+    reserve(store, known(store, "n"), number_key="n")
+    assert known(store, "n").asked(NOW_MS) == 12
+
+
+def test_a_number_whose_code_another_provider_took_lists_that_one(store: Store) -> None:
+    reservation = reserve(store)
+    key = reservation.verification.key
+    store.record_sent(key, ProviderHandle("sinch", "ref-1", "sms", "accepted"), None, reservation.number)
+    assert known(store).verifications[key].provider == "sinch"
 
 
 def increments(limit: int | None, *keys: str) -> dict[str, Any]:
@@ -270,25 +492,33 @@ def counters(store: Store, *keys: str) -> dict[str, Counter]:
 
 def test_a_share_is_spent_up_to_its_limit_and_not_once_more(store: Store) -> None:
     for index in range(3):
-        reserve(store, key=f"k{index}", number_key=f"n{index}", extra=increments(3, "D#day#0"))
+        reserve(
+            store,
+            key=keys.verification_key(f"k{index}"),
+            number_key=f"n{index}",
+            extra=increments(3, "D#day#0"),
+        )
     with pytest.raises(WriteConflict):
-        reserve(store, key="k3", number_key="n3", extra=increments(3, "D#day#0"))
+        reserve(store, key=keys.verification_key("k3"), number_key="n3", extra=increments(3, "D#day#0"))
     assert counters(store, "D#day#0") == {"D#day#0": Counter(used=3)}
-    assert store.read(AdmissionQuery("n3", "tenant-a")).number == SendLog(), (
-        "nothing of a refused send is stored"
-    )
+    assert known(store, "n3") == Number(), "nothing of a refused send is stored"
 
 
 def test_a_share_without_a_limit_is_counted_and_never_refused(store: Store) -> None:
     for index in range(3):
-        reserve(store, key=f"k{index}", number_key=f"n{index}", extra=increments(None, "B#US#hour#0"))
+        reserve(
+            store,
+            key=keys.verification_key(f"k{index}"),
+            number_key=f"n{index}",
+            extra=increments(None, "B#US#hour#0"),
+        )
     assert counters(store, "B#US#hour#0") == {"B#US#hour#0": Counter(used=3)}
 
 
 def test_a_verification_takes_its_own_send_out_of_the_unverified_ones(store: Store) -> None:
     keys = ("B#US#hour#0", "B#US#day#0")
     verification = pending(store, counter_keys=keys, extra=increments(None, *keys, "D#day#0"))
-    store.consume(verification, "r", NOW)
+    consume(store, verification, "r", NOW)
     assert counters(store, *keys, "D#day#0") == {
         "B#US#hour#0": Counter(used=0, verified=1),
         "B#US#day#0": Counter(used=0, verified=1),
@@ -301,7 +531,7 @@ def test_a_client_whose_log_has_moved_makes_the_send_be_decided_anew(store: Stor
     reserve(store, extra={"client": client})
     assert store.read(AdmissionQuery("n", "t", "a-client")).client == SendLog((NOW_MS,), 1)
     with pytest.raises(WriteConflict):
-        reserve(store, key="b", number_key="b", extra={"client": client})
+        reserve(store, key=B, number_key=B, extra={"client": client})
 
 
 def test_a_release_gives_back_everything_that_was_reserved(store: Store) -> None:
@@ -324,9 +554,9 @@ def test_a_key_is_claimed_once_until_it_is_free_again(store: Store) -> None:
     assert store.read(AdmissionQuery("n", "t", record_key="a-claim")).idempotency_record == first
     late = dataclasses.replace(first, nonce="another", started_at=first.expires_at - 1)
     with pytest.raises(WriteConflict):
-        reserve(store, key="b", number_key="b", extra={"idempotency_record": late})
+        reserve(store, key=B, number_key=B, extra={"idempotency_record": late})
     again = dataclasses.replace(first, nonce="another", started_at=first.expires_at)
-    reserve(store, key="c", number_key="c", extra={"idempotency_record": again})
+    reserve(store, key=C, number_key=C, extra={"idempotency_record": again})
     assert store.read(AdmissionQuery("n", "t", record_key="a-claim")).idempotency_record == again
 
 
@@ -346,14 +576,39 @@ def test_the_answer_of_a_request_is_kept_whatever_became_of_its_send(store: Stor
     assert store.read(AdmissionQuery("n", "t", record_key="a-claim")).idempotency_record == answered
 
 
-def test_the_newest_verification_of_a_number_is_found_at_its_own_tenant(store: Store) -> None:
-    verification = reserve(store).verification
-    newer = reserve(store, SendLog((NOW_MS,), 1), NOW_MS + 1, key="newer").verification
-    for each in (verification, newer):
-        store.record_sent(each.key, ProviderHandle("infobip", "ref", "sms", "accepted"), newest=each)
-    assert store.newest((verification.number_key,), "tenant-a") == "newer"
-    assert store.newest(("no-such-number", verification.number_key), "tenant-a") == "newer"
-    assert store.newest((verification.number_key,), "tenant-b") is None
+def test_a_key_is_claimed_under_both_peppers_at_once(store: Store) -> None:
+    """An environment that knows one pepper first, and one that knows the other first, meet at either."""
+    old = IdempotencyRecord("old-key", "old-print", "nonce", NOW, verification="v")
+    new = IdempotencyRecord("new-key", "new-print", "nonce", NOW, verification="v")
+    reserve(store, extra={"idempotency_record": dataclasses.replace(new, twin=old)})
+    for record in (old, new):
+        assert store.read(AdmissionQuery("n", "t", record_key=record.key)).idempotency_record == record
+        with pytest.raises(WriteConflict):
+            reserve(store, key=B, number_key="b", extra={"idempotency_record": record})
+    answered = dataclasses.replace(
+        new, answer=StoredAnswer(NOW), twin=dataclasses.replace(old, answer=StoredAnswer(NOW))
+    )
+    store.record_answer(answered)
+    assert store.read(AdmissionQuery("n", "t", record_key="old-key")).idempotency_record == answered.twin
+
+
+def test_a_key_that_reserves_nothing_is_claimed_answered_and_freed(store: Store) -> None:
+    record = IdempotencyRecord("a-claim", "print", "nonce", NOW, verification="v")
+    assert store.claim(record) is None
+    assert store.claim(dataclasses.replace(record, nonce="another")) == record
+    answered = dataclasses.replace(record, answer=StoredAnswer(error="OTP_INCORRECT", attempts_remaining=4))
+    store.record_answer(answered)
+    assert store.claim(dataclasses.replace(record, nonce="another")) == answered
+    store.unclaim(record)
+    store.unclaim(record)
+    assert store.claim(dataclasses.replace(record, nonce="another")) is None
+
+
+def test_a_guess_with_a_key_is_listed_by_its_verification(store: Store) -> None:
+    verification = pending(store)
+    record = IdempotencyRecord("a-claim", "print", "nonce", NOW)
+    spent = store.spend_guess(guess(verification, idempotency_record=record))
+    assert spent.idempotency_records == ("a-claim",)
 
 
 def test_what_stands_under_either_pepper_is_found_in_one_reading(store: Store) -> None:
@@ -361,40 +616,53 @@ def test_what_stands_under_either_pepper_is_found_in_one_reading(store: Store) -
     previous = AdmissionQuery(verification.number_key, "tenant-a")
     snapshot = store.read(AdmissionQuery("under-the-new-one", "tenant-a", previous=previous))
     assert snapshot.previous is not None
-    assert (snapshot.previous.number.sends, snapshot.previous.number.version) == ((NOW_MS,), 1)
+    assert (snapshot.previous.number.sends, snapshot.previous.number.version) == ((Send(NOW_MS),), 1)
     assert dataclasses.replace(snapshot, previous=None) == AdmissionSnapshot()
     assert store.read(previous) == snapshot.previous
 
 
-def failed(store: Store, number_key: str, times: int) -> Failures:
+def failed(store: Store, lanes: LanePolicy, number_key: str, times: int) -> Number:
     for _ in range(times):
-        store.spend_number_guess(number_key, "tenant-a", NOW_MS, GuessPolicy(50, 1000, 2000, 100))
-    return store.read(AdmissionQuery(number_key, "tenant-a")).failures
-
-
-def failure_migration(store: Store, old: int, new: int) -> FailureMigration:
-    return FailureMigration("tenant-a", "old", "new", failed(store, "old", old), failed(store, "new", new))
+        counted(store, lanes, number_key=number_key)
+    return known(store, number_key)
 
 
 @pytest.mark.parametrize(("old", "new", "after"), [(4, 0, 4), (2, 7, 7), (7, 2, 7)])
 def test_failures_are_carried_over_with_the_reservation_and_stand_in_one_place(
-    store: Store, old: int, new: int, after: int
+    store: Store, lanes: LanePolicy, old: int, new: int, after: int
 ) -> None:
-    reserve(store, extra={"failure_migration": failure_migration(store, old, new)})
-    assert store.read(AdmissionQuery("old", "tenant-a")).failures == Failures()
-    assert store.read(AdmissionQuery("new", "tenant-a")).failures == Failures(after, NOW_MS)
+    carried = Carried("tenant-a", "old", failed(store, lanes, "old", old))
+    before = failed(store, lanes, "new", new)
+    reserve(store, before, number_key="new", sending={"carried": carried})
+    assert (known(store, "old").failures, known(store, "old").totals) == ({}, {})
+    assert known(store, "new").failures == {("tenant-a", Lane.STRANGER): Failures(after, NOW_MS)}
+    assert known(store, "new").totals == {"tenant-a": after}
 
 
 @pytest.mark.parametrize("number_key", ["old", "new"])
 def test_a_guess_that_came_before_its_failures_were_carried_over_has_it_decided_anew(
-    store: Store, number_key: str
+    store: Store, lanes: LanePolicy, number_key: str
 ) -> None:
-    stale = failure_migration(store, 3, 2)
-    counted = failed(store, number_key, 1)
+    carried = Carried("tenant-a", "old", failed(store, lanes, "old", 3))
+    before = failed(store, lanes, "new", 2)
+    found = failed(store, lanes, number_key, 1)
     with pytest.raises(WriteConflict):
-        reserve(store, extra={"failure_migration": stale})
-    assert store.read(AdmissionQuery(number_key, "tenant-a")).failures == counted
-    assert store.read(AdmissionQuery("n", "t")).number == SendLog()
+        reserve(store, before, number_key="new", sending={"carried": carried})
+    assert known(store, number_key) == found
+
+
+def test_what_opens_lanes_is_carried_over_too(store: Store, lanes: LanePolicy) -> None:
+    store.consume(pending(store, network="home"), counted(store, lanes), "r", Seconds(NOW + 5), "a-code-hash")
+    found = known(store)
+    carried = Carried("tenant-a", number_key("+14155550123"), found)
+    reserve(store, number_key="new", key=B, sending={"carried": carried})
+    new = known(store, "new")
+    assert (new.verified, new.tokens_from, new.networks) == (
+        found.verified,
+        found.tokens_from,
+        found.networks,
+    )
+    assert known(store).tokens_from == found.tokens_from
 
 
 def test_a_resend_counts_one_more_send_of_the_same_verification(store: Store) -> None:
@@ -404,25 +672,34 @@ def test_a_resend_counts_one_more_send_of_the_same_verification(store: Store) ->
     again = Reservation(
         verification,
         NOW_MS + 1,
-        LogAppend(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000),
+        change(verification, known(store), Send(NOW_MS + 1)),
         increments=increments(None, "D#day#0", "B#US#hour#0")["increments"],
         resend=True,
     )
     store.reserve(again)
     found = store.find(verification.key)
     assert found == dataclasses.replace(verification, sends=2, resend_counter_keys=("B#US#hour#0",))
-    store.consume(found, "r", NOW)
+    consume(store, found, "r", NOW)
     assert counters(store, "B#US#hour#0") == {"B#US#hour#0": Counter(used=0, verified=1)}
 
 
 def test_a_resend_that_was_not_sent_leaves_the_verification_as_it_was(store: Store) -> None:
     verification = pending(store)
-    number = LogAppend(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
-    again = Reservation(verification, NOW_MS + 1, number, resend=True)
+    record = IdempotencyRecord("a-claim", "print", "nonce", NOW)
+    again = Reservation(
+        verification,
+        NOW_MS + 1,
+        change(verification, known(store), Send(NOW_MS + 1)),
+        idempotency_record=record,
+        resend=True,
+    )
     store.reserve(again)
     store.release(again)
-    assert store.find(verification.key) == verification
-    assert store.read(AdmissionQuery(verification.number_key, "t")).number.sends == (NOW_MS,)
+    assert store.find(verification.key) == dataclasses.replace(
+        verification, sends=2, idempotency_records=("a-claim",)
+    ), "but for its reference, which is not handed out again"
+    assert known(store).sends == (Send(NOW_MS),)
+    assert store.claim(record) is None
 
 
 @pytest.mark.parametrize("end", ["cancelled", "verified", "moved on", "expired"])
@@ -432,22 +709,22 @@ def test_no_resend_brings_a_verification_back_to_life(store: Store, end: str) ->
     if end == "cancelled":
         store.cancel(verification.key, "tenant-a")
     elif end == "verified":
-        store.consume(verification, "r", NOW)
+        consume(store, verification, "r", NOW)
     elif end == "moved on":
         store.record_sent(verification.key, ProviderHandle("sinch", "another", "sms", "accepted"))
     else:
         at = verification.expires_at * SECOND
-    number = LogAppend(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
+    again = change(verification, known(store), Send(at))
     with pytest.raises(WriteConflict):
-        store.reserve(Reservation(verification, at, number, resend=True))
+        store.reserve(Reservation(verification, at, again, resend=True))
 
 
 def test_of_two_resends_that_read_the_same_verification_one_decides_anew(store: Store) -> None:
     """Else both would be one send by their reference, and giving one back would take the other's count."""
     verification = pending(store)
-    first = LogAppend(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
-    second = LogAppend(verification.number_key, SendLog((NOW_MS, NOW_MS + 1), 2), NOW + 1000)
+    first = change(verification, known(store), Send(NOW_MS + 1))
     store.reserve(Reservation(verification, NOW_MS + 1, first, resend=True))
+    second = change(verification, known(store), Send(NOW_MS + 2))
     with pytest.raises(WriteConflict):
         store.reserve(Reservation(verification, NOW_MS + 2, second, resend=True))
 
@@ -460,12 +737,12 @@ def test_a_resend_that_ends_after_its_verification_does_is_told_so_and_changes_n
     store: Store, end: str, expected: str, message: str | None
 ) -> None:
     verification = pending(store)
-    number = LogAppend(verification.number_key, SendLog((NOW_MS,), 1), NOW + 1000)
-    store.reserve(Reservation(verification, NOW_MS + 1, number, resend=True))
+    again = change(verification, known(store), Send(NOW_MS + 1))
+    store.reserve(Reservation(verification, NOW_MS + 1, again, resend=True))
     if end == "cancelled":
         store.cancel(verification.key, "tenant-a")
     else:
-        store.consume(verification, "r", NOW)
+        consume(store, verification, "r", NOW)
     ended = store.find(verification.key)
     holder = ProviderHandle("sinch", "another", "voice", "accepted", message)
     assert outcome(lambda: store.record_sent(verification.key, holder)) == expected
@@ -478,10 +755,10 @@ def test_only_the_tenant_cancels_and_only_what_is_pending(store: Store) -> None:
     assert outcome(lambda: store.cancel("unknown", "tenant-a")) == "VERIFICATION_NOT_FOUND"
     assert outcome(lambda: store.cancel(verification.key, "tenant-a")) == "ok"
     assert outcome(lambda: store.cancel(verification.key, "tenant-a")) == "ok"
-    assert outcome(lambda: store.consume(verification, "r", NOW)) == "VERIFICATION_CANCELLED"
-    verified = pending(store, key="b", number_key="b")
-    store.consume(verified, "r", NOW)
-    assert outcome(lambda: store.cancel("b", "tenant-a")) == "ALREADY_VERIFIED"
+    assert outcome(lambda: consume(store, verification, "r", NOW)) == "VERIFICATION_CANCELLED"
+    verified = pending(store, key=B, number_key=B)
+    consume(store, verified, "r", NOW)
+    assert outcome(lambda: store.cancel(B, "tenant-a")) == "ALREADY_VERIFIED"
 
 
 @pytest.mark.parametrize(
@@ -529,7 +806,7 @@ def test_a_delivery_of_what_was_never_accepted_changes_nothing(store: Store, rep
 
 def test_a_delivery_changes_no_state_that_a_verification_is_in(store: Store) -> None:
     verification = pending(store)
-    store.consume(verification, "r", NOW)
+    consume(store, verification, "r", NOW)
     assert store.record_delivery(verification.key, "failed") is True
     assert outcome(lambda: store.spend_guess(guess(verification))) == "ALREADY_VERIFIED"
 
@@ -544,6 +821,7 @@ def test_a_message_leads_to_its_verification_at_its_own_provider(store: Store) -
 
 
 def test_many_verifications_are_found_at_once(store: Store) -> None:
-    held = [pending(store, key=f"key-{count}", number_key=f"number-{count}") for count in range(3)]
-    keys = [*(f"unknown-{count}" for count in range(150)), *(each.key for each in held)]
-    assert store.find_each(keys) == {each.key: each for each in held}
+    named = [keys.verification_key(f"key-{count}") for count in range(3)]
+    held = [pending(store, key=key, number_key=f"number-{key}") for key in named]
+    asked = [*(f"unknown-{count}" for count in range(150)), *named]
+    assert store.find_each(asked) == {each.key: each for each in held}

@@ -18,6 +18,7 @@ import pytest
 import requests
 import trustme
 
+from fakes.memory import StepClock
 from sms_otp.adapters.providers.transport import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
@@ -30,7 +31,6 @@ from sms_otp.adapters.providers.transport import (
     Transport,
 )
 from sms_otp.domain.clock import Deadline
-from tests.fakes import StepClock
 
 SOON = 0.5
 """Seconds until the deadline where it is the deadline that must end the wait."""

@@ -37,10 +37,10 @@ from local.sandbox.credentials import (
     SINCH_APPLICATION_SECRET,
 )
 from local.sandbox.server import running_sandbox
+from local.template import ROOT
 from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
 from sms_otp.domain.commands import Callback
 from tests.contract.receiver import receiving
-from tests.template import ROOT
 
 NUMBER = "+14155550123"
 NODE = Path(sys.prefix) / "bin/node"

@@ -17,11 +17,11 @@ import pytest
 import requests
 
 from local.stack import STACK_NAME, LocalStack
+from local.template import template
 from ops.measured import Datapoint, datapoints, lines
 from sms_otp.adapters.telemetry import metrics
 from tests.e2e.conftest import SENDER, Backend
 from tests.e2e.test_iam_enforced import without
-from tests.template import template
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 

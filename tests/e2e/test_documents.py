@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from local.template import ROOT
 from tests.e2e.conftest import Backend, fresh_number
-from tests.template import ROOT
 
 pytestmark = pytest.mark.e2e
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from local.stack import LocalStack
+from local.template import ROOT
 from sms_otp.domain.keys import verification_key
 from tests.e2e.conftest import Backend, fresh_number
-from tests.template import ROOT
 
 pytestmark = pytest.mark.e2e
 

@@ -76,7 +76,7 @@ def test_the_next_deployments_change_what_differs_and_the_check_sees_it(provisio
     provisioned.deploy_again({"CodeLifeSeconds": "180"})
     assert writes(provisioned) == [*made, "update"]
     found = provision_check.look(described(STACK_NAME, provisioned.client))
-    assert {verdict for *_, verdict in provision_check.rows(found)} == {"as wanted"}
+    assert {verdict for *_, verdict in provision_check.rows(found)} == {"as desired"}
 
 
 def check(stack: LocalStack) -> tuple[int, str]:

@@ -12,11 +12,11 @@ import time
 import pytest
 import requests
 
+from local.template import resource
 from ops.measured import lines
 from sms_otp.domain.keys import verification_key
 from sms_otp.domain.phone import mask
 from tests.e2e.conftest import Backend, fresh_number
-from tests.template import resource
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 

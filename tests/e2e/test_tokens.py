@@ -15,9 +15,9 @@ import pytest
 import requests
 
 from local.stack import LocalStack
+from local.template import ROOT
 from tests.e2e.conftest import Backend, fresh_number
 from tests.e2e.test_iam_enforced import without
-from tests.template import ROOT
 
 pytestmark = pytest.mark.e2e
 

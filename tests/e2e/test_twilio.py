@@ -15,8 +15,8 @@ from twilio.rest import Client
 
 from local.run import ACCOUNT, SERVICE
 from local.stack import LocalStack
+from local.template import ROOT
 from tests.e2e.conftest import Backend, fresh_number
-from tests.template import ROOT
 
 pytestmark = pytest.mark.e2e
 

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from fakes.memory import PEPPER
 from local.sandbox.credentials import credentials
-from sms_otp.adapters.dynamodb.items import KEEP_VERIFICATION
+from local.template import ROOT
 from sms_otp.domain import errors, phone
+from sms_otp.domain.number import KEEP_VERIFICATION
 from sms_otp.domain.ports import StoreError
 from sms_otp.domain.provider import ProviderError
-from tests.fakes import PEPPER
 from tests.functional import deployment
-from tests.template import ROOT
 
 SECRETS = {
     "pepper": PEPPER,
@@ -32,7 +32,12 @@ SECRETS = {
         if field in ("apiKey", "applicationKey", "applicationSecret")
     },
 }
-IN_BODIES = {"sessionId": "session id", "verificationId": "verificationId"}
+IN_BODIES = {
+    "sessionId": "session id",
+    "verificationId": "verificationId",
+    "deviceToken": "device token",
+    "verificationToken": "verification token",
+}
 IN_HEADERS = {"x-api-key": "API key", "idempotency-key": "Idempotency-Key"}
 PUBLIC = ("purpose", "locale", "channel")
 """Fields that are stored or told as they are. Fuzzing can put one text into a secret field and into these."""

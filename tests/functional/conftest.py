@@ -11,20 +11,20 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from fakes.memory import PEPPER, FakeProvider, StepClock
 from local.sandbox.app import create_wide_app
 from local.sandbox.credentials import credentials
 from local.sandbox.server import running_sandbox
+from local.template import environment
 from sms_otp.adapters import config
 from sms_otp.adapters.telemetry import events
 from sms_otp.entry_points import bootstrap
 from sms_otp.use_cases.service import Service
 from tests.emulator import emulated_aws
-from tests.fakes import PEPPER, FakeProvider, StepClock
 from tests.functional.canaries import Watch
 from tests.functional.canaries import watch as watch  # a fixture of every test here
 from tests.functional.deployment import Deployment, create_table
 from tests.functional.faults.world import Aws, faulty_aws
-from tests.template import environment
 
 # How many examples a fuzz test tries: pytest tests/functional --hypothesis-profile=prove
 hypothesis_settings.register_profile("usual", max_examples=80, deadline=None)

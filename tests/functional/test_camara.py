@@ -189,6 +189,14 @@ def test_a_second_code_at_once_is_one_too_many(deployed: Deployment) -> None:
 
 def test_a_number_that_failed_too_often_must_wait(deployed: Deployment) -> None:
     authentication_id = sent()
+    (listed,) = [item for item in deployed.items() if item["pk"]["S"].startswith("N#")]
+    tenant = next(item["tenant"]["S"] for item in deployed.items() if item["pk"]["S"].startswith("V#"))
+    counted = {
+        f"failures#stranger#{tenant}": {"N": "15"},
+        f"failedAt#stranger#{tenant}": {"N": "0"},
+        f"failures#{tenant}": {"N": "15"},
+    }
+    deployed.dynamodb.put_item(TableName=deployed.table, Item=listed | counted)
     for _ in range(5):
         validate(authentication_id, WRONG)
     deployed.clock.step(1)

@@ -8,10 +8,10 @@ import pytest
 import request_otp.app
 import verify_otp.app
 from generators import events
+from local.template import ROOT
 from sms_otp.domain.provider import Refused
 from tests.camara import AT_API_GATEWAY, SCENARIOS, Result, Scenario
 from tests.functional.deployment import Answer, Context, Deployment
-from tests.template import ROOT
 from tests.unit.test_security_doc import table
 
 BASE = "/one-time-password-sms/v1"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import PEPPER, START
 from generators import events
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import events as telemetry
@@ -15,7 +16,6 @@ from sms_otp.domain.clock import Deadline
 from sms_otp.domain.ports import StoreError
 from sms_otp.domain.provider import NotSent, Order, Sent
 from sms_otp.entry_points import bootstrap
-from tests.fakes import PEPPER, START
 from tests.functional import canaries
 from tests.functional.canaries import SECRETS, Watch
 from tests.functional.deployment import Deployment
@@ -24,8 +24,8 @@ NUMBER, CODE, SESSION = "+14155550177", "123456", "a-session-of-one-browser"
 KEY = "an-idempotency-key-of-one-order"
 
 
-def post(deployed: Deployment, path: str, **members: Any) -> dict[str, Any]:
-    event = events.build(path, body=json.dumps(members), headers={**events.JSON_TYPE, "Idempotency-Key": KEY})
+def post(deployed: Deployment, path: str, key: str = KEY, **members: Any) -> dict[str, Any]:
+    event = events.build(path, body=json.dumps(members), headers={**events.JSON_TYPE, "Idempotency-Key": key})
     return deployed.call(path.strip("/").replace("-", "_"), event).body
 
 
@@ -34,16 +34,24 @@ def verification_id(deployed: Deployment) -> str:
     """One whole verification, so that every kind of canary is in use."""
     asked = post(deployed, "/request-otp", phoneNumber=NUMBER, sessionId=SESSION)
     found = str(asked["verificationId"])
-    assert post(deployed, "/verify-otp", verificationId=found, otp="654321", sessionId=SESSION)["errorCode"]
-    assert post(deployed, "/verify-otp", verificationId=found, otp=CODE, sessionId=SESSION)["success"]
+    named = {"verificationId": found, "sessionId": SESSION}
+    assert post(deployed, "/verify-otp", otp="654321", **named)["errorCode"] == "OTP_INCORRECT"
+    answer = post(deployed, "/verify-otp", key=f"{KEY}-2", otp=CODE, **named)
+    assert answer["success"]
+    _tokens.append(answer["deviceToken"])
+    deployed.clock.step(60)
+    post(deployed, "/request-otp", key=f"{KEY}-3", phoneNumber=NUMBER, deviceToken=_tokens[-1])
     return found
+
+
+_tokens: list[str] = []
 
 
 @pytest.fixture
 def canary(request: pytest.FixtureRequest, verification_id: str) -> str:
     """The secret that a test names."""
     wanted: str = request.param
-    return verification_id if wanted == "verificationId" else wanted
+    return {"verificationId": verification_id, "deviceToken": _tokens[-1]}.get(wanted, wanted)
 
 
 EVERY_KIND = pytest.mark.parametrize(
@@ -56,6 +64,7 @@ EVERY_KIND = pytest.mark.parametrize(
         (KEY, "Idempotency-Key"),
         (events.API_KEY, "API key"),
         ("verificationId", "verificationId"),
+        ("deviceToken", "device token"),
         *((text, kind) for kind, text in SECRETS.items()),
     ],
     indirect=["canary"],

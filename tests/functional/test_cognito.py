@@ -15,12 +15,12 @@ from samcli.yamlhelper import yaml_parse
 from examples.cognito.functions import triggers
 from examples.cognito.functions.triggers import SignInRefused
 from generators import events
+from local.template import ROOT
 from sms_otp.domain.provider import NotSent
 from tests.functional.canaries import LAST_DIGITS, Watch
 from tests.functional.conftest import REGION
 from tests.functional.deployment import Deployment
 from tests.functional.served import served
-from tests.template import ROOT
 
 NUMBER = "+14155550177"
 RIGHT, WRONG = "123456", "654321"

@@ -12,10 +12,10 @@ import requests
 from botocore.awsrequest import AWSResponse
 
 import deep_health.app
+from fakes.memory import PEPPER, StepClock
 from generators import events
 from local.sandbox.credentials import credentials
 from sms_otp.use_cases.health import CHECK_SECONDS
-from tests.fakes import PEPPER, StepClock
 from tests.functional.deployment import Answer, Context
 from tests.functional.faults.world import Aws, AwsFault, World, aws_error, deployed_world
 from tests.functional.test_openapi_examples import DOCUMENT, check_declared
@@ -76,7 +76,7 @@ def spoil(world: World, provider: str, fault: str) -> None:
 
 
 def test_the_answer_is_to_come_within_two_seconds() -> None:
-    """That it comes with the deadline is seen in `tests/unit/test_checkup.py`."""
+    """That it comes with the deadline is seen in `tests/unit/test_health.py`."""
     assert CHECK_SECONDS < 1.5
 
 

@@ -14,12 +14,12 @@ import fastjsonschema
 import pytest
 
 from generators import api_doc, events
+from local.template import template
 from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.entry_points import bootstrap
 from sms_otp.use_cases.administration import Administration
 from sms_otp.use_cases.status import Lifecycle
 from tests.functional.deployment import Context, Deployment
-from tests.template import template
 
 DOCUMENT = api_doc.Document(api_doc.SOURCE.read_text())
 IDS = ("verificationId", "authenticationId")

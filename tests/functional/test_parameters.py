@@ -10,14 +10,15 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ops.template import Stack, read
+from local.template import template
+from ops.template import Stack
 from sms_otp.adapters.config import Settings
 from sms_otp.entry_points import bootstrap
 from sms_otp.setup import deployed_settings
 from sms_otp.use_cases.status import Lifecycle
 from tests.functional.deployment import Deployment
 
-DECLARED: Mapping[str, Mapping[str, Any]] = read()["Parameters"]
+DECLARED: Mapping[str, Mapping[str, Any]] = template()["Parameters"]
 FIXED = {
     # Every country, so that the test's number is sent to; and what stands outside of one process.
     "AllowedCountries": "*",
@@ -52,13 +53,13 @@ DEPLOYMENTS = st.fixed_dictionaries({name: values_of(name) for name in DECLARED}
 
 def refused(parameters: Mapping[str, str]) -> list[str]:
     """Why a deployment with these parameters would not be made."""
-    stack = Stack(read(), "sms-otp", parameters)
+    stack = Stack(template(), "sms-otp", parameters)
     faults = deployed_settings.faults_of(stack.environment(), parameters["AwsSmsIdentityArn"])
     return [*stack.broken_rules(), *faults]
 
 
 def chosen(parameters: Mapping[str, str]) -> Settings:
-    return Settings.from_environment(Stack(read(), "sms-otp", parameters).environment())
+    return Settings.from_environment(Stack(template(), "sms-otp", parameters).environment())
 
 
 @given(parameters=DEPLOYMENTS)

@@ -15,7 +15,7 @@ import pytest
 from bench.__main__ import stub
 from bench.stub import PEPPER
 from local.sandbox.credentials import INFOBIP_API_KEY
-from tests.template import ROOT, environment
+from local.template import ROOT, environment
 
 PROGRAM = """
 import gc, json, os, random, socket, sys, urllib.request

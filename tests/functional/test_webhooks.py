@@ -15,6 +15,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 import aws_events.app
 import webhooks.app
+from fakes.memory import START, StepClock, a_verification
 from generators import events
 from local.sandbox.credentials import (
     INFOBIP_WEBHOOK_PASSWORD,
@@ -24,6 +25,7 @@ from local.sandbox.credentials import (
     credentials,
 )
 from local.sandbox.infobip_report import basic
+from local.template import environment
 from sms_otp.adapters import config
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
@@ -33,10 +35,8 @@ from sms_otp.domain.ports import ProviderHandle, Reservation, StoreError
 from sms_otp.domain.verification import State, Verification
 from sms_otp.entry_points import bootstrap, http
 from tests.emulator import emulated_aws
-from tests.fakes import START, StepClock, a_verification
 from tests.functional.canaries import Watch
 from tests.functional.deployment import Context, create_table
-from tests.template import environment
 
 JSON = "application/json; charset=utf-8"
 SINCH_ID = "018c25e1-7163-5677-b8fb-467d7b1cffa5"

@@ -14,8 +14,8 @@ from starlette.routing import Route
 
 from generators import events
 from local.sandbox.server import running_sandbox
+from local.template import resource
 from tests.functional.deployment import HANDLERS, Context
-from tests.template import resource
 from twilio_authorizer.app import Unauthorized
 from twilio_authorizer.app import lambda_handler as authorize
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.template import ROOT
+from local.template import ROOT
 
 CODE = ("layers/core/sms_otp", "functions")
 SUITES = ("tests/unit", "tests/functional", "tests/contract")

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 
+from local.template import ROOT
 from tests.mutants import coverage_map
 from tests.mutants.coverage_map import CODE, CoverageMap
 from tests.mutants.operators import Mutation, mutations
-from tests.template import ROOT
 
 ACCEPTED = Path(__file__).with_name("accepted.toml")
 KILLED_PERCENT = 95

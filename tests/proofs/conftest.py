@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from fakes.memory import PEPPERS, FakeProvider, StepClock
+from local.template import environment
 from sms_otp.adapters import config
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.store import DynamoStore
@@ -12,11 +14,9 @@ from sms_otp.entry_points import bootstrap
 from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
-from tests.fakes import PEPPERS, FakeProvider, StepClock
 from tests.proofs.handlers import Functions
 from tests.races.crowd import fresh_numbers
 from tests.races.servers import new_table, running_dynamodb
-from tests.template import environment
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ import otp_status.app
 import request_otp.app
 import resend_otp.app
 import verify_otp.app
+from fakes.memory import FakeProvider, StepClock
 from generators import events
-from tests.fakes import FakeProvider, StepClock
 from tests.functional.deployment import Context
 
 HANDLERS: Mapping[str, Callable[[dict[str, Any], Any], dict[str, Any]]] = {

@@ -8,12 +8,15 @@ from typing import Any, cast
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from fakes.memory import PEPPERS, StepClock, number_key
+from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain import keys
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
 from sms_otp.domain.limits import SECOND, Failures
+from sms_otp.domain.number import Lane, Number
 from sms_otp.domain.ports import AdmissionQuery, Store, StoreError
 from sms_otp.domain.provider import Check
 from sms_otp.domain.verification import State, Verification
@@ -23,10 +26,8 @@ from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, StepClock, number_key
-from tests.proofs.model import DAY, TEMPLATE, TIGHT, Answered, Issued, Model, Rules, room
+from tests.proofs.model import DAY, MONTH, TEMPLATE, TIGHT, Answered, Issued, Model, Rules, room
 from tests.proofs.outside import CERTAINLY_NOT_SENT, FAULTS, Carrier, FailingStore, Shelf
-from tests.template import environment
 
 NUMBERS = tuple(f"+1415555010{line}" for line in range(8))
 TENANTS = ("tenant-a", "tenant-b")
@@ -60,7 +61,8 @@ class Machine(RuleBasedStateMachine):
         self.by_ref: dict[str, Issued] = {}
         self.successes: Counter[str] = Counter()
         self.stored: dict[str, Verification] = {}
-        self.counts: dict[tuple[str, str], int] = {}
+        self.counts: dict[tuple[str, str, str], Failures] = {}
+        self.tokens: dict[tuple[str, str], str] = {}
         self.checks_seen = 0
         self.cleared: dict[tuple[str, str], int] = {}
         self.is_told = True
@@ -105,6 +107,8 @@ class Machine(RuleBasedStateMachine):
         key=st.sampled_from(KEYS),
         fault=a_fault,
         times=st.integers(1, 2),
+        token=st.booleans(),
+        challenged=st.booleans(),
     )
     def request(
         self,
@@ -115,9 +119,18 @@ class Machine(RuleBasedStateMachine):
         key: str | None,
         fault: str | None,
         times: int,
+        token: bool,
+        challenged: bool,
     ) -> None:
         self.carrier.fault = fault
-        asked = RequestOtp(number, session_id=session, client_ip=client, idempotency_key=key)
+        asked = RequestOtp(
+            number,
+            session_id=session,
+            client_ip=client,
+            idempotency_key=key,
+            device_token=self.tokens.get((number, tenant)) if token else None,
+            is_challenged=challenged,
+        )
         for _ in range(times):
             self._request(asked, tenant)
             self._check()
@@ -138,8 +151,8 @@ class Machine(RuleBasedStateMachine):
     def repeat_a_request_with_a_key(self, which: int, another: bool) -> None:
         """By the tenant whose key it is, or by another."""
         tenant, key = [*self.model.keys][which % len(self.model.keys)]
-        number, session, client = self.model.keys[tenant, key].body
-        asked = RequestOtp(number, session_id=session, client_ip=client, idempotency_key=key)
+        number, session = self.model.keys[tenant, key].body
+        asked = RequestOtp(number, session_id=session, idempotency_key=key)
         self._request(asked, _other(TENANTS, tenant) if another else tenant)
 
     @some_issued
@@ -147,7 +160,8 @@ class Machine(RuleBasedStateMachine):
     def request_again(self, back: int) -> None:
         """A new verification for the number, tenant and session of an earlier one."""
         earlier = self._issued(back)
-        self._request(RequestOtp(earlier.number, session_id=earlier.session), earlier.tenant)
+        asked = RequestOtp(earlier.number, session_id=earlier.session, client_ip=earlier.client)
+        self._request(asked, earlier.tenant)
 
     @some_issued
     @rule(back=an_issued, by=st.sampled_from(["owner", "owner", "owner", "tenant", "session"]), fault=a_fault)
@@ -161,8 +175,9 @@ class Machine(RuleBasedStateMachine):
         code=st.sampled_from(["right", "right", "right", "wrong", "wrong", "another's", "former"]),
         by=st.sampled_from(["owner", "owner", "owner", "owner", "tenant", "session", "stranger"]),
         meanwhile=st.sampled_from(MEANWHILE),
+        token=st.booleans(),
     )
-    def verify(self, back: int, code: str, by: str, meanwhile: str | None) -> None:
+    def verify(self, back: int, code: str, by: str, meanwhile: str | None, token: bool) -> None:
         issued = self._issued(back)
         acts: dict[str, Callable[[], object]] = {
             "cancel": lambda: self._cancel(issued, issued.tenant),
@@ -171,13 +186,22 @@ class Machine(RuleBasedStateMachine):
             "right guess": lambda: self._guess(issued, "right", "owner"),
             "wrong guess": lambda: self._guess(issued, "wrong", "owner"),
         }
-        self._guess(issued, code, by, acts.get(meanwhile or ""))
+        self._guess(issued, code, by, acts.get(meanwhile or ""), token=token)
 
     @some_issued
-    @rule(back=st.integers(0, 2), times=st.integers(2, 7))
-    def guess_wrong_many_times(self, back: int, times: int) -> None:
+    @rule(back=st.integers(0, 2))
+    def repeat_the_right_code(self, back: int) -> None:
+        """As whoever lost the answer."""
+        issued = self._issued(back)
+        for _ in range(2):
+            self._guess(issued, "right", "owner")
+            self._check()
+
+    @some_issued
+    @rule(back=st.integers(0, 2), times=st.integers(2, 7), token=st.booleans())
+    def guess_wrong_many_times(self, back: int, times: int, token: bool) -> None:
         for _ in range(times):
-            self._guess(self._issued(back), "wrong", "owner")
+            self._guess(self._issued(back), "wrong", "owner", token=token)
             self._check()
 
     @some_issued
@@ -186,12 +210,13 @@ class Machine(RuleBasedStateMachine):
         """As somebody who always waits, and asks for a new code when the old one is of no more use."""
         target = self._issued(back)
         for _ in range(times):
-            self._wait_out(target.number, target.tenant)
+            self._wait_out(target.number, target.tenant, self.model.lane_of_a_guess(target, token=False))
             self._guess(target, "wrong", "owner")
             self._check()
             if self.model.status(target, int(self.clock())) != "pending":
                 self.clock.step(self.limits.gap_max)
-                self._request(RequestOtp(target.number, session_id=target.session), target.tenant)
+                asked = RequestOtp(target.number, session_id=target.session, client_ip=target.client)
+                self._request(asked, target.tenant)
                 target = self._issued(0)
 
     @some_issued
@@ -275,11 +300,17 @@ class Machine(RuleBasedStateMachine):
                 assert after.verified_at < before.created_at + self.limits.ttl_seconds
                 assert self.successes[key] == 1 or not self.is_told
                 verified.add((before.number_key, before.tenant))
-        for about, count in self.counts.items():
-            assert seen.failures.get(about, Failures()).count >= count or about in verified
+        now = int(self.clock()) * SECOND
+        for about, failed in self.counts.items():
+            is_ended = failed.last_at + MONTH * SECOND <= now
+            kept = seen.failures.get(about, Failures()).count >= failed.count
+            assert kept or about[:2] in verified or is_ended
         assert {about: (held.count, held.last_at // SECOND) for about, held in seen.failures.items()} == {
-            (number_key(number), tenant): held for (number, tenant), held in self.model.failures.items()
+            (number_key(number), tenant, lane): held
+            for (number, tenant, lane), held in self.model.failures.items()
         }
+        for tenant, total in ((about[1], held.count) for about, held in seen.failures.items()):
+            assert total <= self.limits.disabled_at, tenant
         for issued in self.issued:
             held = stored[keys.verification_key(issued.verification_id)]
             assert (held.state, held.attempts, held.sends, held.provider_ref) == (
@@ -290,7 +321,7 @@ class Machine(RuleBasedStateMachine):
             )
         assert all(count == 1 for count in self.successes.values())
         self.stored, self.checks_seen, self.is_told = stored, len(self.carrier.checks), True
-        self.counts = {about: failures.count for about, failures in seen.failures.items()}
+        self.counts = dict(seen.failures)
 
     def _about_to_send(self, number: str, reference: str) -> None:
         """What must be stored before anything leaves, and the limits as the phones see them."""
@@ -300,8 +331,9 @@ class Machine(RuleBasedStateMachine):
         assert now < reserved.created_at + self.limits.ttl_seconds
         assert now * SECOND in self._sends_on_record(number)
         earlier = [at for at, to in self.carrier.texts if to == number]
-        assert room(self.limits.windows, earlier, now)
-        assert not earlier or now - earlier[-1] >= self.limits.gap
+        assert sum(now - at < DAY for at in earlier) < 3 * self.limits.windows[-1][0]
+        strangers = [send.at // SECOND for send in self._number(number).sends_of(Lane.STRANGER)]
+        assert room(((self.limits.strangers[-1] + 1, DAY),), strangers, now)
         assert sum(at // DAY == now // DAY for at, _ in self.carrier.texts) < self.limits.day
 
     def _about_to_check(self, ref: str) -> None:
@@ -312,10 +344,17 @@ class Machine(RuleBasedStateMachine):
         assert len(earlier) < held.attempts <= self.limits.guesses
         assert now < issued.made_at + self.limits.ttl_seconds
         row = self._failed_checks(issued)
-        failures = self.shelf.look().failures[number_key(issued.number), issued.tenant]
-        assert len(row) < failures.count <= self.limits.disabled_at
-        assert failures.last_at == now * SECOND
-        assert not row or now - row[-1] >= self.limits.wait_after(len(row))
+        number = self._number(issued.number)
+        assert len(row) < number.totals[issued.tenant] <= self.limits.disabled_at or row[0] <= now - MONTH
+        about = (number_key(issued.number), issued.tenant)
+        counted = [lane for lane in Lane if number.failures_of(issued.tenant, lane).last_at == now * SECOND]
+        assert counted
+        for lane in counted:
+            failures, before = number.failures_of(issued.tenant, lane), self.counts.get((*about, lane))
+            if before and before.count + 1 == failures.count:
+                assert (
+                    failures.last_at - before.last_at >= self.limits.wait_after(before.count, lane) * SECOND
+                )
 
     def _failed_checks(self, issued: Issued) -> list[int]:
         """The moments of the provider's checks of this number for this tenant since the last success."""
@@ -328,21 +367,36 @@ class Machine(RuleBasedStateMachine):
     def _request(self, asked: RequestOtp, tenant: str) -> None:
         self.clock.step(1)
         now, number, client = int(self.clock()), asked.phone_number, asked.client_ip
-        body = (number, asked.session_id, client)
-        issued = Issued(tenant, asked.session_id, number, now)
+        body = (number, asked.session_id)
+        lane = self.model.lane_of_a_send(number, tenant, client, token=asked.device_token is not None)
+        issued = Issued(tenant, asked.session_id, number, now, lane=lane, client=client)
         if (earlier := self.model.earlier(tenant, asked.idempotency_key, now)) is not None:
             texts = len(self.carrier.texts)
             answer = self._ask(asked, issued, is_new=False)
-            assert answer == (earlier.outcome if body == earlier.body else "IDEMPOTENCY_KEY_REUSED")
+            assert answer == (
+                self._as_it_stands(earlier) if body == earlier.body else "IDEMPOTENCY_KEY_REUSED"
+            )
             assert issued.verification_id == (earlier.verification_id if answer == "ok" else "")
             assert len(self.carrier.texts) == texts
             return
-        expected, fault = self._expect_sent(number, tenant, client)
+        expected, fault = self._expect_sent(number, tenant, lane, client, challenged=asked.is_challenged)
         answer = self._ask(asked, issued)
         assert answer == expected
         if asked.idempotency_key and fault not in CERTAINLY_NOT_SENT and answer in KEPT_ANSWERS:
             answered = Answered(body, now, answer, issued.verification_id)
             self.model.keys[tenant, asked.idempotency_key] = answered
+
+    def _as_it_stands(self, earlier: Answered) -> str:
+        """What a repeated key is told: its answer again, or that its verification is over."""
+        if earlier.outcome != "ok":
+            return earlier.outcome
+        (issued,) = (each for each in self.issued if each.verification_id == earlier.verification_id)
+        return {
+            "pending": "ok",
+            "locked": "ok",
+            "verified": "ALREADY_VERIFIED",
+            "expired": "OTP_EXPIRED",
+        }.get(self.model.status(issued, int(self.clock())), "VERIFICATION_CANCELLED")
 
     def _ask(self, asked: RequestOtp, issued: Issued, *, is_new: bool = True) -> str:
         def act() -> None:
@@ -359,21 +413,28 @@ class Machine(RuleBasedStateMachine):
         tenant, session, verification_id = self._as(issued, by)
         expected = self.model.no_use(issued, tenant, session, int(self.clock()))
         if expected is None:
-            sends = len(self.model.sends.get(issued.number, []))
-            expected, _ = self._expect_sent(issued.number, tenant, None)
-            issued.sends += len(self.model.sends.get(issued.number, [])) - sends
+            lane = self.model.lane_of_a_send(issued.number, tenant, issued.client, token=False)
+            expected, fault = self._expect_sent(issued.number, tenant, lane, issued.client)
+            issued.sends += expected in ("ok", "PROVIDER_REJECTED", "PROVIDER_UNAVAILABLE")
+            if expected == "PROVIDER_UNAVAILABLE" and fault in CERTAINLY_NOT_SENT:
+                self.model.forget(issued.number, int(self.clock()))
         asked = ResendOtp(verification_id, session_id=session)
         assert self._told(lambda: resend_code(self.service, asked, _caller(tenant))) == expected
         if expected == "ok" and self.carrier.renews:
             self._held_by(issued)
 
-    def _expect_sent(self, number: str, tenant: str, client: str | None) -> tuple[str, str | None]:
+    def _expect_sent(
+        self, number: str, tenant: str, lane: str, client: str | None, *, challenged: bool = False
+    ) -> tuple[str, str | None]:
         """What a send is answered, and the fault that will have spoilt it."""
         now, fault = int(self.clock()), self.carrier.fault
-        if (refused := self.model.guess_error(number, tenant, client, now)) is not None:
+        refused = self.model.send_error(number, tenant, lane, client, now, challenged=challenged)
+        if refused is not None:
             return refused, None
         if fault not in CERTAINLY_NOT_SENT:
-            self.model.charge(number, client, now)
+            self.model.charge(number, lane, client, now, challenged=challenged)
+        else:
+            self.model.forget(number, now)
         return {None: "ok", "refused": "PROVIDER_REJECTED"}.get(fault, "PROVIDER_UNAVAILABLE"), fault
 
     def _held_by(self, issued: Issued) -> None:
@@ -382,24 +443,35 @@ class Machine(RuleBasedStateMachine):
         self.by_ref[issued.ref] = issued
 
     def _guess(
-        self, issued: Issued, code: str, by: str, meanwhile: Callable[[], object] | None = None
+        self,
+        issued: Issued,
+        code: str,
+        by: str,
+        meanwhile: Callable[[], object] | None = None,
+        *,
+        token: bool = False,
     ) -> None:
         otp, now, ref, fault = self._code(issued, code), int(self.clock()), issued.ref, self.carrier.fault
         tenant, session, verification_id = self._as(issued, by)
         target = issued if by != "stranger" else None
-        refused = self.model.no_use(target, tenant, session, now)
+        device = self.tokens.get((issued.number, tenant)) if token else None
+        if self.model.is_repeated(target, tenant, session, otp, now):
+            assert self._told(lambda: self._verify_once(verification_id, otp, tenant, session)) == "ok"
+            return
+        refused, lane = self.model.no_use(target, tenant, session, now), ""
         if refused is None:
-            refused = self.model.guess(issued, now)
+            lane = self.model.lane_of_a_guess(issued, token=device is not None)
+            refused = self.model.guess(issued, lane, now)
         says = self.carrier.verdict(ref, otp)
         self.carrier.meanwhile = cast("Callable[[], None]", meanwhile)
-        answer = self._verify(verification_id, otp, tenant, session)
+        answer = self._verify(verification_id, otp, tenant, session, device)
         self.carrier.meanwhile = None
         if refused is not None:
             assert answer == refused
         elif fault:
             assert answer == "PROVIDER_UNAVAILABLE"
         elif says is Check.CORRECT:
-            assert answer == self.model.succeed(issued, ref, int(self.clock()))
+            assert answer == self.model.succeed(issued, lane, ref, otp, int(self.clock()))
             if answer == "ok":
                 self._cleared(issued)
         else:
@@ -409,12 +481,20 @@ class Machine(RuleBasedStateMachine):
         """A success: the number's failures at this tenant begin anew."""
         self.cleared[issued.number, issued.tenant] = len(self.carrier.checks)
 
-    def _verify(self, verification_id: str, otp: str, tenant: str, session: str | None) -> str:
-        asked = VerifyOtp(verification_id, otp, session_id=session)
-        answer = self._told(lambda: verify_code(self.service, asked, _caller(tenant)))
+    def _verify(
+        self, verification_id: str, otp: str, tenant: str, session: str | None, device: str | None = None
+    ) -> str:
+        answer = self._told(lambda: self._verify_once(verification_id, otp, tenant, session, device))
         if answer == "ok":
             self.successes[keys.verification_key(verification_id)] += 1
         return answer
+
+    def _verify_once(
+        self, verification_id: str, otp: str, tenant: str, session: str | None, device: str | None = None
+    ) -> None:
+        asked = VerifyOtp(verification_id, otp, session_id=session, device_token=device)
+        verified = verify_code(self.service, asked, _caller(tenant))
+        self.tokens[verified.phone_number, tenant] = str(verified.device_token)
 
     def _cancel(self, issued: Issued, tenant: str) -> None:
         answer = self._told(lambda: self.lifecycle.cancel(issued.verification_id, _caller(tenant)))
@@ -435,7 +515,8 @@ class Machine(RuleBasedStateMachine):
         self.failing.heal()
         self.is_told = not self.failing.failed
         if now * SECOND in self._sends_on_record(issued.number) and not charged:
-            self.model.charge(issued.number, None, now)
+            send = self._number(issued.number).sends[-1]
+            self.model.charge(issued.number, send.lane, issued.client, now)
         else:
             assert len(self.carrier.texts) == texts
         self._learn(issued)
@@ -448,13 +529,20 @@ class Machine(RuleBasedStateMachine):
             if found.key == key:
                 if (issued.state, found.state) == ("pending", State.VERIFIED):
                     self._cleared(issued)
+                    self.model.verified(issued, issued.lane)
+                    issued.verified_at = int(found.verified_at or 0)
+                    issued.right = self.carrier.code_of(issued.ref)
                 issued.guesses, issued.state, issued.sends = found.attempts, str(found.state), found.sends
                 if found.provider_ref != issued.ref:
                     self._held_by(issued)
-        self.model.failures.pop(about, None)
-        held = seen.failures.get((number_key(issued.number), issued.tenant))
-        if held is not None:
-            self.model.failures[about] = (held.count, held.last_at // SECOND)
+        held = self._number(issued.number)
+        for lane in Lane:
+            self.model.failures.pop((*about, lane), None)
+            failures = held.failures_of(issued.tenant, lane)
+            if failures.count:
+                self.model.failures[(*about, lane)] = (failures.count, failures.last_at // SECOND)
+        self.model.totals[about] = held.totals.get(issued.tenant, 0)
+        self.model.forget(issued.number, int(self.clock()))
 
     def _told(self, act: Callable[[], Any]) -> str:
         """`ok`, an errorCode, or that the store failed. Nothing else may come out of the service."""
@@ -468,9 +556,9 @@ class Machine(RuleBasedStateMachine):
         type(self).came_across[reason] += 1
         return answer
 
-    def _wait_out(self, number: str, tenant: str, early: int = 0) -> None:
-        count, last = self.model.failures.get((number, tenant), (0, 0))
-        self.clock.step(max(0, last + self.limits.wait_after(count) - early - int(self.clock())))
+    def _wait_out(self, number: str, tenant: str, lane: str, early: int = 0) -> None:
+        count, last = self.model.failures.get((number, tenant, lane), (0, 0))
+        self.clock.step(max(0, last + self.limits.wait_after(count, lane) - early - int(self.clock())))
 
     def _issued(self, back: int) -> Issued:
         return self.issued[-1 - back % len(self.issued)]
@@ -494,11 +582,14 @@ class Machine(RuleBasedStateMachine):
         return (
             issued.tenant,
             issued.session,
-            keys.new_verification_id() if stranger else issued.verification_id,
+            keys.new_nonce() if stranger else issued.verification_id,
         )
 
     def _sends_on_record(self, number: str) -> tuple[int, ...]:
-        return self.shelf.store.read(AdmissionQuery(number_key(number), TENANTS[0])).number.sends
+        return tuple(send.at for send in self._number(number).sends)
+
+    def _number(self, number: str) -> Number:
+        return self.shelf.store.read(AdmissionQuery(number_key(number), TENANTS[0])).number
 
 
 KEPT_ANSWERS = ("ok", "PROVIDER_REJECTED", "PROVIDER_UNAVAILABLE")

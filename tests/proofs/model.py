@@ -22,10 +22,19 @@ class Rules:
     client_windows: tuple[tuple[int, int], ...] = ((10, HOUR), (30, DAY))
     day: int = 10_000
     """Sends of the whole service in a UTC day."""
+    strangers: tuple[int, ...] = (4, 6, 10)
+    """Sends of all strangers together, in the same spans."""
+    unchallenged: tuple[int, ...] = (3, 4, 7)
+    part: tuple[int, ...] = (3, 4, 5)
+    """Sends of strangers that one network may have."""
     free: int = 5
+    stranger_free: int = 20
     wait: int = 30
     wait_max: int = HOUR
+    own_closed_at: int = 20
+    stranger_closed_at: int = 80
     disabled_at: int = 100
+    """Failures of all lanes."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -50,14 +59,21 @@ class Rules:
         }
         return {name: str(value) for name, value in named.items()}
 
-    def wait_after(self, failures: int) -> int:
-        """Seconds between that many failures in a row and the next guess."""
-        return 0 if failures < self.free else min(self.wait << (failures - self.free), self.wait_max)
+    def wait_after(self, failures: int, lane: str) -> int:
+        """Seconds between that many failures in a row and the lane's next guess."""
+        free = self.stranger_free if lane == STRANGER else self.free
+        return 0 if failures < free else min(self.wait << (failures - free), self.wait_max)
 
-    def may_send(self, sends: list[int], now: int) -> bool:
-        """Whether one more send keeps every window, and the gap that doubles with each in an hour."""
-        if not room(self.windows, sends, now):
-            return False
+    def closed_at(self, lane: str) -> int:
+        """Failures in a row after which the lane takes no guess any more."""
+        return self.stranger_closed_at if lane == STRANGER else self.own_closed_at
+
+    def spans(self, limits: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+        """Windows of these limits."""
+        return tuple((limit, span) for limit, (_, span) in zip(limits, self.windows, strict=True))
+
+    def is_spaced(self, sends: list[int], now: int) -> bool:
+        """Whether one more send keeps the gap, which doubles with each in an hour."""
         if not sends:
             return True
         streak = sum(sends[-1] - at < HOUR for at in sends)
@@ -78,12 +94,32 @@ TIGHT = Rules(
     windows=((3, 900), (4, HOUR), (6, DAY)),
     client_windows=((3, HOUR), (5, DAY)),
     day=10,
-    free=2,
+    strangers=(4, 5, 6),
+    unchallenged=(3, 3, 4),
+    part=(3, 3, 3),
+    free=1,
+    stranger_free=4,
     wait=5,
     wait_max=20,
-    disabled_at=6,
+    own_closed_at=2,
+    stranger_closed_at=8,
+    disabled_at=10,
 )
 """So small that every limit is met within a few dozen steps."""
+
+TOKEN, NETWORK, STRANGER = LANES = ("token", "network", "stranger")
+MONTH = 30 * DAY
+REPEATABLE = 120
+
+
+@dataclass(frozen=True)
+class SentOne:
+    """One send to a number."""
+
+    at: int
+    lane: str
+    client: str | None
+    challenged: bool
 
 
 @dataclass
@@ -101,13 +137,18 @@ class Issued:
     state: str = "pending"
     guesses: int = 0
     sends: int = 1
+    lane: str = STRANGER
+    client: str | None = None
+    verified_at: int = 0
+    right: str = ""
+    """The code that was."""
 
 
 @dataclass
 class Answered:
     """What a request with an Idempotency-Key was answered with, to be told again."""
 
-    body: tuple[str, str | None, str | None]
+    body: tuple[str, str | None]
     at: int
     outcome: str
     verification_id: str = ""
@@ -118,40 +159,103 @@ class Model:
     """Everything that the rules make depend on the past."""
 
     rules: Rules
-    sends: dict[str, list[int]] = field(default_factory=dict)
+    sends: dict[str, list[SentOne]] = field(default_factory=dict)
     client_sends: dict[str, list[int]] = field(default_factory=dict)
     day_sends: dict[int, int] = field(default_factory=dict)
-    failures: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    """By number and tenant: how many in a row, and when the last was."""
+    failures: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
+    """By number, tenant and lane: how many in a row, and when the last was."""
+    totals: dict[tuple[str, str], int] = field(default_factory=dict)
+    known: set[tuple[str, str]] = field(default_factory=set)
+    """Numbers that were verified, and at which tenant."""
+    networks: dict[str, set[str]] = field(default_factory=dict)
+    """By number: the clients that it was verified from."""
     keys: dict[tuple[str, str], Answered] = field(default_factory=dict)
 
-    def locked(self, number: str, tenant: str, now: int) -> bool:
-        """Whether the number's guesses at this tenant must wait, or are over."""
-        count, last = self.failures.get((number, tenant), (0, 0))
-        return count >= self.rules.disabled_at or now < last + self.rules.wait_after(count)
+    def lane(self, number: str, tenant: str, opened: tuple[str, ...]) -> str:
+        """The first of these lanes that is not used up."""
+        for lane in opened:
+            if self.failures.get((number, tenant, lane), (0, 0))[0] < self.rules.closed_at(lane):
+                return lane
+        return STRANGER
+
+    def lane_of_a_send(self, number: str, tenant: str, client: str | None, *, token: bool) -> str:
+        """The lane in which a code is asked for."""
+        opened: tuple[str, ...] = (TOKEN,) if token and (number, tenant) in self.known else ()
+        opened += (NETWORK,) if client in self.networks.get(number, ()) else ()
+        return self.lane(number, tenant, opened)
+
+    def lane_of_a_guess(self, issued: Issued, *, token: bool) -> str:
+        """The lane in which a guess is counted."""
+        opened = (TOKEN,) if token and (issued.number, issued.tenant) in self.known else ()
+        return self.lane(issued.number, issued.tenant, (*opened, issued.lane))
+
+    def lock(self, number: str, tenant: str, lane: str, now: int) -> str | None:
+        """With which errorCode the lane's next guess is refused, or None."""
+        count, last = self.failures.get((number, tenant, lane), (0, 0))
+        if (
+            count >= self.rules.closed_at(lane)
+            or self.totals.get((number, tenant), 0) >= self.rules.disabled_at
+        ):
+            return "NUMBER_DISABLED"
+        return "NUMBER_LOCKED" if now < last + self.rules.wait_after(count, lane) else None
 
     def earlier(self, tenant: str, key: str | None, now: int) -> Answered | None:
         """What was answered to this tenant's key within its life."""
         answered = self.keys.get((tenant, key or ""))
         return answered if answered and now < answered.at + KEY_LIFE else None
 
-    def guess_error(self, number: str, tenant: str, client: str | None, now: int) -> str | None:
+    def send_error(
+        self, number: str, tenant: str, lane: str, client: str | None, now: int, *, challenged: bool = False
+    ) -> str | None:
         """The errorCode with which a request is refused before anything is sent, or None."""
-        if self.locked(number, tenant, now):
-            return "NUMBER_LOCKED"
+        if (locked := self.lock(number, tenant, lane, now)) is not None:
+            return locked
+        mine = [sent for sent in self.sends.get(number, []) if sent.lane == lane]
+        together = [sent.at for sent in mine]
+        if lane != STRANGER or client is None:
+            if not (room(self.rules.windows, together, now) and self.rules.is_spaced(together, now)):
+                return "RATE_LIMITED"
+        elif (refused := self._stranger_error(mine, client, now, challenged)) is not None:
+            return refused
         free = (
-            self.rules.may_send(self.sends.get(number, []), now)
-            and (client is None or room(self.rules.client_windows, self.client_sends.get(client, []), now))
-            and self.day_sends.get(now // DAY, 0) < self.rules.day
-        )
+            client is None or room(self.rules.client_windows, self.client_sends.get(client, []), now)
+        ) and self.day_sends.get(now // DAY, 0) < self.rules.day
         return None if free else "RATE_LIMITED"
 
-    def charge(self, number: str, client: str | None, now: int) -> None:
-        """A send that may have gone out."""
-        self.sends.setdefault(number, []).append(now)
+    def _stranger_error(self, mine: list[SentOne], client: str, now: int, challenged: bool) -> str | None:
+        theirs = [sent.at for sent in mine if sent.client == client]
+        if not (room(self.rules.spans(self.rules.part), theirs, now) and self.rules.is_spaced(theirs, now)):
+            return "RATE_LIMITED"
+        if not room(self.rules.spans(self.rules.strangers), [sent.at for sent in mine], now):
+            return "RATE_LIMITED"
+        unchallenged = [sent.at for sent in mine if not sent.challenged]
+        if room(self.rules.spans(self.rules.unchallenged), unchallenged, now):
+            return None
+        if not challenged:
+            return "CHALLENGE_REQUIRED"
+        return "RATE_LIMITED" if any(now - at < DAY for at in theirs) else None
+
+    def charge(
+        self, number: str, lane: str, client: str | None, now: int, *, challenged: bool = False
+    ) -> None:
+        """A send that may have gone out. What has ended by then is forgotten with it."""
+        self.sends.setdefault(number, []).append(SentOne(now, lane, client, challenged))
         if client is not None:
             self.client_sends.setdefault(client, []).append(now)
         self.day_sends[now // DAY] = self.day_sends.get(now // DAY, 0) + 1
+        self.forget(number, now)
+
+    def forget(self, number: str, now: int) -> None:
+        """Failures of more than a month ago, unless they disable the number."""
+        for about, (count, last) in list(self.failures.items()):
+            other, tenant, _ = about
+            is_disabled = self.totals.get((number, tenant), 0) >= self.rules.disabled_at
+            if other == number and last + MONTH <= now and count < self.rules.stranger_closed_at:
+                if is_disabled:
+                    continue
+                del self.failures[about]
+                if not any((number, tenant, lane) in self.failures for lane in LANES):
+                    self.totals.pop((number, tenant), None)
 
     def status(self, issued: Issued, now: int) -> str:
         """As /otp-status names it."""
@@ -172,21 +276,46 @@ class Model:
             "locked": "TOO_MANY_ATTEMPTS",
         }.get(self.status(issued, now), "VERIFICATION_CANCELLED")
 
-    def guess(self, issued: Issued, now: int) -> str | None:
+    def is_repeated(
+        self, issued: Issued | None, tenant: str, session: str | None, otp: str, now: int
+    ) -> bool:
+        """Whether a right code is sent again by the session that it is bound to."""
+        return (
+            issued is not None
+            and (issued.tenant, issued.session) == (tenant, session)
+            and session is not None
+            and issued.state == "verified"
+            and issued.right == otp
+            and now < issued.verified_at + REPEATABLE
+        )
+
+    def guess(self, issued: Issued, lane: str, now: int) -> str | None:
         """Count a guess. The errorCode with which it never reaches a provider, or None if it does."""
+        number, tenant = issued.number, issued.tenant
+        if (locked := self.lock(number, tenant, lane, now)) is not None:
+            return locked
         issued.guesses += 1
-        if self.locked(issued.number, issued.tenant, now):
-            return "NUMBER_LOCKED"
-        count, _ = self.failures.get((issued.number, issued.tenant), (0, 0))
-        self.failures[issued.number, issued.tenant] = (count + 1, now)
+        count, _ = self.failures.get((number, tenant, lane), (0, 0))
+        self.failures[number, tenant, lane] = (count + 1, now)
+        self.totals[number, tenant] = self.totals.get((number, tenant), 0) + 1
         return None
 
-    def succeed(self, issued: Issued, ref: str, now: int) -> str:
+    def succeed(self, issued: Issued, lane: str, ref: str, otp: str, now: int) -> str:
         """What comes of the provider's yes to a handle. The one thing that clears a number's failures."""
         if issued.state != "pending":
             return "ALREADY_VERIFIED" if issued.state == "verified" else "VERIFICATION_CANCELLED"
         if now >= issued.made_at + self.rules.ttl_seconds or ref != issued.ref:
             return "OTP_EXPIRED"
-        issued.state = "verified"
-        self.failures.pop((issued.number, issued.tenant), None)
+        issued.state, issued.verified_at, issued.right = "verified", now, otp
+        self.verified(issued, lane)
         return "ok"
+
+    def verified(self, issued: Issued, lane: str) -> None:
+        """What a success changes at the number."""
+        number, tenant = issued.number, issued.tenant
+        for each in (lane, STRANGER):
+            self.failures.pop((number, tenant, each), None)
+        self.totals.pop((number, tenant), None)
+        self.known.add((number, tenant))
+        if issued.client is not None:
+            self.networks.setdefault(number, set()).add(issued.client)

@@ -37,6 +37,10 @@ def _step(name: str, old: str, new: str, names: str) -> Mutant:
     return replace(_store(name, old, new, names), file="adapters/dynamodb/writes.py")
 
 
+def _number(name: str, old: str, new: str, names: str) -> Mutant:
+    return replace(_store(name, old, new, names), file="adapters/dynamodb/number_writes.py")
+
+
 def _weak(constant: str, condition: str) -> tuple[str, str]:
     """The definition of a condition, before and after it holds for every item that is there."""
     return f'{constant} = "{condition}"\n', f'{constant} = "({condition} OR {ALWAYS})"\n'
@@ -44,11 +48,9 @@ def _weak(constant: str, condition: str) -> tuple[str, str]:
 
 SPENT = "conditions = [IS_OF_TENANT, IS_PENDING, IS_ALIVE, HAS_GUESSES, HAS_HOLDER]"
 CONSUMED = 'f"{IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY}",\n                verified='
-WAITED = 'f"{IS_NEW} OR failures < :free OR (failures < :last AND ({waited}))"'
+WAITED = '    write.conditions.append(f"({waited})")\n'
 COUNTED = """\
-    failures = service.store.spend_number_guess(
-        verification.number_key, caller.tenant, now, service.policy.admission.guesses
-    )
+    counted = _count_at_number(service, verification, command, caller, peppers)
 """
 CHECKED = """\
     check = _check(service, verification, command.otp, caller.deadline)
@@ -105,17 +107,35 @@ MUTANTS = (
         f'HAS_HOLDER = "{ALWAYS}"',
         "no_provider_holds",
     ),
-    _store(
-        "a number that failed does not wait",
+    _number(
+        "a lane that failed does not wait",
         WAITED,
         WAITED.replace("({waited})", f"({{waited}} OR {ALWAYS})"),
-        "wait_of_a_number",
+        "wait_of_a_lane",
     ),
-    _store(
-        "a number that failed a hundred times is not disabled",
-        "last=policy.disabled_at - 1,",
-        "last=policy.disabled_at + 1,",
+    _number(
+        "strangers that failed eighty times do not disable the number",
+        "else policy.closed_at",
+        "else policy.closed_at + 99",
+        "own_lane_takes_twenty",
+    ),
+    _number(
+        "all lanes together take more than the limit",
+        'f"(attribute_not_exists({total}) OR {total} < {write.value(most)})"',
+        'f"(attribute_not_exists({total}) OR {total} < {write.value(most + 99)})"',
         "hundredth_failure",
+    ),
+    _number(
+        "a token opens its lane whenever it was issued",
+        '{tokens_from} <= {write.value(guess.token_issued_at)}"',
+        '{tokens_from} <= {write.value((guess.token_issued_at or 0) + 99)}"',
+        "token_opens_its_lane",
+    ),
+    _number(
+        "a success at one tenant clears another's failures",
+        "    write.remove(total_name(tenant))\n    for lane in {counted.lane",
+        "    for lane in {counted.lane",
+        "clears_its_own_lane",
     ),
     # Success, in the store.
     _store(
@@ -144,8 +164,8 @@ MUTANTS = (
     ),
     _step(
         "a send is reserved on a log that is there by now",
-        'IS_NEW = "attribute_not_exists(pk)"',
-        'IS_NEW = "attribute_not_exists(nothing)"',
+        'HAS_NO_VERSION = "attribute_not_exists(version)"',
+        'HAS_NO_VERSION = "attribute_not_exists(nothing)"',
         "lost_race",
     ),
     _step(
@@ -161,11 +181,10 @@ MUTANTS = (
         'IS_FREE_AGAIN = "attribute_not_exists(nothing) OR expiresAt <= :now"',
         "claimed_once",
     ),
-    _store(
+    _number(
         "a new code forgets the number's failures",
-        "        writes += [spend_increment(increment) for increment in reservation.increments]\n",
-        "        writes += [spend_increment(increment) for increment in reservation.increments]\n"
-        "        writes.append(delete(failures_pk(verification.number_key, verification.tenant)))\n",
+        "    for tenant, lane in change.ended:\n",
+        "    for tenant, lane in before.failures:\n",
         "forgets_no_failures",
     ),
     # What is refused, and told of it.
@@ -196,7 +215,8 @@ MUTANTS = (
         "a number's failures are not counted",
         "use_cases/verify.py",
         COUNTED,
-        "    failures = 0\n",
+        COUNTED.replace("_count_at_number(service, verification, command, caller, peppers)", "_uncounted()")
+        + "    assert True\n",
         SERVICE,
     ),
     Mutant(
@@ -209,17 +229,18 @@ MUTANTS = (
     Mutant(
         "a success consumes nothing",
         "use_cases/verify.py",
-        "    service.store.consume(verification, caller.request_id, verified_at)\n",
+        "    service.store.consume(verification, counted, secrets.token_urlsafe(12), "
+        "verified_at, code_hash)\n",
         "",
         SERVICE,
     ),
     Mutant(
-        "whoever sent a key's first request is told that a limit refuses it",
-        "use_cases/sending.py",
-        "if reservation.idempotency_record is None:\n            raise _lost",
-        "if True:\n            raise _lost",
-        "tests/races/test_sends.py",
-        "one_code_is_sent_and_nobody",
+        "a repetition whose first request sends is told that a limit refuses it",
+        "use_cases/request.py",
+        "            if records:\n                check_time(caller)\n",
+        "            if False:\n                check_time(caller)\n",
+        ADMISSION,
+        "torn",
     ),
     Mutant(
         "a send that may have gone out is given back",
@@ -231,35 +252,53 @@ MUTANTS = (
     Mutant(
         "a send that may have gone out is made again by the next provider",
         "use_cases/failover.py",
-        """\
-                return name, self._deliver(name, order, send, deadline, has_next=True)
-            except (Throttled, NotSent, Misconfigured) as failed:
-""",
-        """\
-                return name, self._deliver(name, order, send, deadline, has_next=True)
-            except ProviderError as failed:
-""",
-        "tests/unit/test_router.py",
+        "except FAILS_OVER as failed:",
+        "except ProviderError as failed:",
+        "tests/unit/test_failover.py",
     ),
     Mutant(
         "a code is checked by whoever sends now",
         "use_cases/failover.py",
         "return self._ask(name, check, deadline)",
         "return self._ask(self._order[0], check, deadline)",
-        "tests/unit/test_router.py",
+        "tests/unit/test_failover.py",
     ),
     # Limits on sends.
     Mutant(
         "a locked number is sent to",
-        "domain/admission.py",
-        "        if (locked := limits.lock(snapshot.failures, self._policy.guesses, self._now))"
-        " is not None:\n"
-        "            raise locked\n",
+        "domain/number.py",
+        "    if (locked := lock(number, approach.tenant, lane, policy, now)) is not None:\n"
+        "        return locked\n",
         "",
         SERVICE,
     ),
     Mutant(
-        "no log refuses", "domain/admission.py", "        if wait > 0:\n", "        if False:\n", ADMISSION
+        "no log of a client refuses",
+        "domain/admission.py",
+        "        if wait > 0:\n",
+        "        if False:\n",
+        ADMISSION,
+    ),
+    Mutant(
+        "no log of a number refuses",
+        "domain/number.py",
+        "    if wait > 0:\n        return errors.RateLimited(",
+        "    if False:\n        return errors.RateLimited(",
+        "tests/unit/test_number.py",
+    ),
+    Mutant(
+        "a guess that a lock refuses stays spent",
+        "use_cases/verify.py",
+        "            _return_guess(service, verification.key)\n",
+        "            pass\n",
+        SERVICE,
+    ),
+    Mutant(
+        "a device token of another number opens a lane",
+        "domain/device_token.py",
+        'keys.keyed(pepper, "number", e164)',
+        '"any number"',
+        "tests/unit/test_device_token.py",
     ),
     Mutant(
         "a window holds one too many",
@@ -334,14 +373,14 @@ MUTANTS = (
         "domain/phone.py",
         'return e164[:shown] + "*" * (len(e164) - shown - 2) + e164[-2:]',
         "return e164",
-        "tests/unit/test_observability.py",
+        "tests/unit/test_telemetry_events.py",
     ),
     Mutant(
         "every number is the same in the log",
         "domain/phone.py",
         'return e164[:shown] + "*" * (len(e164) - shown - 2) + e164[-2:]',
         'return "*"',
-        "tests/unit/test_observability.py",
+        "tests/unit/test_telemetry_events.py",
     ),
     Mutant(
         "a sandbox is taken in production",

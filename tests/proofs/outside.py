@@ -6,7 +6,8 @@ from typing import Any, Protocol, cast
 
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from sms_otp.adapters.dynamodb.items import failures_of, verification_of
+from fakes.memory import MemoryStore
+from sms_otp.adapters.dynamodb.items import number_of, verification_of
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain.clock import Clock, Deadline
 from sms_otp.domain.limits import Failures
@@ -27,7 +28,6 @@ from sms_otp.domain.provider import (
     Throttled,
 )
 from sms_otp.domain.verification import Verification
-from tests.fakes import MemoryStore
 
 ACTED = "lost after it acted"
 FAULTS: dict[str, type[ProviderError]] = {
@@ -165,10 +165,10 @@ class FailingStore:
 
 @dataclass(frozen=True)
 class Seen:
-    """All verifications and, by number's key and tenant, all failures that a store holds."""
+    """All verifications and, by number's key, tenant and lane, all failures that a store holds."""
 
     verifications: Iterable[Verification]
-    failures: Mapping[tuple[str, str], Failures]
+    failures: Mapping[tuple[str, str, str], Failures]
 
 
 class Shelf(Protocol):
@@ -191,7 +191,8 @@ class MemoryShelf:
         return self._memory
 
     def look(self) -> Seen:
-        return Seen(self._memory.verifications.values(), self._memory.failures)
+        held = {(key, tenant, str(lane)): each for (key, tenant, lane), each in self._memory.failures.items()}
+        return Seen(self._memory.verifications.values(), held)
 
 
 class DynamoShelf:
@@ -209,12 +210,11 @@ class DynamoShelf:
         page = self._client.scan(TableName=self._table)
         assert "LastEvaluatedKey" not in page
         verifications: list[Verification] = []
-        failures: dict[tuple[str, str], Failures] = {}
+        failures: dict[tuple[str, str, str], Failures] = {}
         for item in cast("list[dict[str, Any]]", page["Items"]):
             kind, _, key = item["pk"]["S"].partition("#")
             if kind == "V":
                 verifications.append(verification_of(item))
-            elif kind == "F":
-                number_key, _, tenant = key.partition("#")
-                failures[number_key, tenant] = failures_of(item)
+            elif kind == "N":
+                failures |= {(key, *about): held for about, held in number_of(item).failures.items()}
         return Seen(verifications, failures)

@@ -19,11 +19,12 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from bench.outage import Time
+from fakes.memory import PEPPER
+from local.template import environment
 from ops.rotate_pepper import next_step
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.circuits import DynamoCircuits
-from sms_otp.adapters.dynamodb.items import LATE_DELETION
 from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers.test_numbers import FixedCodes
@@ -32,6 +33,7 @@ from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
 from sms_otp.domain.limits import DAY, KEEP_LOG, SECOND
+from sms_otp.domain.number import LATE_DELETION
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -53,10 +55,8 @@ from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPER
 from tests.proofs.model import Rules, room
 from tests.races.crowd import fresh_numbers
-from tests.template import environment
 
 HOUR = 3600
 MOST_APART = 4.0

@@ -3,8 +3,8 @@
 import pytest
 
 from bench import drill
+from local.template import ROOT
 from tests.proofs.scale import PROVE
-from tests.template import ROOT
 
 
 @pytest.mark.skipif(not PROVE, reason="the whole drill takes a minute or two; see make prove")

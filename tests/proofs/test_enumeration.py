@@ -79,7 +79,7 @@ def test_a_stranger_is_answered_as_of_a_verification_that_does_not_exist(
     verification_id = state(functions)
     asked_before = len(functions.provider.checked), len(functions.provider.sent)
     of_this = functions.post(path, tenant, verificationId=verification_id, **members)
-    of_none = functions.post(path, tenant, verificationId=keys.new_verification_id(), **members)
+    of_none = functions.post(path, tenant, verificationId=keys.new_nonce(), **members)
     assert of_this == of_none
     assert (of_this[0], of_this[2]["errorCode"]) == (404, "VERIFICATION_NOT_FOUND")
     assert (len(functions.provider.checked), len(functions.provider.sent)) == asked_before
@@ -103,7 +103,7 @@ def test_a_strangers_answer_takes_as_long_as_that_of_a_verification_that_does_no
 ) -> None:
     """Medians of interleaved requests, over HTTP to the store. Timed in `make prove` alone."""
     asked: dict[str, tuple[str, dict[str, str]]] = {
-        "none": (OWNER, {"verificationId": keys.new_verification_id()}),
+        "none": (OWNER, {"verificationId": keys.new_nonce()}),
         "another tenant's": (OTHER, {"verificationId": pending(functions), "sessionId": "mine"}),
         "another session's": (OWNER, {"verificationId": pending(functions), "sessionId": "another"}),
         "another tenant's, cancelled": (OTHER, {"verificationId": cancelled(functions)}),

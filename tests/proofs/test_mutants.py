@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from local.template import ROOT
 from tests.proofs.mutants import MUTANTS, Mutant
 from tests.proofs.only_core import OTHER_CORE
 from tests.proofs.scale import scaled
-from tests.template import ROOT
 
 CORE = ROOT / "layers" / "core"
 TRIED = scaled(MUTANTS[::12], MUTANTS)

@@ -31,8 +31,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from local.stack import LocalStack
+from local.template import ROOT
 from tests.proofs.scale import PROVE
-from tests.template import ROOT
 
 pytestmark = pytest.mark.skipif(not PROVE, reason="deploys a stack of its own; see make prove")
 

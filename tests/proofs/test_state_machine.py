@@ -1,11 +1,11 @@
 """Whatever is asked, in whatever order, and whatever fails meanwhile: six things hold after every step.
 
 1. A verification's guesses that reach a provider are at most its limit. A number's, at one tenant and
-   without a success between, keep the growing wait and end at the limit.
+   without a success between, keep each lane's growing wait and end at the limit of all lanes.
 2. A verification succeeds at most once: before its end, unlocked, for the tenant and session that asked,
    and on the provider's yes to its own handle in that very request.
 3. No send exceeds a limit, and none leaves before it is on record.
-4. A number's failures never decrease but by a success.
+4. A number's failures never decrease but by a success, or a month without any.
 5. `verified`, `cancelled` and `failed` are final, and what is expired or locked never becomes verified.
 6. Whatever ends in an exception has verified nobody; only an answer that is lost after the decision was
    stored leaves a verification verified that nobody was told of.
@@ -36,7 +36,8 @@ EVERY_ANSWER = USUAL_ANSWERS | {
     "ALREADY_VERIFIED",
     "VERIFICATION_CANCELLED",
     "NUMBER_LOCKED waiting",
-    "NUMBER_LOCKED disabled",
+    "NUMBER_DISABLED disabled",
+    "CHALLENGE_REQUIRED number",
     "RATE_LIMITED client",
     "RATE_LIMITED service day",
     "IDEMPOTENCY_KEY_REUSED",

@@ -13,10 +13,12 @@ import requests
 from botocore.config import Config
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from fakes.memory import PEPPERS, NoBreaker, StepClock
 from local.processes import Child, free_port
 from local.sandbox.credentials import credentials
 from local.stack import BIN, LOGS, START_SECONDS, aws_environment
 from local.stack_file import REGION
+from local.template import environment, resource
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers import registry
@@ -25,8 +27,6 @@ from sms_otp.domain.provider import Provider
 from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.service import Service
-from tests.fakes import PEPPERS, NoBreaker, StepClock
-from tests.template import environment, resource
 
 MOST_AT_ONCE = 1000
 _tables = itertools.count()

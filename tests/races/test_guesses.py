@@ -17,13 +17,15 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import PEPPERS, StepClock, outcome
 from sms_otp.domain.commands import RequestOtp, VerifyOtp
-from sms_otp.domain.ports import Providers
+from sms_otp.domain.keys import keyed, verification_key
+from sms_otp.domain.number import Lane
+from sms_otp.domain.ports import AdmissionQuery, Providers
 from sms_otp.domain.provider import Check
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import StepClock, outcome
 from tests.proofs.scale import scaled
 from tests.races.crowd import caller, fresh_numbers, tally
 from tests.races.servers import calls, inbox
@@ -58,11 +60,14 @@ def code_sent_to(sandbox: str, number: str) -> tuple[str, str]:
     return right, "111111" if right != "111111" else "222222"
 
 
-def guesses(service: Service, verification_id: str, codes: Sequence[str]) -> list[Callable[[], str]]:
+def guesses(
+    service: Service, verification_id: str, codes: Sequence[str], token: str | None = None
+) -> list[Callable[[], str]]:
     """One caller for each code."""
 
     def guess(code: str) -> Callable[[], str]:
-        return lambda: outcome(lambda: verify_code(service, VerifyOtp(verification_id, code), caller()))
+        asked = VerifyOtp(verification_id, code, device_token=token)
+        return lambda: outcome(lambda: verify_code(service, asked, caller()))
 
     return [guess(code) for code in codes]
 
@@ -108,22 +113,52 @@ def test_a_right_guess_in_a_crowd_of_wrong_ones_succeeds_only_as_one_of_the_firs
 def test_of_crowds_at_several_verifications_of_one_number_only_the_free_failures_reach_the_provider(
     build: Callable[..., Service], sandbox: str
 ) -> None:
-    """And then one guess for each wait, which is never shorter than the policy's."""
-    service = build(ResendGapSeconds="0", SendsPerQuarterHour="10", SendsPerHour="10")
+    """And then one guess for each wait, which is never shorter than the policy's. The rest is given back."""
+    service = build(ResendGapSeconds="0", SendsPerQuarterHour="10", SendsPerHour="10", FailuresBeforeWait="1")
     clock, number = service.clock, next(fresh_numbers())
     assert isinstance(clock, StepClock)
     ids = [request(service, number) for _ in range(4)]
-    right, wrong = code_sent_to(sandbox, number)
+    _, wrong = code_sent_to(sandbox, number)
     crowd = [guess for each in ids for guess in guesses(service, each, [wrong] * (CROWD // 4))]
     answers = tally(crowd)
-    assert calls(sandbox, "check", number) == answers["OTP_INCORRECT"] == 5
-    assert answers["NUMBER_LOCKED"] == 4 * 5 - 5, "each guess is counted at its verification all the same"
-    for reached, wait in enumerate((30, 60, 120), start=6):
+    assert calls(sandbox, "check", number) == answers["OTP_INCORRECT"] == 4
+    assert spent(service, ids) == 4, "a guess that a lock refuses is given back"
+    for reached, wait in enumerate((30, 60, 120), start=5):
         clock.step(wait - 1)
         assert outcome(lambda: request(service, number)) == "NUMBER_LOCKED"
         clock.step(1)
         verification_id = request(service, number)
         answers = tally(guesses(service, verification_id, [wrong] * CROWD))
-        assert answers == {"OTP_INCORRECT": 1, "NUMBER_LOCKED": 4, "TOO_MANY_ATTEMPTS": CROWD - 5}
+        assert answers["OTP_INCORRECT"] == 1
+        assert set(answers) <= {"OTP_INCORRECT", "NUMBER_LOCKED", "TOO_MANY_ATTEMPTS"}
         assert calls(sandbox, "check", number) == reached
-    assert tally(guesses(service, ids[0], [right])) == {"TOO_MANY_ATTEMPTS": 1}
+        assert spent(service, [verification_id]) == 1
+
+
+def test_crowds_in_two_lanes_of_one_number_each_reach_the_provider_as_often_as_their_own_lane_lets_them(
+    build: Callable[..., Service], sandbox: str
+) -> None:
+    service = build(ResendGapSeconds="0", SendsPerQuarterHour="10", SendsPerHour="10", FailuresBeforeWait="1")
+    for _, number in zip(range(ROUNDS), fresh_numbers(), strict=False):
+        first = request(service, number)
+        asked = VerifyOtp(first, code_sent_to(sandbox, number)[0])
+        token = verify_code(service, asked, caller()).device_token
+        ids = [request(service, number) for _ in range(2)]
+        owned = request(service, number)
+        wrong = code_sent_to(sandbox, number)[1]
+        strangers = [guess for each in ids for guess in guesses(service, each, [wrong] * (CROWD // 3))]
+        owner = guesses(service, owned, [wrong] * (CROWD // 3), token)
+        tally([*strangers, *owner])
+        number_key = keyed(PEPPERS.current, "number", number)
+        known = service.store.read(AdmissionQuery(number_key, "tenant-a")).number
+        counts = {lane: failures.count for (_, lane), failures in known.failures.items()}
+        assert counts == {Lane.TOKEN: 1, Lane.STRANGER: 4}
+        assert known.totals == {"tenant-a": 5}
+        assert calls(sandbox, "check", number) == 1 + 5
+        assert (spent(service, ids), spent(service, [owned])) == (4, 1)
+
+
+def spent(service: Service, ids: Sequence[str]) -> int:
+    """Guesses that stand as spent at these verifications."""
+    found = (service.store.find(verification_key(each)) for each in ids)
+    return sum(each.attempts for each in found if each)

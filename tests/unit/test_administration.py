@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import PEPPER, START, StepClock, a_verification, number_key
 from sms_otp.domain import errors, keys
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.limits import Failures
+from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Erased, NumberRecord
 from sms_otp.use_cases.administration import Administration, Administrator, Lock
-from tests.fakes import PEPPER, START, StepClock, a_verification, number_key
 
 NUMBER, LANDLINE = "+14155550123", "+441212345678"
 NOW = Seconds(int(START))
@@ -126,26 +127,27 @@ def test_a_status_puts_together_what_stands_under_either_pepper(world: World) ->
     verified = a_verification(attempts=5)
     world.tables.standings = {
         NEW_KEY: NumberRecord(
-            sends=(sent, both),
-            failures={
-                "tenant-a": Failures(5, NOW * 1000 - 12_000),
-                "tenant-b": Failures(0, 0),
-                "tenant-c": Failures(4, NOW * 1000),
-            },
+            Number(
+                sends=(Send(both), Send(sent)),
+                failures={
+                    ("tenant-a", Lane.TOKEN): Failures(5, NOW * 1000 - 12_000),
+                    ("tenant-b", Lane.STRANGER): Failures(0, 0),
+                    ("tenant-c", Lane.NETWORK): Failures(4, NOW * 1000),
+                },
+            ),
             verifications=(verified,),
         ),
         number_key(NUMBER): NumberRecord(
-            sends=(both,),
-            failures={"tenant-d": Failures(100, 0)},
+            Number(sends=(Send(both),), failures={("tenant-d", Lane.STRANGER): Failures(80, 0)}),
             verifications=(replace(verified, expires_at=NOW),),
         ),
     }
     status = world.administration.status(NUMBER, WHO)
     assert status.number_key == NEW_KEY
     assert status.locks == (
-        Lock("tenant-a", 5, disabled=False, retry_after=18),
-        Lock("tenant-c", 4, disabled=False, retry_after=0),
-        Lock("tenant-d", 100, disabled=True, retry_after=3600),
+        Lock("tenant-a", Lane.TOKEN, 5, disabled=False, retry_after=18),
+        Lock("tenant-c", Lane.NETWORK, 4, disabled=False, retry_after=0),
+        Lock("tenant-d", Lane.STRANGER, 80, disabled=True, retry_after=0),
     )
     assert [state for _, state in status.verifications] == ["locked", "expired"]
     assert status.resend_after == 50, "sixty seconds after the second of two sends"
@@ -154,7 +156,7 @@ def test_a_status_puts_together_what_stands_under_either_pepper(world: World) ->
 def test_a_number_that_was_not_sent_to_may_be_sent_to_now(world: World) -> None:
     status = world.administration.status(NUMBER, WHO)
     assert (status.resend_after, status.locks, status.verifications) == (0, (), ())
-    world.tables.standings = {NEW_KEY: NumberRecord(sends=(NOW * 1000 - 30_000 + 750,))}
+    world.tables.standings = {NEW_KEY: NumberRecord(Number(sends=(Send(NOW * 1000 - 30_000 + 750),)))}
     assert world.administration.status(NUMBER, WHO).resend_after == 0
-    world.tables.standings = {NEW_KEY: NumberRecord(sends=(NOW * 1000 - 30_000 + 751,))}
+    world.tables.standings = {NEW_KEY: NumberRecord(Number(sends=(Send(NOW * 1000 - 30_000 + 751),)))}
     assert world.administration.status(NUMBER, WHO).resend_after == 1

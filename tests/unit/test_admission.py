@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import START, StepClock, outcome
 from sms_otp.adapters.config import Settings
-from sms_otp.domain import errors
+from sms_otp.domain import errors, keys
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, WriteConflict
-from sms_otp.domain.provider import Ambiguous, NotSent, ProviderError, Refused
+from sms_otp.domain.provider import Ambiguous, Channel, NotSent, ProviderError, Refused
 from sms_otp.entry_points.bootstrap import policy as policy_of
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import START, StepClock, outcome
 from tests.unit.world import NUMBER, World
 
 
@@ -149,7 +149,8 @@ def test_what_was_not_sent_counts_for_nobody(world: World) -> None:
         outcome(lambda: world.request(client_ip="192.0.2.7", idempotency_key="k")) == "PROVIDER_UNAVAILABLE"
     )
     assert all(counter.used == 0 for counter in world.store.counters.values())
-    assert all(log.sends == () for log in world.store.logs.values())
+    assert all(log.sends == () for log in world.store.clients.values())
+    assert (world.number().sends, world.number().verifications, world.number().unproven) == ((), {}, 0)
     world.provider.fails_with = None
     assert outcome(lambda: world.request(client_ip="192.0.2.7", idempotency_key="k")) == "ok"
 
@@ -157,7 +158,7 @@ def test_what_was_not_sent_counts_for_nobody(world: World) -> None:
 def test_the_same_key_and_body_get_the_same_answer_and_one_message(world: World) -> None:
     asked = RequestOtp(NUMBER, purpose="signup", idempotency_key="a-key")
     first = request_code(world.service, asked, world.caller())
-    world.clock.step(3600)
+    world.clock.step(299)
     assert request_code(world.service, asked, world.caller()) == first
     assert world.sends() == 1
 
@@ -168,11 +169,51 @@ def test_the_same_key_with_another_body_is_refused(world: World) -> None:
     for changed in (
         dataclasses.replace(same, purpose="login"),
         dataclasses.replace(same, session_id="a-session"),
-        dataclasses.replace(same, client_ip="192.0.2.7"),
-        dataclasses.replace(same, locale="de"),
+        dataclasses.replace(same, channel=Channel.VOICE),
     ):
         assert outcome_of(world, changed) == "IDEMPOTENCY_KEY_REUSED"
     assert outcome(lambda: world.request(number(1), idempotency_key="a-key")) == "IDEMPOTENCY_KEY_REUSED"
+    assert world.sends() == 1
+
+
+@pytest.mark.parametrize(
+    "relayed",
+    [
+        {"client_ip": "198.51.100.7"},
+        {"device_token": "a-token"},
+        {"is_challenged": True},
+        {"locale": "de"},
+    ],
+)
+def test_who_relays_a_request_is_no_part_of_what_its_key_stands_for(
+    world: World, relayed: dict[str, Any]
+) -> None:
+    first = world.request(idempotency_key="a-key", client_ip="192.0.2.10")
+    assert world.request(**{"idempotency_key": "a-key", "client_ip": "192.0.2.10"} | relayed) == first
+    assert world.sends() == 1
+
+
+def test_another_spelling_of_the_number_is_the_same_request(world: World) -> None:
+    first = world.request("+5215512345678", idempotency_key="a-key")
+    assert world.request("+525512345678", idempotency_key="a-key") == first
+    assert world.sends() == 1
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [("verified", "ALREADY_VERIFIED"), ("expired", "OTP_EXPIRED"), ("cancelled", "VERIFICATION_CANCELLED")],
+)
+def test_a_key_that_is_replayed_after_its_verification_ended_says_so(
+    world: World, end: str, expected: str
+) -> None:
+    verification_id = world.request(idempotency_key="a-key")
+    if end == "verified":
+        world.verify(verification_id)
+    elif end == "expired":
+        world.clock.step(300)
+    else:
+        world.store.cancel(keys.verification_key(verification_id), "tenant-a")
+    assert outcome(lambda: world.request(idempotency_key="a-key")) == expected
     assert world.sends() == 1
 
 
@@ -308,8 +349,10 @@ def test_a_test_number_takes_its_code_and_no_send_limit_counts_it(policy: Policy
     world = with_policy(policy, clock, **TESTS)
     for _ in range(20):
         world.request("+447700900001", client_ip="192.0.2.7")
-    assert world.store.logs == {}
+    assert world.store.clients == {}
     assert world.store.counters == {}
+    (known,) = world.store.numbers.values()
+    assert (known.sends, known.unproven) == ((), 0)
     assert world.told[-1][1]["number"].is_test
 
 

@@ -16,8 +16,11 @@ import otp_status.app
 import request_otp.app
 import resend_otp.app
 import verify_otp.app
+from fakes.memory import START, a_verification
+from local.template import template
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Requested, Verified
+from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.ports import Erased, NumberRecord
 from sms_otp.domain.users import Consent, ConsentRecord, User
 from sms_otp.entry_points import bootstrap
@@ -26,23 +29,23 @@ from sms_otp.use_cases.administration import Administrator, Lock, NumberStatus
 from sms_otp.use_cases.health import ProviderReport, Report
 from sms_otp.use_cases.status import Status
 from tests.answers import produced, properties, undocumented
-from tests.fakes import START, a_verification
-from tests.template import template
 
 NOW = Seconds(int(START))
 REQUESTED = Requested("an-id", "sms", NOW + 300, 30)
-VERIFIED = Verified("an-id", "+14155550123", "login", NOW, "a-token")
+VERIFIED = Verified(
+    "an-id", "+14155550123", "login", NOW, "a-token", device_token="a-device-token"
+)  # no secret
 CONSENT = ConsentRecord(Consent("2027-01", "checkout"), NOW)
 USER = User("tenant-a", "US", NOW, NOW, NOW, ("login",), CONSENT, CONSENT, NOW)
 NUMBER = NumberStatus(
     "f" * 64,
-    (NumberRecord(sends=(NOW * 1000,), users=(USER,)),),
-    (Lock("tenant-a", 7, disabled=True, retry_after=30),),
+    (NumberRecord(Number(sends=(Send(NOW * 1000),)), users=(USER,)),),
+    (Lock("tenant-a", Lane.STRANGER, 7, disabled=True, retry_after=30),),
     ((a_verification(purpose="login"), "pending"),),
     30,
 )
 HEALTHY = Report("up", "up", {"aws": ProviderReport("up", "closed")})
-KINDS = ("verifications", "numbers", "failures", "newest", "idempotencyKeys", "messages", "users")
+KINDS = ("verifications", "numbers", "idempotencyKeys", "messages", "users")
 
 
 class Administration:

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.template import ROOT
+from local.template import ROOT
 
 
 def test_every_function_stands_among_the_components() -> None:

@@ -7,8 +7,8 @@ import pytest
 from bench import figures, units
 from bench.figures import Figure
 from bench.units import Units
+from local.template import ROOT, template
 from ops import cost
-from tests.template import ROOT, template
 
 PAGE = (ROOT / "docs/performance.md").read_text()
 NUMBER = {"N": "12345"}

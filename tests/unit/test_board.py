@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from fakes.memory import StepClock
 from ops import watch
 from ops.board import ALL, MINUTE, Board, Minute, draw, minutes_of
 from ops.measured import Datapoint, datapoints
 from sms_otp.adapters.telemetry import metrics
-from tests.fakes import StepClock
 
 NOW = 1_800_000_000.0
 FIELDS = {"Sum": "total", "SampleCount": "count", "p95": "p95"}

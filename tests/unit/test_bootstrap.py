@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import GuardPolicy, Mode
 from sms_otp.domain.limits import GuessPolicy, SendPolicy, Window
 from sms_otp.entry_points import bootstrap
-from tests.template import environment
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 """Milliseconds."""
@@ -53,9 +53,11 @@ def test_each_limit_is_the_parameter_that_is_named_after_it() -> None:
     assert (policy.code_length, policy.code_ttl_seconds, policy.max_attempts) == (7, 120, 4)
     admission = policy.admission
     windows = (Window(11, 15 * MINUTE), Window(12, HOUR), Window(13, DAY))
-    assert admission.number == SendPolicy(windows, gap=31_000, gap_max=241_000)
+    assert admission.lanes.own == SendPolicy(windows, gap=31_000, gap_max=241_000)
     assert admission.client == SendPolicy((Window(14, HOUR), Window(15, DAY)))
-    assert admission.guesses == GuessPolicy(6, 33_000, 3_601_000, 99)
+    assert admission.lanes.own_guesses == GuessPolicy(6, 33_000, 3_601_000, 19)
+    assert admission.lanes.stranger_guesses == GuessPolicy(24, 33_000, 3_601_000, 80)
+    assert admission.lanes.disabled_at == 99
     assert admission.sends_per_day == 60_000
     assert admission.guard == GuardPolicy(Mode.RECORD, 16, 17, 18, shards=3)
 

@@ -1,7 +1,7 @@
 """`docs/camara.md` says which of the standard's codes each of ours becomes."""
 
+from local.template import ROOT
 from sms_otp.entry_points import camara, http
-from tests.template import ROOT
 from tests.unit.test_security_doc import quoted, table
 
 NEVER = {"FORBIDDEN", "REQUEST_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED"}

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import MemoryCircuits, StepClock
 from sms_otp.domain.circuit import NUMBERS, OPEN, PROBE_LEASE, SLOW_SECONDS, WINDOW, State
 from sms_otp.domain.ports import StoreError
 from sms_otp.domain.provider import (
@@ -21,7 +22,6 @@ from sms_otp.domain.provider import (
     TooLate,
 )
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
-from tests.fakes import MemoryCircuits, StepClock
 
 NAME = "infobip"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench import scale
+from local.template import ROOT
 from ops import cost
 from release.facts import facts
-from tests.template import ROOT
 from tests.unit.commands import BLOCK, make_targets
 from tests.unit.test_docs import DOCUMENTS
 

@@ -24,7 +24,7 @@ def test_a_client_is_an_ipv4_address_or_the_64_bits_that_one_subscriber_gets(
 
 
 @pytest.mark.parametrize(
-    "address", ["", "192.0.2", "192.0.2.7:80", "192.0.2.0/24", "example.com", "2001:db8::/64"]
+    "address", ["", "192.0.2", "192.0.2.7:", "192.0.2.7:port", "192.0.2.0/24", "example.com", "2001:db8::/64"]
 )
 def test_what_is_no_address_is_refused_at_its_place_in_the_body_and_not_repeated(address: str) -> None:
     with pytest.raises(InvalidRequest) as refused:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from fakes.memory import PEPPERS, START, StepClock
 from sms_otp.domain.clock import Deadline, Seconds, milliseconds, seconds, to_milliseconds, to_seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.ports import Erased, NumberRecord
 from sms_otp.use_cases.administration import Administration, Administrator
-from tests.fakes import PEPPERS, START, StepClock
 
 NUMBER = "+14155550123"
 WHO = Administrator("an-arn", Deadline(10))

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from local.template import environment
 from sms_otp.adapters import config
 from sms_otp.adapters.config import EU, Settings
 from sms_otp.domain.errors import ServiceMisconfigured
-from tests.template import environment
 
 PARTS = environment()
 

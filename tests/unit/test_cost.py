@@ -1,12 +1,10 @@
 """The fixed bill, from the template and the table of metrics."""
 
-import re
-
 import pytest
 
+from local.template import ROOT, template
 from ops import cost
 from sms_otp.adapters.telemetry import metrics
-from tests.template import ROOT, template
 
 
 def test_a_stack_of_one_country_and_one_provider_costs_ten_dollars_or_less() -> None:
@@ -55,9 +53,3 @@ def test_the_calculator_prints_the_bill_of_a_month(capsys: pytest.CaptureFixture
     print(cost.month(2, 2, 50_000))
     fixed, traffic, together = (float(line.split()[1]) for line in capsys.readouterr().out.splitlines())
     assert together == pytest.approx(fixed + traffic, abs=0.011)
-
-
-def test_operations_need_neither_sam_cli_nor_the_sandbox() -> None:
-    for name in ("cost", "deploy", "template"):
-        imported = re.findall(r"^(?:from|import) (\w+)", (ROOT / f"ops/{name}.py").read_text(), re.MULTILINE)
-        assert not {*imported} & {"samcli", "samtranslator", "local", "tests", "bench"}, name

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import provision_infobip.app
+from local.template import environment
 from sms_otp.adapters import config
 from sms_otp.adapters.providers.transport import NoAnswer, TransportError
 from sms_otp.domain.errors import ServiceMisconfigured
@@ -16,7 +17,6 @@ from sms_otp.domain.provider import Misconfigured
 from sms_otp.entry_points import bootstrap, custom_resource
 from sms_otp.setup import desired_state, provisioning
 from sms_otp.setup.desired_state import ProvisioningFailed
-from tests.template import environment
 from tests.unit.providers.scripted import ScriptedTransport, answer
 
 URL = "https://cloudformation-custom-resource-response.example/a?signature=b"

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from fakes.memory import PEPPERS, MemoryStore, NoBreaker, StepClock, number_key
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import errors
@@ -39,7 +40,6 @@ from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, MemoryStore, NoBreaker, StepClock, number_key
 from tests.unit.world import NUMBER, World
 
 Told = list[tuple[str, dict[str, Any]]]
@@ -347,8 +347,8 @@ def test_a_guess_is_emitted_with_the_country_and_provider_that_it_is_measured_by
     (key,) = world.store.verifications
     about = ABOUT | {"verification": key, "provider": "infobip"}
     assert world.events("otp_incorrect", "otp_verified") == [
-        ("otp_incorrect", {**about, "check": "wrong", "attempts": 1, "failures": 1}),
-        ("otp_verified", {**about, "seconds": 12, "attempts": 2}),
+        ("otp_incorrect", {**about, "check": "wrong", "attempts": 1, "failures": 1, "lane": "stranger"}),
+        ("otp_verified", {**about, "seconds": 12, "attempts": 2, "lane": "stranger"}),
     ]
     assert world.measured() == [
         ("OtpIncorrect", 1, "infobip"),
@@ -362,7 +362,7 @@ def test_a_guess_is_emitted_with_the_country_and_provider_that_it_is_measured_by
 
 def sends(world: Routed) -> int:
     """The sends that count against the number's limits."""
-    return len(world.store.logs[number_key(NUMBER)].sends)
+    return len(world.store.numbers[number_key(NUMBER)].sends)
 
 
 @pytest.mark.parametrize(

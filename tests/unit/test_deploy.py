@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local.template import ROOT, template
 from ops import deploy
-from ops.template import read
-from tests.template import ROOT, template
 
-DECLARED = read()["Parameters"]
+DECLARED = template()["Parameters"]
 
 
 def target(env: str = "dev", **current: str) -> deploy.Target:
@@ -88,26 +87,26 @@ def test_every_wrong_value_is_named_at_once() -> None:
 
 def test_a_country_that_there_is_not_is_refused_before_aws_is_asked() -> None:
     with pytest.raises(deploy.Refused, match="write GB"):
-        deploy.check_countries(read(), "sms-otp-dev", {"AllowedCountries": "UK"})
-    deploy.check_countries(read(), "sms-otp-dev", {"AllowedCountries": "GB,EU"})
+        deploy.check_countries(template(), "sms-otp-dev", {"AllowedCountries": "UK"})
+    deploy.check_countries(template(), "sms-otp-dev", {"AllowedCountries": "GB,EU"})
 
 
 def test_a_first_deployment_needs_nothing_but_the_countries() -> None:
     with pytest.raises(deploy.Refused, match="AllowedCountries"):
-        deploy.plan(read(), target(), {})
-    wanted = deploy.plan(read(), target(), {"AllowedCountries": "GB"})
+        deploy.plan(template(), target(), {})
+    wanted = deploy.plan(template(), target(), {"AllowedCountries": "GB"})
     assert wanted == deployed(AllowedCountries="GB", Stage="dev")
 
 
 def test_what_is_not_named_keeps_the_value_that_the_stack_has() -> None:
     has = deployed(AllowedCountries="IE", MaxAttempts="3", KeepUsers="true")
-    wanted = deploy.plan(read(), target(**has), {"MaxAttempts": "4"})
+    wanted = deploy.plan(template(), target(**has), {"MaxAttempts": "4"})
     assert wanted == has | {"MaxAttempts": "4"}
 
 
 @pytest.mark.parametrize("env", ["dev", "staging", "prod"])
 def test_the_stage_is_that_of_the_environment(env: str) -> None:
-    assert deploy.plan(read(), target(env), {"AllowedCountries": "GB"})["Stage"] == env
+    assert deploy.plan(template(), target(env), {"AllowedCountries": "GB"})["Stage"] == env
 
 
 @pytest.mark.parametrize(
@@ -122,19 +121,19 @@ def test_the_stage_is_that_of_the_environment(env: str) -> None:
 )
 def test_parameters_that_contradict_each_other_are_refused(given: dict[str, str], word: str) -> None:
     with pytest.raises(deploy.Refused, match=word):
-        deploy.plan(read(), target(**deployed()), given)
+        deploy.plan(template(), target(**deployed()), given)
 
 
 def test_a_contradiction_with_what_the_stack_has_is_refused_too() -> None:
     has = deployed(CodeLifeSeconds="60")
     with pytest.raises(deploy.Refused, match="CodeLifeSeconds"):
-        deploy.plan(read(), target(**has), {"ResendGapSeconds": "60"})
+        deploy.plan(template(), target(**has), {"ResendGapSeconds": "60"})
 
 
 def test_each_change_is_shown_as_old_and_new_and_nothing_else_is() -> None:
     has = deployed(MaxAttempts="4", AlarmEmail="") | {"Gone": "x"}
     del has["MetricDetail"]
-    wanted = deploy.plan(read(), target(**has), {"MaxAttempts": "3"})
+    wanted = deploy.plan(template(), target(**has), {"MaxAttempts": "3"})
     lines = deploy.shown(DECLARED, target(**has), wanted).splitlines()
     assert [line.split() for line in lines[:3]] == [
         ["account", "123456789012"],
@@ -149,7 +148,7 @@ def test_each_change_is_shown_as_old_and_new_and_nothing_else_is() -> None:
 
 
 def test_a_first_deployment_shows_what_differs_from_the_defaults() -> None:
-    wanted = deploy.plan(read(), target(), {"AllowedCountries": "GB"})
+    wanted = deploy.plan(template(), target(), {"AllowedCountries": "GB"})
     lines = deploy.shown(DECLARED, target(), wanted).splitlines()
     assert lines[4:] == ["  AllowedCountries = GB"]
 
@@ -197,4 +196,4 @@ def test_a_value_reaches_sam_whole(value: str) -> None:
 
 
 def test_the_operator_reads_the_template_as_sam_does() -> None:
-    assert read() == template()
+    assert template() == template()

@@ -2,9 +2,9 @@
 
 import pytest
 
+from local.template import environment
 from sms_otp.domain.errors import DeploymentRefused
 from sms_otp.setup import deployed_settings
-from tests.template import environment
 
 NAME = {"POWERTOOLS_SERVICE_NAME": "sms-otp"}
 

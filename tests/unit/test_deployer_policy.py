@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.template import ROOT
+from local.template import ROOT
 from tests.unit.test_template import translated
 
 POLICY: dict[str, Any] = json.loads((ROOT / "docs/deployer-policy.json").read_text())
@@ -76,6 +76,9 @@ NEEDED: dict[str, set[str]] = {
     ),
     "AWS::Logs::QueryDefinition": actions(
         "logs", "PutQueryDefinition", "DeleteQueryDefinition", "DescribeQueryDefinitions"
+    ),
+    "AWS::Logs::SubscriptionFilter": actions(
+        "logs", "PutSubscriptionFilter", "DeleteSubscriptionFilter", "DescribeSubscriptionFilters"
     ),
     "AWS::SecretsManager::Secret": actions(
         "secretsmanager",

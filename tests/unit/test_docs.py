@@ -14,11 +14,11 @@ import pytest
 import yaml
 from botocore import xform_name
 
-from sms_otp.adapters.dynamodb import items
+from local.template import ROOT, template
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import limits, phone
+from sms_otp.domain.number import LATE_DELETION
 from sms_otp.entry_points import camara, http
-from tests.template import ROOT, template
 from tests.unit.commands import (
     BLOCK,
     PROGRAMS,
@@ -295,7 +295,7 @@ def test_the_defaults_that_the_page_on_privacy_tells_are_the_templates() -> None
 
 @pytest.mark.parametrize("page", ["architecture", "privacy", "operations"])
 def test_every_page_says_alike_how_long_a_number_is_remembered(page: str) -> None:
-    days = (limits.KEEP_LOG + items.LATE_DELETION) // (24 * 3600)
+    days = (limits.KEEP_LOG + LATE_DELETION) // (24 * 3600)
     assert f"{days} days" in (ROOT / f"docs/{page}.md").read_text()
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from generators import events
 from health.app import lambda_handler as health
+from local.template import resource, template
 from sms_otp.domain import phone
 from sms_otp.domain.errors import OtpError
 from sms_otp.entry_points import http
-from tests.template import resource, template
 
 SCHEMAS = {"request_otp": "RequestOtp", "verify_otp": "VerifyOtp"}
 

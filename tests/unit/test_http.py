@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,12 +19,15 @@ import request_otp.app
 import resend_otp.app
 import verify_otp.app
 import webhooks.app
+from fakes.memory import START, a_verification
 from generators import events
+from local.template import environment
 from sms_otp.adapters import config
 from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Caller, Requested, RequestOtp, ResendOtp, Verified, VerifyOtp
+from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.ports import Erased, NumberRecord, StoreError, TokenError
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent, ConsentRecord, User
@@ -31,8 +35,6 @@ from sms_otp.entry_points import bootstrap, http
 from sms_otp.use_cases.administration import Administrator, Lock, NumberStatus
 from sms_otp.use_cases.health import ProviderReport, Report
 from sms_otp.use_cases.status import Status
-from tests.fakes import START, a_verification
-from tests.template import environment
 
 NOW = Seconds(int(START))
 VERIFICATION_ID = events.VERIFICATION_ID
@@ -328,12 +330,12 @@ def test_a_numbers_status_is_answered_with_everything_that_is_known_of_it(cases:
         ),
         User("tenant-b", "US", NOW, Seconds(NOW + 1), requested_consent=given),
     )
-    record_of = NumberRecord(sends=((NOW + 5) * 1000 + 999, NOW * 1000), users=users)
+    record_of = NumberRecord(Number(sends=(Send(NOW * 1000), Send((NOW + 5) * 1000 + 999))), users=users)
     found = a_verification(purpose="login", delivery="delivered")
     cases.answers["status"] = NumberStatus(
         "0123456789abcdef",
         (record_of,),
-        (Lock("tenant-a", 6, disabled=False, retry_after=30),),
+        (Lock("tenant-a", Lane.TOKEN, 6, disabled=False, retry_after=30),),
         ((found, "pending"), (a_verification(), "locked")),
         17,
     )
@@ -356,7 +358,9 @@ def test_a_numbers_status_is_answered_with_everything_that_is_known_of_it(cases:
         "numberKey": "01234567",
         "sends": ["2027-01-15T08:00:00Z", "2027-01-15T08:00:05Z"],
         "resendAfter": 17,
-        "locks": [{"tenant": "tenant-a", "failures": 6, "disabled": False, "retryAfter": 30}],
+        "locks": [
+            {"tenant": "tenant-a", "lane": "token", "failures": 6, "disabled": False, "retryAfter": 30}
+        ],
         "verifications": [first, second],
         "users": [
             {
@@ -542,7 +546,9 @@ def test_health_is_a_503_with_a_time_to_wait_where_the_service_cannot_do_its_job
     answer = deep_health.app.lambda_handler(events.build("/health/deep", "GET"), Context())
     assert answer["statusCode"] == status
     assert answer["headers"].get("Retry-After") == ("1" if more else None)
-    assert body_of(answer) == {
+    body = body_of(answer)
+    assert datetime.fromisoformat(body.pop("timestamp")).tzinfo is UTC
+    assert body == {
         "success": status == 200,
         "status": word,
         "table": report.table,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.template import template
+from local.template import template
 
 XRAY = {("xray:PutTraceSegments", "*"), ("xray:PutTelemetryRecords", "*")}
 SECRETS = {

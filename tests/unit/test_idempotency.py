@@ -2,8 +2,8 @@
 
 import pytest
 
+from fakes.memory import PEPPER, START
 from sms_otp.domain import errors, idempotency
-from sms_otp.domain.commands import RequestOtp
 from sms_otp.domain.idempotency import (
     KEEP_SECONDS,
     RUNNING_SECONDS,
@@ -11,72 +11,72 @@ from sms_otp.domain.idempotency import (
     StoredAnswer,
     earlier_answer,
 )
-from sms_otp.domain.provider import Channel
-from sms_otp.domain.users import Consent
-from tests.fakes import PEPPER, START
+from sms_otp.domain.keys import Peppers
 
 NOW = int(START)
+KEY = "9612f4b707ba265ccd02b98e16d03919e505ccdfa7193f3dadc2521f308f9496"
+FINGERPRINT = "9fe5c97edecc5c3907a52e56de0b30dd498b100d7b29e4d9aa30a8a22bf18c7e"
 MINE = IdempotencyRecord("a-key", "a-fingerprint", "a-nonce", NOW)
 
 
-def test_a_request_is_stored_under_the_key_and_fingerprint_of_older_versions() -> None:
-    """Vectors made with OpenSSL. Else the retry of a request that an older version took would send again."""
-    asked = RequestOtp("+14155550123", purpose="login")
-    made = idempotency.idempotency_record(PEPPER, "tenant-a", "a-key", asked.body, NOW)
-    assert (made.key, made.fingerprint) == (
-        "6130c2225c8033e76852b59b35088ebc9a9062eea25b13dea33502fada45bc4a",
-        "7e5c52020454abfe41d8d22d69c16b7dc94c292bd6776302f59589e55909e70f",
-    )
-    assert (made.started_at, made.answer) == (NOW, None)
+ABOUT = ("request", "+14155550123", "sms", "login", None)
+
+
+def made(*peppers: str, about: tuple[str | None, ...] = ABOUT) -> tuple[IdempotencyRecord, ...]:
+    return idempotency.idempotency_records(Peppers(*(peppers or (PEPPER,))), "tenant-a", "a-key", about, NOW)
+
+
+def test_a_request_is_stored_under_the_key_and_fingerprint_of_this_vector() -> None:
+    """Else the retry of a request that an older version took would send again."""
+    (record,) = made()
+    assert (record.key, record.fingerprint) == (KEY, FINGERPRINT)
+    assert (record.started_at, record.answer, record.keys) == (NOW, None, (KEY,))
+
+
+def test_without_a_key_nothing_is_stored() -> None:
+    assert idempotency.idempotency_records(Peppers(PEPPER), "tenant-a", None, ABOUT, NOW) == ()
 
 
 def test_two_requests_with_one_key_have_nonces_of_their_own() -> None:
-    nonces = {idempotency.idempotency_record(PEPPER, "tenant-a", "a-key", {}, NOW).nonce for _ in range(10)}
-    assert len(nonces) == 10
+    assert len({made()[0].nonce for _ in range(10)}) == 10
 
 
-def test_the_order_of_a_bodys_members_changes_no_fingerprint() -> None:
-    one = idempotency.idempotency_record(PEPPER, "tenant-a", "a-key", {"a": 1, "b": 2}, NOW)
-    other = idempotency.idempotency_record(PEPPER, "tenant-a", "a-key", {"b": 2, "a": 1}, NOW)
-    assert one.fingerprint == other.fingerprint
+def test_while_a_pepper_is_rotated_a_request_is_stored_under_both() -> None:
+    ours, theirs = made("another-pepper", PEPPER)
+    assert (ours.twin, theirs.key, theirs.fingerprint) == (theirs, KEY, FINGERPRINT)
+    assert ours.keys == (ours.key, KEY)
+    assert ours.nonce == theirs.nonce
+    answered = idempotency.answered(idempotency.about_verification(ours, "v"), StoredAnswer(NOW))
+    assert answered is not None
+    assert answered.twin is not None
+    assert {(each.verification, each.answer) for each in (answered, answered.twin)} == {
+        ("v", StoredAnswer(NOW))
+    }
 
 
-ASKED = RequestOtp("+14155550123", session_id="s", client_ip="192.0.2.7", consent=Consent("terms", "form"))
+@pytest.mark.parametrize("position", range(1, len(ABOUT)))
+def test_every_part_of_what_is_asked_is_a_part_of_the_fingerprint(position: int) -> None:
+    other = (*ABOUT[:position], "another", *ABOUT[position + 1 :])
+    assert made(about=other)[0].fingerprint != FINGERPRINT
+    assert made(about=other)[0].key == KEY
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        RequestOtp("+14155550124", session_id="s", client_ip="192.0.2.7", consent=Consent("terms", "form")),
-        RequestOtp("+14155550123", session_id="t", client_ip="192.0.2.7", consent=Consent("terms", "form")),
-        RequestOtp("+14155550123", session_id="s", client_ip="192.0.2.8", consent=Consent("terms", "form")),
-        RequestOtp("+14155550123", session_id="s", client_ip="192.0.2.7", consent=Consent("other", "form")),
-        RequestOtp("+14155550123", session_id="s", client_ip="192.0.2.7", consent=Consent("terms", "other")),
-        RequestOtp("+14155550123", session_id="s", client_ip="192.0.2.7"),
-        RequestOtp(
-            "+14155550123", Channel.VOICE, session_id="s", client_ip="192.0.2.7", consent=ASKED.consent
-        ),
-        RequestOtp("+14155550123", purpose="s", client_ip="192.0.2.7", consent=ASKED.consent),
-        RequestOtp("+14155550123", locale="s", client_ip="192.0.2.7", consent=ASKED.consent),
-    ],
-)
-def test_every_member_of_a_request_is_a_part_of_its_fingerprint(other: RequestOtp) -> None:
-    made = [
-        idempotency.idempotency_record(PEPPER, "a", "k", asked.body, NOW).fingerprint
-        for asked in (ASKED, other)
-    ]
-    assert made[0] != made[1]
+def test_each_operation_has_keys_of_its_own() -> None:
+    assert made(about=("resend", *ABOUT[1:]))[0].key != KEY
 
 
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (StoredAnswer(NOW + 300, 30), "[1800000300, 30, null]"),
-        (StoredAnswer(error="PROVIDER_REJECTED"), '[0, 0, "PROVIDER_REJECTED"]'),
-        (StoredAnswer(error="PROVIDER_UNAVAILABLE", resend_after=60), '[0, 60, "PROVIDER_UNAVAILABLE"]'),
+        (StoredAnswer(NOW + 300, 30), "[1800000300, 30, null, null, null]"),
+        (StoredAnswer(error="PROVIDER_REJECTED"), '[0, 0, "PROVIDER_REJECTED", null, null]'),
+        (
+            StoredAnswer(error="OTP_INCORRECT", resend_after=60, attempts_remaining=0),
+            '[0, 60, "OTP_INCORRECT", 0, null]',
+        ),
     ],
 )
-def test_an_answer_is_stored_as_older_versions_stored_it(answer: StoredAnswer, text: str) -> None:
+def test_an_answer_is_stored_as_it_always_was(answer: StoredAnswer, text: str) -> None:
     assert answer.dump() == text
     assert StoredAnswer.load(text) == answer
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template import ROOT, environment
+from local.template import ROOT, environment
 
 BOTO = {"boto3", "botocore", "certifi", "dateutil", "jmespath", "s3transfer", "six", "urllib3"}
 POWERTOOLS = {"aws_lambda_powertools", "jmespath", "typing_extensions"}

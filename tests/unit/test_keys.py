@@ -7,9 +7,11 @@ and the subjects of tokens.
 
 import re
 
+import pytest
+
+from fakes.memory import PEPPER
 from sms_otp.domain import keys
-from sms_otp.domain.keys import Peppers
-from tests.fakes import PEPPER
+from sms_otp.domain.keys import IdForm, Peppers
 
 NUMBER_KEY = "0c07fa9f1efdbc49ac5a7de24537108c343e1aacb6c4e3a76143a7f8fcb8ef58"
 VERIFICATION_KEY = "13a48784935b810f9b66cfb8ba888d160fe1ce869665caa287051a7b2fe43397"
@@ -33,7 +35,7 @@ def test_a_verification_is_stored_under_the_sha_256_of_its_id() -> None:
 
 
 def test_a_verification_id_can_be_made_again_from_the_nonce_of_an_older_version() -> None:
-    assert keys.derived_verification_id(PEPPER, "a-nonce") == "blvSIVe8JjT0t56UXxZVH88PSSNP3bdb"
+    assert keys.verification_id(PEPPER, "a-nonce") == "blvSIVe8JjT0t56UXxZVH88PSSNP3bdb"
 
 
 def test_a_session_is_bound_to_its_verification_as_it_always_was() -> None:
@@ -48,10 +50,36 @@ def test_a_token_names_the_subscriber_as_it_always_did() -> None:
     )
 
 
-def test_a_new_verification_id_is_192_random_bits_in_url_safe_characters() -> None:
-    made = {keys.new_verification_id() for _ in range(100)}
+def test_a_new_nonce_is_192_random_bits_and_so_is_the_verification_id_made_of_it() -> None:
+    nonces = {keys.new_nonce() for _ in range(100)}
+    assert len(nonces) == 100
+    made = {keys.verification_id(PEPPER, nonce) for nonce in nonces}
     assert len(made) == 100
-    assert all(re.fullmatch("[A-Za-z0-9_-]{32}", each) for each in made)
+    assert all(re.fullmatch("[A-Za-z0-9_-]{32}", each) for each in nonces | made)
+
+
+def test_twilios_form_of_a_verification_id_is_another_one_of_128_bits() -> None:
+    made = keys.verification_id(PEPPER, "a-nonce", IdForm.TWILIO)
+    assert made == "VEafd7721045f6aa9dea79286c165c5aee"
+    assert re.fullmatch("VE[0-9a-f]{32}", made)
+
+
+@pytest.mark.parametrize("form", IdForm)
+@pytest.mark.parametrize("pepper", [PEPPER, "another-pepper"])
+def test_a_verification_can_be_named_again_under_either_pepper_in_the_form_that_it_had(
+    form: IdForm, pepper: str
+) -> None:
+    made = keys.verification_id(pepper, "a-nonce", form)
+    key = keys.verification_key(made)
+    assert keys.named_again(Peppers(PEPPER, "another-pepper"), "a-nonce", key) == made
+    assert keys.named_again(Peppers("a-third-one"), "a-nonce", key) is None
+
+
+def test_what_a_number_is_searched_by_and_networks_and_codes_are_named_as_they_always_were() -> None:
+    assert keys.owner(NUMBER_KEY, "tenant-a", "a-session") == "NqpcbMRp1S8"
+    assert keys.owner(NUMBER_KEY, "tenant-a", None) == "o9YSR2cnjFc"
+    assert keys.network_hash(PEPPER, "+14155550123", "192.0.2.7") == "ArJYRhqtpGI"
+    assert keys.code_hash(PEPPER, VERIFICATION_KEY, "123456") == "lCF5NJO_1F3ptXnHQheOEQ"
 
 
 def test_the_current_pepper_comes_first_and_neither_is_in_the_text_of_the_pair() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.template import ROOT
+from local.template import ROOT
 
 LAYERS = (("core", "CoreLayer"), ("dependencies", "DependenciesLayer"))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import PEPPER, StepClock, number_key, outcome
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp
@@ -17,7 +18,6 @@ from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.sending import RESERVE_TRIES
 from sms_otp.use_cases.status import Lifecycle
-from tests.fakes import PEPPER, StepClock, number_key, outcome
 from tests.unit.world import NUMBER, World
 
 
@@ -299,10 +299,10 @@ def test_a_resend_that_loses_a_race_for_the_number_says_when_the_next_may_be_sen
     world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
     with pytest.raises(errors.RateLimited) as refused:
         resend_code(world.service, ResendOtp(verification_id), world.caller())
-    assert (refused.value.reason, refused.value.retry_after) == ("lost race", 60)
-    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
+    assert (refused.value.reason, refused.value.retry_after) == ("number", 60)
+    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
     assert refused.value.context == about
-    assert world.told[-1] == ("otp_asked", {**about, "asked": 2})
+    assert world.told[-1] == ("otp_asked", {**about, "asked": 3})
     assert world.sends() == 2
 
 
@@ -315,7 +315,7 @@ def test_a_resend_that_a_limit_refuses_is_counted_as_asked_for_and_says_whom_it_
     with pytest.raises(errors.RateLimited) as refused:
         resend_code(world.service, ResendOtp(verification_id), world.caller())
     assert (refused.value.reason, refused.value.retry_after) == ("number", 17)
-    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
+    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
     assert refused.value.context == about
     assert world.told == [("otp_asked", {**about, "asked": 2})]
 
@@ -342,7 +342,7 @@ def test_a_resend_asks_for_what_is_left_of_the_codes_life_under_a_reference_of_i
 
 
 @pytest.mark.parametrize("trusted", [False, True])
-def test_a_resend_is_counted_for_the_address_that_called_unless_a_backend_speaks_for_its_clients(
+def test_a_resend_is_counted_at_the_client_that_asked_for_the_first_code(
     policy: Policy, clock: StepClock, trusted: bool
 ) -> None:
     world = World(dataclasses.replace(policy, trust_client_ip=trusted), clock)
@@ -350,8 +350,8 @@ def test_a_resend_is_counted_for_the_address_that_called_unless_a_backend_speaks
     world.clock.step(30)
     assert resend(world, verification_id) == "ok"
     caller, named = (keyed(PEPPER, "client", address) for address in ("198.51.100.1", "192.0.2.7"))
-    counted = {key: len(log.sends) for key, log in world.store.logs.items() if key in (caller, named)}
-    assert counted == ({named: 1} if trusted else {caller: 2})
+    counted = {key: len(log.sends) for key, log in world.store.clients.items() if key in (caller, named)}
+    assert counted == ({named: 2} if trusted else {caller: 2}), "at the client that asked for the first"
 
 
 def test_a_resend_after_the_deadline_begins_nothing(world: World) -> None:

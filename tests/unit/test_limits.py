@@ -8,12 +8,10 @@ from sms_otp.domain.limits import (
     HOUR,
     MINUTE,
     SECOND,
-    Failures,
     GuessPolicy,
     SendPolicy,
     Window,
     gap_after,
-    lock,
     next_send_at,
     remembered,
     whole_seconds,
@@ -23,7 +21,7 @@ NOW = 1_800_000_000_000
 SENDS = SendPolicy(
     windows=(Window(3, 15 * MINUTE), Window(5, HOUR), Window(10, DAY)), gap=30 * SECOND, gap_max=240 * SECOND
 )
-GUESSES = GuessPolicy(free=5, wait=30 * SECOND, wait_max=HOUR, disabled_at=100)
+GUESSES = GuessPolicy(free=5, wait=30 * SECOND, wait_max=HOUR, closed_at=100)
 
 waits = st.lists(st.integers(min_value=0, max_value=3 * HOUR), min_size=1, max_size=120)
 windows = st.lists(
@@ -113,7 +111,7 @@ def test_the_rows_that_the_store_makes_its_condition_of_say_what_the_policy_says
 
 def test_a_first_wait_above_the_longest_is_the_longest_for_the_store_too() -> None:
     """Each parameter is within its own bounds, and nothing holds one against the other."""
-    policy = GuessPolicy(free=5, wait=HOUR, wait_max=30 * SECOND, disabled_at=100)
+    policy = GuessPolicy(free=5, wait=HOUR, wait_max=30 * SECOND, closed_at=100)
     assert policy.steps == ((5, 30 * SECOND),)
     assert policy.wait_after(5) == 30 * SECOND
 
@@ -122,34 +120,6 @@ def test_the_wait_grows_from_thirty_seconds_to_an_hour() -> None:
     assert [GUESSES.wait_after(n) // SECOND for n in range(4, 14)] == [
         0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600,
     ]  # fmt: skip
-
-
-@given(pauses=st.lists(st.integers(0, 2 * HOUR), max_size=300))
-def test_however_a_number_is_guessed_at_it_is_disabled_at_the_hundredth_failure_in_a_row(
-    pauses: list[int],
-) -> None:
-    now, failures = NOW, Failures()
-    for pause in pauses:
-        now += pause
-        if lock(failures, GUESSES, now) is None:
-            failures = Failures(failures.count + 1, now)
-    assert failures.count <= 100
-    assert failures.disabled(GUESSES) == (failures.count == 100)
-
-
-def test_a_first_day_without_success_has_room_for_thirty_four_guesses() -> None:
-    now, failures, spent = NOW, Failures(), 0
-    while now < NOW + DAY:
-        if lock(failures, GUESSES, now) is None:
-            failures, spent = Failures(failures.count + 1, now), spent + 1
-        now += SECOND
-    assert spent == 5 + 7 + 22
-
-
-def test_a_disabled_number_stays_so_whatever_time_passes() -> None:
-    refused = lock(Failures(100, NOW), GUESSES, NOW + 365 * DAY)
-    assert refused is not None
-    assert refused.reason == "disabled"
 
 
 @given(milliseconds=st.integers(-5 * SECOND, DAY))

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from local.template import template
 from ops.board import Board, Minute, draw
 from ops.measured import LOG_GROUPS, lines
 from sms_otp.adapters.telemetry import events, metrics
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.entry_points.http import PROBLEMS
-from tests.template import template
 from tests.unit.test_monitoring import ALARMS, DASHBOARD, SEARCH, rows
 
 NAMES = {metric.name for metric in metrics.all()}

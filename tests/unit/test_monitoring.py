@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from local.template import ROOT, resource, template
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain.keys import verification_key
-from tests.template import ROOT, resource, template
 
 DASHBOARD = resource("Dashboard")["DashboardBody"]["Fn::Sub"]
 DOCUMENT = (ROOT / "docs/monitoring.md").read_text()

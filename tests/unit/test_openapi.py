@@ -15,11 +15,11 @@ import yaml
 from openapi_spec_validator import validate
 
 from health import app as health
+from local.template import ROOT, resource, template
 from sms_otp.domain import errors
 from sms_otp.entry_points import camara, http, schemas
-from tests.template import ROOT, resource, template
 
-CALLERS_CODES = {code for code in http.PROBLEMS if code != http.TOLD_AS_INTERNAL}
+CALLERS_CODES = {code for code in http.PROBLEMS if code != http.SHOWN_AS_INTERNAL}
 PROBLEM = "application/problem+json"
 DONE = ("200", "204")
 UNHEALTHY = ("/health/deep", "503")
@@ -345,7 +345,8 @@ def test_a_header_of_a_request_is_taken_where_the_document_says_so_and_nowhere_e
     }
     for path, names in taken.items():
         own = ["x-correlator"] if path.startswith(CAMARA) else []
-        assert names == (["Idempotency-Key"] if path == "/request-otp" else own), path
+        has_key = path in ("/request-otp", "/resend-otp", "/verify-otp")
+        assert names == (["Idempotency-Key"] if has_key else own), path
 
 
 def test_the_health_example_is_what_the_function_answers() -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from local.template import ROOT, template
 from ops import deploy
-from ops.template import read
-from tests.template import ROOT, template
 from tests.unit.commands import commands, program
 from tests.unit.test_docs import quoted
 
@@ -46,9 +45,9 @@ def test_each_deployment_would_be_taken(document: Path) -> None:
     given = deployments(document)
     assert given
     for parameters in given:
-        deploy.check_values(read()["Parameters"], parameters)
+        deploy.check_values(template()["Parameters"], parameters)
         target = deploy.Target("dev", "sms-otp-dev", "123456789012", "eu-west-1", None)
-        deploy.plan(read(), target, {"AllowedCountries": "GB", **parameters})
+        deploy.plan(template(), target, {"AllowedCountries": "GB", **parameters})
 
 
 def test_the_parameters_of_an_emergency_are_in_the_runbook() -> None:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.template import ROOT
+from local.template import ROOT
 
 FORM = ROOT / "web/otp-form"
 README = (FORM / "README.md").read_text()

@@ -195,18 +195,18 @@ def test_any_text_is_comparable_exactly_if_it_is_e164(text: str) -> None:
 )
 def test_a_number_that_is_no_longer_sent_to_can_still_be_looked_for(text: str) -> None:
     """An administrator asks about a number that was sent to when its kind or its plan was another."""
-    found = phone.whatever_kind(text)
+    found = phone.parse_any_kind(text)
     assert found.e164 == text
-    assert phone.whatever_kind("+14155550123") == phone.parse("+14155550123")
+    assert phone.parse_any_kind("+14155550123") == phone.parse("+14155550123")
 
 
 @pytest.mark.parametrize(
     ("text", "country"), [("+441212345678", "ZZ"), ("+99912345678", "ZZ"), ("+447400123456", "GB")]
 )
 def test_a_number_that_is_not_sent_to_is_looked_for_without_a_country(text: str, country: str) -> None:
-    assert phone.whatever_kind(text).country == country
+    assert phone.parse_any_kind(text).country == country
 
 
 def test_what_is_not_e164_can_be_looked_for_by_nobody() -> None:
     with pytest.raises(InvalidPhoneNumber):
-        phone.whatever_kind("4155550123")
+        phone.parse_any_kind("4155550123")

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from local.template import template
 from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, TransportError
 from sms_otp.domain.clock import Deadline
 from sms_otp.setup.desired_state import Body, ProvisioningFailed, Setting, desired_state_from, differences
 from sms_otp.setup.provisioning import Account, find_application, find_template, provision
-from tests.template import template
 from tests.unit.providers.scripted import ScriptedTransport, answer
 
 SET_UP = template()["Resources"]["InfobipSetup"]["Properties"]

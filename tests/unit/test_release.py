@@ -8,11 +8,11 @@ import pytest
 import yaml
 from packaging.utils import canonicalize_name
 
+from local.template import ROOT
 from release import check
 from release.check import Step, StepFailed
 from release.dependencies import pins
 from sms_otp import __version__
-from tests.template import ROOT
 
 PACKAGES = {"lint-imports": "import-linter"}
 """Of programs that are not named after theirs."""

@@ -9,9 +9,9 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from fakes.memory import START
+from local.template import resource
 from ops.restore_items import restore
-from tests.fakes import START
-from tests.template import resource
 
 
 @pytest.fixture

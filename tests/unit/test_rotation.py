@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 
+from fakes.memory import PEPPER, StepClock, outcome
 from sms_otp.domain.commands import Policy, ResendOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.keys import Peppers
 from sms_otp.use_cases.resend import resend_code
-from tests.fakes import PEPPER, StepClock, outcome
 from tests.unit.world import NUMBER, World
 
 NEW = "another-pepper-for-tests-that-is-long-enough"
@@ -91,21 +91,22 @@ def test_a_client_is_not_served_more_often_for_a_new_pepper(world: Rotating) -> 
 
 
 def test_wrong_guesses_are_not_forgotten_for_a_new_pepper(world: Rotating) -> None:
-    for _ in range(2):
-        verification_id = world.request()
-        for _ in range(2):
-            assert world.verify(verification_id, "000000") == "OTP_INCORRECT"
-        world.clock.step(300)
+    verification_id = world.request()
+    for _ in range(3):
+        assert world.verify(verification_id, "000000") == "OTP_INCORRECT"
+    world.fail(16)
+    world.clock.step(300)
     world.peppers = IN_USE
     assert world.verify(world.request(), "000000") == "OTP_INCORRECT"
     world.clock.step(25)
-    assert outcome(world.request) == "NUMBER_LOCKED", "the fifth in a row, under whichever pepper"
+    assert outcome(world.request) == "NUMBER_LOCKED", "the twentieth in a row, under whichever pepper"
 
 
 def test_a_number_that_must_wait_waits_under_the_new_pepper_too(world: Rotating) -> None:
     verification_id = world.request()
     for _ in range(5):
         world.verify(verification_id, "000000")
+    world.fail(15)
     world.peppers = IN_USE
     assert outcome(world.request) == "NUMBER_LOCKED"
     world.clock.step(30)

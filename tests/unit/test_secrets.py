@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
+from fakes.memory import PEPPER, StepClock
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.keys import Peppers
-from tests.fakes import PEPPER, StepClock
 
 CREDENTIALS = {"infobip": {"apiKey": "canary-key"}, "sinch": {"applicationKey": "canary-app"}}
 
@@ -137,7 +137,7 @@ def test_a_pepper_that_is_missing_or_weak_is_refused(
     clock: StepClock, client: FakeSecretsManager, pepper: Any
 ) -> None:
     client.secrets["pepper"] = json.dumps({"pepper": pepper})
-    with pytest.raises(ServiceMisconfigured, match="cannot answer") as refused:
+    with pytest.raises(ServiceMisconfigured) as refused:
         secret_cache(client, clock).peppers()
     assert refused.value.reason == "secret field pepper"
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from local.template import ROOT, template
 from sms_otp.domain import budgets
 from sms_otp.domain.guard import DAY, LONGEST_CODE_LIFE, Guard, GuardPolicy, History, Mode
-from tests.template import ROOT, template
 
 SECURITY = ROOT / "docs/security.md"
 SCALING = ROOT / "docs/scaling.md"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import StepClock, number_key, outcome
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
@@ -26,7 +27,6 @@ from sms_otp.domain.users import Consent
 from sms_otp.domain.verification import State
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import StepClock, number_key, outcome
 from tests.unit.world import NUMBER, World
 
 
@@ -141,11 +141,13 @@ def test_a_code_of_the_wrong_form_is_no_guess(world: World, otp: str) -> None:
 
 
 def test_a_number_that_failed_too_often_must_wait_and_a_new_code_does_not_help(world: World) -> None:
+    world.fail(15)
     first = world.request()
     for _ in range(5):
         world.verify(first, "000000")
+    world.clock.step(29)
     assert outcome(world.request) == "NUMBER_LOCKED"
-    world.clock.step(30)
+    world.clock.step(1)
     second = world.request()
     assert world.verify(second, "000000") == "OTP_INCORRECT"
     assert world.verify(second) == "NUMBER_LOCKED", "the right code during a wait is refused like a wrong one"
@@ -155,13 +157,64 @@ def test_a_number_that_failed_too_often_must_wait_and_a_new_code_does_not_help(w
     assert world.store.failures == {}
 
 
+def test_a_guess_that_a_lock_refuses_is_given_back(world: World) -> None:
+    """Somebody else's failures lock the number, and cost the code in its owner's hand none of its guesses."""
+    verification_id = world.request()
+    world.fail(20)
+    for _ in range(7):
+        assert world.verify(verification_id) == "NUMBER_LOCKED"
+    (held,) = world.store.verifications.values()
+    assert held.attempts == 0
+    world.clock.step(30)
+    assert world.verify(verification_id) == "ok"
+
+
+def test_a_guess_that_cannot_be_given_back_stays_spent_and_is_refused_all_the_same(world: World) -> None:
+    def fails(_: str) -> None:
+        raise StoreError("UpdateItem: ThrottlingException")
+
+    verification_id = world.request()
+    world.fail(20)
+    world.store.return_guess = fails  # type: ignore[method-assign, assignment] # one fault
+    assert world.verify(verification_id) == "NUMBER_LOCKED"
+    assert next(iter(world.store.verifications.values())).attempts == 1
+
+
+def test_a_number_that_strangers_disabled_is_told_apart_from_one_that_must_wait(world: World) -> None:
+    for _ in range(80):
+        world.clock.step(3600)
+        world.fail(1)
+    with pytest.raises(errors.NumberDisabled) as refused:
+        world.request()
+    assert refused.value.retry_after is None
+    assert outcome(lambda: world.request(tenant="tenant-b")) == "ok"
+
+
 def test_the_failures_of_one_tenant_do_not_lock_the_number_at_another(world: World) -> None:
-    for _ in range(5):
-        world.store.spend_number_guess(
-            number_key(NUMBER), "tenant-a", int(world.clock() * 1000), world.service.policy.admission.guesses
-        )
+    world.fail(20)
     assert outcome(world.request) == "NUMBER_LOCKED"
     assert outcome(lambda: world.request(tenant="tenant-b")) == "ok"
+
+
+def test_the_last_wrong_guess_says_how_long_to_wait_for_another_code(world: World) -> None:
+    verification_id = world.request()
+    waits = []
+    for _ in range(5):
+        with pytest.raises(errors.OtpIncorrect) as refused:
+            verify_code(world.service, VerifyOtp(verification_id, "000000"), world.caller())
+        waits.append(refused.value.retry_after)
+        world.clock.step(2)
+    assert waits == [None] * 4 + [22]
+    world.clock.step(21)
+    assert outcome(world.request) == "ok"
+
+
+def test_a_wrong_guess_that_locks_the_number_says_how_long(world: World) -> None:
+    world.fail(21 - 1 - 1)
+    verification_id = world.request()
+    with pytest.raises(errors.OtpIncorrect) as refused:
+        verify_code(world.service, VerifyOtp(verification_id, "000000"), world.caller())
+    assert (refused.value.attempts_remaining, refused.value.retry_after) == (4, 30)
 
 
 def test_sends_to_a_number_are_counted_whoever_asks(world: World) -> None:
@@ -351,6 +404,9 @@ def test_every_event_carries_the_number_only_as_an_object_that_hides_it(world: W
         assert "123456" not in repr(fields)
 
 
+ABOUT = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
+
+
 def refused_by(act: Callable[[], object]) -> errors.OtpError:
     with pytest.raises(errors.OtpError) as refused:
         act()
@@ -379,9 +435,8 @@ def test_a_request_that_loses_a_race_says_whom_it_is_about_and_is_counted_as_ask
 
     world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
     refused = refused_by(world.request)
-    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
-    assert (refused.reason, refused.context) == ("lost race", about)
-    assert world.told[-1] == ("otp_asked", {**about, "asked": 1})
+    assert (refused.reason, refused.context) == ("number", ABOUT)
+    assert world.told[-1] == ("otp_asked", {**ABOUT, "asked": 2})
 
 
 def test_a_request_that_a_limit_refuses_says_which_and_when_to_come_again(world: World) -> None:
@@ -389,11 +444,12 @@ def test_a_request_that_a_limit_refuses_says_which_and_when_to_come_again(world:
     world.clock.step(13)
     refused = refused_by(world.request)
     assert (refused.reason, refused.retry_after) == ("number", 17)
-    assert refused.context == {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER)}
+    assert refused.context == ABOUT
 
 
 def test_a_number_that_must_wait_is_told_for_how_long_by_requests_and_guesses_alike(world: World) -> None:
     verification_id = world.request()
+    world.fail(15)
     for _ in range(5):
         world.verify(verification_id, "000000")
     world.clock.step(12)
@@ -480,6 +536,7 @@ def test_an_admitted_send_is_emitted_with_its_number_of_requests_and_its_part_of
             "channel": "sms",
             "provider": None,
             "purpose": "login",
+            "lane": "stranger",
             "asked": 1,
             "cap_used": round(100 / cap, 1),
             "unverified": 1,

@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
+from local.template import ROOT
 from release import site
-from tests.template import ROOT
 
 
 class Loader(yaml.SafeLoader):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from local.template import environment
 from sms_otp.adapters import config
 from sms_otp.adapters.aws import clients
 from sms_otp.adapters.providers import registry
@@ -17,7 +18,6 @@ from sms_otp.adapters.telemetry import events
 from sms_otp.domain import phone
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.entry_points import bootstrap, schemas
-from tests.template import environment
 
 DYNAMODB, BOTH, KMS = ("dynamodb",), ("dynamodb", "secretsmanager"), ("kms",)
 

@@ -4,15 +4,19 @@ DynamoDB is scripted here, so that each refusal comes when it is to; `tests/cont
 conditions themselves.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
+from fakes.memory import START, a_verification, number_key
+from local.template import environment
+from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.client import ConditionFailed, Conflict
 from sms_otp.adapters.dynamodb.items import (
-    failures_pk,
+    list_key,
     number_pk,
     verification_item,
     verification_of,
@@ -25,18 +29,22 @@ from sms_otp.domain.budgets import ShardIncrement
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.idempotency import IdempotencyRecord
+from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.ports import (
     AdmissionQuery,
+    CountedGuess,
     LogAppend,
-    NumberConflict,
+    NumberChange,
+    NumberGuess,
     ProviderHandle,
     Reservation,
     SendLog,
     StoreError,
     WriteConflict,
 )
+from sms_otp.domain.users import FOREVER
 from sms_otp.domain.verification import Guess, State
-from tests.fakes import START, a_verification, number_key
+from sms_otp.entry_points import bootstrap
 
 NOW = Seconds(int(START))
 NOW_MS = NOW * 1000
@@ -95,8 +103,17 @@ def store(dynamo: Dynamo) -> DynamoStore:
 
 
 def failures_item(count: int, last_at: int = NOW_MS) -> dict[str, Any]:
-    pk = failures_pk(NUMBER_KEY, "tenant-a")
-    return {"pk": {"S": pk}, "failures": {"N": str(count)}, "lastAt": {"N": str(last_at)}}
+    """A number's item, with failures of strangers at one tenant."""
+    return {
+        "pk": {"S": number_pk(NUMBER_KEY)},
+        "failures#stranger#tenant-a": {"N": str(count)},
+        "failedAt#stranger#tenant-a": {"N": str(last_at)},
+        "failures#tenant-a": {"N": str(count)},
+    }
+
+
+def guess_at_number(policy: Policy) -> NumberGuess:
+    return NumberGuess(NUMBER_KEY, "tenant-a", NOW_MS, NOW_MS * 1000, policy.admission.lanes)
 
 
 @pytest.fixture(autouse=True)
@@ -110,93 +127,79 @@ CONDITION = "ConditionalCheckFailed"
 
 def reservation(**changes: Any) -> Reservation:
     verification = a_verification(provider=None, provider_ref=None)
-    number = LogAppend(verification.number_key, SendLog(), NOW + 1000)
+    send = Send(NOW_MS)
+    number = NumberChange(verification.number_key, Number(), (send,), send, {}, NOW + 1000)
     whole: dict[str, Any] = {"verification": verification, "sent_at": NOW_MS, "number": number}
     return Reservation(**whole | changes)
 
 
 @pytest.mark.parametrize(
-    ("refusal", "raised"),
+    "refusal",
     [
-        (cancelled(CONDITION, "None"), NumberConflict),
-        (cancelled(CONDITION, CONDITION), NumberConflict),
-        (cancelled("None", CONDITION), WriteConflict),
-        (cancelled("TransactionConflict", "None"), WriteConflict),
+        cancelled(CONDITION, "None"),
+        cancelled("None", CONDITION),
+        cancelled("TransactionConflict", "None"),
     ],
 )
-def test_only_a_number_that_has_moved_is_a_lost_race(refusal: ClientError, raised: type[Exception]) -> None:
-    with pytest.raises(raised) as error:
-        store(Dynamo(transact_write_items=[refusal])).reserve(reservation())
-    assert type(error.value) is raised
-
-
-def test_a_send_that_no_number_counts_loses_no_race() -> None:
+def test_what_moved_since_it_was_read_has_the_send_decided_anew(refusal: ClientError) -> None:
     with pytest.raises(WriteConflict):
-        store(Dynamo(transact_write_items=[cancelled(CONDITION)])).reserve(reservation(number=None))
+        store(Dynamo(transact_write_items=[refusal])).reserve(reservation())
 
 
 @pytest.mark.parametrize(
-    ("found", "reason", "retry_after"),
+    ("found", "kind", "retry_after"),
     [
-        (failures_item(100), "disabled", 3600),
-        (failures_item(99, NOW_MS - 1000), "waiting", 3599),
+        (failures_item(80), errors.NumberDisabled, None),
+        (failures_item(79, NOW_MS - 1000), errors.NumberLocked, 3599),
     ],
 )
-def test_the_loser_of_the_race_for_the_last_guess_is_told_why_it_must_wait(
-    policy: Policy, found: dict[str, Any], reason: str, retry_after: int
+def test_the_loser_of_the_race_for_the_last_guess_is_told_why(
+    policy: Policy, found: dict[str, Any], kind: type[errors.OtpError], retry_after: int | None
 ) -> None:
-    guesses = policy.admission.guesses
-    dynamo = Dynamo(
-        update_item=[refused(failures_item(99, 0))],
-        transact_write_items=[cancelled(CONDITION, "None", item=found)],
-    )
-    with pytest.raises(errors.NumberLocked) as locked:
-        store(dynamo).spend_number_guess(NUMBER_KEY, "tenant-a", NOW_MS, guesses)
-    assert (locked.value.reason, locked.value.retry_after) == (reason, retry_after)
+    dynamo = Dynamo(update_item=[refused(failures_item(79, 0)), refused(found)])
+    with pytest.raises(kind) as locked:
+        store(dynamo).spend_number_guess(guess_at_number(policy))
+    assert locked.value.retry_after == retry_after
 
 
 def test_a_refusal_that_the_item_no_longer_explains_is_a_lock_all_the_same(policy: Policy) -> None:
     """It was cleared in between: the guess was refused, and may not be taken for one that was spent."""
-    dynamo = Dynamo(
-        update_item=[refused(failures_item(99, 0))], transact_write_items=[cancelled(CONDITION, "None")]
-    )
-    with pytest.raises(errors.NumberLocked):
-        store(dynamo).spend_number_guess(NUMBER_KEY, "tenant-a", NOW_MS, policy.admission.guesses)
-    with pytest.raises(errors.NumberLocked):
-        store(Dynamo(update_item=[refused()])).spend_number_guess(
-            NUMBER_KEY, "tenant-a", NOW_MS, policy.admission.guesses
-        )
+    for item in (failures_item(79, 0), None):
+        dynamo = Dynamo(update_item=[refused(item), refused()])
+        with pytest.raises(errors.NumberLocked) as locked:
+            store(dynamo).spend_number_guess(guess_at_number(policy))
+        assert (locked.value.retry_after, dynamo.count("update_item")) == (1, 2)
 
 
 @pytest.mark.parametrize(
-    ("count", "last_at", "reason", "retry_after"),
+    ("count", "last_at", "kind", "retry_after"),
     [
-        (5, NOW_MS - 12_000, "waiting", 18),
-        (6, NOW_MS, "waiting", 60),
-        (98, NOW_MS, "waiting", 3600),
-        (99, NOW_MS - 1, "waiting", 3600),
-        (100, 0, "disabled", 3600),
+        (20, NOW_MS - 12_000, errors.NumberLocked, 18),
+        (21, NOW_MS, errors.NumberLocked, 60),
+        (78, NOW_MS, errors.NumberLocked, 3600),
+        (79, NOW_MS - 1, errors.NumberLocked, 3600),
+        (80, 0, errors.NumberDisabled, None),
     ],
 )
 def test_a_number_that_must_wait_is_answered_with_what_stands_in_the_table(
-    policy: Policy, count: int, last_at: int, reason: str, retry_after: int
+    policy: Policy, count: int, last_at: int, kind: type[errors.OtpError], retry_after: int | None
 ) -> None:
     dynamo = Dynamo(update_item=[refused(failures_item(count, last_at))])
-    with pytest.raises(errors.NumberLocked) as locked:
-        store(dynamo).spend_number_guess(NUMBER_KEY, "tenant-a", NOW_MS, policy.admission.guesses)
-    assert (locked.value.reason, locked.value.retry_after) == (reason, retry_after)
-    assert dynamo.count("transact_write_items") == 0
+    with pytest.raises(kind) as locked:
+        store(dynamo).spend_number_guess(guess_at_number(policy))
+    assert locked.value.retry_after == retry_after
+    assert dynamo.count("update_item") == 1
 
 
-def test_the_last_guess_is_spent_with_the_numbers_list_and_neither_has_an_end(policy: Policy) -> None:
-    dynamo = Dynamo(update_item=[refused(failures_item(99, 0))], transact_write_items=[{}])
-    spent = store(dynamo).spend_number_guess(NUMBER_KEY, "tenant-a", NOW_MS, policy.admission.guesses)
-    assert spent == 100
-    ((_, request),) = [asked for asked in dynamo.asked if asked[0] == "transact_write_items"]
-    keys = [step["Update"]["Key"]["pk"]["S"] for step in request["TransactItems"]]
-    assert keys == [failures_pk(NUMBER_KEY, "tenant-a"), number_pk(NUMBER_KEY)]
-    for step in request["TransactItems"]:
-        assert "REMOVE #ttl" in step["Update"]["UpdateExpression"]
+def test_the_last_guess_is_one_update_and_leaves_an_item_without_end(policy: Policy) -> None:
+    disabled = failures_item(80)
+    dynamo = Dynamo(update_item=[refused(failures_item(79, 0)), {"Attributes": disabled}])
+    spent = store(dynamo).spend_number_guess(guess_at_number(policy))
+    assert spent.number.failures_of("tenant-a", Lane.STRANGER).count == 80
+    (_, _), (_, request) = dynamo.asked
+    ttl = next(alias for alias, name in request["ExpressionAttributeNames"].items() if name == "ttl")
+    (value,) = re.findall(f"{ttl} = (:v[0-9]+)", request["UpdateExpression"])
+    assert request["ExpressionAttributeValues"][value] == {"N": str(FOREVER)}
 
 
 ENDED = [
@@ -239,7 +242,9 @@ def test_the_condition_of_another_item_says_nothing_of_the_verification(refusal:
 
 
 def consume(dynamo: Dynamo, request_id: str = "a-request") -> None:
-    store(dynamo).consume(a_verification(counter_keys=("B#US#0",)), request_id, NOW)
+    policy = bootstrap.policy(Settings.from_environment(environment()))
+    counted = CountedGuess(Lane.STRANGER, Number(), guess_at_number(policy))
+    store(dynamo).consume(a_verification(counter_keys=("B#US#0",)), counted, request_id, NOW, "a-hash")
 
 
 @pytest.mark.parametrize(("state", "kind"), [*ENDED, (State.PENDING, errors.OtpExpired)])
@@ -361,8 +366,7 @@ def test_an_erasure_stops_at_its_deadline_and_asks_to_be_repeated() -> None:
     listed = {
         "pk": {"S": number_pk(NUMBER_KEY)},
         "version": {"N": "1"},
-        "verifications": {"M": {HELD.key: {"N": str(NOW)}}},
-        "tenants": {"SS": ["tenant-a"]},
+        "verifications": {"M": {list_key(HELD.key): {"S": f"{NOW}:{NOW}:an-owner:"}}},
     }
     dynamo = Dynamo(
         batch_get_item=[

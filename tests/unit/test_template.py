@@ -13,9 +13,9 @@ import pytest
 import yaml
 from samtranslator.translator.transform import transform
 
+from local.template import ROOT, environment, resource, template
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.errors import ServiceMisconfigured
-from tests.template import ROOT, environment, resource, template
 
 PARAMETERS = template()["Parameters"]
 RESOURCES = template()["Resources"]

@@ -18,17 +18,20 @@ from botocore.retries.standard import ExponentialBackoff, RetryContext
 from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
+from fakes.memory import PEPPERS, MemoryStore, StepClock, a_verification
+from local.template import environment, template
 from sms_otp.adapters import config
 from sms_otp.adapters.aws import clients
 from sms_otp.adapters.dynamodb import client
 from sms_otp.adapters.providers import transport
 from sms_otp.adapters.providers.test_numbers import FixedCodes
-from sms_otp.domain import errors
+from sms_otp.domain import errors, keys
 from sms_otp.domain.circuit import Circuit
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.ports import NumberConflict, Result, StoreError, TokenError, WriteConflict
+from sms_otp.domain.number import ListedVerification, Number
+from sms_otp.domain.ports import Result, StoreError, TokenError, WriteConflict
 from sms_otp.domain.provider import (
     COUNTED_BY_BREAKER,
     Channel,
@@ -47,9 +50,7 @@ from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.sending import SECOND_SEND_SECONDS
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, MemoryStore, StepClock, a_verification
 from tests.proofs.scale import scaled
-from tests.template import environment, template
 
 API_GATEWAY_SECONDS = 29
 TIMEOUT: int = template()["Globals"]["Function"]["Timeout"]
@@ -87,6 +88,7 @@ class Longest:
             + 2 * self.write
             - SECOND_SEND_SECONDS,
             "the number's guess, which may be the one that disables it": 2 * self.write,
+            "a refusal that is noted at its number, where older ones make room": 3 * self.write,
             "the provider's yes, then the consuming write, with and without the counts, then the token": 2
             * self.write
             + self.token,
@@ -341,12 +343,8 @@ class SlowStore(MemoryStore):
         self._step(self._world.longest.read)
         return super().find(*given)
 
-    def newest(self, *given: Any) -> Any:
-        self._step(self._world.longest.read)
-        return super().newest(*given)
-
     def reserve(self, *given: Any) -> None:
-        self._step(self._world.longest.write, WriteConflict(), NumberConflict())
+        self._step(self._world.longest.write, WriteConflict())
         super().reserve(*given)
 
     def release(self, *given: Any) -> None:
@@ -369,9 +367,25 @@ class SlowStore(MemoryStore):
         self._step(self._world.longest.write)
         return super().spend_guess(*given)
 
-    def spend_number_guess(self, *given: Any) -> int:
-        self._step(2 * self._world.longest.write)
+    def spend_number_guess(self, *given: Any) -> Any:
+        self._step(2 * self._world.longest.write, errors.NumberLocked())
         return super().spend_number_guess(*given)
+
+    def return_guess(self, *given: Any) -> None:
+        self._step(self._world.longest.write)
+        super().return_guess(*given)
+
+    def note_refused(self, *given: Any) -> None:
+        self._step(3 * self._world.longest.write)
+        super().note_refused(*given)
+
+    def claim(self, *given: Any) -> Any:
+        self._step(self._world.longest.write)
+        return super().claim(*given)
+
+    def unclaim(self, *given: Any) -> None:
+        self._step(self._world.longest.write)
+        super().unclaim(*given)
 
     def consume(self, *given: Any) -> None:
         self._step(2 * self._world.longest.write)
@@ -390,11 +404,14 @@ def resend(world: SlowWorld) -> None:
 
 
 def verify(world: SlowWorld) -> None:
-    """By number alone, the longest way to a verification."""
+    """By number alone and with a key, the longest way to a verification."""
     held = a_verification(provider="slow")
     world.store.verifications[held.key] = held
-    world.store.newest_of[held.number_key, held.tenant] = held.key
-    verify_code(world.service, VerifyOtp(None, "123456", phone_number=held.phone), world.caller)
+    owner = keys.owner(held.number_key, held.tenant, None)
+    listed = ListedVerification(held.created_at, held.expires_at, owner)
+    world.store.numbers[held.number_key] = Number(verifications={held.key: listed})
+    asked = VerifyOtp(None, "123456", phone_number=held.phone, idempotency_key="a-key")
+    verify_code(world.service, asked, world.caller)
 
 
 def seconds_taken(act: Callable[[SlowWorld], None], world: SlowWorld) -> float:
@@ -434,4 +451,4 @@ def test_a_request_that_comes_too_late_touches_nothing(longest: Longest, by_numb
     world = SlowWorld(Slowest(), longest, by_number, reserve=TIMEOUT)
     with pytest.raises(errors.ProviderUnavailable):
         request(world)
-    assert (world.now, world.store.logs, world.store.verifications) == (0.0, {}, {})
+    assert (world.now, world.store.numbers, world.store.verifications) == (0.0, {}, {})

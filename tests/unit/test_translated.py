@@ -3,14 +3,16 @@
 import copy
 import json
 
-from ops.template import Stack, read
+from local.template import template
+from ops.template import Stack
 from release import translated
-from tests.template import template
 
 
 def stack(name: str) -> Stack:
-    values = {parameter: str(known.get("Default", "*")) for parameter, known in read()["Parameters"].items()}
-    return Stack(read(), "sms-otp", {**values, **translated.SETS[name]})
+    values = {
+        parameter: str(known.get("Default", "*")) for parameter, known in template()["Parameters"].items()
+    }
+    return Stack(template(), "sms-otp", {**values, **translated.SETS[name]})
 
 
 def test_each_condition_is_true_in_one_set_and_false_in_another() -> None:

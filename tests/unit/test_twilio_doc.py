@@ -2,8 +2,8 @@
 
 import re
 
+from local.template import ROOT
 from sms_otp.entry_points import twilio
-from tests.template import ROOT
 from tests.unit.test_security_doc import quoted, table
 
 PAGE = ROOT / "docs/twilio.md"

@@ -2,9 +2,9 @@
 
 import pytest
 
+from fakes.memory import START
 from sms_otp.domain.clock import Seconds
 from sms_otp.domain.users import FOREVER, Retention, User
-from tests.fakes import START
 
 NOW = Seconds(int(START))
 

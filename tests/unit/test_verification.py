@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import START, a_verification
 from sms_otp.domain.clock import Seconds
 from sms_otp.domain.verification import (
     Guess,
@@ -15,7 +16,6 @@ from sms_otp.domain.verification import (
     guess_error,
     status_of,
 )
-from tests.fakes import START, a_verification
 
 NOW = Seconds(int(START))
 

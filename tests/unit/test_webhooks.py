@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fakes.memory import START, MemoryStore, StepClock, a_verification
 from sms_otp.adapters.providers import aws_events
 from sms_otp.adapters.providers.infobip_callbacks import InfobipCallbacks
 from sms_otp.adapters.providers.sinch import signature_of
@@ -20,7 +21,6 @@ from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import ProviderHandle
 from sms_otp.domain.verification import State, Verification
 from sms_otp.use_cases.webhooks import BODY_LIMIT, Webhooks
-from tests.fakes import START, MemoryStore, StepClock, a_verification
 
 KEY = "an-application-key"
 SECRET = base64.b64encode(b"a secret of sixteen bytes or so").decode()

@@ -3,13 +3,16 @@
 import itertools
 from typing import Any
 
+from fakes.memory import PEPPERS, FakeProvider, MemoryStore, StepClock, number_key, outcome
+from sms_otp.domain import number
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
-from sms_otp.domain.ports import IssueToken
+from sms_otp.domain.limits import SECOND
+from sms_otp.domain.number import Lane, Number
+from sms_otp.domain.ports import IssueToken, NumberGuess
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.fakes import PEPPERS, FakeProvider, MemoryStore, StepClock, outcome
 
 NUMBER = "+14155550123"
 requests = itertools.count()
@@ -43,6 +46,19 @@ class World:
     ) -> str:
         asked = VerifyOtp(verification_id, otp, **fields)
         return outcome(lambda: verify_code(self.service, asked, self.caller(tenant)))
+
+    def fail(self, times: int, tenant: str = "tenant-a", lane: Lane = Lane.STRANGER) -> None:
+        """So many wrong guesses at the number in one lane, at one moment."""
+        now = int(self.clock() * SECOND)
+        lanes = self.service.policy.admission.lanes
+        for _ in range(times):
+            moment = number.moment(now, next(requests))
+            guess = NumberGuess(number_key(NUMBER), tenant, now, moment, lanes, lane)
+            self.store.spend_number_guess(guess)
+
+    def number(self) -> Number:
+        """What is known of the number."""
+        return self.store.numbers.get(number_key(NUMBER), Number())
 
     def sends(self) -> int:
         return len(self.provider.sent)

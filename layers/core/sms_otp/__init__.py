@@ -1,8 +1,12 @@
-"""Phone verification by one-time passcode, delivered and checked by Infobip 2FA or Sinch Verification.
+"""Phone verification by one-time passcode, over Infobip 2FA, Sinch Verification and AWS End User Messaging.
 
-Imports point one way: `http` -> `service` -> `verification`, `limits`, `phone`; `store` and
-`providers` are adapters that `service` is handed; `config`, `errors`, `clock`, `schemas` and
-`observability` import nothing of ours.
+    domain        decides; imports nothing of ours
+    use_cases     the order of steps; import the domain
+    adapters      DynamoDB, AWS, providers, telemetry; import the domain
+    setup         provisions Infobip; imports adapters
+    entry_points  HTTP in and out, and what puts all of it together; import everything
+
+`import-linter` holds this in `make lint`.
 """
 
 __version__ = "1.0.0-rc.1"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
-from tests.fakes import StepClock
+from fakes.memory import StepClock
 from tests.functional.canaries import Watch
 from tests.functional.faults.turns import PROVIDERS
 from tests.functional.faults.world import Aws, World, deployed_world

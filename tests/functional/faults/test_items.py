@@ -88,7 +88,11 @@ def test_a_verification_that_is_expired_and_not_yet_deleted_verifies_nobody(worl
 
 @AT_ONE
 @pytest.mark.parametrize(
-    ("kind", "attribute"), [("N", "sends"), ("N", "version"), ("I", "fingerprint"), ("I", "claimedAt")]
+    ("kind", "attribute"),
+    [
+        *(("N", attribute) for attribute in ("sends", "version", "unproven")),
+        *(("I", attribute) for attribute in ("fingerprint", "claimedAt")),
+    ],
 )
 def test_a_log_or_claim_that_cannot_be_read_sends_nothing(kind: str, attribute: str, world: World) -> None:
     world.pending()
@@ -103,8 +107,10 @@ def test_a_log_or_claim_that_cannot_be_read_sends_nothing(kind: str, attribute: 
 def test_failures_that_cannot_be_read_verify_nobody(world: World) -> None:
     verification_id, code = world.pending()
     assert told(world.verify(verification_id, WRONG_CODE)) == WRONG
-    [whole] = world.items("F")
-    for value in WRONG_TYPES:
-        world.change(whole | {"failures": value})
-        assert told(world.verify(verification_id, code)) in (INTERNAL, LOCKED, SPENT)
+    [whole] = world.items("N")
+    [tenant] = [name.rpartition("#")[2] for name in whole if name.startswith("failedAt#stranger#")]
+    for name in (f"failures#stranger#{tenant}", f"failedAt#stranger#{tenant}", f"failures#{tenant}"):
+        for value in WRONG_TYPES:
+            world.change(whole | {name: value})
+            assert told(world.verify(verification_id, code)) in (INTERNAL, LOCKED, SPENT)
     assert (state(world)[0], world.checks()) == ("pending", 1)

@@ -88,9 +88,21 @@ def test_without_credentials_nothing_is_sent_and_the_reservation_is_given_back(
 def test_without_credentials_nobody_is_verified(kind: str, world: World) -> None:
     verification_id, code = world.pending()
     world.restart()
-    world.aws.faults.append(AwsFault("GetSecretValue", SECRETS_FAIL[kind], calls=9))
+    world.aws.faults.append(AwsFault("GetSecretValue", SECRETS_FAIL[kind], first=PROVIDER_CALL, calls=9))
     assert told(world.verify(verification_id, code)) in (INTERNAL, UNAVAILABLE)
     assert (state(world), world.checks()) == (("pending", 1), 0)
+    world.heal()
+    check_again(world, verification_id, code, OK)
+
+
+@AT_ONE
+@kinds(SECRETS_FAIL, turn=2, of=3)
+def test_without_the_pepper_no_guess_is_counted(kind: str, world: World) -> None:
+    verification_id, code = world.pending()
+    world.restart()
+    world.aws.faults.append(AwsFault("GetSecretValue", SECRETS_FAIL[kind], first=PEPPER_CALL))
+    assert told(world.verify(verification_id, code)) == INTERNAL
+    assert (state(world), world.checks()) == (("pending", 0), 0)
     world.heal()
     check_again(world, verification_id, code, OK)
 

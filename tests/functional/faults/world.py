@@ -20,8 +20,10 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
+from fakes.memory import PEPPER, StepClock
 from generators import events
 from local.sandbox.credentials import credentials
+from local.template import environment
 from sms_otp.adapters import config
 from sms_otp.adapters.providers import registry
 from sms_otp.adapters.providers.infobip import Infobip
@@ -29,9 +31,7 @@ from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Deadline
 from sms_otp.entry_points import bootstrap, http
 from tests import emulator
-from tests.fakes import PEPPER, StepClock
 from tests.functional.deployment import HANDLERS, PATHS, Answer, Context, check, create_table
-from tests.template import environment
 
 NUMBER = "+14155550177"
 KEY = "an-idempotency-key-of-one-order"
@@ -261,7 +261,7 @@ class World:
 
     def reserved(self) -> int:
         """How many sends the number's log holds."""
-        return sum(len(item.get("sends", {"NS": []})["NS"]) for item in self.items("N"))
+        return sum(len(item.get("sends", {"SS": []})["SS"]) for item in self.items("N"))
 
 
 class _Context(Context):

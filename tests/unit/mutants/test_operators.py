@@ -4,9 +4,9 @@ import ast
 
 import pytest
 
+from local.template import ROOT
 from tests.mutants.operators import OPERATORS, mutations
 from tests.mutants.sample import every_mutation, sampled
-from tests.template import ROOT
 
 
 def made(operator: str, source: str) -> list[str]:

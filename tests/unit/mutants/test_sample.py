@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from local.template import ROOT
 from tests.mutants import coverage_map, sample
 from tests.mutants.coverage_map import CoverageMap
 from tests.mutants.operators import Mutation, mutations
@@ -18,7 +19,6 @@ from tests.mutants.sample import (
     on,
     sampled,
 )
-from tests.template import ROOT
 
 SOURCE = "def f(a, b):\n    if a < b:\n        raise ValueError\n    return a + 1\n"
 FOUND = mutations("a.py", SOURCE)

@@ -9,9 +9,9 @@ import pytest
 
 from local.sandbox import faults
 from local.sandbox.credentials import credentials
+from local.template import ROOT, template
 from sms_otp.adapters.providers import registry
 from tests.contract import test_providers as contract
-from tests.template import ROOT, template
 
 NAMES = tuple(registry._BUILDERS)
 CORE = ROOT / "layers/core/sms_otp"

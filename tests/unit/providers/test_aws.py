@@ -25,6 +25,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
+from fakes.memory import StepClock
 from sms_otp.adapters.aws import clients
 from sms_otp.adapters.providers.aws import Aws
 from sms_otp.domain.clock import Deadline
@@ -43,7 +44,6 @@ from sms_otp.domain.provider import (
     Throttled,
     TooLate,
 )
-from tests.fakes import StepClock
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE
 
 KEY = "a-key-of-no-less-than-32-letters"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
+from local.template import ROOT
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers import registry
 from sms_otp.adapters.providers.aws import Aws
@@ -18,7 +19,6 @@ from sms_otp.adapters.providers.transport import (
     TransportError,
 )
 from sms_otp.domain.provider import Channel, Check, Provider, ProviderError, TooLate
-from tests.template import ROOT
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, ScriptedTransport, answer, outcome
 
 URL = "https://example.com"

@@ -1,6 +1,6 @@
 """The one place that reads environment variables. Each field's variable is its name in capitals.
 
-Nothing is read at import: a handler asks for `settings()`, a test builds `Settings` or calls
+Nothing is read at import: a handler calls `settings()`, a test builds `Settings` or calls
 `Settings.from_environment` with a mapping of its own.
 """
 
@@ -16,7 +16,7 @@ from sms_otp.domain.errors import ServiceMisconfigured
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a deployment has chosen. Every field is a parameter or a resource of `template.yaml`."""
+    """The settings of a deployment. Every field is a parameter or a resource of `template.yaml`."""
 
     stage: str
     table_name: str

@@ -1,7 +1,7 @@
 """Whether a code may be sent, and what must be reserved before it is. Decides; sends nothing.
 
-In this order: the answer to an earlier request with the same key, the lock on guesses, the number's
-sends, the client's, the whole service's day, the country's and the block's unverified sends.
+In this order: the answer to an earlier request with the same key, the lane, its lock on guesses and its sends
+to the number, the client's, the whole service's day, the country's and the block's unverified sends.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,36 +9,100 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import zip_longest
 
-from sms_otp.domain import errors, keys, limits
+from sms_otp.domain import device_token, errors, keys, limits, number
 from sms_otp.domain.budgets import Counter, CounterWindow, ShardIncrement
 from sms_otp.domain.guard import Guard, GuardPolicy, History, Mode, Verdict
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer, earlier_answer
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND, GuessPolicy, SendPolicy, whole_seconds
+from sms_otp.domain.limits import SECOND, SendPolicy, whole_seconds
+from sms_otp.domain.number import Approach, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, FailureMigration, LogAppend, SendLog
+from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Carried, LogAppend, NumberChange, SendLog
+from sms_otp.domain.verification import Verification
 
 DAY = 24 * 3600
 KEEP_SERVICE_DAY = DAY
+MOST_LISTED_TESTS = 50
+"""Verifications that a test number lists: no limit counts its sends, and only the newest can matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
     """The limits on sends."""
 
-    number: SendPolicy
+    lanes: LanePolicy
+    """Of each number."""
     client: SendPolicy
-    guesses: GuessPolicy
     sends_per_day: int
     """Of the whole service."""
     guard: GuardPolicy
 
 
 @dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks for a send, as far as the backend says."""
+
+    approach: Approach
+    client_keys: tuple[str, ...] = ()
+    """Of the client whose sends are counted, by the pepper in use first; none where nobody is named."""
+
+    @classmethod
+    def of_request(
+        cls,
+        peppers: Peppers,
+        to: PhoneNumber,
+        tenant: str,
+        network: str | None,
+        token: str | None,
+        now: int,
+        *,
+        is_challenged: bool = False,
+    ) -> "Asker":
+        """Of a new verification. `network` as `clients.network_of`, `now` in seconds."""
+        approach = Approach(
+            tenant,
+            device_token.issued_at(token, peppers, tenant, to.e164, now),
+            _hashes(peppers, to, network),
+            is_challenged,
+        )
+        if network is None:
+            return cls(approach)
+        return cls(approach, tuple(keys.keyed(pepper, "client", network) for pepper in peppers.all))
+
+    @classmethod
+    def of_resend(
+        cls,
+        peppers: Peppers,
+        to: PhoneNumber,
+        first: Verification,
+        token: str | None,
+        now: int,
+        *,
+        is_challenged: bool = False,
+    ) -> "Asker":
+        """Of a verification that goes on: it counts where its first code did."""
+        approach = Approach(
+            first.tenant,
+            device_token.issued_at(token, peppers, first.tenant, to.e164, now),
+            () if first.network is None else (first.network,),
+            is_challenged,
+        )
+        return cls(approach, () if first.client_key is None else (first.client_key,))
+
+
+def _hashes(peppers: Peppers, to: PhoneNumber, network: str | None) -> tuple[str, ...]:
+    if network is None:
+        return ()
+    return tuple(keys.network_hash(pepper, to.e164, network) for pepper in peppers.all)
+
+
+@dataclass(frozen=True, slots=True)
 class Admitted:
     """A send that may go, once these are reserved."""
 
-    number: LogAppend | None
+    lane: Lane
+    send: Send | None
+    """None where no limit counts it."""
     client: LogAppend | None
     sent_at: int
     """Milliseconds; unlike that of any other send in either log, so that each is counted."""
@@ -46,12 +110,13 @@ class Admitted:
     over: tuple[str, ...]
     """The guard's limits that this send is over, where it only records."""
     resend_after: int
-    """Seconds until the number's next send."""
+    """Seconds until the next send by the same asker."""
+    asked: int = 1
+    """Requests for the number within the hour, this one and refused ones included."""
     cap_used: float | None = None
     """Percent of the whole service's day that is spent with this send, estimated from a few shards."""
     unverified: int | None = None
     """As in `guard.Verdict`; None where the guard is off."""
-    failure_migration: FailureMigration | None = None
 
 
 class Admission:
@@ -63,8 +128,7 @@ class Admission:
         history: History,
         peppers: Peppers,
         to: PhoneNumber,
-        tenant: str,
-        client: str | None,
+        asker: Asker,
         idempotency_records: Sequence[IdempotencyRecord],
         now: int,
         *,
@@ -75,11 +139,10 @@ class Admission:
         self._exempt = exempt
         self._peppers = peppers
         self._idempotency_records = idempotency_records
-        self._to = to
-        self.number_key = keys.keyed(peppers.current, "number", to.e164)
-        self._tenant = tenant
-        self._client = client
-        self._client_key = None if client is None else keys.keyed(peppers.current, "client", client)
+        self._asker = asker
+        self._number_keys = tuple(keys.keyed(pepper, "number", to.e164) for pepper in peppers.all)
+        self.number_key = self._number_keys[0]
+        self._client_keys = () if exempt else asker.client_keys
         self._day = _service_day(now // SECOND, policy.guard.shards)
         self._day_sample = self._day.sample()
         self._guard = None
@@ -91,89 +154,129 @@ class Admission:
     def query(self) -> AdmissionQuery:
         """What must be read before `decide`."""
         query, *previous = (
-            self._under(pepper, idempotency_record)
-            for pepper, idempotency_record in zip_longest(self._peppers.all, self._idempotency_records)
+            AdmissionQuery(
+                number_key, self._asker.approach.tenant, client_key, record.key if record else None
+            )
+            for number_key, client_key, record in zip_longest(
+                self._number_keys, self._client_keys[: len(self._number_keys)], self._idempotency_records
+            )
         )
         counters = () if self._exempt else self._day_sample + (self._guard.keys if self._guard else ())
         return replace(query, counters=counters, previous=previous[0] if previous else None)
 
-    def _under(self, pepper: str, idempotency_record: IdempotencyRecord | None) -> AdmissionQuery:
-        number_key = keys.keyed(pepper, "number", self._to.e164)
-        counts_client = self._client is not None and not self._exempt
-        client_key = keys.keyed(pepper, "client", str(self._client)) if counts_client else None
-        return AdmissionQuery(
-            number_key, self._tenant, client_key, idempotency_record.key if idempotency_record else None
-        )
-
-    def repeated(self, snapshot: AdmissionSnapshot) -> tuple[StoredAnswer, str] | None:
-        """The answer of the earlier request with this key and body, and the verificationId that it had.
+    def repeated(self, snapshot: AdmissionSnapshot) -> tuple[StoredAnswer, IdempotencyRecord] | None:
+        """The answer of the earlier request with this key and content, and its record.
 
         Raises as `idempotency` says.
         """
         snapshots = (snapshot, snapshot.previous) if snapshot.previous else (snapshot,)
-        for pepper, idempotency_record, under in zip(
-            self._peppers.all, self._idempotency_records, snapshots, strict=False
-        ):
-            answer = earlier_answer(under.idempotency_record, idempotency_record)
+        for mine, under in zip(self._idempotency_records, snapshots, strict=False):
+            answer = earlier_answer(under.idempotency_record, mine)
             if under.idempotency_record is not None and answer is not None:
-                return answer, keys.derived_verification_id(pepper, under.idempotency_record.nonce)
+                return answer, under.idempotency_record
         return None
 
+    def number(self, snapshot: AdmissionSnapshot) -> Number:
+        """What is known of the number, under whichever pepper."""
+        previous = snapshot.previous
+        return snapshot.number if previous is None else snapshot.number.joined(previous.number)
+
+    def lane(self, snapshot: AdmissionSnapshot) -> Lane:
+        """Whose budget the send is taken from."""
+        return number.lane_of(
+            self.number(snapshot), self._asker.approach, self._policy.lanes, self._now // SECOND
+        )
+
     def decide(self, snapshot: AdmissionSnapshot, *, ignore_gap: bool = False) -> Admitted:
-        """Raises `NumberLocked` or `RateLimited`. `ignore_gap` for the second send of one code request."""
-        failure_migration, snapshot = self._failure_migration(snapshot), _together(snapshot)
-        if (locked := limits.lock(snapshot.failures, self._policy.guesses, self._now)) is not None:
-            raise locked
+        """Raises `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.
+
+        `ignore_gap` for the second send of one code request.
+        """
+        known, lane = self.number(snapshot), self.lane(snapshot)
+        approach, lanes = self._asker.approach, self._policy.lanes
+        limits_now = lanes.without_gap() if ignore_gap else lanes
         if self._exempt:
-            return Admitted(None, None, self._now, (), (), 0, failure_migration=failure_migration)
-        policy = self._policy.number
-        self._refuse_early(snapshot.number, replace(policy, gap=0) if ignore_gap else policy, "number")
-        number = self._entry(self.number_key, snapshot.number, self._policy.number)
-        client = None
-        if self._client_key is not None:
-            self._refuse_early(snapshot.client, self._policy.client, "client")
-            client = self._entry(self._client_key, snapshot.client, self._policy.client)
+            if (locked := number.lock(known, approach.tenant, lane, lanes, self._now)) is not None:
+                raise locked
+            return Admitted(lane, None, None, self._now, (), (), 0)
+        if (refused := number.send_error(known, lane, approach, limits_now, self._now)) is not None:
+            raise refused
+        client = self._client(snapshot)
         increment = self._service_increment(snapshot.counters)
         verdict = self._guarded(snapshot.counters)
-        moments = (*number.log.sends, self._now)
-        next_at = limits.next_send_at(moments, self._policy.number, self._now)
-        resend_after = whole_seconds(next_at - self._now)
+        sent_at = self._moment(known, client)
+        send = Send(sent_at, lane, approach.network, approach.is_challenged)
+        after = replace(known, sends=(*known.sends, send))
         return Admitted(
-            number=number,
+            lane=lane,
+            send=send,
             client=client,
-            sent_at=self._moment(number, client),
+            sent_at=sent_at,
             increments=(increment, *(verdict.increments if verdict else ())),
             over=verdict.over if verdict else (),
-            resend_after=resend_after,
+            resend_after=whole_seconds(
+                number.next_send_at(after, lane, approach, lanes, self._now) - self._now
+            ),
+            asked=after.asked(self._now),
             cap_used=self._cap_used(snapshot.counters),
             unverified=verdict.unverified if verdict else None,
-            failure_migration=failure_migration,
         )
 
-    def _failure_migration(self, snapshot: AdmissionSnapshot) -> FailureMigration | None:
-        """Failures go where the guesses at this send's verification will be counted."""
-        previous = self.query.previous
-        if previous is None or snapshot.previous is None or not snapshot.previous.failures.count:
+    def change(
+        self,
+        snapshot: AdmissionSnapshot,
+        admitted: Admitted,
+        verification: Verification,
+        listed_as: ListedVerification | None = None,
+    ) -> NumberChange:
+        """What the send changes in the number's item; `listed_as` where its verification is a new one."""
+        now, before = self._now // SECOND, snapshot.number
+        known, lanes = self.number(snapshot), self._policy.lanes
+        listed = number.still_listed(before, now)
+        if listed_as is not None:
+            listed[verification.key] = listed_as
+        if self._exempt:
+            listed = dict(list(listed.items())[-MOST_LISTED_TESTS:])
+        recent = tuple(send for send in known.sends if send.at > self._now - lanes.memory)
+        return NumberChange(
+            key=self.number_key,
+            before=before,
+            sends=(*recent, admitted.send) if admitted.send else recent,
+            send=admitted.send,
+            verifications=listed,
+            keep_until=number.keep_until(known, lanes, now),
+            ended=number.ended_failures(before, lanes, self._now),
+            forgotten=number.forgotten_tenants(before, now),
+            carried=self._carried(snapshot) if listed_as is not None else None,
+        )
+
+    def _carried(self, snapshot: AdmissionSnapshot) -> Carried | None:
+        """Failures go where the guesses at a new verification will be counted, and what opens lanes too."""
+        if snapshot.previous is None:
             return None
-        return FailureMigration(
-            self._tenant, previous.number_key, self.number_key, snapshot.previous.failures, snapshot.failures
-        )
+        tenant, found = self._asker.approach.tenant, snapshot.previous.number
+        failing = any(found.failures_of(tenant, lane).count for lane in Lane)
+        if not failing and tenant not in found.tokens_from and not found.networks:
+            return None
+        return Carried(tenant, self._number_keys[1], found)
 
-    def _moment(self, *entries: LogAppend | None) -> int:
-        taken = {at for entry in entries if entry for at in entry.log.sends}
+    def _moment(self, known: Number, client: LogAppend | None) -> int:
+        taken = {send.at for send in known.sends} | set(client.log.sends if client else ())
         moment = self._now
         while moment in taken:
             moment += 1
         return moment
 
-    def _refuse_early(self, log: SendLog, policy: SendPolicy, reason: str) -> None:
+    def _client(self, snapshot: AdmissionSnapshot) -> LogAppend | None:
+        if not self._client_keys:
+            return None
+        log, policy = _client_log(snapshot), self._policy.client
         wait = limits.next_send_at(log.sends, policy, self._now) - self._now
         if wait > 0:
-            raise errors.RateLimited(reason=reason, retry_after=whole_seconds(wait))
-
-    def _entry(self, key: str, log: SendLog, policy: SendPolicy) -> LogAppend:
+            raise errors.RateLimited(reason="client", retry_after=whole_seconds(wait))
         kept = limits.remembered(log.sends, policy, self._now)
-        return LogAppend(key, replace(log, sends=kept), self._now // SECOND + limits.KEEP_LOG)
+        until = self._now // SECOND + limits.KEEP_LOG
+        return LogAppend(self._client_keys[0], replace(log, sends=kept), until)
 
     def _service_increment(self, read: Mapping[str, Counter]) -> ShardIncrement:
         increment = self._day.increment(read, self._day_sample, self._policy.sends_per_day, KEEP_SERVICE_DAY)
@@ -195,17 +298,9 @@ class Admission:
         return verdict
 
 
-def _together(snapshot: AdmissionSnapshot) -> AdmissionSnapshot:
-    """What is known of a number and of a client, under whichever pepper."""
+def _client_log(snapshot: AdmissionSnapshot) -> SendLog:
     previous = snapshot.previous
-    if previous is None:
-        return snapshot
-    return replace(
-        snapshot,
-        number=snapshot.number.joined(previous.number),
-        client=snapshot.client.joined(previous.client),
-        failures=snapshot.failures.joined(previous.failures),
-    )
+    return snapshot.client if previous is None else snapshot.client.joined(previous.client)
 
 
 def _service_day(now: int, shards: int) -> CounterWindow:

@@ -1,4 +1,4 @@
-"""What providers call back with, in words of no provider: reports, and whether a code may be sent."""
+"""Provider-neutral callbacks: delivery reports, and the question whether a code may be sent."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ BY_SECRET = ("key", "signature", "password", "not configured")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a provider says about one message, which it names by `message_id` or by `send`."""
+    """A delivery report on one message, which `message_id` or `send` names."""
 
     delivery: Delivery
     reason: str | None = None

@@ -66,5 +66,5 @@ CLOSED = Circuit()
 
 
 def number_id(number_key: str) -> str:
-    """What a circuit knows a number by: short, since a handful must be told apart."""
+    """The id of a number in a circuit: short, since it must be unique among a handful."""
     return number_key[:8]

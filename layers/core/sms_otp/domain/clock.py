@@ -14,7 +14,7 @@ Clock = Callable[[], float]
 Seconds = NewType("Seconds", int)
 """Whole seconds: what the table's TTLs, the API and the log have."""
 Milliseconds = NewType("Milliseconds", int)
-"""Whole milliseconds: the moments of sends and guesses, which must be told apart."""
+"""Whole milliseconds: the moments of sends and guesses, which must be unique."""
 
 MINUTE = Seconds(60)
 HOUR = Seconds(3600)

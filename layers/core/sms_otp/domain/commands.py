@@ -1,8 +1,7 @@
-"""What callers ask of the service, what they are answered, and what a deployment allows them."""
+"""Commands and their results, the caller, and the policy of a deployment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from sms_otp.domain.admission import AdmissionPolicy
 from sms_otp.domain.clock import Deadline, Seconds
@@ -13,7 +12,7 @@ from sms_otp.domain.users import Consent
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the usage plan's key, the address that called, and the one request."""
+    """The caller of one request: the tenant (the id of its API key) and its address."""
 
     tenant: str
     request_id: str
@@ -25,19 +24,19 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A provider calls back, by POST."""
+    """A POST from a provider."""
 
     path: str
     """The public path that it called, the stage included: a part of what it signs."""
     headers: Mapping[str, str]
     """By name in lower case."""
     body: bytes = field(repr=False)
-    """As it came over the wire: what it signs are these bytes."""
+    """As it came over the wire: the provider signs these bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestOtp:
-    """A code is asked for. Fields as in the API."""
+    """Send a code. Fields as in the API."""
 
     phone_number: str
     channel: Channel = Channel.SMS
@@ -47,24 +46,22 @@ class RequestOtp:
     client_ip: str | None = None
     consent: Consent | None = None
     idempotency_key: str | None = None
+    device_token: str | None = field(default=None, repr=False)
+    is_challenged: bool = False
+    """The backend's word that its user has passed a challenge."""
     id_form: IdForm = IdForm.OWN
-    """Of the verificationId. One of Twilio's is found by its number, too, and has no `idempotency_key`."""
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """What a repetition of this request must have in common with it."""
-        fields = (self.phone_number, self.channel, self.locale, self.purpose, self.session_id, self.client_ip)
-        consent = (self.consent.text_version, self.consent.source) if self.consent else ()
-        return dict(enumerate((*fields, *consent)))  # type: ignore[arg-type] # positions serve as well as names
 
 
 @dataclass(frozen=True, slots=True)
 class ResendOtp:
-    """The code is asked for once more. Fields as in the API; no channel is the one that was used last."""
+    """Send the code again. Fields as in the API; without a channel, the last one."""
 
     verification_id: str
     channel: Channel | None = None
     session_id: str | None = None
+    idempotency_key: str | None = None
+    device_token: str | None = field(default=None, repr=False)
+    is_challenged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +76,17 @@ class Requested:
 
 @dataclass(frozen=True, slots=True)
 class VerifyOtp:
-    """A code was typed. Fields as in the API; without `verification_id`, the number's newest is meant."""
+    """A code was typed. Fields as in the API.
+
+    Without `verification_id` the newest that the number's session asked for is meant.
+    """
 
     verification_id: str | None
     otp: str
     phone_number: str | None = None
     session_id: str | None = None
+    idempotency_key: str | None = None
+    device_token: str | None = field(default=None, repr=False)
     with_token: bool = True
     """Whether the answer has a place for a token, where this deployment issues any."""
 
@@ -98,14 +100,16 @@ class Verified:
     purpose: str | None
     verified_at: Seconds
     token: str | None = None
-    """The proof, where this deployment issues one and it could be made."""
+    """The verification token, where this deployment issues one and signing succeeded."""
     token_failed: bool = False
     """Whether it could not. The verification is none the less so."""
+    device_token: str | None = field(default=None, repr=False)
+    """Says that on this device the number was verified; see `device_token`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What this deployment allows."""
+    """The limits and settings of this deployment."""
 
     code_length: int
     code_ttl_seconds: int

@@ -1,4 +1,4 @@
-"""Every way in which a request can be answered with something other than success.
+"""Every error that a request can be answered with.
 
 OtpError
 ├── InvalidRequest
@@ -12,6 +12,8 @@ OtpError
 ├── AlreadyVerified
 ├── TooManyAttempts
 ├── NumberLocked
+├── NumberDisabled
+├── ChallengeRequired
 ├── RateLimited
 ├── RequestInProgress
 ├── IdempotencyKeyReused
@@ -78,10 +80,10 @@ class OtpError(Exception):
 
 
 class InvalidRequest(OtpError):
-    """The body or a header is not of the form asked for."""
+    """The body or a header is malformed."""
 
     code = "INVALID_REQUEST"
-    detail = "The request is not of the form that this operation takes."
+    detail = "The request is malformed."
 
 
 class InvalidPhoneNumber(InvalidRequest):
@@ -106,7 +108,7 @@ class DestinationNotAllowed(OtpError):
 
 
 class VerificationNotFound(OtpError):
-    """Unknown, or another tenant's, or another session's: one answer, so that none can be told apart."""
+    """Unknown, another tenant's, or another session's: one answer, so that a caller learns nothing."""
 
     code = "VERIFICATION_NOT_FOUND"
     detail = "There is no such verification."
@@ -116,11 +118,11 @@ class OtpIncorrect(OtpError):
     """The code is wrong; the guess is spent."""
 
     code = "OTP_INCORRECT"
-    detail = "The code is not right."
+    detail = "The code is incorrect."
 
 
 class OtpExpired(OtpError):
-    """The verification's life is over, whatever the code."""
+    """The verification has expired."""
 
     code = "OTP_EXPIRED"
     detail = "The code has expired. Request a new one."
@@ -134,10 +136,10 @@ class VerificationCancelled(OtpError):
 
 
 class AlreadyVerified(OtpError):
-    """The code was used once already (NIST SP 800-63B-4 §3.1.3.2: valid only once)."""
+    """The code has been used once (NIST SP 800-63B-4 §3.1.3.2: valid only once)."""
 
     code = "ALREADY_VERIFIED"
-    detail = "The code was used already."
+    detail = "The code has already been used."
 
 
 class TooManyAttempts(OtpError):
@@ -148,17 +150,31 @@ class TooManyAttempts(OtpError):
 
 
 class NumberLocked(OtpError):
-    """The number has failed too often and must wait, whatever the code."""
+    """The number has failed too often and must wait."""
 
     code = "NUMBER_LOCKED"
     detail = "Too many wrong codes for this number. Wait before the next attempt."
+
+
+class NumberDisabled(OtpError):
+    """The number has failed so often that no wait helps: until unlocked, or with a device token."""
+
+    code = "NUMBER_DISABLED"
+    detail = "Too many wrong codes for this number. It must be unlocked, or verified on a known device."
+
+
+class ChallengeRequired(OtpError):
+    """The next code takes more than an address: let the user pass a challenge, then say so."""
+
+    code = "CHALLENGE_REQUIRED"
+    detail = "Let the user pass a challenge, then ask again with challenged: true."
 
 
 class RateLimited(OtpError):
     """A send limit refuses; nothing was sent."""
 
     code = "RATE_LIMITED"
-    detail = "Too many codes were requested. Wait before asking again."
+    detail = "Too many codes were requested. Wait before requesting another."
 
 
 class RequestInProgress(OtpError):
@@ -190,7 +206,7 @@ class ProviderUnavailable(OtpError):
 
 
 class Forbidden(OtpError):
-    """A callback is not the provider's own."""
+    """A callback is not authentic."""
 
     code = "FORBIDDEN"
     detail = "The caller is not known."
@@ -200,7 +216,7 @@ class ServiceMisconfigured(OtpError):
     """A setting or secret of this deployment is missing or malformed; the log names it."""
 
     code = "SERVICE_MISCONFIGURED"
-    detail = "The service cannot answer this request. Its operator has been told."
+    detail = "The service is misconfigured. Its log says how."
 
 
 class InternalError(OtpError):

@@ -1,13 +1,14 @@
-"""One `Idempotency-Key`, one SMS: what is kept of a request so that its repetition gets the same answer.
+"""One `Idempotency-Key`, one act: what is kept of a request so that its repetition gets the same answer.
 
-The key is claimed in the same transaction that reserves the send, so no second request can come
-between the two. The verificationId of such a request is derived from a stored nonce and the pepper,
-so that a repetition can be given it although the table does not hold it.
+A send's key is claimed in the same transaction that reserves it, so no second request can come between the
+two; a guess's before it is spent. What is compared is a keyed hash of what the request is for, and not of
+who relays it: the same user on another address asks for the same thing. While a pepper is rotated the key is
+claimed under both, or an environment that knows only one of them first would send again.
 """
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from sms_otp.domain import errors, keys
 
@@ -16,7 +17,7 @@ RUNNING_SECONDS = 30
 """Longer than a function may run: after it, a claim without an answer belongs to a request that died."""
 
 _REPLAYED: dict[str, type[errors.OtpError]] = {
-    kind.code: kind for kind in (errors.ProviderRejected, errors.ProviderUnavailable)
+    kind.code: kind for kind in (errors.ProviderRejected, errors.ProviderUnavailable, errors.OtpIncorrect)
 }
 
 
@@ -26,11 +27,16 @@ class StoredAnswer:
 
     expires_at: int = 0
     resend_after: int = 0
+    """Of an error, seconds after which to try again; 0 where it named none."""
     error: str | None = None
+    attempts_remaining: int | None = None
+    same_code: bool | None = None
+    """Of a resend: whether it sent the code of before."""
 
     def dump(self) -> str:
         """As text for the store."""
-        return json.dumps([self.expires_at, self.resend_after, self.error])
+        written = (self.expires_at, self.resend_after, self.error, self.attempts_remaining, self.same_code)
+        return json.dumps(written)
 
     @classmethod
     def load(cls, text: str) -> "StoredAnswer":
@@ -40,7 +46,11 @@ class StoredAnswer:
     def raise_error(self) -> None:
         """Raises what the first request raised, if it failed."""
         if self.error is not None:
-            raise _REPLAYED[self.error](reason="replayed", retry_after=self.resend_after)
+            raise _REPLAYED[self.error](
+                reason="replayed",
+                retry_after=self.resend_after or None,
+                attempts_remaining=self.attempts_remaining,
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +62,18 @@ class IdempotencyRecord:
     fingerprint: str
     """Keyed hash of the body."""
     nonce: str
+    """Its own: who finds another one there has lost the key to another request."""
     started_at: int
     answer: StoredAnswer | None = None
+    verification: str = ""
+    """The key of the verification that the request made, or was about."""
+    twin: "IdempotencyRecord | None" = None
+    """The same under the other pepper, while one is rotated: stored, answered and deleted with it."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key under which it stands."""
+        return (self.key,) if self.twin is None else (self.key, self.twin.key)
 
     @property
     def expires_at(self) -> int:
@@ -61,16 +81,40 @@ class IdempotencyRecord:
         return self.started_at + KEEP_SECONDS
 
 
-def idempotency_record(
-    pepper: str, tenant: str, key: str, body: dict[str, Any], now: int
-) -> IdempotencyRecord:
-    """What this request would store under its key."""
-    return IdempotencyRecord(
-        key=keys.keyed(pepper, "idempotency", f"{tenant}:{key}"),
-        fingerprint=keys.keyed(pepper, "body", json.dumps(body, sort_keys=True)),
-        nonce=keys.new_verification_id(),
-        started_at=now,
+def idempotency_records(
+    peppers: keys.Peppers, tenant: str, key: str | None, about: Sequence[str | None], now: int
+) -> tuple[IdempotencyRecord, ...]:
+    """What this request would store under its key, by the pepper in use first; none without a key.
+
+    `about` is the operation, which has keys of its own, and what is asked of it.
+    """
+    if key is None:
+        return ()
+    nonce, asked = keys.new_nonce(), json.dumps(list(about))
+    made = tuple(
+        IdempotencyRecord(
+            key=keys.keyed(pepper, "idempotency", f"{about[0]}:{tenant}:{key}"),
+            fingerprint=keys.keyed(pepper, "body", asked),
+            nonce=nonce,
+            started_at=now,
+        )
+        for pepper in peppers.all
     )
+    return (replace(made[0], twin=made[1]), made[1]) if len(made) > 1 else made
+
+
+def answered(record: IdempotencyRecord | None, answer: StoredAnswer) -> IdempotencyRecord | None:
+    """The record with what its request was answered."""
+    if record is None:
+        return None
+    return replace(record, answer=answer, twin=answered(record.twin, answer))
+
+
+def about_verification(record: IdempotencyRecord | None, verification: str) -> IdempotencyRecord | None:
+    """The record with the key of the verification that its request is about."""
+    if record is None:
+        return None
+    return replace(record, verification=verification, twin=about_verification(record.twin, verification))
 
 
 def earlier_answer(found: IdempotencyRecord | None, mine: IdempotencyRecord) -> StoredAnswer | None:

@@ -1,6 +1,8 @@
 """How things are named without saying what they are: hashes for identifiers, keyed hashes for numbers.
 
-A verificationId is random, so its plain SHA-256 cannot be reversed. A phone number is not: ten
+A verificationId derives from a random nonce and the pepper, so that it can be named again although the
+table holds neither it nor the pepper; 128 bits or more (OWASP ASVS 5.0 11.5.1), so its plain SHA-256 cannot
+be reversed. A phone number can be guessed: ten
 digits are tried in seconds, so everything derived from one is keyed with the pepper, a secret of
 this deployment that the table never holds.
 """
@@ -26,20 +28,9 @@ class Peppers:
         return (self.current,) if self.previous is None else (self.current, self.previous)
 
 
-def new_verification_id() -> str:
-    """192 random bits, URL-safe (OWASP ASVS 5.0 11.5.1 asks for at least 128; a UUID does not count)."""
-    return secrets.token_urlsafe(24)
-
-
 def verification_key(verification_id: str) -> str:
     """What the table holds of a verificationId: its SHA-256, 64 hex digits."""
     return hashlib.sha256(verification_id.encode()).hexdigest()
-
-
-def derived_verification_id(pepper: str, nonce: str) -> str:
-    """A verificationId that whoever has the pepper can make again from a stored nonce: 192 bits of HMAC."""
-    made = hmac.digest(pepper.encode(), f"verification:{nonce}".encode(), "sha256")
-    return base64.urlsafe_b64encode(made[:24]).decode()
 
 
 class IdForm(StrEnum):
@@ -56,22 +47,47 @@ def new_nonce() -> str:
     return secrets.token_urlsafe(24)
 
 
-def verification_id(pepper: str, nonce: str, form: IdForm) -> str:
+def verification_id(pepper: str, nonce: str, form: IdForm = IdForm.OWN) -> str:
     """The verificationId that the pepper makes of a stored nonce, in each form another."""
-    if form is IdForm.OWN:
-        return derived_verification_id(pepper, nonce)
-    return f"VE{hmac.digest(pepper.encode(), f'twilio:{nonce}'.encode(), 'sha256')[:16].hex()}"
+    if form is IdForm.TWILIO:
+        return f"VE{hmac.digest(pepper.encode(), f'twilio:{nonce}'.encode(), 'sha256')[:16].hex()}"
+    made = hmac.digest(pepper.encode(), f"verification:{nonce}".encode(), "sha256")
+    return base64.urlsafe_b64encode(made[:24]).decode()
 
 
 def named_again(peppers: Peppers, nonce: str, key: str) -> str | None:
-    """The verificationId that a verification with this nonce and key was given, under either pepper."""
+    """The verificationId that a verification with this nonce and key was given, under whichever pepper."""
     made = (verification_id(pepper, nonce, form) for pepper in peppers.all for form in IdForm)
     return next((each for each in made if verification_key(each) == key), None)
+
+
+def owner(number_key: str, tenant: str, session_id: str | None) -> str:
+    """By which a number's list is searched for what a tenant's session asked for: 64 bits, 11 characters.
+
+    A match is a candidate and no more: the verification's own tenant and session decide.
+    """
+    about = f"owner:{tenant}:{'' if session_id is None else session_id}"
+    return _short(hmac.digest(number_key.encode(), about.encode(), "sha256")[:8])
+
+
+def network_hash(pepper: str, e164: str, network: str) -> str:
+    """A network as one number knows it: 64 bits, 11 characters. Equal ones of two numbers are unlike."""
+    return _short(hmac.digest(pepper.encode(), f"network:{e164}:{network}".encode(), "sha256")[:8])
+
+
+def _short(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def session_hash(verification_key: str, session_id: str) -> str:
     """Binds a session to one verification. The session's id is the caller's, and is to be unguessable."""
     return hmac.digest(verification_key.encode(), session_id.encode(), "sha256").hex()
+
+
+def code_hash(pepper: str, verification_key: str, otp: str) -> str:
+    """By which a code that was right is recognised again: 128 bits, 22 characters."""
+    about = f"code:{verification_key}:{otp}"
+    return _short(hmac.digest(pepper.encode(), about.encode(), "sha256")[:16])
 
 
 def subject(number_key: str, tenant: str) -> str:

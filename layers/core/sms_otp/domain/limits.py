@@ -14,8 +14,6 @@ counted before it is checked and cleared only by success, never by a new code
 
 from dataclasses import dataclass
 
-from sms_otp.domain.errors import NumberLocked
-
 SECOND = 1000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
@@ -75,7 +73,8 @@ class GuessPolicy:
     free: int
     wait: int
     wait_max: int
-    disabled_at: int
+    closed_at: int
+    """Failures after which no further guess is taken."""
 
     @property
     def steps(self) -> tuple[tuple[int, int], ...]:
@@ -98,7 +97,9 @@ class GuessPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """A number's consecutive failures at one tenant. The guess under way counts as one until it is right."""
+    """Failures in a row, of one number at one tenant in one lane. The guess under way counts as one until it
+    is right.
+    """
 
     count: int = 0
     last_at: int = 0
@@ -107,12 +108,8 @@ class Failures:
         """What is no more lenient than either."""
         return Failures(max(self.count, other.count), max(self.last_at, other.last_at))
 
-    def disabled(self, policy: GuessPolicy) -> bool:
-        """Whether guessing is over until an administrator unlocks the number (NIST §3.2.2: at most 100)."""
-        return self.count >= policy.disabled_at
-
     def next_guess_at(self, policy: GuessPolicy) -> int:
-        """The earliest moment of the next guess, for a number that is not disabled."""
+        """The earliest moment of the next guess."""
         return self.last_at + policy.wait_after(self.count)
 
 
@@ -123,11 +120,3 @@ def whole_seconds(milliseconds: int) -> int:
 
 KEEP_LOG = 30 * DAY // SECOND
 """Seconds that a number's sends and failures are kept after its last use."""
-
-
-def lock(failures: Failures, policy: GuessPolicy, now: int) -> NumberLocked | None:
-    """The refusal of a number that must wait before its next guess, or None if it may go on."""
-    if failures.disabled(policy):
-        return NumberLocked(reason="disabled", retry_after=policy.wait_max // SECOND)
-    wait = failures.next_guess_at(policy) - now
-    return NumberLocked(reason="waiting", retry_after=whole_seconds(wait)) if wait > 0 else None

@@ -22,9 +22,9 @@ class PhoneNumber:
 
     e164: str
     country: str
-    """ISO 3166-1 alpha-2, as libphonenumber tells it."""
+    """ISO 3166-1 alpha-2, by libphonenumber."""
     is_test: bool = False
-    """Whether its code is fixed by a parameter; no provider is asked about it."""
+    """Whether it is a test number: a parameter fixes its code, and no provider is called."""
 
     @property
     def digits(self) -> str:
@@ -68,8 +68,8 @@ def parse(text: str) -> PhoneNumber:
     if not phonenumbers.is_valid_number(number) or country is None:
         raise InvalidPhoneNumber(reason="no number of its country's plan")
     if phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) != spelled:
-        # +44 07400 123456: libphonenumber leaves the trunk prefix out, and whoever names the number when
-        # it is verified would have to write it in the same way.
+        # +44 07400 123456: libphonenumber drops the trunk prefix, so that a caller who later names the
+        # number would have to write it in the same way.
         raise InvalidPhoneNumber(reason="another spelling")
     if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
         # Satellites and international networks, which libphonenumber calls mobile: +870, +881, +882.
@@ -80,7 +80,7 @@ def parse(text: str) -> PhoneNumber:
     return PhoneNumber(spelled, country)
 
 
-def whatever_kind(text: str) -> PhoneNumber:
+def parse_any_kind(text: str) -> PhoneNumber:
     """The number, to look for what is kept of it, whether or not it is one that is sent to by now.
 
     Raises `InvalidPhoneNumber` if `text` is not E.164.

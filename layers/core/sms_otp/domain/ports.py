@@ -1,4 +1,4 @@
-"""What the use cases ask of the outside, and the records that cross the line."""
+"""Ports: the interfaces that adapters implement, and the records that cross them."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,7 +8,7 @@ from sms_otp.domain.budgets import Counter, ShardIncrement
 from sms_otp.domain.circuit import Circuit
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
-from sms_otp.domain.limits import Failures, GuessPolicy
+from sms_otp.domain.number import NOTHING_KNOWN, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import Channel, Check, OnFailure, Order, ReserveAgain, Sent
 from sms_otp.domain.users import User
@@ -22,14 +22,10 @@ EventSink = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class SendLog:
-    """A number's or a client's sends, and the version that the next reservation is conditioned on."""
+    """A client's sends, and the version that the next reservation is conditioned on."""
 
     sends: tuple[int, ...] = ()
     version: int = 0
-    verifications: Mapping[str, int] = field(default_factory=dict)
-    """Of a number: the keys of those that there may be under its key, and until when, in seconds."""
-    endless: bool = False
-    """Of a number: whether a lock without end is among what it lists."""
 
     def joined(self, other: "SendLog") -> "SendLog":
         """The sends of both. They are moments, so that one which stands in both counts once."""
@@ -37,12 +33,11 @@ class SendLog:
 
 
 NO_SENDS = SendLog()
-NO_FAILURES = Failures()
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionQuery:
-    """What must be known before a send is decided: the keys of everything that has a say in it."""
+    """The keys to read before deciding whether to send."""
 
     number_key: str
     tenant: str
@@ -50,24 +45,26 @@ class AdmissionQuery:
     record_key: str | None = None
     counters: tuple[str, ...] = ()
     circuits: tuple[str, ...] = ()
-    """The providers that may be asked to send. They decide nothing here, but are read at no further cost."""
+    """The providers that may send. They decide nothing here, but are read at no further cost."""
     previous: "AdmissionQuery | None" = None
     """The same under the other pepper, while one is being rotated."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionSnapshot:
-    """What was found, all of it strongly consistent. What is not there is empty."""
+    """What was found, each item strongly consistent. What is not there is empty.
 
-    number: SendLog = NO_SENDS
-    failures: Failures = NO_FAILURES
+    No snapshot: a transaction may have come between two of the items.
+    """
+
+    number: Number = NOTHING_KNOWN
     client: SendLog = NO_SENDS
     idempotency_record: IdempotencyRecord | None = None
     counters: Mapping[str, Counter] = field(default_factory=dict)
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
     """By provider; a circuit that is closed, with nothing counted against it, is not there."""
     previous: "AdmissionSnapshot | None" = None
-    """What was found under the other pepper, where that was asked."""
+    """The same under the other pepper, where the query had it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +78,38 @@ class LogAppend:
 
 
 @dataclass(frozen=True, slots=True)
-class FailureMigration:
-    """A number's failures under the other pepper's key, that are to stand under the current one's."""
+class NumberChange:
+    """What a reservation changes in a number's item."""
+
+    key: str
+    before: Number
+    """As it was read."""
+    sends: tuple[Send, ...]
+    """All that some window remembers, the new one included."""
+    send: Send | None
+    """The new one; None where no limit counts it."""
+    verifications: Mapping[str, ListedVerification]
+    """All that there may be, the new one included."""
+    keep_until: int
+    """Seconds; when the item may be forgotten."""
+    ended: tuple[tuple[str, Lane], ...] = ()
+    """Tenants and lanes whose failures have ended."""
+    forgotten: tuple[str, ...] = ()
+    """Tenants at which it was verified too long ago to be remembered."""
+    carried: "Carried | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What stands of a number at a tenant under the other pepper's key, to stand under the current one's.
+
+    Failures are moved, for a success clears one item; the rest is copied.
+    """
 
     tenant: str
     from_key: str
-    to_key: str
-    found: Failures
-    """Under `from_key`, as they were read."""
-    before: Failures
-    """The same under `to_key`."""
-
-    @property
-    def after(self) -> Failures:
-        """What is to stand under `to_key`."""
-        return self.before.joined(self.found)
+    found: Number
+    """Under `from_key`, as it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +119,12 @@ class Reservation:
     verification: Verification
     sent_at: int
     """Milliseconds; what `release` takes out of the logs again."""
-    number: LogAppend | None = None
+    number: NumberChange | None = None
     client: LogAppend | None = None
     increments: tuple[ShardIncrement, ...] = ()
     idempotency_record: IdempotencyRecord | None = None
     resend: bool = False
     """Whether the verification is there already and is sent for once more."""
-    failure_migration: FailureMigration | None = None
-    find_by_number: bool = False
-    """Whether this becomes the number's newest verification at its tenant once it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +143,7 @@ class ProviderHandle:
 class NumberRecord:
     """What there is about a number, under one key of it."""
 
-    sends: tuple[int, ...] = ()
-    failures: Mapping[str, Failures] = field(default_factory=dict)
-    """By tenant."""
+    number: Number = NOTHING_KNOWN
     verifications: tuple[Verification, ...] = ()
     users: tuple[User, ...] = ()
 
@@ -148,16 +157,40 @@ class Erased:
     """Seconds after which to erase again; 0 where nothing can be left."""
 
 
-class NumberConflict(Exception):
-    """Another request for the same number reserved first. An answer, not a reason to try again."""
+@dataclass(frozen=True, slots=True)
+class NumberGuess:
+    """A guess at a number, to be counted in one of its lanes before the code is checked."""
+
+    number_key: str
+    tenant: str
+    now: int
+    """Milliseconds."""
+    moment: int
+    """As `number.moment`; no other guess's."""
+    policy: LanePolicy
+    lane: Lane = Lane.STRANGER
+    """The verification's."""
+    token_issued_at: int | None = None
+    """Of a genuine device token that came with the guess: it opens the token's lane, if the number's item
+    says so.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class CountedGuess:
+    """A guess that was counted: where, and the number with it."""
+
+    lane: Lane
+    number: Number
+    guess: NumberGuess
 
 
 class WriteConflict(Exception):
-    """Something else moved since it was read: a client's log, a shard, a claim. Decide again."""
+    """Something moved since it was read: the number, a client's log, a shard, a record. Decide again."""
 
 
 class StoreError(Exception):
-    """The store did not do what was asked, or its answer is unknown. `reason` is safe to log."""
+    """A write or read failed, or its outcome is unknown. `reason` is safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -165,7 +198,7 @@ class StoreError(Exception):
 
 
 class TokenError(Exception):
-    """A token or a public key could not be had. `reason` is safe to log."""
+    """Signing, or reading a public key, failed. `reason` is safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -217,7 +250,10 @@ class Numbers(Protocol):
         ...
 
     def unlock(self, number_key: str, now: Seconds) -> int:
-        """Delete its failures, and how many tenants it had any at."""
+        """Delete its failures, and take no device token that was issued before `now`.
+
+        Answers at how many tenants it had any failures.
+        """
         ...
 
     def erase(self, number_key: str, now: Seconds, deadline: Deadline) -> Erased:
@@ -239,8 +275,7 @@ class Store(Protocol):
     def reserve(self, reservation: Reservation) -> None:
         """Store a send and its verification, if nothing moved since it was decided.
 
-        Raises `NumberConflict` if the number's log changed, `WriteConflict` if anything else did. Nothing is
-        stored then.
+        Raises `WriteConflict` if anything did. Nothing is stored then.
         """
         ...
 
@@ -249,7 +284,7 @@ class Store(Protocol):
         ...
 
     def find(self, key: str) -> Verification | None:
-        """The verification with this key, whoever's it is. Strongly consistent."""
+        """The verification with this key, of any tenant. Strongly consistent."""
         ...
 
     def cancel(self, key: str, tenant: str) -> None:
@@ -261,11 +296,11 @@ class Store(Protocol):
         key: str,
         holder: ProviderHandle,
         idempotency_record: IdempotencyRecord | None = None,
-        newest: Verification | None = None,
+        number: NumberChange | None = None,
     ) -> None:
         """Name the provider that holds the code and its handle, and the answer to a repeated request.
 
-        `newest` is the verification again, where its number's `newest` is to find it from now on.
+        `number` as it was reserved: where its list has another provider for the code, it has the holder then.
         Raises `AlreadyVerified` or `VerificationCancelled` where that came first, as it may to a resend.
         """
         ...
@@ -293,10 +328,6 @@ class Store(Protocol):
         """As `find`, for many: those that are there, by key."""
         ...
 
-    def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:
-        """The key of the number's newest verification at this tenant, under the first key that has one."""
-        ...
-
     def spend_guess(self, guess: Guess) -> Verification:
         """Count one guess, if one may be made, and answer the verification with it counted.
 
@@ -304,20 +335,39 @@ class Store(Protocol):
         """
         ...
 
-    def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
-        """Count one failure of the number at this tenant, to be cleared by `consume`, and answer its failures
-        in a row with this one. `now` in milliseconds.
+    def return_guess(self, key: str) -> None:
+        """Give back a guess that a lock of its number refused, if the verification still goes on."""
+        ...
 
-        Raises `NumberLocked` while the number must wait or is disabled; nothing is counted then.
+    def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
+        """Count one failure of the number in the lane that the guess opens, to be cleared by `consume`.
+
+        A token that the number's item knows nothing of, and an own lane that is used up, open nothing.
+        Raises `NumberLocked` while the lane must wait, `NumberDisabled`; nothing is counted then.
         """
         ...
 
-    def consume(self, verification: Verification, request_id: str, now: Seconds) -> None:
+    def consume(
+        self, verification: Verification, counted: CountedGuess, attempt: str, now: Seconds, code_hash: str
+    ) -> None:
         """Turn a pending, unexpired verification into a verified one, once.
 
-        In the same step the number's failures are cleared and its send no longer counts as unverified.
-        Recognises its own earlier success by `request_id`. Raises the refusal otherwise.
+        In the same step the failures of the guess's lane and of strangers are cleared, the number is known as
+        verified and its send no longer counts as unverified. Recognises its own earlier success by `attempt`.
+        Raises the refusal otherwise.
         """
+        ...
+
+    def note_refused(self, number_key: str, now: int, moment: int) -> None:
+        """Count a refused request at its number, up to a bound. `now` in milliseconds."""
+        ...
+
+    def claim(self, idempotency_record: IdempotencyRecord) -> IdempotencyRecord | None:
+        """Claim a key for a request that reserves nothing; the record that has it where that is another's."""
+        ...
+
+    def unclaim(self, idempotency_record: IdempotencyRecord) -> None:
+        """Free a key whose request came to no answer that is to be given again."""
         ...
 
 

@@ -1,6 +1,6 @@
 """The port that every provider implements, and its outcomes.
 
-A failed send is one of these kinds. The kind says whether another provider may be asked, whether the circuit
+A failed send is one of these kinds. The kind says whether another provider may send, whether the circuit
 breaker counts it, and whether the send stays counted against the number's limits:
 
     kind                     fail over         breaker   reservation
@@ -38,7 +38,7 @@ class Channel(StrEnum):
 
 
 class Delivery(StrEnum):
-    """What is known of the code's way to the phone. Acceptance by a provider is not delivery."""
+    """The delivery of a code, as far as known. Acceptance by a provider is not delivery."""
 
     ACCEPTED = "accepted"
     DELIVERED = "delivered"
@@ -58,10 +58,10 @@ class Check(StrEnum):
 
 
 class Health(StrEnum):
-    """What a probe found of a provider."""
+    """The result of a probe."""
 
     UP = "up"
-    """It answers, and takes our credentials as far as that can be told; being throttled is an answer."""
+    """It answers, and does not refuse our credentials; throttling is an answer too."""
     MISCONFIGURED = "misconfigured"
     """It answers, and refuses our credentials or settings."""
     DOWN = "down"
@@ -81,7 +81,7 @@ class Sent:
 
 
 class ProviderError(Exception):
-    """A provider did not do what was asked. The subclass says what may be done next."""
+    """A call to a provider failed. The subclass says what may be done next."""
 
     def __init__(
         self, provider: str, reason: str, *, retry_after: int | None = None, status: int | None = None
@@ -145,7 +145,7 @@ MAY_HAVE_SENT = (Doubtful, Ambiguous)
 COUNTED_BY_BREAKER = (Throttled, NotSent, Misconfigured, Doubtful, Ambiguous)
 """Less `NOT_CALLED`: a circuit that is open counts nothing more."""
 KEPT = (Refused, DestinationUnavailable, Doubtful, Ambiguous)
-"""After one of these the send stays counted against the limits, whatever other providers answered."""
+"""After one of these the send stays counted, also where another provider certainly did not send."""
 
 
 OnFailure = Callable[[ProviderError], object]
@@ -217,5 +217,5 @@ class Provider(Protocol):
         ...
 
     def probe(self, deadline: Deadline) -> Health:
-        """Whether the provider can be asked now, by a request that sends, changes and costs nothing."""
+        """Check the provider's health, by a request that sends, changes and costs nothing."""
         ...

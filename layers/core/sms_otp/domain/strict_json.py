@@ -14,7 +14,7 @@ LONGEST_FRACTION = 32
 
 
 def parse_object(data: bytes, *, limit: int) -> dict[str, Any]:
-    """The JSON object in `data`, UTF-8 of at most `limit` bytes. Raises ValueError, whatever is wrong.
+    """The JSON object in `data`, UTF-8 of at most `limit` bytes. Raises ValueError for anything else.
 
     The error's text is for people and names no value.
     """
@@ -43,7 +43,7 @@ def parse_object(data: bytes, *, limit: int) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("duplicate key")
     return members
 
 

@@ -1,7 +1,7 @@
 """A number as a tenant's user: whether it was verified, what for, and what was consented to. Pure.
 
-Kept only where a deployment asks for it (`KeepUsers=true`), and apart from the passcodes: it is a record
-of the business. A user is a number's keyed hash and a tenant; the number itself is not kept.
+Kept only with `KeepUsers=true`, and apart from the passcodes: it is a record of the business. A user is a
+number's keyed hash and a tenant; the number itself is not kept.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MOST_PURPOSES = 20
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What a user agreed to, in the caller's own names: which version of a text, and where."""
+    """A consent in the caller's own names: which version of a text, and where it was given."""
 
     text_version: str
     source: str
@@ -24,7 +24,7 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class ConsentRecord:
-    """A consent with its time, in seconds: when the code was asked for that it came with."""
+    """A consent with the time of the request that it came with."""
 
     consent: Consent
     at: Seconds
@@ -39,7 +39,7 @@ class User:
     first_requested_at: Seconds
     last_requested_at: Seconds
     verified_at: Seconds | None = None
-    """When last. None where it never was: whoever asked may not hold the phone."""
+    """When last. None where it never was: the caller may not hold the phone."""
     purposes: tuple[str, ...] = ()
     """That it was verified for."""
     consent: ConsentRecord | None = None
@@ -50,7 +50,7 @@ class User:
     """None is without end."""
 
     def is_kept(self, now: Seconds) -> bool:
-        """Whether its time is not over, DynamoDB deletes it up to days later."""
+        """Whether it has not ended yet. DynamoDB deletes it up to days later."""
         return self.kept_until is None or now < self.kept_until
 
 

@@ -6,23 +6,29 @@
 an item up to days after its TTL. `verified` is absorbing, and nothing else ever becomes it.
 """
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Seconds
+from sms_otp.domain.idempotency import IdempotencyRecord
+from sms_otp.domain.number import Lane
 from sms_otp.domain.users import Consent
 
 
 class State(StrEnum):
-    """What is stored of a verification's state."""
+    """The stored part of a verification's state."""
 
     PENDING = "pending"
     VERIFIED = "verified"
     CANCELLED = "cancelled"
     FAILED = "failed"
 
+
+REPEATABLE_SECONDS = 120
+"""How long the session that a code is bound to may repeat it and is given the same answer."""
 
 DELIVERY_BEFORE: Mapping[str, tuple[str, ...]] = {
     "delivered": ("accepted", "unknown", "failed"),
@@ -49,16 +55,23 @@ class Verification:
     state: State = State.PENDING
     attempts: int = 0
     sends: int = 1
+    """References handed out to providers. One that was given back is not handed out again."""
     purpose: str | None = None
     locale: str | None = None
     """Of the first code, and of what is sent after it."""
     consent: Consent | None = None
     """That came with the request, where users are kept."""
-    idempotency_record: str | None = None
-    """The item that the request's Idempotency-Key is claimed by."""
-    session_hash: str | None = None
+    idempotency_records: tuple[str, ...] = ()
+    """Of the requests about it that named an Idempotency-Key: what they are claimed by."""
     nonce: str | None = None
-    """What `keys.verification_id` makes the id from, where it can be named again."""
+    """With the pepper, its verificationId; see `keys.named_again`."""
+    lane: Lane = Lane.STRANGER
+    """In which its first code was asked for. Its guesses are counted there, unless a token opens another."""
+    network: str | None = None
+    """Keyed hash of the network that asked for it; see `keys.network_hash`."""
+    client_key: str | None = None
+    """Of the client that asked for it, at whom its resends count too."""
+    session_hash: str | None = None
     provider: str | None = None
     provider_ref: str | None = None
     """The holder's handle for the code; absent until a provider has taken it."""
@@ -67,15 +80,17 @@ class Verification:
     resend_counter_keys: tuple[str, ...] = ()
     """The same of the sends after it. One verification, so they are not counted as verified."""
     delivery: str = "unknown"
-    """What is known of the newest send's way to the phone; see `providers.base.Delivery`."""
+    """What is known of the newest send's way to the phone; see `provider.Delivery`."""
     verified_at: Seconds | None = None
     verified_by: str | None = None
-    """The id of the request that consumed the code, so that its own retry is recognised."""
+    """An id of the attempt that consumed the code, made here, so that its own retry is recognised."""
+    code_hash: str | None = None
+    """Keyed hash of the code that was right, so that its repetition by the same session is recognised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """Who guesses, at which verification, when. What a spent guess is conditioned on."""
+    """A guess: the caller, the verification and the moment. Spending it is conditioned on these."""
 
     key: str
     tenant: str
@@ -84,13 +99,15 @@ class Guess:
     session_hash: str | None = None
     phone: str | None = None
     """Only where the caller names the number: it must then be the verification's own."""
+    idempotency_record: IdempotencyRecord | None = None
+    """Claimed for this guess, for the verification to list."""
 
 
 def guess_error(found: Verification | None, guess: Guess) -> errors.OtpError | None:
     """Why a guess may not be made, or None if it may.
 
-    Whoever is not entitled to the verification learns nothing of it: unknown, another tenant's,
-    another session's and another number's are one answer (OWASP ASVS 5.0 6.3.8).
+    A caller that is not entitled to the verification learns nothing: unknown, another tenant's, another
+    session's and another number's have one answer (OWASP ASVS 5.0 6.3.8).
     """
     if found is None or not _is_entitled(found, guess):
         return errors.VerificationNotFound()
@@ -107,13 +124,43 @@ def guess_error(found: Verification | None, guess: Guess) -> errors.OtpError | N
     return None
 
 
-def status_of(found: Verification, now: Seconds, max_attempts: int) -> str:
+def is_repetition(found: Verification, guess: Guess, code_hashes: tuple[str, ...]) -> bool:
+    """Whether a guess at a verified code is its own success, sent again because the answer was lost.
+
+    Of the bound session alone, with the code that was right, and for a short while. NIST SP 800-63B-4
+    §3.1.3.2 has a secret accepted only once; this accepts nothing: it says again what was decided then.
+    """
+    return (
+        _is_entitled(found, guess)
+        and found.session_hash is not None
+        and guess.now < (found.verified_at or 0) + REPEATABLE_SECONDS
+        and was_right(found, code_hashes)
+    )
+
+
+def was_right(found: Verification, code_hashes: tuple[str, ...]) -> bool:
+    """Whether the verification was verified with this code; its hashes under each pepper."""
+    if found.state is not State.VERIFIED or found.code_hash is None:
+        return False
+    return any(hmac.compare_digest(found.code_hash, each) for each in code_hashes)
+
+
+def status_of(found: Verification, now: int, max_attempts: int) -> str:
     """`pending verified expired locked cancelled failed`, as it is at `now`."""
     if found.state is not State.PENDING:
         return found.state
     if now >= found.expires_at:
         return "expired"
     return "locked" if found.attempts >= max_attempts else "pending"
+
+
+def ended_error(found: Verification | None, now: int) -> errors.OtpError | None:
+    """Why a verification that its own first request asks about again is over, or None if it goes on."""
+    if found is None or (now >= found.expires_at and found.state is State.PENDING):
+        return errors.OtpExpired()
+    if found.state is State.VERIFIED:
+        return errors.AlreadyVerified()
+    return None if found.state is State.PENDING else errors.VerificationCancelled()
 
 
 def cancel_error(found: Verification | None, tenant: str) -> errors.OtpError | None:

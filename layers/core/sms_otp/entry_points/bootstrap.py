@@ -1,7 +1,7 @@
-"""Puts a deployment's parts together, once per execution environment.
+"""Dependency injection: builds the service once per execution environment.
 
-The only module that knows every other: handlers ask it for the service, tests build their own.
-Nothing is made at import.
+The only module that knows every other one. Handlers call it, tests build their own service. Nothing is made
+at import.
 """
 
 import time
@@ -23,6 +23,7 @@ from sms_otp.domain.circuit import CLOSED
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import GuardPolicy, Mode
 from sms_otp.domain.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
+from sms_otp.domain.number import LanePolicy
 from sms_otp.domain.users import Retention
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
@@ -72,17 +73,17 @@ def service() -> Service:
         peppers=secret_cache.peppers,
         clock=time.time,
         emit=events.emit,
-        issue_token=_prover(chosen) if chosen.token_keys else None,
+        issue_token=_token_issuer(chosen) if chosen.token_keys else None,
     )
 
 
 def _test_numbers(chosen: Settings) -> "Mapping[str, str]":
-    """By the spelling that every other number is known by, or one would be sent to in earnest."""
+    """By canonical spelling, as every other number; another one would be sent a real code."""
     return {phone.canonical(number): code for number, code in chosen.test_numbers.items()}
 
 
-def _prover(chosen: Settings) -> "IssueToken":
-    # Where no tokens are issued, no request pays for importing what makes them.
+def _token_issuer(chosen: Settings) -> "IssueToken":
+    # Imported here, so that a deployment without tokens does not pay for it.
     from sms_otp.adapters.aws.kms import KmsKey
     from sms_otp.use_cases.tokens import TokenIssuer
 
@@ -91,8 +92,8 @@ def _prover(chosen: Settings) -> "IssueToken":
 
 @cache
 def administration() -> "Administration":
-    """What administrators may do."""
-    # No other function is to pay for importing what looks through the tables for a number.
+    """The operations of administrators."""
+    # Imported here, so that no other function pays for it.
     from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
     from sms_otp.use_cases.administration import Administration
 
@@ -116,7 +117,7 @@ def token_keys() -> "tuple[PublicKey, ...]":
 
 @cache
 def kms_client() -> "kms.Client":
-    """Made when a token or a public key is first asked for."""
+    """Made when the first token or public key is needed."""
     client: kms.Client = _client("kms", KMS_TIMEOUTS)
     return client
 
@@ -129,7 +130,7 @@ def event_bus() -> Any:
 
 @cache
 def lifecycle() -> Lifecycle:
-    """What may be done with a verification without a provider or a secret."""
+    """Status and cancellation, which need no provider and no secret."""
     chosen = settings()
     return Lifecycle(policy(chosen), _store(chosen), time.time, events.emit)
 
@@ -146,8 +147,8 @@ def by_number() -> "ByNumber":
 
 @cache
 def webhooks() -> "Webhooks":
-    """What takes the callbacks of the providers that codes are sent by."""
-    # No other function is to pay for importing these.
+    """The callbacks of the providers that this deployment uses."""
+    # Imported here, so that no other function pays for it.
     from sms_otp.adapters.providers import aws_events
     from sms_otp.adapters.providers.callbacks import READERS
     from sms_otp.use_cases.webhooks import Webhooks
@@ -168,13 +169,13 @@ def webhooks() -> "Webhooks":
 
 @cache
 def health_check() -> "HealthCheck":
-    """What looks after everything that the deployed service leans on."""
-    # One function alone asks for it, at each of its requests.
+    """The deep health check."""
+    # Imported by one function alone.
     from sms_otp.use_cases.health import HealthCheck
 
     chosen = settings()
     names = _names(chosen)
-    # Before its deadline begins, so that a cold start takes nobody for down.
+    # Before its deadline begins, so that a cold start makes no dependency look down.
     registry.prepare(names, chosen)
     circuits = DynamoCircuits(_dynamodb(), chosen.table_name)
 
@@ -240,23 +241,25 @@ def policy(chosen: Settings) -> Policy:
         code_ttl_seconds=chosen.code_life_seconds,
         max_attempts=chosen.max_attempts,
         admission=AdmissionPolicy(
-            number=SendPolicy(
-                windows=(
-                    Window(chosen.sends_per_quarter_hour, 15 * MINUTE),
-                    Window(chosen.sends_per_hour, HOUR),
-                    Window(chosen.sends_per_day, DAY),
+            lanes=LanePolicy.of(
+                own=SendPolicy(
+                    windows=(
+                        Window(chosen.sends_per_quarter_hour, 15 * MINUTE),
+                        Window(chosen.sends_per_hour, HOUR),
+                        Window(chosen.sends_per_day, DAY),
+                    ),
+                    gap=chosen.resend_gap_seconds * SECOND,
+                    gap_max=chosen.resend_gap_max_seconds * SECOND,
                 ),
-                gap=chosen.resend_gap_seconds * SECOND,
-                gap_max=chosen.resend_gap_max_seconds * SECOND,
+                own_guesses=GuessPolicy(
+                    free=chosen.failures_before_wait,
+                    wait=chosen.failure_wait_seconds * SECOND,
+                    wait_max=chosen.failure_wait_max_seconds * SECOND,
+                    closed_at=chosen.failures_before_disabled,
+                ),
             ),
             client=SendPolicy(
                 windows=(Window(chosen.client_sends_per_hour, HOUR), Window(chosen.client_sends_per_day, DAY))
-            ),
-            guesses=GuessPolicy(
-                free=chosen.failures_before_wait,
-                wait=chosen.failure_wait_seconds * SECOND,
-                wait_max=chosen.failure_wait_max_seconds * SECOND,
-                disabled_at=chosen.failures_before_disabled,
             ),
             sends_per_day=chosen.daily_send_cap,
             guard=GuardPolicy(

@@ -1,7 +1,7 @@
-"""CAMARA's one-time-password-sms 1.1.1, the mobile operators' standard: its words for what happens here.
+"""CAMARA's one-time-password-sms 1.1.1, the mobile operators' standard: as routes of its own.
 
-The use cases are the API's own; only bodies and answers are the standard's. What it asks and this
-service does otherwise stands in `docs/camara.md`.
+The use cases are the API's own; only bodies and answers are the standard's. `docs/camara.md` lists where this
+service differs from it.
 """
 
 import re
@@ -43,11 +43,21 @@ WORDS: Mapping[str, tuple[int, str, str]] = {
         f"{_OF_CAMARA}MAX_OTP_CODES_EXCEEDED",
         "Too many codes were requested. Try again later.",
     ),
+    "CHALLENGE_REQUIRED": (
+        403,
+        f"{_OF_CAMARA}MAX_OTP_CODES_EXCEEDED",
+        "Too many codes were requested. Try again later.",
+    ),
+    "NUMBER_DISABLED": (
+        403,
+        f"{_OF_CAMARA}PHONE_NUMBER_BLOCKED",
+        "Too many wrong codes for this number. It must be unlocked.",
+    ),
     "NUMBER_LOCKED": (429, "TOO_MANY_REQUESTS", "Too many wrong codes for this number. Try again later."),
     "PROVIDER_UNAVAILABLE": (503, "UNAVAILABLE", "The request could not be completed now. Try again later."),
 }
 OTHERWISE = (500, "INTERNAL", "The request could not be completed.")
-"""What is not told apart to the caller, or cannot happen here."""
+"""All other errors: internal ones, and those that cannot happen on these routes."""
 
 _WAIT = ("RATE_LIMITED", "NUMBER_LOCKED", "PROVIDER_UNAVAILABLE")
 _CORRELATOR = re.compile("[a-zA-Z0-9-_:;./<>{}]{1,256}")
@@ -85,13 +95,13 @@ def _read_body(event: http.Event, schema: str) -> http.Body:
 
 def _words(error: errors.OtpError) -> tuple[int, str, str]:
     if isinstance(error, errors.OtpIncorrect) and error.attempts_remaining == 0:
-        # The standard tells with the last guess, and not with the one after it, that there are no more.
+        # The standard says with the last guess, not with the one after it, that none are left.
         return _FAILED
     return WORDS.get(error.code, OTHERWISE)
 
 
 def _places(error: errors.OtpError) -> str:
-    """What is wrong where. The caller's own values are not in it."""
+    """Where the request is wrong, and how. Without the caller's own values."""
     return "".join(f" {place['pointer'] or 'body'}: {place['detail']}." for place in error.errors)
 
 

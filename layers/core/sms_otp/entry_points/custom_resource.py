@@ -1,6 +1,6 @@
-"""CloudFormation's custom resources: an event in, an answer PUT to the URL that the event names.
+"""Custom resources of CloudFormation: an event in, an answer PUT to the URL that the event names.
 
-Whatever is not answered holds a deployment up until the resource's `ServiceTimeout`, so everything is.
+Every event is answered: one that is not holds up the deployment until the resource's `ServiceTimeout`.
 """
 
 import json
@@ -18,7 +18,7 @@ ANSWER_SECONDS = 6.0
 
 
 class Event(TypedDict, total=False):
-    """What CloudFormation sends; `ResourceProperties` are texts, and `ServiceToken` is among them."""
+    """CloudFormation's event. `ResourceProperties` are strings; `ServiceToken` is one of them."""
 
     RequestType: str
     RequestId: str
@@ -34,18 +34,18 @@ Act = Callable[[Mapping[str, Any]], Mapping[str, str]]
 
 
 def answer(event: Event, act: Act, stage: str) -> None:
-    """Act, unless the resource is being deleted, and tell CloudFormation.
+    """Act, unless the resource is being deleted, and answer CloudFormation.
 
-    Raises `TransportError` where it cannot be told; Lambda then runs the function again.
+    Raises `TransportError` where the answer does not arrive; Lambda then runs the function again.
     """
     outcome = {"Status": "SUCCESS"} if event["RequestType"] == "Delete" else _outcome(event, act)
-    told = {
+    answer_body = {
         **outcome,
         # One for ever: another would make CloudFormation delete "the old one".
         "PhysicalResourceId": event["LogicalResourceId"],
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
-    _put(event["ResponseURL"], json.dumps(told).encode(), stage)
+    _put(event["ResponseURL"], json.dumps(answer_body).encode(), stage)
 
 
 def _outcome(event: Event, act: Act) -> dict[str, Any]:

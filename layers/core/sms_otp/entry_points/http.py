@@ -1,4 +1,4 @@
-"""API Gateway's event in, checked body to a use case, response out. The one place that knows statuses."""
+"""HTTP: API Gateway's event in, its response out. The one module that knows status codes."""
 
 import base64
 import json
@@ -29,18 +29,20 @@ TWILIO_PATHS = "/v2/Services/"
 BODY_LIMIT = 4096
 """Bytes. The longest body that the schemas allow is well under it."""
 RESERVE_SECONDS = 12.5
-"""Kept back from the Lambda's time: what is begun at the last moment may take the longest that it can,
-its outcome is stored all the same, and an answer is given. `tests/unit/test_time_budget.py` adds it up."""
+"""Reserved from the Lambda's time, so that a call begun at the last moment can take its longest, be stored
+and be answered. `tests/unit/test_time_budget.py` adds it up."""
 
-# errorCode -> (status, title). RFC 9457 asks that the title be the same for every occurrence.
+# errorCode -> (status, title). RFC 9457: the title is the same for every occurrence.
 PROBLEMS: dict[str, tuple[int, str]] = {
     "INVALID_REQUEST": (400, "Invalid request"),
     "INVALID_PHONE_NUMBER": (400, "Invalid phone number"),
     "INVALID_OTP_FORMAT": (400, "Invalid OTP format"),
     "OTP_INCORRECT": (400, "Incorrect code"),
-    # API Gateway answers a caller that it does not know, at 401 and 403, in the same words.
+    # API Gateway has the same words for an unknown caller, at 401 and 403.
     "FORBIDDEN": (401, "Forbidden"),
     "DESTINATION_NOT_ALLOWED": (403, "Destination not allowed"),
+    "NUMBER_DISABLED": (403, "Number disabled"),
+    "CHALLENGE_REQUIRED": (403, "Challenge required"),
     "VERIFICATION_NOT_FOUND": (404, "Verification not found"),
     "ALREADY_VERIFIED": (409, "Already verified"),
     "REQUEST_IN_PROGRESS": (409, "Request in progress"),
@@ -55,8 +57,8 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "INTERNAL_ERROR": (500, "Internal error"),
     "PROVIDER_UNAVAILABLE": (503, "Provider unavailable"),
 }
-TOLD_AS_INTERNAL = "SERVICE_MISCONFIGURED"
-"""Told apart from INTERNAL_ERROR in the log, not to the caller."""
+SHOWN_AS_INTERNAL = "SERVICE_MISCONFIGURED"
+"""Differs from INTERNAL_ERROR in the log only."""
 
 _IDEMPOTENCY_KEY = re.compile("[!-~]{1,255}")
 
@@ -68,7 +70,7 @@ DEFAULT_RETRY_AFTER = 1
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """How an API words its answers. Every function gets the event, for what an answer repeats of it."""
+    """The answers of one API. Each function gets the event, because an answer may repeat a header of it."""
 
     success: Callable[[Event, Body], Response]
     failure: Callable[[Event, errors.OtpError, str], Response]
@@ -184,7 +186,7 @@ def idempotency_key(event: Event) -> str | None:
 
 
 def requested(answer: Requested) -> Body:
-    """The body that a request and a resend are answered with."""
+    """The answer to a request and to a resend."""
     return {
         "success": True,
         "message": "A code is on its way.",
@@ -224,7 +226,7 @@ def callback(event: Event) -> Callback:
 
 
 def decoded_body(event: Event) -> bytes:
-    """The bytes that the caller sent. Raises ValueError where API Gateway's base64 is none."""
+    """The bytes that the caller sent. Raises ValueError for malformed base64."""
     body = str(event.get("body") or "")
     if not event.get("isBase64Encoded"):
         # A lone surrogate must reach the parser, which refuses it without repeating it.
@@ -236,7 +238,7 @@ def decoded_body(event: Event) -> bytes:
 
 
 def header(event: Event, name: str) -> str:
-    """The value of a header, whatever its case; empty if there is none. `name` in lower case."""
+    """The value of a header, in any case; empty if there is none. `name` in lower case."""
     for key, value in (event.get("headers") or {}).items():
         if key.lower() == name:
             return str(value)
@@ -252,7 +254,7 @@ def _invalid(path: list[str], rule: str | None, expected: Any) -> errors.Invalid
 
 
 def _detail(rule: str | None, expected: Any) -> str:
-    """What a rule of a schema expects, for people."""
+    """A rule of a schema, for people."""
     match rule:
         case "additionalProperties":
             return "unknown property"
@@ -287,7 +289,7 @@ def _tenant(event: Event, settings: Settings) -> str:
 
 
 def _caller_arn(event: Event) -> str:
-    """The IAM principal that signed the request. Without one the method is not protected as it must be."""
+    """The IAM principal that signed the request. Without one the method is unprotected: refuse."""
     identity = (event.get("requestContext") or {}).get("identity") or {}
     if not identity.get("userArn"):
         raise errors.ServiceMisconfigured(reason="no IAM principal in the request")
@@ -295,12 +297,12 @@ def _caller_arn(event: Event) -> str:
 
 
 def _source_ip(event: Event) -> str:
-    """The address that called API Gateway, as it saw it: headers are the caller's own word."""
+    """The address that called API Gateway. Not from a header, which a caller can forge."""
     return str(((event.get("requestContext") or {}).get("identity") or {}).get("sourceIp", ""))
 
 
 def _api_url(event: Event) -> str:
-    """Where the API was called, from what API Gateway says of it: a custom domain, or its own."""
+    """The URL of the API as it was called: a custom domain, or API Gateway's own."""
     context = event.get("requestContext") or {}
     base = str(context.get("path", "")).removesuffix(str(context.get("resourcePath", "")))
     return f"https://{context.get('domainName', 'localhost')}{base}"
@@ -309,17 +311,17 @@ def _api_url(event: Event) -> str:
 def _emit_refusal(event: Event, error: errors.OtpError) -> None:
     event_name = "request_refused" if PROBLEMS[error.code][0] < 500 else "service_failed"
     event_name = "webhook_refused" if isinstance(error, errors.Forbidden) else event_name
-    # The resource is the path's template, which nobody can write anything into.
+    # The resource is the template of the path, which holds nothing that a caller wrote.
     path = event.get("resource")
-    # What is wrong where is in our words alone, as in the answer.
+    # In our own words alone, as in the answer.
     places = ", ".join(f"{place['pointer']} {place['detail']}".lstrip() for place in error.errors)
     reason = error.reason or places or None
     events.emit(event_name, path=path, error_code=error.code, reason=reason, **error.context)
 
 
 def problem(_event: Event, error: errors.OtpError, request_id: str) -> Response:
-    """RFC 9457 problem details, with the members that callers of this API branch on."""
-    shown = errors.InternalError() if error.code == TOLD_AS_INTERNAL else error
+    """RFC 9457 problem details, with the extension members of this API."""
+    shown = errors.InternalError() if error.code == SHOWN_AS_INTERNAL else error
     status, title = PROBLEMS[shown.code]
     body: Body = {
         "type": f"urn:sms-otp:problem:{shown.code.lower().replace('_', '-')}",
@@ -334,6 +336,8 @@ def problem(_event: Event, error: errors.OtpError, request_id: str) -> Response:
     if status in (429, 503):
         body["retryAfter"] = error.retry_after or DEFAULT_RETRY_AFTER
         headers["Retry-After"] = str(body["retryAfter"])
+    elif isinstance(error, errors.OtpIncorrect) and error.retry_after is not None:
+        body["retryAfter"] = error.retry_after
     if error.attempts_remaining is not None:
         body["attemptsRemaining"] = error.attempts_remaining
     if error.errors:

@@ -1,7 +1,7 @@
-"""The bodies that callers send, as JSON Schema (draft 04, the dialect of API Gateway's models).
+"""The bodies that callers send, as JSON Schema (draft 04, the dialect of API Gateway models).
 
-The one truth: the functions validate with these, and `template.yaml` hands the same to API
-Gateway, which refuses a malformed body before a function starts. Whether a string is a number or
+The functions validate with these, and `template.yaml` has the same as models of API Gateway, which refuses a
+malformed body before a function starts. Whether a string is a number or
 a code of this deployment's length is decided in code (`phone`, `verification`), not here.
 """
 
@@ -9,11 +9,19 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from sms_otp.domain.provider import Channel
+
 Schema = dict[str, Any]
+
+CHANNELS = [Channel.SMS.value, Channel.VOICE.value]
+"""The channels that a caller may ask for. `tests/unit/test_channels.py` holds every place that lists them."""
 
 _IDENTIFIER = {"type": "string", "minLength": 1, "maxLength": 64}
 _SESSION = {"type": "string", "minLength": 1, "maxLength": 256}
 _NUMBER = {"type": "string", "minLength": 1, "maxLength": 32}
+
+_DEVICE_TOKEN = {"type": "string", "minLength": 1, "maxLength": 128}
+_CHALLENGED = {"type": "boolean"}
 
 _NAME = {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,64}$"}
 
@@ -25,11 +33,13 @@ REQUEST_OTP: Schema = {
     "required": ["phoneNumber"],
     "properties": {
         "phoneNumber": _NUMBER,
-        "channel": {"type": "string", "enum": ["sms", "voice"]},
+        "channel": {"type": "string", "enum": CHANNELS},
         "locale": {"type": "string", "maxLength": 35, "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"},
         "purpose": _NAME,
         "sessionId": _SESSION,
-        "clientIp": {"type": "string", "minLength": 2, "maxLength": 45},
+        "clientIp": {"type": "string", "minLength": 2, "maxLength": 64},
+        "deviceToken": _DEVICE_TOKEN,
+        "challenged": _CHALLENGED,
         "consent": {
             "type": "object",
             "additionalProperties": False,
@@ -51,6 +61,7 @@ VERIFY_OTP: Schema = {
         "otp": {"type": "string", "minLength": 1, "maxLength": 16},
         "phoneNumber": _NUMBER,
         "sessionId": _SESSION,
+        "deviceToken": _DEVICE_TOKEN,
     },
 }
 
@@ -66,8 +77,10 @@ RESEND_OTP: Schema = {
     "title": "ResendOtp",
     "properties": {
         "verificationId": _IDENTIFIER,
-        "channel": {"type": "string", "enum": ["sms", "voice"]},
+        "channel": {"type": "string", "enum": CHANNELS},
         "sessionId": _SESSION,
+        "deviceToken": _DEVICE_TOKEN,
+        "challenged": _CHALLENGED,
     },
 }
 

@@ -1,11 +1,11 @@
-"""What a function has ready before its first request (docs/decisions/0034).
+"""Initialization before the first request (docs/decisions/0034).
 
     on demand    the environment starts ── load, make ── requests
     SnapStart    a version is published ── load ── snapshot ── many environments: make ── requests
 
-While an environment starts Lambda lends it a whole processor, whatever its memory; a request gets the part
-that its memory buys. What is loaded is code and data alone, the same for everybody. What is made is an
-environment's own. Secrets and connections come with the first request that needs them.
+During initialization Lambda lends an environment a whole processor; a request gets the share that its memory
+buys. Code and data are loaded, and a snapshot holds them. Clients and the service are made, once for each
+environment. Secrets and connections come with the first request that needs them.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ def prepare(
             registry.load(config.settings().provider_order)
 
     if config.starts_on_demand():
-        # A setting that is wrong is answered, and told, as often as somebody asks; a start that fails is not.
+        # Each request then answers and logs the wrong setting. A start that fails would do neither.
         with contextlib.suppress(OtpError), _kept():
             load()
             make()
@@ -64,7 +64,7 @@ def prepare(
             clients.read_models(clients_of)
 
     def after() -> None:
-        # botocore's waits between tries are drawn from it; what must not be guessed is drawn from the system.
+        # botocore draws its waits between retries from it. Secrets come from the system's randomness.
         random.seed()
         with contextlib.suppress(OtpError), _kept():
             make()
@@ -75,10 +75,7 @@ def prepare(
 
 @contextlib.contextmanager
 def _kept() -> Iterator[None]:
-    """What is loaded and made here stays for as long as the environment does.
-
-    So nobody looks for garbage in it, neither while it grows nor at any request.
-    """
+    """Freeze what is made here: it lives as long as the environment, so no garbage collection visits it."""
     gc.disable()
     try:
         yield

@@ -35,6 +35,8 @@ WORDS: Mapping[str, tuple[int, int, str]] = {
     "VERIFICATION_CANCELLED": _GONE,
     "REQUEST_IN_PROGRESS": (429, 60212, "Too many concurrent requests for this number"),
     "PROVIDER_REJECTED": (403, 60410, "Verification delivery to this number is blocked"),
+    "CHALLENGE_REQUIRED": (403, 60410, "Verification delivery to this number is blocked"),
+    "NUMBER_DISABLED": (403, 60410, "Verification delivery to this number is blocked"),
     "RATE_LIMITED": (429, 60203, "Max send attempts reached"),
     "TOO_MANY_ATTEMPTS": _CHECKS,
     "NUMBER_LOCKED": _CHECKS,
@@ -43,7 +45,7 @@ WORDS: Mapping[str, tuple[int, int, str]] = {
 COUNTRY = (403, 60605, "Codes are not sent to this country")
 """A `DESTINATION_NOT_ALLOWED` whose reason is the country."""
 OTHERWISE = (500, 20500, "Internal server error")
-"""What is not told apart to the caller, or cannot happen here."""
+"""All other errors: internal ones, and those that cannot happen on these routes."""
 
 _WAIT = (429, 503)
 _MORE_INFO = "https://www.twilio.com/docs/errors/"

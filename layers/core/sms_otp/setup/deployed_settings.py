@@ -1,7 +1,7 @@
-"""What a deployment's settings are checked for before any function gets them, and the digest that names them.
+"""Checks a deployment's settings before any function gets them, and makes the digest that names them.
 
 CloudFormation compares one parameter with a pattern; this compares settings with each other and with the
-countries that exist. `make deploy` asks it first, so that most faults are found within a second.
+countries that exist. `make deploy` runs it first, so that most faults are found within a second.
 """
 
 import hashlib
@@ -25,8 +25,8 @@ MEANT = {"UK": "GB", "EN": "GB", "EL": "GR"}
 def accept(properties: Mapping[str, Any]) -> Mapping[str, str]:
     """The attributes of Custom::DeployedSettings. Raises `DeploymentRefused`.
 
-    `Environment` holds the functions' environment variables; whatever else must publish a new version of
-    every function stands beside it.
+    `Environment` holds the functions' environment variables; the other properties are all else that must
+    publish a new version of every function.
     """
     faults = list(faults_of(properties["Environment"], properties["AwsSmsIdentityArn"]))
     if faults:

@@ -1,4 +1,4 @@
-"""What should stand at Infobip for a deployment, and where something else does.
+"""The desired state of a deployment at Infobip, and how it differs from what exists.
 
 Infobip's own defaults allow ten guesses at a PIN, for a quarter of an hour, and let one PIN verify twice, and
 its three sends a day would refuse before this service does (Infobip 2FA API, `/2fa/2/applications`).
@@ -29,7 +29,7 @@ class ProvisioningFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """What should stand at Infobip. The first template is the one for every other language."""
+    """The desired resources. The first template serves every other language."""
 
     application: Body
     templates: tuple[Body, ...]
@@ -165,7 +165,7 @@ def settings(wanted_body: Body, found: Body) -> tuple[Setting, ...]:
 
 
 def differences(wanted_body: Body, found: Body) -> tuple[Setting, ...]:
-    """The settings that are not as wanted."""
+    """The settings that differ from what is desired."""
     return tuple(setting for setting in settings(wanted_body, found) if not setting.same)
 
 
@@ -181,7 +181,7 @@ _CLEARED: Mapping[str, object] = {
 
 
 def cleared(wanted_body: Body, found: Body) -> Body:
-    """The fields that an update must set in order to clear what stands at Infobip and is not wanted."""
+    """The fields that an update must set to clear values that exist and are not desired."""
     return {
         name: value
         for name, value in _CLEARED.items()
@@ -190,7 +190,7 @@ def cleared(wanted_body: Body, found: Body) -> Body:
 
 
 def at(body: Body, path: str) -> object:
-    """What stands under a path of names with dots between them; None where nothing does, or an empty text."""
+    """The value at a dotted path; None where there is none, or an empty string."""
     value: object = body
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None

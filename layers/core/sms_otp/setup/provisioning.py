@@ -1,7 +1,7 @@
 """Infobip's side of a deployment: its 2FA application and templates, made what `infobip_setup` says.
 
-look(account, wanted)       what stands there, beside it
-provision(account, wanted)  find or create, update what differs; nothing is ever deleted
+look(account, desired)       compares what exists with what is desired
+provision(account, desired)  finds or creates, and updates differences; never deletes
 """
 
 import json
@@ -26,7 +26,7 @@ _LONGEST_REASON = 800
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What stands at Infobip for one wanted body; `body` is none where nothing does."""
+    """A resource at Infobip beside its desired body; `body` is None where it does not exist."""
 
     name: str
     desired: Body
@@ -34,12 +34,12 @@ class Found:
 
     @property
     def settings(self) -> tuple[Setting, ...]:
-        """Field by field, what is wanted and what stands there; none where it is missing."""
+        """Each field, desired and found; empty where the resource does not exist."""
         return settings(self.desired, self.body) if self.body is not None else ()
 
     @property
     def differences(self) -> tuple[Setting, ...]:
-        """Those that are not as wanted."""
+        """Those that differ from what is desired."""
         return tuple(setting for setting in self.settings if not setting.same)
 
 
@@ -108,19 +108,19 @@ class Account:
     def _ask(self, method: str, path: str, body: Body | None = None) -> object:
         headers = {"Authorization": f"App {self._api_key}", "Content-Type": "application/json"}
         sent = json.dumps(body).encode() if body is not None else b""
-        asked = f"{method} /2fa/2/applications{path}"
+        request = f"{method} /2fa/2/applications{path}"
         try:
             answer = self._transport.exchange(
                 method, self._url + path, headers=headers, body=sent, deadline=self._deadline
             )
         except TransportError as error:
-            raise ProvisioningFailed(f"Infobip gave no answer to {asked}: {error.reason}") from None
+            raise ProvisioningFailed(f"Infobip gave no answer to {request}: {error.reason}") from None
         if not answer.ok:
             words = _words_of(answer).replace(self._api_key, "(the API key)")
-            raise ProvisioningFailed(f"Infobip answered {asked} with {answer.status} {words}".strip())
+            raise ProvisioningFailed(f"Infobip answered {request} with {answer.status} {words}".strip())
         parsed = _parsed(answer)
         if parsed is None:
-            raise ProvisioningFailed(f"Infobip's answer to {asked} is not JSON")
+            raise ProvisioningFailed(f"Infobip's answer to {request} is not JSON")
         return parsed
 
 
@@ -164,7 +164,7 @@ def find_template(templates: Sequence[Body], body: Body) -> Body | None:
 
 
 def look(account: Account, desired: DesiredState, application_id: str = "") -> tuple[Found, ...]:
-    """What stands at Infobip: the application, then each template. Changes nothing.
+    """The resources at Infobip: the application, then each template. Changes nothing.
 
     The application is found by its id, where one is given, else by its name.
     """
@@ -235,8 +235,8 @@ def _words_of(answer: HttpResponse) -> str:
     content = _parsed(answer)
     if not isinstance(content, Mapping):
         return ""
-    told = at(content, "requestError.serviceException")
-    words = told if isinstance(told, Mapping) else content
+    error = at(content, "requestError.serviceException")
+    words = error if isinstance(error, Mapping) else content
     kept = {name: words[name] for name in _TOLD if words.get(name)}
     said = " ".join(value if isinstance(value, str) else json.dumps(value) for value in kept.values())
     return "".join(letter if letter.isprintable() else " " for letter in said)[:_LONGEST_REASON]

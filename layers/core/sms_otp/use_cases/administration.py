@@ -1,6 +1,6 @@
-"""What an administrator may do about a number: look at it, unlock it, erase it. Every use is told.
+"""Operations of administrators on a number: status, unlock, erase. Every use emits an event.
 
-They know the number, and a tenant is not theirs: what is done is done at every tenant, and under both
+An administrator knows the number and belongs to no tenant: an operation works at every tenant, and under both
 peppers while one is being rotated.
 """
 
@@ -9,18 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sms_otp.domain import keys, limits, phone
+from sms_otp.domain import keys, limits, number, phone
 from sms_otp.domain.clock import Clock, Deadline, Milliseconds, milliseconds, seconds, to_seconds
 from sms_otp.domain.commands import Policy
+from sms_otp.domain.errors import NumberDisabled
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import Failures
+from sms_otp.domain.number import Approach, Lane, Number
 from sms_otp.domain.ports import Erased, EventSink, NumberRecord, Numbers
 from sms_otp.domain.verification import Verification, status_of
 
 
 @dataclass(frozen=True, slots=True)
 class Administrator:
-    """Who asks: an IAM principal, by its ARN."""
+    """The caller: an IAM principal, by its ARN."""
 
     arn: str
     deadline: Deadline
@@ -28,9 +29,13 @@ class Administrator:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A number's failures in a row at one tenant. `retry_after` in seconds; 0 where it need not wait."""
+    """A number's failures in a row at one tenant in one lane.
+
+    `retry_after` in seconds; 0 where it need not wait, or no wait helps.
+    """
 
     tenant: str
+    lane: Lane
     failures: int
     disabled: bool
     retry_after: int
@@ -38,7 +43,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class NumberStatus:
-    """What is known of a number, of the pepper in use first."""
+    """Everything stored about a number, under the current pepper first."""
 
     number_key: str
     standings: tuple[NumberRecord, ...]
@@ -59,20 +64,23 @@ class Administration:
     clock: Clock
     emit: EventSink
 
-    def status(self, number: str, who: Administrator) -> NumberStatus:
+    def status(self, phone_number: str, who: Administrator) -> NumberStatus:
         """How a number stands. Raises `InvalidPhoneNumber`."""
-        number_keys = self._called("status", number, who)
+        number_keys = self._called("status", phone_number, who)
         now = milliseconds(self.clock)
         standings = tuple(self.numbers.record_of(key, to_seconds(now)) for key in number_keys)
-        sends = tuple(sorted({at for record_of in standings for at in record_of.sends}))
-        wait = limits.next_send_at(sends, self.policy.admission.number, now) - now
+        known = Number()
+        for record_of in standings:
+            known = known.joined(record_of.number)
+        lanes = self.policy.admission.lanes
+        wait = number.next_send_at(known, Lane.STRANGER, Approach(""), lanes, now) - now
         return NumberStatus(
             number_key=number_keys[0],
             standings=standings,
             locks=tuple(
-                self._lock(tenant, failures, now)
+                self._lock(record_of.number, tenant, lane, now)
                 for record_of in standings
-                for tenant, failures in record_of.failures.items()
+                for (tenant, lane), failures in record_of.number.failures.items()
                 if failures.count
             ),
             verifications=tuple(
@@ -91,7 +99,7 @@ class Administration:
         number_keys = self._called("unlock", number, who)
         now = seconds(self.clock)
         unlocked = sum(self.numbers.unlock(key, now) for key in number_keys)
-        self._tell("number_unlocked", number, number_keys, who, tenants=unlocked)
+        self._emit("number_unlocked", number, number_keys, who, tenants=unlocked)
         return unlocked
 
     def erase(self, number: str, who: Administrator) -> Erased:
@@ -104,29 +112,30 @@ class Administration:
             erased = self.numbers.erase(key, now, who.deadline)
             counts.update(erased.counts)
             retry_after = max(retry_after, erased.retry_after)
-        self._tell("number_erased", number, number_keys, who, erased=dict(counts), complete=not retry_after)
+        self._emit("number_erased", number, number_keys, who, erased=dict(counts), complete=not retry_after)
         return Erased(counts, retry_after)
 
     def _called(self, operation: str, number: str, who: Administrator) -> tuple[str, ...]:
-        """The number's keys. Told before anything is done, so that what fails is told too."""
-        spelled = phone.whatever_kind(number)
+        """The number's keys. Emits first, so that an operation that fails has an event too."""
+        spelled = phone.parse_any_kind(number)
         number_keys = tuple(keys.keyed(pepper, "number", spelled.e164) for pepper in self.peppers().all)
-        self._tell("admin_called", number, number_keys, who, operation=operation)
+        self._emit("admin_called", number, number_keys, who, operation=operation)
         return number_keys
 
-    def _tell(
+    def _emit(
         self, event: str, number: str, number_keys: tuple[str, ...], who: Administrator, **more: Any
     ) -> None:
         self.emit(
-            event, number=phone.whatever_kind(number), number_key=number_keys[0], caller=who.arn, **more
+            event, number=phone.parse_any_kind(number), number_key=number_keys[0], caller=who.arn, **more
         )
 
-    def _lock(self, tenant: str, failures: Failures, now: Milliseconds) -> Lock:
-        policy = self.policy.admission.guesses
-        refused = limits.lock(failures, policy, now)
+    def _lock(self, known: Number, tenant: str, lane: Lane, now: Milliseconds) -> Lock:
+        lanes = self.policy.admission.lanes
+        refused = number.lock(known, tenant, lane, lanes, now)
         return Lock(
             tenant,
-            failures.count,
-            failures.disabled(policy),
+            lane,
+            known.failures_of(tenant, lane).count,
+            isinstance(refused, NumberDisabled),
             0 if refused is None else int(refused.retry_after or 0),
         )

@@ -9,6 +9,7 @@ from sms_otp.domain.commands import Caller, Policy
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.ports import Store
 from sms_otp.domain.verification import Verification, status_of
+from sms_otp.use_cases.listed import listed
 
 SID = "VE"
 """What an id in Twilio's form begins with."""
@@ -61,6 +62,7 @@ class ByNumber:
         return Named(sid, found.phone, found.channel, found.created_at, found.sends), found
 
     def _newest(self, peppers: Peppers, number: str, caller: Caller) -> str | None:
-        spelled = phone.canonical(number)
-        number_keys = tuple(keys.keyed(pepper, "number", spelled) for pepper in peppers.all)
-        return self.store.newest(number_keys, caller.tenant)
+        """Of those that were sent: one that came to nothing hides none before it."""
+        keys_of = listed(self.store, peppers, phone.canonical(number), caller.tenant, None)
+        found = self.store.find_each(keys_of)
+        return next((key for key in keys_of if key in found and found[key].provider_ref), None)

@@ -1,11 +1,11 @@
 """Sends a reserved code, and stores the outcome."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
-from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
+from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer, answered
 from sms_otp.domain.ports import EventSink, ProviderHandle, Providers, Reservation, Store, StoreError
 from sms_otp.domain.provider import (
     KEPT,
@@ -25,7 +25,7 @@ from sms_otp.use_cases.service import unavailable
 
 @dataclass(slots=True)
 class Failures:
-    """What the providers that were called for one send answered, until one took it."""
+    """The failures of the providers that were called for one send, until one took it."""
 
     all: list[ProviderError] = field(default_factory=list)
 
@@ -95,7 +95,7 @@ class CodeSender:
             raise self._give_up(reservation, failures, resend_after) from failed
         holder = ProviderHandle(name, sent.ref, order.channel, sent.delivery, sent.message_id)
         answer = StoredAnswer(verification.expires_at, resend_after)
-        self._record_sent(reservation, holder, _answered(reservation.idempotency_record, answer))
+        self._record_sent(reservation, holder, answered(reservation.idempotency_record, answer))
         event = "otp_resent" if reservation.resend else "otp_requested"
         # The handle that the provider's own staff and reports know this message by. That of a number whose
         # code is fixed is the number itself.
@@ -135,23 +135,24 @@ class CodeSender:
         return errors.ProviderUnavailable(reason=reason, retry_after=resend_after)
 
     def _record_refused(self, reservation: Reservation) -> None:
+        refused = StoredAnswer(error=errors.ProviderRejected.code)
+        idempotency_record = answered(reservation.idempotency_record, refused)
         if not reservation.resend:
-            idempotency_record = _answered(
-                reservation.idempotency_record, StoredAnswer(error=errors.ProviderRejected.code)
-            )
             self.store.record_failed(reservation.verification.key, idempotency_record)
+        elif idempotency_record is not None:
+            self.store.record_answer(idempotency_record)
 
     def _record_unknown(self, reservation: Reservation, resend_after: int) -> None:
-        """Whoever repeats the request is told the same again. The claim alone keeps it from sending."""
+        """Store the answer to repetitions. The idempotency record alone keeps them from sending."""
         answer = StoredAnswer(error=errors.ProviderUnavailable.code, resend_after=resend_after)
-        if (idempotency_record := _answered(reservation.idempotency_record, answer)) is not None:
+        if (idempotency_record := answered(reservation.idempotency_record, answer)) is not None:
             self.store.record_answer(idempotency_record)
 
     def _note(self, otherwise: str, write: Callable[[], None]) -> None:
-        """Store what became of a send that did not succeed. If that fails, what was reserved stays so.
+        """Store the outcome of a send that failed. If the write fails, the reservation stays.
 
-        `otherwise` is the event that then says so. The caller is told the provider's word either way, and
-        nothing is sent again.
+        `otherwise` is the event that is emitted then. The caller's answer is the same either way, and nothing
+        is sent again.
         """
         try:
             write()
@@ -161,15 +162,11 @@ class CodeSender:
     def _record_sent(
         self, reservation: Reservation, holder: ProviderHandle, idempotency_record: IdempotencyRecord | None
     ) -> None:
-        """Tried twice: the phone has the code by now, and what is not stored can never be verified."""
+        """Tried twice: the phone has the code by now, and it can never be verified if it is not stored."""
         verification = reservation.verification
-        newest = verification if reservation.find_by_number else None
+        number = reservation.number
         try:
-            self.store.record_sent(verification.key, holder, idempotency_record, newest)
+            self.store.record_sent(verification.key, holder, idempotency_record, number)
         except StoreError as error:
             self.emit("store_failed", reason=error.reason)
-            self.store.record_sent(verification.key, holder, idempotency_record, newest)
-
-
-def _answered(idempotency_record: IdempotencyRecord | None, answer: StoredAnswer) -> IdempotencyRecord | None:
-    return None if idempotency_record is None else replace(idempotency_record, answer=answer)
+            self.store.record_sent(verification.key, holder, idempotency_record, number)

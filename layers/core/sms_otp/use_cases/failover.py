@@ -33,7 +33,7 @@ Calls = list[tuple[str, SendCall]]
 
 
 class Router:
-    """Sends through the first provider that can; asks the provider that holds a code about it.
+    """Sends through the first provider that can; checks a code at the provider that holds it.
 
     A country may have an order of its own in `routes`. Numbers whose code is fixed have a provider of
     their own, `test_numbers`.
@@ -165,7 +165,7 @@ class Router:
         return self._breaker.call(name, order.circuits, order.number_key, act, has_next=has_next)
 
     def _timed(self, name: str, ask: Callable[[Provider], Result], provider: Provider) -> Result:
-        """Emit how long a provider took, whatever its answer: a failure that takes ten seconds above all."""
+        """Emit how long a provider took, also to fail: a failure that takes ten seconds matters most."""
         if provider is self._test_numbers:
             return ask(provider)
         started = time.monotonic()
@@ -219,6 +219,6 @@ def _send(provider: Provider, order: Order, deadline: Deadline) -> Sent:
 
 
 def _check_time(name: str, deadline: Deadline) -> None:
-    """What comes before the provider is asked, its credentials and the breaker's state, takes time too."""
+    """Fetching credentials and reading the breaker takes time too, before the provider is called."""
     if not deadline.remaining():
         raise TooLate(name, "deadline")

@@ -1,11 +1,10 @@
-"""Whether the service can do its job now: everything that it leans on is asked at once, by one deadline.
+"""Deep health check: calls every dependency at once, by one deadline.
 
     unhealthy   the table or the secret does not answer, or no provider can be sent by
     degraded    a provider cannot be sent by: it is not up, or its circuit breaker is open
     healthy     otherwise
 
-Each question has a thread of its own that can be left behind, so that an answer is given in time
-whatever hangs.
+Each call has a thread of its own that can be left behind, so that a dependency that hangs delays no answer.
 """
 
 import threading
@@ -19,10 +18,10 @@ from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.provider import Health, Misconfigured, Provider
 
 CHECK_SECONDS = 1.2
-"""For all questions together; with what comes before and after, an answer is there within 2 seconds."""
+"""For all calls together; the whole answer takes 2 seconds at most."""
 
 UNKNOWN = "unknown"
-"""Not asked, because what is needed for it did not answer."""
+"""Not called, because something that it needs did not answer."""
 OPEN = "open"
 
 Result = TypeVar("Result")
@@ -52,7 +51,7 @@ class ProviderReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found. `table` and `secret` are `Health`."""
+    """The result. `table` and `secret` are `Health`."""
 
     table: str
     secret: str
@@ -134,7 +133,7 @@ def _ended_well(answer: Future[None], deadline: Deadline) -> bool:
 
 
 def _outcome(answer: Future[Result], deadline: Deadline) -> Result | None:
-    """None where it failed or has not come. What failed is told by its name; how, each logs elsewhere."""
+    """None where it failed or has not come. The cause is logged where it happened."""
     try:
         return answer.result(timeout=deadline.remaining())
     except Exception:

@@ -1,20 +1,23 @@
 """Send a code to a number."""
 
+from dataclasses import replace
+
 from sms_otp.domain import errors, idempotency, keys, phone
-from sms_otp.domain.admission import Admitted
+from sms_otp.domain.admission import Admission, Asker
 from sms_otp.domain.clients import network_of
-from sms_otp.domain.clock import Milliseconds, Seconds, milliseconds, to_seconds
+from sms_otp.domain.clock import Seconds, milliseconds, seconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, RequestOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
-from sms_otp.domain.keys import IdForm, Peppers
+from sms_otp.domain.keys import Peppers
+from sms_otp.domain.number import ListedVerification
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Reservation
 from sms_otp.domain.provider import Order
-from sms_otp.domain.verification import Verification
+from sms_otp.domain.verification import Verification, ended_error
 from sms_otp.use_cases.sending import (
     RESERVE_TRIES,
     TEST_COUNTRY,
-    admission_of,
+    contended,
     deliver,
     read,
     refused_send,
@@ -31,57 +34,79 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
     """
     _check_consent(service, command)
     to = _destination(service, command.phone_number)
-    client = _client(service, command, caller)
+    network = _network(service, command, caller)
     for _ in range(RESERVE_TRIES):
         check_time(caller)
         now = milliseconds(service.clock)
         # Once for each decision: the idempotency record and the counters must be under the same ones.
         peppers = service.peppers()
-        idempotency_records = _idempotency_records(peppers, command, caller, to_seconds(now))
-        idempotency_record = idempotency_records[0] if idempotency_records else None
-        admission = admission_of(service, peppers, to, caller, client, idempotency_records, now)
+        records = _idempotency_records(peppers, command, to, caller, to_seconds(now))
+        asker = Asker.of_request(
+            peppers,
+            to,
+            caller.tenant,
+            network,
+            command.device_token,
+            to_seconds(now),
+            is_challenged=command.is_challenged,
+        )
+        admission = Admission(
+            service.policy.admission, service.history, peppers, to, asker, records, now, exempt=to.is_test
+        )
         snapshot = read(service, admission, to)
         if (repeated := admission.repeated(snapshot)) is not None:
-            return _repeat(command, *repeated)
+            return _repeat(service, command, caller, peppers, *repeated)
         try:
             admitted = admission.decide(snapshot)
         except errors.OtpError as refused:
-            # One batch is no snapshot: the record may have been read before the first request's
-            # reservation, and the number after it. A refusal saw that reservation, so this read does too.
-            if idempotency_record and (repeated := admission.repeated(read(service, admission, to))):
-                return _repeat(command, *repeated)
-            raise refused_send(service, refused, admission, snapshot, to) from None
-        nonce = keys.new_nonce() if command.id_form is IdForm.TWILIO else None
-        verification_id = (
-            keys.verification_id(peppers.current, nonce, command.id_form)
-            if nonce
-            else _new_id(peppers, idempotency_record)
+            # One batch is no snapshot: the record may have been read before the first request's reservation,
+            # and the number after it. A refusal saw that reservation, so this read does too.
+            if records:
+                check_time(caller)
+                if (repeated := admission.repeated(read(service, admission, to))) is not None:
+                    return _repeat(service, command, caller, peppers, *repeated)
+            raise refused_send(service, refused, admission, snapshot, to, caller) from None
+        nonce = keys.new_nonce()
+        verification_id = keys.verification_id(peppers.current, nonce, command.id_form)
+        key = keys.verification_key(verification_id)
+        record = idempotency.about_verification(records[0] if records else None, key)
+        verification = replace(
+            _verification(service, command, caller, to, key, to_seconds(now)),
+            nonce=nonce,
+            number_key=admission.number_key,
+            lane=admitted.lane,
+            network=asker.approach.network,
+            client_key=asker.client_keys[0] if asker.client_keys else None,
+            idempotency_records=record.keys if record else (),
+            counter_keys=tuple(increment.key for increment in admitted.increments[1:]),
         )
-        reservation = _reservation(
-            service,
-            command,
-            caller,
-            to,
-            admission.number_key,
-            verification_id,
-            admitted,
-            idempotency_record,
-            now,
-            nonce,
+        listed = ListedVerification(
+            verification.created_at,
+            verification.expires_at,
+            keys.owner(admission.number_key, caller.tenant, command.session_id),
+            next(iter(service.providers.candidates(to)), ""),
         )
-        if not reserve(service, reservation, admitted, caller):
+        reservation = Reservation(
+            verification=verification,
+            sent_at=admitted.sent_at,
+            number=admission.change(snapshot, admitted, verification, listed),
+            client=admitted.client,
+            increments=admitted.increments,
+            idempotency_record=record,
+        )
+        if not reserve(service, reservation, caller):
             continue
         order = Order(
             to=to,
             number_key=admission.number_key,
             channel=command.channel,
             locale=command.locale,
-            reference=reservation.verification.key,
+            reference=key,
             ttl_seconds=service.policy.code_ttl_seconds,
             circuits=snapshot.circuits,
         )
-        return deliver(service, verification_id, reservation, order, admitted, caller, client)
-    raise errors.RateLimited(reason="contended", retry_after=1)
+        return deliver(service, verification_id, reservation, order, admitted, caller, asker)
+    raise contended()
 
 
 def _check_consent(service: Service, command: RequestOtp) -> None:
@@ -102,73 +127,56 @@ def _destination(service: Service, number: str) -> PhoneNumber:
     return to
 
 
-def _client(service: Service, command: RequestOtp, caller: Caller) -> str | None:
+def _network(service: Service, command: RequestOtp, caller: Caller) -> str | None:
     """The network whose sends the limit per client counts; None where a trusted backend names none."""
     named = None if command.client_ip is None else network_of(command.client_ip)
     return named if service.policy.trust_client_ip else network_of(caller.source_ip)
 
 
-def _repeat(command: RequestOtp, answer: StoredAnswer, verification_id: str) -> Requested:
-    answer.raise_error()
-    return Requested(verification_id, command.channel, answer.expires_at, answer.resend_after)
-
-
-def _reservation(
+def _repeat(
     service: Service,
     command: RequestOtp,
     caller: Caller,
-    to: PhoneNumber,
-    number_key: str,
-    verification_id: str,
-    admitted: Admitted,
-    idempotency_record: IdempotencyRecord | None,
-    now: Milliseconds,
-    nonce: str | None,
-) -> Reservation:
-    key, session = keys.verification_key(verification_id), command.session_id
-    verification = Verification(
+    peppers: Peppers,
+    answer: StoredAnswer,
+    record: IdempotencyRecord,
+) -> Requested:
+    """The first request's answer again, unless its verification is over: then that. Raises the `OtpError`."""
+    answer.raise_error()
+    check_time(caller)
+    found = service.store.find(record.verification)
+    if (ended := ended_error(found, seconds(service.clock))) is not None:
+        raise ended
+    verification_id = keys.named_again(peppers, str(found.nonce), found.key) if found else None
+    if verification_id is None:
+        raise errors.OtpExpired(reason="no pepper names it")
+    return Requested(verification_id, command.channel, answer.expires_at, answer.resend_after)
+
+
+def _verification(
+    service: Service, command: RequestOtp, caller: Caller, to: PhoneNumber, key: str, now: Seconds
+) -> Verification:
+    """What the request itself says of its verification. `now` in seconds."""
+    session = command.session_id
+    return Verification(
         key=key,
         tenant=caller.tenant,
         phone=to.e164,
         country=to.country,
-        number_key=number_key,
+        number_key="",
         channel=command.channel,
-        created_at=to_seconds(now),
-        expires_at=Seconds(to_seconds(now) + service.policy.code_ttl_seconds),
+        created_at=now,
+        expires_at=Seconds(now + service.policy.code_ttl_seconds),
         purpose=command.purpose,
         locale=command.locale,
         consent=command.consent,
-        idempotency_record=None if idempotency_record is None else idempotency_record.key,
         session_hash=None if session is None else keys.session_hash(key, session),
-        nonce=nonce,
-        counter_keys=tuple(increment.key for increment in admitted.increments[1:]),
-    )
-    return Reservation(
-        verification=verification,
-        sent_at=admitted.sent_at,
-        number=admitted.number,
-        client=admitted.client,
-        increments=admitted.increments,
-        idempotency_record=idempotency_record,
-        failure_migration=admitted.failure_migration,
-        find_by_number=nonce is not None or not service.policy.require_verification_id,
     )
 
 
 def _idempotency_records(
-    peppers: Peppers, command: RequestOtp, caller: Caller, now: Seconds
-) -> list[IdempotencyRecord]:
-    """The request's idempotency record under the current pepper, then under the previous one."""
-    key = command.idempotency_key
-    if key is None:
-        return []
-    return [
-        idempotency.idempotency_record(pepper, caller.tenant, key, command.body, now)
-        for pepper in peppers.all
-    ]
-
-
-def _new_id(peppers: Peppers, idempotency_record: IdempotencyRecord | None) -> str:
-    if idempotency_record is None:
-        return keys.new_verification_id()
-    return keys.derived_verification_id(peppers.current, idempotency_record.nonce)
+    peppers: Peppers, command: RequestOtp, to: PhoneNumber, caller: Caller, now: Seconds
+) -> tuple[IdempotencyRecord, ...]:
+    """Of what is asked for, and not of who relays it: on another address it is the same request."""
+    about = ("request", to.e164, command.channel, command.purpose, command.session_id)
+    return idempotency.idempotency_records(peppers, caller.tenant, command.idempotency_key, about, now)

@@ -1,21 +1,22 @@
 """Send a pending verification's code again."""
 
-from sms_otp.domain import errors, keys
-from sms_otp.domain.admission import Admitted
-from sms_otp.domain.clients import network_of
-from sms_otp.domain.clock import milliseconds, to_seconds
+from sms_otp.domain import errors, idempotency, keys
+from sms_otp.domain.admission import Admission, Asker
+from sms_otp.domain.clock import Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, ResendOtp
+from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
+from sms_otp.domain.keys import Peppers
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Reservation
 from sms_otp.domain.provider import Channel, Order
-from sms_otp.domain.verification import Guess, Verification, guess_error
+from sms_otp.domain.verification import Guess, Verification, ended_error, guess_error
 from sms_otp.use_cases.sending import (
     RESERVE_TRIES,
     TEST_COUNTRY,
-    admission_of,
-    admit,
+    contended,
     deliver,
     read,
+    refused_send,
     reserve,
 )
 from sms_otp.use_cases.service import Service, check_time
@@ -24,8 +25,8 @@ from sms_otp.use_cases.service import Service, check_time
 def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Requested:
     """Send once more for a pending verification: same verificationId, expiry and guesses.
 
-    Raises an `OtpError`. The number's limits count it like any send. Where the provider can, it is the
-    same code, so that an earlier message that arrives late is still right.
+    Raises an `OtpError`. The number's limits count it like any send, in the lane and at the client of the
+    first. Where the provider can, it is the same code, so that an earlier message that arrives late is right.
     """
     key, session = keys.verification_key(command.verification_id), command.session_id
     session_hash = None if session is None else keys.session_hash(key, session)
@@ -34,17 +35,48 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         now = milliseconds(service.clock)
         guess = Guess(key, caller.tenant, to_seconds(now), service.policy.max_attempts, session_hash)
         found = service.store.find(key)
-        if (refused := guess_error(found, guess)) is not None:
-            raise refused
-        assert found is not None  # noqa: S101 # `guess_error` refuses an unknown verification
+        refused = guess_error(found, guess)
+        if found is None or isinstance(refused, errors.VerificationNotFound):
+            raise refused or errors.VerificationNotFound()
         check_time(caller)
+        peppers = service.peppers()
         to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)
-        client = None if service.policy.trust_client_ip else network_of(caller.source_ip)
-        admission = admission_of(service, service.peppers(), to, caller, client, [], now)
+        asker = Asker.of_resend(
+            peppers,
+            to,
+            found,
+            command.device_token,
+            to_seconds(now),
+            is_challenged=command.is_challenged,
+        )
+        records = _idempotency_records(peppers, command, caller, key, to_seconds(now))
+        admission = Admission(
+            service.policy.admission, service.history, peppers, to, asker, records, now, exempt=to.is_test
+        )
         snapshot = read(service, admission, to)
-        admitted = admit(service, admission, snapshot, to)
-        reservation = _reservation(found, admitted)
-        if not reserve(service, reservation, admitted, caller):
+        if (repeated := admission.repeated(snapshot)) is not None:
+            return _repeat(found, command, to_seconds(now), *repeated)
+        if refused is not None:
+            raise refused
+        try:
+            admitted = admission.decide(snapshot)
+        except errors.OtpError as limited:
+            # As in `request`: the record may have been read before the first request's reservation.
+            if records:
+                check_time(caller)
+                if (repeated := admission.repeated(read(service, admission, to))) is not None:
+                    return _repeat(found, command, to_seconds(now), *repeated)
+            raise refused_send(service, limited, admission, snapshot, to, caller) from None
+        reservation = Reservation(
+            verification=found,
+            sent_at=admitted.sent_at,
+            number=admission.change(snapshot, admitted, found),
+            client=admitted.client,
+            increments=admitted.increments,
+            idempotency_record=idempotency.about_verification(records[0] if records else None, key),
+            resend=True,
+        )
+        if not reserve(service, reservation, caller):
             continue
         order = Order(
             to=to,
@@ -55,16 +87,23 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             ttl_seconds=found.expires_at - to_seconds(now),
             circuits=snapshot.circuits,
         )
-        return deliver(service, command.verification_id, reservation, order, admitted, caller, client)
-    raise errors.RateLimited(reason="contended", retry_after=1)
+        return deliver(service, command.verification_id, reservation, order, admitted, caller, asker)
+    raise contended()
 
 
-def _reservation(found: Verification, admitted: Admitted) -> Reservation:
-    return Reservation(
-        verification=found,
-        sent_at=admitted.sent_at,
-        number=admitted.number,
-        client=admitted.client,
-        increments=admitted.increments,
-        resend=True,
-    )
+def _repeat(
+    found: Verification, command: ResendOtp, now: Seconds, answer: StoredAnswer, _record: IdempotencyRecord
+) -> Requested:
+    """The first resend's answer again, unless the verification is over. Raises the `OtpError`."""
+    answer.raise_error()
+    if (ended := ended_error(found, now)) is not None:
+        raise ended
+    channel = command.channel or Channel(found.channel)
+    return Requested(command.verification_id, channel, answer.expires_at, answer.resend_after)
+
+
+def _idempotency_records(
+    peppers: Peppers, command: ResendOtp, caller: Caller, key: str, now: Seconds
+) -> tuple[IdempotencyRecord, ...]:
+    about = ("resend", key, command.channel, command.session_id)
+    return idempotency.idempotency_records(peppers, caller.tenant, command.idempotency_key, about, now)

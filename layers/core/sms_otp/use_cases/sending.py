@@ -1,15 +1,14 @@
 """What the first send and a resend share: read, admit, reserve, deliver."""
 
+import secrets
 from dataclasses import replace
 
-from sms_otp.domain import errors, guard
-from sms_otp.domain.admission import Admission, Admitted
-from sms_otp.domain.clock import Milliseconds, milliseconds
+from sms_otp.domain import errors, guard, number
+from sms_otp.domain.admission import Admission, Admitted, Asker
+from sms_otp.domain.clock import milliseconds
 from sms_otp.domain.commands import Caller, Requested
-from sms_otp.domain.idempotency import IdempotencyRecord
-from sms_otp.domain.keys import Peppers
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import AdmissionSnapshot, NumberConflict, Reservation, StoreError, WriteConflict
+from sms_otp.domain.ports import AdmissionSnapshot, Reservation, StoreError, WriteConflict
 from sms_otp.domain.provider import Order
 from sms_otp.use_cases.delivery import CodeSender
 from sms_otp.use_cases.event_fields import event_fields
@@ -19,44 +18,15 @@ SECOND_SEND_SECONDS = 2.0
 """With less time left, no other provider would answer before the deadline."""
 RESERVE_TRIES = 5
 """Attempts when a reservation loses an optimistic lock."""
+MOST_NOTED = 11
+"""Requests of an hour up to which a refused one is written down: one more than the alarm's threshold."""
 TEST_COUNTRY = "ZZ"
 """The country of a test number: a code that ISO 3166-1 leaves to its users."""
-
-
-def admission_of(
-    service: Service,
-    peppers: Peppers,
-    to: PhoneNumber,
-    caller: Caller,
-    client: str | None,
-    idempotency_records: list[IdempotencyRecord],
-    now: Milliseconds,
-) -> Admission:
-    """The decision on one send."""
-    return Admission(
-        service.policy.admission,
-        service.history,
-        peppers,
-        to,
-        caller.tenant,
-        client,
-        idempotency_records,
-        now,
-        exempt=to.is_test,
-    )
 
 
 def read(service: Service, admission: Admission, to: PhoneNumber) -> AdmissionSnapshot:
     """Read what decides about the send and, in the same read, the circuits of the providers that may send."""
     return service.store.read(replace(admission.query, circuits=service.providers.candidates(to)))
-
-
-def admit(service: Service, admission: Admission, snapshot: AdmissionSnapshot, to: PhoneNumber) -> Admitted:
-    """Admit the send. Raises the `OtpError` that refuses it."""
-    try:
-        return admission.decide(snapshot)
-    except errors.OtpError as refused:
-        raise refused_send(service, refused, admission, snapshot, to) from None
 
 
 def refused_send(
@@ -65,26 +35,40 @@ def refused_send(
     admission: Admission,
     snapshot: AdmissionSnapshot,
     to: PhoneNumber,
+    caller: Caller,
 ) -> errors.OtpError:
-    """The refusal of a send, once it is logged and counted."""
+    """The refusal of a send, once it is noted at the number: for the alarm, so up to what the alarm asks."""
+    about = {"number": to, "number_key": admission.number_key, "lane": admission.lane(snapshot)}
     if refused.reason in guard.LIMITS:
-        service.emit("send_suspect", number=to, number_key=admission.number_key, limit=refused.reason)
-    _note_refused(service, to, admission.number_key, snapshot.number.sends)
-    return refused.with_context(number=to, number_key=admission.number_key)
+        service.emit("send_suspect", **about, limit=refused.reason)
+    now = milliseconds(service.clock)
+    known = admission.number(snapshot)
+    asked = known.asked(now) + 1
+    if asked <= MOST_NOTED and not to.is_test and caller.deadline.remaining():
+        moment = number.moment(now, secrets.randbelow(number.FINER))
+        while moment in known.refused:
+            moment += 1
+        try:
+            service.store.note_refused(admission.number_key, now, moment)
+        except StoreError as error:
+            service.emit("store_failed", reason=error.reason)
+    service.emit("otp_asked", **about, asked=asked)
+    return refused.with_context(**about)
 
 
-def reserve(service: Service, reservation: Reservation, admitted: Admitted, caller: Caller) -> bool:
-    """Reserve the send. False: an optimistic lock failed, so decide again. Raises `RateLimited`."""
+def reserve(service: Service, reservation: Reservation, caller: Caller) -> bool:
+    """Reserve the send. False: an optimistic lock failed, so decide again."""
     check_time(caller)
     try:
         service.store.reserve(reservation)
-    except NumberConflict:
-        if reservation.idempotency_record is None:
-            raise _lost(service, reservation, admitted) from None
-        return False  # the rival may be this request's own repetition, and has an answer for it then
     except WriteConflict:
         return False
     return True
+
+
+def contended() -> errors.RateLimited:
+    """The answer to a send that lost every optimistic lock that it took."""
+    return errors.RateLimited(reason="contended", retry_after=1)
 
 
 def deliver(
@@ -94,14 +78,14 @@ def deliver(
     order: Order,
     admitted: Admitted,
     caller: Caller,
-    client: str | None,
+    asker: Asker,
 ) -> Requested:
     """Send the reserved code. Raises `ProviderRejected` or `ProviderUnavailable`."""
     _emit_admitted(service, reservation, order.to, admitted)
     price = None if order.to.is_test else service.policy.price(order.to.country, order.channel)
 
     def reserve_again() -> str | None:
-        return reserve_second_send(service, reservation, order.to, caller, client)
+        return reserve_second_send(service, reservation, order.to, caller, asker)
 
     delivery = CodeSender(service.store, service.providers, service.emit, price)
     delivery.deliver(reservation, order, admitted.resend_after, caller.deadline, reserve_again)
@@ -110,7 +94,7 @@ def deliver(
 
 
 def reserve_second_send(
-    service: Service, reservation: Reservation, to: PhoneNumber, caller: Caller, client: str | None
+    service: Service, reservation: Reservation, to: PhoneNumber, caller: Caller, asker: Asker
 ) -> str | None:
     """Reserve one more send of the same verification, after one that may have left; its reference.
 
@@ -124,20 +108,30 @@ def reserve_second_send(
         if caller.deadline.remaining() < SECOND_SEND_SECONDS:
             return None
         now = milliseconds(service.clock)
-        admission = admission_of(service, service.peppers(), to, caller, client, [], now)
+        admission = Admission(
+            service.policy.admission,
+            service.history,
+            service.peppers(),
+            to,
+            asker,
+            (),
+            now,
+            exempt=to.is_test,
+        )
         try:
-            admitted = admission.decide(read(service, admission, to), ignore_gap=True)
+            snapshot = read(service, admission, to)
+            admitted = admission.decide(snapshot, ignore_gap=True)
             service.store.reserve(
                 Reservation(
                     verification=verification,
                     sent_at=admitted.sent_at,
-                    number=admitted.number,
+                    number=admission.change(snapshot, admitted, verification),
                     client=admitted.client,
                     increments=admitted.increments,
                     resend=True,
                 )
             )
-        except (NumberConflict, WriteConflict):
+        except WriteConflict:
             continue
         except (errors.OtpError, StoreError):
             return None
@@ -145,31 +139,14 @@ def reserve_second_send(
     return None
 
 
-def _note_refused(service: Service, to: PhoneNumber, number_key: str, sends: tuple[int, ...]) -> None:
-    now = milliseconds(service.clock)
-    service.refusals.note(number_key, now)
-    asked = service.refusals.asked(number_key, sends, now)
-    service.emit("otp_asked", number=to, number_key=number_key, asked=asked)
-
-
 def _emit_admitted(service: Service, reservation: Reservation, to: PhoneNumber, admitted: Admitted) -> None:
-    fields, now = event_fields(reservation.verification, to), admitted.sent_at
+    fields = event_fields(reservation.verification, to) | {"lane": admitted.lane}
     for over in admitted.over:
         service.emit("send_suspect", **fields, limit=over)
-    sends = (*admitted.number.log.sends, now) if admitted.number else (now,)
-    asked = service.refusals.asked(reservation.verification.number_key, sends, now)
     service.emit(
-        "otp_asked", **fields, asked=asked, cap_used=admitted.cap_used, unverified=admitted.unverified
-    )
-
-
-def _lost(service: Service, reservation: Reservation, admitted: Admitted) -> errors.RateLimited:
-    verification = reservation.verification
-    to = PhoneNumber(verification.phone, verification.country)
-    sends = admitted.number.log.sends if admitted.number else ()
-    _note_refused(service, to, verification.number_key, sends)
-    return errors.RateLimited(
-        reason="lost race",
-        retry_after=admitted.resend_after,
-        context={"number": to, "number_key": verification.number_key},
+        "otp_asked",
+        **fields,
+        asked=admitted.asked,
+        cap_used=admitted.cap_used,
+        unverified=admitted.unverified,
     )

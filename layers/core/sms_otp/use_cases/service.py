@@ -10,7 +10,6 @@ from sms_otp.domain.guard import History
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.ports import EventSink, IssueToken, Providers, Store
 from sms_otp.domain.provider import ProviderError
-from sms_otp.domain.refusals import Refusals
 
 RETRY_AFTER = 5
 """Seconds to wait after a provider's failure that named no time of its own."""
@@ -27,7 +26,6 @@ class Service:
     clock: Clock
     emit: EventSink
     history: History = field(default_factory=History)
-    refusals: Refusals = field(default_factory=Refusals)
     issue_token: IssueToken | None = None
     """Issues the verification token; None where this deployment issues none."""
 

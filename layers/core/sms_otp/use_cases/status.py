@@ -1,17 +1,18 @@
-"""What else may be done with a verification: ask how it stands, and give it up. Sends nothing."""
+"""The status of a verification, and its cancellation. Sends nothing."""
 
 from dataclasses import dataclass
 
-from sms_otp.domain import errors, keys, limits
-from sms_otp.domain.clock import Clock, Milliseconds, milliseconds, to_seconds
+from sms_otp.domain import errors, keys, limits, number
+from sms_otp.domain.clock import Clock, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Policy
+from sms_otp.domain.number import Approach
 from sms_otp.domain.ports import AdmissionQuery, EventSink, Store
 from sms_otp.domain.verification import Verification, status_of
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a verification stands. `expires_at` in seconds since the epoch, `resend_after` from now."""
+    """The state of a verification. `expires_at` in seconds since the epoch, `resend_after` from now."""
 
     status: str
     channel: str
@@ -31,7 +32,7 @@ class Lifecycle:
     emit: EventSink
 
     def cancel(self, verification_id: str, caller: Caller) -> None:
-        """Give a verification up: its code is never right again. Cancelling twice is cancelling once.
+        """Cancel a verification: its code is never right again. Idempotent.
 
         Raises `VerificationNotFound`, or `AlreadyVerified` for what cannot be undone.
         """
@@ -40,7 +41,7 @@ class Lifecycle:
         self.emit("otp_cancelled", verification=key)
 
     def status(self, verification_id: str, caller: Caller) -> Status:
-        """How a verification stands now. Raises `VerificationNotFound`."""
+        """The state of a verification now. Raises `VerificationNotFound`."""
         found = self.store.find(keys.verification_key(verification_id))
         if found is None or found.tenant != caller.tenant:
             raise errors.VerificationNotFound
@@ -54,7 +55,9 @@ class Lifecycle:
             resend_after=self._resend_after(found, now),
         )
 
-    def _resend_after(self, found: Verification, now: Milliseconds) -> int:
-        log = self.store.read(AdmissionQuery(found.number_key, found.tenant)).number
-        wait = limits.next_send_at(log.sends, self.policy.admission.number, now) - now
+    def _resend_after(self, found: Verification, now: int) -> int:
+        known = self.store.read(AdmissionQuery(found.number_key, found.tenant)).number
+        approach = Approach(found.tenant, networks=(found.network,) if found.network else ())
+        lanes = self.policy.admission.lanes
+        wait = number.next_send_at(known, found.lane, approach, lanes, now) - now
         return limits.whole_seconds(wait) if wait > 0 else 0

@@ -1,8 +1,7 @@
-"""The proof of a verification: a JSON Web Token that other services check without calling back.
+"""Verification tokens: JSON Web Tokens that other services check offline.
 
-What a token says (RFC 7519), how it is written down (RFC 7515, compact), and the public keys that it
-is checked with (RFC 7517, RFC 8037). The signature alone is made elsewhere, by a key that never leaves
-KMS, so there is no secret here and no library.
+Their claims (RFC 7519), their encoding (RFC 7515, compact), and the public keys that check them (RFC 7517,
+RFC 8037). A key that never leaves KMS signs, so there is no secret here and no library.
 """
 
 import base64
@@ -17,21 +16,21 @@ from sms_otp.domain.ports import TokenError
 from sms_otp.domain.verification import Verification
 
 LIFE_SECONDS = Seconds(300)
-"""How long a token is good for after the code was found right."""
+"""How long a token is valid after the code was verified."""
 ALGORITHM = "EdDSA"
 """RFC 8037; with the one curve that KMS has for it, Ed25519."""
 
 _ED25519_HEADER = bytes.fromhex("302a300506032b6570032100")
-"""What stands before the 32 bytes of an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410)."""
+"""The prefix of an Ed25519 key's SubjectPublicKeyInfo, before its 32 bytes (RFC 8410)."""
 _ED25519_BYTES = 32
 
 
 class Signer(Protocol):
-    """A private key that is somewhere else."""
+    """A private key that never leaves its place."""
 
     @property
     def key_id(self) -> str:
-        """Under which name its public key is told: `kid`."""
+        """The name of its public key: `kid`."""
         ...
 
     def sign(self, message: bytes) -> bytes:
@@ -73,7 +72,7 @@ class TokenIssuer:
             "aud": verification.tenant,
             "sub": keys.subject(verification.number_key, verification.tenant),
             **purpose,
-            # Whoever holds the verificationId can tell which verification a token is of, and nobody else.
+            # Only the holder of the verificationId can find out which verification a token is of.
             "jti": verification.key,
             "iat": verified_at,
             "exp": verified_at + LIFE_SECONDS,

@@ -1,98 +1,222 @@
 """Decide whether a code is right."""
 
-from sms_otp.domain import errors, keys, phone
-from sms_otp.domain.clock import Deadline, Seconds, milliseconds, seconds
+import secrets
+from dataclasses import replace
+
+from sms_otp.domain import device_token, errors, idempotency, keys, limits, number, phone
+from sms_otp.domain.clock import Deadline, Seconds, milliseconds, seconds, to_seconds
 from sms_otp.domain.commands import Caller, Verified, VerifyOtp
-from sms_otp.domain.ports import IssueToken, TokenError
+from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
+from sms_otp.domain.keys import Peppers
+from sms_otp.domain.number import Approach
+from sms_otp.domain.ports import CountedGuess, NumberGuess, StoreError, TokenError
 from sms_otp.domain.provider import Channel, Check, ProviderError
-from sms_otp.domain.verification import Guess, Verification
+from sms_otp.domain.verification import Guess, Verification, is_repetition, was_right
 from sms_otp.use_cases.event_fields import event_fields, failure_fields
+from sms_otp.use_cases.listed import listed
 from sms_otp.use_cases.service import Service, check_time, unavailable
 
 
 def verify_code(service: Service, command: VerifyOtp, caller: Caller) -> Verified:
     """Decide whether a code is right. Raises an `OtpError`; then nobody is verified.
 
-    The guess is counted before the provider checks the code, and stays counted if anything fails after.
+    The guess is counted before the provider checks the code, and stays counted if anything fails after,
+    unless a lock of the number refuses it.
     """
     if not _is_code(service, command.otp):
         # Where all of a provider's codes have another length than `CodeLength`, this is what shows it.
         lengths = f"{len(command.otp)} characters, CodeLength is {service.policy.code_length}"
         raise errors.InvalidOtpFormat(reason=lengths)
-    key = _key_of(service, command, caller)
+    peppers = service.peppers()
+    check_time(caller)
+    named = _named(service, command, caller, peppers)
+    record = _idempotency_record(service, command, caller, peppers, named[0])
+    if record is None:
+        return _verify_first_of(service, named, command, caller, peppers, None)
+    check_time(caller)
+    if (earlier := service.store.claim(record)) is not None:
+        check_time(caller)
+        return _repeat(service, command, caller, peppers, record, earlier)
     try:
-        return _verify(service, key, command, caller)
+        verified = _verify_first_of(service, named, command, caller, peppers, record)
+    except errors.OtpIncorrect as wrong:
+        error = StoredAnswer(0, wrong.retry_after or 0, wrong.code, wrong.attempts_remaining)
+        _keep_answer(service, record, error, caller)
+        raise
+    except Exception:
+        _free(service, record, caller)
+        raise
+    _keep_answer(service, record, StoredAnswer(), caller)
+    return verified
+
+
+def _verify_first_of(
+    service: Service,
+    named: tuple[str, ...],
+    command: VerifyOtp,
+    caller: Caller,
+    peppers: Peppers,
+    record: IdempotencyRecord | None,
+) -> Verified:
+    """Guess at the newest verification that is meant; one whose code was never sent hides none before it."""
+    *newer, last = named
+    for key in newer:
+        try:
+            return _verify(service, key, command, caller, peppers, record)
+        except (errors.VerificationNotFound, errors.VerificationCancelled):
+            continue
+    return _verify(service, last, command, caller, peppers, record)
+
+
+def _verify(
+    service: Service,
+    key: str,
+    command: VerifyOtp,
+    caller: Caller,
+    peppers: Peppers,
+    record: IdempotencyRecord | None,
+) -> Verified:
+    try:
+        return _guess(service, key, command, caller, peppers, record)
     except errors.OtpError as refused:
         raise refused.with_context(verification=key) from refused
 
 
-def _verify(service: Service, key: str, command: VerifyOtp, caller: Caller) -> Verified:
+def _guess(
+    service: Service,
+    key: str,
+    command: VerifyOtp,
+    caller: Caller,
+    peppers: Peppers,
+    record: IdempotencyRecord | None,
+) -> Verified:
+    guess = _guess_of(service, key, command, caller, record)
+    check_time(caller)
+    try:
+        verification = service.store.spend_guess(guess)
+    except errors.AlreadyVerified:
+        check_time(caller)
+        found = service.store.find(key)
+        if found is None or not is_repetition(found, guess, _code_hashes(peppers, key, command.otp)):
+            raise
+        return _verified(service, found, command, caller, peppers)
+    check_time(caller)
+    counted = _count_at_number(service, verification, command, caller, peppers)
+    check = _check(service, verification, command.otp, caller.deadline)
+    if check is not Check.CORRECT:
+        raise _wrong(service, check, verification, counted)
+    verified_at = seconds(service.clock)
+    code_hash = keys.code_hash(peppers.current, key, command.otp)
+    # An id that no caller can choose: by it alone a retry of this very attempt is told from another's.
+    service.store.consume(verification, counted, secrets.token_urlsafe(12), verified_at, code_hash)
+    service.emit(
+        "otp_verified",
+        **event_fields(verification),
+        lane=counted.lane,
+        seconds=verified_at - verification.created_at,
+        attempts=verification.attempts,
+    )
+    return _verified(service, replace(verification, verified_at=verified_at), command, caller, peppers)
+
+
+def _guess_of(
+    service: Service, key: str, command: VerifyOtp, caller: Caller, record: IdempotencyRecord | None
+) -> Guess:
     session = command.session_id
-    guess = Guess(
+    return Guess(
         key=key,
         tenant=caller.tenant,
         now=seconds(service.clock),
         max_attempts=service.policy.max_attempts,
         session_hash=None if session is None else keys.session_hash(key, session),
         phone=None if command.phone_number is None else phone.canonical(command.phone_number),
+        idempotency_record=record,
     )
-    check_time(caller)
-    verification = service.store.spend_guess(guess)
-    check_time(caller)
+
+
+def _count_at_number(
+    service: Service, verification: Verification, command: VerifyOtp, caller: Caller, peppers: Peppers
+) -> CountedGuess:
+    """Count the guess at its number. One that a lock refuses is given back, whatever its code."""
     now = milliseconds(service.clock)
-    failures = service.store.spend_number_guess(
-        verification.number_key, caller.tenant, now, service.policy.admission.guesses
-    )
-    check = _check(service, verification, command.otp, caller.deadline)
-    if check is not Check.CORRECT:
-        raise _wrong(service, check, verification, failures)
-    verified_at = seconds(service.clock)
-    service.store.consume(verification, caller.request_id, verified_at)
-    service.emit(
-        "otp_verified",
-        **event_fields(verification),
-        seconds=verified_at - verification.created_at,
-        attempts=verification.attempts,
-    )
-    issue_token = service.issue_token if command.with_token else None
-    token = None if issue_token is None else _token(service, issue_token, verification, caller, verified_at)
+    try:
+        return service.store.spend_number_guess(
+            NumberGuess(
+                number_key=verification.number_key,
+                tenant=caller.tenant,
+                now=now,
+                moment=number.moment(now, int(verification.key[:8], 16) + verification.attempts),
+                policy=service.policy.admission.lanes,
+                lane=verification.lane,
+                token_issued_at=device_token.issued_at(
+                    command.device_token, peppers, caller.tenant, verification.phone, to_seconds(now)
+                ),
+            )
+        )
+    except (errors.NumberLocked, errors.NumberDisabled):
+        if caller.deadline.remaining():
+            _return_guess(service, verification.key)
+        raise
+
+
+def _return_guess(service: Service, key: str) -> None:
+    """Where that fails, the guess stays spent."""
+    try:
+        service.store.return_guess(key)
+    except StoreError as error:
+        service.emit("store_failed", reason=error.reason)
+
+
+def _verified(
+    service: Service, verification: Verification, command: VerifyOtp, caller: Caller, peppers: Peppers
+) -> Verified:
+    """The answer to a right code. Made of what is stored, so that it is the same each time it is given."""
+    verified_at = verification.verified_at or Seconds(0)
+    key, nonce = verification.key, verification.nonce
+    named = command.verification_id or (keys.named_again(peppers, nonce, key) if nonce else None)
+    token = _token(service, verification, command, caller, verified_at)
     return Verified(
-        command.verification_id,
+        named,
         verification.phone,
         verification.purpose,
         verified_at,
         token,
-        token_failed=token is None and issue_token is not None,
+        token_failed=token is None and command.with_token and service.issue_token is not None,
+        device_token=device_token.made(
+            peppers.current, verification.tenant, verification.phone, verified_at, key
+        ),
     )
 
 
 def _token(
-    service: Service,
-    issue_token: IssueToken,
-    verification: Verification,
-    caller: Caller,
-    verified_at: Seconds,
+    service: Service, verification: Verification, command: VerifyOtp, caller: Caller, verified_at: Seconds
 ) -> str | None:
     """Sign the verification token, last, so that it never claims too much. Without it the success stands."""
+    if service.issue_token is None or not command.with_token:
+        return None
     try:
-        return issue_token(verification, caller.api_url, verified_at)
+        return service.issue_token(verification, caller.api_url, verified_at)
     except TokenError as failed:
         service.emit("token_failed", **event_fields(verification), reason=failed.reason)
         return None
 
 
-def _key_of(service: Service, command: VerifyOtp, caller: Caller) -> str:
-    """The key of the verification. A deployment may allow a number alone to name its newest one."""
+def _named(service: Service, command: VerifyOtp, caller: Caller, peppers: Peppers) -> tuple[str, ...]:
+    """The keys of the verifications that may be meant, the newest first. Raises `VerificationNotFound`.
+
+    A number and a session name one as well as its id does. A deployment may allow a number alone to.
+    """
     if command.verification_id is not None:
-        return keys.verification_key(command.verification_id)
-    if service.policy.require_verification_id or command.phone_number is None:
+        return (keys.verification_key(command.verification_id),)
+    if command.phone_number is None or (
+        command.session_id is None and service.policy.require_verification_id
+    ):
         raise errors.InvalidRequest(errors=[{"pointer": "/verificationId", "detail": "required"}])
-    number = phone.canonical(command.phone_number)
-    number_keys = tuple(keys.keyed(pepper, "number", number) for pepper in service.peppers().all)
-    key = service.store.newest(number_keys, caller.tenant)
-    if key is None:
+    e164 = phone.canonical(command.phone_number)
+    found = listed(service.store, peppers, e164, caller.tenant, command.session_id)
+    if not found:
         raise errors.VerificationNotFound
-    return key
+    return found
 
 
 def _is_code(service: Service, otp: str) -> bool:
@@ -110,15 +234,92 @@ def _check(service: Service, verification: Verification, otp: str, deadline: Dea
         raise unavailable(failed) from failed
 
 
-def _wrong(service: Service, check: Check, verification: Verification, failures: int) -> errors.OtpError:
+def _wrong(
+    service: Service, check: Check, verification: Verification, counted: CountedGuess
+) -> errors.OtpError:
     # The answer to a code that has ended has a metric of its own, as where the table says so.
     event = "otp_incorrect" if check is Check.WRONG else "otp_ended"
     fields = event_fields(verification) | {"check": check, "attempts": verification.attempts}
-    service.emit(event, **fields, failures=failures)
+    failures = number.within_hour(counted.number.failed, counted.guess.now)
+    service.emit(event, **fields, lane=counted.lane, failures=failures)
     if check is Check.WRONG:
         remaining = max(0, service.policy.max_attempts - verification.attempts)
-        return errors.OtpIncorrect(attempts_remaining=remaining)
+        wait = _wait(service, verification, counted, is_over=not remaining)
+        return errors.OtpIncorrect(attempts_remaining=remaining, retry_after=wait)
     if check is Check.EXHAUSTED:
         left = max(1, verification.expires_at - seconds(service.clock))
         return errors.TooManyAttempts(attempts_remaining=0, retry_after=left)
     return errors.OtpExpired()
+
+
+def _wait(
+    service: Service, verification: Verification, counted: CountedGuess, *, is_over: bool
+) -> int | None:
+    """Seconds until the number may be guessed at again, or sent another code where this one is used up."""
+    lanes, tenant = service.policy.admission.lanes, verification.tenant
+    now = milliseconds(service.clock)
+    locked = number.lock(counted.number, tenant, counted.lane, lanes, now)
+    if isinstance(locked, errors.NumberDisabled):
+        return None
+    wait = int(locked.retry_after or 0) if locked else 0
+    if is_over:
+        approach = Approach(tenant, networks=(verification.network,) if verification.network else ())
+        next_code = number.next_send_at(counted.number, counted.lane, approach, lanes, now) - now
+        wait = max(wait, limits.whole_seconds(next_code) if next_code > 0 else 0)
+    return wait or None
+
+
+def _code_hashes(peppers: Peppers, key: str, otp: str) -> tuple[str, ...]:
+    return tuple(keys.code_hash(pepper, key, otp) for pepper in peppers.all)
+
+
+def _idempotency_record(
+    service: Service, command: VerifyOtp, caller: Caller, peppers: Peppers, key: str
+) -> IdempotencyRecord | None:
+    """What is kept for the request's key: of the code, a keyed hash."""
+    number_named = None if command.phone_number is None else phone.canonical(command.phone_number)
+    about = ("verify", command.verification_id, number_named, command.session_id, command.otp)
+    records = idempotency.idempotency_records(
+        peppers, caller.tenant, command.idempotency_key, about, seconds(service.clock)
+    )
+    return idempotency.about_verification(records[0], key) if records else None
+
+
+def _repeat(
+    service: Service,
+    command: VerifyOtp,
+    caller: Caller,
+    peppers: Peppers,
+    record: IdempotencyRecord,
+    earlier: IdempotencyRecord,
+) -> Verified:
+    """The answer of the first request with this key. Raises what that raised, or as `idempotency` says."""
+    mine = record.twin if record.twin is not None and record.twin.key == earlier.key else record
+    if earlier.fingerprint == mine.fingerprint:
+        found = service.store.find(earlier.verification)
+        hashes = _code_hashes(peppers, earlier.verification, command.otp)
+        if found is not None and found.tenant == caller.tenant and was_right(found, hashes):
+            return _verified(service, found, command, caller, peppers)
+    answer = idempotency.earlier_answer(earlier, mine)
+    if answer is None:
+        raise errors.RequestInProgress(retry_after=1)
+    answer.raise_error()
+    raise errors.AlreadyVerified
+
+
+def _keep_answer(service: Service, record: IdempotencyRecord, answer: StoredAnswer, caller: Caller) -> None:
+    """Where that fails, the key is answered as one whose request died, or by what the verification says."""
+    kept = idempotency.answered(record, answer)
+    try:
+        if kept is not None and caller.deadline.remaining():
+            service.store.record_answer(kept)
+    except StoreError as error:
+        service.emit("store_failed", reason=error.reason)
+
+
+def _free(service: Service, record: IdempotencyRecord, caller: Caller) -> None:
+    try:
+        if caller.deadline.remaining():
+            service.store.unclaim(record)
+    except StoreError as error:
+        service.emit("store_failed", reason=error.reason)

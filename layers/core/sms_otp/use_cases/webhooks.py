@@ -1,9 +1,7 @@
-"""Providers' callbacks: whether they are a provider's own, and what they change.
+"""Providers' callbacks: authenticate them, and record the deliveries that they report.
 
-Whatever comes over HTTP and is not signed with the secret that this deployment shares with the provider is
-refused before it is read; what AWS brings itself has passed IAM. What a provider says is recorded as the
-delivery of a code and as nothing else: no callback verifies anyone, and one that comes twice, late or out
-of order changes nothing more.
+A callback over HTTP that is not authentic is refused before it is read; IAM guards AWS events. A callback can
+never verify a user. One that comes twice, late or out of order changes nothing more.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +39,7 @@ class Webhooks:
     emit: EventSink
 
     def receive(self, callback: Callback) -> dict[str, Any]:
-        """What the provider is to be answered. Raises `Forbidden` for what is not the provider's own."""
+        """The answer to the provider. Raises `Forbidden` for a callback that is not authentic."""
         provider = callback.path.rpartition("/")[2]
         if provider not in self.providers & self.readers.keys():
             raise errors.Forbidden(reason="no such provider")
@@ -77,19 +75,19 @@ class Webhooks:
             return "too long"
         return self.readers[provider].refusal(callback, self.credentials(provider), self.clock())
 
-    def _may_be_sent(self, asked: MaySend) -> bool:
+    def _may_be_sent(self, question: MaySend) -> bool:
         """Only what was reserved here is sent, so that a stolen application key cannot spend money.
 
-        The newest send of a verification alone: the provider asks about it before it answers our start.
+        The newest send of a verification alone: the provider's question comes before its answer to our start.
         """
-        found = self.store.find(asked.send.key) if asked.send else None
-        if asked.send is None or found is None:
+        found = self.store.find(question.send.key) if question.send else None
+        if question.send is None or found is None:
             return False
         return (
             found.state is State.PENDING
             and self.clock() < found.expires_at
-            and found.phone == asked.phone
-            and found.sends - 1 == asked.send.number
+            and found.phone == question.phone
+            and found.sends - 1 == question.send.number
         )
 
     def _record_all(self, provider: str, reports: Sequence[Report]) -> None:

@@ -1,6 +1,6 @@
-"""How botocore reads AWS's data files, without two detours that took an eighth of a function's start.
+"""A faster loader of botocore's data files: it saves an eighth of a function's start.
 
-The files are the runtime's own; what is read of them is the same (docs/decisions/0033).
+The files are the runtime's own, and the result is the same: `tests/unit/test_client_data.py`.
 """
 
 import gzip
@@ -21,7 +21,7 @@ class JsonFiles(JSONFileLoader):
     """
 
     def load_file(self, file_path: str) -> Any:
-        """What it holds; None if there is no such file. `file_path` is without its suffix."""
+        """The content of a file; None if there is none. `file_path` is without its suffix."""
         for suffix, opened in ((".json", open), (".json.gz", gzip.open)):
             with suppress(FileNotFoundError), opened(file_path + suffix, "rb") as file:
                 return json.loads(file.read())
@@ -32,5 +32,5 @@ class KnownServices(Loader):
     """To know a wrong name, botocore looks through the directories of four hundred services."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's signature
-        """Ours, whatever of them is asked for."""
+        """Ours, for every kind of data."""
         return [*SERVICES]

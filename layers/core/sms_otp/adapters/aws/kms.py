@@ -13,7 +13,7 @@ from sms_otp.domain.ports import TokenError
 
 
 class Client(Protocol):
-    """What is used of boto3's client."""
+    """The part of boto3's client that is used."""
 
     def sign(self, **request: Any) -> dict[str, Any]: ...
 
@@ -34,7 +34,7 @@ class KmsKey:
 
     def sign(self, message: bytes) -> bytes:
         """See `proof.Signer`. The message itself is signed, not its hash: plain Ed25519 (RFC 8032)."""
-        return self._asked(
+        return self._call(
             "Sign",
             "Signature",
             lambda client: client.sign(
@@ -43,16 +43,16 @@ class KmsKey:
         )
 
     def public_key(self) -> bytes:
-        """See `proof.PublicKey`. It never changes, so it is asked for once."""
+        """See `tokens.PublicKey`. It never changes, so it is read once."""
         return self._public_key
 
     @cached_property
     def _public_key(self) -> bytes:
-        return self._asked("GetPublicKey", "PublicKey", lambda client: client.get_public_key(KeyId=self._arn))
+        return self._call("GetPublicKey", "PublicKey", lambda client: client.get_public_key(KeyId=self._arn))
 
-    def _asked(self, operation: str, wanted: str, ask: Callable[[Client], dict[str, Any]]) -> bytes:
+    def _call(self, operation: str, field: str, ask: Callable[[Client], dict[str, Any]]) -> bytes:
         try:
-            return bytes(ask(self._client())[wanted])
+            return bytes(ask(self._client())[field])
         except ClientError as error:
             raise TokenError(f"{operation}: {error.response['Error']['Code']}") from None
         except BotoCoreError as error:

@@ -9,7 +9,7 @@
                      what more `aws` may hold is in docs/providers.md
     pepper secret    {"pepper": "…"}, and "alsoRead": "…" while it is being rotated
 
-What is wrong with a secret is told by the name of its field, never by its value.
+An error about a secret names the field, never the value.
 """
 
 import json
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CACHE_SECONDS = 300
 RENEW_SECONDS = 60
-"""How often at most a stranger may bring about that a secret is fetched."""
+"""The shortest time between fetches that a forged callback can cause."""
 SHORTEST_PEPPER = 32
 
 Taken = TypeVar("Taken")
@@ -58,7 +58,7 @@ class SecretCache:
         self._cached.pop(self._provider_secret, None)
 
     def renew_credentials(self) -> bool:
-        """The same for whoever cannot tell a rotation from a forgery, unless they are fresh; whether so."""
+        """Fetch them again because a callback may be forged or a secret rotated; False if they are fresh."""
         fetched_at, _ = self._cached.get(self._provider_secret, (-RENEW_SECONDS, {}))
         if self._clock() - fetched_at < RENEW_SECONDS:
             return False
@@ -66,12 +66,12 @@ class SecretCache:
         return True
 
     def fetch_credentials(self) -> None:
-        """Fetch them now, whatever is cached. Raises `ServiceMisconfigured`."""
+        """Fetch them now, past the cache. Raises `ServiceMisconfigured`."""
         self.forget_credentials()
         self._read(self._provider_secret, "provider", lambda fields: fields)
 
     def _read(self, secret: str, name: str, take: Callable[[Mapping[str, Any]], Taken]) -> Taken:
-        """What is wrong is not kept, so that the next request finds what somebody has mended."""
+        """A malformed secret is not cached, so that the next request sees the corrected one."""
         now = self._clock()
         fetched_at, fields = self._cached.get(secret, (-CACHE_SECONDS, {}))
         if now - fetched_at >= CACHE_SECONDS:

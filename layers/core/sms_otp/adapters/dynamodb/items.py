@@ -1,9 +1,7 @@
 """The items of the table: their keys, and how each record is written as one and read back.
 
     V#<sha256(verificationId)>          the verification
-    N#<numberKey>                       the number's sends, whoever asked, and what there is about it
-    F#<numberKey>#<tenant>              the number's consecutive failures at one tenant
-    L#<numberKey>#<tenant>              the number's newest verification, where it may be named by number
+    N#<numberKey>                       all that is remembered of a number, and what there is about it
     K#<provider>                        the provider's circuit breaker, where it is not closed
     M#<provider>#<message>              the verification, and its code, that a provider's reports are about
     C#<clientKey>                       a client's sends
@@ -13,8 +11,26 @@
     P#<blockKey>#<hour>#<shard>         the same of a block of 10,000 neighbouring numbers
 
 The keys of counters (D, B, P) are made where they are counted, in `budgets`, `guard` and `admission`.
+
+A number's item has attributes of its own for each tenant and lane, at the top level, so that a count needs no
+parent and a reservation overwrites none:
+
+    version                             changed by each reservation, and by nothing else
+    sends                               `<moment>:<lane>:<network>[:c]`, c where a challenge was passed
+    verifications                       by key: `<createdAt>:<expiresAt>:<owner>:<provider>`
+    unproven                            sends since the last success
+    networks                            by hash: when the number was verified from there last
+    failures#<lane>#<tenant>            in a row, in this lane
+    failedAt#<lane>#<tenant>            the last of them, in milliseconds
+    failures#<tenant>                   of all lanes, since the last success in any
+    verified#<tenant>                   the last success
+    tokensFrom#<tenant>                 device tokens issued before this are worth nothing
+    refused, failed                     moments of refused requests and of guesses that were not right
+    quietAt                             of an erased number: when no request can run any more that knows it
+    ttl                                 the year 9999 where somebody must unlock it
 """
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,14 +38,17 @@ from sms_otp.adapters.dynamodb.client import Item, typed
 from sms_otp.domain.budgets import Counter
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.limits import Failures
+from sms_otp.domain.number import (
+    KEEP_VERIFICATION,
+    NOTHING_KNOWN,
+    Lane,
+    ListedVerification,
+    Number,
+    Send,
+)
 from sms_otp.domain.ports import SendLog, StoreError
 from sms_otp.domain.users import Consent
 from sms_otp.domain.verification import State, Verification
-
-LATE_DELETION = 7 * 24 * 3600
-"""Seconds by which a number's item outlives all that it lists: DynamoDB deletes late, in no order."""
-KEEP_VERIFICATION = 24 * 3600
-"""Seconds that an expired verification is kept, so that a late guess still gets a telling answer."""
 
 # (attribute, field of Verification, DynamoDB's type)
 _VERIFICATION_ATTRIBUTES = (
@@ -45,9 +64,12 @@ _VERIFICATION_ATTRIBUTES = (
     ("sends", "sends", "N"),
     ("purpose", "purpose", "S"),
     ("locale", "locale", "S"),
-    ("claim", "idempotency_record", "S"),
-    ("sessionHash", "session_hash", "S"),
+    ("claims", "idempotency_records", "SS"),
     ("nonce", "nonce", "S"),
+    ("lane", "lane", "S"),
+    ("network", "network", "S"),
+    ("client", "client_key", "S"),
+    ("sessionHash", "session_hash", "S"),
     ("provider", "provider", "S"),
     ("providerRef", "provider_ref", "S"),
     ("countedOn", "counter_keys", "L"),
@@ -55,12 +77,16 @@ _VERIFICATION_ATTRIBUTES = (
     ("delivery", "delivery", "S"),
     ("verifiedAt", "verified_at", "N"),
     ("verifiedBy", "verified_by", "S"),
+    ("codeHash", "code_hash", "S"),
 )
 _VALUES: Mapping[str, Callable[[Any], Any]] = {
     "S": str,
     "N": int,
     "L": lambda texts: tuple(text["S"] for text in texts),
+    "SS": lambda texts: tuple(sorted(texts)),
 }
+_LANES = {"t": Lane.TOKEN, "n": Lane.NETWORK, "s": Lane.STRANGER}
+_LETTERS = {lane: letter for letter, lane in _LANES.items()}
 _ZERO = {"N": "0"}
 
 
@@ -80,16 +106,8 @@ def idempotency_pk(record_key: str) -> str:
     return f"I#{record_key}"
 
 
-def newest_pk(number_key: str, tenant: str) -> str:
-    return f"L#{number_key}#{tenant}"
-
-
 def message_pk(provider: str, message_id: str) -> str:
     return f"M#{provider}#{message_id}"
-
-
-def failures_pk(number_key: str, tenant: str) -> str:
-    return f"F#{number_key}#{tenant}"
 
 
 def verification_ttl(verification: Verification) -> int:
@@ -102,9 +120,11 @@ def verification_item(verification: Verification) -> Item:
         "pk": typed(verification_pk(verification.key)),
         "ttl": typed(verification_ttl(verification)),
     }
-    for attribute, field, _ in _VERIFICATION_ATTRIBUTES:
+    for attribute, field, kind in _VERIFICATION_ATTRIBUTES:
         value = getattr(verification, field)
-        if value is not None:
+        if kind == "SS" and value:
+            item[attribute] = typed(frozenset(value))
+        elif kind != "SS" and value is not None:
             item[attribute] = typed(value)
     if (consent := verification.consent) is not None:
         item["consent"] = typed({"textVersion": consent.text_version, "source": consent.source})
@@ -119,6 +139,7 @@ def verification_of(item: Item) -> Verification:
             if attribute in item:
                 values[field] = _VALUES[kind](item[attribute][kind])
         values["state"] = State(values["state"])
+        values["lane"] = Lane(values["lane"])
         if "consent" in item:
             stored = item["consent"]["M"]
             values["consent"] = Consent(stored["textVersion"]["S"], stored["source"]["S"])
@@ -131,35 +152,132 @@ def send_log_of(item: Item | None) -> SendLog:
     if item is None:
         return SendLog()
     sends = item.get("sends", {"NS": []})["NS"]
-    listed = item.get("verifications", {"M": {}})["M"]
-    return SendLog(
-        sends=tuple(int(at) for at in sends),
-        version=int(item["version"]["N"]),
-        verifications={key: int(until["N"]) for key, until in listed.items()},
-        endless="endless" in item,
-    )
+    return SendLog(sends=tuple(int(at) for at in sends), version=int(item["version"]["N"]))
 
 
-def failures_of(item: Item | None) -> Failures:
+def send_text(send: Send) -> str:
+    """A send as its number's item has it: one member of a set, so that a release can take it out."""
+    challenged = ":c" if send.is_challenged else ""
+    return f"{send.at}:{_LETTERS[send.lane]}:{send.network or ''}{challenged}"
+
+
+def send_of(text: str) -> Send:
+    """The inverse of `send_text`."""
+    at, letter, network, *challenged = text.split(":")
+    return Send(int(at), _LANES[letter], network or None, bool(challenged))
+
+
+def listed_text(listed: ListedVerification) -> str:
+    """A verification as its number's item lists it."""
+    return f"{listed.created_at}:{listed.expires_at}:{listed.owner}:{listed.provider}"
+
+
+def listed_of(text: str) -> ListedVerification:
+    """The inverse of `listed_text`."""
+    created_at, expires_at, owner, provider = text.split(":")
+    return ListedVerification(int(created_at), int(expires_at), owner, provider)
+
+
+def failures_name(lane: Lane, tenant: str) -> str:
+    return f"failures#{lane}#{tenant}"
+
+
+def failed_at_name(lane: Lane, tenant: str) -> str:
+    return f"failedAt#{lane}#{tenant}"
+
+
+def total_name(tenant: str) -> str:
+    return f"failures#{tenant}"
+
+
+def verified_name(tenant: str) -> str:
+    return f"verified#{tenant}"
+
+
+def tokens_from_name(tenant: str) -> str:
+    return f"tokensFrom#{tenant}"
+
+
+def number_of(item: Item | None) -> Number:
+    """Raises `StoreError` for an item that is not of this form: nothing may be decided by half of it."""
     if item is None:
-        return Failures()
-    return Failures(count=int(item["failures"]["N"]), last_at=int(item["lastAt"]["N"]))
+        return NOTHING_KNOWN
+    try:
+        failures, totals = _failures_of(item)
+        sends = (send_of(text) for text in item.get("sends", {"SS": []})["SS"])
+        listed = item.get("verifications", {"M": {}})["M"]
+        return Number(
+            sends=tuple(sorted(sends, key=lambda send: send.at)),
+            version=_number(item, "version") or 0,
+            verifications={listed_key(key): listed_of(entry["S"]) for key, entry in listed.items()},
+            failures=failures,
+            totals=totals,
+            verified=_by_tenant(item, "verified"),
+            tokens_from=_by_tenant(item, "tokensFrom"),
+            networks={key: int(at["N"]) for key, at in item.get("networks", {"M": {}})["M"].items()},
+            unproven=max(0, _number(item, "unproven") or 0),
+            refused=_moments(item, "refused"),
+            failed=_moments(item, "failed"),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise StoreError(f"malformed item: {type(error).__name__}") from None
+
+
+def _failures_of(item: Item) -> tuple[dict[tuple[str, Lane], Failures], dict[str, int]]:
+    failures, totals = {}, {}
+    for name, value in item.items():
+        kind, _, about = name.partition("#")
+        if kind != "failures":
+            continue
+        lane, separator, tenant = about.partition("#")
+        if separator:
+            last_at = int(item[failed_at_name(Lane(lane), tenant)]["N"])
+            failures[tenant, Lane(lane)] = Failures(int(value["N"]), last_at)
+        else:
+            totals[about] = int(value["N"])
+    return failures, totals
+
+
+def _by_tenant(item: Item, kind: str) -> dict[str, int]:
+    prefix = f"{kind}#"
+    return {
+        name.removeprefix(prefix): int(value["N"]) for name, value in item.items() if name.startswith(prefix)
+    }
+
+
+def _moments(item: Item, name: str) -> frozenset[int]:
+    return frozenset(map(int, item.get(name, {"NS": []})["NS"]))
+
+
+def list_key(key: str) -> str:
+    """A verification's key in its number's list: the same 256 bits in 43 characters."""
+    return base64.urlsafe_b64encode(bytes.fromhex(key)).rstrip(b"=").decode()
+
+
+def listed_key(text: str) -> str:
+    """The inverse of `list_key`."""
+    return base64.urlsafe_b64decode(f"{text}=").hex()
 
 
 def counter_of(item: Item) -> Counter:
     return Counter(int(item.get("used", _ZERO)["N"]), int(item.get("verified", _ZERO)["N"]))
 
 
-def idempotency_item(idempotency_record: IdempotencyRecord, verification: str) -> Item:
-    return {
+def _number(item: Item, attribute: str) -> int | None:
+    return int(item[attribute]["N"]) if attribute in item else None
+
+
+def idempotency_item(idempotency_record: IdempotencyRecord) -> Item:
+    item: Item = {
         "pk": typed(idempotency_pk(idempotency_record.key)),
-        "verification": typed(verification),
+        "verification": typed(idempotency_record.verification),
         "fingerprint": typed(idempotency_record.fingerprint),
         "nonce": typed(idempotency_record.nonce),
         "claimedAt": typed(idempotency_record.started_at),
         "expiresAt": typed(idempotency_record.expires_at),
         "ttl": typed(idempotency_record.expires_at),
     }
+    return item
 
 
 def idempotency_record_of(item: Item | None) -> IdempotencyRecord | None:
@@ -172,4 +290,5 @@ def idempotency_record_of(item: Item | None) -> IdempotencyRecord | None:
         nonce=item["nonce"]["S"],
         started_at=int(item["claimedAt"]["N"]),
         answer=StoredAnswer.load(answer["S"]) if answer else None,
+        verification=item["verification"]["S"],
     )

@@ -1,9 +1,9 @@
 """Everything that the tables hold about one number: what it is, and the end of it.
 
-A number's own item (`N#`) lists what there is under its key: the verifications, each of which lists what
-is about itself, and the tenants at which there may be failures and a newest verification. The list is
-written in the transactions that make these, so it is never behind. It is deleted last, if it is still the
-one that was read, so nothing that was made meanwhile is left over. See docs/decisions/0027.
+A number's own item (`N#`) holds its sends and failures and lists the verifications under its key, each of
+which lists what is about itself. The list is written in the transactions that make these, so it is never
+behind. It is deleted last, if it is still the one that was read, so nothing that was made meanwhile is left
+over. See docs/decisions/0027.
 """
 
 from collections import Counter
@@ -11,22 +11,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sms_otp.adapters.dynamodb.client import MOST_KEYS, ConditionFailed, Item, Table, delete, update
+from sms_otp.adapters.dynamodb.client import MOST_KEYS, ConditionFailed, Item, Table, delete, put, typed
 from sms_otp.adapters.dynamodb.items import (
-    LATE_DELETION,
-    failures_of,
-    failures_pk,
     idempotency_pk,
-    newest_pk,
+    number_of,
     number_pk,
-    send_log_of,
     verification_of,
     verification_pk,
 )
+from sms_otp.adapters.dynamodb.number_writes import unlock_number
+from sms_otp.adapters.dynamodb.writes import HAS_NO_VERSION, IS_VERSION
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import RUNNING_SECONDS
-from sms_otp.domain.limits import KEEP_LOG, Failures
-from sms_otp.domain.ports import Erased, NumberRecord
+from sms_otp.domain.limits import KEEP_LOG
+from sms_otp.domain.number import LATE_DELETION, Number
+from sms_otp.domain.ports import Erased, NumberRecord, StoreError
 from sms_otp.domain.verification import Verification
 
 if TYPE_CHECKING:
@@ -34,21 +33,19 @@ if TYPE_CHECKING:
 
     from sms_otp.adapters.dynamodb.users import UsersTable
 
-IS_AS_READ = "version = :version"
-IS_THERE = "attribute_exists(pk)"
 IS_ITS = "verification = :key"
 LISTS_NO_MORE = "messages = :messages"
 LISTS_NONE = "attribute_not_exists(messages)"
+
+UNLOCK_TRIES = 5
+"""How often a number is read anew because codes were sent to it meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
     """A number's own item, as it was read."""
 
-    item: Item
-    version: int
-    verifications: tuple[str, ...]
-    tenants: tuple[str, ...]
+    number: Number
     quiet_at: int
     """Seconds; from when on no request can run any more that knows an erased verification."""
 
@@ -67,19 +64,21 @@ class DynamoNumbers:
         users = tuple(user for user in kept if user.is_kept(now))
         if listed is None:
             return NumberRecord(users=users)
-        found = self._verifications(listed.verifications)
-        failures = self._failures(number_key, listed.tenants)
-        return NumberRecord(send_log_of(listed.item).sends, failures, tuple(found), users)
+        found = self._verifications(tuple(listed.number.verifications))
+        return NumberRecord(listed.number, tuple(found), users)
 
     def unlock(self, number_key: str, now: Seconds) -> int:
         """See `ports.Numbers`."""
-        listed = self._listed(number_key)
-        if listed is None:
-            return 0
-        unlocked = sum(self._remove(failures_pk(number_key, tenant)) for tenant in listed.tenants)
-        # No lock is left that the list would have to outlive.
-        self._change_if_there(number_pk(number_key), now + KEEP_LOG + LATE_DELETION)
-        return unlocked
+        for _ in range(UNLOCK_TRIES):
+            listed = self._listed(number_key)
+            if listed is None:
+                return 0
+            try:
+                self._table.update(unlock_number(number_key, listed.number, now))
+            except ConditionFailed:
+                continue
+            return len({tenant for tenant, _ in listed.number.failures})
+        raise StoreError("UpdateItem: contended")
 
     def erase(self, number_key: str, now: Seconds, deadline: Deadline) -> Erased:
         """See `ports.Numbers`."""
@@ -90,9 +89,6 @@ class DynamoNumbers:
             if listed is None:
                 return Erased(+counts)
             runs_until = self._erase_verifications(listed, now, deadline, counts)
-            for tenant in listed.tenants:
-                counts["failures"] += self._remove(failures_pk(number_key, tenant))
-                counts["newest"] += self._remove(newest_pk(number_key, tenant))
             quiet_at = max(runs_until, listed.quiet_at)
             if not deadline.remaining():
                 break
@@ -109,7 +105,7 @@ class DynamoNumbers:
     ) -> int:
         """Until when a request may run that knows one of them; 0 where none can."""
         runs_until = 0
-        for item in self._items([verification_pk(key) for key in listed.verifications]):
+        for item in self._items([verification_pk(key) for key in listed.number.verifications]):
             if int(item["expiresAt"]["N"]) + RUNNING_SECONDS > now:
                 runs_until = now + RUNNING_SECONDS
             left: Item | None = item
@@ -123,8 +119,8 @@ class DynamoNumbers:
         for pk in messages:
             counts["messages"] += self._remove(pk)
         key = item["pk"]["S"].removeprefix("V#")
-        if "claim" in item:
-            counts["idempotencyKeys"] += self._remove_if(idempotency_pk(item["claim"]["S"]), key)
+        for claim in item.get("claims", {"SS": []})["SS"]:
+            counts["idempotencyKeys"] += self._remove_if(idempotency_pk(claim), key)
         condition = (LISTS_NO_MORE, {"messages": frozenset(messages)}) if messages else (LISTS_NONE, {})
         try:
             counts["verifications"] += (
@@ -145,64 +141,50 @@ class DynamoNumbers:
             return False
 
     def _empty(self, number_key: str, listed: _Listed, quiet_at: int) -> bool:
-        """Keep the tenants alone, for requests that run may still leave failures; whether that was so.
+        """Keep nothing but until when a request may run that still counts a failure; whether that was so.
 
-        For as long as such failures may be there: the next call is to find them, however late it comes.
+        For as long as such a failure may be there: the next call is to find it, however late it comes.
         """
-        write_request = update(
-            number_pk(number_key),
-            "SET quietAt = :quiet, #ttl = :ttl ADD version :one REMOVE sends, verifications, endless",
-            IS_AS_READ,
-            quiet=quiet_at,
-            ttl=quiet_at + KEEP_LOG + LATE_DELETION,
-            one=1,
-            version=listed.version,
-        )
+        left = {
+            "pk": typed(number_pk(number_key)),
+            "version": typed(listed.number.version + 1),
+            "quietAt": typed(quiet_at),
+            "ttl": typed(quiet_at + KEEP_LOG + LATE_DELETION),
+        }
+        condition, values = _as_read(listed)
         try:
-            self._table.update(write_request)
+            self._table.transact([put(left, condition, **values)])
         except ConditionFailed:
             return False
         return True
 
     def _drop(self, number_key: str, listed: _Listed) -> bool:
         """The end of the list, if nothing was added to it; whether that was so."""
+        condition, values = _as_read(listed)
         try:
-            self._table.remove(delete(number_pk(number_key), IS_AS_READ, version=listed.version))
+            self._table.remove(delete(number_pk(number_key), condition, **values))
         except ConditionFailed:
             return False
         return True
-
-    def _change_if_there(self, pk: str, ttl: int) -> None:
-        write_request = update(
-            pk, "SET #ttl = :ttl ADD version :one REMOVE endless", IS_THERE, ttl=ttl, one=1
-        )
-        try:
-            self._table.update(write_request)
-        except ConditionFailed:
-            return
 
     def _listed(self, number_key: str) -> _Listed | None:
         pk = number_pk(number_key)
         item = self._table.read([pk]).get(pk)
         if item is None:
             return None
-        return _Listed(
-            item,
-            int(item["version"]["N"]),
-            tuple(item.get("verifications", {"M": {}})["M"]),
-            tuple(sorted(item.get("tenants", {"SS": []})["SS"])),
-            int(item.get("quietAt", {"N": "0"})["N"]),
-        )
+        return _Listed(number_of(item), int(item.get("quietAt", {"N": "0"})["N"]))
 
     def _verifications(self, keys: Sequence[str]) -> Iterator[Verification]:
         for item in self._items([verification_pk(key) for key in keys]):
             yield verification_of(item)
 
-    def _failures(self, number_key: str, tenants: Sequence[str]) -> dict[str, Failures]:
-        found = {item["pk"]["S"]: item for item in self._items([failures_pk(number_key, t) for t in tenants])}
-        return {tenant: failures_of(found.get(failures_pk(number_key, tenant))) for tenant in tenants}
-
     def _items(self, pks: Sequence[str]) -> Iterator[Item]:
         """Those that are there, a page at a time."""
         for start in range(0, len(pks), MOST_KEYS):
             yield from self._table.read(pks[start : start + MOST_KEYS]).values()
+
+
+def _as_read(listed: _Listed) -> tuple[str, dict[str, int]]:
+    """On the condition that no reservation came since: a guess's failure meanwhile goes with the rest."""
+    version = listed.number.version
+    return (IS_VERSION, {"version": version}) if version else (HAS_NO_VERSION, {})

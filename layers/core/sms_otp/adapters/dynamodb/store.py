@@ -1,5 +1,5 @@
 """The state of verifications and numbers on DynamoDB: what is read and written together, and what a
-condition that did not hold means. Single writes and their conditions are in `writes`.
+condition that did not hold means. Single writes and their conditions are in `writes` and `number_writes`.
 """
 
 from collections import Counter
@@ -14,59 +14,64 @@ from sms_otp.adapters.dynamodb.client import (
     Item,
     Table,
     WriteRequest,
-    delete,
     put,
     update,
 )
 from sms_otp.adapters.dynamodb.items import (
     client_pk,
     counter_of,
-    failures_of,
-    failures_pk,
-    idempotency_item,
     idempotency_pk,
     idempotency_record_of,
     message_pk,
-    newest_pk,
+    number_of,
     number_pk,
     send_log_of,
     verification_item,
     verification_of,
     verification_pk,
 )
+from sms_otp.adapters.dynamodb.number_writes import (
+    clear_number,
+    forget_refused,
+    leave_behind,
+    note_refused,
+    release_number,
+    relist,
+    reserve_number,
+    spend_lane,
+)
 from sms_otp.adapters.dynamodb.writes import (
     HAS_GUESSES,
     HAS_HOLDER,
     HAS_NO_SESSION,
+    HAS_SPENT,
     IS_ALIVE,
-    IS_FREE_AGAIN,
     IS_HELD_BY,
     IS_NEW,
     IS_OF_NUMBER,
     IS_OF_SESSION,
     IS_OF_TENANT,
     IS_PENDING,
-    add_number_send,
     add_send,
-    migrate_failures,
+    delete_record,
     put_answer,
     put_message,
-    put_newest,
-    remove_number_send,
+    put_record,
     remove_send,
     send_again,
     spend_increment,
     unsend,
-    waited_long_enough,
 )
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Milliseconds, Seconds, to_seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
-from sms_otp.domain.limits import KEEP_LOG, SECOND, GuessPolicy, lock
+from sms_otp.domain.number import Lane, disables, guess_lane, hour_old, lock
 from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
-    NumberConflict,
+    CountedGuess,
+    NumberChange,
+    NumberGuess,
     ProviderHandle,
     Reservation,
     StoreError,
@@ -104,49 +109,34 @@ class DynamoStore:
     def reserve(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
         number, client, verification = reservation.number, reservation.client, reservation.verification
-        writes = [add_number_send(number, reservation)] if number else []
+        writes = [reserve_number(number)] if number else []
         writes.append(
             send_again(reservation) if reservation.resend else put(verification_item(verification), IS_NEW)
         )
         if client:
             writes.append(add_send(client_pk(client.key), client, reservation.sent_at))
         if reservation.idempotency_record:
-            idempotency_record = reservation.idempotency_record
-            writes.append(
-                put(
-                    idempotency_item(idempotency_record, verification.key),
-                    IS_FREE_AGAIN,
-                    now=idempotency_record.started_at,
-                )
-            )
+            writes += put_record(reservation.idempotency_record)
         if self._users and not reservation.resend:
             writes.append(self._users.requested(verification, to_seconds(Milliseconds(reservation.sent_at))))
-        if reservation.failure_migration:
-            writes += migrate_failures(reservation.failure_migration)
+        if number and number.carried and (left := leave_behind(number.carried)):
+            writes.append(left)
         writes += [spend_increment(increment) for increment in reservation.increments]
         try:
             self._table.transact(writes)
-        except ConditionFailed as failed:
-            if number and failed.at == 0:
-                raise NumberConflict from failed
-            raise WriteConflict from failed
-        except Conflict as conflict:
-            raise WriteConflict from conflict
+        except (ConditionFailed, Conflict) as moved:
+            raise WriteConflict from moved
 
     def release(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
-        number, client, idempotency_record = (
-            reservation.number,
-            reservation.client,
-            reservation.idempotency_record,
-        )
+        number, client, record = reservation.number, reservation.client, reservation.idempotency_record
         writes = [unsend(reservation)]
         if number:
-            writes.append(remove_number_send(number, reservation))
+            writes.append(release_number(number, reservation))
         if client:
             writes.append(remove_send(client_pk(client.key), reservation.sent_at))
-        if idempotency_record:
-            writes.append(delete(idempotency_pk(idempotency_record.key)))
+        if record:
+            writes += delete_record(record)
         writes += [update(increment.key, "ADD used :minus", minus=-1) for increment in reservation.increments]
         self._table.transact(writes)
 
@@ -178,7 +168,7 @@ class DynamoStore:
         key: str,
         holder: ProviderHandle,
         idempotency_record: IdempotencyRecord | None = None,
-        newest: Verification | None = None,
+        number: NumberChange | None = None,
     ) -> None:
         """See `ports.Store`."""
         held_by: dict[str, Any] = {
@@ -188,7 +178,10 @@ class DynamoStore:
             "delivery": holder.delivery,
         }
         expression = "SET provider = :provider, providerRef = :ref, channel = :channel, delivery = :delivery"
-        more = [put_newest(newest)] if newest else []
+        more = []
+        listed = number.verifications.get(key) if number else None
+        if number and listed and listed.provider != holder.provider:
+            more.append(relist(number.key, key, replace(listed, provider=holder.provider)))
         if holder.message_id:
             message = put_message(key, holder, holder.message_id)
             more.append(message)
@@ -215,7 +208,7 @@ class DynamoStore:
     ) -> None:
         """The end of a send: what became of the verification and, where one was claimed, the answer."""
         settle = update(verification_pk(key), expression, IS_PENDING, pending=State.PENDING, **values)
-        writes = [settle, *([put_answer(idempotency_record)] if idempotency_record else []), *more]
+        writes = [settle, *(put_answer(idempotency_record) if idempotency_record else []), *more]
         if len(writes) == 1:
             self._table.update(settle)
         else:
@@ -223,7 +216,20 @@ class DynamoStore:
 
     def record_answer(self, idempotency_record: IdempotencyRecord) -> None:
         """See `ports.Store`."""
-        self._table.update(put_answer(idempotency_record))
+        for write_request in put_answer(idempotency_record):
+            self._table.update(write_request)
+
+    def claim(self, idempotency_record: IdempotencyRecord) -> IdempotencyRecord | None:
+        """See `ports.Store`."""
+        try:
+            self._table.transact(put_record(idempotency_record))
+        except ConditionFailed as failed:
+            return idempotency_record_of(failed.item)
+        return None
+
+    def unclaim(self, idempotency_record: IdempotencyRecord) -> None:
+        """See `ports.Store`."""
+        self._table.transact(delete_record(idempotency_record))
 
     def record_delivery(self, key: str, delivery: str) -> bool:
         """See `ports.Store`."""
@@ -250,12 +256,6 @@ class DynamoStore:
         found = self._table.read_many(pks)
         return {pks[pk]: verification_of(item) for pk, item in found.items()}
 
-    def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:
-        """See `ports.Store`."""
-        pks = [newest_pk(number_key, tenant) for number_key in number_keys]
-        found = self._table.read(pks)
-        return next((str(found[pk]["verification"]["S"]) for pk in pks if pk in found), None)
-
     def spend_guess(self, guess: Guess) -> Verification:
         """See `ports.Store`."""
         conditions = [IS_OF_TENANT, IS_PENDING, IS_ALIVE, HAS_GUESSES, HAS_HOLDER]
@@ -274,96 +274,94 @@ class DynamoStore:
         if guess.phone is not None:
             conditions.append(IS_OF_NUMBER)
             values["phone"] = guess.phone
+        expression = "ADD attempts :one"
+        if (record := guess.idempotency_record) is not None:
+            expression += ", claims :claims"
+            values["claims"] = frozenset(record.keys)
         condition = " AND ".join(conditions)
         try:
-            spent = self._table.update(
-                update(verification_pk(guess.key), "ADD attempts :one", condition, **values)
-            )
+            spent = self._table.update(update(verification_pk(guess.key), expression, condition, **values))
         except ConditionFailed as failed:
             found = verification_of(failed.item) if failed.item else None
             raise guess_error(found, guess) or errors.VerificationNotFound() from failed
         return verification_of(spent)
 
-    def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
+    def return_guess(self, key: str) -> None:
         """See `ports.Store`."""
-        pk = failures_pk(number_key, tenant)
-        waited, values = waited_long_enough(policy, now)
-        try:
-            spent = self._table.update(
-                update(
-                    pk,
-                    "SET lastAt = :now, #ttl = :ttl ADD failures :one",
-                    f"{IS_NEW} OR failures < :free OR (failures < :last AND ({waited}))",
-                    now=now,
-                    ttl=now // SECOND + KEEP_LOG,
-                    one=1,
-                    free=policy.free,
-                    last=policy.disabled_at - 1,
-                    **values,
-                )
-            )
-        except ConditionFailed as failed:
-            found = failures_of(failed.item)
-            if found.count != policy.disabled_at - 1 or found.next_guess_at(policy) > now:
-                raise lock(found, policy, now) or errors.NumberLocked() from failed
-            return self._spend_last_guess(number_key, tenant, now, policy)
-        return failures_of(spent).count
-
-    def _spend_last_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
-        """The guess that disables the number unless it is right. It is kept until unlocked: no TTL.
-
-        Nor has what lists it, or nobody could find it to unlock or erase it.
-        """
-        last = policy.disabled_at - 1
-        disable = update(
-            failures_pk(number_key, tenant),
-            "SET lastAt = :now REMOVE #ttl ADD failures :one",
-            "failures = :last AND lastAt <= :waited",
-            now=now,
-            one=1,
-            last=last,
-            waited=now - policy.wait_after(last),
-        )
-        keep_listed = update(
-            number_pk(number_key),
-            "SET endless = :yes REMOVE #ttl ADD version :one, tenants :tenants",
-            yes=True,
-            one=1,
-            tenants=frozenset({tenant}),
+        given_back = update(
+            verification_pk(key),
+            "ADD attempts :minus",
+            f"{IS_PENDING} AND {HAS_SPENT}",
+            pending=State.PENDING,
+            minus=-1,
+            none=0,
         )
         try:
-            self._table.transact([disable, keep_listed])
-        except ConditionFailed as failed:
-            raise lock(failures_of(failed.item), policy, now) or errors.NumberLocked() from failed
-        return policy.disabled_at
+            self._table.update(given_back)
+        except ConditionFailed:
+            return
 
-    def consume(self, verification: Verification, request_id: str, now: Seconds) -> None:
+    def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
+        """See `ports.Store`. One write; a second one where the first lane is not open, or at its end."""
+        first = Lane.TOKEN if guess.token_issued_at is not None else guess.lane
+        try:
+            return self._spend_lane(guess, first, is_last=False)
+        except ConditionFailed as failed:
+            found = number_of(failed.item)
+        lane = guess_lane(found, guess.tenant, guess.lane, guess.token_issued_at, guess.policy)
+        if (locked := lock(found, guess.tenant, lane, guess.policy, guess.now)) is not None:
+            raise locked
+        is_last = disables(found, guess.tenant, lane, guess.policy)
+        try:
+            return self._spend_lane(guess, lane, is_last=is_last)
+        except ConditionFailed as failed:
+            locked = lock(number_of(failed.item), guess.tenant, lane, guess.policy, guess.now)
+            raise locked or errors.NumberLocked(retry_after=1) from failed
+
+    def _spend_lane(self, guess: NumberGuess, lane: Lane, *, is_last: bool) -> CountedGuess:
+        spent = self._table.update(spend_lane(guess, lane, is_last=is_last))
+        return CountedGuess(lane, number_of(spent), guess)
+
+    def note_refused(self, number_key: str, now: int, moment: int) -> None:
+        """See `ports.Store`."""
+        note = note_refused(number_key, now, moment)
+        try:
+            self._table.update(note)
+        except ConditionFailed as failed:
+            if old := hour_old(number_of(failed.item).refused, now):
+                self._table.update(forget_refused(number_key, old))
+                self._table.update(note)
+
+    def consume(
+        self, verification: Verification, counted: CountedGuess, attempt: str, now: Seconds, code_hash: str
+    ) -> None:
         """See `ports.Store`."""
         needed = [
             update(
                 verification_pk(verification.key),
-                "SET #state = :verified, verifiedAt = :now, verifiedBy = :request",
+                "SET #state = :verified, verifiedAt = :now, verifiedBy = :attempt, codeHash = :code",
                 f"{IS_PENDING} AND {IS_ALIVE} AND {IS_HELD_BY}",
                 verified=State.VERIFIED,
                 pending=State.PENDING,
                 now=now,
-                request=request_id,
+                attempt=attempt,
+                code=code_hash,
                 ref=verification.provider_ref,
             ),
-            delete(failures_pk(verification.number_key, verification.tenant)),
+            clear_number(verification, counted, now),
         ]
         sends = Counter(verification.counter_keys + verification.resend_counter_keys)
-        counted = [
+        counters = [
             update(
                 pk, "ADD used :minus, verified :one", minus=-count, one=int(pk in verification.counter_keys)
             )
             for pk, count in sends.items()
         ]
         try:
-            self._consume(needed, counted, verification, now)
+            self._consume(needed, counters, verification, now)
         except ConditionFailed as failed:
             held = verification_of(failed.item) if failed.item else None
-            if held and held.state is State.VERIFIED and held.verified_by == request_id:
+            if held and held.state is State.VERIFIED and held.verified_by == attempt:
                 return
             raise consume_error(held) from failed
 
@@ -402,7 +400,7 @@ class DynamoStore:
 
 
 def _keys_of(query: AdmissionQuery) -> list[str]:
-    keys = [number_pk(query.number_key), failures_pk(query.number_key, query.tenant)]
+    keys = [number_pk(query.number_key)]
     keys += [client_pk(query.client_key)] if query.client_key else []
     keys += [idempotency_pk(query.record_key)] if query.record_key else []
     return [*keys, *query.counters, *map(circuit_pk, query.circuits)]
@@ -410,8 +408,7 @@ def _keys_of(query: AdmissionQuery) -> list[str]:
 
 def _snapshot(query: AdmissionQuery, found: Mapping[str, Item]) -> AdmissionSnapshot:
     return AdmissionSnapshot(
-        number=send_log_of(found.get(number_pk(query.number_key))),
-        failures=failures_of(found.get(failures_pk(query.number_key, query.tenant))),
+        number=number_of(found.get(number_pk(query.number_key))),
         client=send_log_of(found.get(client_pk(query.client_key or ""))),
         idempotency_record=idempotency_record_of(found.get(idempotency_pk(query.record_key or ""))),
         counters={pk: counter_of(found[pk]) for pk in query.counters if pk in found},

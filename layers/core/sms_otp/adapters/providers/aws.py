@@ -88,7 +88,7 @@ _MESSAGE_ID = re.compile(r"[A-Za-z0-9-]{1,128}")
 
 
 class Client(Protocol):
-    """What is used of boto3's client."""
+    """The part of boto3's client that is used."""
 
     def send_text_message(self, **parameters: Any) -> Mapping[str, Any]: ...
 
@@ -179,7 +179,7 @@ class Aws:
         )
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
-        """See `Provider`. Nobody is asked, and how long it takes does not depend on the guess."""
+        """See `Provider`. Checked here, in constant time."""
         del channel, deadline
         parts = _REF.fullmatch(ref)
         if parts is None:
@@ -209,7 +209,7 @@ class Aws:
         seconds = min(TOTAL_SECONDS, deadline.remaining())
 
         def describe() -> None:
-            answer = self._asked(lambda client: client.describe_account_attributes(), seconds)
+            answer = self._call(lambda client: client.describe_account_attributes(), seconds)
             if "AccountAttributes" not in answer:
                 raise Ambiguous(self.name, "no_attributes")
 
@@ -228,26 +228,26 @@ class Aws:
     def _text(self, to: PhoneNumber, locale: str | None, code: str) -> dict[str, Any]:
         """The message and, for India, under what it is registered there."""
         if to.country == "IN" and self._india:
-            # A DLT template's id stands for one text, so that one is sent whatever the locale.
+            # A DLT template's id stands for one text, which is sent in every locale.
             registered = self._texts[""].replace(_PLACEHOLDER, code)
             return {"MessageBody": registered, "DestinationCountryParameters": self._india}
         return {"MessageBody": self._in_language(locale).replace(_PLACEHOLDER, code)}
 
     def _in_language(self, locale: str | None) -> str:
         """The text for `locale`, for its language, or for everybody else."""
-        wanted = (locale or "").lower()
-        while wanted not in self._texts:
-            wanted = wanted.rpartition("-")[0]
-        return self._texts[wanted]
+        language = (locale or "").lower()
+        while language not in self._texts:
+            language = language.rpartition("-")[0]
+        return self._texts[language]
 
     def _sent(self, message: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
         """AWS's answer, within `seconds`. Raises a `ProviderError`."""
-        answer = self._asked(lambda client: client.send_text_message(**message), seconds)
+        answer = self._call(lambda client: client.send_text_message(**message), seconds)
         if not word(answer.get("MessageId")):
             raise Ambiguous(self.name, "no_message_id")
         return answer
 
-    def _asked(self, ask: Callable[[Client], Mapping[str, Any]], seconds: float) -> Mapping[str, Any]:
+    def _call(self, ask: Callable[[Client], Mapping[str, Any]], seconds: float) -> Mapping[str, Any]:
         try:
             return _within(seconds, lambda: ask(self._connected()))
         except ClientError as error:
@@ -297,8 +297,8 @@ def _refusal(error: ClientError) -> ProviderError:
     code, reason = word(response["Error"].get("Code")), word(response.get("Reason"))
     kind = Refused if _is_about_number(response) else codes.error_of(aws_codes.failed(code, reason))
     status = response["ResponseMetadata"]["HTTPStatusCode"]
-    told = next((told for told in (reason, code) if _REASON.fullmatch(told)), f"http_{status}")
-    return (kind or outcomes.of_status(status))(Aws.name, told, status=status)
+    shown = next((text for text in (reason, code) if _REASON.fullmatch(text)), f"http_{status}")
+    return (kind or outcomes.of_status(status))(Aws.name, shown, status=status)
 
 
 def _is_about_number(response: Mapping[str, Any]) -> bool:

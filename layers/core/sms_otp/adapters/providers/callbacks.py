@@ -1,4 +1,4 @@
-"""Who reads which provider's callbacks."""
+"""The reader of each provider's callbacks."""
 
 from collections.abc import Mapping
 

@@ -38,5 +38,5 @@ class InfobipCallbacks:
         return found
 
     def answer(self, *, may_send: bool) -> dict[str, Any]:
-        """Infobip asks nothing."""
+        """Never called: Infobip has no such question."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What an HTTP answer, or its absence, means where every provider means the same by it."""
+"""The outcomes of HTTP answers, and of missing ones, that all providers share."""
 
 import hmac
 import json
@@ -103,12 +103,12 @@ def failure(
 
 
 def of_status(status: int) -> type[ProviderError]:
-    """What a status other than 2xx stands for, where nothing else is known."""
+    """The outcome of a status other than 2xx, where nothing else is known."""
     return _STATUSES.get(status) or _CLASSES.get(status // 100, Ambiguous)
 
 
 def health(ask: Callable[[], object]) -> Health:
-    """What a probe's failure, or its absence, says. `ask` raises a `ProviderError` where it fails."""
+    """The health that a probe shows. `ask` raises a `ProviderError` where it fails."""
     try:
         ask()
     except Throttled:
@@ -121,7 +121,7 @@ def health(ask: Callable[[], object]) -> Health:
 
 
 def word(value: object) -> str:
-    """`value` where it is a string; a table then finds nothing under whatever else it was."""
+    """`value` if it is a string, else empty, which no table has."""
     return value if isinstance(value, str) else ""
 
 

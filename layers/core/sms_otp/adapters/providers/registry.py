@@ -1,4 +1,4 @@
-"""Providers: the port in `base`, an adapter for each, and how one is built."""
+"""Builds the adapter of each provider from its credentials and the settings."""
 
 import re
 import time
@@ -32,7 +32,7 @@ def build(name: str, credentials: Mapping[str, object], settings: Settings) -> P
 
 
 def prepare(names: Collection[str], settings: Settings) -> None:
-    """What building these and asking them imports, and makes once: for whoever has to be quick then.
+    """Import and make everything that building and calling these providers needs, so that both are quick.
 
     Raises as `hosts` does.
     """
@@ -93,7 +93,7 @@ def _aws(credentials: Mapping[str, object], settings: Settings) -> Provider:
 
 
 def load(names: Collection[str]) -> None:
-    """Have imported what these providers are asked with."""
+    """Import the adapters of these providers and their HTTP client."""
     for name in names:
         import_module(f"sms_otp.adapters.providers.{name}")
     if {"infobip", "sinch"} & {*names}:

@@ -79,8 +79,8 @@ class Sinch:
     ) -> Sent:
         """`POST /verification/v1/verifications`. Raises a `ProviderError`.
 
-        Where it is not known whether the start arrived, Sinch is asked for what it holds under
-        `reference`, once and by the same deadline. A start is never repeated; if it were, Sinch would
+        If it is unknown whether the start arrived, looks up `reference` at Sinch, once and by the same
+        deadline. A start is never repeated; if it were, Sinch would
         refuse a `reference` that it has seen (409).
         """
         body: dict[str, object] = {
@@ -141,7 +141,7 @@ class Sinch:
         raise self._failure(answer, _REPORT_CODES)
 
     def probe(self, deadline: Deadline) -> Health:
-        """`GET …/reference/{reference}` of a verification that is none: 40400 to whoever may ask."""
+        """`GET …/reference/{reference}` of an unknown verification: 40400 if our credentials are right."""
 
         def look() -> None:
             answer = self._ask("GET", f"{self._url}/reference/{_NOBODYS_REFERENCE}", deadline)

@@ -49,14 +49,14 @@ class SinchCallbacks:
             expected = signature_of(secret, "POST", callback.path, callback.body, content_type, timestamp)
         except UnicodeError:
             return "not text"
-        # Both are compared, whatever the first says, so that time tells nothing of either.
+        # Always compare both, so that timing reveals neither.
         is_ours, is_signed = equal(key, own_key), equal(signature, expected)
         if not is_ours:
             return "key"
         return None if is_signed else "signature"
 
     def read(self, event: Mapping[str, Any]) -> Sequence[Report] | MaySend:
-        """See `CallbackReader`. A report on an earlier code is told by its `id`, which is another."""
+        """See `CallbackReader`. A report on an earlier code has another `id`."""
         match event.get("event"):
             case "VerificationRequestEvent":
                 return MaySend(_send(event), _endpoint(event))

@@ -1,4 +1,4 @@
-"""Test numbers: a fixed code, for reviewers of an app and for CI. Nothing is sent and nobody is asked."""
+"""Test numbers: a fixed code, for reviewers of an app and for CI. Nothing is sent."""
 
 import hmac
 from collections.abc import Mapping

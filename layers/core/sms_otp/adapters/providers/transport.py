@@ -29,7 +29,7 @@ TOTAL_SECONDS = 6.0
 """From the call to the answer's last byte, name resolution included."""
 IDLE_SECONDS = 20.0
 """A connection that was idle for longer is not used again: it may have died while the execution
-environment was frozen, and a request lost on it could not be told from an answer lost."""
+environment was frozen, and a lost request would look like a lost answer."""
 MAX_BODY_BYTES = 64 * 1024
 
 _LONGEST_RETRY_AFTER = 24 * 60 * 60
@@ -95,8 +95,8 @@ class Transport:
     ) -> HttpResponse:
         """Send once and wait for the whole answer, at most until `deadline` or `TOTAL_SECONDS`.
 
-        The first byte of `body` is what tells a request that left from one that did not, so one
-        without a body is always said to have left. Raises `RequestNotSent` or `NoAnswer`.
+        A request has left once the first byte of `body` was read; one without a body counts as left. Raises
+        `RequestNotSent` or `NoAnswer`.
         """
         seconds = min(TOTAL_SECONDS, deadline.remaining())
         if seconds <= 0:

@@ -1,4 +1,4 @@
-"""What is told: one JSON line per decision, by event name. Numbers only masked, codes and secrets never.
+"""Structured events: one JSON line per decision. Numbers are masked; codes and secrets never appear.
 
 Only what `emit` knows how to make safe leaves this module; an exception's text does not, because
 it can hold what a caller or a provider sent.
@@ -35,13 +35,13 @@ _WARNINGS = frozenset(
         "webhook_refused",
     }
 )
-"""Events that somebody should look at."""
+"""Events that an operator should look at."""
 
 _MEASURED_ONLY = frozenset({"otp_asked", "provider_answered"})
-"""Events of every request, whose line would say nothing that no other line says."""
+"""Events of every request whose line would repeat another one."""
 
 _KEPT_OF_KEYS = {"number_key": 8, "verification": 16}
-"""Characters of a hash that lines have in common: enough to find them by, too few to be of other use."""
+"""Characters of a hash that are logged: enough to find related lines, too few for anything else."""
 
 
 @cache
@@ -53,7 +53,7 @@ def _logger() -> Logger:
 
 
 def load() -> None:
-    """Have ready what the first line and the first metric need."""
+    """Make the logger and the metrics before the first request."""
     _logger()
     metrics.load()
 
@@ -66,7 +66,7 @@ def begin(request_id: str, function_request_id: str, tenant: str | None) -> None
 
 
 def emit(event: str, **fields: Any) -> None:
-    """One decision: its line and its metrics. `number` is masked and adds its country, a key is cut."""
+    """Write the line and the metrics of a decision. `number` is masked and adds its country; a key is cut."""
     safe = _safe(fields)
     metrics.emit(event, safe)
     if event in _MEASURED_ONLY:
@@ -76,7 +76,7 @@ def emit(event: str, **fields: Any) -> None:
 
 
 def fail(event: str, error: BaseException, **fields: Any) -> None:
-    """Something unforeseen: its class and where it happened, not its text."""
+    """Log an unforeseen exception: its class and its place, not its text."""
     frames = traceback.extract_tb(error.__traceback__)[-5:]
     where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
     _logger().error(event, extra=_safe(fields | {"error": type(error).__name__, "where": where}))

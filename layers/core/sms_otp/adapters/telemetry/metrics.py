@@ -23,14 +23,14 @@ class Metric:
 
     name: str
     by: tuple[str, ...] = ()
-    """Fields by which it is told apart, one at a time, beside the number of the whole service."""
+    """Its dimensions, one at a time, beside the value of the whole service."""
     value: int | str = 1
     unit: str = "Count"
     always: tuple[str, ...] = ()
-    """Those of them that it is told apart by although `MetricDetail` is `service`: CloudWatch bills each."""
+    """The dimensions that it has also where `MetricDetail` is `service`: CloudWatch bills each."""
 
     def dimensions(self, detail: str) -> tuple[str, ...]:
-        """The fields by which it is told apart in this detail, `service` or `places`."""
+        """Its dimensions at this detail, `service` or `places`."""
         return self.by if detail == "places" else self.always
 
 
@@ -98,7 +98,7 @@ BY_REFUSAL: Mapping[str, Mapping[str, tuple[Metric, ...]]] = {
     "/verify-otp": VERIFY_REFUSALS,
     "/one-time-password-sms/v1/validate-code": VERIFY_REFUSALS,
 }
-"""What a refused request adds, by its path and its errorCode."""
+"""The metrics of a refused request, by its path and errorCode."""
 
 
 def all() -> frozenset[Metric]:
@@ -124,7 +124,7 @@ def emit(event: str, fields: Mapping[str, Any]) -> None:
 
 
 def measured_by(event: str, fields: Mapping[str, Any]) -> tuple[Metric, ...]:
-    """What one event may add; of it, what the event has the fields of is added."""
+    """The metrics that an event may add to; it adds to those whose fields it has."""
     if event == "request_refused":
         return BY_REFUSAL.get(fields.get("path", ""), {}).get(fields.get("error_code", ""), ())
     return BY_EVENT.get(event, ())

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local.template import ROOT
 from sms_otp.adapters.aws import clients
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers import registry
@@ -16,7 +17,6 @@ from sms_otp.adapters.providers.infobip import Infobip
 from sms_otp.adapters.providers.sinch import Sinch
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.provider import Misconfigured
-from tests.template import ROOT
 
 LAYER = ROOT / "layers/core"
 

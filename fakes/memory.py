@@ -13,14 +13,16 @@ from sms_otp.domain.budgets import Counter
 from sms_otp.domain.circuit import PROBE_LEASE, Circuit
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
-from sms_otp.domain.limits import Failures, GuessPolicy, lock
+from sms_otp.domain.limits import Failures
+from sms_otp.domain.number import Lane, Number, cleared, guess_lane, lock, verified_from
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
-    FailureMigration,
+    CountedGuess,
     LogAppend,
-    NumberConflict,
+    NumberChange,
+    NumberGuess,
     ProviderHandle,
     Reservation,
     SendLog,
@@ -133,13 +135,21 @@ class MemoryStore:
     def __init__(self) -> None:
         self.lock = Lock()
         self.verifications: dict[str, Verification] = {}
-        self.logs: dict[str, SendLog] = {}
-        self.failures: dict[tuple[str, str], Failures] = {}
+        self.numbers: dict[str, Number] = {}
+        self.clients: dict[str, SendLog] = {}
         self.idempotency_records: dict[str, IdempotencyRecord] = {}
         self.counters: dict[str, Counter] = {}
-        self.newest_of: dict[tuple[str, str], str] = {}
         self.messages: dict[tuple[str, str], tuple[str, str]] = {}
         self.circuits = MemoryCircuits()
+
+    @property
+    def failures(self) -> dict[tuple[str, str, Lane], Failures]:
+        """By number's key, tenant and lane."""
+        return {
+            (key, *about): failures
+            for key, number in self.numbers.items()
+            for about, failures in number.failures.items()
+        }
 
     def read(self, query: AdmissionQuery) -> AdmissionSnapshot:
         with self.lock:
@@ -148,9 +158,8 @@ class MemoryStore:
 
     def _snapshot(self, query: AdmissionQuery) -> AdmissionSnapshot:
         return AdmissionSnapshot(
-            number=self.logs.get(query.number_key, SendLog()),
-            failures=self.failures.get((query.number_key, query.tenant), Failures()),
-            client=self.logs.get(query.client_key or "", SendLog()),
+            number=self._number(query.number_key),
+            client=self.clients.get(query.client_key or "", SendLog()),
             idempotency_record=self.idempotency_records.get(query.record_key or ""),
             counters={key: self.counters[key] for key in query.counters if key in self.counters},
             circuits={
@@ -158,11 +167,14 @@ class MemoryStore:
             },
         )
 
+    def _number(self, key: str) -> Number:
+        return self.numbers.get(key, Number())
+
     def reserve(self, reservation: Reservation) -> None:
-        verification = reservation.verification
+        verification, number = reservation.verification, reservation.number
         with self.lock:
-            if reservation.number and self._moved(reservation.number):
-                raise NumberConflict
+            if number and self._has_moved(number):
+                raise WriteConflict
             if reservation.resend and not self._may_be_sent_again(verification, reservation.sent_at):
                 raise WriteConflict
             if reservation.client and self._moved(reservation.client):
@@ -175,41 +187,54 @@ class MemoryStore:
                     and self.counters.get(increment.key, Counter()).used >= increment.limit
                 ):
                     raise WriteConflict
-            if reservation.failure_migration and not self._carry(reservation.failure_migration):
-                raise WriteConflict
-            for entry in (reservation.number, reservation.client):
-                if entry:
-                    sends = (*entry.log.sends, reservation.sent_at)
-                    self.logs[entry.key] = SendLog(sends, entry.log.version + 1)
+            if number:
+                self._apply(number)
+            if client := reservation.client:
+                sends = (*client.log.sends, reservation.sent_at)
+                self.clients[client.key] = SendLog(sends, client.log.version + 1)
             for increment in reservation.increments:
                 self._count(increment.key, used=1)
             if reservation.idempotency_record:
-                self.idempotency_records[reservation.idempotency_record.key] = reservation.idempotency_record
+                self._keep(reservation.idempotency_record)
             if reservation.resend:
-                held = self.verifications[verification.key]
-                previous = held.resend_counter_keys + tuple(
-                    increment.key for increment in reservation.increments[1:]
+                held, record = self.verifications[verification.key], reservation.idempotency_record
+                counted = tuple(increment.key for increment in reservation.increments[1:])
+                self._change(
+                    verification.key,
+                    sends=held.sends + 1,
+                    resend_counter_keys=held.resend_counter_keys + counted,
+                    idempotency_records=held.idempotency_records + (record.keys if record else ()),
                 )
-                self._change(verification.key, sends=held.sends + 1, resend_counter_keys=previous)
             else:
                 self.verifications[verification.key] = verification
 
     def release(self, reservation: Reservation) -> None:
         with self.lock:
-            for entry in (reservation.number, reservation.client):
-                if entry:
-                    held = self.logs[entry.key]
-                    left = tuple(at for at in held.sends if at != reservation.sent_at)
-                    self.logs[entry.key] = SendLog(left, held.version + 1)
+            if number := reservation.number:
+                held = self.numbers[number.key]
+                listed = dict(held.verifications)
+                if not reservation.resend:
+                    listed.pop(reservation.verification.key, None)
+                self.numbers[number.key] = replace(
+                    held,
+                    sends=tuple(send for send in held.sends if send != number.send),
+                    version=held.version + 1,
+                    verifications=listed,
+                    unproven=max(0, held.unproven - (number.send is not None)),
+                )
+            if client := reservation.client:
+                log = self.clients[client.key]
+                left = tuple(at for at in log.sends if at != reservation.sent_at)
+                self.clients[client.key] = SendLog(left, log.version + 1)
             for increment in reservation.increments:
                 self._count(increment.key, used=-1)
             if reservation.idempotency_record:
-                del self.idempotency_records[reservation.idempotency_record.key]
+                self._free(reservation.idempotency_record)
+            before = reservation.verification
             if reservation.resend:
-                before = reservation.verification
-                self._change(before.key, sends=before.sends, resend_counter_keys=before.resend_counter_keys)
+                self._change(before.key, resend_counter_keys=before.resend_counter_keys)
             else:
-                del self.verifications[reservation.verification.key]
+                del self.verifications[before.key]
 
     def find(self, key: str) -> Verification | None:
         return self.verifications.get(key)
@@ -227,7 +252,7 @@ class MemoryStore:
         key: str,
         holder: ProviderHandle,
         idempotency_record: IdempotencyRecord | None = None,
-        newest: Verification | None = None,
+        number: NumberChange | None = None,
     ) -> None:
         found = self.verifications[key]
         if found.state is not State.PENDING:
@@ -239,20 +264,33 @@ class MemoryStore:
             channel=holder.channel,
             delivery=holder.delivery,
         )
-        if newest:
-            self.newest_of[newest.number_key, newest.tenant] = key
+        if number and (listed := number.verifications.get(key)):
+            held = self.numbers[number.key]
+            entry = replace(listed, provider=holder.provider)
+            self.numbers[number.key] = replace(held, verifications={**held.verifications, key: entry})
         if holder.message_id:
             self.messages[holder.provider, holder.message_id] = (key, holder.ref)
         if idempotency_record:
-            self.idempotency_records[idempotency_record.key] = idempotency_record
+            self._keep(idempotency_record)
 
     def record_failed(self, key: str, idempotency_record: IdempotencyRecord | None = None) -> None:
         self._change(key, state=State.FAILED)
         if idempotency_record:
-            self.idempotency_records[idempotency_record.key] = idempotency_record
+            self._keep(idempotency_record)
 
     def record_answer(self, idempotency_record: IdempotencyRecord) -> None:
-        self.idempotency_records[idempotency_record.key] = idempotency_record
+        self._keep(idempotency_record)
+
+    def claim(self, idempotency_record: IdempotencyRecord) -> IdempotencyRecord | None:
+        with self.lock:
+            if self._is_claimed(idempotency_record):
+                return self.idempotency_records[idempotency_record.key]
+            self._keep(idempotency_record)
+            return None
+
+    def unclaim(self, idempotency_record: IdempotencyRecord) -> None:
+        with self.lock:
+            self._free(idempotency_record)
 
     def record_delivery(self, key: str, delivery: str) -> bool:
         with self.lock:
@@ -271,45 +309,76 @@ class MemoryStore:
     def find_each(self, keys: Collection[str]) -> dict[str, Verification]:
         return {key: self.verifications[key] for key in keys if key in self.verifications}
 
-    def newest(self, number_keys: tuple[str, ...], tenant: str) -> str | None:
-        held = (self.newest_of.get((number_key, tenant)) for number_key in number_keys)
-        return next((key for key in held if key), None)
-
     def spend_guess(self, guess: Guess) -> Verification:
         with self.lock:
             found = self.verifications.get(guess.key)
             if (refused := guess_error(found, guess)) is not None:
                 raise refused
             assert found is not None
-            spent = replace(found, attempts=found.attempts + 1)
+            record = guess.idempotency_record
+            claims = found.idempotency_records + (record.keys if record else ())
+            spent = replace(found, attempts=found.attempts + 1, idempotency_records=claims)
             self.verifications[guess.key] = spent
             return spent
 
-    def spend_number_guess(self, number_key: str, tenant: str, now: int, policy: GuessPolicy) -> int:
+    def return_guess(self, key: str) -> None:
         with self.lock:
-            found = self.failures.get((number_key, tenant), Failures())
-            if (locked := lock(found, policy, now)) is not None:
-                raise locked
-            self.failures[number_key, tenant] = Failures(found.count + 1, now)
-            return found.count + 1
+            found = self.verifications.get(key)
+            if found and found.state is State.PENDING and found.attempts:
+                self._change(key, attempts=found.attempts - 1)
 
-    def consume(self, verification: Verification, request_id: str, now: Seconds) -> None:
+    def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
+        with self.lock:
+            found, tenant = self._number(guess.number_key), guess.tenant
+            lane = guess_lane(found, tenant, guess.lane, guess.token_issued_at, guess.policy)
+            if (locked := lock(found, tenant, lane, guess.policy, guess.now)) is not None:
+                raise locked
+            failures = Failures(found.failures_of(tenant, lane).count + 1, guess.now)
+            counted = replace(
+                found,
+                failures={**found.failures, (tenant, lane): failures},
+                totals={**found.totals, tenant: found.totals.get(tenant, 0) + 1},
+                failed=found.failed | {guess.moment},
+            )
+            self.numbers[guess.number_key] = counted
+            return CountedGuess(lane, counted, guess)
+
+    def consume(
+        self, verification: Verification, counted: CountedGuess, attempt: str, now: Seconds, code_hash: str
+    ) -> None:
         with self.lock:
             held = self.verifications.get(verification.key)
-            if held and held.state is State.VERIFIED and held.verified_by == request_id:
+            if held and held.state is State.VERIFIED and held.verified_by == attempt:
                 return
             if held is None or held.state is not State.PENDING or now >= held.expires_at:
                 raise consume_error(held)
             if held.provider_ref != verification.provider_ref:
                 raise consume_error(held)
             self.verifications[verification.key] = replace(
-                held, state=State.VERIFIED, verified_at=now, verified_by=request_id
+                held, state=State.VERIFIED, verified_at=now, verified_by=attempt, code_hash=code_hash
             )
-            self.failures.pop((verification.number_key, verification.tenant), None)
+            tenant, known = verification.tenant, self._number(verification.number_key)
+            networks = known.networks
+            if verification.network is not None:
+                networks = verified_from(counted.number, verification.network, now)
+            self.numbers[verification.number_key] = replace(
+                cleared(known, tenant, counted.lane),
+                verified={**known.verified, tenant: now},
+                tokens_from={tenant: now, **known.tokens_from},
+                networks=networks,
+                unproven=0,
+                failed=known.failed - {counted.guess.moment},
+            )
             for key in held.counter_keys:
                 self._count(key, used=-1, verified=1)
             for key in held.resend_counter_keys:
                 self._count(key, used=-1)
+
+    def note_refused(self, number_key: str, now: int, moment: int) -> None:
+        del now
+        with self.lock:
+            found = self._number(number_key)
+            self.numbers[number_key] = replace(found, refused=found.refused | {moment})
 
     def _may_be_sent_again(self, verification: Verification, sent_at: int) -> bool:
         held = self.verifications[verification.key]
@@ -320,24 +389,73 @@ class MemoryStore:
             and held.provider_ref == verification.provider_ref
         )
 
-    def _carry(self, failure_migration: FailureMigration) -> bool:
-        source, target = (
-            (failure_migration.from_key, failure_migration.tenant),
-            (failure_migration.to_key, failure_migration.tenant),
+    def _has_moved(self, change: NumberChange) -> bool:
+        """Whether another reservation came, or a guess to what is to be forgotten or carried."""
+        held, before = self._number(change.key), change.before
+        about = list(change.ended)
+        if carried := change.carried:
+            failing = [
+                (carried.tenant, lane) for lane in Lane if (carried.tenant, lane) in carried.found.failures
+            ]
+            source = self._number(carried.from_key)
+            if any(source.failures_of(*each) != carried.found.failures_of(*each) for each in failing):
+                return True
+            about += failing
+        return held.version != before.version or any(
+            held.failures_of(*each) != before.failures_of(*each) for each in about
         )
-        as_read = (failure_migration.found, failure_migration.before)
-        if tuple(self.failures.get(key, Failures()) for key in (source, target)) != as_read:
-            return False
-        del self.failures[source]
-        self.failures[target] = failure_migration.after
-        return True
+
+    def _apply(self, change: NumberChange) -> None:
+        held = self._number(change.key)
+        if carried := change.carried:
+            tenant, found = carried.tenant, carried.found
+            of_tenant = replace(
+                found,
+                sends=(),
+                failures={about: each for about, each in found.failures.items() if about[0] == tenant},
+                totals={each: total for each, total in found.totals.items() if each == tenant},
+                verified={each: at for each, at in found.verified.items() if each == tenant},
+                tokens_from={each: at for each, at in found.tokens_from.items() if each == tenant},
+                unproven=0,
+                refused=frozenset(),
+                failed=frozenset(),
+            )
+            held = held.joined(of_tenant)
+            source = self._number(carried.from_key)
+            self.numbers[carried.from_key] = replace(
+                source,
+                failures={about: each for about, each in source.failures.items() if about[0] != tenant},
+                totals={each: total for each, total in source.totals.items() if each != tenant},
+            )
+        failures = {about: each for about, each in held.failures.items() if about not in change.ended}
+        failing = {tenant for tenant, _ in failures} | {*held.totals} - {tenant for tenant, _ in change.ended}
+        self.numbers[change.key] = replace(
+            held,
+            sends=change.sends if change.send else held.sends,
+            version=change.before.version + 1,
+            verifications=change.verifications,
+            failures=failures,
+            totals={tenant: total for tenant, total in held.totals.items() if tenant in failing},
+            verified={each: at for each, at in held.verified.items() if each not in change.forgotten},
+            tokens_from={each: at for each, at in held.tokens_from.items() if each not in change.forgotten},
+            unproven=held.unproven + (change.send is not None),
+        )
 
     def _moved(self, entry: LogAppend) -> bool:
-        return self.logs.get(entry.key, SendLog()).version != entry.log.version
+        return self.clients.get(entry.key, SendLog()).version != entry.log.version
 
     def _is_claimed(self, idempotency_record: IdempotencyRecord) -> bool:
-        held = self.idempotency_records.get(idempotency_record.key)
-        return held is not None and held.expires_at > idempotency_record.started_at
+        held = (self.idempotency_records.get(key) for key in idempotency_record.keys)
+        return any(each is not None and each.expires_at > idempotency_record.started_at for each in held)
+
+    def _keep(self, record: IdempotencyRecord) -> None:
+        for each in (record, record.twin):
+            if each is not None:
+                self.idempotency_records[each.key] = replace(each, twin=None)
+
+    def _free(self, record: IdempotencyRecord) -> None:
+        for key in record.keys:
+            self.idempotency_records.pop(key, None)
 
     def _count(self, key: str, used: int = 0, verified: int = 0) -> None:
         held = self.counters.get(key, Counter())

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import pytest
 
+from fakes.memory import NoBreaker
+from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.circuit import Circuit
@@ -32,8 +34,6 @@ from sms_otp.domain.provider import (
     TooLate,
 )
 from sms_otp.use_cases.failover import Router
-from tests.fakes import NoBreaker
-from tests.template import environment
 
 TO = PhoneNumber("+14155550123", "US")
 TESTS = FixedCodes({"+14155550100": "246810"})

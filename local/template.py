@@ -1,19 +1,39 @@
-"""`template.yaml` as data, so that tests and stack cannot drift apart."""
+"""`template.yaml` as data, so that what reads it and the stack cannot drift apart.
+
+It reads YAML without SAM CLI, which an operator's machine has as a program and not as a library.
+"""
 
 import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from samcli.yamlhelper import yaml_parse
+import yaml
 
 ROOT = Path(__file__).parent.parent
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML with CloudFormation's short forms: `!Ref x` is `{"Ref": "x"}`, `!If […]` is `{"Fn::If": […]}`."""
+
+
+def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    name = suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}"
+    if isinstance(node, yaml.ScalarNode):
+        text = str(loader.construct_scalar(node))
+        return {name: text.split(".", 1) if suffix == "GetAtt" else text}
+    if isinstance(node, yaml.SequenceNode):
+        return {name: loader.construct_sequence(node, deep=True)}
+    raise yaml.constructor.ConstructorError(None, None, f"!{suffix} of a mapping", node.start_mark)
+
+
+_Loader.add_multi_constructor("!", _intrinsic)
+
+
 @cache
 def template() -> dict[str, Any]:
-    """The template, its intrinsic functions as `{"Ref": …}` and `{"Fn::…": …}`."""
-    parsed: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+    """The template, its intrinsic functions in their long form: `{"Ref": …}` and `{"Fn::…": …}`."""
+    parsed: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
     return parsed
 
 
@@ -48,5 +68,6 @@ def environment(**parameters: str) -> dict[str, str]:
     variables = template()["Globals"]["Function"]["Environment"]["Variables"]
     made = {name: value(given) for name, given in variables.items()}
     given = {re.sub("(?<!^)(?=[A-Z])", "_", name).upper(): text for name, text in constants.items()}
-    assert given.keys() <= made.keys(), "the template has neither such a parameter nor such a constant"
+    if not given.keys() <= made.keys():
+        raise ValueError("the template has neither such a parameter nor such a constant")
     return made | given

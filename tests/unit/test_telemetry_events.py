@@ -62,7 +62,7 @@ def test_an_unforeseen_error_is_told_by_class_and_place_without_its_text(
         events.fail("unforeseen", error)
     printed = capsys.readouterr().out
     assert "RuntimeError" in printed
-    assert "test_observability.py" in printed
+    assert "test_telemetry_events.py" in printed
     assert "canary" not in printed
     assert "4155550123" not in printed
 

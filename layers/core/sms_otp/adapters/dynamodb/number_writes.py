@@ -1,0 +1,299 @@
+"""The writes to a number's item, and their conditions. What the attributes are is in `items`.
+
+Three kinds of writers share the item and overwrite nothing of each other's: a reservation, which is
+conditioned on `version`; a guess, which counts in its lane on a condition of that lane alone; and a success,
+which clears.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sms_otp.adapters.dynamodb.client import WriteRequest, update
+from sms_otp.adapters.dynamodb.items import (
+    failed_at_name,
+    failures_name,
+    list_key,
+    listed_text,
+    number_pk,
+    send_text,
+    tokens_from_name,
+    total_name,
+    verified_name,
+)
+from sms_otp.adapters.dynamodb.writes import HAS_NO_VERSION, IS_VERSION
+from sms_otp.domain.limits import KEEP_LOG, SECOND, GuessPolicy
+from sms_otp.domain.number import (
+    LATE_DELETION,
+    REMEMBERED,
+    Lane,
+    ListedVerification,
+    Number,
+    cleared,
+    hour_old,
+    keep_until,
+    verified_from,
+)
+from sms_otp.domain.ports import Carried, CountedGuess, NumberChange, NumberGuess, Reservation
+from sms_otp.domain.users import FOREVER
+from sms_otp.domain.verification import Verification
+
+MOST_REFUSED = 22
+"""Moments of refused requests that an item holds: the eleven of this hour, and what the last one left."""
+
+HAS_ROOM_FOR_REFUSED = "attribute_not_exists(refused) OR size(refused) < :most"
+
+
+@dataclass
+class Expression:
+    """An update's expression while it is put together. Each value and each attribute's name gets an alias."""
+
+    sets: list[str] = field(default_factory=list)
+    adds: list[str] = field(default_factory=list)
+    removes: list[str] = field(default_factory=list)
+    deletes: list[str] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def name(self, attribute: str) -> str:
+        """The alias of an attribute."""
+        alias = next((alias for alias, name in self.names.items() if name == attribute), None)
+        if alias is None:
+            alias = f"#n{len(self.names)}"
+            self.names[alias] = attribute
+        return alias
+
+    def value(self, value: Any) -> str:
+        """The alias of a value."""
+        alias = f"v{len(self.values)}"
+        self.values[alias] = value
+        return f":{alias}"
+
+    def set(self, attribute: str, value: Any) -> None:
+        self.sets.append(f"{self.name(attribute)} = {self.value(value)}")
+
+    def set_once(self, attribute: str, value: Any) -> None:
+        name = self.name(attribute)
+        self.sets.append(f"{name} = if_not_exists({name}, {self.value(value)})")
+
+    def add(self, attribute: str, value: Any) -> None:
+        self.adds.append(f"{self.name(attribute)} {self.value(value)}")
+
+    def remove(self, attribute: str) -> None:
+        self.removes.append(self.name(attribute))
+
+    def take_out(self, attribute: str, members: frozenset[Any]) -> None:
+        """Of a set."""
+        if members:
+            self.deletes.append(f"{self.name(attribute)} {self.value(members)}")
+
+    def write(self, pk: str) -> WriteRequest:
+        """The update."""
+        parts = (("SET", self.sets), ("ADD", self.adds), ("REMOVE", self.removes), ("DELETE", self.deletes))
+        expression = " ".join(f"{word} {', '.join(clauses)}" for word, clauses in parts if clauses)
+        condition = " AND ".join(self.conditions) or None
+        made = update(pk, expression, condition, **self.values)
+        made["Update"]["ExpressionAttributeNames"] = self.names
+        return made
+
+
+def reserve_number(change: NumberChange) -> WriteRequest:
+    """One more send and verification, if no other reservation came since the number was read.
+
+    What has ended goes, if no guess came to it meanwhile.
+    """
+    before, write = change.before, Expression()
+    write.conditions.append(IS_VERSION if before.version else HAS_NO_VERSION)
+    if before.version:
+        write.values["version"] = before.version
+    write.set("version", before.version + 1)
+    write.set("ttl", change.keep_until)
+    write.set(
+        "verifications",
+        {list_key(key): listed_text(listed) for key, listed in change.verifications.items()},
+    )
+    if change.send:
+        write.set("sends", frozenset(map(send_text, change.sends)))
+        write.add("unproven", 1)
+        for name, moments in (("refused", before.refused), ("failed", before.failed)):
+            write.take_out(name, hour_old(moments, change.send.at))
+    for tenant, lane in change.ended:
+        _as_read(write, before, tenant, lane)
+        write.remove(failures_name(lane, tenant))
+        write.remove(failed_at_name(lane, tenant))
+    for tenant in {tenant for tenant, _ in change.ended}:
+        if all(about in change.ended for about in before.failures if about[0] == tenant):
+            write.remove(total_name(tenant))
+    for tenant in change.forgotten:
+        write.remove(verified_name(tenant))
+        write.remove(tokens_from_name(tenant))
+    if change.carried:
+        _carry(write, before, change.carried)
+    return write.write(number_pk(change.key))
+
+
+def _carry(write: Expression, before: Number, carried: Carried) -> None:
+    tenant, after = carried.tenant, before.joined(carried.found)
+    for lane in _failing(carried.found, tenant):
+        failures = after.failures_of(tenant, lane)
+        _as_read(write, before, tenant, lane)
+        write.set(failures_name(lane, tenant), failures.count)
+        write.set(failed_at_name(lane, tenant), failures.last_at)
+    if carried.found.totals.get(tenant):
+        write.set(total_name(tenant), after.totals[tenant])
+    if tenant in carried.found.tokens_from:
+        write.set(verified_name(tenant), after.verified[tenant])
+        write.set(tokens_from_name(tenant), after.tokens_from[tenant])
+    if carried.found.networks:
+        write.set("networks", dict(after.networks))
+
+
+def leave_behind(carried: Carried) -> WriteRequest | None:
+    """The failures that were carried to the other key go here, if they are as they were read."""
+    write = Expression()
+    for lane in _failing(carried.found, carried.tenant):
+        _as_read(write, carried.found, carried.tenant, lane)
+        write.remove(failures_name(lane, carried.tenant))
+        write.remove(failed_at_name(lane, carried.tenant))
+    if not write.removes:
+        return None
+    write.remove(total_name(carried.tenant))
+    return write.write(number_pk(carried.from_key))
+
+
+def _failing(number: Number, tenant: str) -> Iterator[Lane]:
+    return (lane for lane in Lane if number.failures_of(tenant, lane).count)
+
+
+def _as_read(write: Expression, number: Number, tenant: str, lane: Lane) -> None:
+    """On the condition that no guess came to this lane since the number was read."""
+    failures, name = number.failures_of(tenant, lane), write.name(failures_name(lane, tenant))
+    if not failures.count:
+        write.conditions.append(f"attribute_not_exists({name})")
+        return
+    at = write.name(failed_at_name(lane, tenant))
+    write.conditions.append(
+        f"{name} = {write.value(failures.count)} AND {at} = {write.value(failures.last_at)}"
+    )
+
+
+def release_number(change: NumberChange, reservation: Reservation) -> WriteRequest:
+    """Take a send out again. A new version, so that who read the old one decides anew.
+
+    The list too forgets what never was, or requests during an outage would fill the item up.
+    """
+    write = Expression()
+    write.add("version", 1)
+    if change.send:
+        write.add("unproven", -1)
+        write.take_out("sends", frozenset({send_text(change.send)}))
+    if not reservation.resend:
+        listed = f"{write.name('verifications')}.{write.name(list_key(reservation.verification.key))}"
+        write.removes.append(listed)
+    return write.write(number_pk(change.key))
+
+
+def relist(number_key: str, key: str, listed: ListedVerification) -> WriteRequest:
+    """A verification that is listed has another holder than was expected."""
+    write = Expression()
+    entry = f"{write.name('verifications')}.{write.name(list_key(key))}"
+    write.sets.append(f"{entry} = {write.value(listed_text(listed))}")
+    write.conditions.append(f"attribute_exists({entry})")
+    return write.write(number_pk(number_key))
+
+
+def spend_lane(guess: NumberGuess, lane: Lane, *, is_last: bool) -> WriteRequest:
+    """Count a guess in one lane, if the lane has waited long enough.
+
+    `is_last`: the one that disables the number unless it is right. Its item is kept until it is unlocked.
+    """
+    policy, tenant, write = guess.policy.guesses(lane), guess.tenant, Expression()
+    failures, at = write.name(failures_name(lane, tenant)), write.name(failed_at_name(lane, tenant))
+    total, last = write.name(total_name(tenant)), policy.closed_at - 1
+    ends = guess.now // SECOND + KEEP_LOG + LATE_DELETION
+    if is_last:
+        write.set("ttl", FOREVER)
+    else:
+        write.set_once("ttl", ends)
+    write.sets.append(f"{at} = {write.value(guess.now)}")
+    write.adds += [f"{failures} {write.value(1)}", f"{total} {write.value(1)}"]
+    write.add("failed", frozenset({guess.moment}))
+    below = last if lane is Lane.STRANGER and not is_last else policy.closed_at
+    most = guess.policy.disabled_at - (0 if is_last else 1)
+    waited = " OR ".join(_waited(write, policy, below, failures, at, guess.now))
+    write.conditions.append(f"({waited})")
+    write.conditions.append(f"(attribute_not_exists({total}) OR {total} < {write.value(most)})")
+    if lane is Lane.TOKEN:
+        tokens_from = write.name(tokens_from_name(tenant))
+        write.conditions.append(f"{tokens_from} <= {write.value(guess.token_issued_at)}")
+    return write.write(number_pk(guess.number_key))
+
+
+def _waited(
+    write: Expression, policy: GuessPolicy, below: int, failures: str, at: str, now: int
+) -> Iterator[str]:
+    """One clause for each step of the growing wait, so that a single write can decide without a read."""
+    yield f"attribute_not_exists({failures})"
+    yield f"{failures} < {write.value(min(policy.free, below))}"
+    *steps, (most, longest) = policy.steps
+    for count, wait in steps:
+        if count < below:
+            yield f"({failures} = {write.value(count)} AND {at} <= {write.value(now - wait)})"
+    if most < below:
+        between = f"{failures} BETWEEN {write.value(most)} AND {write.value(below - 1)}"
+        yield f"({between} AND {at} <= {write.value(now - longest)})"
+
+
+def clear_number(verification: Verification, counted: CountedGuess, now: int) -> WriteRequest:
+    """A success: what `ports.Store.consume` says of the number. `now` in seconds."""
+    tenant, write = verification.tenant, Expression()
+    after = replace(cleared(counted.number, tenant, counted.lane), verified={tenant: now})
+    write.set("ttl", keep_until(after, counted.guess.policy, now))
+    write.set("unproven", 0)
+    write.set(verified_name(tenant), now)
+    write.set_once(tokens_from_name(tenant), now)
+    if verification.network is not None:
+        write.set("networks", verified_from(counted.number, verification.network, now))
+    write.remove(total_name(tenant))
+    for lane in {counted.lane, Lane.STRANGER}:
+        write.remove(failures_name(lane, tenant))
+        write.remove(failed_at_name(lane, tenant))
+    write.take_out("failed", frozenset({counted.guess.moment}))
+    return write.write(number_pk(verification.number_key))
+
+
+def unlock_number(number_key: str, number: Number, now: int) -> WriteRequest:
+    """No failures, and no device token of before; if no reservation came since the number was read."""
+    write = Expression()
+    write.conditions.append(IS_VERSION if number.version else HAS_NO_VERSION)
+    if number.version:
+        write.values["version"] = number.version
+    known_until = (number.verified_at or 0) + REMEMBERED
+    write.set("ttl", max(now + KEEP_LOG, known_until) + LATE_DELETION)
+    write.add("version", 1)
+    for tenant, lane in number.failures:
+        write.remove(failures_name(lane, tenant))
+        write.remove(failed_at_name(lane, tenant))
+    for tenant in number.totals:
+        write.remove(total_name(tenant))
+    for tenant in number.tokens_from:
+        write.set(tokens_from_name(tenant), now)
+    return write.write(number_pk(number_key))
+
+
+def note_refused(number_key: str, now: int, moment: int) -> WriteRequest:
+    """One more refused request. `now` in milliseconds."""
+    write = Expression()
+    write.set_once("ttl", now // SECOND + KEEP_LOG)
+    write.add("refused", frozenset({moment}))
+    write.conditions.append(HAS_ROOM_FOR_REFUSED)
+    write.values["most"] = MOST_REFUSED
+    return write.write(number_pk(number_key))
+
+
+def forget_refused(number_key: str, moments: frozenset[int]) -> WriteRequest:
+    """Make room again."""
+    write = Expression()
+    write.take_out("refused", moments)
+    return write.write(number_pk(number_key))

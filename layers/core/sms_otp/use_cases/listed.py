@@ -1,0 +1,28 @@
+"""Find a number's verifications in its own list."""
+
+from dataclasses import replace
+
+from sms_otp.domain import keys
+from sms_otp.domain.keys import Peppers
+from sms_otp.domain.ports import AdmissionQuery, Store
+
+MOST_NAMED = 5
+"""Verifications that a number and a session may mean: the newest, and some before it."""
+
+
+def listed(store: Store, peppers: Peppers, e164: str, tenant: str, session_id: str | None) -> tuple[str, ...]:
+    """The keys of those that this session asked for at this tenant, or that none did, the newest first.
+
+    Under either pepper. Candidates: each verification's own tenant and session decide.
+    """
+    number_keys = [keys.keyed(pepper, "number", e164) for pepper in peppers.all]
+    current, *previous = (AdmissionQuery(number_key, tenant) for number_key in number_keys)
+    snapshot = store.read(replace(current, previous=previous[0] if previous else None))
+    under = (snapshot,) if snapshot.previous is None else (snapshot, snapshot.previous)
+    found = [
+        (about.created_at, key)
+        for number_key, each in zip(number_keys, under, strict=True)
+        for key, about in each.number.verifications.items()
+        if about.owner == keys.owner(number_key, tenant, session_id)
+    ]
+    return tuple(key for _, key in sorted(found, reverse=True)[:MOST_NAMED])

@@ -234,3 +234,9 @@ def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
     unsettled = len(still_early.keys) - len(again.keys)
     (told,) = (units for step, units in rows.items() if "first ten minutes" in step)
     assert (told, LONGEST_CODE_LIFE) == (f"up to {unsettled} more", 10 * 60)
+
+
+def test_the_quota_of_an_api_key_is_the_templates() -> None:
+    quota = template()["Resources"]["UsagePlan"]["Properties"]["Quota"]
+    assert quota["Period"] == "DAY"
+    assert f"{quota['Limit']:,} a day" in SECURITY.read_text()

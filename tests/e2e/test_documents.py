@@ -1,4 +1,4 @@
-"""What README.md and docs/camara.md have one paste is pasted, and answered as they show."""
+"""Commands of README.md, docs/tutorial.md and docs/camara.md do what the pages say."""
 
 import json
 import os
@@ -40,7 +40,12 @@ def paste(backend: Backend, command: str, instead: Mapping[str, str]) -> str:
     """What a shell prints for it, once what is only an example in it was replaced."""
     for example, own in instead.items():
         command = command.replace(example, own)
-    variables = {"PATH": os.environ["PATH"], "API": backend.stack.base_url, "KEY": backend.api_key}
+    variables = {
+        "PATH": os.environ["PATH"],
+        "API": backend.stack.base_url,
+        "KEY": backend.api_key,
+        "SANDBOX": backend.stack.sandbox_url,
+    }
     done = subprocess.run(  # noqa: S603 - commands of our own pages
         ["/bin/bash", "-c", command], env=variables, capture_output=True, text=True, timeout=60, check=True
     )
@@ -83,6 +88,20 @@ def test_the_readmes_request_from_a_program_works_as_it_stands(
     )
     assert "verificationId" in done.stdout
     assert backend.code(number)
+
+
+def test_the_tutorials_faults_do_what_it_says(backend: Backend) -> None:
+    blocks = BLOCK.findall((ROOT / "docs/tutorial.md").read_text())
+    fails, loses = [text for kind, text in blocks if not kind and "/faults" in text]
+    number = fresh_number()
+    paste(backend, fails, {})
+    backend.requested(number)
+    assert backend.inbox(number)[0]["provider"] == "sinch"
+    number = fresh_number()
+    paste(backend, loses, {})
+    answer = backend.request(number)
+    assert (answer.status_code, answer.json()["errorCode"]) == (503, "PROVIDER_UNAVAILABLE")
+    assert {call["provider"] for call in backend.calls("send", number)} == {"infobip"}
 
 
 def test_the_requests_in_camaras_words_work_as_they_stand(backend: Backend) -> None:

@@ -20,7 +20,7 @@ import math
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -97,6 +97,11 @@ class Silent:
         """No breaker."""
         del to
         return ()
+
+    def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
+        """As `Router.ends_a_code`: a new code leaves the earlier ones right."""
+        del holding
+        return frozenset()
 
     def send(
         self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain

@@ -62,11 +62,11 @@ class Owner(Enum):
 
 
 class Stranger(Enum):
-    """What a stranger does besides asking."""
+    """What a stranger does besides requesting."""
 
-    ASKS = "asks"
+    ASKS = "requests only"
     PASSES = "passes challenges"
-    GUESSES = "and guesses wrong"
+    GUESSES = "passes, guesses wrong"
 
 
 @dataclass

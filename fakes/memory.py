@@ -481,6 +481,11 @@ class FakeProvider:
         del to
         return (self.name,)
 
+    def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
+        """As `Router.ends_a_code`: a new code leaves the earlier ones right."""
+        del holding
+        return frozenset()
+
     def send(
         self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
     ) -> tuple[str, Sent]:

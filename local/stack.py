@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from botocore.exceptions import ClientError
-from samcli.yamlhelper import yaml_parse
+from samcli.yamlhelper import yaml_dump, yaml_parse
 
 from local.processes import Child, free_port, require_free
 from local.sandbox.credentials import INFOBIP_WEBHOOK_PASSWORD, INFOBIP_WEBHOOK_USER, credentials
@@ -217,6 +217,7 @@ class LocalStack:
             _environment(),
         )
         build(self._deployed)
+        _pin_api_id(self._deployed / "template.yaml")
         self._say("built the template")
         sandbox.answers(f"{self.sandbox_url}/inbox", START_SECONDS)
         self._say(f"the provider sandbox answers at {self.sandbox_url}")
@@ -268,8 +269,6 @@ class LocalStack:
     def _deploy_template(self) -> None:
         command = [
             *sam("deploy", "--template-file", str(self._deployed / "template.yaml")),
-            # MiniStack's own tag for an API's id, so that its URL is the same from run to run.
-            *("--tags", f"ms-custom-id={API_ID}"),
             # In quotation marks, or a value would end at its first blank.
             *("--parameter-overrides", *(f'{name}="{value}"' for name, value in self._parameters.items())),
         ]
@@ -365,6 +364,13 @@ def _environment() -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "SAM_CLI_TELEMETRY": "0",
     }
+
+
+def _pin_api_id(template: Path) -> None:
+    """Give the API MiniStack's own tag for its id, so that its URL is the same from run to run."""
+    parsed = yaml_parse(template.read_text())
+    parsed["Resources"]["Api"]["Properties"].setdefault("Tags", {})["ms-custom-id"] = API_ID
+    template.write_text(yaml_dump(parsed))
 
 
 def _require_allowed(parameters: Mapping[str, str]) -> None:

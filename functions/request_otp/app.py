@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sms_otp.domain.commands import Caller, Requested, RequestOtp
+from sms_otp.domain.commands import Caller, Requested, RequestOtp, language_tag
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent
 from sms_otp.entry_points import bootstrap, camara, http, startup
@@ -24,7 +24,7 @@ def _read(event: http.Event) -> RequestOtp:
     return RequestOtp(
         phone_number=body["phoneNumber"],
         channel=Channel(body.get("channel", Channel.SMS)),
-        locale=body.get("locale"),
+        locale=language_tag(body["locale"]) if "locale" in body else None,
         purpose=body.get("purpose"),
         session_id=body.get("sessionId"),
         client_ip=body.get("clientIp"),

@@ -461,6 +461,28 @@ def test_the_form_of_a_numbers_item_is_pinned(town: Town) -> None:
     }
 
 
+def size_of(value: Any) -> int:
+    """Bytes, as DynamoDB reckons an item: names and values, numbers at two digits a byte."""
+    if isinstance(value, dict):
+        return sum(size_of(inner) + (len(name) if len(name) > 2 else 0) for name, inner in value.items())
+    if isinstance(value, list):
+        return sum(map(size_of, value))
+    return len(value) // 2 + 1 if str(value).isdigit() else len(str(value))
+
+
+def test_the_item_of_a_number_in_daily_use_stays_below_a_kilobyte(town: Town) -> None:
+    """So that each of its writes is one unit, and two in a transaction."""
+    for day in range(6):
+        session = f"{day:032x}"
+        verification_id = town.request(client_ip=f"192.0.2.{day % 3}", session_id=session)
+        town.verify(verification_id, WRONG, session_id=session)
+        assert town.verify(verification_id, session_id=session) == "ok"
+        town.clock.step(DAYS)
+    town.verify(town.request(client_ip="198.51.100.9"), WRONG)
+    assert len(listed(town)["verifications"]["M"]) == 7
+    assert size_of(listed(town)) < 1024
+
+
 def test_equal_networks_of_two_numbers_cannot_be_linked(town: Town) -> None:
     for each in (NUMBER, OTHER):
         town.verify(town.request(each, client_ip="192.0.2.7"))

@@ -361,14 +361,15 @@ def test_the_eightieth_failure_of_strangers_disables_the_number_for_them(
 def test_the_hundredth_failure_over_all_lanes_disables_the_number_for_everybody(
     store: Store, lanes: LanePolicy
 ) -> None:
-    for lane, times in ((Lane.NETWORK, 20), (Lane.STRANGER, 80)):
+    verified_before(store, lanes)
+    token = {"token_issued_at": NOW + 5}
+    for opened, times in (({"lane": Lane.NETWORK}, 19), (token, 19), ({"lane": Lane.STRANGER}, 62)):
         for step in range(times):
-            counted(store, lanes, lane=lane, now=NOW_MS + step * DAY)
+            counted(store, lanes, now=NOW_MS + step * DAY, **opened)
     assert known(store).totals == {"tenant-a": 100}
-    for lane in (Lane.NETWORK, Lane.STRANGER):
-        assert outcome(lambda lane=lane: counted(store, lanes, lane=lane, now=NOW_MS + 1000 * DAY)) == (  # type: ignore[misc] # bound now
-            "NUMBER_DISABLED"
-        )
+    for opened in ({"lane": Lane.NETWORK}, token, {"lane": Lane.STRANGER}):
+        late = opened | {"now": NOW_MS + 1000 * DAY}
+        assert outcome(lambda late=late: counted(store, lanes, **late)) == "NUMBER_DISABLED"  # type: ignore[misc] # bound now
 
 
 def verified_before(store: Store, lanes: LanePolicy) -> None:

@@ -81,7 +81,8 @@ class Deployment:
         answered = HANDLERS[function](event, Context())
         answer = Answer(answered["statusCode"], answered["headers"], answered["body"])
         check(answer, "public, max-age=5" if function == "health" else "no-store")
-        if answer.status == 200:
+        # Fuzzing names resources that are another function's, or that the API does not have.
+        if answer.status == 200 and event["resource"] == PATHS[function]:
             assert undocumented(event["resource"], 200, answer.body) == []
         return answer
 

@@ -96,11 +96,16 @@ def test_a_number_that_is_refused_for_good_has_failed(deployed: Deployment, bus:
 
 
 def test_a_guess_at_a_number_that_must_wait_says_that_it_is_locked(deployed: Deployment, bus: Bus) -> None:
-    first = deployed.post("request_otp", phoneNumber=NUMBER).body["verificationId"]
-    deployed.clock.step(30)
+    for _ in range(3):
+        guessed = deployed.post("request_otp", phoneNumber=NUMBER).body["verificationId"]
+        for _ in range(5):
+            deployed.post("verify_otp", verificationId=guessed, otp=WRONG)
+        deployed.clock.step(3601)
     second = deployed.post("request_otp", phoneNumber=NUMBER).body["verificationId"]
+    deployed.clock.step(30)
+    last = deployed.post("request_otp", phoneNumber=NUMBER).body["verificationId"]
     for _ in range(5):
-        deployed.post("verify_otp", verificationId=first, otp=WRONG)
+        deployed.post("verify_otp", verificationId=last, otp=WRONG)
     assert deployed.post("verify_otp", verificationId=second, otp=RIGHT).outcome == "NUMBER_LOCKED"
     publish(deployed.lines())
     assert bus.told()[-1][0] == "number.locked"

@@ -1,6 +1,6 @@
 """What surrounds the service in the state machine: a provider and stores that fail when told to."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -72,6 +72,11 @@ class Carrier:
         """No breaker."""
         del to
         return ()
+
+    def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
+        """As `Router.ends_a_code`: a new code leaves the earlier ones right."""
+        del holding
+        return frozenset()
 
     def send(
         self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain

@@ -32,8 +32,8 @@ from sms_otp.domain import keys
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
-from sms_otp.domain.limits import DAY, KEEP_LOG, SECOND
-from sms_otp.domain.number import LATE_DELETION
+from sms_otp.domain.limits import DAY, SECOND
+from sms_otp.domain.number import LATE_DELETION, REMEMBERED
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -45,7 +45,7 @@ from sms_otp.domain.provider import (
     Sent,
     Throttled,
 )
-from sms_otp.domain.verification import State
+from sms_otp.domain.verification import REPEATABLE_SECONDS, State
 from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.administration import Administration, Administrator
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
@@ -71,7 +71,7 @@ BEFORE = Rules()
 AFTER = Rules(windows=((2, 900), (4, HOUR), (8, DAY // SECOND)), guesses=4, gap=20)
 """The limits of the deployment, and those that it is redeployed with."""
 
-LONGEST_LIFE = KEEP_LOG + LATE_DELETION + DAY // SECOND
+LONGEST_LIFE = REMEMBERED + LATE_DELETION + DAY // SECOND
 """Seconds for which any item may be kept: a number's own outlives what it lists."""
 
 
@@ -108,6 +108,7 @@ class Issued:
     guesses: int = 0
     done: bool = False
     """Verified or cancelled."""
+    verified_at: float | None = None
 
 
 @dataclass
@@ -339,9 +340,13 @@ class Soak:
         if outcome != "ok":
             return
         assert kind == "right"
+        if issued.verified_at is not None and issued.session is not None:
+            # The session that it is bound to is told the first answer again, for two minutes.
+            assert self.time.now - issued.verified_at < REPEATABLE_SECONDS + 2 * MOST_APART
+            return
         assert not issued.done, "verified twice, or after it was cancelled"
         assert self.time.now - issued.made_at < BEFORE.ttl_seconds + 2 * MOST_APART
-        issued.done = True
+        issued.done, issued.verified_at = True, self.time.now
         self.failed[about] = 0
 
     def _resend(self) -> None:

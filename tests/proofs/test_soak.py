@@ -37,7 +37,6 @@ MET = {
     "repeated",
     "item V",
     "item N",
-    "item F",
     "item M",
     "item I",
     "item D",

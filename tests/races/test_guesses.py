@@ -41,7 +41,7 @@ class Watched:
         self._providers = providers
         self._lock = Lock()
         self.guesses: list[str] = []
-        self.candidates = providers.candidates
+        self.candidates, self.ends_a_code = providers.candidates, providers.ends_a_code
         self.send, self.resend = providers.send, providers.resend
 
     def check(self, name: str, ref: str, otp: str, **how: Any) -> Check:

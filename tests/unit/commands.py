@@ -17,6 +17,7 @@ MESSAGE = re.compile(r"@\S+ #\d+|.*is your code")
 PROGRAMS = {
     ".venv/bin/pip",
     "aws",
+    "cd",
     "cp",
     "curl",
     "export",

@@ -15,6 +15,10 @@ from sms_otp.domain.errors import InvalidRequest
         ("2001:DB8:1:2::", "2001:db8:1:2::"),
         ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::"),
         ("2001:db8:1:3::", "2001:db8:1:3::"),
+        ("203.0.113.5:61598", "203.0.113.5"),
+        ("[2001:db8::1]:443", "2001:db8::"),
+        ("[2001:db8::1]", "2001:db8::"),
+        ("[::ffff:192.0.2.7]:80", "192.0.2.7"),
     ],
 )
 def test_a_client_is_an_ipv4_address_or_the_64_bits_that_one_subscriber_gets(

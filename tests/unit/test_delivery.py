@@ -441,3 +441,70 @@ def test_one_number_never_closes_the_providers_to_the_others(
     world.failures.clear()
     for index in range(50):
         world.request(f"+141555501{index + 30:02d}")
+
+
+def one_code_at_sinch(policy: Policy, clock: StepClock, *order: str) -> Routed:
+    """A service over real routing, at whose second provider a new code ends the number's earlier one."""
+    world = Routed(policy, clock)
+
+    def build(name: str, _: Mapping[str, str]) -> Provider:
+        return Scripted(name, world.failures)
+
+    router = Router(
+        order, {}, Secrets(), build, FixedCodes({}), NoBreaker(), world.service.emit, frozenset({"sinch"})
+    )
+    world.service = replace(world.service, providers=router)
+    return world
+
+
+def holders(world: Routed) -> list[str | None]:
+    return [verification.provider for verification in world.store.verifications.values()]
+
+
+def test_a_code_in_somebodys_hand_stays_right_where_another_provider_is_left(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch", "infobip")
+    first = world.request()
+    clock.step(60)
+    world.request(session_id="b" * 20)
+    assert holders(world) == ["sinch", "infobip"]
+    assert world.verify(first) == "ok"
+
+
+def test_a_failover_makes_no_code_in_somebodys_hand_wrong(policy: Policy, clock: StepClock) -> None:
+    world = one_code_at_sinch(policy, clock, "infobip", "sinch")
+    world.failures["infobip"] = NotSent("infobip", "dns")
+    world.request()
+    clock.step(60)
+    with pytest.raises(errors.ProviderUnavailable):
+        world.request(session_id="b" * 20)
+    assert holders(world) == ["sinch"]
+
+
+def test_where_no_other_provider_is_left_a_stranger_waits_until_the_code_has_ended(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    world.request(session_id="a" * 20)
+    clock.step(60)
+    with pytest.raises(errors.RateLimited) as refused:
+        world.request(session_id="b" * 20)
+    assert (refused.value.reason, refused.value.retry_after) == ("code in hand", 240)
+    clock.step(240)
+    world.request(session_id="b" * 20)
+
+
+def test_the_session_that_asked_for_a_code_may_ask_for_another(policy: Policy, clock: StepClock) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    for _ in range(2):
+        world.request(session_id="a" * 20)
+        clock.step(60)
+    assert holders(world) == ["sinch", "sinch"]
+
+
+def test_a_number_that_was_verified_since_has_no_code_in_hand(policy: Policy, clock: StepClock) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    assert world.verify(world.request()) == "ok"
+    clock.step(60)
+    world.request(session_id="b" * 20)

@@ -94,7 +94,8 @@ def test_where_all_answer_all_is_well(parts: Parts) -> None:
         (UP, PROBING, "healthy"),
         (DOWN, PROBING, "degraded"),
         (DOWN, DOWN, "unhealthy"),
-        (DOWN, OPEN, "unhealthy"),
+        (DOWN, OPEN, "degraded"),
+        (OPEN, OPEN, "degraded"),
         (ProviderReport(Health.MISCONFIGURED, "closed"), DOWN, "unhealthy"),
     ],
 )

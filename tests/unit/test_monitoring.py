@@ -138,6 +138,16 @@ def test_every_event_that_a_query_or_an_alarm_names_is_told() -> None:
     assert named - fields <= events()
 
 
+def test_every_event_that_troubleshooting_looks_for_is_emitted() -> None:
+    page = (ROOT / "docs/troubleshooting.md").read_text()
+    queries = [
+        text for text in re.findall(r"^```\n(.*?)^```$", page, re.DOTALL | re.MULTILINE) if "fields " in text
+    ]
+    named = {name for query in queries for name in re.findall(r'"([a-z]+_[a-z_]+)"', query)}
+    assert len(named) >= 5
+    assert named <= events()
+
+
 def test_every_panel_that_an_alarm_sends_to_is_on_the_dashboard() -> None:
     titles = [widget["properties"]["title"].lower() for widget in WIDGETS]
     texts = " ".join(alarm["AlarmDescription"] for alarm in ALARMS.values())

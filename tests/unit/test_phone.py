@@ -210,3 +210,17 @@ def test_a_number_that_is_not_sent_to_is_looked_for_without_a_country(text: str,
 def test_what_is_not_e164_can_be_looked_for_by_nobody() -> None:
     with pytest.raises(InvalidPhoneNumber):
         phone.parse_any_kind("4155550123")
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("+24107123456", "+2417123456", "+24177123456"),
+        ("+24102474849", "+2412474849", "+24162474849"),
+        ("+24105123456", "+24165123456"),
+        ("+24104123456", "+24174123456"),
+        ("+24106123456", "+24166123456"),
+    ],
+)
+def test_a_gabonese_number_of_before_2019_is_the_same_subscriber(spellings: tuple[str, ...]) -> None:
+    assert {phone.parse(spelled).e164 for spelled in spellings} == {spellings[-1]}

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from local.template import resource, template
+from sms_otp.domain.commands import language_tag
 from sms_otp.entry_points import schemas
 
 TITLED = {schema["title"]: schema for schema in schemas.ALL}
@@ -68,6 +69,22 @@ def fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield from fields(field)
         else:
             yield name, field
+
+
+@pytest.mark.parametrize(
+    ("written", "tag"),
+    [
+        ("en", "en"),
+        ("en_US", "en-US"),
+        ("en-US-u-ca-gregory", "en-US"),
+        ("zh-Hant-TW", "zh-Hant-TW"),
+        ("sr_Latn_RS", "sr-Latn-RS"),
+        ("de-x-phonebk", "de"),
+    ],
+)
+def test_a_locale_is_taken_as_devices_write_it(written: str, tag: str) -> None:
+    schemas.validator("RequestOtp")({"phoneNumber": "+14155550123", "locale": written})
+    assert language_tag(written) == tag
 
 
 @pytest.mark.parametrize("title", TITLED)

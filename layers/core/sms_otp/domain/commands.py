@@ -34,6 +34,19 @@ class Callback:
     """As it came over the wire: the provider signs these bytes."""
 
 
+def language_tag(locale: str) -> str:
+    """Language, script and region of a locale as devices write it: `en_US`, `en-US-u-ca-gregory` are `en-US`.
+
+    Extensions begin with a single character (BCP 47, RFC 5646 §2.2.6) and say nothing of a text's language.
+    """
+    kept = []
+    for subtag in locale.replace("_", "-").split("-"):
+        if len(subtag) == 1:
+            break
+        kept.append(subtag)
+    return "-".join(kept)
+
+
 @dataclass(frozen=True, slots=True)
 class RequestOtp:
     """Send a code. Fields as in the API."""

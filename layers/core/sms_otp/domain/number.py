@@ -11,7 +11,7 @@ An own lane whose failures are used up opens nothing any more: who comes with it
 Moments of sends, refusals and failures are in milliseconds, every other time in seconds.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -353,6 +353,20 @@ def keep_until(number: Number, policy: LanePolicy, now: int) -> int:
         return FOREVER
     known_until = (number.verified_at or 0) + REMEMBERED
     return max(now + KEEP_LOG, known_until) + LATE_DELETION
+
+
+def codes_in_hand(known: Number, own: Collection[str], now: int) -> dict[str, int]:
+    """By provider, until when it holds a code of this number that somebody may still type.
+
+    Less those of `own` verifications, and those from before the number was verified last: whoever has the
+    phone has typed a newer one since. `now` in seconds.
+    """
+    since = known.verified_at or 0
+    held: dict[str, int] = {}
+    for key, listed in known.verifications.items():
+        if key not in own and listed.expires_at > now and listed.created_at > since:
+            held[listed.provider] = max(listed.expires_at, held.get(listed.provider, 0))
+    return held
 
 
 def still_listed(number: Number, now: int) -> dict[str, ListedVerification]:

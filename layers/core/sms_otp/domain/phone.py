@@ -14,6 +14,9 @@ UNKNOWN_COUNTRY = "ZZ"
 """ISO 3166-1's user-assigned code for a country that is none."""
 
 _MEXICAN_MOBILE = re.compile(r"\+521([0-9]{10})")
+_GABONESE_MOBILE = re.compile(r"\+2410?([24567])([0-9]{6})")
+_GABONESE_PREFIXES = {"2": "62", "4": "74", "5": "65", "6": "66", "7": "77"}
+"""Gabon's mobile prefixes of before 2019, less their zero, and what took their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,13 @@ def canonical(text: str) -> str:
 
     Mexico dropped the 1 that stood before its mobile numbers, and both are still dialled. Argentina's
     and Italy's second spellings need no rule: without its 9 an Argentine number is a fixed line, and
-    without its 0 an Italian one is none at all, so neither is sent to.
+    without its 0 an Italian one is none at all, so neither is sent to. Gabon gave its mobile numbers another
+    prefix in 2019; libphonenumber still takes those of before, with their zero and without.
     """
     if not E164.fullmatch(text):
         raise InvalidPhoneNumber(reason="not E.164")
+    if (old := _GABONESE_MOBILE.fullmatch(text)) is not None:
+        return f"+241{_GABONESE_PREFIXES[old[1]]}{old[2]}"
     return _MEXICAN_MOBILE.sub(r"+52\1", text)
 
 

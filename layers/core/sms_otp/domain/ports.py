@@ -378,6 +378,10 @@ class Providers(Protocol):
         """The providers that may send to this number, the preferred one first."""
         ...
 
+    def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
+        """Those of the providers that hold a code of a number which a new send to it would make wrong."""
+        ...
+
     def send(
         self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
     ) -> tuple[str, Sent]:

@@ -166,6 +166,8 @@ class Order:
     ttl_seconds: int
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
     """The circuit breakers, as they were read with the rest of what decided about this send."""
+    avoid: frozenset[str] = frozenset()
+    """Providers at which a new send would make a code wrong that somebody else was sent."""
 
 
 class Provider(Protocol):

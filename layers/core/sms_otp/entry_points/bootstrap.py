@@ -69,6 +69,7 @@ def service() -> Service:
             FixedCodes(_test_numbers(chosen)),
             CircuitBreaker(DynamoCircuits(_dynamodb(), chosen.table_name), time.time, events.emit),
             events.emit,
+            registry.ONE_CODE_PER_NUMBER,
         ),
         peppers=secret_cache.peppers,
         clock=time.time,

@@ -34,7 +34,7 @@ REQUEST_OTP: Schema = {
     "properties": {
         "phoneNumber": _NUMBER,
         "channel": {"type": "string", "enum": CHANNELS},
-        "locale": {"type": "string", "maxLength": 35, "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"},
+        "locale": {"type": "string", "maxLength": 35, "pattern": "^[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8})*$"},
         "purpose": _NAME,
         "sessionId": _SESSION,
         "clientIp": {"type": "string", "minLength": 2, "maxLength": 64},

@@ -1,7 +1,7 @@
 """Which provider sends, which one is next when it cannot, and which one checks."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -48,7 +48,9 @@ class Router:
         test_numbers: Provider,
         breaker: Breaker,
         emit: EventSink,
+        one_code_per_number: frozenset[str] = frozenset(),
     ) -> None:
+        """`one_code_per_number`: those at which a new code ends the number's earlier one."""
         if not order:
             raise ServiceMisconfigured(reason="environment variable PROVIDER_ORDER")
         self._order = order
@@ -58,11 +60,16 @@ class Router:
         self._test_numbers = test_numbers
         self._breaker = breaker
         self._emit = emit
+        self._one_code_per_number = one_code_per_number
         self._built: dict[str, tuple[Mapping[str, str], Provider]] = {}
 
     def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
         """The providers that may send to this number, the preferred one first."""
         return (self._test_numbers.name,) if to.is_test else self._routes.get(to.country, self._order)
+
+    def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
+        """Those of the providers that hold a code of a number which a new send to it would make wrong."""
+        return self._one_code_per_number & {*holding}
 
     def send(
         self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
@@ -74,7 +81,7 @@ class Router:
         at once what must not fail over.
         """
 
-        calls: Calls = [(name, _send) for name in self.candidates(order.to)]
+        calls: Calls = [(name, _send) for name in self._free(order)]
         return self._first_of(calls, order, deadline, on_failure, reserve_again)
 
     def resend(
@@ -99,7 +106,7 @@ class Router:
                 deadline=deadline,
             )
 
-        others: Calls = [(name, _send) for name in self.candidates(order.to) if name != holder]
+        others: Calls = [(name, _send) for name in self._free(order) if name != holder]
         return self._first_of([(holder, again), *others], order, deadline, on_failure, reserve_again)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
@@ -135,6 +142,9 @@ class Router:
                 is_repeated, order = True, replace(order, reference=reference)
                 on_failure(failed)
         raise AssertionError("the last call returns or raises")
+
+    def _free(self, order: Order) -> list[str]:
+        return [name for name in self.candidates(order.to) if name not in order.avoid]
 
     def _any_sends(self, names: list[str], channel: Channel, deadline: Deadline) -> bool:
         """Whether one of these has the channel. One without usable credentials cannot send."""

@@ -1,6 +1,6 @@
 """Deep health check: calls every dependency at once, by one deadline.
 
-    unhealthy   the table or the secret does not answer, or no provider can be sent by
+    unhealthy   the table or the secret does not answer, or no provider is up
     degraded    a provider cannot be sent by: it is not up, or its circuit breaker is open
     healthy     otherwise
 
@@ -60,10 +60,12 @@ class Report:
     @property
     def status(self) -> str:
         """`healthy`, `degraded` or `unhealthy`."""
-        can_send = [report.can_send for report in self.providers.values()]
-        if self.table != Health.UP or self.secret != Health.UP or not any(can_send):
+        providers = self.providers.values()
+        # The last provider that is left for a destination is called although its circuit is open.
+        is_any_up = any(report.status == Health.UP for report in providers)
+        if self.table != Health.UP or self.secret != Health.UP or not is_any_up:
             return "unhealthy"
-        return "healthy" if all(can_send) else "degraded"
+        return "healthy" if all(report.can_send for report in providers) else "degraded"
 
 
 @dataclass(frozen=True, slots=True)

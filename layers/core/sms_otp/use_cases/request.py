@@ -17,6 +17,7 @@ from sms_otp.domain.verification import Verification, ended_error
 from sms_otp.use_cases.sending import (
     RESERVE_TRIES,
     TEST_COUNTRY,
+    avoided,
     contended,
     deliver,
     read,
@@ -66,6 +67,10 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
                 if (repeated := admission.repeated(read(service, admission, to))) is not None:
                     return _repeat(service, command, caller, peppers, *repeated)
             raise refused_send(service, refused, admission, snapshot, to, caller) from None
+        try:
+            avoid = avoided(service, admission, snapshot, admitted, to, command.session_id, caller, now)
+        except errors.RateLimited as refused:
+            raise refused_send(service, refused, admission, snapshot, to, caller) from None
         nonce = keys.new_nonce()
         verification_id = keys.verification_id(peppers.current, nonce, command.id_form)
         key = keys.verification_key(verification_id)
@@ -84,7 +89,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             verification.created_at,
             verification.expires_at,
             keys.owner(admission.number_key, caller.tenant, command.session_id),
-            next(iter(service.providers.candidates(to)), ""),
+            next(name for name in service.providers.candidates(to) if name not in avoid),
         )
         reservation = Reservation(
             verification=verification,
@@ -104,6 +109,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             reference=key,
             ttl_seconds=service.policy.code_ttl_seconds,
             circuits=snapshot.circuits,
+            avoid=avoid,
         )
         return deliver(service, verification_id, reservation, order, admitted, caller, asker)
     raise contended()

@@ -1,6 +1,6 @@
 """Send a pending verification's code again."""
 
-from sms_otp.domain import errors, idempotency, keys
+from sms_otp.domain import errors, idempotency, keys, number
 from sms_otp.domain.admission import Admission, Asker
 from sms_otp.domain.clock import Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, ResendOtp
@@ -86,6 +86,9 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             reference=f"{key}-{found.sends}",
             ttl_seconds=found.expires_at - to_seconds(now),
             circuits=snapshot.circuits,
+            avoid=service.providers.ends_a_code(
+                number.codes_in_hand(admission.number(snapshot), {key}, to_seconds(now))
+            ),
         )
         return deliver(service, command.verification_id, reservation, order, admitted, caller, asker)
     raise contended()

@@ -3,10 +3,11 @@
 import secrets
 from dataclasses import replace
 
-from sms_otp.domain import errors, guard, number
+from sms_otp.domain import errors, guard, keys, number
 from sms_otp.domain.admission import Admission, Admitted, Asker
-from sms_otp.domain.clock import milliseconds
+from sms_otp.domain.clock import Milliseconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested
+from sms_otp.domain.number import Lane
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionSnapshot, Reservation, StoreError, WriteConflict
 from sms_otp.domain.provider import Order
@@ -64,6 +65,36 @@ def reserve(service: Service, reservation: Reservation, caller: Caller) -> bool:
     except WriteConflict:
         return False
     return True
+
+
+def avoided(
+    service: Service,
+    admission: Admission,
+    snapshot: AdmissionSnapshot,
+    admitted: Admitted,
+    to: PhoneNumber,
+    session_id: str | None,
+    caller: Caller,
+    now: Milliseconds,
+) -> frozenset[str]:
+    """The providers at which a new code would make one wrong that somebody else was sent and may still type.
+
+    Where no other provider is left, the number's owner and the session that asked for the earlier code may
+    end it. Raises `RateLimited` for everybody else, until the earlier code has ended.
+    """
+    known = admission.number(snapshot)
+    owner = keys.owner(admission.number_key, caller.tenant, session_id)
+    own = {key for key, listed in known.verifications.items() if session_id and listed.owner == owner}
+    held = number.codes_in_hand(known, own, to_seconds(now))
+    avoid = service.providers.ends_a_code(held)
+    candidates = service.providers.candidates(to)
+    if not avoid.issuperset(candidates):
+        return avoid
+    if admitted.lane is Lane.STRANGER:
+        raise errors.RateLimited(
+            reason="code in hand", retry_after=min(held[name] for name in candidates) - to_seconds(now)
+        )
+    return frozenset()
 
 
 def contended() -> errors.RateLimited:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sms_otp.adapters.providers.transport import Transport
 
 
+ONE_CODE_PER_NUMBER = frozenset({"sinch"})
+"""A new verification of a number there ends the number's earlier one (Sinch Verification API, "Start")."""
+
+
 def build(name: str, credentials: Mapping[str, object], settings: Settings) -> Provider:
     """The adapter for `name`, from that provider's object in the provider secret.
 

@@ -12,6 +12,7 @@ from sms_otp.domain.commands import Policy
 from sms_otp.entry_points.bootstrap import policy as policy_of
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
     from playwright.sync_api import Browser
     from xdist.remote import Producer
     from xdist.scheduler import LoadFileScheduling
@@ -64,3 +65,13 @@ def browser() -> "Iterator[Browser]":
         pytest.skip(f"{CHROMIUM} is missing; on Debian: apt-get install chromium")
     with chromium() as running:
         yield running
+
+
+# One for the contract suite and the races of a process: it takes seconds to start.
+@pytest.fixture(scope="session")
+def dynamodb_local() -> "Iterator[DynamoDBClient]":
+    """A client of AWS's DynamoDB Local. Where it cannot be run, the tests on it are skipped."""
+    from tests.dynamodb_local.server import running_dynamodb_local
+
+    with running_dynamodb_local() as client:
+        yield client

@@ -1,14 +1,12 @@
-"""What adapters are held against: the providers' stand-in over real HTTP on loopback, and DynamoDB Local."""
+"""The providers' stand-in, over real HTTP on loopback."""
 
 from collections.abc import Iterator
 
 import pytest
 import requests
-from mypy_boto3_dynamodb import DynamoDBClient
 
 from local.sandbox.app import create_wide_app
 from local.sandbox.server import running_sandbox
-from tests.dynamodb_local.server import running_dynamodb_local
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +24,3 @@ def sandbox(_sandbox_server: str) -> str:
     for kept in ("inbox", "calls", "faults"):
         requests.delete(f"{_sandbox_server}/{kept}", timeout=5).raise_for_status()
     return _sandbox_server
-
-
-@pytest.fixture(scope="session")
-def dynamodb_local() -> Iterator[DynamoDBClient]:
-    """A client of DynamoDB Local, one for all tests: each makes its own tables, and deletes them."""
-    with running_dynamodb_local() as client:
-        yield client

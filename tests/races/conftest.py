@@ -10,7 +10,6 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from local.sandbox.app import create_wide_app
 from local.sandbox.server import running_sandbox
 from sms_otp.use_cases.service import Service
-from tests.dynamodb_local.server import running_dynamodb_local
 from tests.races.servers import build_service, running_ministack
 
 
@@ -28,11 +27,12 @@ def sandbox(_sandbox_server: str) -> str:
     return _sandbox_server
 
 
-@pytest.fixture(
-    scope="session", params=[running_ministack, running_dynamodb_local], ids=["ministack", "dynamodb-local"]
-)
+@pytest.fixture(scope="session", params=["ministack", "dynamodb-local"])
 def _dynamodb(request: pytest.FixtureRequest) -> Iterator[DynamoDBClient]:
-    with request.param() as client:
+    if request.param == "dynamodb-local":
+        yield request.getfixturevalue("dynamodb_local")
+        return
+    with running_ministack() as client:
         yield client
 
 

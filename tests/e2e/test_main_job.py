@@ -194,7 +194,7 @@ def narrow_plan(stack: LocalStack, rate: int, burst: int) -> Iterator[None]:
     deployed = client.get_usage_plan(usagePlanId=plan)["throttle"]
     assert deployed == {
         "rateLimit": float(PARAMETERS["PlanRateLimit"]),
-        "burstLimit": int(PARAMETERS["PlanBurstLimit"]),
+        "burstLimit": int(PARAMETERS["PlanRateLimit"]),
     }
 
     def throttle(**limits: float) -> None:

@@ -45,7 +45,7 @@ FINDING_BY_NUMBER = {
 # (action, resource of the template) by function. A transaction is allowed by the actions that it is made of.
 ALLOWED: dict[str, set[tuple[str, str]]] = {
     "RequestOtpFunction": {
-        *on_table("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem"),
+        *on_table("BatchGetItem", "PutItem", "UpdateItem", "DeleteItem"),
         *SECRETS,
         RECORDING_OF_USERS,
         *own_log("RequestOtpLogGroup"),
@@ -53,7 +53,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *XRAY,
     },
     "VerifyOtpFunction": {
-        *on_table("BatchGetItem", "UpdateItem", "DeleteItem"),
+        *on_table("BatchGetItem", "PutItem", "UpdateItem", "DeleteItem"),
         *SECRETS,
         SIGNING_OF_TOKENS,
         RECORDING_OF_USERS,
@@ -62,7 +62,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
         *XRAY,
     },
     "ResendOtpFunction": {
-        *on_table("BatchGetItem", "GetItem", "PutItem", "UpdateItem"),
+        *on_table("BatchGetItem", "PutItem", "UpdateItem", "DeleteItem"),
         *SECRETS,
         *own_log("ResendOtpLogGroup"),
         SMS_BY_AWS,
@@ -100,7 +100,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
     },
     "CheckSettingsFunction": {*own_log("CheckSettingsLogGroup"), *XRAY},
     "AdminFunction": {
-        *on_table("BatchGetItem", "UpdateItem", "DeleteItem"),
+        *on_table("BatchGetItem", "PutItem", "UpdateItem", "DeleteItem"),
         ("dynamodb:Query", "UsersTable"),
         ("dynamodb:DeleteItem", "UsersTable"),
         ("secretsmanager:GetSecretValue", "PepperSecret"),

@@ -60,25 +60,20 @@ def test_a_request_that_may_not_be_reserved_sends_nothing(backend: Backend, acti
 def test_a_reservation_that_may_not_be_taken_back_stays(backend: Backend) -> None:
     number = fresh_number()
     for provider in ("infobip", "sinch"):
-        backend.spoil(provider, "send", "500")
+        backend.spoil(provider, "send", "redirect")
     with without(backend.stack, "RequestOtpRole", "dynamodb:DeleteItem"):
         assert outcome(backend.request(number)) == (503, "PROVIDER_UNAVAILABLE")
     assert outcome(backend.request(number)) == (429, "RATE_LIMITED")
     assert backend.inbox(number) == []
 
 
-@pytest.mark.parametrize(
-    ("action", "checks"),
-    [("dynamodb:UpdateItem", 0), ("dynamodb:DeleteItem", 1)],
-    ids=lambda value: str(value),
-)
-def test_a_guess_that_may_not_be_stored_verifies_nobody(backend: Backend, action: str, checks: int) -> None:
+def test_a_guess_that_may_not_be_stored_verifies_nobody(backend: Backend) -> None:
     number = fresh_number()
     verification_id = backend.requested(number)
     code = backend.code(number)
-    with without(backend.stack, "VerifyOtpRole", action):
+    with without(backend.stack, "VerifyOtpRole", "dynamodb:UpdateItem"):
         assert outcome(backend.verify(verification_id, code)) == (500, "INTERNAL_ERROR")
-    assert len(backend.calls("check", number)) == checks
+    assert backend.calls("check", number) == []
     # Nobody was verified: otherwise this would be ALREADY_VERIFIED.
     wrong = "111111" if code != "111111" else "222222"
     assert outcome(backend.verify(verification_id, wrong)) == (400, "OTP_INCORRECT")

@@ -3,6 +3,7 @@
 A country may have open 20 % of what it verified in an hour and 30 % of it in a day, a block of numbers ten
 codes an hour and twenty a day, a client ten sends an hour and thirty a day, verified or not. Codes are
 counted, not money. There is no challenge, and all who ask about a number share its three, five and ten codes.
+It was to record for two weeks before it enforced, so it only records on the days before a scenario.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from sms_otp.domain.blocks import BlockCounter
 from sms_otp.domain.budgets import Counts, DayCounter, NoRoom, Spans
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.countries import CountryCounter, History
-from sms_otp.domain.guard import BudgetLane, NumberFacts
+from sms_otp.domain.guard import BudgetLane, Mode, NumberFacts
 from sms_otp.domain.networks import NetworkCounter
 from sms_otp.domain.number import Lane
 from sms_otp.domain.spending import Payment, SpendPolicy
@@ -45,6 +46,7 @@ class SpendingBefore:
         self._blocks = BlockCounter(tuple(DayCounter.of(f"P#{key}", now) for key in block_keys))
         self._network = NetworkCounter(tuple(f"C#{key}" for key in client_keys), now)
         self._service = DayCounter.of("D", now)
+        self._refuses = policy.mode is Mode.ENFORCE
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -64,10 +66,12 @@ class SpendingBefore:
         hour, day = int(HOUR_SHARE * verified.hour), int(DAY_SHARE * verified.day)
         limits = Spans(max(FLOORS.hour, hour), max(FLOORS.day, day))
         try:
-            increments = [
-                self._country.increment(read, BudgetLane.OPEN, 1, limits),
-                self._blocks.increment(read, RATIO_OF_BLOCK, 1),
-            ]
+            increments = [self._country.unlimited(read, BudgetLane.OPEN, 1), self._blocks.unlimited(read)]
+            if self._refuses:
+                increments = [
+                    self._country.increment(read, BudgetLane.OPEN, 1, limits),
+                    self._blocks.increment(read, RATIO_OF_BLOCK, 1),
+                ]
             if self._network.keys:
                 sent = self._network.increment(read, self._least)
                 increments.append(replace(sent, open={}, spent=sent.open, verified={}))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 
@@ -13,6 +13,7 @@ from bench.drill.world import DAY, HOUR, MIDNIGHT, Tally, World, quick
 from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.commands import Policy
+from sms_otp.domain.guard import Mode
 from sms_otp.domain.provider import Channel
 from sms_otp.entry_points.bootstrap import policy
 
@@ -248,6 +249,14 @@ class Player:
             told = world.run(in_order(*visits))
         return Told(scenario, self.policy, self.seed, told[False], told[True], usual_bill)
 
+    def _before_today(self) -> Policy:
+        """The deployment on the days before: the guard as it was only recorded for its first two weeks."""
+        if self.policy == "guard":
+            return self._deployment
+        admission = self._deployment.admission
+        recording = replace(admission.spend, mode=Mode.RECORD)
+        return replace(self._deployment, admission=replace(admission, spend=recording))
+
     def _today(self, scenario: Scenario) -> float:
         return MIDNIGHT + scenario.warm_days * DAY
 
@@ -256,7 +265,7 @@ class Player:
         days = scenario.warm_days - (1 if scenario.yesterday else 0)
         about = (repr(scenario.habits), days, repr(scenario.drip))
         if about not in self._warm:
-            people, world = People(scenario.habits, self.seed), World(self._deployment)
+            people, world = People(scenario.habits, self.seed), World(self._before_today())
             bill = 0.0
             for day in range(days):
                 starts_at = MIDNIGHT + day * DAY
@@ -268,6 +277,7 @@ class Player:
                     .run(People(scenario.habits, self.seed).day(MIDNIGHT))[False]
                     .dollars
                 )
+            world.decides_by(self._deployment)
             self._warm[about] = people, world, bill
         return self._warm[about]
 

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
 from unittest.mock import patch
@@ -136,6 +136,10 @@ class World:
             emit=self._note,
             history=self.history,
         )
+
+    def decides_by(self, policy: Policy) -> None:
+        """From now on."""
+        self.policy, self._service = policy, replace(self._service, policy=policy)
 
     def copy(self) -> "World":
         """The same state; verifications that have ended are left behind."""

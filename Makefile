@@ -43,6 +43,9 @@ STACK ?=
 # of `make restore-items`: the restored table's name
 SOURCE ?=
 
+# of `make drill`
+ABLATE ?=
+
 # of `make load`
 RATE ?= 50
 SECONDS ?= 120
@@ -63,7 +66,7 @@ API_PORT ?= 3000
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks prove-ci mutants lint lock docs site build deploy cost outage drill lockout scale bench bench-profile dashboard audit facts release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
+.PHONY: help run screenshots test prove prove-races prove-answers prove-faults prove-fuzz prove-stacks prove-guard prove-ci mutants lint lock docs site build deploy cost outage drill lockout scale bench bench-profile dashboard audit facts release-check provision-check watch smoke load restore-items rotate-pepper sam-local-invoke sam-local-api test-sam-local clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -99,13 +102,17 @@ prove-races: .venv/.dev $(DYNAMODB_LOCAL)
 	PROVE=1 $(BIN)/python -m pytest -q tests/races tests/proofs/test_mutants.py
 
 prove-answers: .venv/.dev
-	PROVE=1 $(BIN)/python -m pytest -q tests/proofs tests/unit/test_time_budget.py --ignore=tests/proofs/test_mutants.py
+	PROVE=1 $(BIN)/python -m pytest -q tests/proofs tests/unit/test_time_budget.py --ignore=tests/proofs/test_mutants.py \
+	    --ignore=tests/proofs/test_guard_goals.py
 
 prove-faults: .venv/.dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/functional/faults
 
 prove-fuzz: .venv/.dev
 	$(BIN)/python -m pytest -q tests/functional/test_fuzz.py --hypothesis-profile=prove -k whatever
+
+prove-guard: .venv/.dev ## Hold the guard's goals: every scenario of the drill, three seeds; half an hour
+	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_guard_goals.py
 
 prove-stacks: .venv/.dev .venv/.web-dev $(EXPRESS)
 	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
@@ -177,8 +184,8 @@ bench: .venv/.dev ## Measure cold starts, verifications and provider calls again
 bench-profile: .venv/.dev ## Profile a cold start and a verification, by module and by function
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.profiles
 
-drill: .venv/.dev ## Simulate SMS pumping, print what gets through, its cost and who is refused wrongly
-	@PYTHONPATH=layers/core $(BIN)/python -m bench.drill
+drill: .venv/.dev ## Simulate SMS pumping before and after the guard, print who is refused and the cost; ABLATE=1
+	@PYTHONPATH=layers/core $(BIN)/python -m bench.drill $(if $(ABLATE),--ablate)
 
 lockout: .venv/.dev ## Simulate a stranger who keeps a number's owner out, print who can still verify
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.lockout

@@ -29,6 +29,8 @@ from sms_otp.use_cases.sending import RESERVE_TRIES
 
 RATES = (1, 100, 1_000, 10_000)
 DAY = 24 * 3600
+PRICE = 0.008
+"""US dollars for a code to the US."""
 PAGE = Path(__file__).parent.parent / "docs/scaling.md"
 OUTPUT = Path(".local/scale.json")
 BEGIN, END = "<!-- made by python -m bench.scale --write -->\n", "<!-- end of what is made -->\n"
@@ -77,13 +79,11 @@ class Kind:
 
 
 NUMBER = Kind("number")
-FAILURES = Kind("failures")
 VERIFICATION = Kind("verification")
 SERVICE_DAY = Kind("service's day", Spread.COUNTED)
-COUNTRY_HOUR = Kind("country's hour", Spread.COUNTED)
 COUNTRY_DAY = Kind("country's day", Spread.COUNTED)
-BLOCK_HOUR = Kind("block's hour", Spread.BLOCK)
 BLOCK_DAY = Kind("block's day", Spread.BLOCK)
+MESSAGE = Kind("message")
 BREAKER = Kind("breaker", Spread.FEW)
 
 
@@ -100,26 +100,14 @@ class Step:
         return self.writes and len(self.kinds) > 1
 
 
-READ = Step(
-    (
-        NUMBER,
-        FAILURES,
-        SERVICE_DAY,
-        COUNTRY_HOUR,
-        COUNTRY_DAY,
-        BLOCK_HOUR,
-        BLOCK_DAY,
-        BREAKER,
-        BREAKER,
-    ),
-    writes=False,
-)
-RESERVE = Step((NUMBER, VERIFICATION, SERVICE_DAY, COUNTRY_HOUR, COUNTRY_DAY, BLOCK_HOUR, BLOCK_DAY))
-SETTLE = Step((VERIFICATION,))
+READ = Step((NUMBER, SERVICE_DAY, COUNTRY_DAY, BLOCK_DAY, BREAKER, BREAKER), writes=False)
+RESERVE = Step((NUMBER, VERIFICATION, SERVICE_DAY, COUNTRY_DAY, BLOCK_DAY))
+SETTLE = Step((VERIFICATION, MESSAGE))
+"""With the message that a provider's report will name, as Infobip's does."""
 GUESS = Step((VERIFICATION,))
-NUMBER_GUESS = Step((FAILURES,))
-CONSUME = Step((VERIFICATION, FAILURES, COUNTRY_HOUR, COUNTRY_DAY, BLOCK_HOUR, BLOCK_DAY))
-CONSUME_LEAST = Step((VERIFICATION, FAILURES))
+NUMBER_GUESS = Step((NUMBER,))
+CONSUME = Step((VERIFICATION, NUMBER, COUNTRY_DAY, BLOCK_DAY))
+CONSUME_LEAST = Step((VERIFICATION, NUMBER))
 """The second try, without the counters."""
 
 REQUEST = (READ, RESERVE, SETTLE)
@@ -239,7 +227,7 @@ class Table:
         return True
 
     def _sampled(self, kind: Kind) -> list[tuple[str, int] | None]:
-        """As `budgets.CounterWindow.sample`."""
+        """As `budgets.DayCounter.sample`."""
         if kind.spread is not Spread.COUNTED:
             return [self._written(kind)]
         if self.shards <= SAMPLE:
@@ -248,7 +236,7 @@ class Table:
         return [(kind.name, shard) for shard in (0, *others)]
 
     def _written(self, kind: Kind) -> tuple[str, int] | None:
-        """The item that a request writes, or None if nobody shares it. As `CounterWindow.increment`."""
+        """The item that a request writes, or None if nobody shares it. As `DayCounter.increment`."""
         if kind.spread is Spread.OWN:
             return None
         if kind.spread is Spread.BLOCK:
@@ -333,7 +321,7 @@ class Run:
 def simulate(rate: int, partitions: int, verifications: int, seed: int = 1, name: str = "") -> Run:
     """So many requests and as many verifications, at this rate, at moments of chance."""
     random = Random(seed)  # noqa: S311 - a simulation, which must repeat
-    table = Table(random, partitions, shards_for(rate * DAY))
+    table = Table(random, partitions, shards_of(rate))
     span = verifications / rate
     failures: Counter[str] = Counter()
     times: dict[Callable[[Table], Waits], list[float]] = {request: [], verify: []}
@@ -374,9 +362,14 @@ def p99(seconds: list[float]) -> float | None:
     return 1000 * sorted(seconds)[min(len(seconds) - 1, int(0.99 * len(seconds)))]
 
 
+def shards_of(rate: int) -> int:
+    """Of a deployment whose cap is a day of codes to the US at this rate."""
+    return shards_for(int(rate * DAY * PRICE))
+
+
 def needed(rate: int) -> tuple[int, int]:
     """Read and write units a second of so many requests and verifications."""
-    read, write = units((*REQUEST, *VERIFY), shards_for(rate * DAY))
+    read, write = units((*REQUEST, *VERIFY), shards_of(rate))
     return read * rate, write * rate
 
 

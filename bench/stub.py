@@ -50,6 +50,8 @@ class Stub:
             "to": "14155550123",
             "ncStatus": "NC_DESTINATION_REACHABLE",
             "smsStatus": "MESSAGE_SENT",
+            # Infobip names it where `trackDelivery` asks for reports, and a report then names it.
+            "externalMessageId": "bench-message-of-a-report",
         }
 
     def _secret(self, name: str, host: str) -> Any:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sms_otp.domain import errors, keys
-from sms_otp.domain.budgets import Counter
+from sms_otp.domain.budgets import Counts, OpenCount, changes_of_success, dumped
 from sms_otp.domain.circuit import PROBE_LEASE, Circuit
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
@@ -20,12 +20,10 @@ from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
     CountedGuess,
-    LogAppend,
     NumberChange,
     NumberGuess,
     ProviderHandle,
     Reservation,
-    SendLog,
     WriteConflict,
 )
 from sms_otp.domain.provider import Channel, Check, OnFailure, Order, ReserveAgain, Sent
@@ -136,9 +134,8 @@ class MemoryStore:
         self.lock = Lock()
         self.verifications: dict[str, Verification] = {}
         self.numbers: dict[str, Number] = {}
-        self.clients: dict[str, SendLog] = {}
         self.idempotency_records: dict[str, IdempotencyRecord] = {}
-        self.counters: dict[str, Counter] = {}
+        self.counters: dict[str, dict[str, int]] = {}
         self.messages: dict[tuple[str, str], tuple[str, str]] = {}
         self.circuits = MemoryCircuits()
 
@@ -159,9 +156,8 @@ class MemoryStore:
     def _snapshot(self, query: AdmissionQuery) -> AdmissionSnapshot:
         return AdmissionSnapshot(
             number=self._number(query.number_key),
-            client=self.clients.get(query.client_key or "", SendLog()),
             idempotency_record=self.idempotency_records.get(query.record_key or ""),
-            counters={key: self.counters[key] for key in query.counters if key in self.counters},
+            counters={key: dict(self.counters[key]) for key in query.counters if key in self.counters},
             circuits={
                 name: self.circuits.held[name] for name in query.circuits if name in self.circuits.held
             },
@@ -177,32 +173,26 @@ class MemoryStore:
                 raise WriteConflict
             if reservation.resend and not self._may_be_sent_again(verification, reservation.sent_at):
                 raise WriteConflict
-            if reservation.client and self._moved(reservation.client):
-                raise WriteConflict
             if reservation.idempotency_record and self._is_claimed(reservation.idempotency_record):
                 raise WriteConflict
             for increment in reservation.increments:
-                if (
-                    increment.limit is not None
-                    and self.counters.get(increment.key, Counter()).used >= increment.limit
-                ):
+                counts = self.counters.get(increment.key, {})
+                if any(counts.get(name, 0) > most for name, most in increment.limits.items()):
                     raise WriteConflict
             if number:
                 self._apply(number)
-            if client := reservation.client:
-                sends = (*client.log.sends, reservation.sent_at)
-                self.clients[client.key] = SendLog(sends, client.log.version + 1)
             for increment in reservation.increments:
-                self._count(increment.key, used=1)
+                self._count(increment.key, increment.added)
+                for name in increment.expired:
+                    self.counters[increment.key].pop(name, None)
             if reservation.idempotency_record:
                 self._keep(reservation.idempotency_record)
             if reservation.resend:
                 held, record = self.verifications[verification.key], reservation.idempotency_record
-                counted = tuple(increment.key for increment in reservation.increments[1:])
                 self._change(
                     verification.key,
                     sends=held.sends + 1,
-                    resend_counter_keys=held.resend_counter_keys + counted,
+                    resends_counted_on=held.resends_counted_on + dumped(reservation.increments),
                     idempotency_records=held.idempotency_records + (record.keys if record else ()),
                 )
             else:
@@ -222,17 +212,13 @@ class MemoryStore:
                     verifications=listed,
                     unproven=max(0, held.unproven - (number.send is not None)),
                 )
-            if client := reservation.client:
-                log = self.clients[client.key]
-                left = tuple(at for at in log.sends if at != reservation.sent_at)
-                self.clients[client.key] = SendLog(left, log.version + 1)
             for increment in reservation.increments:
-                self._count(increment.key, used=-1)
+                self._count(increment.key, {name: -amount for name, amount in increment.added.items()})
             if reservation.idempotency_record:
                 self._free(reservation.idempotency_record)
             before = reservation.verification
             if reservation.resend:
-                self._change(before.key, resend_counter_keys=before.resend_counter_keys)
+                self._change(before.key, resends_counted_on=before.resends_counted_on)
             else:
                 del self.verifications[before.key]
 
@@ -369,10 +355,9 @@ class MemoryStore:
                 unproven=0,
                 failed=known.failed - {counted.guess.moment},
             )
-            for key in held.counter_keys:
-                self._count(key, used=-1, verified=1)
-            for key in held.resend_counter_keys:
-                self._count(key, used=-1)
+            sends = (map(OpenCount.load, held.counted_on), map(OpenCount.load, held.resends_counted_on))
+            for key, amounts in changes_of_success(*sends).items():
+                self._count(key, amounts)
 
     def note_refused(self, number_key: str, now: int, moment: int) -> None:
         del now
@@ -441,9 +426,6 @@ class MemoryStore:
             unproven=held.unproven + (change.send is not None),
         )
 
-    def _moved(self, entry: LogAppend) -> bool:
-        return self.clients.get(entry.key, SendLog()).version != entry.log.version
-
     def _is_claimed(self, idempotency_record: IdempotencyRecord) -> bool:
         held = (self.idempotency_records.get(key) for key in idempotency_record.keys)
         return any(each is not None and each.expires_at > idempotency_record.started_at for each in held)
@@ -457,9 +439,10 @@ class MemoryStore:
         for key in record.keys:
             self.idempotency_records.pop(key, None)
 
-    def _count(self, key: str, used: int = 0, verified: int = 0) -> None:
-        held = self.counters.get(key, Counter())
-        self.counters[key] = Counter(held.used + used, held.verified + verified)
+    def _count(self, key: str, amounts: Counts) -> None:
+        counts = self.counters.setdefault(key, {})
+        for name, amount in amounts.items():
+            counts[name] = counts.get(name, 0) + amount
 
     def _change(self, key: str, **changes: Any) -> None:
         self.verifications[key] = replace(self.verifications[key], **changes)

@@ -29,7 +29,7 @@ PARAMETERS = {
     "ProviderRoutes": "CA=sinch;PR=sinch,infobip",
     "ResendGapSeconds": "1",
     "FailuresBeforeWait": "10",
-    "DailySendCap": "400",
+    "DailySpendCap": "400",
 }
 NOT_SENT_TO = "+4915123456789"
 """libphonenumber's example of a German mobile."""

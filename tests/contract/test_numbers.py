@@ -128,7 +128,7 @@ def town(dynamodb: DynamoDBClient, policy: Policy, clock: StepClock) -> Iterator
         told: list[tuple[str, dict[str, Any]]] = []
         numbers = DynamoNumbers(client, "a-table", users)
         # Without the guard, whose counts are about no number and take most of this table's time.
-        admission = replace(policy.admission, guard=replace(policy.admission.guard, mode=Mode.OFF))
+        admission = replace(policy.admission, spend=replace(policy.admission.spend, mode=Mode.OFF))
         policy = replace(policy, admission=admission, keeps_users=True, require_verification_id=False)
         service = Service(
             policy=policy,

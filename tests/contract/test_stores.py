@@ -13,7 +13,7 @@ from moto import mock_aws
 from fakes.memory import START, MemoryStore, a_verification, number_key, outcome
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain import errors, keys, number
-from sms_otp.domain.budgets import Counter, ShardIncrement
+from sms_otp.domain.budgets import ShardIncrement, dumped
 from sms_otp.domain.clock import Seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
@@ -24,12 +24,10 @@ from sms_otp.domain.ports import (
     AdmissionSnapshot,
     Carried,
     CountedGuess,
-    LogAppend,
     NumberChange,
     NumberGuess,
     ProviderHandle,
     Reservation,
-    SendLog,
     Store,
     WriteConflict,
 )
@@ -133,7 +131,7 @@ def guess(verification: Verification, **changes: Any) -> Guess:
 
 
 def test_a_number_that_was_never_sent_to_has_no_history(store: Store) -> None:
-    query = AdmissionQuery("a-number", "tenant-a", "a-client", "a-claim", ("a-counter",), ("infobip",))
+    query = AdmissionQuery("a-number", "tenant-a", "a-claim", ("a-counter",), ("infobip",))
     assert store.read(query) == AdmissionSnapshot()
 
 
@@ -484,70 +482,73 @@ def test_a_number_whose_code_another_provider_took_lists_that_one(store: Store) 
     assert known(store).verifications[key].provider == "sinch"
 
 
-def increments(limit: int | None, *keys: str) -> dict[str, Any]:
-    return {"increments": tuple(ShardIncrement(key, limit, NOW + 1000) for key in keys)}
+def increment(key: str, most: int | None = None, **changes: Any) -> ShardIncrement:
+    """A code of 8 micro-dollars at 21:00."""
+    limits = {} if most is None else {"open21": most, "open": most}
+    whole: dict[str, Any] = {
+        "open": {"open": 8, "open21": 8},
+        "verified": {"verified": 8, "verified21": 8},
+        "limits": limits,
+        "keep_until": NOW + 1000,
+    }
+    return ShardIncrement(key, **whole | changes)
 
 
-def counters(store: Store, *keys: str) -> dict[str, Counter]:
+MONEY = ShardIncrement("D#day#0", spent={"spent": 8}, keep_until=NOW + 1000)
+COUNTRY_DAY = "B#US#day#0"
+
+
+def counts(store: Store, *keys: str) -> dict[str, Any]:
     return dict(store.read(AdmissionQuery("n", "t", counters=keys)).counters)
 
 
-def test_a_share_is_spent_up_to_its_limit_and_not_once_more(store: Store) -> None:
+def spend(store: Store, index: int, *increments: ShardIncrement) -> None:
+    key = keys.verification_key(f"k{index}")
+    reserve(store, key=key, number_key=f"n{index}", extra={"increments": increments})
+
+
+@pytest.mark.parametrize("name", ["open", "open21"])
+def test_a_budget_is_spent_up_to_either_of_its_limits_and_not_once_more(store: Store, name: str) -> None:
+    limited = increment(COUNTRY_DAY, limits={name: 16})
     for index in range(3):
-        reserve(
-            store,
-            key=keys.verification_key(f"k{index}"),
-            number_key=f"n{index}",
-            extra=increments(3, "D#day#0"),
-        )
+        spend(store, index, limited)
     with pytest.raises(WriteConflict):
-        reserve(store, key=keys.verification_key("k3"), number_key="n3", extra=increments(3, "D#day#0"))
-    assert counters(store, "D#day#0") == {"D#day#0": Counter(used=3)}
+        spend(store, 3, limited)
+    assert counts(store, COUNTRY_DAY) == {COUNTRY_DAY: {"open": 24, "open21": 24}}
     assert known(store, "n3") == Number(), "nothing of a refused send is stored"
 
 
-def test_a_share_without_a_limit_is_counted_and_never_refused(store: Store) -> None:
+def test_a_budget_without_a_limit_is_counted_and_never_refused(store: Store) -> None:
     for index in range(3):
-        reserve(
-            store,
-            key=keys.verification_key(f"k{index}"),
-            number_key=f"n{index}",
-            extra=increments(None, "B#US#hour#0"),
-        )
-    assert counters(store, "B#US#hour#0") == {"B#US#hour#0": Counter(used=3)}
+        spend(store, index, increment(COUNTRY_DAY))
+    assert counts(store, COUNTRY_DAY) == {COUNTRY_DAY: {"open": 24, "open21": 24}}
+
+
+def test_hours_that_have_expired_are_taken_out_by_the_next_send(store: Store) -> None:
+    spend(store, 0, increment(COUNTRY_DAY, open={"open": 8, "open19": 8}))
+    spend(store, 1, increment(COUNTRY_DAY, expired=("open19",)))
+    assert counts(store, COUNTRY_DAY) == {COUNTRY_DAY: {"open": 16, "open21": 8}}
 
 
 def test_a_verification_takes_its_own_send_out_of_the_unverified_ones(store: Store) -> None:
-    keys = ("B#US#hour#0", "B#US#day#0")
-    verification = pending(store, counter_keys=keys, extra=increments(None, *keys, "D#day#0"))
+    sent = (increment(COUNTRY_DAY), MONEY)
+    verification = pending(store, counted_on=dumped(sent), extra={"increments": sent})
     consume(store, verification, "r", NOW)
-    assert counters(store, *keys, "D#day#0") == {
-        "B#US#hour#0": Counter(used=0, verified=1),
-        "B#US#day#0": Counter(used=0, verified=1),
-        "D#day#0": Counter(used=1),
+    assert counts(store, COUNTRY_DAY, "D#day#0") == {
+        COUNTRY_DAY: {"open": 0, "open21": 0, "verified": 8, "verified21": 8},
+        "D#day#0": {"spent": 8},
     }
 
 
-def test_a_client_whose_log_has_moved_makes_the_send_be_decided_anew(store: Store) -> None:
-    client = LogAppend("a-client", SendLog(), NOW + 1000)
-    reserve(store, extra={"client": client})
-    assert store.read(AdmissionQuery("n", "t", "a-client")).client == SendLog((NOW_MS,), 1)
-    with pytest.raises(WriteConflict):
-        reserve(store, key=B, number_key=B, extra={"client": client})
-
-
 def test_a_release_gives_back_everything_that_was_reserved(store: Store) -> None:
-    idempotency_record = IdempotencyRecord("a-claim", "print", "nonce", NOW)
-    client = LogAppend("a-client", SendLog(), NOW + 1000)
-    reservation = reserve(
-        store, extra={"client": client, "idempotency_record": idempotency_record, **increments(5, "D#day#0")}
-    )
+    record = IdempotencyRecord("a-claim", "print", "nonce", NOW)
+    sent = (increment(COUNTRY_DAY), MONEY)
+    reservation = reserve(store, extra={"idempotency_record": record, "increments": sent})
     store.release(reservation)
-    snapshot = store.read(
-        AdmissionQuery(reservation.verification.number_key, "t", "a-client", "a-claim", ("D#day#0",))
-    )
-    assert (snapshot.number.sends, snapshot.client.sends, snapshot.idempotency_record) == ((), (), None)
-    assert snapshot.counters == {"D#day#0": Counter(used=0)}
+    query = AdmissionQuery(reservation.verification.number_key, "t", "a-claim", (COUNTRY_DAY, "D#day#0"))
+    snapshot = store.read(query)
+    assert (snapshot.number.sends, snapshot.idempotency_record) == ((), None)
+    assert snapshot.counters == {COUNTRY_DAY: {"open": 0, "open21": 0}, "D#day#0": {"spent": 0}}
 
 
 def test_a_key_is_claimed_once_until_it_is_free_again(store: Store) -> None:
@@ -668,21 +669,25 @@ def test_what_opens_lanes_is_carried_over_too(store: Store, lanes: LanePolicy) -
 
 
 def test_a_resend_counts_one_more_send_of_the_same_verification(store: Store) -> None:
-    verification = pending(
-        store, counter_keys=("B#US#hour#0",), extra=increments(None, "D#day#0", "B#US#hour#0")
-    )
+    sent = (increment(COUNTRY_DAY), MONEY)
+    verification = pending(store, counted_on=dumped(sent), extra={"increments": sent})
     again = Reservation(
         verification,
         NOW_MS + 1,
         change(verification, known(store), Send(NOW_MS + 1)),
-        increments=increments(None, "D#day#0", "B#US#hour#0")["increments"],
+        increments=sent,
         resend=True,
     )
     store.reserve(again)
     found = store.find(verification.key)
-    assert found == dataclasses.replace(verification, sends=2, resend_counter_keys=("B#US#hour#0",))
+    assert found == dataclasses.replace(verification, sends=2, resends_counted_on=dumped(sent))
     consume(store, found, "r", NOW)
-    assert counters(store, "B#US#hour#0") == {"B#US#hour#0": Counter(used=0, verified=1)}
+    assert counts(store, COUNTRY_DAY)[COUNTRY_DAY] == {
+        "open": 0,
+        "open21": 0,
+        "verified": 8,
+        "verified21": 8,
+    }
 
 
 def test_a_resend_that_was_not_sent_leaves_the_verification_as_it_was(store: Store) -> None:

@@ -92,7 +92,10 @@ class Measured:
 def stack() -> Iterator[LocalStack]:
     """A deployment whose limits are soon reached."""
     parameters = {
-        "DailySendCap": "40",
+        # 40 codes, of which 8 are kept for known numbers.
+        "DailySpendCap": "1",
+        "SmsPrices": "*=0.025",
+        "PumpingGuard": "record",
         "ResendGapSeconds": "0",
         "AlarmRequestsPerHour": "20",
         "FailuresBeforeWait": "10",

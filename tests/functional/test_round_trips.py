@@ -1,5 +1,6 @@
 """What goes over the wire to DynamoDB for one request: the calls are counted as botocore sends them."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -8,18 +9,22 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fakes.memory import StepClock
+from generators import events
 from ops import cost
 from sms_otp.adapters.dynamodb.circuits import DynamoCircuits
 from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain.budgets import HOUR, DayCounter
 from sms_otp.domain.circuit import NUMBERS as FAILURES
 from sms_otp.domain.circuit import OPEN
 from sms_otp.domain.clock import Deadline
+from sms_otp.domain.countries import History
+from sms_otp.domain.prices import USD
 from sms_otp.domain.provider import Channel, Check, NotSent, Sent
 from sms_otp.entry_points import bootstrap
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.service import Service
-from tests.functional.deployment import Deployment
+from tests.functional.deployment import PATHS, Deployment
 
 NUMBERS = [f"+141555501{index:02d}" for index in range(20, 60)]
 READ, WRITE, TRANSACTION = "BatchGetItem", "UpdateItem", "TransactWriteItems"
@@ -32,13 +37,14 @@ class Scripted:
     name: str
     is_down: bool = False
     asked: int = 0
+    message_id: str | None = None
     channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
 
     def send(self, *_: Any, **__: Any) -> Sent:
         self.asked += 1
         if self.is_down:
             raise NotSent(self.name, "scripted")
-        return Sent(f"a-ref-of-{self.name}")
+        return Sent(f"a-ref-of-{self.name}", message_id=self.message_id)
 
     def resend(self, ref: str, *_: Any, **__: Any) -> Sent:
         return replace(self.send(), ref=ref)
@@ -108,7 +114,7 @@ def wire(
     def count(model: Any, **_: Any) -> None:
         operations.append(model.name)
 
-    made = Wire(deployed, replace(_wired, clock=clock), first, second, operations)
+    made = Wire(deployed, replace(_wired, clock=clock, history=History()), first, second, operations)
     made.restarted()
     monkeypatch.setattr(bootstrap, "service", lambda: made.service)
     # The service's own client, and the breaker's in these tests.
@@ -170,24 +176,97 @@ def test_a_right_code_is_three_round_trips(wire: Wire) -> None:
     assert told[1] == [WRITE, WRITE, TRANSACTION]
 
 
-def test_a_verification_consumes_the_write_units_that_the_bill_reckons_with(wire: Wire) -> None:
-    consumed: list[float] = []
+@dataclass
+class Meter:
+    """The write units that DynamoDB says were consumed, and the keys that were read."""
+
+    consumed: list[float]
+    read: list[list[str]]
+
+    def spent(self) -> float:
+        """Since it was last looked at."""
+        units = sum(self.consumed)
+        self.consumed.clear()
+        return units
+
+
+@pytest.fixture
+def meter() -> Iterator[Meter]:
+    made = Meter([], [])
 
     def ask(params: dict[str, Any], model: Any, **_: Any) -> None:
         # Of a read that finds nothing the emulator tells none.
-        if model.name != READ:
+        if model.name == READ:
+            ((_table, request),) = params["RequestItems"].items()
+            made.read.append([key["pk"]["S"] for key in request["Keys"]])
+        else:
             params["ReturnConsumedCapacity"] = "TOTAL"
 
     def note(parsed: dict[str, Any], **_: Any) -> None:
         told = parsed.get("ConsumedCapacity", [])
-        consumed.extend(table["CapacityUnits"] for table in (told if isinstance(told, list) else [told]))
+        made.consumed.extend(table["CapacityUnits"] for table in (told if isinstance(told, list) else [told]))
 
-    events = bootstrap._dynamodb().meta.events
-    events.register("before-parameter-build.dynamodb", ask)
-    events.register("after-call.dynamodb", note)
-    requested, _ = wire.post("request_otp", phoneNumber=NUMBERS[0])
+    hooks = bootstrap._dynamodb().meta.events
+    hooks.register("before-parameter-build.dynamodb", ask)
+    hooks.register("after-call.dynamodb", note)
+    yield made
+    hooks.unregister("before-parameter-build.dynamodb", ask)
+    hooks.unregister("after-call.dynamodb", note)
+
+
+def with_history(wire: Wire, clock: StepClock) -> None:
+    """A country that verified yesterday: no floor is needed, and its pool not counted."""
+    yesterday = DayCounter.of("B#US", int(clock()) - 24 * 3600).first
+    verified = {"N": str(1_000 * USD)}
+    item = {"pk": {"S": yesterday}, "verified": verified, "verifiedKnown": verified}
+    wire.deployed.dynamodb.put_item(TableName=wire.deployed.table, Item=item)
+
+
+def verification(wire: Wire, number: str, **request: Any) -> dict[str, Any]:
+    """One request and its right code; the second answer."""
+    requested, _ = wire.post("request_otp", phoneNumber=number, **request)
+    verified, _ = wire.post("verify_otp", verificationId=requested["verificationId"], otp="123456")
+    return dict(verified)
+
+
+def test_a_verification_consumes_what_its_lane_costs(wire: Wire, meter: Meter, clock: StepClock) -> None:
+    with_history(wire, clock)
+    unknown = verification(wire, NUMBERS[0])
+    assert meter.spent() == cost.WRITE_UNITS["unknown"]
+    clock.step(HOUR)
+    verification(wire, NUMBERS[0])
+    assert meter.spent() == cost.WRITE_UNITS["known"]
+    clock.step(HOUR)
+    verification(wire, NUMBERS[0], deviceToken=unknown["deviceToken"])
+    assert meter.spent() == cost.WRITE_UNITS["own"]
+
+
+def test_a_report_a_client_and_a_key_cost_what_the_bill_adds_for_them(
+    wire: Wire, meter: Meter, clock: StepClock
+) -> None:
+    with_history(wire, clock)
+    wire.first.message_id = "a-message"
+    verification(wire, NUMBERS[0])
+    assert meter.spent() == cost.WRITE_UNITS["unknown"] + cost.REPORT_UNITS == cost.MEASURED.write_units
+    wire.first.message_id = None
+    verification(wire, NUMBERS[1], clientIp="192.0.2.7")
+    assert meter.spent() == cost.WRITE_UNITS["unknown"] + cost.CLIENT_UNITS
+    event = events.build(
+        PATHS["request_otp"],
+        headers=events.JSON_TYPE | {"Idempotency-Key": "a-key"},
+        body=json.dumps({"phoneNumber": NUMBERS[2]}),
+    )
+    requested = wire.deployed.call("request_otp", event).body
     wire.post("verify_otp", verificationId=requested["verificationId"], otp="123456")
-    events.unregister("before-parameter-build.dynamodb", ask)
-    events.unregister("after-call.dynamodb", note)
-    assert len(consumed) == 5
-    assert sum(consumed) == cost.MEASURED.write_units
+    assert meter.spent() == cost.WRITE_UNITS["unknown"] + cost.KEY_UNITS
+
+
+def test_a_request_reads_one_unit_for_each_item_that_decides(
+    wire: Wire, meter: Meter, clock: StepClock
+) -> None:
+    with_history(wire, clock)
+    for number in NUMBERS[:2]:
+        wire.post("request_otp", phoneNumber=number)
+    first, second = meter.read
+    assert len(first) == cost.MEASURED.read_units + 14, "the past days, once in an environment"
+    assert sorted(key[0] for key in second) == ["B", "D", "K", "K", "N", "P"]

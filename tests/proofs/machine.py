@@ -379,7 +379,7 @@ class Machine(RuleBasedStateMachine):
             assert issued.verification_id == (earlier.verification_id if answer == "ok" else "")
             assert len(self.carrier.texts) == texts
             return
-        expected, fault = self._expect_sent(number, tenant, lane, client, challenged=asked.is_challenged)
+        expected, fault = self._expect_sent(issued, lane, challenged=asked.is_challenged)
         answer = self._ask(asked, issued)
         assert answer == expected
         if asked.idempotency_key and fault not in CERTAINLY_NOT_SENT and answer in KEPT_ANSWERS:
@@ -414,7 +414,7 @@ class Machine(RuleBasedStateMachine):
         expected = self.model.no_use(issued, tenant, session, int(self.clock()))
         if expected is None:
             lane = self.model.lane_of_a_send(issued.number, tenant, issued.client, token=False)
-            expected, fault = self._expect_sent(issued.number, tenant, lane, issued.client)
+            expected, fault = self._expect_sent(issued, lane)
             issued.sends += expected in ("ok", "PROVIDER_REJECTED", "PROVIDER_UNAVAILABLE")
             if expected == "PROVIDER_UNAVAILABLE" and fault in CERTAINLY_NOT_SENT:
                 self.model.forget(issued.number, int(self.clock()))
@@ -423,16 +423,14 @@ class Machine(RuleBasedStateMachine):
         if expected == "ok" and self.carrier.renews:
             self._held_by(issued)
 
-    def _expect_sent(
-        self, number: str, tenant: str, lane: str, client: str | None, *, challenged: bool = False
-    ) -> tuple[str, str | None]:
+    def _expect_sent(self, issued: Issued, lane: str, *, challenged: bool = False) -> tuple[str, str | None]:
         """What a send is answered, and the fault that will have spoilt it."""
-        now, fault = int(self.clock()), self.carrier.fault
-        refused = self.model.send_error(number, tenant, lane, client, now, challenged=challenged)
+        now, fault, number, client = int(self.clock()), self.carrier.fault, issued.number, issued.client
+        refused = self.model.send_error(number, issued.tenant, lane, client, now, challenged=challenged)
         if refused is not None:
             return refused, None
         if fault not in CERTAINLY_NOT_SENT:
-            self.model.charge(number, lane, client, now, challenged=challenged)
+            self.model.charge(issued, lane, client, now, challenged=challenged)
         else:
             self.model.forget(number, now)
         return {None: "ok", "refused": "PROVIDER_REJECTED"}.get(fault, "PROVIDER_UNAVAILABLE"), fault
@@ -516,7 +514,7 @@ class Machine(RuleBasedStateMachine):
         self.is_told = not self.failing.failed
         if now * SECOND in self._sends_on_record(issued.number) and not charged:
             send = self._number(issued.number).sends[-1]
-            self.model.charge(issued.number, send.lane, issued.client, now)
+            self.model.charge(issued, send.lane, issued.client, now)
         else:
             assert len(self.carrier.texts) == texts
         self._learn(issued)
@@ -529,7 +527,7 @@ class Machine(RuleBasedStateMachine):
             if found.key == key:
                 if (issued.state, found.state) == ("pending", State.VERIFIED):
                     self._cleared(issued)
-                    self.model.verified(issued, issued.lane)
+                    self.model.verified(issued, issued.lane, int(self.clock()))
                     issued.verified_at = int(found.verified_at or 0)
                     issued.right = self.carrier.code_of(issued.ref)
                 issued.guesses, issued.state, issued.sends = found.attempts, str(found.state), found.sends

@@ -51,7 +51,10 @@ class Rules:
             "SendsPerDay": day,
             "ClientSendsPerHour": client_hour,
             "ClientSendsPerDay": client_day,
-            "DailySendCap": self.day,
+            # Each code costs a dollar.
+            "DailySpendCap": self.day,
+            "SmsPrices": "*=1",
+            "VoicePrices": "*=1",
             "FailuresBeforeWait": self.free,
             "FailureWaitSeconds": self.wait,
             "FailureWaitMaxSeconds": self.wait_max,
@@ -140,6 +143,8 @@ class Issued:
     lane: str = STRANGER
     client: str | None = None
     verified_at: int = 0
+    sent_at: list[int] = field(default_factory=list)
+    """Its sends, which count at its client until it is verified."""
     right: str = ""
     """The code that was."""
 
@@ -161,7 +166,16 @@ class Model:
     rules: Rules
     sends: dict[str, list[SentOne]] = field(default_factory=dict)
     client_sends: dict[str, list[int]] = field(default_factory=dict)
+    """Moments of those that were not verified."""
+    client_verified: dict[str, list[int]] = field(default_factory=dict)
+    """Moments at which codes were asked for that were verified."""
     day_sends: dict[int, int] = field(default_factory=dict)
+    stranger_sends: dict[int, int] = field(default_factory=dict)
+    """Of the day's, those that known numbers and own lanes have no part in."""
+    unproven: dict[str, int] = field(default_factory=dict)
+    """By number: codes since it was verified last."""
+    verified_at: dict[str, int] = field(default_factory=dict)
+    """By number, at whichever tenant."""
     failures: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
     """By number, tenant and lane: how many in a row, and when the last was."""
     totals: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -217,10 +231,36 @@ class Model:
                 return "RATE_LIMITED"
         elif (refused := self._stranger_error(mine, client, now, challenged)) is not None:
             return refused
-        free = (
-            client is None or room(self.rules.client_windows, self.client_sends.get(client, []), now)
-        ) and self.day_sends.get(now // DAY, 0) < self.rules.day
-        return None if free else "RATE_LIMITED"
+        free = client is None or self._has_client_room(client, now)
+        return None if free and self._has_money(number, lane, now) else "RATE_LIMITED"
+
+    def _has_client_room(self, client: str, now: int) -> bool:
+        """This hour's codes, the rest of the last one's, and those of the 24 hours before it.
+
+        The guard is off, so the ratio is the one that a country begins with: 0.6 of the week's verified, 1.5
+        times.
+        """
+        hours = [at // HOUR for at in self.client_sends.get(client, [])]
+        this_hour = now // HOUR
+        rest = -(-hours.count(this_hour - 1) * (HOUR - now % HOUR) // HOUR)
+        earlier = sum(this_hour - 24 <= hour < this_hour for hour in hours)
+        week = sum(at // DAY > now // DAY - 7 for at in self.client_verified.get(client, []))
+        (by_hour, _), (by_day, _) = self.rules.client_windows
+        earned = int(1.5 * 0.6 * week)
+        used = hours.count(this_hour)
+        return used + rest < by_hour + earned and used + earlier < by_day + earned
+
+    def _has_money(self, number: str, lane: str, now: int) -> bool:
+        """A fifth of the day's is kept for known numbers and own lanes."""
+        today, cap = now // DAY, self.rules.day
+        if self.day_sends.get(today, 0) >= cap:
+            return False
+        return self._is_known(number, lane, now) or self.stranger_sends.get(today, 0) < cap - cap // 5
+
+    def _is_known(self, number: str, lane: str, now: int) -> bool:
+        if self.unproven.get(number, 0) >= 2:
+            return False
+        return lane != STRANGER or now - self.verified_at.get(number, -90 * DAY) < 90 * DAY
 
     def _stranger_error(self, mine: list[SentOne], client: str, now: int, challenged: bool) -> str | None:
         theirs = [sent.at for sent in mine if sent.client == client]
@@ -236,13 +276,18 @@ class Model:
         return "RATE_LIMITED" if any(now - at < DAY for at in theirs) else None
 
     def charge(
-        self, number: str, lane: str, client: str | None, now: int, *, challenged: bool = False
+        self, issued: Issued, lane: str, client: str | None, now: int, *, challenged: bool = False
     ) -> None:
         """A send that may have gone out. What has ended by then is forgotten with it."""
+        number, today = issued.number, now // DAY
         self.sends.setdefault(number, []).append(SentOne(now, lane, client, challenged))
+        issued.sent_at.append(now)
         if client is not None:
             self.client_sends.setdefault(client, []).append(now)
-        self.day_sends[now // DAY] = self.day_sends.get(now // DAY, 0) + 1
+        self.day_sends[today] = self.day_sends.get(today, 0) + 1
+        if not self._is_known(number, lane, now):
+            self.stranger_sends[today] = self.stranger_sends.get(today, 0) + 1
+        self.unproven[number] = self.unproven.get(number, 0) + 1
         self.forget(number, now)
 
     def forget(self, number: str, now: int) -> None:
@@ -307,15 +352,19 @@ class Model:
         if now >= issued.made_at + self.rules.ttl_seconds or ref != issued.ref:
             return "OTP_EXPIRED"
         issued.state, issued.verified_at, issued.right = "verified", now, otp
-        self.verified(issued, lane)
+        self.verified(issued, lane, now)
         return "ok"
 
-    def verified(self, issued: Issued, lane: str) -> None:
+    def verified(self, issued: Issued, lane: str, now: int) -> None:
         """What a success changes at the number."""
         number, tenant = issued.number, issued.tenant
         for each in (lane, STRANGER):
             self.failures.pop((number, tenant, each), None)
         self.totals.pop((number, tenant), None)
         self.known.add((number, tenant))
+        self.unproven[number], self.verified_at[number] = 0, now
         if issued.client is not None:
+            for at in issued.sent_at:
+                self.client_sends[issued.client].remove(at)
+            self.client_verified.setdefault(issued.client, []).append(issued.made_at)
             self.networks.setdefault(number, set()).add(issued.client)

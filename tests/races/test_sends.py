@@ -152,7 +152,7 @@ def test_of_one_clients_crowd_at_different_numbers_never_more_than_its_limit_is_
 def test_of_a_crowd_at_different_numbers_the_daily_cap_lets_through_exactly_itself(
     build: Callable[..., Service], sandbox: str
 ) -> None:
-    service = build(DailySendCap="50")
+    service = build(DailySpendCap="10", SmsPrices="*=0.16", PumpingGuard="off")
     assert isinstance(service.clock, StepClock)
     for _ in range(FEW_ROUNDS):
         before = calls(sandbox, "send")
@@ -167,10 +167,10 @@ def test_a_cap_that_is_dealt_out_to_shards_is_never_exceeded(
     build: Callable[..., Service], sandbox: str
 ) -> None:
     """With more shards than a request looks at, it may find them spent while another has something left."""
-    service = build(DailySendCap="50")
+    service = build(DailySpendCap="10", SmsPrices="*=0.16", PumpingGuard="off")
     admission = service.policy.admission
-    sharded = dataclasses.replace(admission.guard, shards=16)
-    policy = dataclasses.replace(service.policy, admission=dataclasses.replace(admission, guard=sharded))
+    sharded = dataclasses.replace(admission.spend, shards=16)
+    policy = dataclasses.replace(service.policy, admission=dataclasses.replace(admission, spend=sharded))
     service = dataclasses.replace(service, policy=policy)
     crowd = [RequestOtp(number) for _, number in zip(range(CROWD), fresh_numbers(), strict=False)]
     answers = tally([request_persistently(service, asked) for asked in crowd])

@@ -12,6 +12,7 @@ from sms_otp.domain import errors, keys
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, WriteConflict
+from sms_otp.domain.prices import USD, Prices
 from sms_otp.domain.provider import Ambiguous, Channel, NotSent, ProviderError, Refused
 from sms_otp.entry_points.bootstrap import policy as policy_of
 from sms_otp.use_cases.request import request_code
@@ -23,6 +24,9 @@ def number(index: int) -> str:
     return f"+1415555{100 + index:04d}"
 
 
+A_DOLLAR, HALF_A_DOLLAR = Prices({"*": 1.0}), Prices({"*": 0.5})
+
+
 def outcome_of(world: World, asked: RequestOtp) -> str:
     return outcome(lambda: request_code(world.service, asked, world.caller()))
 
@@ -31,8 +35,9 @@ def with_policy(policy: Policy, clock: StepClock, **changes: Any) -> World:
     return World(dataclasses.replace(policy, **changes), clock)
 
 
-def with_admission(policy: Policy, clock: StepClock, **changes: Any) -> World:
-    return with_policy(policy, clock, admission=dataclasses.replace(policy.admission, **changes))
+def with_spending(policy: Policy, clock: StepClock, **changes: Any) -> World:
+    spend = dataclasses.replace(policy.admission.spend, **changes)
+    return with_policy(policy, clock, admission=dataclasses.replace(policy.admission, spend=spend))
 
 
 @pytest.fixture
@@ -40,15 +45,23 @@ def world(policy: Policy, clock: StepClock) -> World:
     return World(policy, clock)
 
 
-def test_a_client_may_ask_ten_times_in_any_hour_whatever_the_numbers(world: World) -> None:
+def test_a_client_may_have_ten_codes_open_in_an_hour_whatever_the_numbers(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = with_spending(policy, clock, mode=Mode.OFF)
     answers = []
     for index in range(12):
         answers.append(outcome_of(world, RequestOtp(number(index), client_ip="192.0.2.7")))
         world.clock.step(60)
     assert answers == ["ok"] * 10 + ["RATE_LIMITED"] * 2
     assert outcome(lambda: world.request(number(20), client_ip="192.0.2.8")) == "ok"
-    world.clock.step(3600 - 12 * 60)
+    world.clock.step(3600)
     assert outcome(lambda: world.request(number(21), client_ip="192.0.2.7")) == "ok"
+
+
+def test_a_client_whose_codes_are_verified_is_not_limited(world: World) -> None:
+    for index in range(40):
+        assert world.verify(world.request(number(index), client_ip="192.0.2.7")) == "ok"
 
 
 def test_sends_of_one_client_in_the_same_millisecond_are_all_counted(world: World) -> None:
@@ -83,7 +96,10 @@ def test_a_client_address_that_is_none_is_refused_and_never_an_escape(world: Wor
     assert world.sends() == 0
 
 
-def test_a_trusted_backend_that_names_no_client_has_no_limit_per_client(world: World) -> None:
+def test_a_trusted_backend_that_names_no_client_has_no_limit_per_client(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = with_spending(policy, clock, mode=Mode.OFF)
     assert [outcome_of(world, RequestOtp(number(index))) for index in range(15)] == ["ok"] * 15
 
 
@@ -100,9 +116,9 @@ def test_without_trust_the_calling_address_is_the_client_whatever_the_body_says(
 def test_the_whole_service_stops_at_its_daily_cap_and_starts_anew_at_midnight(
     policy: Policy, clock: StepClock
 ) -> None:
-    world = with_admission(policy, clock, sends_per_day=7)
-    answers = [outcome_of(world, RequestOtp(number(index))) for index in range(9)]
-    assert answers == ["ok"] * 7 + ["RATE_LIMITED"] * 2
+    world = with_spending(policy, clock, daily_cap=10 * USD, prices=A_DOLLAR, mode=Mode.OFF)
+    answers = [outcome_of(world, RequestOtp(number(index))) for index in range(10)]
+    assert answers == ["ok"] * 8 + ["RATE_LIMITED"] * 2, "a fifth is kept for known numbers"
     with pytest.raises(errors.RateLimited) as refused:
         world.request(number(50))
     world.clock.step(refused.value.retry_after or 0)
@@ -116,29 +132,41 @@ def test_only_the_countries_on_the_list_are_sent_to(policy: Policy, clock: StepC
     assert world.sends() == 1
 
 
-def test_the_guard_refuses_a_country_that_verifies_nothing_and_a_verification_makes_room(
+def test_a_country_without_history_has_a_floor_and_a_verification_makes_room(
     policy: Policy, clock: StepClock
 ) -> None:
-    guard = dataclasses.replace(policy.admission.guard, mode=Mode.ENFORCE)
-    world = with_admission(policy, clock, guard=guard)
+    world = with_spending(policy, clock, prices=HALF_A_DOLLAR)
     first = world.request(number(0))
-    answers = [outcome_of(world, RequestOtp(number(index))) for index in (1, 2, 3)]
-    assert answers == ["ok", "ok", "RATE_LIMITED"]
+    assert outcome_of(world, RequestOtp(number(1))) == "CHALLENGE_REQUIRED"
+    assert outcome_of(world, RequestOtp("+447400123456")) == "ok", "another country's"
     assert world.verify(first) == "ok"
-    assert outcome(lambda: world.request(number(4))) == "ok"
-    assert outcome(lambda: world.request("+447400123456")) == "ok"
+    assert outcome_of(world, RequestOtp(number(4))) == "ok"
 
 
-def test_a_guard_that_records_tells_what_it_would_have_refused(world: World) -> None:
-    for index in range(4):
+def test_a_user_who_passed_a_challenge_is_sent_a_code(policy: Policy, clock: StepClock) -> None:
+    world = with_spending(policy, clock, prices=HALF_A_DOLLAR)
+    world.request(number(0))
+    assert outcome_of(world, RequestOtp(number(1), is_challenged=True)) == "ok"
+    budgets = [fields.get("budget") for event, fields in world.told if event == "otp_asked"]
+    assert budgets == ["open", "challenged"]
+
+
+def test_a_call_weighs_more_than_a_message(policy: Policy, clock: StepClock) -> None:
+    world = with_spending(policy, clock, prices=Prices({"*": 0.01}, {"*": 0.5}))
+    assert outcome_of(world, RequestOtp(number(0), channel=Channel.VOICE)) == "ok"
+    assert outcome_of(world, RequestOtp(number(1), channel=Channel.VOICE)) == "CHALLENGE_REQUIRED"
+
+
+def test_a_guard_that_records_tells_what_it_would_have_refused(policy: Policy, clock: StepClock) -> None:
+    world = with_spending(policy, clock, prices=HALF_A_DOLLAR, mode=Mode.RECORD)
+    for index in range(3):
         world.request(number(index))
     suspects = [fields["limit"] for event, fields in world.told if event == "send_suspect"]
-    assert suspects == ["country hour"]
+    assert suspects == ["country"] * 2
 
 
 def test_a_guard_that_is_off_counts_nothing(policy: Policy, clock: StepClock) -> None:
-    guard = dataclasses.replace(policy.admission.guard, mode=Mode.OFF)
-    world = with_admission(policy, clock, guard=guard)
+    world = with_spending(policy, clock, mode=Mode.OFF)
     world.request()
     assert [key[0] for key in world.store.counters] == ["D"]
 
@@ -148,8 +176,7 @@ def test_what_was_not_sent_counts_for_nobody(world: World) -> None:
     assert (
         outcome(lambda: world.request(client_ip="192.0.2.7", idempotency_key="k")) == "PROVIDER_UNAVAILABLE"
     )
-    assert all(counter.used == 0 for counter in world.store.counters.values())
-    assert all(log.sends == () for log in world.store.clients.values())
+    assert {amount for counts in world.store.counters.values() for amount in counts.values()} == {0}
     assert (world.number().sends, world.number().verifications, world.number().unproven) == ((), {}, 0)
     world.provider.fails_with = None
     assert outcome(lambda: world.request(client_ip="192.0.2.7", idempotency_key="k")) == "ok"
@@ -349,7 +376,6 @@ def test_a_test_number_takes_its_code_and_no_send_limit_counts_it(policy: Policy
     world = with_policy(policy, clock, **TESTS)
     for _ in range(20):
         world.request("+447700900001", client_ip="192.0.2.7")
-    assert world.store.clients == {}
     assert world.store.counters == {}
     (known,) = world.store.numbers.values()
     assert (known.sends, known.unproven) == ((), 0)
@@ -424,10 +450,10 @@ def gauges(world: World, name: str) -> list[Any]:
 
 
 def test_each_admitted_send_tells_how_much_of_the_daily_cap_is_used(policy: Policy, clock: StepClock) -> None:
-    world = with_admission(policy, clock, sends_per_day=5)
-    answers = [outcome(lambda index=index: world.request(number(index))) for index in range(6)]  # type: ignore[misc] # bound now
-    assert answers == ["ok"] * 5 + ["RATE_LIMITED"]
-    assert gauges(world, "cap_used") == [20, 40, 60, 80, 100]
+    world = with_spending(policy, clock, daily_cap=5 * USD, prices=A_DOLLAR, mode=Mode.OFF)
+    answers = [outcome_of(world, RequestOtp(number(index))) for index in range(5)]
+    assert answers == ["ok"] * 4 + ["RATE_LIMITED"]
+    assert gauges(world, "cap_used") == [20, 40, 60, 80]
 
 
 def test_sends_to_a_country_are_told_as_unverified_until_somebody_there_verifies(
@@ -446,9 +472,8 @@ def test_sends_to_a_country_are_told_as_unverified_until_somebody_there_verifies
 
 
 def test_a_guard_that_enforces_tells_what_it_refuses(policy: Policy, clock: StepClock) -> None:
-    guard = dataclasses.replace(policy.admission.guard, mode=Mode.ENFORCE)
-    world = with_admission(policy, clock, guard=guard)
-    for index in range(4):
-        outcome(lambda index=index: world.request(number(index)))  # type: ignore[misc] # bound now
+    world = with_spending(policy, clock, prices=HALF_A_DOLLAR)
+    for index in range(3):
+        outcome_of(world, RequestOtp(number(index)))
     suspects = [fields["limit"] for event, fields in world.told if event == "send_suspect"]
-    assert suspects == ["country hour"]
+    assert suspects == ["country"] * 2

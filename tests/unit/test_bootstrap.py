@@ -7,9 +7,12 @@ import pytest
 
 from local.template import environment
 from sms_otp.adapters.config import Settings
+from sms_otp.domain.budgets import Spans
 from sms_otp.domain.commands import Policy
-from sms_otp.domain.guard import GuardPolicy, Mode
+from sms_otp.domain.guard import Mode
 from sms_otp.domain.limits import GuessPolicy, SendPolicy, Window
+from sms_otp.domain.prices import USD, Prices
+from sms_otp.domain.spending import SpendPolicy
 from sms_otp.entry_points import bootstrap
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -30,13 +33,11 @@ CHOSEN: dict[str, Any] = {
     "failures_before_disabled": 99,
     "client_sends_per_hour": 14,
     "client_sends_per_day": 15,
-    "daily_send_cap": 60_000,
-    "country_unverified_per_hour": 16,
-    "country_unverified_per_day": 17,
-    "block_unverified_per_hour": 18,
+    "daily_spend_cap": 250,
     "pumping_guard": "record",
     "allowed_countries": ("US", "GB"),
     "sms_prices": {"US": 0.01, "*": 0.07},
+    "voice_prices": {"GB": 0.2},
     "users_table_name": "users",
     "test_numbers": {"+5212221234567": "246810"},
     "test_numbers_end": 1_900_000_000,
@@ -54,12 +55,12 @@ def test_each_limit_is_the_parameter_that_is_named_after_it() -> None:
     admission = policy.admission
     windows = (Window(11, 15 * MINUTE), Window(12, HOUR), Window(13, DAY))
     assert admission.lanes.own == SendPolicy(windows, gap=31_000, gap_max=241_000)
-    assert admission.client == SendPolicy((Window(14, HOUR), Window(15, DAY)))
     assert admission.lanes.own_guesses == GuessPolicy(6, 33_000, 3_601_000, 19)
     assert admission.lanes.stranger_guesses == GuessPolicy(24, 33_000, 3_601_000, 80)
     assert admission.lanes.disabled_at == 99
-    assert admission.sends_per_day == 60_000
-    assert admission.guard == GuardPolicy(Mode.RECORD, 16, 17, 18, shards=3)
+    assert admission.spend == SpendPolicy(
+        Mode.RECORD, 250 * USD, 3, Spans(14, 15), Prices({"US": 0.01, "*": 0.07}, {"GB": 0.2})
+    )
 
 
 @pytest.mark.parametrize(("listed", "countries"), [(("US", "GB"), frozenset({"US", "GB"})), (("*",), None)])
@@ -80,10 +81,11 @@ def test_test_numbers_are_known_by_their_canonical_spelling_and_until_their_end(
     assert policy.test_numbers_end == 1_900_000_000
 
 
-def test_a_price_is_the_countrys_own_or_the_one_for_every_other() -> None:
-    policy = policy_of()
-    assert (policy.price("US"), policy.price("IN")) == (0.01, 0.07)
-    assert policy_of(sms_prices={"US": 0.01}).price("IN") == 0
+def test_a_price_is_the_deployments_own_or_one_of_the_tables() -> None:
+    prices = policy_of().admission.spend.prices
+    assert [prices.of(country, "sms") for country in ("US", "IN")] == [10_000, 70_000]
+    assert [prices.of(country, "voice") for country in ("GB", "US", "IN")] == [200_000, 15_000, 100_000]
+    assert Prices({"US": 0.0}).of("US", "sms") == 1, "a code that costs nothing would end no budget"
 
 
 def test_every_provider_that_codes_are_sent_by_is_named_once_the_preferred_ones_first() -> None:

@@ -58,7 +58,7 @@ def test_a_flag_is_true_or_false_and_nothing_else(name: str) -> None:
 
 def test_there_are_flags_and_numbers_to_try() -> None:
     assert {"trust_client_ip", "require_verification_id", "infobip_number_lookup"} <= {*FLAGS}
-    assert {"code_length", "max_attempts", "daily_send_cap"} <= {*NUMBERS}
+    assert {"code_length", "max_attempts", "daily_spend_cap"} <= {*NUMBERS}
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp, VerifyOtp
+from sms_otp.domain.guard import Mode
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import StoreError
+from sms_otp.domain.prices import Prices
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
@@ -44,6 +46,8 @@ from tests.unit.world import NUMBER, World
 
 Told = list[tuple[str, dict[str, Any]]]
 Measured = list[tuple[str, float, str | None]]
+
+PRICE = Prices().dollars("US", "sms")
 
 
 class Scripted:
@@ -191,12 +195,12 @@ def test_a_send_is_emitted_with_the_provider_that_took_it_its_handle_and_its_pri
                 "verification": key,
                 "provider": "sinch",
                 "provider_ref": "sinch-ref",
-                "cost": world.service.policy.price("US"),
+                "cost": PRICE,
             },
         )
     ]
     assert ("OtpSent", 1, "sinch") in world.measured()
-    assert ("EstimatedCost", world.service.policy.price("US"), "sinch") in world.measured()
+    assert ("EstimatedCost", PRICE, "sinch") in world.measured()
 
 
 def test_a_resend_that_fails_over_is_emitted_as_a_send_is(world: Routed) -> None:
@@ -424,6 +428,8 @@ def test_one_number_never_closes_the_providers_to_the_others(
     policy: Policy, clock: StepClock, order: tuple[str, ...], kind: type[ProviderError]
 ) -> None:
     """However the provider fails for it, and however often it is asked for."""
+    unguarded = replace(policy.admission.spend, mode=Mode.OFF)
+    policy = replace(policy, admission=replace(policy.admission, spend=unguarded))
     world = Routed(policy, clock)
     store = MemoryStore()
     breaker = CircuitBreaker(store.circuits, clock, world.service.emit)

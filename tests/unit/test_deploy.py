@@ -67,7 +67,7 @@ def test_what_is_no_pair_is_refused(text: str) -> None:
         ("AllowedCountries", "gb", "ISO 3166-1"),
         ("CodeLength", "5", "from 6 to 10"),
         ("CodeLength", "6.0", "a whole number"),
-        ("DailySendCap", "1e4", "a whole number"),
+        ("DailySpendCap", "1e4", "a whole number"),
         ("Stage", "production", "local, dev, staging, prod"),
         ("ReservedConcurrency", "0", "1 to 1000"),
         ("ProviderSandboxUrl", "http://LOCALHOST:4600", "lower case"),

@@ -36,7 +36,7 @@ def properties(**parameters: str) -> dict[str, object]:
         ),
         ({"CodeLength": "6.5"}, ["CODE_LENGTH"]),
         ({"CodeLifeSeconds": "300.5"}, ["CODE_LIFE_SECONDS"]),
-        ({"DailySendCap": "nan"}, ["DAILY_SEND_CAP"]),
+        ({"DailySpendCap": "nan"}, ["DAILY_SPEND_CAP"]),
     ],
 )
 def test_settings_that_no_function_could_work_with_are_refused_by_name(
@@ -56,7 +56,7 @@ def test_settings_that_no_function_could_work_with_are_refused_by_name(
         {"ProviderRoutes": "CA=aws", "AwsSmsIdentityArn": "arn:aws:sms-voice:eu-west-1:123456789012:pool/p"},
         {"InfobipSenderIds": "*=Acme"},
         # CloudFormation's Number takes these, and they are whole.
-        {"CodeLength": "6.0", "DailySendCap": "1e4"},
+        {"CodeLength": "6.0", "DailySpendCap": "1e4"},
     ],
 )
 def test_settings_that_go_together_are_taken(parameters: dict[str, str]) -> None:

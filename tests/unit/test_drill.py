@@ -1,84 +1,105 @@
-"""The pumping drill in small: what it shows must hold, and it must be able to show the opposite."""
+"""The drill in small: its people and attackers, and that it can show a guard that does too little."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 
 import pytest
 
-from bench import drill
-from bench.prices import ELSEWHERE, PRICES, price
-from tests.unit.test_security_doc import SECURITY
-from tests.unit.test_security_doc import table as table_of
+from bench.drill import ablation, table, victim
+from bench.drill.people import Attack, Habits, People, everywhere, one_block, scattered
+from bench.drill.scenarios import SCENARIOS, Most, Player, Scenario, Told, attacking
+from bench.drill.world import DAY, MIDNIGHT, quick
 
-NUMBERS = drill.hostile_numbers(600)
-HOURS = 4
-
-
-@pytest.mark.parametrize("hours", [0, HOURS])
-def test_without_any_history_the_guard_lets_no_more_through_than_its_floors(hours: int) -> None:
-    allowed = drill.deployment("enforce")
-    guarded = drill.Drill(allowed).run(drill.attack(NUMBERS, hours * drill.HOUR)).hostile
-    most = drill.bound(allowed, NUMBERS, hours=max(1, hours))
-    unguarded = drill.Drill(drill.deployment("off")).run(drill.attack(NUMBERS, hours * drill.HOUR)).hostile
-    assert 0 < guarded.sent <= most < unguarded.sent
+PEOPLE = Habits(people=120)
+FEW = Scenario("few", Most(), PEOPLE, warm_days=2, attack=attacking(Attack(codes=600)))
 
 
-def test_an_explicit_list_of_countries_bounds_an_attack_by_far_the_most() -> None:
-    allowed = drill.deployment("enforce", ",".join(drill.USER_COUNTRIES))
-    run = drill.Drill(allowed).run(drill.attack(NUMBERS, drill.HOUR))
-    assert 0 < run.hostile.sent <= drill.bound(allowed, NUMBERS, hours=1) < 10
+@pytest.fixture(autouse=True)
+def _quick() -> Iterator[None]:
+    with quick():
+        yield
 
 
-@pytest.mark.parametrize("guard", ["off", "record"])
-def test_without_the_guard_the_attack_gets_through_but_for_what_is_no_mobile(guard: str) -> None:
-    run = drill.Drill(drill.deployment(guard)).run(drill.attack(NUMBERS, drill.DAY))
-    assert run.hostile.sent > 0.8 * len(NUMBERS)
-    assert run.hostile.cost > 10
-    assert (run.hostile.suspect > 0) is (guard == "record")
+@pytest.fixture(scope="module")
+def told() -> dict[str, Told]:
+    """The same small day with both policies."""
+    return {policy: Player(policy, 1).play(FEW) for policy in ("before", "guard")}
 
 
-def test_numbers_that_are_no_mobiles_are_refused_whatever_the_guard() -> None:
-    run = drill.Drill(drill.deployment("off")).run(drill.attack(NUMBERS, drill.DAY))
-    refused = run.hostile.refused
-    assert refused["kind of number"] + refused["no country"] >= drill.SPECIAL * len(NUMBERS)
+def test_an_attack_spends_little_and_hardly_a_user_is_refused(told: dict[str, Told]) -> None:
+    guarded = told["guard"]
+    assert guarded.attackers.visits == 600
+    assert 0 < guarded.attackers.codes < 300
+    assert guarded.people.refused_percent <= 1
 
 
-def test_with_a_warm_history_hardly_a_user_is_refused() -> None:
-    day = drill.user_day(400)
-    users = drill.Drill(drill.deployment("enforce"), drill.verified_a_day(400)).run(day).users
-    assert users.sent + users.refused.total() == users.asked == len(day)
-    assert users.refused.total() <= 0.03 * users.asked
+def test_the_guard_as_it_was_refuses_more_users_on_the_same_day(told: dict[str, Told]) -> None:
+    assert told["before"].people.visits == told["guard"].people.visits == PEOPLE.people
+    assert told["before"].people.refused > 5 * max(1, told["guard"].people.refused)
+    assert told["before"].people.challenged == 0
 
 
-def test_users_are_refused_where_nothing_is_known_of_them() -> None:
-    """Which is why the guard only records by default."""
-    users = drill.Drill(drill.deployment("enforce")).run(drill.user_day(400)).users
-    assert users.refused.total() > 0.03 * users.asked
+def test_every_visit_got_a_code_or_was_refused(told: dict[str, Told]) -> None:
+    for one in told.values():
+        for tally in (one.people, one.attackers):
+            assert tally.codes >= tally.visits - tally.refused
+            assert sum(tally.lanes.values()) == tally.codes
 
 
-def test_neighbouring_numbers_are_stopped_before_they_have_spent_what_their_countrys_users_need() -> None:
-    numbers = [f"+447400{last:06d}" for last in range(120_000, 120_400)]
-    allowed = drill.deployment("enforce")
-    both = drill.Drill(allowed, drill.verified_a_day(400))
-    both.run([*drill.attack(numbers, drill.DAY), *drill.user_day(400)])
-    assert both.hostile.sent <= 2 * allowed.admission.guard.block_hour
-    assert both.users.refused.total() <= 0.1 * both.users.asked
+def test_a_goal_that_is_missed_is_named(told: dict[str, Told]) -> None:
+    strict = replace(told["guard"], scenario=replace(FEW, most=Most(codes=0)))
+    assert [miss.split()[0] for miss in strict.over] == ["codes"]
+    (line,) = table.rows([strict])
+    assert line["held"] == strict.over[0]
 
 
-def test_one_block_of_a_busy_country_is_stopped_by_the_blocks_own_limit() -> None:
-    allowed = drill.deployment("enforce")
-    numbers = [f"+1415555{last:04d}" for last in range(200)]
-    run = drill.Drill(allowed, {"US": 5_000}).run(drill.attack(numbers, drill.HOUR - 1))
-    assert run.hostile.sent == allowed.admission.guard.block_hour
-    assert set(run.hostile.refused) == {"block hour"}
+def test_the_same_seed_makes_the_same_people() -> None:
+    days = [People(PEOPLE, 7).day(MIDNIGHT) for _ in range(2)]
+    assert days[0] == days[1]
+    assert days[0] != People(PEOPLE, 8).day(MIDNIGHT)
 
 
-def test_the_table_has_a_line_for_every_traffic_and_setting() -> None:
-    table = list(drill.rows(hostile=60, users=60))
-    documented = [(line["traffic"], line["guard"]) for line in table_of(SECURITY, "### The pumping drill")]
-    assert documented == [(line["traffic"], line["guard"]) for line in table]
-    assert len(table) == 18
-    for line in table:
-        told = (line[name] for name in ("destination", "country hour", "country day", "block", "service day"))
-        assert line["asked"] == line["SMS"] + sum(told) + line["other"]
+def test_people_come_back_with_numbers_that_were_verified() -> None:
+    people = People(replace(PEOPLE, people=400), 1)
+    first, second = (people.day(MIDNIGHT + day * DAY) for day in range(2))
+    verified = {visit.number for visit in first if visit.types_after}
+    returning = [visit for visit in second if visit.number in verified]
+    assert len(returning) > 0.2 * len(second)
+    assert any(visit.has_token for visit in returning)
 
 
-def test_a_country_that_is_not_listed_costs_the_mean() -> None:
-    assert price("NP") == PRICES["NP"] > price("DE") == ELSEWHERE
+def test_an_attack_comes_from_its_own_addresses_evenly_over_the_day() -> None:
+    visits = Attack(codes=100, addresses=10).on(scattered(), MIDNIGHT)
+    assert len({visit.network for visit in visits}) == 10
+    assert max(visit.at for visit in visits) < MIDNIGHT + DAY
+    assert not any(visit.types_after for visit in visits)
+
+
+def test_one_block_is_one_block_and_everywhere_is_many_countries() -> None:
+    assert len({number[:-4] for number in islice(one_block(), 50)}) == 1
+    assert len(list(islice(everywhere(), 200))) == 200
+
+
+def test_the_drill_tells_its_story_in_a_dozen_scenarios() -> None:
+    assert 10 <= sum(scenario.in_story for scenario in SCENARIOS) <= 14
+    assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
+
+
+def test_each_part_that_is_left_out_is_left_out_and_put_back() -> None:
+    small = replace(ablation.FEW, habits=PEOPLE, warm_days=1, attack=attacking(Attack(codes=60)))
+    usual = Player("guard", 1).play(small)
+    for part in ablation.PARTS:
+        with part.without():
+            Player("guard", 1).play(small)
+    assert Player("guard", 1).play(small).attackers == usual.attackers
+
+
+def test_the_chart_and_the_table_have_a_line_for_every_scenario(told: dict[str, Told]) -> None:
+    lines = table.rows(told.values())
+    assert table.markdown(lines).count("\n") == 3
+    assert table.chart(lines).count("<rect") == 2
+
+
+def test_a_siege_names_its_goal() -> None:
+    assert {siege.most_hours for siege in victim.SIEGES} == {0, 18}

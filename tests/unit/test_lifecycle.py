@@ -198,8 +198,9 @@ def test_a_verified_resend_takes_every_send_out_of_the_unverified_ones_and_count
     world.clock.step(30)
     resend(world, verification_id)
     assert world.verify(verification_id) == "ok"
-    guarded = {key: counter for key, counter in world.store.counters.items() if key[0] in "BP"}
-    assert {(counter.used, counter.verified) for counter in guarded.values()} == {(0, 1)}
+    country, block = ({**counts} for key, counts in world.store.counters.items() if key[0] in "BP")
+    assert (country["open"], country["verified"]) == (0, 8_000), "a code to the US, in micro-dollars"
+    assert (block["used"], block["verified"]) == (0, 1)
 
 
 def test_a_cancelled_code_is_never_right_and_cancelling_again_changes_nothing(
@@ -350,8 +351,9 @@ def test_a_resend_is_counted_at_the_client_that_asked_for_the_first_code(
     world.clock.step(30)
     assert resend(world, verification_id) == "ok"
     caller, named = (keyed(PEPPER, "client", address) for address in ("198.51.100.1", "192.0.2.7"))
-    counted = {key: len(log.sends) for key, log in world.store.clients.items() if key in (caller, named)}
-    assert counted == ({named: 2} if trusted else {caller: 2}), "at the client that asked for the first"
+    (counted,) = (key for key in world.store.counters if key.startswith("C#"))
+    assert counted == (f"C#{named}" if trusted else f"C#{caller}"), "at the client that asked for the first"
+    assert set(world.store.counters[counted].values()) == {2}
 
 
 def test_a_resend_after_the_deadline_begins_nothing(world: World) -> None:

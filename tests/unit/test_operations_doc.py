@@ -52,7 +52,7 @@ def test_each_deployment_would_be_taken(document: Path) -> None:
 
 def test_the_parameters_of_an_emergency_are_in_the_runbook() -> None:
     named = set[str]().union(*deployments(DOCUMENT))
-    assert named >= {"AllowedCountries", "ProviderOrder", "ProviderRoutes", "PumpingGuard", "DailySendCap"}
+    assert named >= {"AllowedCountries", "ProviderOrder", "ProviderRoutes", "PumpingGuard", "DailySpendCap"}
 
 
 def test_each_path_that_is_called_is_one_of_the_api() -> None:

@@ -23,7 +23,7 @@ def test_a_verification_costs_the_units_that_the_benchmark_counts() -> None:
 def test_a_count_is_read_and_written_on_the_shards_that_the_code_takes(shards: int) -> None:
     table = Table(Random(1), partitions=1, shards=shards)  # noqa: S311 - a simulation, which must repeat
     count = Kind("count", Spread.COUNTED)
-    window = budgets.CounterWindow("count", shards, ends_at=0)
+    window = budgets.DayCounter("count", 0, shards)
     sampled, written = Counter[int](), Counter[int]()
     of_the_code = Counter[str]()
     for _ in range(300):
@@ -33,7 +33,7 @@ def test_a_count_is_read_and_written_on_the_shards_that_the_code_takes(shards: i
         key = table._written(count)
         assert key is not None
         written[key[1]] += 1
-        increment = window.increment({}, window.sample(), 1_000_000, 0)
+        increment = window.increment({}, window.sample(), 1, {"spent": 1_000_000})
         assert increment is not None
         of_the_code[increment.key] += 1
     assert max(sampled) < shards
@@ -79,7 +79,7 @@ def test_a_transaction_that_meets_others_throughout_is_contended() -> None:
 
 
 def test_a_single_write_is_no_transaction() -> None:
-    one, two = Step((scale.NUMBER,)), Step((scale.NUMBER, scale.FAILURES))
+    one, two = Step((scale.NUMBER,)), Step((scale.NUMBER, scale.MESSAGE))
     assert (one.is_transaction, two.is_transaction) == (False, True)
     assert (scale.units((one,), 1), scale.units((two,), 1)) == ((0, 1), (0, 4))
 

@@ -11,7 +11,11 @@ import pytest
 
 from local.template import ROOT, template
 from sms_otp.domain import budgets
-from sms_otp.domain.guard import DAY, LONGEST_CODE_LIFE, Guard, GuardPolicy, History, Mode
+from sms_otp.domain.budgets import Spans
+from sms_otp.domain.countries import LONGEST_CODE_LIFE, History
+from sms_otp.domain.guard import Mode, NumberFacts
+from sms_otp.domain.prices import Prices
+from sms_otp.domain.spending import Spending, SpendPolicy
 
 SECURITY = ROOT / "docs/security.md"
 SCALING = ROOT / "docs/scaling.md"
@@ -106,7 +110,7 @@ def group(label: str) -> set[str]:
 def test_every_parameter_that_limits_is_in_the_table_of_limits() -> None:
     asked = set[str]().union(
         *(group(label) for label in LIMITING),
-        {"ReservedConcurrency", "AllowedCountries", "DailySendCap", "TrustClientIp"},
+        {"ReservedConcurrency", "AllowedCountries", "DailySpendCap", "TrustClientIp"},
     )
     assert asked == parameters_in_limits().keys()
 
@@ -178,7 +182,8 @@ def test_the_template_takes_nothing_that_the_standard_forbids(parameter: str, bo
 
 def test_the_guesses_that_a_days_codes_allow_are_as_told() -> None:
     declared = template()["Parameters"]
-    guesses = declared["DailySendCap"]["Default"] * declared["MaxAttempts"]["Default"]
+    codes = round(declared["DailySpendCap"]["Default"] / Prices().dollars("US", "sms"))
+    guesses = codes * declared["MaxAttempts"]["Default"]
     assert f"is {guesses:,} guesses a day" in SECURITY.read_text()
 
 
@@ -193,47 +198,37 @@ def test_every_page_says_alike_what_a_usual_verification_costs_the_table() -> No
     assert told in " ".join(SCALING.read_text().split())
 
 
-@pytest.mark.parametrize("page", ["SECURITY.md", "docs/security.md"])
-def test_what_enforcing_costs_users_is_told_in_words_as_the_drill_has_it(page: str) -> None:
-    (refused,) = [
-        row["refused %"]
-        for row in table(SECURITY, "### The pumping drill")
-        if row["traffic"] == "users, warm, beside the scattered attack"
-    ]
-    text = (ROOT / page).read_text()
-    assert f"in the drill {refused} % of that day's users were refused" in " ".join(text.split())
-    assert "bounds the bill" in text
-
-
 def test_the_shards_of_each_daily_cap_are_as_told() -> None:
     for row in table(SCALING, "## No hot item"):
-        cap = int(row["`DailySendCap`"])
+        cap = int(row["`DailySpendCap`"])
         shards = budgets.shards_for(cap)
-        rate = cap / DAY
+        rate = cap / Prices().dollars("US", "sms") / budgets.DAY
         assert row["shards"] == str(shards)
-        assert row["mean codes a second"] == f"{rate:.1f}"
+        assert row["mean codes a second, at 0.008 USD"] == f"{rate:.1f}"
         assert row["mean writes a second on one shard of the day"] == f"{rate / shards:.1f}"
 
 
+def keys_read(history: History, now: int) -> int:
+    policy = SpendPolicy(Mode.ENFORCE, 10**12, budgets.MOST_SHARDS, Spans(10, 30))
+    spending = Spending(policy, history, "US", "sms", ("block",), ("network",), now)
+    count = len(spending.keys)
+    spending.decide({}, NumberFacts(), is_challenged=False)
+    return count
+
+
 def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
-    history, policy = History(), GuardPolicy(Mode.RECORD, 3, 20, 10, budgets.MOST_SHARDS)
-    early = Guard(policy, history, "US", ("block",), DAY * 20_000 + LONGEST_CODE_LIFE - 1)
-    early.decide({})
-    still_early = Guard(policy, history, "US", ("block",), DAY * 20_000 + LONGEST_CODE_LIFE - 1)
-    history = History()
-    first = Guard(policy, history, "US", ("block",), DAY * 20_000 + LONGEST_CODE_LIFE)
-    first.decide({})
-    again = Guard(policy, history, "US", ("block",), DAY * 20_000 + LONGEST_CODE_LIFE)
-    number_failures_client = 3
-    providers = re.findall("[a-z]+", template()["Parameters"]["ProviderOrder"]["AllowedPattern"])
+    midnight, settled, unsettled = budgets.DAY * 20_000, History(), History()
+    first, again = (keys_read(settled, midnight + LONGEST_CODE_LIFE) for _ in range(2))
+    _, still_early = (keys_read(unsettled, midnight + LONGEST_CODE_LIFE - 1) for _ in range(2))
+    number, providers = 1, re.findall("[a-z]+", template()["Parameters"]["ProviderOrder"]["AllowedPattern"])
     rows = {row["step"]: row["units"] for row in table(SCALING, "## DynamoDB")}
-    reads = number_failures_client + len(set(providers)) + budgets.SAMPLE + len(again.keys)
-    more = len(first.keys) - len(again.keys)
-    assert rows["read"].startswith(f"up to {reads} reads")
-    assert rows["the same, first time for a country in an execution environment"] == f"up to {more} more"
-    unsettled = len(still_early.keys) - len(again.keys)
+    assert rows["read"].startswith(f"up to {number + len(set(providers)) + again} reads")
+    assert (
+        rows["the same, first time for a country in an execution environment"]
+        == f"up to {first - again} more"
+    )
     (told,) = (units for step, units in rows.items() if "first ten minutes" in step)
-    assert (told, LONGEST_CODE_LIFE) == (f"up to {unsettled} more", 10 * 60)
+    assert (told, LONGEST_CODE_LIFE) == (f"up to {still_early - again} more", 10 * 60)
 
 
 def test_the_quota_of_an_api_key_is_the_templates() -> None:

@@ -33,12 +33,10 @@ from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.ports import (
     AdmissionQuery,
     CountedGuess,
-    LogAppend,
     NumberChange,
     NumberGuess,
     ProviderHandle,
     Reservation,
-    SendLog,
     StoreError,
     WriteConflict,
 )
@@ -244,7 +242,9 @@ def test_the_condition_of_another_item_says_nothing_of_the_verification(refusal:
 def consume(dynamo: Dynamo, request_id: str = "a-request") -> None:
     policy = bootstrap.policy(Settings.from_environment(environment()))
     counted = CountedGuess(Lane.STRANGER, Number(), guess_at_number(policy))
-    store(dynamo).consume(a_verification(counter_keys=("B#US#0",)), counted, request_id, NOW, "a-hash")
+    store(dynamo).consume(
+        a_verification(counted_on=("B#US#0|open=8|verified=8",)), counted, request_id, NOW, "a-hash"
+    )
 
 
 @pytest.mark.parametrize(("state", "kind"), [*ENDED, (State.PENDING, errors.OtpExpired)])
@@ -384,10 +384,8 @@ def test_an_erasure_stops_at_its_deadline_and_asks_to_be_repeated() -> None:
 
 def test_a_release_gives_back_each_part_of_a_reservation() -> None:
     dynamo = Dynamo(transact_write_items=[{}])
-    entry = LogAppend("a-client", SendLog(), NOW)
-    store(dynamo).release(
-        reservation(client=entry, idempotency_record=CLAIM, increments=(ShardIncrement("D#0", 5, NOW),))
-    )
+    increments = (ShardIncrement("D#0", spent={"spent": 5}), ShardIncrement("C#a-client", open={"used7": 1}))
+    store(dynamo).release(reservation(idempotency_record=CLAIM, increments=increments))
     ((_, request),) = dynamo.asked
     assert [
         (kind, content["Key"]["pk"]["S"])
@@ -396,7 +394,7 @@ def test_a_release_gives_back_each_part_of_a_reservation() -> None:
     ] == [
         ("Delete", verification_pk(HELD.key)),
         ("Update", number_pk(NUMBER_KEY)),
-        ("Update", "C#a-client"),
         ("Delete", "I#a-claim"),
         ("Update", "D#0"),
+        ("Update", "C#a-client"),
     ]

@@ -518,14 +518,12 @@ def test_access_logs_are_set_up_after_the_role_that_writes_them_where_the_stack_
 
 
 def test_a_deployer_decides_on_few_parameters_and_six_come_first() -> None:
-    # 45 once the guard reckons its floors by itself.
-    floors = {"CountryUnverifiedPerHour", "CountryUnverifiedPerDay", "BlockUnverifiedPerHour"}
     other_apis = {"TwilioApi", "EventBusName"}
-    assert len(PARAMETERS.keys() - floors - other_apis) <= 45
+    assert len(PARAMETERS.keys() - other_apis) <= 45
     first = [
         "AllowedCountries",
         "ProviderOrder",
-        "DailySendCap",
+        "DailySpendCap",
         "TrustClientIp",
         "AlarmEmail",
         "ProvisionInfobip",
@@ -549,7 +547,7 @@ def test_a_pepper_is_generated_as_it_always_was() -> None:
 def test_what_an_operator_changes_in_an_emergency_calls_no_provider() -> None:
     """A provider that is down would fail the deployment, and its rollback too."""
     given = json.dumps(resource("InfobipSetup"))
-    for parameter in ("DailySendCap", "SendsPerDay", "AllowedCountries", "ProviderOrder", "PumpingGuard"):
+    for parameter in ("DailySpendCap", "SendsPerDay", "AllowedCountries", "ProviderOrder", "PumpingGuard"):
         assert parameter not in given
 
 

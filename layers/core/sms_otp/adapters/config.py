@@ -64,18 +64,15 @@ class Settings:
     """Whether `clientIp` in a body is the backend's word on its own client."""
     client_sends_per_hour: int
     client_sends_per_day: int
-    daily_send_cap: int
+    daily_spend_cap: int
+    """US dollars."""
 
     allowed_countries: tuple[str, ...]
     """ISO 3166-1 alpha-2 codes, or `*` for all; `EU` has been spelled out."""
     pumping_guard: str
     """`off`, `record` or `enforce`."""
-    country_unverified_per_hour: int
-    country_unverified_per_day: int
-    block_unverified_per_hour: int
     sms_prices: Mapping[str, float]
-    """US dollars for a code, by ISO 3166-1 alpha-2 country and `*` for every other."""
-
+    """US dollars a message, by ISO 3166-1 alpha-2 country and `*` for every other, before `domain.prices`."""
     voice_prices: Mapping[str, float]
     """The same for a call."""
 

@@ -1,27 +1,28 @@
 """Whether a code may be sent, and what must be reserved before it is. Decides; sends nothing.
 
 In this order: the answer to an earlier request with the same key, the lane, its lock on guesses and its sends
-to the number, the client's, the whole service's day, the country's and the block's unverified sends.
+to the number; then the budgets of `spending`: the network's, the day's, the country's and the block's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import zip_longest
 
-from sms_otp.domain import device_token, errors, keys, limits, number
-from sms_otp.domain.budgets import Counter, CounterWindow, ShardIncrement
-from sms_otp.domain.guard import Guard, GuardPolicy, History, Mode, Verdict
+from sms_otp.domain import device_token, keys, number
+from sms_otp.domain.budgets import ShardIncrement
+from sms_otp.domain.countries import History
+from sms_otp.domain.guard import NumberFacts
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer, earlier_answer
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND, SendPolicy, whole_seconds
+from sms_otp.domain.limits import SECOND, whole_seconds
 from sms_otp.domain.number import Approach, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Carried, LogAppend, NumberChange, SendLog
+from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Carried, NumberChange
+from sms_otp.domain.spending import Payment, Spending, SpendPolicy
 from sms_otp.domain.verification import Verification
 
-DAY = 24 * 3600
-KEEP_SERVICE_DAY = DAY
+BLOCK_KEY = 32
+"""Hex digits of a block's key: 128 bits tell blocks apart, and each verification holds one."""
 MOST_LISTED_TESTS = 50
 """Verifications that a test number lists: no limit counts its sends, and only the newest can matter."""
 
@@ -32,10 +33,7 @@ class AdmissionPolicy:
 
     lanes: LanePolicy
     """Of each number."""
-    client: SendPolicy
-    sends_per_day: int
-    """Of the whole service."""
-    guard: GuardPolicy
+    spend: SpendPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +101,19 @@ class Admitted:
     lane: Lane
     send: Send | None
     """None where no limit counts it."""
-    client: LogAppend | None
     sent_at: int
-    """Milliseconds; unlike that of any other send in either log, so that each is counted."""
-    increments: tuple[ShardIncrement, ...]
-    over: tuple[str, ...]
-    """The guard's limits that this send is over, where it only records."""
+    """Milliseconds; unlike that of any other send to the number, so that each is counted."""
     resend_after: int
     """Seconds until the next send by the same asker."""
     asked: int = 1
     """Requests for the number within the hour, this one and refused ones included."""
-    cap_used: float | None = None
-    """Percent of the whole service's day that is spent with this send, estimated from a few shards."""
-    unverified: int | None = None
-    """As in `guard.Verdict`; None where the guard is off."""
+    payment: Payment | None = None
+    """None where nothing is paid for it."""
+
+    @property
+    def increments(self) -> tuple[ShardIncrement, ...]:
+        """What the send adds to the counts that requests share."""
+        return self.payment.increments if self.payment else ()
 
 
 class Admission:
@@ -128,6 +125,7 @@ class Admission:
         history: History,
         peppers: Peppers,
         to: PhoneNumber,
+        channel: str,
         asker: Asker,
         idempotency_records: Sequence[IdempotencyRecord],
         now: int,
@@ -142,27 +140,24 @@ class Admission:
         self._asker = asker
         self._number_keys = tuple(keys.keyed(pepper, "number", to.e164) for pepper in peppers.all)
         self.number_key = self._number_keys[0]
-        self._client_keys = () if exempt else asker.client_keys
-        self._day = _service_day(now // SECOND, policy.guard.shards)
-        self._day_sample = self._day.sample()
-        self._guard = None
-        if policy.guard.mode is not Mode.OFF:
-            blocks = tuple(keys.keyed(pepper, "block", to.e164[:-4]) for pepper in peppers.all)
-            self._guard = Guard(policy.guard, history, to.country, blocks, now // SECOND)
+        blocks = tuple(keys.keyed(pepper, "block", to.e164[:-4])[:BLOCK_KEY] for pepper in peppers.all)
+        self._spending = Spending(
+            policy.spend, history, to.country, channel, blocks, asker.client_keys, now // SECOND
+        )
 
     @property
     def query(self) -> AdmissionQuery:
         """What must be read before `decide`."""
         query, *previous = (
-            AdmissionQuery(
-                number_key, self._asker.approach.tenant, client_key, record.key if record else None
-            )
-            for number_key, client_key, record in zip_longest(
-                self._number_keys, self._client_keys[: len(self._number_keys)], self._idempotency_records
-            )
+            AdmissionQuery(number_key, self._asker.approach.tenant, record.key if record else None)
+            for number_key, record in zip_longest(self._number_keys, self._idempotency_records)
         )
-        counters = () if self._exempt else self._day_sample + (self._guard.keys if self._guard else ())
+        counters = () if self._exempt else self._spending.keys
         return replace(query, counters=counters, previous=previous[0] if previous else None)
+
+    def must_read_again(self, snapshot: AdmissionSnapshot) -> bool:
+        """Whether today's counts are on more shards than were looked at: a new `Admission` looks at all."""
+        return not self._exempt and self._spending.has_more_shards(snapshot.counters)
 
     def repeated(self, snapshot: AdmissionSnapshot) -> tuple[StoredAnswer, IdempotencyRecord] | None:
         """The answer of the earlier request with this key and content, and its record.
@@ -198,28 +193,24 @@ class Admission:
         if self._exempt:
             if (locked := number.lock(known, approach.tenant, lane, lanes, self._now)) is not None:
                 raise locked
-            return Admitted(lane, None, None, self._now, (), (), 0)
+            return Admitted(lane, None, self._now, 0)
         if (refused := number.send_error(known, lane, approach, limits_now, self._now)) is not None:
             raise refused
-        client = self._client(snapshot)
-        increment = self._service_increment(snapshot.counters)
-        verdict = self._guarded(snapshot.counters)
-        sent_at = self._moment(known, client)
+        payment = self._spending.decide(
+            snapshot.counters, self._facts(known, lane), is_challenged=approach.is_challenged
+        )
+        sent_at = self._moment(known)
         send = Send(sent_at, lane, approach.network, approach.is_challenged)
         after = replace(known, sends=(*known.sends, send))
         return Admitted(
             lane=lane,
             send=send,
-            client=client,
             sent_at=sent_at,
-            increments=(increment, *(verdict.increments if verdict else ())),
-            over=verdict.over if verdict else (),
             resend_after=whole_seconds(
                 number.next_send_at(after, lane, approach, lanes, self._now) - self._now
             ),
             asked=after.asked(self._now),
-            cap_used=self._cap_used(snapshot.counters),
-            unverified=verdict.unverified if verdict else None,
+            payment=payment,
         )
 
     def change(
@@ -260,49 +251,18 @@ class Admission:
             return None
         return Carried(tenant, self._number_keys[1], found)
 
-    def _moment(self, known: Number, client: LogAppend | None) -> int:
-        taken = {send.at for send in known.sends} | set(client.log.sends if client else ())
+    def _moment(self, known: Number) -> int:
+        taken = {send.at for send in known.sends}
         moment = self._now
         while moment in taken:
             moment += 1
         return moment
 
-    def _client(self, snapshot: AdmissionSnapshot) -> LogAppend | None:
-        if not self._client_keys:
-            return None
-        log, policy = _client_log(snapshot), self._policy.client
-        wait = limits.next_send_at(log.sends, policy, self._now) - self._now
-        if wait > 0:
-            raise errors.RateLimited(reason="client", retry_after=whole_seconds(wait))
-        kept = limits.remembered(log.sends, policy, self._now)
-        until = self._now // SECOND + limits.KEEP_LOG
-        return LogAppend(self._client_keys[0], replace(log, sends=kept), until)
-
-    def _service_increment(self, read: Mapping[str, Counter]) -> ShardIncrement:
-        increment = self._day.increment(read, self._day_sample, self._policy.sends_per_day, KEEP_SERVICE_DAY)
-        if increment is None:
-            wait = self._day.ends_at - self._now // SECOND
-            raise errors.RateLimited(reason="service day", retry_after=wait)
-        return increment
-
-    def _cap_used(self, read: Mapping[str, Counter]) -> float:
-        used = self._day.used(read, self._day_sample) + 1
-        return round(100 * used / self._policy.sends_per_day, 1)
-
-    def _guarded(self, read: Mapping[str, Counter]) -> Verdict | None:
-        if self._guard is None:
-            return None
-        verdict = self._guard.decide(read)
-        if verdict.over and self._policy.guard.mode is Mode.ENFORCE:
-            raise errors.RateLimited(reason=verdict.over[0], retry_after=verdict.retry_after)
-        return verdict
-
-
-def _client_log(snapshot: AdmissionSnapshot) -> SendLog:
-    previous = snapshot.previous
-    return snapshot.client if previous is None else snapshot.client.joined(previous.client)
-
-
-def _service_day(now: int, shards: int) -> CounterWindow:
-    start = now - now % DAY
-    return CounterWindow(f"D#{datetime.fromtimestamp(start, UTC):%Y-%m-%d}", shards, start + DAY)
+    def _facts(self, known: Number, lane: Lane) -> NumberFacts:
+        """What the guard is told of the number."""
+        verified_at = known.verified_at
+        return NumberFacts(
+            is_own=lane is not Lane.STRANGER,
+            is_known=verified_at is not None and verified_at > self._now // SECOND - number.REMEMBERED,
+            ignored=known.unproven,
+        )

@@ -138,13 +138,3 @@ class Policy:
     """Numbers whose code is fixed, by E.164."""
     test_numbers_end: int = 0
     """Seconds; from then on they are numbers like any other."""
-    prices: Mapping[str, float] = field(default_factory=dict)
-    """US dollars for a code, by country and `*` for every other."""
-
-    voice_prices: Mapping[str, float] = field(default_factory=dict)
-    """The same for a call."""
-
-    def price(self, country: str, channel: Channel = Channel.SMS) -> float:
-        """US dollars, as estimated, for one message or call to this country."""
-        prices = self.voice_prices if channel is Channel.VOICE else self.prices
-        return prices.get(country, prices.get("*", 0.0))

@@ -1,45 +1,60 @@
-"""The pumping guard: is this country, or this block of numbers, being sent to without anyone verifying?
+"""The pumping guard: may this send be paid for, and out of which budget? Pure, over what was counted.
 
-SMS pumping earns its money from messages that nobody reads, so its mark is sends that are never
-verified: to a country whose users do not verify, or to numbers that follow one another. Unverified
-sends are counted per country and hour, per country and day, and per block of 10,000 numbers and
-hour; a verification takes its own send out again. What a country may have open follows from its own
-verified history, so that a busy country is not refused for being busy:
+SMS pumping earns from codes that nobody types, so its mark is money that is spent on a country, or on a
+block of neighbouring numbers, and never verified. **Unverified money** is the price of each code on its way;
+a right code takes its price out again and adds it to what the country has **verified**. Whoever looks least
+like an attacker is charged first, each to a budget of its own, so that an attack spends only its own:
 
-    an hour   max(floor, 0.2 x most verified in a day of the last 14 / 6, 0.2 x verified in the last hour)
-    a day     max(floor, 0.3 x most verified in a day of the last 14, 0.3 x verified in the last 24 hours)
+    lane         who may be charged to it                              unverified money, at most
+    own          brings a device token or comes from a usual network   not counted against the country
+    known        a number that was verified within 90 days             3 r of what known numbers verified
+    open         anyone                                                1.5 r of it in an hour, 1.3 r in a day
+    fresh        a network that has nothing open                       0.5 of it
+    challenged   the user passed a challenge, network has 2 open       4 of it in an hour, 6 in a day
 
-A block may have open its floor, and in a day twice that, or 0.3 x what was verified in it meanwhile: so a
-run of neighbouring numbers ends before it has spent what its country's users need.
+`r`, the **learned ratio**, is how much this country leaves unverified on its usual days, so that users of
+whom many never type their code are not taken for an attack. What a country "verified" is the larger of the
+last span and its best day, so that a busy country is not refused for being busy, and a flash sale neither.
 
-The formula is Authgear's; the windows here are the clock's hours and UTC's days, so that twice a
-limit can pass across an edge. It is a brake on cost, not one of the exact limits.
+A country without history has small **floors** in place of these, and all floors together come out of one
+pool for each lane, so that two hundred countries cost no more than a few. A **block** of 10,000 neighbouring
+numbers may have few codes open whatever its country has. A **network** may have few, or 1.5 r of what its
+own users verified, so that people who share an address are not refused for it.
+
+It is a brake on cost, exact within its windows. The windows slide, evenly spread within an hour or a day.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 
-from sms_otp.domain.budgets import NOTHING, Counter, CounterWindow, ShardIncrement
+from sms_otp.domain.budgets import NONE_YET, Spans
+from sms_otp.domain.prices import USD
 
-HOUR = 3600
-DAY = 24 * HOUR
-LONGEST_CODE_LIFE = 600
-"""NIST SP 800-63B-4 §3.1.3.2; a code is counted as verified in the hour and day in which it was sent."""
 HISTORY_DAYS = 14
-KEEP_HOUR = 2 * HOUR
-KEEP_DAY = (HISTORY_DAYS + 2) * DAY
-BLOCK_DAY_FLOORS = 2
-"""How many of its hours' floors a block of numbers may have open in a day."""
-BLOCK_SHARE = 0.3
-LIMITS = COUNTRY_HOUR, COUNTRY_DAY, BLOCK_HOUR, BLOCK_DAY = (
-    "country hour",
-    "country day",
-    "block hour",
-    "block day",
-)
-"""The guard's limits, as the log names them."""
+"""Two weeks: every day of the week is in it twice."""
+HOURS_OF_A_DAY = 6
+"""A busy hour has a sixth of its day: four times the mean."""
+LEAST_RATIO, MOST_RATIO = 0.3, 1.0
+"""Below, a country of careful users has no room for chance; above, an attack would raise its own limit."""
+PRIOR_UNVERIFIED, PRIOR_VERIFIED = 6, 10
+"""Codes that the ratio begins with, so that the first few decide nothing."""
+SLACK, SLACK_OF_DAY = 1.5, 1.3
+"""What an hour may leave unverified beyond what is usual, and a day, which varies less."""
+IGNORED_AT_MOST = 2
+"""Codes in a row that nobody typed, from which on a number opens no lane of its own: an attacker who verified
+it once must go on verifying it."""
+
+FLOOR = Spans(USD // 2, 2 * USD)
+"""Half a dollar an hour and two a day: 60 codes to the US and 250, enough for a first day with users."""
+POOL = Spans(2 * USD, 10 * USD)
+"""Of all floors of one lane: ten dollars a day is what an attack on every country at once may cost."""
+CHALLENGED_FLOORS = 8
+"""Times both, for those who passed a challenge."""
+
+BLOCK = Spans(10, 20)
+"""Codes that a block of neighbouring numbers may have open without any verified there."""
+BLOCK_CHALLENGED = 4
 
 
 class Mode(StrEnum):
@@ -50,162 +65,143 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
+class BudgetLane(StrEnum):
+    """The budget that a send is charged to."""
+
+    OWN = "own"
+    KNOWN = "known"
+    OPEN = "open"
+    FRESH = "fresh"
+    CHALLENGED = "challenged"
+
+
+NETWORK_OPEN = {BudgetLane.FRESH: 1, BudgetLane.CHALLENGED: 2}
+"""Codes that a network may have open in 24 hours in lanes of its own limit, before its users verified any."""
+COUNTED_LANES = (BudgetLane.KNOWN, BudgetLane.OPEN, BudgetLane.FRESH, BudgetLane.CHALLENGED)
+"""Those whose money is counted against the country."""
+LIMITS = COUNTRY, BLOCK_OF_NUMBERS = ("country", "block")
+"""What a send that looks like pumping is over, as the log names it."""
+NETWORK = "network"
+"""A limit of its own, over all lanes."""
+
+
 @dataclass(frozen=True, slots=True)
-class GuardPolicy:
-    """`floor_*`: unverified sends that any country may have open, however little it has verified."""
+class NumberFacts:
+    """What is known of a number."""
 
-    mode: Mode
-    floor_hour: int
-    floor_day: int
-    block_hour: int
-    """Unverified sends an hour that any block of 10,000 neighbouring numbers may have open."""
-    shards: int
+    is_own: bool = False
+    """A valid device token or a usual network of the number came with the request."""
+    is_known: bool = False
+    """It was verified within 90 days."""
+    ignored: int = 0
+    """Codes sent to it since it was verified last."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the guard counts for a send, and which of its limits the send is over."""
+class NetworkFacts:
+    """What is known of the network that asks; counted in codes."""
 
-    increments: tuple[ShardIncrement, ...]
-    over: tuple[str, ...]
-    retry_after: int
-    """Seconds until the first of those limits starts anew."""
-    unverified: int
-    """Sends to the country this hour, this one included; 0 where anyone verified in it or in the last."""
+    open: Spans = NONE_YET
+    verified_week: int = 0
+    """Within the last seven days."""
 
 
-def hour_window(country: str, now: int, shards: int) -> CounterWindow:
-    """The country's sends of the hour that `now` is in."""
-    start = datetime.fromtimestamp(now - now % HOUR, UTC)
-    return CounterWindow(f"B#{country}#{start:%Y-%m-%dT%H}", shards, now - now % HOUR + HOUR)
+@dataclass(frozen=True, slots=True)
+class CountryFacts:
+    """What a country verified, in micro-dollars, and what it usually leaves unverified."""
+
+    ratio: float = PRIOR_UNVERIFIED / PRIOR_VERIFIED
+    verified: Spans = NONE_YET
+    """The larger of the last span and what the best day grants."""
+    verified_known: Spans = NONE_YET
+    """The same of numbers in the known lane."""
 
 
-def day_window(country: str, now: int, shards: int) -> CounterWindow:
-    """The country's sends of the UTC day that `now` is in."""
-    start = datetime.fromtimestamp(now - now % DAY, UTC)
-    return CounterWindow(f"B#{country}#{start:%Y-%m-%d}", shards, now - now % DAY + DAY)
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One send that is asked for. `network` is None where the backend names nobody."""
+
+    number: NumberFacts
+    network: NetworkFacts | None
+    country: CountryFacts
+    is_challenged: bool = False
 
 
-def block_hour_window(block_key: str, now: int) -> CounterWindow:
-    """The sends of this hour to one block of numbers, by its keyed hash."""
-    start = datetime.fromtimestamp(now - now % HOUR, UTC)
-    return CounterWindow(f"P#{block_key}#{start:%Y-%m-%dT%H}", 1, now - now % HOUR + HOUR)
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A budget that the send may be charged to, if its limits have room."""
 
-
-def block_day_window(block_key: str, now: int) -> CounterWindow:
-    """The same of this UTC day."""
-    start = datetime.fromtimestamp(now - now % DAY, UTC)
-    return CounterWindow(f"P#{block_key}#{start:%Y-%m-%d}", 1, now - now % DAY + DAY)
-
-
-@dataclass(slots=True)
-class History:
-    """What is known of past hours and days. Once their last codes have ended they no longer change, so that
-    each is then read once per environment.
-    """
-
-    verified: dict[str, int] = field(default_factory=dict)
-    settled: set[str] = field(default_factory=set)
-    swept_on: str = ""
-
-    def missing(self, windows: Iterable[CounterWindow]) -> list[CounterWindow]:
-        """The windows that must still be read."""
-        return [window for window in windows if window.stem not in self.settled]
-
-    def prime(
-        self, window: CounterWindow, read: Mapping[str, Counter], sampled: tuple[str, ...], now: int
-    ) -> None:
-        """Remember a past window, for good once nothing that was sent in it can be verified any more."""
-        self.verified[window.stem] = window.verified(read, sampled)
-        if now >= window.ends_at + LONGEST_CODE_LIFE:
-            self.settled.add(window.stem)
-
-    def forget_before(self, today: str) -> None:
-        """Once a day, drop what is older than the guard looks back: an environment may live for long."""
-        if today == self.swept_on:
-            return
-        self.swept_on = today
-        oldest = (datetime.fromisoformat(today) - timedelta(days=HISTORY_DAYS + 1)).strftime("%Y-%m-%d")
-        self.verified = {
-            stem: count for stem, count in self.verified.items() if stem.split("#")[2][:10] >= oldest
-        }
-        self.settled &= self.verified.keys()
-
-
-class Guard:
-    """The decision for one send. Made for each request; `history` is shared between them."""
-
-    def __init__(
-        self, policy: GuardPolicy, history: History, country: str, block_keys: tuple[str, ...], now: int
-    ) -> None:
-        """`block_keys`: the block's, the one that is counted under first."""
-        self._policy = policy
-        self._history = history
-        self._now = now
-        self._hour = hour_window(country, now, policy.shards)
-        self._day = day_window(country, now, policy.shards)
-        self._block_hours = [block_hour_window(key, now) for key in block_keys]
-        self._block_days = [block_day_window(key, now) for key in block_keys]
-        self._last_hour = hour_window(country, now - HOUR, policy.shards)
-        self._past_days = [day_window(country, now - DAY * ago, policy.shards) for ago in range(1, 15)]
-        past = [self._last_hour, *self._past_days]
-        self._to_learn = history.missing(past)
-        self._sampled = {
-            window.stem: window.sample()
-            for window in (self._hour, self._day, *self._block_hours, *self._block_days, *self._to_learn)
-        }
+    lane: BudgetLane
+    limits: Spans | None = None
+    """Micro-dollars of the lane in this country; None is not counted."""
+    pool: Spans | None = None
+    """Micro-dollars of the lane's floors in all countries together, where the limits are a floor."""
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        """The counters that must be read before `decide`."""
-        return tuple(key for sampled in self._sampled.values() for key in sampled)
-
-    def decide(self, read: Mapping[str, Counter]) -> Verdict:
-        """What this send counts on, and what it is over."""
-        for window in self._to_learn:
-            self._history.prime(window, read, self._sampled[window.stem], self._now)
-        self._history.forget_before(f"{datetime.fromtimestamp(self._now, UTC):%Y-%m-%d}")
-        increments, over, waits = [], [], []
-        block_hour = self._block_limit(read, self._block_hours, self._policy.block_hour)
-        block_day = self._block_limit(read, self._block_days, self._policy.block_hour * BLOCK_DAY_FLOORS)
-        for name, window, limit, keep in (
-            (COUNTRY_HOUR, self._hour, self._hour_limit(read), KEEP_HOUR),
-            (COUNTRY_DAY, self._day, self._day_limit(read), KEEP_DAY),
-            (BLOCK_HOUR, self._block_hours[0], block_hour, KEEP_HOUR),
-            (BLOCK_DAY, self._block_days[0], block_day, KEEP_HOUR),
-        ):
-            sampled = self._sampled[window.stem]
-            increment = window.increment(read, sampled, limit, keep)
-            if increment is None:
-                over.append(name)
-                waits.append(window.ends_at - self._now)
-            if increment is None or self._policy.mode is not Mode.ENFORCE:
-                increment = window.uncounted(sampled, limit, keep)
-            increments.append(increment)
-        return Verdict(tuple(increments), tuple(over), min(waits, default=0), self._unverified(read))
-
-    def _unverified(self, read: Mapping[str, Counter]) -> int:
-        sampled = self._sampled[self._hour.stem]
-        if self._hour.verified(read, sampled) or self._history.verified[self._last_hour.stem]:
+    def block_factor(self) -> int:
+        """How many times its usual limit a block may have open; 0 where it is not counted."""
+        if self.lane in (BudgetLane.OWN, BudgetLane.KNOWN):
             return 0
-        return self._hour.used(read, sampled) + 1
+        return BLOCK_CHALLENGED if self.lane is BudgetLane.CHALLENGED else 1
 
-    def _hour_limit(self, read: Mapping[str, Counter]) -> int:
-        this_hour = self._hour.verified(read, self._sampled[self._hour.stem])
-        last_hour = self._history.verified[self._last_hour.stem] * (HOUR - self._now % HOUR) / HOUR
-        return int(max(self._policy.floor_hour, 0.2 * self._best_day() / 6, 0.2 * (this_hour + last_hour)))
 
-    def _day_limit(self, read: Mapping[str, Counter]) -> int:
-        today = self._day.verified(read, self._sampled[self._day.stem])
-        yesterday = self._history.verified[self._past_days[0].stem] * (DAY - self._now % DAY) / DAY
-        return int(max(self._policy.floor_day, 0.3 * self._best_day(), 0.3 * (today + yesterday)))
+def learned_ratio(unverified: float, verified: float) -> float:
+    """Unverified codes for each verified one, as a country's last two weeks had them."""
+    ratio = (unverified + PRIOR_UNVERIFIED) / (verified + PRIOR_VERIFIED)
+    return min(max(ratio, LEAST_RATIO), MOST_RATIO)
 
-    def _block_limit(self, read: Mapping[str, Counter], windows: Sequence[CounterWindow], floor: int) -> int:
-        """Of the block as it is counted now, less what is counted under an earlier pepper."""
-        keys = (key for window in windows for key in self._sampled[window.stem])
-        _, *before = counters = [read.get(key, NOTHING) for key in keys]
-        verified = sum(counter.verified for counter in counters)
-        return int(max(floor, BLOCK_SHARE * verified)) - sum(counter.used for counter in before)
 
-    def _best_day(self) -> int:
-        return max(self._history.verified[window.stem] for window in self._past_days)
+def granted(last: Spans, best_day: int) -> Spans:
+    """What a country counts as having verified: of the last hour and day, or as its best day had it."""
+    return Spans(max(last.hour, best_day // HOURS_OF_A_DAY), max(last.day, best_day))
+
+
+def network_room(network: NetworkFacts, least: int, ratio: float) -> int:
+    """Codes that a network may have open: so many, and what its own users' verified ones grant."""
+    return least + int(SLACK * ratio * network.verified_week)
+
+
+def block_limits(verified: Spans, ratio: float, factor: int) -> Spans:
+    """Codes that a block of numbers may have open. `verified`: codes in the block, in the same windows."""
+    earned = verified.times(SLACK * ratio)
+    return Spans(max(BLOCK.hour, earned.hour), max(BLOCK.day, earned.day)).times(factor)
+
+
+def charges(ask: Ask) -> Iterator[Charge]:
+    """The budgets that the send may be charged to, the first that has room is to be taken."""
+    if ask.number.ignored < IGNORED_AT_MOST:
+        if ask.number.is_own:
+            yield Charge(BudgetLane.OWN)
+        if ask.number.is_known:
+            yield from _learned_or_floor(BudgetLane.KNOWN, ask)
+    yield from _learned_or_floor(BudgetLane.OPEN, ask)
+    if ask.network and _has_room(ask, BudgetLane.FRESH):
+        yield from _learned_or_floor(BudgetLane.FRESH, ask)
+    if ask.is_challenged and _has_room(ask, BudgetLane.CHALLENGED):
+        yield from _learned_or_floor(BudgetLane.CHALLENGED, ask)
+
+
+def _has_room(ask: Ask, lane: BudgetLane) -> bool:
+    """Whether the network has room for one more in this lane, or none is named."""
+    network = ask.network
+    return network is None or network.open.day < network_room(network, NETWORK_OPEN[lane], ask.country.ratio)
+
+
+def _learned_or_floor(lane: BudgetLane, ask: Ask) -> Iterator[Charge]:
+    times = CHALLENGED_FLOORS if lane is BudgetLane.CHALLENGED else 1
+    yield Charge(lane, learned_limits(lane, ask.country))
+    yield Charge(lane, FLOOR.times(times), POOL.times(times))
+
+
+def learned_limits(lane: BudgetLane, country: CountryFacts) -> Spans:
+    """Unverified micro-dollars that a lane may have open in a country, by what the country verified."""
+    ratio, verified = country.ratio, country.verified
+    match lane:
+        case BudgetLane.KNOWN:
+            return country.verified_known.times(3 * ratio)
+        case BudgetLane.OPEN:
+            return verified.times(SLACK * ratio, SLACK_OF_DAY * ratio)
+        case BudgetLane.FRESH:
+            return verified.times(0.5)
+        case _:
+            return verified.times(4, 6)

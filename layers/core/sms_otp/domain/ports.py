@@ -1,10 +1,10 @@
 """Ports: the interfaces that adapters implement, and the records that cross them."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from sms_otp.domain.budgets import Counter, ShardIncrement
+from sms_otp.domain.budgets import Counts, ShardIncrement
 from sms_otp.domain.circuit import Circuit
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
@@ -21,27 +21,11 @@ EventSink = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
-class SendLog:
-    """A client's sends, and the version that the next reservation is conditioned on."""
-
-    sends: tuple[int, ...] = ()
-    version: int = 0
-
-    def joined(self, other: "SendLog") -> "SendLog":
-        """The sends of both. They are moments, so that one which stands in both counts once."""
-        return replace(self, sends=tuple(sorted({*self.sends, *other.sends})))
-
-
-NO_SENDS = SendLog()
-
-
-@dataclass(frozen=True, slots=True)
 class AdmissionQuery:
     """The keys to read before deciding whether to send."""
 
     number_key: str
     tenant: str
-    client_key: str | None = None
     record_key: str | None = None
     counters: tuple[str, ...] = ()
     circuits: tuple[str, ...] = ()
@@ -58,23 +42,12 @@ class AdmissionSnapshot:
     """
 
     number: Number = NOTHING_KNOWN
-    client: SendLog = NO_SENDS
     idempotency_record: IdempotencyRecord | None = None
-    counters: Mapping[str, Counter] = field(default_factory=dict)
+    counters: Mapping[str, Counts] = field(default_factory=dict)
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
     """By provider; a circuit that is closed, with nothing counted against it, is not there."""
     previous: "AdmissionSnapshot | None" = None
     """The same under the other pepper, where the query had it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogAppend:
-    """One more send in a log: `log` as it was read, less what no window remembers."""
-
-    key: str
-    log: SendLog
-    keep_until: int
-    """Seconds; when the log may be forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +93,6 @@ class Reservation:
     sent_at: int
     """Milliseconds; what `release` takes out of the logs again."""
     number: NumberChange | None = None
-    client: LogAppend | None = None
     increments: tuple[ShardIncrement, ...] = ()
     idempotency_record: IdempotencyRecord | None = None
     resend: bool = False

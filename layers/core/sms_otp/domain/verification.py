@@ -75,9 +75,9 @@ class Verification:
     provider: str | None = None
     provider_ref: str | None = None
     """The holder's handle for the code; absent until a provider has taken it."""
-    counter_keys: tuple[str, ...] = ()
-    """The guard's counters on which the first send stands as unverified."""
-    resend_counter_keys: tuple[str, ...] = ()
+    counted_on: tuple[str, ...] = ()
+    """The counts in which the first send stands as unverified; see `budgets.OpenCount`."""
+    resends_counted_on: tuple[str, ...] = ()
     """The same of the sends after it. One verification, so they are not counted as verified."""
     delivery: str = "unknown"
     """What is known of the newest send's way to the phone; see `provider.Delivery`."""

@@ -18,12 +18,14 @@ from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import events
 from sms_otp.domain import phone
 from sms_otp.domain.admission import AdmissionPolicy
-from sms_otp.domain.budgets import shards_for
+from sms_otp.domain.budgets import Spans, shards_for
 from sms_otp.domain.circuit import CLOSED
 from sms_otp.domain.commands import Policy
-from sms_otp.domain.guard import GuardPolicy, Mode
+from sms_otp.domain.guard import Mode
 from sms_otp.domain.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
 from sms_otp.domain.number import LanePolicy
+from sms_otp.domain.prices import USD, Prices
+from sms_otp.domain.spending import SpendPolicy
 from sms_otp.domain.users import Retention
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
@@ -259,16 +261,12 @@ def policy(chosen: Settings) -> Policy:
                     closed_at=chosen.failures_before_disabled,
                 ),
             ),
-            client=SendPolicy(
-                windows=(Window(chosen.client_sends_per_hour, HOUR), Window(chosen.client_sends_per_day, DAY))
-            ),
-            sends_per_day=chosen.daily_send_cap,
-            guard=GuardPolicy(
+            spend=SpendPolicy(
                 mode=Mode(chosen.pumping_guard),
-                floor_hour=chosen.country_unverified_per_hour,
-                floor_day=chosen.country_unverified_per_day,
-                block_hour=chosen.block_unverified_per_hour,
-                shards=shards_for(chosen.daily_send_cap),
+                daily_cap=chosen.daily_spend_cap * USD,
+                shards=shards_for(chosen.daily_spend_cap),
+                network=Spans(chosen.client_sends_per_hour, chosen.client_sends_per_day),
+                prices=Prices(chosen.sms_prices, chosen.voice_prices),
             ),
         ),
         countries=None if chosen.allowed_countries == ("*",) else frozenset(chosen.allowed_countries),
@@ -277,8 +275,6 @@ def policy(chosen: Settings) -> Policy:
         keeps_users=bool(chosen.users_table_name),
         test_numbers=_test_numbers(chosen),
         test_numbers_end=chosen.test_numbers_end,
-        prices=chosen.sms_prices,
-        voice_prices=chosen.voice_prices,
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sms_otp.domain import errors, idempotency, keys, phone
 from sms_otp.domain.admission import Admission, Asker
+from sms_otp.domain.budgets import dumped
 from sms_otp.domain.clients import network_of
 from sms_otp.domain.clock import Seconds, milliseconds, seconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, RequestOtp
@@ -52,9 +53,19 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             is_challenged=command.is_challenged,
         )
         admission = Admission(
-            service.policy.admission, service.history, peppers, to, asker, records, now, exempt=to.is_test
+            service.policy.admission,
+            service.history,
+            peppers,
+            to,
+            command.channel,
+            asker,
+            records,
+            now,
+            exempt=to.is_test,
         )
         snapshot = read(service, admission, to)
+        if admission.must_read_again(snapshot):
+            continue
         if (repeated := admission.repeated(snapshot)) is not None:
             return _repeat(service, command, caller, peppers, *repeated)
         try:
@@ -83,7 +94,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             network=asker.approach.network,
             client_key=asker.client_keys[0] if asker.client_keys else None,
             idempotency_records=record.keys if record else (),
-            counter_keys=tuple(increment.key for increment in admitted.increments[1:]),
+            counted_on=dumped(admitted.increments),
         )
         listed = ListedVerification(
             verification.created_at,
@@ -95,7 +106,6 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             verification=verification,
             sent_at=admitted.sent_at,
             number=admission.change(snapshot, admitted, verification, listed),
-            client=admitted.client,
             increments=admitted.increments,
             idempotency_record=record,
         )

@@ -41,6 +41,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         check_time(caller)
         peppers = service.peppers()
         to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)
+        channel = command.channel or Channel(found.channel)
         asker = Asker.of_resend(
             peppers,
             to,
@@ -51,9 +52,19 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         )
         records = _idempotency_records(peppers, command, caller, key, to_seconds(now))
         admission = Admission(
-            service.policy.admission, service.history, peppers, to, asker, records, now, exempt=to.is_test
+            service.policy.admission,
+            service.history,
+            peppers,
+            to,
+            channel,
+            asker,
+            records,
+            now,
+            exempt=to.is_test,
         )
         snapshot = read(service, admission, to)
+        if admission.must_read_again(snapshot):
+            continue
         if (repeated := admission.repeated(snapshot)) is not None:
             return _repeat(found, command, to_seconds(now), *repeated)
         if refused is not None:
@@ -71,7 +82,6 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             verification=found,
             sent_at=admitted.sent_at,
             number=admission.change(snapshot, admitted, found),
-            client=admitted.client,
             increments=admitted.increments,
             idempotency_record=idempotency.about_verification(records[0] if records else None, key),
             resend=True,
@@ -81,7 +91,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         order = Order(
             to=to,
             number_key=found.number_key,
-            channel=command.channel or Channel(found.channel),
+            channel=channel,
             locale=found.locale,
             reference=f"{key}-{found.sends}",
             ttl_seconds=found.expires_at - to_seconds(now),

@@ -10,6 +10,7 @@ from sms_otp.domain.commands import Caller, Requested
 from sms_otp.domain.number import Lane
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionSnapshot, Reservation, StoreError, WriteConflict
+from sms_otp.domain.prices import USD
 from sms_otp.domain.provider import Order
 from sms_otp.use_cases.delivery import CodeSender
 from sms_otp.use_cases.event_fields import event_fields
@@ -113,10 +114,10 @@ def deliver(
 ) -> Requested:
     """Send the reserved code. Raises `ProviderRejected` or `ProviderUnavailable`."""
     _emit_admitted(service, reservation, order.to, admitted)
-    price = None if order.to.is_test else service.policy.price(order.to.country, order.channel)
+    price = admitted.payment.price / USD if admitted.payment else None
 
     def reserve_again() -> str | None:
-        return reserve_second_send(service, reservation, order.to, caller, asker)
+        return reserve_second_send(service, reservation, order, caller, asker)
 
     delivery = CodeSender(service.store, service.providers, service.emit, price)
     delivery.deliver(reservation, order, admitted.resend_after, caller.deadline, reserve_again)
@@ -125,7 +126,7 @@ def deliver(
 
 
 def reserve_second_send(
-    service: Service, reservation: Reservation, to: PhoneNumber, caller: Caller, asker: Asker
+    service: Service, reservation: Reservation, order: Order, caller: Caller, asker: Asker
 ) -> str | None:
     """Reserve one more send of the same verification, after one that may have left; its reference.
 
@@ -143,21 +144,21 @@ def reserve_second_send(
             service.policy.admission,
             service.history,
             service.peppers(),
-            to,
+            order.to,
+            order.channel,
             asker,
             (),
             now,
-            exempt=to.is_test,
+            exempt=order.to.is_test,
         )
         try:
-            snapshot = read(service, admission, to)
+            snapshot = read(service, admission, order.to)
             admitted = admission.decide(snapshot, ignore_gap=True)
             service.store.reserve(
                 Reservation(
                     verification=verification,
                     sent_at=admitted.sent_at,
                     number=admission.change(snapshot, admitted, verification),
-                    client=admitted.client,
                     increments=admitted.increments,
                     resend=True,
                 )
@@ -171,13 +172,16 @@ def reserve_second_send(
 
 
 def _emit_admitted(service: Service, reservation: Reservation, to: PhoneNumber, admitted: Admitted) -> None:
-    fields = event_fields(reservation.verification, to) | {"lane": admitted.lane}
-    for over in admitted.over:
-        service.emit("send_suspect", **fields, limit=over)
+    fields = event_fields(reservation.verification, to) | {"lane": admitted.lane, "asked": admitted.asked}
+    if (payment := admitted.payment) is None:
+        service.emit("otp_asked", **fields)
+        return
+    if payment.over:
+        service.emit("send_suspect", **fields, limit=payment.over)
     service.emit(
         "otp_asked",
         **fields,
-        asked=admitted.asked,
-        cap_used=admitted.cap_used,
-        unverified=admitted.unverified,
+        budget=payment.lane,
+        cap_used=payment.cap_used,
+        unverified=payment.unverified,
     )

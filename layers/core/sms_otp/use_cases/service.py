@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Clock
 from sms_otp.domain.commands import Caller, Policy
-from sms_otp.domain.guard import History
+from sms_otp.domain.countries import History
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.ports import EventSink, IssueToken, Providers, Store
 from sms_otp.domain.provider import ProviderError

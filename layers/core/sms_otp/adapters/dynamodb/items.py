@@ -4,13 +4,13 @@
     N#<numberKey>                       all that is remembered of a number, and what there is about it
     K#<provider>                        the provider's circuit breaker, where it is not closed
     M#<provider>#<message>              the verification, and its code, that a provider's reports are about
-    C#<clientKey>                       a client's sends
+    C#<clientKey>                       a network's unverified codes by hour, its verified ones by day
     I#<claimKey>                        a request with an Idempotency-Key, and its answer
-    D#<day>#<shard>                     the whole service's sends of a day
-    B#<country>#<hour or day>#<shard>   a country's unverified sends, and its verifications
-    P#<blockKey>#<hour>#<shard>         the same of a block of 10,000 neighbouring numbers
+    D#<day>#<shard>                     the service's money of a day, and the pools of the guard's floors
+    B#<country>#<day>#<shard>           a country's money of a day and its hours, by lane, and verified
+    P#<blockKey>#<day>#0                codes to a block of 10,000 numbers, of a day and its hours
 
-The keys of counters (D, B, P) are made where they are counted, in `budgets`, `guard` and `admission`.
+The keys of counters (D, B, P, C) are made where they count: `service_day`, `countries`, `blocks`, `networks`.
 
 A number's item has attributes of its own for each tenant and lane, at the top level, so that a count needs no
 parent and a reservation overwrites none:
@@ -35,7 +35,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sms_otp.adapters.dynamodb.client import Item, typed
-from sms_otp.domain.budgets import Counter
+from sms_otp.domain.budgets import Counts
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.limits import Failures
 from sms_otp.domain.number import (
@@ -46,7 +46,7 @@ from sms_otp.domain.number import (
     Number,
     Send,
 )
-from sms_otp.domain.ports import SendLog, StoreError
+from sms_otp.domain.ports import StoreError
 from sms_otp.domain.users import Consent
 from sms_otp.domain.verification import State, Verification
 
@@ -72,8 +72,8 @@ _VERIFICATION_ATTRIBUTES = (
     ("sessionHash", "session_hash", "S"),
     ("provider", "provider", "S"),
     ("providerRef", "provider_ref", "S"),
-    ("countedOn", "counter_keys", "L"),
-    ("alsoCountedOn", "resend_counter_keys", "L"),
+    ("countedOn", "counted_on", "L"),
+    ("alsoCountedOn", "resends_counted_on", "L"),
     ("delivery", "delivery", "S"),
     ("verifiedAt", "verified_at", "N"),
     ("verifiedBy", "verified_by", "S"),
@@ -87,7 +87,6 @@ _VALUES: Mapping[str, Callable[[Any], Any]] = {
 }
 _LANES = {"t": Lane.TOKEN, "n": Lane.NETWORK, "s": Lane.STRANGER}
 _LETTERS = {lane: letter for letter, lane in _LANES.items()}
-_ZERO = {"N": "0"}
 
 
 def verification_pk(key: str) -> str:
@@ -96,10 +95,6 @@ def verification_pk(key: str) -> str:
 
 def number_pk(number_key: str) -> str:
     return f"N#{number_key}"
-
-
-def client_pk(client_key: str) -> str:
-    return f"C#{client_key}"
 
 
 def idempotency_pk(record_key: str) -> str:
@@ -146,13 +141,6 @@ def verification_of(item: Item) -> Verification:
         return Verification(**values)
     except (KeyError, ValueError, TypeError) as error:
         raise StoreError(f"malformed item: {type(error).__name__}") from None
-
-
-def send_log_of(item: Item | None) -> SendLog:
-    if item is None:
-        return SendLog()
-    sends = item.get("sends", {"NS": []})["NS"]
-    return SendLog(sends=tuple(int(at) for at in sends), version=int(item["version"]["N"]))
 
 
 def send_text(send: Send) -> str:
@@ -259,8 +247,9 @@ def listed_key(text: str) -> str:
     return base64.urlsafe_b64decode(f"{text}=").hex()
 
 
-def counter_of(item: Item) -> Counter:
-    return Counter(int(item.get("used", _ZERO)["N"]), int(item.get("verified", _ZERO)["N"]))
+def counts_of(item: Item) -> Counts:
+    """All that an item counts."""
+    return {name: int(value["N"]) for name, value in item.items() if "N" in value and name != "ttl"}
 
 
 def _number(item: Item, attribute: str) -> int | None:

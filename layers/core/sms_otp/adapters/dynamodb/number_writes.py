@@ -224,7 +224,7 @@ def spend_lane(guess: NumberGuess, lane: Lane, *, is_last: bool) -> WriteRequest
     waited = " OR ".join(_waited(write, policy, below, failures, at, guess.now))
     write.conditions.append(f"({waited})")
     write.conditions.append(f"(attribute_not_exists({total}) OR {total} < {write.value(most)})")
-    if lane is Lane.TOKEN:
+    if lane is Lane.TOKEN and guess.token_issued_at is not None:
         tokens_from = write.name(tokens_from_name(tenant))
         write.conditions.append(f"{tokens_from} <= {write.value(guess.token_issued_at)}")
     return write.write(number_pk(guess.number_key))

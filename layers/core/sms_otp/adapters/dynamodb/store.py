@@ -2,7 +2,6 @@
 condition that did not hold means. Single writes and their conditions are in `writes` and `number_writes`.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,15 +16,14 @@ from sms_otp.adapters.dynamodb.client import (
     put,
     update,
 )
+from sms_otp.adapters.dynamodb.counter_writes import change, count_send, take_out
 from sms_otp.adapters.dynamodb.items import (
-    client_pk,
-    counter_of,
+    counts_of,
     idempotency_pk,
     idempotency_record_of,
     message_pk,
     number_of,
     number_pk,
-    send_log_of,
     verification_item,
     verification_of,
     verification_pk,
@@ -52,17 +50,15 @@ from sms_otp.adapters.dynamodb.writes import (
     IS_OF_SESSION,
     IS_OF_TENANT,
     IS_PENDING,
-    add_send,
     delete_record,
     put_answer,
     put_message,
     put_record,
-    remove_send,
     send_again,
-    spend_increment,
     unsend,
 )
 from sms_otp.domain import errors
+from sms_otp.domain.budgets import OpenCount, changes_of_success
 from sms_otp.domain.clock import Milliseconds, Seconds, to_seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.number import Lane, disables, guess_lane, hour_old, lock
@@ -108,20 +104,18 @@ class DynamoStore:
 
     def reserve(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
-        number, client, verification = reservation.number, reservation.client, reservation.verification
+        number, verification = reservation.number, reservation.verification
         writes = [reserve_number(number)] if number else []
         writes.append(
             send_again(reservation) if reservation.resend else put(verification_item(verification), IS_NEW)
         )
-        if client:
-            writes.append(add_send(client_pk(client.key), client, reservation.sent_at))
         if reservation.idempotency_record:
             writes += put_record(reservation.idempotency_record)
         if self._users and not reservation.resend:
             writes.append(self._users.requested(verification, to_seconds(Milliseconds(reservation.sent_at))))
         if number and number.carried and (left := leave_behind(number.carried)):
             writes.append(left)
-        writes += [spend_increment(increment) for increment in reservation.increments]
+        writes += map(count_send, reservation.increments)
         try:
             self._table.transact(writes)
         except (ConditionFailed, Conflict) as moved:
@@ -129,15 +123,13 @@ class DynamoStore:
 
     def release(self, reservation: Reservation) -> None:
         """See `ports.Store`."""
-        number, client, record = reservation.number, reservation.client, reservation.idempotency_record
+        number, record = reservation.number, reservation.idempotency_record
         writes = [unsend(reservation)]
         if number:
             writes.append(release_number(number, reservation))
-        if client:
-            writes.append(remove_send(client_pk(client.key), reservation.sent_at))
         if record:
             writes += delete_record(record)
-        writes += [update(increment.key, "ADD used :minus", minus=-1) for increment in reservation.increments]
+        writes += map(take_out, reservation.increments)
         self._table.transact(writes)
 
     def find(self, key: str) -> Verification | None:
@@ -350,13 +342,10 @@ class DynamoStore:
             ),
             clear_number(verification, counted, now),
         ]
-        sends = Counter(verification.counter_keys + verification.resend_counter_keys)
-        counters = [
-            update(
-                pk, "ADD used :minus, verified :one", minus=-count, one=int(pk in verification.counter_keys)
-            )
-            for pk, count in sends.items()
-        ]
+        changes = changes_of_success(
+            map(OpenCount.load, verification.counted_on), map(OpenCount.load, verification.resends_counted_on)
+        )
+        counters = [change(pk, amounts) for pk, amounts in changes.items()]
         try:
             self._consume(needed, counters, verification, now)
         except ConditionFailed as failed:
@@ -401,7 +390,6 @@ class DynamoStore:
 
 def _keys_of(query: AdmissionQuery) -> list[str]:
     keys = [number_pk(query.number_key)]
-    keys += [client_pk(query.client_key)] if query.client_key else []
     keys += [idempotency_pk(query.record_key)] if query.record_key else []
     return [*keys, *query.counters, *map(circuit_pk, query.circuits)]
 
@@ -409,9 +397,8 @@ def _keys_of(query: AdmissionQuery) -> list[str]:
 def _snapshot(query: AdmissionQuery, found: Mapping[str, Item]) -> AdmissionSnapshot:
     return AdmissionSnapshot(
         number=number_of(found.get(number_pk(query.number_key))),
-        client=send_log_of(found.get(client_pk(query.client_key or ""))),
         idempotency_record=idempotency_record_of(found.get(idempotency_pk(query.record_key or ""))),
-        counters={pk: counter_of(found[pk]) for pk in query.counters if pk in found},
+        counters={pk: counts_of(found[pk]) for pk in query.counters if pk in found},
         circuits={
             name: circuit_of(found[circuit_pk(name)]) for name in query.circuits if circuit_pk(name) in found
         },

@@ -18,11 +18,11 @@ from sms_otp.adapters.dynamodb.items import (
     message_pk,
     verification_pk,
 )
-from sms_otp.domain.budgets import ShardIncrement
+from sms_otp.domain.budgets import dumped
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import SECOND
 from sms_otp.domain.number import KEEP_VERIFICATION
-from sms_otp.domain.ports import LogAppend, ProviderHandle, Reservation
+from sms_otp.domain.ports import ProviderHandle, Reservation
 from sms_otp.domain.verification import State
 
 # The parts of conditions.
@@ -40,23 +40,8 @@ HAS_NO_SESSION = "attribute_not_exists(sessionHash)"
 IS_OF_NUMBER = "phone = :phone"
 IS_VERSION = "version = :version"
 HAS_NO_VERSION = "attribute_not_exists(version)"
-HAS_ROOM = "attribute_not_exists(used) OR used < :limit"
 IS_FREE_AGAIN = "attribute_not_exists(pk) OR expiresAt <= :now"
 IS_RECORD_OWNERS = "nonce = :nonce"
-
-
-def add_send(pk: str, entry: LogAppend, sent_at: int) -> WriteRequest:
-    """One more send in a log, if nothing came in between; `sent_at` in milliseconds."""
-    log = entry.log
-    return update(
-        pk,
-        "SET sends = :sends, version = :next, #ttl = :ttl",
-        IS_VERSION if log.version else IS_NEW,
-        sends=frozenset((*log.sends, sent_at)),
-        next=log.version + 1,
-        ttl=entry.keep_until,
-        **({"version": log.version} if log.version else {}),
-    )
 
 
 def send_again(reservation: Reservation) -> WriteRequest:
@@ -65,7 +50,7 @@ def send_again(reservation: Reservation) -> WriteRequest:
     And on being the next: its reference counts the sends.
     """
     verification, record = reservation.verification, reservation.idempotency_record
-    counted = tuple(increment.key for increment in reservation.increments[1:])
+    counted = dumped(reservation.increments)
     claims = {"claims": frozenset(record.keys)} if record else {}
     # A second send after one of unknown outcome: no provider is known to hold the code yet.
     is_held = IS_HELD_BY if verification.provider_ref else f"NOT {HAS_HOLDER}"
@@ -99,7 +84,7 @@ def unsend(reservation: Reservation) -> WriteRequest:
         pk,
         "SET alsoCountedOn = :before",
         IS_OF_TENANT,
-        before=verification.resend_counter_keys,
+        before=verification.resends_counted_on,
         tenant=verification.tenant,
     )
 
@@ -114,19 +99,6 @@ def put_message(key: str, holder: ProviderHandle, message_id: str) -> WriteReque
             "ttl": typed(int(time.time()) + KEEP_VERIFICATION),
         }
     )
-
-
-def remove_send(pk: str, sent_at: int) -> WriteRequest:
-    """Take a send out of a log. A new version, so that who read the old one decides anew."""
-    return update(pk, "DELETE sends :sent ADD version :one", sent=frozenset({sent_at}), one=1)
-
-
-def spend_increment(increment: ShardIncrement) -> WriteRequest:
-    """Count a send on a shard, if it has room."""
-    expression = "SET #ttl = :ttl ADD used :one"
-    if increment.limit is None:
-        return update(increment.key, expression, ttl=increment.keep_until, one=1)
-    return update(increment.key, expression, HAS_ROOM, ttl=increment.keep_until, one=1, limit=increment.limit)
 
 
 def put_record(idempotency_record: IdempotencyRecord) -> list[WriteRequest]:

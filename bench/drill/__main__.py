@@ -1,0 +1,149 @@
+"""SMS pumping in virtual time: whom the guard refuses, whom it challenges, and what an attack costs.
+
+    python -m bench.drill              a dozen scenarios, the guard as it was and as it is; five minutes
+    python -m bench.drill --all        every scenario, three seeds, the victims; fails at a missed goal
+    python -m bench.drill --ablate     each part of the guard left out in turn
+    python -m bench.drill --write      the dozen, into docs/abuse.md and docs/images/drill.svg
+
+The use cases, the limits and the guard are the real ones with the template's defaults; the store is in
+memory, no provider is asked, and the clock moves only by the script. People and attackers are assumptions:
+see `people`.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bench.drill import table, victim
+from bench.drill.ablation import PARTS
+from bench.drill.scenarios import SCENARIOS, Player, Scenario, Told, deployment
+from bench.drill.world import World, quick
+
+SEEDS = (1, 2, 3)
+ROOT = Path(__file__).parents[2]
+PAGE, CHART = ROOT / "docs/abuse.md", ROOT / "docs/images/drill.svg"
+BEGIN, END = "<!-- made by python -m bench.drill --write -->\n", "<!-- end of what is made -->\n"
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+Group = tuple[str, int, tuple[Scenario, ...]]
+"""A policy, a seed, and scenarios that share their days before."""
+
+
+def main() -> None:
+    """See above."""
+    parser = argparse.ArgumentParser(prog="python -m bench.drill", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="every scenario with three seeds, and the victims")
+    parser.add_argument("--ablate", action="store_true", help="each part of the guard left out in turn")
+    parser.add_argument("--write", action="store_true", help="put table and chart into the documents")
+    chosen, console = parser.parse_args(), Console()
+    if chosen.ablate:
+        console.print(
+            table.for_people(
+                list(_in_turn(range(len(PARTS)), ablated, console)), "Each part left out in turn"
+            )
+        )
+        return
+    scenarios = SCENARIOS if chosen.all else tuple(each for each in SCENARIOS if each.in_story)
+    seeds = SEEDS if chosen.all else SEEDS[:1]
+    jobs = list(groups(scenarios, ("before", "guard"), seeds))
+    told = [one for played in _in_turn(jobs, played_group, console) for one in played]
+    lines = table.rows(sorted(told, key=lambda one: names(scenarios).index(one.scenario.name)))
+    console.print(table.for_people(lines, "SMS pumping, before and now"))
+    missed = [line["scenario"] for line in lines if line["held"] != "yes"]
+    if chosen.all:
+        sieges = list(_in_turn(victim.SIEGES, besieged, console))
+        console.print(table.for_people(sieges, "One number under attack for two weeks"))
+        missed += [line["scenario"] for line in sieges if line["held"] != "yes"]
+    if chosen.write:
+        write(lines)
+    if missed:
+        sys.exit(f"A goal is missed: {', '.join(missed)}")
+
+
+def names(scenarios: tuple[Scenario, ...]) -> list[str]:
+    """In their order."""
+    return [each.name for each in scenarios]
+
+
+def groups(
+    scenarios: tuple[Scenario, ...], policies: tuple[str, ...], seeds: tuple[int, ...]
+) -> Iterator[Group]:
+    """Scenarios that share their days before go to one process, which plays those once."""
+    together: dict[object, list[Scenario]] = {}
+    for each in scenarios:
+        about = (repr(each.habits), each.warm_days, repr(each.drip), each.yesterday is None)
+        together.setdefault(about, []).append(each)
+    for shared in sorted(together.values(), key=len, reverse=True):
+        for policy in policies:
+            for seed in seeds:
+                yield policy, seed, tuple(shared)
+
+
+def played_group(group: Group) -> list[Told]:
+    """One process's work."""
+    policy, seed, scenarios = group
+    player = Player(policy, seed)
+    return [player.play(each) for each in scenarios]
+
+
+def ablated(index: int) -> dict[str, str]:
+    """A scenario with the guard whole and without one part of it."""
+    part, scenario = PARTS[index], PARTS[index].scenario
+    whole = Player("guard", 1).play(scenario)
+    if part.habits:
+        scenario = replace(scenario, habits=replace(scenario.habits, **part.habits))
+    with part.without():
+        without = Player("guard", 1).play(scenario)
+    return {
+        "part": part.name,
+        "scenario": scenario.name,
+        "refused %, with it": f"{whole.people.refused_percent:.1f}",
+        "without": f"{without.people.refused_percent:.1f}",
+        "challenged %, with it": f"{whole.people.challenged_percent:.1f}",
+        "without it": f"{without.people.challenged_percent:.1f}",
+        "USD, with it": f"{whole.attackers.dollars:.0f}",
+        "USD without": f"{without.attackers.dollars:.0f}",
+    }
+
+
+def besieged(siege: victim.Siege) -> dict[str, str]:
+    """One number's two weeks."""
+    with quick():
+        hours = victim.hours_out(World(deployment()), siege)
+    return {
+        "scenario": siege.name,
+        "hours out": str(hours),
+        "goal": f"{siege.most_hours} hours",
+        "held": "yes" if hours <= siege.most_hours else f"{hours} > {siege.most_hours}",
+    }
+
+
+def _in_turn(jobs: Sequence[Job], work: Callable[[Job], Result], console: Console) -> Iterator[Result]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    workers = min(2, os.cpu_count() or 1)
+    with Progress(*columns, console=console) as progress, ProcessPoolExecutor(workers) as pool:
+        task = progress.add_task("playing", total=len(jobs))
+        for result in pool.map(work, jobs):
+            progress.advance(task)
+            yield result
+
+
+def write(lines: list[dict[str, str]]) -> None:
+    """Replace what stands between the marks in the page, and the chart."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{table.markdown(lines)}\n{END}{after}")
+    CHART.write_text(table.chart(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,256 @@
+"""The people and the attackers of the drill: who asks for a code, when, from where, and what they do with it.
+
+People, assumed and not measured: 2,000 a day in three countries, 75 % of whom type their code; 40 % come back
+with a number that was verified before, of these 60 % with a device token; 30 % are on addresses that twenty
+people share; 15 % ask a second time; 3 % want a call; 90 % pass a challenge. Attackers are scripts.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+
+import phonenumbers
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
+from sms_otp.domain import errors, phone
+from sms_otp.domain.provider import Channel
+
+DAY, HOUR, MINUTE = 24 * 3600, 3600, 60
+COUNTRIES = {"US": 0.6, "GB": 0.3, "DE": 0.1}
+SHARED_BY = 20
+MOST_TRIES = 200
+"""Numbers by chance, after which a country is taken to have no more: some ranges are a few blocks."""
+REMEMBERED_DAYS = 60
+"""People come back within this time, so that their number is still known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a service's people behave."""
+
+    people: int = 2_000
+    """A day."""
+    conversion: float = 0.75
+    returning: float = 0.4
+    with_token: float = 0.6
+    on_shared_addresses: float = 0.3
+    asks_again: float = 0.15
+    by_voice: float = 0.03
+    solves: float = 0.9
+    names_network: bool = True
+    """Whether the backend says from where its user comes."""
+    knows_challenges: bool = True
+    """Whether the backend has any challenge to show."""
+    countries: dict[str, float] = field(default_factory=lambda: dict(COUNTRIES))
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody wants one code. Times in seconds, those after the first from when the code was sent."""
+
+    at: float
+    number: str
+    network: str | None = None
+    has_token: bool = False
+    """Brings the device token that the number was given last, if any."""
+    channel: Channel = Channel.SMS
+    types_after: float | None = None
+    """None never types it."""
+    asks_again_after: float | None = None
+    solves: bool = False
+    is_hostile: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A number and its usual network."""
+
+    number: str
+    country: str
+    network: str
+
+
+class People:
+    """The people of one service, over days. `chance` makes the same ones each time."""
+
+    def __init__(self, habits: Habits, seed: int) -> None:
+        self.habits, self.chance = habits, Random(seed)  # noqa: S311 - a simulation, which must repeat
+        self._numbers: dict[str, Numbers] = {}
+        self._known: list[Person] = []
+        self._addresses = 0
+        self._shared = [self._address() for _ in range(50)]
+
+    def day(self, starts_at: float, **habits: float) -> list[Visit]:
+        """The visits of one day; few at night. `habits` that are other ones on this day."""
+        told = replace(self.habits, **habits)  # type: ignore[arg-type] # the caller names fields of it
+        return [self._visit(told, starts_at + self._moment()) for _ in range(told.people)]
+
+    def burst(self, starts_at: float, people: int, seconds: float) -> list[Visit]:
+        """So many within so short a time."""
+        return [self._visit(self.habits, starts_at + self.chance.uniform(0, seconds)) for _ in range(people)]
+
+    def launch(self, starts_at: float, country: str, people: int) -> list[Visit]:
+        """A day's visits in a country that had none before."""
+        there = replace(self.habits, countries={country: 1.0}, returning=0.0)
+        return [self._visit(there, starts_at + self._moment()) for _ in range(people)]
+
+    def _moment(self) -> float:
+        return min(DAY - 1.0, self.chance.triangular(0, DAY, 0.6 * DAY))
+
+    def _visit(self, habits: Habits, at: float) -> Visit:
+        chance = self.chance.random
+        is_returning = bool(self._known) and chance() < habits.returning
+        person = self._comes_back() if is_returning else self._new(habits)
+        types = chance() < habits.conversion
+        typing = self.chance.uniform(10, 60) if types else None
+        has_token = is_returning and chance() < habits.with_token
+        elsewhere = is_returning and not has_token and chance() < 0.5
+        visit = Visit(
+            at=at,
+            number=person.number,
+            network=(self._address() if elsewhere else person.network) if habits.names_network else None,
+            has_token=has_token,
+            channel=Channel.VOICE if chance() < habits.by_voice else Channel.SMS,
+            types_after=typing,
+            asks_again_after=self.chance.uniform(31, 60) if chance() < habits.asks_again else None,
+            solves=habits.knows_challenges and chance() < habits.solves,
+        )
+        if types and not is_returning:
+            self._known.append(person)
+        return visit
+
+    def _comes_back(self) -> Person:
+        recent = self._known[-REMEMBERED_DAYS * self.habits.people :]
+        return recent[self.chance.randrange(len(recent))]
+
+    def _new(self, habits: Habits) -> Person:
+        country = self.chance.choices(list(habits.countries), list(habits.countries.values()))[0]
+        shares = self.chance.random() < habits.on_shared_addresses
+        network = self._shared_address() if shares else self._address()
+        numbers = self._numbers.setdefault(country, Numbers(country, self.chance))
+        return Person(next(numbers), country, network)
+
+    def _shared_address(self) -> str:
+        """Of as many as there are people on them, twenty to one; over the days they stay the same."""
+        many = max(1, round(self.habits.people * self.habits.on_shared_addresses / SHARED_BY))
+        while len(self._shared) < many:
+            self._shared.append(self._address())
+        return self._shared[self.chance.randrange(many)]
+
+    def _address(self) -> str:
+        self._addresses += 1
+        return address(10, self._addresses)
+
+
+def address(net: int, index: int) -> str:
+    """An IPv4 address: `10.x.y.z` are people's, others attackers'."""
+    return f"{net}.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """Codes that a script asks for, evenly over a time, from so many addresses."""
+
+    codes: int = 10_000
+    addresses: int = 100
+    solves: bool = False
+    types: float = 0.0
+    """The share of codes that it types: those of its own SIMs."""
+    channel: Channel = Channel.SMS
+    seconds: float = DAY
+    names_network: bool = True
+    net: int = 100
+
+    def on(self, numbers: Iterator[str], starts_at: float, seed: int = 9) -> list[Visit]:
+        """Its visits."""
+        chance = Random(seed)  # noqa: S311 - a simulation, which must repeat
+        return [
+            Visit(
+                at=starts_at + index * self.seconds / self.codes,
+                number=number,
+                network=address(self.net, index % self.addresses) if self.names_network else None,
+                channel=self.channel,
+                types_after=20.0 if chance.random() < self.types else None,
+                solves=self.solves,
+                is_hostile=True,
+            )
+            for index, number in enumerate(itertools.islice(numbers, self.codes))
+        ]
+
+
+def scattered(seed: int = 3) -> Iterator[str]:
+    """Numbers from all over the users' countries, as many of each."""
+    chance = Random(seed)  # noqa: S311 - a simulation, which must repeat
+    return in_turn([Numbers(country, chance) for country in COUNTRIES])
+
+
+def everywhere(seed: int = 4) -> Iterator[str]:
+    """Numbers of two hundred countries without users, in turn."""
+    chance = Random(seed)  # noqa: S311 - a simulation, which must repeat
+    others = [country for country in mobile_countries() if country not in COUNTRIES]
+    return in_turn([Numbers(country, chance) for country in others])
+
+
+def premium(seed: int = 5) -> Iterator[str]:
+    """Numbers of the countries where a message is dearest."""
+    chance = Random(seed)  # noqa: S311 - a simulation, which must repeat
+    return in_turn([Numbers(country, chance) for country in ("NP", "TT", "TC", "ZM")])
+
+
+def one_block(country: str = "GB") -> Iterator[str]:
+    """The numbers of one block of 10,000, again and again."""
+    start = str(example(country))[:-4]
+    return itertools.cycle(f"{start}{last:04d}" for last in range(10_000))
+
+
+def in_turn(sources: Sequence[Iterator[str]]) -> Iterator[str]:
+    """One of each source in turn, as long as any has one."""
+    left = list(sources)
+    while left:
+        for source in tuple(left):
+            if (number := next(source, None)) is None:
+                left.remove(source)
+            else:
+                yield number
+
+
+def mobile_countries() -> list[str]:
+    """Every country that has mobile numbers, the users' first."""
+    regions = sorted(phonenumbers.SUPPORTED_REGIONS, key=lambda region: (region not in COUNTRIES, region))
+    return [region for region in regions if example(region)]
+
+
+def example(region: str) -> str | None:
+    """libphonenumber's example of a mobile number, E.164."""
+    found = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
+    return phonenumbers.format_number(found, PhoneNumberFormat.E164) if found else None
+
+
+class Numbers:
+    """Mobile numbers all over a country's range, each of them once. They never leave this process."""
+
+    def __init__(self, country: str, chance: Random) -> None:
+        self._country, self._chance, self._seen = country, chance, set[str]()
+        self._start = str(example(country))
+        self._digits = min(7, len(self._start) - 5)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        for _ in range(MOST_TRIES):
+            last = f"{self._chance.randrange(10**self._digits):0{self._digits}d}"
+            number = self._start[: -self._digits] + last
+            if number not in self._seen and country_of(number) == self._country:
+                self._seen.add(number)
+                return number
+        raise StopIteration
+
+
+def country_of(number: str) -> str | None:
+    """None for a number that no code is sent to."""
+    try:
+        return phone.parse(number).country
+    except errors.OtpError:
+        return None

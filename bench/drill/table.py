@@ -1,0 +1,103 @@
+"""The drill's tables, for people and for the documents, and its chart."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from statistics import mean
+
+from rich.table import Table
+
+from bench.drill.scenarios import Most, Told
+
+EXPLAINED = (
+    "people: of a day's 2,000, how many got no code, and how many met a challenge. attack: codes that were "
+    "sent and US dollars. goal: the most of each that is allowed, bills being usual days' cost."
+)
+BAR, ROW, LEFT = 300, 34, 330
+
+
+def rows(told: Iterable[Told]) -> list[dict[str, str]]:
+    """One for each scenario, policies side by side, means over the seeds and whether each seed held."""
+    by_name: dict[str, dict[str, list[Told]]] = {}
+    for one in told:
+        by_name.setdefault(one.scenario.name, {}).setdefault(one.policy, []).append(one)
+    return [_row(name, policies) for name, policies in by_name.items()]
+
+
+def _row(name: str, policies: Mapping[str, list[Told]]) -> dict[str, str]:
+    row = {"scenario": name}
+    for policy, told in policies.items():
+        refused, challenged = (
+            mean(one.people.refused_percent for one in told),
+            mean(one.people.challenged_percent for one in told),
+        )
+        row[f"{policy}: refused %"] = f"{refused:.1f}"
+        if policy == "guard":
+            row[f"{policy}: challenged %"] = f"{challenged:.1f}"
+        codes, dollars = (
+            mean(one.attackers.codes for one in told),
+            mean(one.attackers.dollars for one in told),
+        )
+        row[f"{policy}: attack"] = f"{codes:,.0f} codes, {dollars:,.0f} USD" if codes else ""
+    guarded = policies.get("guard", [])
+    over = sorted({miss for one in guarded for miss in one.over})
+    row["goal"] = goal(guarded[0].scenario.most) if guarded else ""
+    row["held"] = "yes" if not over else "; ".join(over)
+    return row
+
+
+def goal(most: Most) -> str:
+    """In few words."""
+    told = [f"{most.refused:g} / {most.challenged:g} %"] if most.challenged < 100 else [f"{most.refused:g} %"]
+    told += [f"{most.bills:g} bills"] if most.bills is not None else []
+    told += [f"{most.dollars:g} USD"] if most.dollars is not None else []
+    told += [f"{most.codes} codes"] if most.codes is not None else []
+    return ", ".join(told)
+
+
+def for_people(lines: Sequence[Mapping[str, str]], title: str) -> Table:
+    """For a terminal."""
+    table = Table(title=title, caption=EXPLAINED, caption_justify="left")
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    for name in names:
+        table.add_column(name, justify="left" if name in ("scenario", "goal", "held", "part") else "right")
+    for line in lines:
+        table.add_row(*(line.get(name, "") for name in names))
+    return table
+
+
+def markdown(lines: Sequence[Mapping[str, str]]) -> str:
+    """For the documents."""
+    names = list(dict.fromkeys(name for line in lines for name in line))
+    head = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    return (
+        "\n".join(
+            [*head, *("| " + " | ".join(line.get(name, "") for name in names) + " |" for line in lines)]
+        )
+        + "\n"
+    )
+
+
+def chart(lines: Sequence[Mapping[str, str]]) -> str:
+    """An SVG: of each scenario's people, the percent that were refused before and are now."""
+    height = ROW * len(lines) + 40
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + BAR + 60}" height="{height}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<text x="{LEFT}" y="16" fill="#c0504d">before</text>',
+        f'<text x="{LEFT + 60}" y="16" fill="#2e7d4f">now: refused people, %</text>',
+    ]
+    for index, line in enumerate(lines):
+        top = 28 + index * ROW
+        parts.append(
+            f'<text x="{LEFT - 8}" y="{top + 17}" text-anchor="end">{escape(line["scenario"])}</text>'
+        )
+        for below, policy, colour in ((0, "before", "#c0504d"), (13, "guard", "#2e7d4f")):
+            percent = float(line.get(f"{policy}: refused %", "0"))
+            width = max(1.0, BAR * percent / 100)
+            parts.append(
+                f'<rect x="{LEFT}" y="{top + below}" width="{width:.1f}" height="11" fill="{colour}"/>'
+            )
+            parts.append(
+                f'<text x="{LEFT + width + 4:.1f}" y="{top + below + 10}" font-size="10">{percent:g}</text>'
+            )
+    return "\n".join([*parts, "</svg>"]) + "\n"

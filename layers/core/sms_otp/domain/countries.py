@@ -1,0 +1,157 @@
+"""What a country's users verified and left unverified, today and in the last two weeks, in micro-dollars.
+
+B#<country>#<day>   `known`, `open`, `fresh`, `challenged`: unverified money by lane;
+                    `verified`, and of that `verifiedKnown`; all for the day and each hour
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from sms_otp.domain.budgets import (
+    DAY,
+    Counts,
+    DayCounter,
+    NoRoom,
+    ShardIncrement,
+    Spans,
+    hourly,
+    per_hour_and_day,
+)
+from sms_otp.domain.guard import (
+    COUNTED_LANES,
+    COUNTRY,
+    HISTORY_DAYS,
+    BudgetLane,
+    CountryFacts,
+    granted,
+    learned_ratio,
+)
+
+LONGEST_CODE_LIFE = 600
+"""NIST SP 800-63B-4 §3.1.3.2; a code is counted as verified in the hour and day in which it was sent."""
+VERIFIED, VERIFIED_KNOWN = "verified", "verifiedKnown"
+
+
+@dataclass(slots=True)
+class History:
+    """What is known of past days, read once per environment: once their last codes have ended, they no
+    longer change.
+    """
+
+    totals: dict[str, Counts] = field(default_factory=dict)
+    """By the stem of a `DayCounter`, estimated over its shards."""
+    settled: set[str] = field(default_factory=set)
+    shards: dict[str, int] = field(default_factory=dict)
+    """By the stem of the service's day: its shards, where they are more than the policy's."""
+    swept_on: int = 0
+
+    def missing(self, days: Iterable[DayCounter]) -> list[DayCounter]:
+        """The days that must still be read."""
+        return [day for day in days if day.stem not in self.settled]
+
+    def prime(self, day: DayCounter, total: Counts, now: int) -> None:
+        """Remember a past day, for good once nothing that was sent in it can be verified any more."""
+        self.totals[day.stem] = total
+        if now >= day.ends_at + LONGEST_CODE_LIFE:
+            self.settled.add(day.stem)
+
+    def sweep(self, now: int) -> None:
+        """Once a day, drop what is older than the guard looks back: an environment may live for long."""
+        if now // DAY == self.swept_on:
+            return
+        self.swept_on = now // DAY
+        oldest = DayCounter.of("", now - (HISTORY_DAYS + 1) * DAY).date
+        self.totals = {
+            stem: total for stem, total in self.totals.items() if stem.rpartition("#")[2] >= oldest
+        }
+        self.shards = {
+            stem: count for stem, count in self.shards.items() if stem.rpartition("#")[2] >= oldest
+        }
+        self.settled &= self.totals.keys()
+
+
+class CountryCounter:
+    """One country's today and past, for one send."""
+
+    def __init__(
+        self, country: str, now: int, shards: int, past_shards: int, history: History, price_of_sms: int
+    ) -> None:
+        """`now` in seconds, the price of a usual code in micro-dollars. `past_shards`: of earlier days."""
+        self._history, self._price_of_sms = history, price_of_sms
+        self._today = DayCounter.of(f"B#{country}", now, shards)
+        self._past = tuple(
+            DayCounter.of(f"B#{country}", now - ago * DAY, past_shards) for ago in range(1, HISTORY_DAYS + 1)
+        )
+        self._sampled = {day.stem: day.sample() for day in (self._today, *history.missing(self._past))}
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What is to be read."""
+        return tuple(key for sampled in self._sampled.values() for key in sampled)
+
+    def prime(self, read: Mapping[str, Counts]) -> None:
+        """Take over the past days that were read now."""
+        for day in self._past:
+            if (sampled := self._sampled.get(day.stem)) is not None:
+                self._history.prime(day, day.total(read, sampled), self._today.now)
+        self._history.sweep(self._today.now)
+
+    def facts(self, read: Mapping[str, Counts]) -> CountryFacts:
+        """What the guard is told."""
+        days = self._days
+        verified = sum(day.get(VERIFIED, 0) for day in days) / self._price_of_sms
+        unverified = sum(day.get(lane, 0) for day in days for lane in COUNTED_LANES) / self._price_of_sms
+        return CountryFacts(
+            learned_ratio(unverified, verified),
+            self._granted(read, VERIFIED),
+            self._granted(read, VERIFIED_KNOWN),
+        )
+
+    def increment(
+        self, read: Mapping[str, Counts], lane: BudgetLane, price: int, spans: Spans
+    ) -> ShardIncrement:
+        """One more send in a lane that may have so much unverified. Raises `NoRoom`."""
+        today, yesterday = self._total(read), self._days[0]
+        limits = {
+            hourly(lane, self._today.hour): spans.hour
+            - self._today.rest_of_last_hour(lane, today, yesterday),
+            str(lane): spans.day - self._today.rest_of_yesterday(lane, yesterday),
+        }
+        increment = self._today.increment(read, self._sampled[self._today.stem], price, limits)
+        if increment is None:
+            self._today.hold(today, {name: limit - price for name, limit in limits.items()}, COUNTRY)
+            raise NoRoom(COUNTRY, self._today.to_next_hour)
+        return self._counted(increment, lane, price)
+
+    def unlimited(self, read: Mapping[str, Counts], lane: BudgetLane, price: int) -> ShardIncrement:
+        """One more send, never refused."""
+        return self._counted(self._today.unlimited(read, self._sampled[self._today.stem]), lane, price)
+
+    def sent_unverified(self, read: Mapping[str, Counts]) -> int:
+        """Codes of this hour, this one included; 0 where anyone verified in it or in the last."""
+        today, hour = self._total(read), self._today.hour
+        last = (today if hour else self._days[0]).get(hourly(VERIFIED, (hour - 1) % 24), 0)
+        if last or today.get(hourly(VERIFIED, hour), 0):
+            return 0
+        return sum(today.get(hourly(lane, hour), 0) for lane in COUNTED_LANES) // self._price_of_sms + 1
+
+    @property
+    def _days(self) -> list[Counts]:
+        """The past days, yesterday first."""
+        return [self._history.totals[day.stem] for day in self._past]
+
+    def _total(self, read: Mapping[str, Counts]) -> Counts:
+        return self._today.total(read, self._sampled[self._today.stem])
+
+    def _granted(self, read: Mapping[str, Counts], name: str) -> Spans:
+        today, past = self._total(read), self._days
+        last = Spans(
+            self._today.last_60_minutes(name, today, past[0]), self._today.last_24_hours(name, today, past[0])
+        )
+        return granted(last, max(day.get(name, 0) for day in past))
+
+    def _counted(self, increment: ShardIncrement, lane: BudgetLane, price: int) -> ShardIncrement:
+        hour, verified = self._today.hour, per_hour_and_day(VERIFIED, price, self._today.hour)
+        if lane is BudgetLane.KNOWN:
+            verified |= per_hour_and_day(VERIFIED_KNOWN, price, hour)
+        return replace(increment, open=per_hour_and_day(lane, price, hour), verified=verified)

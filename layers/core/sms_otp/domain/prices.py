@@ -1,0 +1,70 @@
+"""What a code costs, roughly, by country and channel: the weights of the guard and of the day's cap.
+
+Money is whole micro-dollars everywhere inside, so that sums are exact. The table is a first guess for a
+deployment that names no prices of its own: `SmsPrices` takes the place of each line that it names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+USD = 1_000_000
+"""Micro-dollars in a US dollar."""
+EVERYWHERE = "*"
+
+AS_OF = "2025-06"
+SOURCES = {
+    "CA ME MU NP PR SR TT US AO": "HighLevel, LC Phone pricing & billing guide",
+    "AD TC ZM ZW": "WISECP, Viewing SMS fee schedule, its sample answer",
+    "*": "Mobilesquared's mean of an international SMS in 2023, as The SMS Works quotes it",
+    "voice": "assumed: a call of one begun minute to a mobile; no provider of codes publishes a list",
+}
+"""Public pages of 2023 to 2025, rounded; prices differ between networks and change monthly."""
+
+SMS_DOLLARS: Mapping[str, float] = {
+    "AD": 0.19,
+    "AO": 0.18,
+    "CA": 0.008,
+    "ME": 0.14,
+    "MU": 0.19,
+    "NP": 0.30,
+    "PR": 0.04,
+    "SR": 0.24,
+    "TC": 0.29,
+    "TT": 0.30,
+    "US": 0.008,
+    "ZM": 0.27,
+    "ZW": 0.11,
+    EVERYWHERE: 0.065,
+}
+"""WhatsApp is taken to cost as much: its rates for authentication are of the same order."""
+VOICE_DOLLARS: Mapping[str, float] = {"CA": 0.015, "US": 0.015, EVERYWHERE: 0.10}
+
+
+def micro_dollars(dollars: float) -> int:
+    """Rounded to the nearest."""
+    return round(dollars * USD)
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Dollars by country, as a deployment has set them, before those of the tables.
+
+    A price for `*` that a deployment names is its own word on every country that it does not name.
+    """
+
+    sms: Mapping[str, float] = field(default_factory=dict)
+    voice: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, country: str, channel: str) -> int:
+        """Micro-dollars for one message or call; never nothing, or no budget would ever end."""
+        return max(1, micro_dollars(self.dollars(country, channel)))
+
+    def dollars(self, country: str, channel: str) -> float:
+        """US dollars for one message or call."""
+        is_call = channel == "voice"
+        own, table = (self.voice, VOICE_DOLLARS) if is_call else (self.sms, SMS_DOLLARS)
+        for prices in (own, table):
+            for place in (country, EVERYWHERE):
+                if place in prices:
+                    return prices[place]
+        raise KeyError(country)

@@ -1,0 +1,172 @@
+"""One send's way through the budgets: which counters it reads, and what it adds to them.
+
+The rule is in `guard`; the counters are in `service_day`, `countries`, `blocks` and `networks`; shards and
+conditions in `budgets`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from sms_otp.domain import errors
+from sms_otp.domain.blocks import BlockCounter
+from sms_otp.domain.budgets import NOTHING, Counts, DayCounter, NoRoom, ShardIncrement, Spans
+from sms_otp.domain.countries import CountryCounter, History
+from sms_otp.domain.guard import (
+    BLOCK_OF_NUMBERS,
+    NETWORK_OPEN,
+    Ask,
+    BudgetLane,
+    Charge,
+    CountryFacts,
+    Mode,
+    NumberFacts,
+    charges,
+    network_room,
+)
+from sms_otp.domain.networks import NetworkCounter
+from sms_otp.domain.prices import Prices
+from sms_otp.domain.service_day import SERVICE_DAY, ServiceDay
+
+
+@dataclass(frozen=True, slots=True)
+class SpendPolicy:
+    """What a deployment may spend."""
+
+    mode: Mode
+    daily_cap: int
+    """Micro-dollars of the whole service in a UTC day."""
+    shards: int
+    network: Spans
+    """Unverified codes that any network may have open."""
+    prices: Prices = field(default_factory=Prices)
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Where a send is charged, and what it adds."""
+
+    lane: BudgetLane
+    increments: tuple[ShardIncrement, ...]
+    price: int
+    """Micro-dollars."""
+    over: str | None
+    """Of `guard.LIMITS`, what the send is over, where the guard only records."""
+    cap_used: float
+    """Percent of the day's money that is spent with this send, estimated from a few shards."""
+    unverified: int | None
+    """As `CountryCounter.sent_unverified`; None where the guard is off."""
+
+
+class Spending:
+    """Made for each send; `history` is shared between them."""
+
+    def __init__(
+        self,
+        policy: SpendPolicy,
+        history: History,
+        country: str,
+        channel: str,
+        block_keys: tuple[str, ...],
+        client_keys: tuple[str, ...],
+        now: int,
+    ) -> None:
+        """`now` in seconds; of keys, the one that is counted under first."""
+        self._mode, self._least, self._history = policy.mode, policy.network, history
+        self._price = policy.prices.of(country, channel)
+        today = DayCounter.of("D", now)
+        shards = max(policy.shards, history.shards.get(today.stem, 1))
+        today = replace(today, shards=shards)
+        self._service = ServiceDay(today, today.sample(), policy.daily_cap, self._price)
+        self._network = NetworkCounter(tuple(f"C#{key}" for key in client_keys), now)
+        self._blocks = BlockCounter(tuple(DayCounter.of(f"P#{key}", now) for key in block_keys))
+        price_of_sms = policy.prices.of(country, "sms")
+        self._country = CountryCounter(country, now, shards, policy.shards, history, price_of_sms)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The items that must be read before `decide`."""
+        keys = (*self._service.sampled, *self._network.keys)
+        return keys if self._mode is Mode.OFF else (*keys, *self._country.keys, *self._blocks.keys)
+
+    def has_more_shards(self, read: Mapping[str, Counts]) -> bool:
+        """Whether today has more shards than were read, for the cap was lowered: read again then."""
+        seen = self._service.shards_seen(read)
+        if seen <= self._service.day.shards:
+            return False
+        self._history.shards[self._service.day.stem] = seen
+        return True
+
+    def decide(self, read: Mapping[str, Counts], number: NumberFacts, *, is_challenged: bool) -> Payment:
+        """Raises `RateLimited` or `ChallengeRequired`."""
+        network = self._network.facts(read) if self._network.keys else None
+        ask = Ask(number, network, self._country_facts(read), is_challenged)
+        refusals: list[NoRoom] = []
+        try:
+            self._for_network(read, ask, self._least)
+            self._service.spend(read, BudgetLane.OWN)
+        except NoRoom as full:
+            raise errors.RateLimited(reason=full.budget, retry_after=full.retry_after) from None
+        for charge in charges(ask):
+            try:
+                return self._payment(read, charge.lane, self._charged(read, ask, charge))
+            except NoRoom as full:
+                refusals.append(full)
+        return self._over(read, ask, refusals)
+
+    def _country_facts(self, read: Mapping[str, Counts]) -> CountryFacts:
+        if self._mode is Mode.OFF:
+            return CountryFacts()
+        self._country.prime(read)
+        return self._country.facts(read)
+
+    def _charged(self, read: Mapping[str, Counts], ask: Ask, charge: Charge) -> tuple[ShardIncrement, ...]:
+        """All that the send adds where it is charged so. Raises `NoRoom`."""
+        lane, off = charge.lane, self._mode is Mode.OFF
+        increments = self._service.increments(read, lane, None if off else charge.pool)
+        most = (
+            self._least if off or lane not in NETWORK_OPEN else replace(self._least, day=NETWORK_OPEN[lane])
+        )
+        increments += self._for_network(read, ask, most)
+        if off or charge.limits is None:
+            return increments
+        guarded = [self._country.increment(read, lane, self._price, charge.limits)]
+        if charge.block_factor:
+            guarded.append(self._blocks.increment(read, ask.country.ratio, charge.block_factor))
+        if self._mode is Mode.RECORD:
+            guarded = [replace(increment, limits=NOTHING) for increment in guarded]
+        return (*increments, *guarded)
+
+    def _for_network(self, read: Mapping[str, Counts], ask: Ask, least: Spans) -> tuple[ShardIncrement, ...]:
+        """One more code of the network, which may have `least` open before it verified any."""
+        if ask.network is None:
+            return ()
+        rooms = (network_room(ask.network, codes, ask.country.ratio) for codes in (least.hour, least.day))
+        return (self._network.increment(read, Spans(*rooms)),)
+
+    def _over(self, read: Mapping[str, Counts], ask: Ask, refusals: list[NoRoom]) -> Payment:
+        """No lane has room: refuse, ask for a challenge, or only record it."""
+        by_budget = {full.budget: full for full in refusals}
+        full = by_budget.get(SERVICE_DAY) or by_budget.get(BLOCK_OF_NUMBERS) or refusals[-1]
+        refuses = self._mode is Mode.ENFORCE
+        if full.budget == SERVICE_DAY or (refuses and ask.is_challenged):
+            raise errors.RateLimited(reason=full.budget, retry_after=full.retry_after)
+        if refuses:
+            raise errors.ChallengeRequired(reason=full.budget)
+        lane = BudgetLane.OPEN
+        increments = (
+            *self._service.increments(read, lane, None),
+            *self._for_network(read, ask, self._least),
+            self._country.unlimited(read, lane, self._price),
+            self._blocks.unlimited(read),
+        )
+        return self._payment(read, lane, increments, full.budget)
+
+    def _payment(
+        self,
+        read: Mapping[str, Counts],
+        lane: BudgetLane,
+        increments: tuple[ShardIncrement, ...],
+        over: str | None = None,
+    ) -> Payment:
+        unverified = None if self._mode is Mode.OFF else self._country.sent_unverified(read)
+        return Payment(lane, increments, self._price, over, self._service.used(read), unverified)

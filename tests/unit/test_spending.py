@@ -1,0 +1,291 @@
+"""A send's way through the budgets, over counts that only these tests keep."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from sms_otp.domain import errors
+from sms_otp.domain.budgets import (
+    DAY,
+    HOUR,
+    Counts,
+    DayCounter,
+    OpenCount,
+    Spans,
+    changes_of_success,
+    dumped,
+)
+from sms_otp.domain.countries import History
+from sms_otp.domain.guard import BudgetLane, Mode, NumberFacts
+from sms_otp.domain.prices import USD, Prices
+from sms_otp.domain.spending import Payment, Spending, SpendPolicy
+
+NOON = 1_800_000_000 // DAY * DAY + 12 * HOUR
+CENT = USD // 100
+POLICY = SpendPolicy(Mode.ENFORCE, 50 * USD, 1, Spans(10, 30), Prices({"*": 0.01}, {"*": 0.1}))
+STRANGER, KNOWN = NumberFacts(), NumberFacts(is_known=True)
+OWN = NumberFacts(is_own=True, is_known=True)
+
+
+@dataclass
+class Bank:
+    """The counts, and sends that are made at once."""
+
+    policy: SpendPolicy = POLICY
+    now: int = NOON
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+
+    def remember(self, country: str, verified: int, unverified: int = 0) -> None:
+        """Fourteen days, in micro-dollars each."""
+        for ago in range(1, 15):
+            day = DayCounter.of(f"B#{country}", self.now - ago * DAY)
+            self.counts[day.first] = {"verified": verified, "open": unverified}
+
+    def spending(self, country: str, channel: str, block: str, network: str | None) -> Spending:
+        clients = () if network is None else (network,)
+        return Spending(self.policy, self.history, country, channel, (block,), clients, self.now)
+
+    def send(
+        self,
+        number: NumberFacts = STRANGER,
+        *,
+        country: str = "US",
+        channel: str = "sms",
+        block: str | None = None,
+        network: str | None = None,
+        challenged: bool = False,
+    ) -> Payment:
+        """Raises as `Spending.decide`; then nothing is counted."""
+        block = f"block-{sum(map(len, self.counts.values()))}-{len(self.counts)}" if block is None else block
+        spending = self.spending(country, channel, block, network)
+        read = {key: dict(self.counts[key]) for key in spending.keys if key in self.counts}
+        payment = spending.decide(read, number, is_challenged=challenged)
+        for increment in payment.increments:
+            held = self.counts.setdefault(increment.key, {})
+            assert all(held.get(name, 0) <= most for name, most in increment.limits.items())
+            self._add(increment.key, increment.added)
+        return payment
+
+    def verify(self, payment: Payment) -> None:
+        counted = map(OpenCount.load, dumped(payment.increments))
+        for key, amounts in changes_of_success(counted, ()).items():
+            self._add(key, amounts)
+
+    def _add(self, key: str, amounts: Counts) -> None:
+        held = self.counts.setdefault(key, {})
+        for name, amount in amounts.items():
+            held[name] = held.get(name, 0) + amount
+
+    def until_refused(self, **send: object) -> list[BudgetLane]:
+        """The lanes of the sends that were admitted before the first that was not."""
+        admitted: list[BudgetLane] = []
+        while True:
+            try:
+                admitted.append(self.send(**send).lane)  # type: ignore[arg-type] # the caller's own keywords
+            except errors.OtpError as refused:
+                self.refused = refused
+                return admitted
+
+
+@pytest.fixture
+def bank() -> Bank:
+    return Bank()
+
+
+def day(country: str = "US") -> str:
+    return DayCounter.of(f"B#{country}", NOON).first
+
+
+def test_a_country_without_history_has_its_floor_and_then_asks_for_a_challenge(bank: Bank) -> None:
+    assert bank.until_refused() == [BudgetLane.OPEN] * 50, "half a dollar an hour"
+    assert isinstance(bank.refused, errors.ChallengeRequired)
+    assert bank.refused.reason == "country"
+    assert bank.refused.retry_after is None
+
+
+def test_a_challenge_opens_eight_times_the_floor_and_then_the_answer_is_to_wait(bank: Bank) -> None:
+    bank.until_refused()
+    assert bank.until_refused(challenged=True) == [BudgetLane.CHALLENGED] * 400
+    assert isinstance(bank.refused, errors.RateLimited)
+    assert bank.refused.retry_after == HOUR
+
+
+def test_a_call_weighs_what_it_costs(bank: Bank) -> None:
+    assert len(bank.until_refused(channel="voice")) == 5
+
+
+def test_verified_codes_make_room_for_others(bank: Bank) -> None:
+    for _ in range(200):
+        bank.verify(bank.send())
+    assert bank.counts[day()] == {
+        "open": 0,
+        "open12": 0,
+        "verified": 200 * CENT,
+        "verified12": 200 * CENT,
+    }
+    assert len(bank.until_refused()) == 156, "1.3 of the 0.6 that a country begins with"
+
+
+def test_a_fresh_network_goes_on_where_the_open_lane_is_full(bank: Bank) -> None:
+    bank.remember("US", verified=100 * USD, unverified=30 * USD)
+    admitted = bank.until_refused()
+    assert bank.send(network="fresh").lane is BudgetLane.FRESH
+    with pytest.raises(errors.ChallengeRequired):
+        bank.send(network="fresh")
+    assert set(admitted) == {BudgetLane.OPEN}
+
+
+def test_a_known_number_is_counted_on_its_own_lane_alone(bank: Bank) -> None:
+    bank.remember("US", verified=100 * USD)
+    bank.until_refused()
+    payment = bank.send(KNOWN)
+    assert payment.lane is BudgetLane.KNOWN
+    assert [increment.key[0] for increment in payment.increments] == ["D", "B"]
+
+
+def test_an_own_lane_is_counted_against_nothing_but_the_days_money(bank: Bank) -> None:
+    bank.until_refused()
+    payment = bank.send(OWN)
+    assert payment.lane is BudgetLane.OWN
+    assert [increment.key[0] for increment in payment.increments] == ["D"]
+
+
+def test_a_send_of_a_country_with_history_is_three_items(bank: Bank) -> None:
+    bank.remember("US", verified=100 * USD)
+    assert [increment.key[0] for increment in bank.send().increments] == ["D", "B", "P"]
+
+
+def test_a_floor_is_one_item_more_only_where_the_day_has_shards(bank: Bank) -> None:
+    assert [increment.key[0] for increment in bank.send().increments] == ["D", "B", "P"]
+
+
+def test_the_floors_of_all_countries_come_out_of_one_pool(bank: Bank) -> None:
+    admitted = [len(bank.until_refused(country=country)) for country in ("US", "GB", "DE", "FR", "ES", "IT")]
+    assert admitted == [50, 50, 50, 50, 0, 0], "two dollars an hour"
+
+
+def test_a_block_of_numbers_has_ten_codes_open_in_an_hour(bank: Bank) -> None:
+    bank.remember("US", verified=100 * USD)
+    assert len(bank.until_refused(block="one")) == 10
+    assert bank.refused.reason == "block"
+    assert len(bank.until_refused(block="one", challenged=True)) == 30
+    assert bank.send(block="another").lane is BudgetLane.OPEN
+
+
+def test_a_network_has_ten_unverified_codes_open_in_an_hour_and_verified_ones_do_not_count(
+    bank: Bank,
+) -> None:
+    bank.remember("US", verified=100 * USD)
+    for _ in range(25):
+        bank.verify(bank.send(network="shared"))
+    assert len(bank.until_refused(network="shared")) == 10 + 11, "and 1.5 of the ratio of the verified ones"
+    assert (type(bank.refused), bank.refused.reason) == (errors.RateLimited, "network")
+
+
+@pytest.mark.parametrize("step", [HOUR, HOUR // 4])
+def test_no_24_hours_of_a_network_have_more_than_its_day_open(bank: Bank, step: int) -> None:
+    bank.remember("US", verified=1_000 * USD)
+    moments: list[int] = []
+    for _ in range(3 * DAY // step):
+        moments += [bank.now] * len(bank.until_refused(network="one", country="US"))
+        bank.now += step
+    assert max(sum(at <= other < at + DAY for other in moments) for at in moments) == 30
+
+
+def test_a_fifth_of_the_days_money_is_kept_for_known_numbers(bank: Bank) -> None:
+    bank.policy = replace(POLICY, daily_cap=USD)
+    bank.remember("US", verified=1_000 * USD)
+    assert len(bank.until_refused()) == 80
+    assert (type(bank.refused), bank.refused.reason) == (errors.RateLimited, "service day")
+    assert bank.refused.retry_after == 12 * HOUR
+    assert len(bank.until_refused(number=OWN)) == 20
+    assert bank.refused.reason == "service day"
+
+
+def test_known_numbers_may_use_all_of_the_days_money(bank: Bank) -> None:
+    bank.policy = replace(POLICY, daily_cap=USD)
+    assert len(bank.until_refused(number=OWN)) == 100
+
+
+@pytest.mark.parametrize("mode", [Mode.OFF, Mode.RECORD])
+def test_only_where_it_enforces_the_guard_refuses(bank: Bank, mode: Mode) -> None:
+    bank.policy = replace(POLICY, mode=mode)
+    bank.remember("US", verified=100 * USD)
+    payments = [bank.send(block="one") for _ in range(60)]
+    assert payments[-1].over == (None if mode is Mode.OFF else "block")
+    counted = bank.counts.get(day(), {})
+    assert counted.get("open", 0) == (0 if mode is Mode.OFF else 60 * CENT)
+
+
+def test_where_it_only_records_many_shards_share_the_counting(bank: Bank) -> None:
+    bank.policy = replace(POLICY, mode=Mode.RECORD, daily_cap=10_000 * USD, shards=101)
+    for _ in range(400):
+        bank.send()
+    on_first = bank.counts.get(day(), {}).get("open", 0)
+    total = sum(counts.get("open", 0) for key, counts in bank.counts.items() if key.startswith("B#US"))
+    assert total == 400 * CENT
+    assert on_first < 100 * CENT, "only the floor is the first shard's"
+
+
+def test_a_lower_cap_does_not_forget_what_was_counted_on_more_shards(bank: Bank) -> None:
+    bank.policy = replace(POLICY, daily_cap=300 * USD, shards=4)
+    bank.remember("US", verified=10_000 * USD)
+    for _ in range(4_000):
+        bank.send(OWN)
+    bank.policy, bank.history = replace(POLICY, daily_cap=45 * USD, shards=1), History()
+    spending = bank.spending("US", "sms", "block", None)
+    read = {key: bank.counts[key] for key in spending.keys if key in bank.counts}
+    assert spending.has_more_shards(read)
+    again = bank.spending("US", "sms", "block", None)
+    assert not again.has_more_shards({key: bank.counts[key] for key in again.keys if key in bank.counts})
+    left = len(bank.until_refused(number=OWN))
+    assert 300 <= left <= 700, "five dollars, but for shards that had more than their part"
+
+
+def test_the_past_is_read_once_and_what_is_too_old_is_forgotten(bank: Bank) -> None:
+    assert len(bank.spending("US", "sms", "b", None).keys) == 1 + 1 + 14 + 1
+    bank.send()
+    assert len(bank.spending("US", "sms", "b", None).keys) == 3
+    bank.now += 40 * DAY
+    bank.send()
+    assert len(bank.history.totals) == 14
+
+
+@pytest.mark.parametrize(("seconds", "is_read_again"), [(1, True), (599, True), (600, False)])
+def test_yesterday_is_read_again_while_its_codes_may_be_verified(
+    bank: Bank, seconds: int, is_read_again: bool
+) -> None:
+    bank.now = NOON + 12 * HOUR + seconds
+    bank.send()
+    assert (day() in bank.spending("US", "sms", "b", None).keys) is is_read_again
+
+
+def test_one_read_holds_everything_with_many_shards_two_peppers_and_no_history() -> None:
+    policy = replace(POLICY, shards=512)
+    spending = Spending(policy, History(), "US", "sms", ("one", "two"), ("one", "two"), NOON)
+    assert len(spending.keys) + 2 * 4 <= 100, "BatchGetItem takes a hundred keys"
+
+
+def test_under_two_peppers_what_is_open_is_added_up(bank: Bank) -> None:
+    bank.remember("US", verified=100 * USD)
+    bank.until_refused(block="old", network="old")
+    spending = Spending(POLICY, bank.history, "US", "sms", ("new", "old"), ("new", "old"), NOON)
+    read: Mapping[str, Counts] = {key: bank.counts[key] for key in spending.keys if key in bank.counts}
+    with pytest.raises(errors.RateLimited) as refused:
+        spending.decide(read, STRANGER, is_challenged=False)
+    assert refused.value.reason == "network"
+
+
+@pytest.mark.parametrize(("verified", "codes"), [(0, [1, 2, 3]), (1, [1, 1, 2])])
+def test_codes_to_a_country_where_nobody_verifies_are_told(
+    bank: Bank, verified: int, codes: list[int]
+) -> None:
+    payments = [bank.send(), *([] if verified else [bank.send()])]
+    if verified:
+        bank.verify(payments[0])
+        assert bank.send().unverified == 0
+        return
+    payments.append(bank.send())
+    assert [payment.unverified for payment in payments] == codes

@@ -35,7 +35,7 @@ OF_CAMARA = "ONE_TIME_PASSWORD_SMS."
 _KEY = "a missing or wrong `x-api-key` is API Gateway's 403, a problem (RFC 9457)"
 _NO_TOKEN = "the caller has an API key and no access token, and a key does not expire"
 _NO_OPERATOR = "the service sends to every operator's numbers"
-_STAYS_RIGHT = "a code in somebody's hand stays right until it expires, so the answer is 204"
+_STAYS_RIGHT = "a code that was sent stays right until it expires, so the answer is 204"
 
 
 def _passed(tag: str, status: int, code: str | None = None) -> Scenario:

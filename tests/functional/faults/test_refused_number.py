@@ -15,6 +15,13 @@ GAP_SECONDS = 241
 OF_EACH = {"infobip": ("number-limit", "429"), "sinch": ("42901", "42201")}
 
 
+@pytest.fixture(autouse=True)
+def _without_the_guard(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty numbers of one block that nobody verifies are what it is there to stop."""
+    monkeypatch.setenv("PUMPING_GUARD", "off")
+    world.restart()
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_requests_for_one_refused_number_close_the_provider_to_nobody(world: World, which: int) -> None:
     world.spoil_provider("send", OF_EACH[world.provider][which], times=TRIES)

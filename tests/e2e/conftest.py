@@ -17,6 +17,7 @@ _numbers: dict[str, Iterator[int]] = defaultdict(itertools.count)
 AREAS = ("415", "212", "305", "312", "404", "503", "617", "702")
 
 SECOND = {
+    "PumpingGuard": "record",
     "RequireVerificationId": "false",
     "ResendGapSeconds": "0",
     "KeepUsers": "true",
@@ -97,6 +98,10 @@ ROUTES = "CA=aws;PR=sinch"
 
 SENDER = "arn:aws:sms-voice:us-east-1:000000000000:sender-id/SANDBOX/CA"
 
+RECORDING = {"PumpingGuard": "record"}
+"""Dozens of numbers of one block, of which few verify, are what the guard is there to stop."""
+FIRST = {"ProviderRoutes": ROUTES, "AwsSmsIdentityArn": SENDER} | RECORDING
+
 
 def passed(backend: Backend, number: str, seconds: int) -> None:
     """Make the number's sends look this much older: a wait that no test has to wait."""
@@ -121,7 +126,7 @@ def close_circuits(stack: LocalStack) -> None:
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
     """One deployment with the template's defaults, Infobip first but for `ROUTES`."""
-    with LocalStack(parameters={"ProviderRoutes": ROUTES, "AwsSmsIdentityArn": SENDER}) as running:
+    with LocalStack(parameters=FIRST) as running:
         yield running
 
 

@@ -3,7 +3,8 @@
 A country may have open 20 % of what it verified in an hour and 30 % of it in a day, a block of numbers ten
 codes an hour and twenty a day, a client ten sends an hour and thirty a day, verified or not. Codes are
 counted, not money. There is no challenge, and all who ask about a number share its three, five and ten codes.
-It was to record for two weeks before it enforced, so it only records on the days before a scenario.
+It was to record for two weeks before it enforced, so it only records on the days before a scenario. Its
+windows were the clock's and slide here, so it refuses somewhat more than it did.
 """
 
 from collections.abc import Iterator, Mapping

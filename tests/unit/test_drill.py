@@ -10,6 +10,8 @@ from bench.drill import ablation, table, victim
 from bench.drill.people import Attack, Habits, People, everywhere, one_block, scattered
 from bench.drill.scenarios import SCENARIOS, Most, Player, Scenario, Told, attacking
 from bench.drill.world import DAY, MIDNIGHT, quick
+from local.template import ROOT
+from tests.unit.test_security_doc import table as table_of
 
 PEOPLE = Habits(people=120)
 FEW = Scenario("few", Most(), PEOPLE, warm_days=2, attack=attacking(Attack(codes=600)))
@@ -99,6 +101,11 @@ def test_the_chart_and_the_table_have_a_line_for_every_scenario(told: dict[str, 
     lines = table.rows(told.values())
     assert table.markdown(lines).count("\n") == 3
     assert table.chart(lines).count("<rect") == 2
+
+
+def test_the_documented_table_is_of_the_scenarios_that_the_drill_plays() -> None:
+    documented = [row["scenario"] for row in table_of(ROOT / "docs/abuse.md", "## The drill")]
+    assert documented == [scenario.name for scenario in SCENARIOS if scenario.in_story]
 
 
 def test_a_siege_names_its_goal() -> None:

@@ -41,6 +41,10 @@ def _number(name: str, old: str, new: str, names: str) -> Mutant:
     return replace(_store(name, old, new, names), file="adapters/dynamodb/number_writes.py")
 
 
+def _counter(name: str, old: str, new: str, names: str) -> Mutant:
+    return replace(_store(name, old, new, names), file="adapters/dynamodb/counter_writes.py")
+
+
 def _weak(constant: str, condition: str) -> tuple[str, str]:
     """The definition of a condition, before and after it holds for every item that is there."""
     return f'{constant} = "{condition}"\n', f'{constant} = "({condition} OR {ALWAYS})"\n'
@@ -168,13 +172,13 @@ MUTANTS = (
         'HAS_NO_VERSION = "attribute_not_exists(nothing)"',
         "lost_race",
     ),
-    _step(
+    _counter(
         "a budget is spent without end",
-        'used < :limit"',
-        'used < :limit OR attribute_exists(pk)"',
-        "share_is_spent_up_to",
+        "{alias} <= {write.value(most)})",
+        f"{{alias}} <= {{write.value(most)}} OR {ALWAYS})",
+        "budget_is_spent_up_to",
     ),
-    _step("a budget is overspent by one", 'used < :limit"', 'used <= :limit"', "share_is_spent_up_to"),
+    _counter("a budget is overspent", "write.value(most)", "write.value(most + 8)", "budget_is_spent_up_to"),
     _step(
         "an Idempotency-Key is claimed twice",
         'IS_FREE_AGAIN = "attribute_not_exists(pk) OR expiresAt <= :now"',
@@ -273,10 +277,10 @@ MUTANTS = (
         SERVICE,
     ),
     Mutant(
-        "no log of a client refuses",
-        "domain/admission.py",
-        "        if wait > 0:\n",
-        "        if False:\n",
+        "no number of open codes stops a client",
+        "domain/networks.py",
+        "most = min(limits.hour - self._rest_of_last_hour(counts), limits.day - self._earlier(counts)) - 1",
+        "most = 10**6",
         ADMISSION,
     ),
     Mutant(
@@ -324,8 +328,8 @@ MUTANTS = (
     Mutant(
         "a block may have open in a day what it may in each hour of it",
         "domain/guard.py",
-        "BLOCK_DAY_FLOORS = 2\n",
-        "BLOCK_DAY_FLOORS = 24\n",
+        "BLOCK = Spans(10, 20)\n",
+        "BLOCK = Spans(10, 240)\n",
         "tests/unit/test_guard.py",
     ),
     Mutant(

@@ -69,9 +69,9 @@ class Carrier:
         return self.codes[int(ref.removeprefix("ref-"))]
 
     def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
-        """No breaker."""
+        """Always itself."""
         del to
-        return ()
+        return ("carrier",)
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
         """As `Router.ends_a_code`: a new code leaves the earlier ones right."""

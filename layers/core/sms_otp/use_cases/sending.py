@@ -89,7 +89,7 @@ def avoided(
     held = number.codes_in_hand(known, own, to_seconds(now))
     avoid = service.providers.ends_a_code(held)
     candidates = service.providers.candidates(to)
-    if not candidates or not avoid.issuperset(candidates):
+    if not avoid.issuperset(candidates):
         return avoid
     if admitted.lane is Lane.STRANGER:
         raise errors.RateLimited(

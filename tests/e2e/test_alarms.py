@@ -43,7 +43,7 @@ STIMULI = {
     "ProviderErrorAlarm": "Infobip answers 500",
     "ProviderCredentialsAlarm": "Infobip refuses the key",
     "BreakerOpenAlarm": "Infobip fails five times in a row",
-    "DailyCapAlarm": "four fifths of a cap of 40 codes are sent",
+    "DailyCapAlarm": "three fifths of a cap of 50 codes are sent",
     "WebhookRefusedAlarm": "five callbacks without a signature",
     "TokenFailedAlarm": "a right code while the function may not sign",
 }
@@ -92,9 +92,9 @@ class Measured:
 def stack() -> Iterator[LocalStack]:
     """A deployment whose limits are soon reached."""
     parameters = {
-        # 40 codes, of which 8 are kept for known numbers.
+        # 50 codes, of which 10 are kept for known numbers.
         "DailySpendCap": "1",
-        "SmsPrices": "*=0.025",
+        "SmsPrices": "*=0.02",
         "PumpingGuard": "record",
         "ResendGapSeconds": "0",
         "AlarmRequestsPerHour": "20",

@@ -102,7 +102,7 @@ def test_a_user_signs_up_with_a_phone_that_the_service_has_verified(site: Site) 
     right = browser.post("/verify-code", {"otp": code})
     assert (right.status_code, right.json()) == (200, {"verified": True})
     after = browser.cookies.cookies.get_dict()
-    assert after.keys() == before.keys()
+    assert after.keys() == before.keys() | {"device"}
     assert set(after.values()).isdisjoint(before.values())
     assert browser.post("/sign-up", {"name": "Ada"}).json() == {"name": "Ada", "phoneNumber": number}
     assert told(browser.post("/sign-up", {"name": "Eve"})) == (403, "PHONE_NOT_VERIFIED")

@@ -16,6 +16,7 @@ from samtranslator.translator.transform import transform
 from local.template import ROOT, environment, resource, template
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.service_day import KEPT_FOR_KNOWN
 
 PARAMETERS = template()["Parameters"]
 RESOURCES = template()["Resources"]
@@ -653,3 +654,8 @@ def test_every_check_of_checkov_that_is_skipped_has_its_reason_above_it() -> Non
 
 def test_no_resource_skips_a_check_by_itself() -> None:
     assert not [name for name, declared in RESOURCES.items() if "checkov" in declared.get("Metadata", {})]
+
+
+def test_the_caps_alarm_comes_before_strangers_are_refused() -> None:
+    share_of_strangers = 100 - 100 / KEPT_FOR_KNOWN
+    assert resource("DailyCapAlarm")["Threshold"] <= 0.8 * share_of_strangers

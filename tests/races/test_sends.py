@@ -105,7 +105,9 @@ def test_of_pairs_whose_first_provider_may_have_sent_exactly_one_fails_over_into
     build: Callable[..., Service], sandbox: str, fault: str
 ) -> None:
     """Both calls of a request that fails over are counted, and a window of three has room for one such."""
-    service = build(ProviderOrder="infobip,sinch", ResendGapSeconds="0", SendsPerQuarterHour="3")
+    service = build(
+        ProviderOrder="infobip,sinch", ResendGapSeconds="0", SendsPerQuarterHour="3", PumpingGuard="record"
+    )
     spoil(sandbox, "infobip", fault)
     numbers = [number for _, number in zip(range(CROWD // 2), fresh_numbers(), strict=False)]
     crowd = [request_persistently(service, RequestOtp(number)) for number in numbers for _ in range(2)]

@@ -88,7 +88,8 @@ def test_the_one_code_in_a_text_is_verified_at_once(page: Page, backend: StubBac
     ask(page, backend)
     for put_in in (PASTE, DROP):
         backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=4)
-        code(page).evaluate(put_in, text)
+        with page.expect_response("**/demo/verify-code"):
+            code(page).evaluate(put_in, text)
         expect(code(page)).to_have_value(CODE)
         expect(code(page)).to_have_attribute("aria-invalid", "true")
     assert backend.asked[1:] == [("verify", {"otp": CODE})] * 2

@@ -237,6 +237,8 @@ class LocalStack:
         return {
             **aws_environment(self.aws_endpoint_url),
             "BIND_HOST": self._host,
+            # Where custom resources put their answers.
+            "MINISTACK_HOST": "localhost" if self._host == "127.0.0.1" else self._host,
             "GATEWAY_PORT": str(self._port),
             "TMPDIR": str(unpacked),
             # A function whose role lacks an action is refused, as it would be on AWS.

@@ -87,7 +87,6 @@ class Outcome:
     sent: int = 0
     failed: int = 0
     latencies: list[float] = field(default_factory=list)
-    first_failures: int = 0
     recovered_at: float | None = None
 
 

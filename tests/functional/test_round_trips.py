@@ -13,10 +13,10 @@ from generators import events
 from ops import cost
 from sms_otp.adapters.dynamodb.circuits import DynamoCircuits
 from sms_otp.adapters.providers.test_numbers import FixedCodes
-from sms_otp.domain.budgets import HOUR, DayCounter
+from sms_otp.domain.budgets import DayCounter
 from sms_otp.domain.circuit import NUMBERS as FAILURES
 from sms_otp.domain.circuit import OPEN
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import HOUR, Deadline
 from sms_otp.domain.countries import History
 from sms_otp.domain.prices import USD
 from sms_otp.domain.provider import Channel, Check, NotSent, Sent

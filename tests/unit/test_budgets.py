@@ -7,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_otp.domain.budgets import (
-    DAY,
-    HOUR,
     DayCounter,
     NoRoom,
     OpenCount,
@@ -17,6 +15,7 @@ from sms_otp.domain.budgets import (
     dumped,
     shards_for,
 )
+from sms_otp.domain.clock import DAY, HOUR
 
 NOON = 1_800_000_000 // DAY * DAY + 12 * HOUR
 

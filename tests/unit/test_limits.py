@@ -13,7 +13,6 @@ from sms_otp.domain.limits import (
     Window,
     gap_after,
     next_send_at,
-    remembered,
     whole_seconds,
 )
 
@@ -37,7 +36,7 @@ def sends_granted(policy: SendPolicy, pauses: list[int]) -> list[int]:
     for pause in pauses:
         now += pause
         if next_send_at(log, policy, now) <= now:
-            log = (*remembered(log, policy, now), now)
+            log = (*(at for at in log if at > now - policy.memory), now)
             granted.append(now)
     return granted
 

@@ -12,6 +12,7 @@ import pytest
 from local.template import ROOT, template
 from sms_otp.domain import budgets
 from sms_otp.domain.budgets import Spans
+from sms_otp.domain.clock import DAY
 from sms_otp.domain.countries import LONGEST_CODE_LIFE, History
 from sms_otp.domain.guard import Mode, NumberFacts
 from sms_otp.domain.prices import Prices
@@ -202,7 +203,7 @@ def test_the_shards_of_each_daily_cap_are_as_told() -> None:
     for row in table(SCALING, "## No hot item"):
         cap = int(row["`DailySpendCap`"])
         shards = budgets.shards_for(cap)
-        rate = cap / Prices().dollars("US", "sms") / budgets.DAY
+        rate = cap / Prices().dollars("US", "sms") / DAY
         assert row["shards"] == str(shards)
         assert row["mean codes a second, at 0.008 USD"] == f"{rate:.1f}"
         assert row["mean writes a second on one shard of the day"] == f"{rate / shards:.1f}"
@@ -217,7 +218,7 @@ def keys_read(history: History, now: int) -> int:
 
 
 def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
-    midnight, settled, unsettled = budgets.DAY * 20_000, History(), History()
+    midnight, settled, unsettled = DAY * 20_000, History(), History()
     first, again = (keys_read(settled, midnight + LONGEST_CODE_LIFE) for _ in range(2))
     _, still_early = (keys_read(unsettled, midnight + LONGEST_CODE_LIFE - 1) for _ in range(2))
     number, providers = 1, re.findall("[a-z]+", template()["Parameters"]["ProviderOrder"]["AllowedPattern"])

@@ -7,8 +7,6 @@ import pytest
 
 from sms_otp.domain import errors
 from sms_otp.domain.budgets import (
-    DAY,
-    HOUR,
     Counts,
     DayCounter,
     OpenCount,
@@ -16,6 +14,7 @@ from sms_otp.domain.budgets import (
     changes_of_success,
     dumped,
 )
+from sms_otp.domain.clock import DAY, HOUR
 from sms_otp.domain.countries import History
 from sms_otp.domain.guard import BudgetLane, Mode, NumberFacts
 from sms_otp.domain.prices import USD, Prices

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-HOUR = 3600
-DAY = 24 * HOUR
+from sms_otp.domain.clock import DAY, HOUR
+
 DOLLARS_PER_SHARD = 100
 """A day's money that one item carries: 12,500 codes to the US, 1.5 writes a second at ten times the mean."""
 MOST_SHARDS = 512

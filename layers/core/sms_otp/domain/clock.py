@@ -16,6 +16,7 @@ Seconds = NewType("Seconds", int)
 Milliseconds = NewType("Milliseconds", int)
 """Whole milliseconds: the moments of sends and guesses, which must be unique."""
 
+SECOND = Seconds(1)
 MINUTE = Seconds(60)
 HOUR = Seconds(3600)
 DAY = Seconds(24 * 3600)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sms_otp.domain.budgets import (
-    DAY,
     Counts,
     DayCounter,
     NoRoom,
@@ -17,6 +16,7 @@ from sms_otp.domain.budgets import (
     hourly,
     per_hour_and_day,
 )
+from sms_otp.domain.clock import DAY
 from sms_otp.domain.guard import (
     COUNTED_LANES,
     COUNTRY,

@@ -12,9 +12,10 @@ import binascii
 import hmac
 
 from sms_otp.domain import keys
+from sms_otp.domain.clock import DAY
 from sms_otp.domain.keys import Peppers
 
-LIFE_SECONDS = 90 * 24 * 3600
+LIFE_SECONDS = 90 * DAY
 """From `issuedAt` on."""
 VERSION = 1
 

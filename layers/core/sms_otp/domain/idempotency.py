@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sms_otp.domain import errors, keys
+from sms_otp.domain.clock import DAY
 
-KEEP_SECONDS = 24 * 3600
+KEEP_SECONDS = DAY
 RUNNING_SECONDS = 30
 """Longer than a function may run: after it, a claim without an answer belongs to a request that died."""
 

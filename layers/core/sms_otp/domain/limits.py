@@ -14,10 +14,13 @@ counted before it is checked and cleared only by success, never by a new code
 
 from dataclasses import dataclass
 
-SECOND = 1000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
+from sms_otp.domain import clock
+from sms_otp.domain.clock import to_milliseconds
+
+SECOND = to_milliseconds(clock.SECOND)
+MINUTE = to_milliseconds(clock.MINUTE)
+HOUR = to_milliseconds(clock.HOUR)
+DAY = to_milliseconds(clock.DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,6 @@ def gap_after(newest_first: list[int], policy: SendPolicy) -> int:
     """Milliseconds to wait after the newest send: doubled for each further send in the hour before it."""
     streak = sum(1 for at in newest_first if newest_first[0] - at < HOUR)
     return int(min(policy.gap * 2 ** (streak - 1), policy.gap_max))
-
-
-def remembered(sends: tuple[int, ...], policy: SendPolicy, now: int) -> tuple[int, ...]:
-    """The sends that can still matter to a window, oldest first."""
-    return tuple(sorted(at for at in sends if at > now - policy.memory))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +116,5 @@ def whole_seconds(milliseconds: int) -> int:
     return max(1, -(-milliseconds // SECOND))
 
 
-KEEP_LOG = 30 * DAY // SECOND
+KEEP_LOG = 30 * clock.DAY
 """Seconds that a number's sends and failures are kept after its last use."""

@@ -8,7 +8,8 @@ Hours that have passed only ever fall, so both limits of a network are one condi
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sms_otp.domain.budgets import DAY, HOUR, NOTHING, Counts, NoRoom, ShardIncrement, Spans
+from sms_otp.domain.budgets import NOTHING, Counts, NoRoom, ShardIncrement, Spans
+from sms_otp.domain.clock import DAY, HOUR
 from sms_otp.domain.guard import NETWORK, NetworkFacts
 
 WEEK = 7

@@ -15,15 +15,15 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from sms_otp.domain import errors, limits
+from sms_otp.domain import clock, errors, limits
 from sms_otp.domain.limits import DAY, HOUR, KEEP_LOG, SECOND, Failures, GuessPolicy, SendPolicy, Window
 from sms_otp.domain.users import FOREVER
 
-REMEMBERED = 90 * DAY // SECOND
+REMEMBERED = 90 * clock.DAY
 """Seconds after which it is forgotten that, and from where, a number was verified."""
-KEEP_VERIFICATION = 24 * 3600
+KEEP_VERIFICATION = clock.DAY
 """Seconds that an expired verification is kept, so that a late guess still gets a telling answer."""
-LATE_DELETION = 7 * 24 * 3600
+LATE_DELETION = 7 * clock.DAY
 """Seconds by which a number's item outlives all that it lists: DynamoDB deletes late, in no order."""
 MOST_NETWORKS = 3
 """Networks that a number's own lane remembers: those from which it was verified last."""

@@ -11,7 +11,6 @@ USD = 1_000_000
 """Micro-dollars in a US dollar."""
 EVERYWHERE = "*"
 
-AS_OF = "2025-06"
 SOURCES = {
     "CA ME MU NP PR SR TT US AO": "HighLevel, LC Phone pricing & billing guide",
     "AD TC ZM ZW": "WISECP, Viewing SMS fee schedule, its sample answer",

@@ -20,6 +20,7 @@ from sms_otp.domain import phone
 from sms_otp.domain.admission import AdmissionPolicy
 from sms_otp.domain.budgets import Spans, shards_for
 from sms_otp.domain.circuit import CLOSED
+from sms_otp.domain.clock import milliseconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
@@ -183,7 +184,7 @@ def health_check() -> "HealthCheck":
     circuits = DynamoCircuits(_dynamodb(), chosen.table_name)
 
     def breakers(names: tuple[str, ...]) -> dict[str, str]:
-        found, now = circuits.read(names), int(time.time() * SECOND)
+        found, now = circuits.read(names), milliseconds(time.time)
         return {name: found.get(name, CLOSED).state(now) for name in names}
 
     return HealthCheck(

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from sms_otp.domain import circuit
 from sms_otp.domain.circuit import Circuit, State, number_id
-from sms_otp.domain.clock import Clock
+from sms_otp.domain.clock import Clock, milliseconds
+from sms_otp.domain.limits import SECOND
 from sms_otp.domain.ports import Circuits, EventSink, StoreError
 from sms_otp.domain.provider import (
     COUNTED_BY_BREAKER,
@@ -51,7 +52,7 @@ class CircuitBreaker:
         state = found.state(self._now())
         probes = state is State.HALF_OPEN and self._elected(provider, found)
         if state is not State.CLOSED and not probes and has_next():
-            raise CircuitOpen(provider, "circuit_open", retry_after=circuit.OPEN // 1000)
+            raise CircuitOpen(provider, "circuit_open", retry_after=circuit.OPEN // SECOND)
         started = self.monotonic()
         try:
             result = act()
@@ -69,7 +70,7 @@ class CircuitBreaker:
         return result
 
     def _now(self) -> int:
-        return int(self.clock() * 1000)
+        return milliseconds(self.clock)
 
     def _elected(self, provider: str, found: Circuit) -> bool:
         now = self._now()

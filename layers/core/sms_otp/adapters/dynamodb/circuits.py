@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sms_otp.adapters.dynamodb.client import ConditionFailed, Item, Table, WriteRequest, delete, update
 from sms_otp.domain.circuit import KEEP, PROBE_LEASE, Circuit
+from sms_otp.domain.limits import SECOND
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -118,4 +119,4 @@ def _number(item: Item, attribute: str) -> int | None:
 
 
 def _ttl(now: int) -> int:
-    return (now + KEEP) // 1000
+    return (now + KEEP) // SECOND

@@ -240,9 +240,9 @@ MUTANTS = (
     ),
     Mutant(
         "a repetition whose first request sends is told that a limit refuses it",
-        "use_cases/request.py",
-        "            if records:\n                check_time(caller)\n",
-        "            if False:\n                check_time(caller)\n",
+        "use_cases/sending.py",
+        "        if admission.has_key:\n",
+        "        if False:\n",
         ADMISSION,
         "torn",
     ),
@@ -293,8 +293,8 @@ MUTANTS = (
     Mutant(
         "a guess that a lock refuses stays spent",
         "use_cases/verify.py",
-        "            _return_guess(service, verification.key)\n",
-        "            pass\n",
+        "        try_to_store(service, caller, lambda: service.store.return_guess(verification.key))\n",
+        "        pass\n",
         SERVICE,
     ),
     Mutant(

@@ -27,6 +27,10 @@ MOST_LISTED_TESTS = 50
 """Verifications that a test number lists: no limit counts its sends, and only the newest can matter."""
 
 
+EarlierAnswer = tuple[StoredAnswer, IdempotencyRecord]
+"""What an earlier request with the same key was answered, and its record."""
+
+
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
     """The limits on sends."""
@@ -82,7 +86,7 @@ class Asker:
         approach = Approach(
             first.tenant,
             device_token.issued_at(token, peppers, first.tenant, to.e164, now),
-            () if first.network is None else (first.network,),
+            first.networks,
             is_challenged,
         )
         return cls(approach, () if first.client_key is None else (first.client_key,))
@@ -129,12 +133,10 @@ class Admission:
         asker: Asker,
         idempotency_records: Sequence[IdempotencyRecord],
         now: int,
-        *,
-        exempt: bool = False,
     ) -> None:
         self._policy = policy
         self._now = now
-        self._exempt = exempt
+        self._exempt = to.is_test
         self._peppers = peppers
         self._idempotency_records = idempotency_records
         self._asker = asker
@@ -159,13 +161,17 @@ class Admission:
         """Whether today's counts are on more shards than were looked at: a new `Admission` looks at all."""
         return not self._exempt and self._spending.has_more_shards(snapshot.counters)
 
-    def repeated(self, snapshot: AdmissionSnapshot) -> tuple[StoredAnswer, IdempotencyRecord] | None:
+    @property
+    def has_key(self) -> bool:
+        """Whether the request named an Idempotency-Key."""
+        return bool(self._idempotency_records)
+
+    def repeated(self, snapshot: AdmissionSnapshot) -> EarlierAnswer | None:
         """The answer of the earlier request with this key and content, and its record.
 
         Raises as `idempotency` says.
         """
-        snapshots = (snapshot, snapshot.previous) if snapshot.previous else (snapshot,)
-        for mine, under in zip(self._idempotency_records, snapshots, strict=False):
+        for mine, under in zip(self._idempotency_records, snapshot.by_pepper, strict=False):
             answer = earlier_answer(under.idempotency_record, mine)
             if under.idempotency_record is not None and answer is not None:
                 return answer, under.idempotency_record

@@ -79,8 +79,10 @@ def _short(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def session_hash(verification_key: str, session_id: str) -> str:
+def session_hash(verification_key: str, session_id: str | None) -> str | None:
     """Binds a session to one verification. The session's id is the caller's, and is to be unguessable."""
+    if session_id is None:
+        return None
     return hmac.digest(verification_key.encode(), session_id.encode(), "sha256").hex()
 
 

@@ -116,5 +116,10 @@ def whole_seconds(milliseconds: int) -> int:
     return max(1, -(-milliseconds // SECOND))
 
 
+def seconds_until(moment: int, now: int) -> int:
+    """Seconds that a caller must wait, rounded up; 0 once the moment has come. Both in milliseconds."""
+    return whole_seconds(moment - now) if moment > now else 0
+
+
 KEEP_LOG = 30 * clock.DAY
 """Seconds that a number's sends and failures are kept after its last use."""

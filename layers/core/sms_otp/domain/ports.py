@@ -49,6 +49,11 @@ class AdmissionSnapshot:
     previous: "AdmissionSnapshot | None" = None
     """The same under the other pepper, where the query had it."""
 
+    @property
+    def by_pepper(self) -> "tuple[AdmissionSnapshot, ...]":
+        """This one, and `previous` where there is one."""
+        return (self,) if self.previous is None else (self, self.previous)
+
 
 @dataclass(frozen=True, slots=True)
 class NumberChange:

@@ -87,6 +87,11 @@ class Verification:
     code_hash: str | None = None
     """Keyed hash of the code that was right, so that its repetition by the same session is recognised."""
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """As `number.Approach` has them."""
+        return () if self.network is None else (self.network,)
+
 
 @dataclass(frozen=True, slots=True)
 class Guess:

@@ -73,7 +73,7 @@ class Administration:
         for record_of in standings:
             known = known.joined(record_of.number)
         lanes = self.policy.admission.lanes
-        wait = number.next_send_at(known, Lane.STRANGER, Approach(""), lanes, now) - now
+        next_code = number.next_send_at(known, Lane.STRANGER, Approach(""), lanes, now)
         return NumberStatus(
             number_key=number_keys[0],
             standings=standings,
@@ -88,7 +88,7 @@ class Administration:
                 for record_of in standings
                 for verification in record_of.verifications
             ),
-            resend_after=limits.whole_seconds(wait) if wait > 0 else 0,
+            resend_after=limits.seconds_until(next_code, now),
         )
 
     def unlock(self, number: str, who: Administrator) -> int:

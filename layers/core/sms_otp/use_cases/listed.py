@@ -18,10 +18,9 @@ def listed(store: Store, peppers: Peppers, e164: str, tenant: str, session_id: s
     number_keys = [keys.keyed(pepper, "number", e164) for pepper in peppers.all]
     current, *previous = (AdmissionQuery(number_key, tenant) for number_key in number_keys)
     snapshot = store.read(replace(current, previous=previous[0] if previous else None))
-    under = (snapshot,) if snapshot.previous is None else (snapshot, snapshot.previous)
     found = [
         (about.created_at, key)
-        for number_key, each in zip(number_keys, under, strict=True)
+        for number_key, each in zip(number_keys, snapshot.by_pepper, strict=True)
         for key, about in each.number.verifications.items()
         if about.owner == keys.owner(number_key, tenant, session_id)
     ]

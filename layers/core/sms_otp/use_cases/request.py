@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sms_otp.domain import errors, idempotency, keys, phone
-from sms_otp.domain.admission import Admission, Asker
+from sms_otp.domain.admission import Admission, Admitted, Asker
 from sms_otp.domain.budgets import dumped
 from sms_otp.domain.clients import network_of
 from sms_otp.domain.clock import Seconds, milliseconds, seconds, to_seconds
@@ -20,6 +20,7 @@ from sms_otp.use_cases.sending import (
     TEST_COUNTRY,
     avoided,
     contended,
+    decide,
     deliver,
     read,
     refused_send,
@@ -53,31 +54,16 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             is_challenged=command.is_challenged,
         )
         admission = Admission(
-            service.policy.admission,
-            service.history,
-            peppers,
-            to,
-            command.channel,
-            asker,
-            records,
-            now,
-            exempt=to.is_test,
+            service.policy.admission, service.history, peppers, to, command.channel, asker, records, now
         )
         snapshot = read(service, admission, to)
         if admission.must_read_again(snapshot):
             continue
         if (repeated := admission.repeated(snapshot)) is not None:
             return _repeat(service, command, caller, peppers, *repeated)
-        try:
-            admitted = admission.decide(snapshot)
-        except errors.OtpError as refused:
-            # One batch is no snapshot: the record may have been read before the first request's reservation,
-            # and the number after it. A refusal saw that reservation, so this read does too.
-            if records:
-                check_time(caller)
-                if (repeated := admission.repeated(read(service, admission, to))) is not None:
-                    return _repeat(service, command, caller, peppers, *repeated)
-            raise refused_send(service, refused, admission, snapshot, to, caller) from None
+        admitted = decide(service, admission, snapshot, to, caller)
+        if not isinstance(admitted, Admitted):
+            return _repeat(service, command, caller, peppers, *admitted)
         try:
             avoid = avoided(service, admission, snapshot, admitted, to, command.session_id, caller, now)
         except errors.RateLimited as refused:
@@ -173,7 +159,6 @@ def _verification(
     service: Service, command: RequestOtp, caller: Caller, to: PhoneNumber, key: str, now: Seconds
 ) -> Verification:
     """What the request itself says of its verification. `now` in seconds."""
-    session = command.session_id
     return Verification(
         key=key,
         tenant=caller.tenant,
@@ -186,7 +171,7 @@ def _verification(
         purpose=command.purpose,
         locale=command.locale,
         consent=command.consent,
-        session_hash=None if session is None else keys.session_hash(key, session),
+        session_hash=keys.session_hash(key, command.session_id),
     )
 
 

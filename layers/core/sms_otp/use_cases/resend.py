@@ -1,7 +1,7 @@
 """Send a pending verification's code again."""
 
 from sms_otp.domain import errors, idempotency, keys, number
-from sms_otp.domain.admission import Admission, Asker
+from sms_otp.domain.admission import Admission, Admitted, Asker
 from sms_otp.domain.clock import Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, ResendOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
@@ -14,9 +14,9 @@ from sms_otp.use_cases.sending import (
     RESERVE_TRIES,
     TEST_COUNTRY,
     contended,
+    decide,
     deliver,
     read,
-    refused_send,
     reserve,
 )
 from sms_otp.use_cases.service import Service, check_time
@@ -28,8 +28,8 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
     Raises an `OtpError`. The number's limits count it like any send, in the lane and at the client of the
     first. Where the provider can, it is the same code, so that an earlier message that arrives late is right.
     """
-    key, session = keys.verification_key(command.verification_id), command.session_id
-    session_hash = None if session is None else keys.session_hash(key, session)
+    key = keys.verification_key(command.verification_id)
+    session_hash = keys.session_hash(key, command.session_id)
     for _ in range(RESERVE_TRIES):
         check_time(caller)
         now = milliseconds(service.clock)
@@ -52,15 +52,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         )
         records = _idempotency_records(peppers, command, caller, key, to_seconds(now))
         admission = Admission(
-            service.policy.admission,
-            service.history,
-            peppers,
-            to,
-            channel,
-            asker,
-            records,
-            now,
-            exempt=to.is_test,
+            service.policy.admission, service.history, peppers, to, channel, asker, records, now
         )
         snapshot = read(service, admission, to)
         if admission.must_read_again(snapshot):
@@ -69,15 +61,9 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             return _repeat(found, command, to_seconds(now), *repeated)
         if refused is not None:
             raise refused
-        try:
-            admitted = admission.decide(snapshot)
-        except errors.OtpError as limited:
-            # As in `request`: the record may have been read before the first request's reservation.
-            if records:
-                check_time(caller)
-                if (repeated := admission.repeated(read(service, admission, to))) is not None:
-                    return _repeat(found, command, to_seconds(now), *repeated)
-            raise refused_send(service, limited, admission, snapshot, to, caller) from None
+        admitted = decide(service, admission, snapshot, to, caller)
+        if not isinstance(admitted, Admitted):
+            return _repeat(found, command, to_seconds(now), *admitted)
         reservation = Reservation(
             verification=found,
             sent_at=admitted.sent_at,

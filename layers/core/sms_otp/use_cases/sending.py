@@ -4,7 +4,7 @@ import secrets
 from dataclasses import replace
 
 from sms_otp.domain import errors, guard, keys, number
-from sms_otp.domain.admission import Admission, Admitted, Asker
+from sms_otp.domain.admission import Admission, Admitted, Asker, EarlierAnswer
 from sms_otp.domain.clock import Milliseconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested
 from sms_otp.domain.number import Lane
@@ -14,7 +14,7 @@ from sms_otp.domain.prices import USD
 from sms_otp.domain.provider import Order
 from sms_otp.use_cases.delivery import CodeSender
 from sms_otp.use_cases.event_fields import event_fields
-from sms_otp.use_cases.service import Service, check_time
+from sms_otp.use_cases.service import Service, check_time, try_to_store
 
 SECOND_SEND_SECONDS = 2.0
 """With less time left, no other provider would answer before the deadline."""
@@ -29,6 +29,22 @@ TEST_COUNTRY = "ZZ"
 def read(service: Service, admission: Admission, to: PhoneNumber) -> AdmissionSnapshot:
     """Read what decides about the send and, in the same read, the circuits of the providers that may send."""
     return service.store.read(replace(admission.query, circuits=service.providers.candidates(to)))
+
+
+def decide(
+    service: Service, admission: Admission, snapshot: AdmissionSnapshot, to: PhoneNumber, caller: Caller
+) -> Admitted | EarlierAnswer:
+    """Admit the send, or find the earlier request that it repeats. Raises the refusal, once it is noted."""
+    try:
+        return admission.decide(snapshot)
+    except errors.OtpError as refused:
+        # One batch is no snapshot: the record may have been read before the first request's reservation,
+        # and the number after it. A refusal saw that reservation, so this read does too.
+        if admission.has_key:
+            check_time(caller)
+            if (repeated := admission.repeated(read(service, admission, to))) is not None:
+                return repeated
+        raise refused_send(service, refused, admission, snapshot, to, caller) from None
 
 
 def refused_send(
@@ -46,14 +62,11 @@ def refused_send(
     now = milliseconds(service.clock)
     known = admission.number(snapshot)
     asked = known.asked(now) + 1
-    if asked <= MOST_NOTED and not to.is_test and caller.deadline.remaining():
+    if asked <= MOST_NOTED and not to.is_test:
         moment = number.moment(now, secrets.randbelow(number.FINER))
         while moment in known.refused:
             moment += 1
-        try:
-            service.store.note_refused(admission.number_key, now, moment)
-        except StoreError as error:
-            service.emit("store_failed", reason=error.reason)
+        try_to_store(service, caller, lambda: service.store.note_refused(admission.number_key, now, moment))
     service.emit("otp_asked", **about, asked=asked)
     return refused.with_context(**about)
 
@@ -149,7 +162,6 @@ def reserve_second_send(
             asker,
             (),
             now,
-            exempt=order.to.is_test,
         )
         try:
             snapshot = read(service, admission, order.to)

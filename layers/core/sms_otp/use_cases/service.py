@@ -8,7 +8,7 @@ from sms_otp.domain.clock import Clock
 from sms_otp.domain.commands import Caller, Policy
 from sms_otp.domain.countries import History
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.ports import EventSink, IssueToken, Providers, Store
+from sms_otp.domain.ports import EventSink, IssueToken, Providers, Store, StoreError
 from sms_otp.domain.provider import ProviderError
 
 RETRY_AFTER = 5
@@ -34,6 +34,15 @@ def check_time(caller: Caller) -> None:
     """Begin nothing after the deadline. Raises `ProviderUnavailable`."""
     if not caller.deadline.remaining():
         raise errors.ProviderUnavailable(reason="deadline", retry_after=RETRY_AFTER)
+
+
+def try_to_store(service: Service, caller: Caller, write: Callable[[], object]) -> None:
+    """Write what changes no answer: after the deadline, or if it fails, the request goes on without it."""
+    try:
+        if caller.deadline.remaining():
+            write()
+    except StoreError as error:
+        service.emit("store_failed", reason=error.reason)
 
 
 def unavailable(failed: ProviderError) -> errors.ProviderUnavailable:

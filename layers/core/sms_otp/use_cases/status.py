@@ -57,7 +57,6 @@ class Lifecycle:
 
     def _resend_after(self, found: Verification, now: int) -> int:
         known = self.store.read(AdmissionQuery(found.number_key, found.tenant)).number
-        approach = Approach(found.tenant, networks=(found.network,) if found.network else ())
+        approach = Approach(found.tenant, networks=found.networks)
         lanes = self.policy.admission.lanes
-        wait = number.next_send_at(known, found.lane, approach, lanes, now) - now
-        return limits.whole_seconds(wait) if wait > 0 else 0
+        return limits.seconds_until(number.next_send_at(known, found.lane, approach, lanes, now), now)

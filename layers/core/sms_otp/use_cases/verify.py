@@ -9,12 +9,12 @@ from sms_otp.domain.commands import Caller, Verified, VerifyOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.number import Approach
-from sms_otp.domain.ports import CountedGuess, NumberGuess, StoreError, TokenError
+from sms_otp.domain.ports import CountedGuess, NumberGuess, TokenError
 from sms_otp.domain.provider import Channel, Check, ProviderError
 from sms_otp.domain.verification import Guess, Verification, is_repetition, was_right
 from sms_otp.use_cases.event_fields import event_fields, failure_fields
 from sms_otp.use_cases.listed import listed
-from sms_otp.use_cases.service import Service, check_time, unavailable
+from sms_otp.use_cases.service import Service, check_time, try_to_store, unavailable
 
 
 def verify_code(service: Service, command: VerifyOtp, caller: Caller) -> Verified:
@@ -44,7 +44,7 @@ def verify_code(service: Service, command: VerifyOtp, caller: Caller) -> Verifie
         _keep_answer(service, record, error, caller)
         raise
     except Exception:
-        _free(service, record, caller)
+        try_to_store(service, caller, lambda: service.store.unclaim(record))
         raise
     _keep_answer(service, record, StoredAnswer(), caller)
     return verified
@@ -122,13 +122,12 @@ def _guess(
 def _guess_of(
     service: Service, key: str, command: VerifyOtp, caller: Caller, record: IdempotencyRecord | None
 ) -> Guess:
-    session = command.session_id
     return Guess(
         key=key,
         tenant=caller.tenant,
         now=seconds(service.clock),
         max_attempts=service.policy.max_attempts,
-        session_hash=None if session is None else keys.session_hash(key, session),
+        session_hash=keys.session_hash(key, command.session_id),
         phone=None if command.phone_number is None else phone.canonical(command.phone_number),
         idempotency_record=record,
     )
@@ -154,17 +153,9 @@ def _count_at_number(
             )
         )
     except (errors.NumberLocked, errors.NumberDisabled):
-        if caller.deadline.remaining():
-            _return_guess(service, verification.key)
+        # Where that fails, the guess stays spent.
+        try_to_store(service, caller, lambda: service.store.return_guess(verification.key))
         raise
-
-
-def _return_guess(service: Service, key: str) -> None:
-    """Where that fails, the guess stays spent."""
-    try:
-        service.store.return_guess(key)
-    except StoreError as error:
-        service.emit("store_failed", reason=error.reason)
 
 
 def _verified(
@@ -263,9 +254,9 @@ def _wait(
         return None
     wait = int(locked.retry_after or 0) if locked else 0
     if is_over:
-        approach = Approach(tenant, networks=(verification.network,) if verification.network else ())
-        next_code = number.next_send_at(counted.number, counted.lane, approach, lanes, now) - now
-        wait = max(wait, limits.whole_seconds(next_code) if next_code > 0 else 0)
+        approach = Approach(tenant, networks=verification.networks)
+        next_code = number.next_send_at(counted.number, counted.lane, approach, lanes, now)
+        wait = max(wait, limits.seconds_until(next_code, now))
     return wait or None
 
 
@@ -309,17 +300,5 @@ def _repeat(
 
 def _keep_answer(service: Service, record: IdempotencyRecord, answer: StoredAnswer, caller: Caller) -> None:
     """Where that fails, the key is answered as one whose request died, or by what the verification says."""
-    kept = idempotency.answered(record, answer)
-    try:
-        if kept is not None and caller.deadline.remaining():
-            service.store.record_answer(kept)
-    except StoreError as error:
-        service.emit("store_failed", reason=error.reason)
-
-
-def _free(service: Service, record: IdempotencyRecord, caller: Caller) -> None:
-    try:
-        if caller.deadline.remaining():
-            service.store.unclaim(record)
-    except StoreError as error:
-        service.emit("store_failed", reason=error.reason)
+    if (kept := idempotency.answered(record, answer)) is not None:
+        try_to_store(service, caller, lambda: service.store.record_answer(kept))

@@ -20,7 +20,16 @@ from sms_otp.domain.circuit import Circuit
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Breaker
-from sms_otp.domain.provider import Ambiguous, Channel, Check, Doubtful, Order, ProviderError, Sent
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Channel,
+    Check,
+    CodeMessage,
+    Doubtful,
+    Order,
+    ProviderError,
+    Sent,
+)
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
 
@@ -49,19 +58,19 @@ class Scripted:
     down: Callable[[], type[ProviderError] | None]
     channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
 
-    def send(self, to: PhoneNumber, **_: Any) -> Sent:
+    def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
         """See `Provider`. Takes virtual time."""
-        del to
+        del message, deadline
         failure = self.down()
         self.time.taken += TIMEOUT_SECONDS if failure is Ambiguous else ANSWER_SECONDS
         if failure is not None:
             raise failure(self.name, "scripted")
         return Sent(ref=self.name)
 
-    def resend(self, ref: str, to: PhoneNumber, **named: Any) -> Sent:
+    def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
         """See `Provider`."""
         del ref
-        return self.send(to, **named)
+        return self.send(message, deadline)
 
     def check(self, ref: str, otp: str, **_: Any) -> Check:
         """See `Provider`."""
@@ -132,7 +141,7 @@ def an_order(index: int, circuits: Mapping[str, Circuit]) -> Order:
     """A code for a number that nobody else asks for."""
     number_key = f"{index:08x}"
     return Order(
-        PhoneNumber("+14155550123", "US"), number_key, Channel.SMS, None, "a-reference", 300, circuits
+        PhoneNumber("+14155550123", "US"), Channel.SMS, None, "a-reference", 300, number_key, circuits
     )
 
 

@@ -26,6 +26,7 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    CodeMessage,
     DestinationUnavailable,
     Doubtful,
     Health,
@@ -122,12 +123,10 @@ def send(
     seconds: float = 10,
 ) -> Sent:
     return provider.send(
-        to,
-        channel=channel,
-        locale="en-US",
-        reference=reference or str(uuid.uuid4()),
-        ttl_seconds=LIFE,
-        deadline=Deadline(seconds),
+        CodeMessage(
+            to, channel=channel, locale="en-US", reference=reference or str(uuid.uuid4()), ttl_seconds=LIFE
+        ),
+        Deadline(seconds),
     )
 
 
@@ -141,12 +140,8 @@ def resend(
 ) -> Sent:
     return provider.resend(
         ref,
-        to,
-        channel=channel,
-        locale="en-US",
-        reference=str(uuid.uuid4()),
-        ttl_seconds=LIFE,
-        deadline=Deadline(seconds),
+        CodeMessage(to, channel=channel, locale="en-US", reference=str(uuid.uuid4()), ttl_seconds=LIFE),
+        Deadline(seconds),
     )
 
 

@@ -85,8 +85,7 @@ def test_a_number_whose_code_is_fixed_is_told_in_full_no_more_than_any(
     monkeypatch.setattr(bootstrap, "service", lambda: replace(service, policy=policy))
 
     def send(order: Order, deadline: Deadline, *_: object) -> tuple[str, Sent]:
-        named = {"locale": order.locale, "reference": order.reference, "ttl_seconds": order.ttl_seconds}
-        return fixed.name, fixed.send(order.to, channel=order.channel, deadline=deadline, **named)  # type: ignore[arg-type] # each of its own type
+        return fixed.name, fixed.send(order, deadline)
 
     monkeypatch.setattr(deployed.provider, "send", send)
     assert post(deployed, "/request-otp", phoneNumber=NUMBER)["success"]

@@ -34,11 +34,11 @@ from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
 from sms_otp.domain.limits import DAY, SECOND
 from sms_otp.domain.number import LATE_DELETION, REMEMBERED
-from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    CodeMessage,
     Misconfigured,
     NotSent,
     ProviderError,
@@ -121,21 +121,23 @@ class Vendor:
     codes: dict[str, str] = field(default_factory=dict)
     """By handle."""
 
-    def send(self, to: PhoneNumber, *, reference: str, **_: Any) -> Sent:
+    def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
         """See `Provider`."""
+        del deadline
         self._fail_unless_lost()
         ref = f"{self.name}-{len(self.codes)}"
         self.codes[ref] = f"{(len(self.codes) * 7919 + 123) % 10**6:06d}"
-        self.soak.left(to.e164, reference)
+        self.soak.left(message.to.e164, message.reference)
         self._fail()
         return Sent(ref, message_id=f"message-of-{ref}")
 
-    def resend(self, ref: str, to: PhoneNumber, *, reference: str, **_: Any) -> Sent:
+    def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
         """See `Provider`: the same code again."""
+        del deadline
         self._fail_unless_lost()
-        self.soak.left(to.e164, reference)
+        self.soak.left(message.to.e164, message.reference)
         self._fail()
-        return Sent(ref, message_id=f"message-of-{reference}")
+        return Sent(ref, message_id=f"message-of-{message.reference}")
 
     def check(self, ref: str, otp: str, **_: Any) -> Check:
         """See `Provider`."""

@@ -20,6 +20,7 @@ from sms_otp.domain.provider import (
     Channel,
     ChannelUnsupported,
     Check,
+    CodeMessage,
     DestinationUnavailable,
     Doubtful,
     Health,
@@ -38,7 +39,7 @@ from sms_otp.use_cases.failover import Router
 TO = PhoneNumber("+14155550123", "US")
 TESTS = FixedCodes({"+14155550100": "246810"})
 NUMBER_KEY = "a-number-key"
-ORDER = Order(TO, NUMBER_KEY, Channel.SMS, None, "r", 300)
+ORDER = Order(TO, Channel.SMS, None, "r", 300, NUMBER_KEY)
 Behaviour = Callable[[], None]
 
 
@@ -66,31 +67,12 @@ class Scripted:
     def __init__(self, name: str, key: str, world: "World") -> None:
         self._name, self._key, self._world = name, key, world
 
-    def send(
-        self,
-        to: PhoneNumber,
-        *,
-        channel: Channel,
-        locale: str | None,
-        reference: str,
-        ttl_seconds: int,
-        deadline: Deadline,
-    ) -> Sent:
-        del to, channel, locale, ttl_seconds, deadline
-        return self._ask("send", reference)
+    def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
+        del deadline
+        return self._ask("send", message.reference)
 
-    def resend(
-        self,
-        ref: str,
-        to: PhoneNumber,
-        *,
-        channel: Channel,
-        locale: str | None,
-        reference: str,
-        ttl_seconds: int,
-        deadline: Deadline,
-    ) -> Sent:
-        del to, channel, locale, reference, ttl_seconds, deadline
+    def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
+        del message, deadline
         return self._ask("resend", ref)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
@@ -231,7 +213,7 @@ def test_nothing_is_reserved_where_no_other_provider_has_the_channel() -> None:
     world = World(("infobip", "aws"))
     world.failures["infobip"] = Doubtful
     with pytest.raises(Doubtful):
-        world.send(Order(TO, NUMBER_KEY, Channel.VOICE, None, "r", 300))
+        world.send(Order(TO, Channel.VOICE, None, "r", 300, NUMBER_KEY))
     assert (world.names(), world.reserved) == (["infobip"], 0)
 
 
@@ -251,7 +233,7 @@ def test_where_every_provider_fails_the_last_one_says_why() -> None:
 
 def test_a_provider_without_the_channel_is_passed_over_and_not_asked() -> None:
     world = World(("aws", "sinch"))
-    assert world.send(Order(TO, NUMBER_KEY, Channel.VOICE, None, "r", 300))[0] == "sinch"
+    assert world.send(Order(TO, Channel.VOICE, None, "r", 300, NUMBER_KEY))[0] == "sinch"
     assert world.names() == ["sinch"]
     assert [type(failed) for failed in world.failed] == [ChannelUnsupported]
 
@@ -265,7 +247,7 @@ def test_a_channel_that_a_provider_never_had_is_no_failure_that_its_breaker_coun
             return super().call(provider, *about, **named)
 
     world.router = Router(("aws", "sinch"), {}, world.secret_cache, world.build, TESTS, Noting(), world.emit)
-    world.send(Order(TO, NUMBER_KEY, Channel.VOICE, None, "r", 300))
+    world.send(Order(TO, Channel.VOICE, None, "r", 300, NUMBER_KEY))
     assert asked == ["sinch"], "five calls in a row would stop the texts that it does send"
 
 
@@ -379,7 +361,7 @@ def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
 ) -> None:
     world = World()
     to = PhoneNumber("+14155550100", "ZZ", is_test=True)
-    assert world.send(Order(to, NUMBER_KEY, Channel.SMS, None, "r", 300)) == (
+    assert world.send(Order(to, Channel.SMS, None, "r", 300, NUMBER_KEY)) == (
         "test",
         Sent(ref="+14155550100"),
     )

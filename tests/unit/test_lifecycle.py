@@ -337,8 +337,8 @@ def test_a_resend_asks_for_what_is_left_of_the_codes_life_under_a_reference_of_i
     key = verification_key(verification_id)
     to = PhoneNumber(NUMBER, "US")
     assert orders == [
-        Order(to, number_key(NUMBER), Channel.SMS, None, key, 300),
-        Order(to, number_key(NUMBER), Channel.SMS, None, f"{key}-1", 260),
+        Order(to, Channel.SMS, None, key, 300, number_key(NUMBER)),
+        Order(to, Channel.SMS, None, f"{key}-1", 260, number_key(NUMBER)),
     ]
 
 

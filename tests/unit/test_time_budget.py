@@ -37,6 +37,7 @@ from sms_otp.domain.provider import (
     Channel,
     Check,
     CircuitOpen,
+    CodeMessage,
     Health,
     Refused,
     Sent,
@@ -298,12 +299,16 @@ class SlowProvider:
     def __init__(self, world: SlowWorld) -> None:
         self._world = world
 
-    def send(self, *_: object, deadline: Deadline, **__: object) -> Sent:
+    def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
         """See `Provider`."""
+        del message
         self._exchange(deadline)
         return Sent("a-ref")
 
-    resend = send
+    def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
+        """See `Provider`."""
+        del ref
+        return self.send(message, deadline)
 
     def check(self, *_: object, deadline: Deadline, **__: object) -> Check:
         """See `Provider`."""

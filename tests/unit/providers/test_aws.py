@@ -34,6 +34,7 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    CodeMessage,
     DestinationUnavailable,
     Doubtful,
     Misconfigured,
@@ -101,12 +102,10 @@ def send(
     deadline: Deadline = DEADLINE,
 ) -> Sent:
     return provider.send(
-        to,
-        channel=Channel.SMS,
-        locale=locale,
-        reference="our-reference",
-        ttl_seconds=ttl_seconds,
-        deadline=deadline,
+        CodeMessage(
+            to, channel=Channel.SMS, locale=locale, reference="our-reference", ttl_seconds=ttl_seconds
+        ),
+        deadline,
     )
 
 
@@ -196,12 +195,8 @@ def test_sending_again_is_a_new_code_in_a_new_message(client: ScriptedClient) ->
     first = send(provider)
     again = provider.resend(
         first.ref,
-        PHONE,
-        channel=Channel.SMS,
-        locale=None,
-        reference="another",
-        ttl_seconds=60,
-        deadline=DEADLINE,
+        CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference="another", ttl_seconds=60),
+        DEADLINE,
     )
     assert again.ref != first.ref
     assert client.sent[1]["TimeToLive"] == 60

@@ -18,7 +18,7 @@ from sms_otp.adapters.providers.transport import (
     Transport,
     TransportError,
 )
-from sms_otp.domain.provider import Channel, Check, Provider, ProviderError, TooLate
+from sms_otp.domain.provider import Channel, Check, CodeMessage, Provider, ProviderError, TooLate
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, ScriptedTransport, answer, outcome
 
 URL = "https://example.com"
@@ -148,7 +148,7 @@ def test_a_sends_outcome_is_the_documented_one(
         provider = build(name, http_says(name, status, code))
     found = outcome(
         lambda: provider.send(
-            PHONE, channel=Channel.SMS, locale=None, reference=REF, ttl_seconds=LIFE, deadline=DEADLINE
+            CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference=REF, ttl_seconds=LIFE), DEADLINE
         )
     )
     assert isinstance(found, type)

@@ -1,7 +1,7 @@
 """Infobip 2FA's answers, one by one, and what each means here."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +13,7 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    CodeMessage,
     Delivery,
     DestinationUnavailable,
     Doubtful,
@@ -74,7 +75,8 @@ def infobip(
 
 def send(given: HttpResponse | TransportError, channel: Channel = Channel.SMS) -> Sent:
     return infobip(ScriptedTransport(given)).send(
-        PHONE, channel=channel, locale=None, reference="our-reference", ttl_seconds=LIFE, deadline=DEADLINE
+        CodeMessage(PHONE, channel=channel, locale=None, reference="our-reference", ttl_seconds=LIFE),
+        DEADLINE,
     )
 
 
@@ -85,7 +87,8 @@ def check(given: HttpResponse | TransportError, ref: str = PIN_ID) -> Check:
 def asked_by_send(channel: Channel, *, number_lookup: bool = False) -> Asked:
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport, number_lookup=number_lookup).send(
-        PHONE, channel=channel, locale="sv-SE", reference="our-reference", ttl_seconds=LIFE, deadline=DEADLINE
+        CodeMessage(PHONE, channel=channel, locale="sv-SE", reference="our-reference", ttl_seconds=LIFE),
+        DEADLINE,
     )
     (asked,) = transport.asked
     return asked
@@ -108,12 +111,8 @@ def test_a_code_is_sent_in_the_text_of_its_locale_or_else_in_the_default(
 ) -> None:
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport).send(
-        PHONE,
-        channel=Channel.SMS,
-        locale=locale,
-        reference="our-reference",
-        ttl_seconds=LIFE,
-        deadline=DEADLINE,
+        CodeMessage(PHONE, channel=Channel.SMS, locale=locale, reference="our-reference", ttl_seconds=LIFE),
+        DEADLINE,
     )
     assert transport.asked[0].json["messageId"] == message_id
 
@@ -124,12 +123,14 @@ def test_a_code_is_sent_in_the_text_of_its_locale_or_else_in_the_default(
 def test_a_number_in_india_is_sent_no_text_that_is_not_registered_there(locale: str, message_id: str) -> None:
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport).send(
-        PhoneNumber("+919999900000", "IN"),
-        channel=Channel.SMS,
-        locale=locale,
-        reference="our-reference",
-        ttl_seconds=LIFE,
-        deadline=DEADLINE,
+        CodeMessage(
+            PhoneNumber("+919999900000", "IN"),
+            channel=Channel.SMS,
+            locale=locale,
+            reference="our-reference",
+            ttl_seconds=LIFE,
+        ),
+        DEADLINE,
     )
     assert transport.asked[0].json["messageId"] == message_id
 
@@ -147,7 +148,7 @@ def test_a_text_is_from_its_countrys_sender_where_there_is_one(
 ) -> None:
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport).send(
-        to, channel=channel, locale=None, reference="our-reference", ttl_seconds=LIFE, deadline=DEADLINE
+        CodeMessage(to, channel=channel, locale=None, reference="our-reference", ttl_seconds=LIFE), DEADLINE
     )
     assert transport.asked[0].json.get("from") == sender
 
@@ -321,12 +322,8 @@ def resend(given: HttpResponse | TransportError, channel: Channel = Channel.SMS)
     transport = ScriptedTransport(given)
     sent = infobip(transport).resend(
         PIN_ID,
-        PHONE,
-        channel=channel,
-        locale="sv-SE",
-        reference="our-reference",
-        ttl_seconds=LIFE,
-        deadline=DEADLINE,
+        CodeMessage(PHONE, channel=channel, locale="sv-SE", reference="our-reference", ttl_seconds=LIFE),
+        DEADLINE,
     )
     (asked,) = transport.asked
     return sent, asked
@@ -507,7 +504,7 @@ def test_a_send_says_how_many_messages_its_text_is_billed_as(
     locale: str | None, channel: Channel, parts: int
 ) -> None:
     sent = infobip(ScriptedTransport(answer(200, SENT))).send(
-        PHONE, channel=channel, locale=locale, reference="ours", ttl_seconds=LIFE, deadline=DEADLINE
+        CodeMessage(PHONE, channel=channel, locale=locale, reference="ours", ttl_seconds=LIFE), DEADLINE
     )
     assert sent.parts == parts
 
@@ -530,6 +527,6 @@ def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
 
 def test_sending_again_costs_as_many_messages_as_the_first_time() -> None:
     adapter = infobip(ScriptedTransport(answer(200, SENT)))
-    again: Any = {"reference": "ours", "ttl_seconds": LIFE, "deadline": DEADLINE}
-    assert adapter.resend(PIN_ID, PHONE, channel=Channel.SMS, locale="de", **again).parts == 2
-    assert adapter.resend(PIN_ID, PHONE, channel=Channel.VOICE, locale="de", **again).parts == 1
+    sms = CodeMessage(PHONE, channel=Channel.SMS, locale="de", reference="ours", ttl_seconds=LIFE)
+    assert adapter.resend(PIN_ID, sms, DEADLINE).parts == 2
+    assert adapter.resend(PIN_ID, replace(sms, channel=Channel.VOICE), DEADLINE).parts == 1

@@ -12,6 +12,7 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    CodeMessage,
     DestinationUnavailable,
     Doubtful,
     Misconfigured,
@@ -42,12 +43,8 @@ def provider(transport: ScriptedTransport, base_url: str = BASE_URL) -> Sinch:
 
 def send(given: HttpResponse | TransportError) -> Sent:
     return provider(ScriptedTransport(given)).send(
-        PHONE,
-        channel=Channel.SMS,
-        locale=None,
-        reference="our-reference",
-        ttl_seconds=LIFE,
-        deadline=DEADLINE,
+        CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference="our-reference", ttl_seconds=LIFE),
+        DEADLINE,
     )
 
 
@@ -58,7 +55,8 @@ def check(given: HttpResponse | TransportError) -> Check:
 def asked_by_send(channel: Channel, locale: str | None) -> Asked:
     transport = ScriptedTransport(answer(200, STARTED))
     provider(transport).send(
-        PHONE, channel=channel, locale=locale, reference="our-reference", ttl_seconds=LIFE, deadline=DEADLINE
+        CodeMessage(PHONE, channel=channel, locale=locale, reference="our-reference", ttl_seconds=LIFE),
+        DEADLINE,
     )
     (asked,) = transport.asked
     return asked
@@ -257,7 +255,7 @@ def test_basic_credentials_use_the_secret_as_it_is_shown() -> None:
 def test_a_codes_life_is_spelled_in_hours_minutes_and_seconds(seconds: int, expiry: str) -> None:
     transport = ScriptedTransport(answer(200, STARTED))
     provider(transport).send(
-        PHONE, channel=Channel.SMS, locale=None, reference="ours", ttl_seconds=seconds, deadline=DEADLINE
+        CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference="ours", ttl_seconds=seconds), DEADLINE
     )
     assert transport.asked[0].json["smsOptions"]["expiry"] == expiry
 
@@ -338,12 +336,8 @@ def test_a_start_whose_outcome_is_unknown_is_looked_up_once_by_our_reference(
 ) -> None:
     transport = ScriptedTransport(lost, answer(200, PENDING))
     sent = provider(transport).send(
-        PHONE,
-        channel=Channel.SMS,
-        locale="sv-SE",
-        reference="our-reference",
-        ttl_seconds=LIFE,
-        deadline=DEADLINE,
+        CodeMessage(PHONE, channel=Channel.SMS, locale="sv-SE", reference="our-reference", ttl_seconds=LIFE),
+        DEADLINE,
     )
     assert sent == Sent(REF)
     start, lookup = transport.asked
@@ -387,12 +381,8 @@ def test_a_start_that_is_not_found_stays_unknown_and_is_not_repeated(
     transport = ScriptedTransport(NoAnswer("truncated"), found)
     with pytest.raises(Ambiguous) as caught:
         provider(transport).send(
-            PHONE,
-            channel=Channel.SMS,
-            locale=None,
-            reference="our-reference",
-            ttl_seconds=LIFE,
-            deadline=DEADLINE,
+            CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference="our-reference", ttl_seconds=LIFE),
+            DEADLINE,
         )
     assert caught.value.reason == "truncated"
     assert [asked.method for asked in transport.asked] == ["POST", "GET"]
@@ -403,12 +393,8 @@ def test_a_start_that_certainly_failed_is_not_looked_up(failed: HttpResponse | T
     transport = ScriptedTransport(failed)
     outcome(
         lambda: provider(transport).send(
-            PHONE,
-            channel=Channel.SMS,
-            locale=None,
-            reference="our-reference",
-            ttl_seconds=LIFE,
-            deadline=DEADLINE,
+            CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference="our-reference", ttl_seconds=LIFE),
+            DEADLINE,
         )
     )
     assert [asked.method for asked in transport.asked] == ["POST"]
@@ -419,12 +405,8 @@ def test_sending_again_is_a_new_start(channel: Channel) -> None:
     transport = ScriptedTransport(answer(200, STARTED))
     sent = provider(transport).resend(
         "an-older-id",
-        PHONE,
-        channel=channel,
-        locale="fr-FR",
-        reference="our-reference",
-        ttl_seconds=LIFE,
-        deadline=DEADLINE,
+        CodeMessage(PHONE, channel=channel, locale="fr-FR", reference="our-reference", ttl_seconds=LIFE),
+        DEADLINE,
     )
     assert sent == Sent(REF)
     (asked,) = transport.asked

@@ -155,15 +155,23 @@ ReserveAgain = Callable[[], str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A code to send. Fields as in `Provider.send`."""
+class CodeMessage:
+    """The message or call that is to bring a code, as a provider needs to know it."""
 
     to: PhoneNumber
-    number_key: str
     channel: Channel
     locale: str | None
     reference: str
+    """Ours, unique to this send and safe in a URL's path."""
     ttl_seconds: int
+    """How many seconds the code may still be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order(CodeMessage):
+    """A code to send, and what decides which provider sends it."""
+
+    number_key: str
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
     """The circuit breakers, as they were read with the rest of what decided about this send."""
     avoid: frozenset[str] = frozenset()
@@ -176,34 +184,14 @@ class Provider(Protocol):
     name: ClassVar[str]
     channels: ClassVar[frozenset[Channel]]
 
-    def send(
-        self,
-        to: PhoneNumber,
-        *,
-        channel: Channel,
-        locale: str | None,
-        reference: str,
-        ttl_seconds: int,
-        deadline: Deadline,
-    ) -> Sent:
+    def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
         """Ask for a new code to be made and delivered.
 
-        `reference` is ours, unique to this send and safe in a URL's path. `ttl_seconds` is how many seconds
-        the code may still be used. Raises a `ProviderError`. Never repeats a request that may have left.
+        Raises a `ProviderError`. Never repeats a request that may have left.
         """
         ...
 
-    def resend(
-        self,
-        ref: str,
-        to: PhoneNumber,
-        *,
-        channel: Channel,
-        locale: str | None,
-        reference: str,
-        ttl_seconds: int,
-        deadline: Deadline,
-    ) -> Sent:
+    def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
         """Deliver again what `ref` stands for: the same code where the provider can, else a new one.
 
         The answer's `ref` takes the place of the old one; whichever code it stands for is the one that

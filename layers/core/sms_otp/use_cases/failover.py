@@ -96,15 +96,7 @@ class Router:
         """As `send`, by the provider that holds the code first: it alone can send the same code again."""
 
         def again(provider: Provider, order: Order, deadline: Deadline) -> Sent:
-            return provider.resend(
-                ref,
-                order.to,
-                channel=order.channel,
-                locale=order.locale,
-                reference=order.reference,
-                ttl_seconds=order.ttl_seconds,
-                deadline=deadline,
-            )
+            return provider.resend(ref, order, deadline)
 
         others: Calls = [(name, _send) for name in self._free(order) if name != holder]
         return self._first_of([(holder, again), *others], order, deadline, on_failure, reserve_again)
@@ -218,14 +210,7 @@ class Router:
 
 
 def _send(provider: Provider, order: Order, deadline: Deadline) -> Sent:
-    return provider.send(
-        order.to,
-        channel=order.channel,
-        locale=order.locale,
-        reference=order.reference,
-        ttl_seconds=order.ttl_seconds,
-        deadline=deadline,
-    )
+    return provider.send(order, deadline)
 
 
 def _check_time(name: str, deadline: Deadline) -> None:

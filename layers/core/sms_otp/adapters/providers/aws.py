@@ -38,6 +38,7 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    CodeMessage,
     Health,
     Misconfigured,
     NotSent,
@@ -133,50 +134,29 @@ class Aws:
         self._monotonic = monotonic
         self._last_used = monotonic()
 
-    def send(
-        self,
-        to: PhoneNumber,
-        *,
-        channel: Channel,  # noqa: ARG002 - of the port; `channels` says that there is one
-        locale: str | None,
-        reference: str,  # noqa: ARG002 - of the port; AWS knows no idempotency
-        ttl_seconds: int,
-        deadline: Deadline,
-    ) -> Sent:
-        """`SendTextMessage`. Raises a `ProviderError`."""
+    def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
+        """`SendTextMessage`, which knows no idempotency. Raises a `ProviderError`."""
         seconds = min(TOTAL_SECONDS, deadline.remaining())
         if not seconds:
             raise TooLate(self.name, "deadline")
         code = f"{secrets.randbelow(10**self._code_length):0{self._code_length}d}"
-        message = {
+        parameters = {
             **self._parameters,
-            "DestinationPhoneNumber": to.e164,
-            "TimeToLive": min(max(ttl_seconds, SHORTEST_LIFE), LONGEST_LIFE),
-            **self._text(to, locale, code),
+            "DestinationPhoneNumber": message.to.e164,
+            "TimeToLive": min(max(message.ttl_seconds, SHORTEST_LIFE), LONGEST_LIFE),
+            **self._text(message.to, message.locale, code),
         }
-        message_id = word(self._sent(message, seconds).get("MessageId"))
+        message_id = word(self._sent(parameters, seconds).get("MessageId"))
         return Sent(self._ref(code, message_id), message_id=message_id)
 
     def resend(
         self,
         ref: str,  # noqa: ARG002 - of the port; of the old code a hash is left, which cannot be sent
-        to: PhoneNumber,
-        *,
-        channel: Channel,
-        locale: str | None,
-        reference: str,
-        ttl_seconds: int,
+        message: CodeMessage,
         deadline: Deadline,
     ) -> Sent:
         """A new code in a new message."""
-        return self.send(
-            to,
-            channel=channel,
-            locale=locale,
-            reference=reference,
-            ttl_seconds=ttl_seconds,
-            deadline=deadline,
-        )
+        return self.send(message, deadline)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """See `Provider`. Checked here, in constant time."""

@@ -17,6 +17,7 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    CodeMessage,
     Delivery,
     DestinationUnavailable,
     Health,
@@ -85,19 +86,14 @@ class Infobip:
         self._send_paths = {Channel.SMS: f"/2fa/2/pin?ncNeeded={lookup}", Channel.VOICE: "/2fa/2/pin/voice"}
         self._resend_paths = {Channel.SMS: "resend", Channel.VOICE: "resend/voice"}
 
-    def send(
-        self,
-        to: PhoneNumber,
-        *,
-        channel: Channel,
-        locale: str | None,
-        reference: str,  # noqa: ARG002 - of the port; Infobip knows no idempotency
-        ttl_seconds: int,  # noqa: ARG002 - of the port; `pinTimeToLive` is the application's here
-        deadline: Deadline,
-    ) -> Sent:
-        """`POST /2fa/2/pin` or `/2fa/2/pin/voice`. Raises a `ProviderError`."""
+    def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
+        """`POST /2fa/2/pin` or `/2fa/2/pin/voice`. Raises a `ProviderError`.
+
+        Infobip knows no idempotency, and how long the code may be used is the application's `pinTimeToLive`.
+        """
+        to, channel = message.to, message.channel
         sender = self._sender_ids.get(to.country) if channel is Channel.SMS else None
-        message_id = self._template(to, locale)
+        message_id = self._template(to, message.locale)
         body = {
             "applicationId": self._application_id,
             "messageId": message_id,
@@ -111,19 +107,9 @@ class Infobip:
         sent = self._sent(outcomes.content(self.name, answer))
         return replace(sent, parts=self._parts(channel, message_id))
 
-    def resend(
-        self,
-        ref: str,
-        to: PhoneNumber,
-        *,
-        channel: Channel,
-        locale: str | None,
-        reference: str,  # noqa: ARG002 - as in `send`
-        ttl_seconds: int,  # noqa: ARG002 - as in `send`
-        deadline: Deadline,
-    ) -> Sent:
+    def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
         """`POST /2fa/2/pin/{pinId}/resend` or `…/resend/voice`: the same PIN. Raises a `ProviderError`."""
-        path = f"{_pin_path(ref)}/{self._resend_paths[channel]}"
+        path = f"{_pin_path(ref)}/{self._resend_paths[message.channel]}"
         answer = self._ask(path, {"trackDelivery": True}, deadline)
         if answer.status == 404:
             # Nothing was sent, and no setting is wrong: only this PIN is gone, and a new one may go out.
@@ -133,7 +119,7 @@ class Infobip:
         sent = self._sent(outcomes.content(self.name, answer))
         if sent.ref != ref:
             raise Ambiguous(self.name, "other_pin_id")
-        return replace(sent, parts=self._parts(channel, self._template(to, locale)))
+        return replace(sent, parts=self._parts(message.channel, self._template(message.to, message.locale)))
 
     def check(
         self,

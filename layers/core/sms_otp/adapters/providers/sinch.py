@@ -14,11 +14,11 @@ from sms_otp.adapters.providers import codes, outcomes, sinch_codes
 from sms_otp.adapters.providers.outcomes import word
 from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Clock, Deadline
-from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
     Check,
+    CodeMessage,
     Doubtful,
     Health,
     Misconfigured,
@@ -67,40 +67,30 @@ class Sinch:
         self._authorize = authorize
         self._transport = transport
 
-    def send(
-        self,
-        to: PhoneNumber,
-        *,
-        channel: Channel,
-        locale: str | None,
-        reference: str,
-        ttl_seconds: int,
-        deadline: Deadline,
-    ) -> Sent:
+    def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
         """`POST /verification/v1/verifications`. Raises a `ProviderError`.
 
-        If it is unknown whether the start arrived, looks up `reference` at Sinch, once and by the same
-        deadline. A start is never repeated; if it were, Sinch would
-        refuse a `reference` that it has seen (409).
+        If it is unknown whether the start arrived, looks up the reference at Sinch, once and by the same
+        deadline. A start is never repeated; if it were, Sinch would refuse a reference that it knows (409).
         """
         body: dict[str, object] = {
-            "identity": {"type": "number", "endpoint": to.e164},
-            "method": _METHODS[channel],
-            "reference": reference,
+            "identity": {"type": "number", "endpoint": message.to.e164},
+            "method": _METHODS[message.channel],
+            "reference": message.reference,
         }
-        if channel is Channel.SMS:
-            expiry = time.strftime("%H:%M:%S", time.gmtime(ttl_seconds))
+        if message.channel is Channel.SMS:
+            expiry = time.strftime("%H:%M:%S", time.gmtime(message.ttl_seconds))
             body["smsOptions"] = {"expiry": expiry, "codeType": "Numeric"}
-        elif channel is Channel.WHATSAPP:
+        elif message.channel is Channel.WHATSAPP:
             # How long it may be used is Sinch's to say, and no callback may choose the code.
             body["whatsappOptions"] = {"codeType": "Numeric"}
-        elif locale:
-            body["calloutOptions"] = {"speech": {"locale": locale}}
-        language = {"Accept-Language": locale} if locale else {}
+        elif message.locale:
+            body["calloutOptions"] = {"speech": {"locale": message.locale}}
+        language = {"Accept-Language": message.locale} if message.locale else {}
         try:
             return self._start(body, language, deadline)
         except (Ambiguous, Doubtful):
-            found = self._started(reference, deadline)
+            found = self._started(message.reference, deadline)
             if found is None:
                 raise
             return found
@@ -108,23 +98,11 @@ class Sinch:
     def resend(
         self,
         ref: str,  # noqa: ARG002 - of the port; the new start ends the number's pending verification
-        to: PhoneNumber,
-        *,
-        channel: Channel,
-        locale: str | None,
-        reference: str,
-        ttl_seconds: int,
+        message: CodeMessage,
         deadline: Deadline,
     ) -> Sent:
         """A new start, for Sinch has no resend: a new code, and the old one is right no more."""
-        return self.send(
-            to,
-            channel=channel,
-            locale=locale,
-            reference=reference,
-            ttl_seconds=ttl_seconds,
-            deadline=deadline,
-        )
+        return self.send(message, deadline)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """`PUT /verification/v1/verifications/id/{id}`. Raises a `ProviderError`."""

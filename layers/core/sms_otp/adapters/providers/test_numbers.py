@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from sms_otp.domain.clock import Deadline
-from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.provider import Channel, Check, Health, Sent
+from sms_otp.domain.provider import Channel, Check, CodeMessage, Health, Sent
 
 
 class FixedCodes:
@@ -18,33 +17,14 @@ class FixedCodes:
     def __init__(self, codes: Mapping[str, str]) -> None:
         self._codes = codes
 
-    def send(
-        self,
-        to: PhoneNumber,
-        *,
-        channel: Channel,
-        locale: str | None,
-        reference: str,
-        ttl_seconds: int,
-        deadline: Deadline,
-    ) -> Sent:
+    def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
         """See `Provider`. The handle is the number itself."""
-        del channel, locale, reference, ttl_seconds, deadline
-        return Sent(ref=to.e164)
+        del deadline
+        return Sent(ref=message.to.e164)
 
-    def resend(
-        self,
-        ref: str,
-        to: PhoneNumber,
-        *,
-        channel: Channel,
-        locale: str | None,
-        reference: str,
-        ttl_seconds: int,
-        deadline: Deadline,
-    ) -> Sent:
+    def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
         """See `Provider`. The code is the same for ever."""
-        del to, channel, locale, reference, ttl_seconds, deadline
+        del message, deadline
         return Sent(ref)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:

@@ -1,9 +1,11 @@
 """What every test gets: no AWS account to reach, and settings as the template's defaults make them."""
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from fakes.memory import StepClock
 from local.template import environment
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
     from xdist.remote import Producer
     from xdist.scheduler import LoadFileScheduling
+
+
+# `make test` draws the same examples in each run, so that what fails once fails again; `make prove` draws new
+# ones. As many as a release wants: pytest tests/functional --hypothesis-profile=prove
+hypothesis_settings.register_profile("usual", max_examples=80, deadline=None, derandomize=True)
+hypothesis_settings.register_profile("prove", max_examples=10_000, deadline=None)
+hypothesis_settings.register_profile("new", max_examples=80, deadline=None)
+hypothesis_settings.load_profile("new" if os.environ.get("PROVE") else "usual")
 
 
 @pytest.hookimpl(optionalhook=True)

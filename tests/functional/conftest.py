@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import boto3
 import pytest
-from hypothesis import settings as hypothesis_settings
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fakes.memory import PEPPER, FakeProvider, StepClock
@@ -26,11 +25,6 @@ from tests.functional.canaries import watch as watch  # a fixture of every test 
 from tests.functional.deployment import Deployment
 from tests.functional.faults.world import Aws, faulty_aws
 from tests.tables import create_table
-
-# How many examples a fuzz test tries: pytest tests/functional --hypothesis-profile=prove
-hypothesis_settings.register_profile("usual", max_examples=80, deadline=None)
-hypothesis_settings.register_profile("prove", max_examples=10_000, deadline=None)
-hypothesis_settings.load_profile("usual")
 
 REGION = "eu-west-1"
 loggers = itertools.count()

@@ -34,6 +34,8 @@ def properties(**parameters: str) -> dict[str, object]:
             {"TestNumbers": "+14155550100=123456", "TestNumbersEnd": "2099-01-01", "CodeLength": "7"},
             ["TestNumbers", "CodeLength"],
         ),
+        ({"SmsPrices": "DE=0.81", "DailySpendCap": "1"}, ["SmsPrices", "DE", "DailySpendCap", "0.8 USD"]),
+        ({"VoicePrices": "*=41"}, ["VoicePrices", "*", "DailySpendCap", "40 USD"]),
         ({"CodeLength": "6.5"}, ["CODE_LENGTH"]),
         ({"CodeLifeSeconds": "300.5"}, ["CODE_LIFE_SECONDS"]),
         ({"DailySpendCap": "nan"}, ["DAILY_SPEND_CAP"]),

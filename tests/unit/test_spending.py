@@ -115,6 +115,12 @@ def test_a_call_weighs_what_it_costs(bank: Bank) -> None:
     assert len(bank.until_refused(channel="voice")) == 5
 
 
+def test_a_code_dearer_than_the_floor_is_sent_once(bank: Bank) -> None:
+    bank.policy = replace(POLICY, prices=Prices({"*": 3.0}, {}))
+    assert bank.until_refused() == [BudgetLane.OPEN]
+    assert isinstance(bank.refused, errors.ChallengeRequired)
+
+
 def test_verified_codes_make_room_for_others(bank: Bank) -> None:
     for _ in range(200):
         bank.verify(bank.send())

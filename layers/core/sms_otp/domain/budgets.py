@@ -49,6 +49,10 @@ class Spans:
         by_day = factor if factor_of_day is None else factor_of_day
         return Spans(int(self.hour * factor), int(self.day * by_day))
 
+    def at_least(self, amount: int) -> "Spans":
+        """These, and no less than the amount."""
+        return Spans(max(self.hour, amount), max(self.day, amount))
+
 
 NONE_YET = Spans()
 

@@ -125,6 +125,8 @@ class Ask:
     network: NetworkFacts | None
     country: CountryFacts
     is_challenged: bool = False
+    price: int = 0
+    """Micro-dollars of the code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,9 @@ def _has_room(ask: Ask, lane: BudgetLane) -> bool:
 def _learned_or_floor(lane: BudgetLane, ask: Ask) -> Iterator[Charge]:
     times = CHALLENGED_FLOORS if lane is BudgetLane.CHALLENGED else 1
     yield Charge(lane, learned_limits(lane, ask.country))
-    yield Charge(lane, FLOOR.times(times), POOL.times(times))
+    # Where one code costs more than the floor, the first user of a country would be refused as an attacker.
+    floor, pool = (spans.times(times).at_least(ask.price) for spans in (FLOOR, POOL))
+    yield Charge(lane, floor, pool)
 
 
 def learned_limits(lane: BudgetLane, country: CountryFacts) -> Spans:

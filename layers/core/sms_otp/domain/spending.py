@@ -99,7 +99,7 @@ class Spending:
     def decide(self, read: Mapping[str, Counts], number: NumberFacts, *, is_challenged: bool) -> Payment:
         """Raises `RateLimited` or `ChallengeRequired`."""
         network = self._network.facts(read) if self._network.keys else None
-        ask = Ask(number, network, self._country_facts(read), is_challenged)
+        ask = Ask(number, network, self._country_facts(read), is_challenged, self._price)
         refusals: list[NoRoom] = []
         try:
             self._for_network(read, ask, self._least)

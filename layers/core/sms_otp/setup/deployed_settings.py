@@ -13,6 +13,7 @@ import phonenumbers
 
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.errors import DeploymentRefused, ServiceMisconfigured
+from sms_otp.domain.service_day import KEPT_FOR_KNOWN
 
 DIGEST_LENGTH = 16
 LONGEST_STACK_NAME = 37
@@ -51,6 +52,7 @@ def faults_of(environment: Mapping[str, str], aws_sms_identity_arn: str) -> Iter
     if len(environment["POWERTOOLS_SERVICE_NAME"]) > LONGEST_STACK_NAME:
         yield f"The stack's name has more than {LONGEST_STACK_NAME} characters."
     yield from country_faults_of(settings)
+    yield from price_faults_of(settings)
     routed = [name for order in settings.provider_routes.values() for name in order]
     if "aws" in (*settings.provider_order, *routed) and not aws_sms_identity_arn:
         yield "AwsSmsIdentityArn must say what aws sends from: ProviderOrder or ProviderRoutes names aws."
@@ -63,6 +65,18 @@ def country_faults_of(settings: Settings) -> Iterator[str]:
     yield from _unknown("SmsPrices", settings.sms_prices)
     yield from _unknown("VoicePrices", settings.voice_prices)
     yield from _unknown("InfobipSenderIds", settings.infobip_sender_ids)
+
+
+def price_faults_of(settings: Settings) -> Iterator[str]:
+    """Which prices a day's money does not pay even once for a number that is new, a sentence for each."""
+    most = settings.daily_spend_cap * (1 - 1 / KEPT_FOR_KNOWN)
+    for parameter, prices in (("SmsPrices", settings.sms_prices), ("VoicePrices", settings.voice_prices)):
+        for country, price in prices.items():
+            if price > most:
+                yield (
+                    f"{parameter} has {country}={price:g}, and DailySpendCap leaves {most:g} USD a day"
+                    " to new numbers."
+                )
 
 
 def _unknown(parameter: str, countries: Iterable[str]) -> Iterator[str]:

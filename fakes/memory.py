@@ -22,6 +22,7 @@ from sms_otp.domain.ports import (
     CountedGuess,
     NumberChange,
     NumberGuess,
+    OwnCode,
     ProviderHandle,
     Reservation,
     WriteConflict,
@@ -278,6 +279,23 @@ class MemoryStore:
         with self.lock:
             self._free(idempotency_record)
 
+    def note_own_code(self, request: OwnCode) -> Verification | None:
+        with self.lock:
+            found = self.verifications.get(request.key)
+            is_under_way = (
+                found is not None
+                and found.state is State.PENDING
+                and request.now < found.expires_at
+                and found.phone == request.phone
+                and found.sends - 1 == request.number
+                and found.provider_ref != request.ref
+            )
+            if found is None or not is_under_way:
+                return None
+            refs = tuple(sorted({*found.own_code_refs, request.ref}))
+            self._change(request.key, own_code_refs=refs)
+            return self.verifications[request.key]
+
     def record_delivery(self, key: str, delivery: str) -> bool:
         with self.lock:
             found = self.verifications.get(key)
@@ -490,7 +508,7 @@ class FakeProvider:
     ) -> tuple[str, Sent]:
         """As `Router.resend`: the same code once more, as Infobip does."""
         self.send(order, deadline, on_failure, reserve_again)
-        return holder, Sent(ref=ref)
+        return holder, Sent(ref=ref, is_same_code=True)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """As `Router.check`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fakes.memory import START, MemoryStore, StepClock, a_verification
+from fakes.memory import PEPPERS, START, MemoryStore, StepClock, a_verification
 from sms_otp.adapters.providers import aws_events
 from sms_otp.adapters.providers.infobip_callbacks import InfobipCallbacks
 from sms_otp.adapters.providers.sinch import signature_of
@@ -44,6 +44,7 @@ class World:
         }
         self.rotated: dict[str, Mapping[str, str]] = {}
         self.may_renew, self.renewals = True, 0
+        self.peppers = PEPPERS
         self.webhooks = Webhooks(
             store=self.store,
             credentials=self.secrets.__getitem__,
@@ -51,6 +52,8 @@ class World:
             readers={"infobip": INFOBIP, "sinch": SINCH},
             read_from_aws=aws_events.read,
             providers=frozenset({"infobip", "sinch"}),
+            peppers=lambda: self.peppers,
+            code_length=6,
             clock=self.clock,
             emit=lambda event, **fields: self.told.append((event, fields)),
         )

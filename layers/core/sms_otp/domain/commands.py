@@ -85,6 +85,8 @@ class Requested:
     channel: str
     expires_at: int
     resend_after: int
+    same_code: bool | None = None
+    """Of a resend: whether an earlier message's code is still right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class StoredAnswer:
     error: str | None = None
     attempts_remaining: int | None = None
     same_code: bool | None = None
-    """Of a resend: whether it sent the code of before."""
+    """Of a resend: whether an earlier message's code is still right."""
 
     def dump(self) -> str:
         """As text for the store."""

@@ -117,6 +117,21 @@ class ProviderHandle:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnCode:
+    """A send whose provider requests its code, to be given the verification's own."""
+
+    key: str
+    """Of the verification."""
+    number: int
+    """Of the send: 0 for the first one of the verification."""
+    ref: str
+    """The provider's handle for this send."""
+    phone: str
+    """The number that it goes to, in E.164."""
+    now: Seconds
+
+
+@dataclass(frozen=True, slots=True)
 class NumberRecord:
     """What there is about a number, under one key of it."""
 
@@ -288,6 +303,14 @@ class Store(Protocol):
 
     def record_answer(self, idempotency_record: IdempotencyRecord) -> None:
         """Keep the answer for repetitions of a request whose send has an unknown outcome."""
+        ...
+
+    def note_own_code(self, request: OwnCode) -> Verification | None:
+        """Note that this send's code is the verification's own, if it is its newest send and under way.
+
+        Answers the verification then. None, and nothing is noted, where it is not pending, is another number's,
+        or has this handle already: its provider has answered then and requests no code any more.
+        """
         ...
 
     def record_delivery(self, key: str, delivery: str) -> bool:

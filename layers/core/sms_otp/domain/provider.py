@@ -78,6 +78,8 @@ class Sent:
     """The handle that delivery reports carry, where it differs from `ref`."""
     parts: int = 1
     """The messages that it is billed as, as far as the text is known."""
+    is_same_code: bool = False
+    """Of a resend: whether an earlier message's code is still right."""
 
 
 class ProviderError(Exception):
@@ -165,6 +167,8 @@ class CodeMessage:
     """Ours, unique to this send and safe in a URL's path."""
     ttl_seconds: int
     """How many seconds the code may still be used."""
+    callback_key: str = field(default="", kw_only=True, repr=False)
+    """What a provider that asks for the code hands back; see `keys.callback_key`."""
 
 
 @dataclass(frozen=True, slots=True)

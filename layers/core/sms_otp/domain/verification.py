@@ -75,6 +75,8 @@ class Verification:
     provider: str | None = None
     provider_ref: str | None = None
     """The holder's handle for the code; absent until a provider has taken it."""
+    own_code_refs: tuple[str, ...] = ()
+    """Handles at the provider whose code is the one that `keys.own_code` makes; see `CodeRequest`."""
     counted_on: tuple[str, ...] = ()
     """The counts in which the first send stands as unverified; see `budgets.OpenCount`."""
     resends_counted_on: tuple[str, ...] = ()

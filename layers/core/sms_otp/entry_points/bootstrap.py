@@ -166,6 +166,8 @@ def webhooks() -> "Webhooks":
         readers=READERS,
         read_from_aws=aws_events.read,
         providers=frozenset(_names(chosen)),
+        peppers=secret_cache.peppers,
+        code_length=chosen.code_length,
         clock=time.time,
         emit=events.emit,
     )

@@ -19,6 +19,7 @@ from sms_otp.domain.provider import (
     ReserveAgain,
     Sent,
 )
+from sms_otp.domain.verification import Verification
 from sms_otp.use_cases.event_fields import event_fields, failure_fields
 from sms_otp.use_cases.service import unavailable
 
@@ -68,8 +69,8 @@ class CodeSender:
         resend_after: int,
         deadline: Deadline,
         reserve_again: ReserveAgain,
-    ) -> None:
-        """Raises `ProviderRejected`, `ProviderUnavailable`, or `InvalidRequest` for a channel that none has.
+    ) -> StoredAnswer:
+        """The answer to the request. Raises `ProviderRejected`, `ProviderUnavailable`, or `InvalidRequest` for a channel that none has.
 
         What was certainly not sent, for reasons that are not the number's, is released. All else stays
         reserved. A resend that fails leaves the verification as it was: an earlier code may be right.
@@ -94,7 +95,11 @@ class CodeSender:
             self.emit("provider_failed", **fields | failure_fields(failed))
             raise self._give_up(reservation, failures, resend_after) from failed
         holder = ProviderHandle(name, sent.ref, order.channel, sent.delivery, sent.message_id)
-        answer = StoredAnswer(verification.expires_at, resend_after)
+        answer = StoredAnswer(
+            verification.expires_at,
+            resend_after,
+            same_code=self._is_same_code(verification, name, sent, deadline) if reservation.resend else None,
+        )
         self._record_sent(reservation, holder, answered(reservation.idempotency_record, answer))
         event = "otp_resent" if reservation.resend else "otp_requested"
         # The handle that the provider's own staff and reports know this message by. That of a number whose
@@ -104,8 +109,10 @@ class CodeSender:
             "provider": name,
             "provider_ref": handle,
             "cost": None if self.price is None else round(self.price * sent.parts, 6),
+            "same_code": answer.same_code,
         }
         self.emit(event, **fields | more)
+        return answer
 
     def _send(
         self,
@@ -121,6 +128,23 @@ class CodeSender:
         return self.providers.resend(
             str(held.provider), str(held.provider_ref), order, deadline, on_failure, reserve_again
         )
+
+    def _is_same_code(self, held: Verification, name: str, sent: Sent, deadline: Deadline) -> bool:
+        """Whether a resend sent the code of before, as its provider says or, where we chose both codes, we do.
+
+        We chose the new one if the provider requested it before it answered: the verification says so by now.
+        """
+        if sent.is_same_code:
+            return True
+        was_chosen = name == held.provider and held.provider_ref in held.own_code_refs
+        if not was_chosen or not deadline.remaining():
+            return False
+        try:
+            found = self.store.find(held.key)
+        except StoreError as error:
+            self.emit("store_failed", reason=error.reason)
+            return False
+        return found is not None and sent.ref in found.own_code_refs
 
     def _give_up(self, reservation: Reservation, failures: Failures, resend_after: int) -> errors.OtpError:
         """Keep or release the reservation of a send that no provider took; the error to raise."""

@@ -103,6 +103,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             channel=command.channel,
             locale=command.locale,
             reference=key,
+            callback_key=keys.callback_key(peppers.current, key),
             ttl_seconds=service.policy.code_ttl_seconds,
             circuits=snapshot.circuits,
             avoid=avoid,

@@ -17,6 +17,7 @@ from sms_otp.use_cases.sending import (
     decide,
     deliver,
     read,
+    requested,
     reserve,
 )
 from sms_otp.use_cases.service import Service, check_time
@@ -80,6 +81,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             channel=channel,
             locale=found.locale,
             reference=f"{key}-{found.sends}",
+            callback_key=keys.callback_key(peppers.current, key),
             ttl_seconds=found.expires_at - to_seconds(now),
             circuits=snapshot.circuits,
             avoid=service.providers.ends_a_code(
@@ -97,8 +99,7 @@ def _repeat(
     answer.raise_error()
     if (ended := ended_error(found, now)) is not None:
         raise ended
-    channel = command.channel or Channel(found.channel)
-    return Requested(command.verification_id, channel, answer.expires_at, answer.resend_after)
+    return requested(command.verification_id, command.channel or Channel(found.channel), answer)
 
 
 def _idempotency_records(

@@ -7,11 +7,12 @@ from sms_otp.domain import errors, guard, keys, number
 from sms_otp.domain.admission import Admission, Admitted, Asker, EarlierAnswer
 from sms_otp.domain.clock import Milliseconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested
+from sms_otp.domain.idempotency import StoredAnswer
 from sms_otp.domain.number import Lane
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionSnapshot, Reservation, StoreError, WriteConflict
 from sms_otp.domain.prices import USD
-from sms_otp.domain.provider import Order
+from sms_otp.domain.provider import Channel, Order
 from sms_otp.use_cases.delivery import CodeSender
 from sms_otp.use_cases.event_fields import event_fields
 from sms_otp.use_cases.service import Service, check_time, try_to_store
@@ -133,9 +134,13 @@ def deliver(
         return reserve_second_send(service, reservation, order, caller, asker)
 
     delivery = CodeSender(service.store, service.providers, service.emit, price)
-    delivery.deliver(reservation, order, admitted.resend_after, caller.deadline, reserve_again)
-    expires_at = reservation.verification.expires_at
-    return Requested(verification_id, order.channel, expires_at, admitted.resend_after)
+    answer = delivery.deliver(reservation, order, admitted.resend_after, caller.deadline, reserve_again)
+    return requested(verification_id, order.channel, answer)
+
+
+def requested(verification_id: str, channel: Channel, answer: StoredAnswer) -> Requested:
+    """What a request or a resend is answered with, also when it is repeated."""
+    return Requested(verification_id, channel, answer.expires_at, answer.resend_after, answer.same_code)
 
 
 def reserve_second_send(

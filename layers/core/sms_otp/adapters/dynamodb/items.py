@@ -72,6 +72,7 @@ _VERIFICATION_ATTRIBUTES = (
     ("sessionHash", "session_hash", "S"),
     ("provider", "provider", "S"),
     ("providerRef", "provider_ref", "S"),
+    ("ownCode", "own_code_refs", "SS"),
     ("countedOn", "counted_on", "L"),
     ("alsoCountedOn", "resends_counted_on", "L"),
     ("delivery", "delivery", "S"),

@@ -51,6 +51,7 @@ from sms_otp.adapters.dynamodb.writes import (
     IS_OF_TENANT,
     IS_PENDING,
     delete_record,
+    note_own_code,
     put_answer,
     put_message,
     put_record,
@@ -68,6 +69,7 @@ from sms_otp.domain.ports import (
     CountedGuess,
     NumberChange,
     NumberGuess,
+    OwnCode,
     ProviderHandle,
     Reservation,
     StoreError,
@@ -222,6 +224,13 @@ class DynamoStore:
     def unclaim(self, idempotency_record: IdempotencyRecord) -> None:
         """See `ports.Store`."""
         self._table.transact(delete_record(idempotency_record))
+
+    def note_own_code(self, request: OwnCode) -> Verification | None:
+        """See `ports.Store`."""
+        try:
+            return verification_of(self._table.update(note_own_code(request)))
+        except ConditionFailed:
+            return None
 
     def record_delivery(self, key: str, delivery: str) -> bool:
         """See `ports.Store`."""

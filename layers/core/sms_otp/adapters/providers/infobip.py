@@ -119,7 +119,8 @@ class Infobip:
         sent = self._sent(outcomes.content(self.name, answer))
         if sent.ref != ref:
             raise Ambiguous(self.name, "other_pin_id")
-        return replace(sent, parts=self._parts(message.channel, self._template(message.to, message.locale)))
+        parts = self._parts(message.channel, self._template(message.to, message.locale))
+        return replace(sent, parts=parts, is_same_code=True)
 
     def check(
         self,

@@ -25,7 +25,7 @@ class FixedCodes:
     def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
         """See `Provider`. The code is the same for ever."""
         del message, deadline
-        return Sent(ref)
+        return Sent(ref, is_same_code=True)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """See `Provider`. A number that is no longer listed has no code."""

@@ -26,6 +26,7 @@ from sms_otp.domain.ports import (
     CountedGuess,
     NumberChange,
     NumberGuess,
+    OwnCode,
     ProviderHandle,
     Reservation,
     Store,
@@ -117,6 +118,18 @@ def pending(
     verification = reserve(store, before, sent_at, **changes).verification
     store.record_sent(verification.key, ProviderHandle("infobip", "ref-1", "sms", "accepted"))
     return dataclasses.replace(verification, provider="infobip", provider_ref="ref-1", delivery="accepted")
+
+
+def own(verification: Verification, **changes: Any) -> OwnCode:
+    """The request of a provider for the code of the verification's first send."""
+    whole: dict[str, Any] = {
+        "key": verification.key,
+        "number": 0,
+        "ref": "sinch-1",
+        "phone": verification.phone,
+        "now": NOW,
+    }
+    return OwnCode(**whole | changes)
 
 
 def guess(verification: Verification, **changes: Any) -> Guess:
@@ -766,6 +779,43 @@ def test_only_the_tenant_cancels_and_only_what_is_pending(store: Store) -> None:
     verified = pending(store, key=B, number_key=B)
     consume(store, verified, "r", NOW)
     assert outcome(lambda: store.cancel(B, "tenant-a")) == "ALREADY_VERIFIED"
+
+
+def test_a_send_under_way_is_noted_as_given_the_verifications_own_code_once(store: Store) -> None:
+    verification = reserve(store).verification
+    noted = dataclasses.replace(verification, own_code_refs=("sinch-1",))
+    assert [store.note_own_code(own(verification)) for _ in range(2)] == [noted, noted]
+    assert store.find(verification.key) == noted
+
+
+def test_each_send_of_a_verification_is_noted_while_it_is_under_way(store: Store) -> None:
+    verification = reserve(store).verification
+    store.note_own_code(own(verification))
+    store.record_sent(verification.key, ProviderHandle("sinch", "sinch-1", "sms", "accepted"))
+    held = store.find(verification.key)
+    assert held is not None
+    store.reserve(Reservation(held, NOW_MS + 1, resend=True))
+    assert store.note_own_code(own(verification, number=1, ref="sinch-2")) == store.find(verification.key)
+    found = store.find(verification.key)
+    assert found is not None
+    assert found.own_code_refs == ("sinch-1", "sinch-2")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"key": B}, {"number": 1}, {"phone": "+14155550199"}, {"now": NOW + 300}, {"ref": "ref-1"}],
+    ids=["unknown", "another send", "another number", "expired", "answered already"],
+)
+def test_no_own_code_is_noted_of_a_send_that_is_not_under_way(store: Store, changes: dict[str, Any]) -> None:
+    verification = pending(store)
+    assert store.note_own_code(own(verification, **changes)) is None
+    assert store.find(verification.key) == verification
+
+
+def test_no_own_code_is_noted_of_a_cancelled_verification(store: Store) -> None:
+    verification = pending(store)
+    store.cancel(verification.key, verification.tenant)
+    assert store.note_own_code(own(verification)) is None
 
 
 @pytest.mark.parametrize(

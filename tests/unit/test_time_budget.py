@@ -45,6 +45,7 @@ from sms_otp.domain.provider import (
 )
 from sms_otp.domain.verification import Verification
 from sms_otp.entry_points import bootstrap, http
+from sms_otp.use_cases.delivery import LOOK_SECONDS
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
@@ -85,6 +86,9 @@ class Longest:
             "the provider's no, which the circuit counts, then the release": self.state + self.write,
             "the provider's yes, which closes the circuit, then its record, tried twice": self.state
             + 2 * self.write,
+            "the provider's yes to a resend, then the look at whose the code is, then its record": self.read
+            + 2 * self.write
+            - LOOK_SECONDS,
             "the second send's read and reservation, then the record of its doubt": self.read
             + 2 * self.write
             - SECOND_SEND_SECONDS,

@@ -308,8 +308,8 @@ class Store(Protocol):
     def note_own_code(self, request: OwnCode) -> Verification | None:
         """Note that this send's code is the verification's own, if it is its newest send and under way.
 
-        Answers the verification then. None, and nothing is noted, where it is not pending, is another number's,
-        or has this handle already: its provider has answered then and requests no code any more.
+        Answers the verification then. None, and nothing is noted, where it is not pending, is another
+        number's, or has this handle already: its provider has answered and requests no code any more.
         """
         ...
 

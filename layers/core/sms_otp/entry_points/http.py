@@ -194,6 +194,7 @@ def requested(answer: Requested) -> Body:
         "channel": answer.channel,
         "expiresAt": iso(answer.expires_at),
         "resendAfter": answer.resend_after,
+        **({} if answer.same_code is None else {"sameCode": answer.same_code}),
     }
 
 

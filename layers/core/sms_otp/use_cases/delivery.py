@@ -23,6 +23,9 @@ from sms_otp.domain.verification import Verification
 from sms_otp.use_cases.event_fields import event_fields, failure_fields
 from sms_otp.use_cases.service import unavailable
 
+LOOK_SECONDS = 2.0
+"""With less time left, nobody looks whose the code of a resend is before its outcome is stored."""
+
 
 @dataclass(slots=True)
 class Failures:
@@ -70,7 +73,9 @@ class CodeSender:
         deadline: Deadline,
         reserve_again: ReserveAgain,
     ) -> StoredAnswer:
-        """The answer to the request. Raises `ProviderRejected`, `ProviderUnavailable`, or `InvalidRequest` for a channel that none has.
+        """The answer to the request.
+
+        Raises `ProviderRejected`, `ProviderUnavailable`, or `InvalidRequest` for a channel that none has.
 
         What was certainly not sent, for reasons that are not the number's, is released. All else stays
         reserved. A resend that fails leaves the verification as it was: an earlier code may be right.
@@ -109,7 +114,6 @@ class CodeSender:
             "provider": name,
             "provider_ref": handle,
             "cost": None if self.price is None else round(self.price * sent.parts, 6),
-            "same_code": answer.same_code,
         }
         self.emit(event, **fields | more)
         return answer
@@ -130,14 +134,14 @@ class CodeSender:
         )
 
     def _is_same_code(self, held: Verification, name: str, sent: Sent, deadline: Deadline) -> bool:
-        """Whether a resend sent the code of before, as its provider says or, where we chose both codes, we do.
+        """Whether a resend sent the code of before: its provider says so, or both are our own.
 
-        We chose the new one if the provider requested it before it answered: the verification says so by now.
+        The new one is our own if the provider requested it: the verification says so by now.
         """
         if sent.is_same_code:
             return True
         was_chosen = name == held.provider and held.provider_ref in held.own_code_refs
-        if not was_chosen or not deadline.remaining():
+        if not was_chosen or deadline.remaining() < LOOK_SECONDS:
             return False
         try:
             found = self.store.find(held.key)

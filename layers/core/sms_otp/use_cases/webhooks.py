@@ -82,7 +82,7 @@ class Webhooks:
         return self.readers[provider].refusal(callback, self.credentials(provider), self.clock())
 
     def _own_code(self, request: CodeRequest) -> str | None:
-        """The verification's own code, for each of its sends the same; None where the provider is to make one.
+        """The verification's own code, the same for each of its sends; None where the provider makes one.
 
         Given to a send that our own start announced and that is under way, so that a stolen application key
         reads no code. The permission to send is in it: it holds for exactly the same sends.

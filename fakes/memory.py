@@ -226,13 +226,20 @@ class MemoryStore:
     def find(self, key: str) -> Verification | None:
         return self.verifications.get(key)
 
-    def cancel(self, key: str, tenant: str) -> None:
+    def cancel(self, key: str, tenant: str) -> Verification:
         with self.lock:
             found = self.verifications.get(key)
-            if found and found.tenant == tenant and found.state is State.PENDING:
-                self._change(key, state=State.CANCELLED)
-            elif (refused := cancel_error(found, tenant)) is not None:
+            if (refused := cancel_error(found, tenant)) is not None:
                 raise refused
+            if found and found.state is State.PENDING:
+                self._change(key, state=State.CANCELLED)
+            return self.verifications[key]
+
+    def end_code(self, number_key: str, key: str) -> None:
+        with self.lock:
+            found = self._number(number_key)
+            if key in found.verifications:
+                self.numbers[number_key] = replace(found, over=found.over | {key})
 
     def record_sent(
         self,
@@ -325,11 +332,13 @@ class MemoryStore:
             self.verifications[guess.key] = spent
             return spent
 
-    def return_guess(self, key: str) -> None:
+    def return_guess(self, verification: Verification, max_attempts: int) -> None:
         with self.lock:
-            found = self.verifications.get(key)
-            if found and found.state is State.PENDING and found.attempts:
-                self._change(key, attempts=found.attempts - 1)
+            found = self.verifications.get(verification.key)
+            if found is None or found.state is not State.PENDING or not found.attempts:
+                return
+            if found.attempts < max_attempts or found.attempts == verification.attempts:
+                self._change(found.key, attempts=found.attempts - 1)
 
     def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
         with self.lock:
@@ -431,12 +440,16 @@ class MemoryStore:
                 totals={each: total for each, total in source.totals.items() if each != tenant},
             )
         failures = {about: each for about, each in held.failures.items() if about not in change.ended}
+        before = change.before.verifications
+        listed = {key: each for key, each in held.verifications.items() if key in change.verifications}
+        listed |= {key: each for key, each in change.verifications.items() if key not in before}
         failing = {tenant for tenant, _ in failures} | {*held.totals} - {tenant for tenant, _ in change.ended}
         self.numbers[change.key] = replace(
             held,
             sends=change.sends if change.send else held.sends,
             version=change.before.version + 1,
-            verifications=change.verifications,
+            verifications=listed,
+            over=held.over - change.expired,
             failures=failures,
             totals={tenant: total for tenant, total in held.totals.items() if tenant in failing},
             verified={each: at for each, at in held.verified.items() if each not in change.forgotten},

@@ -5,14 +5,14 @@ The sandbox requests each code from the service's own webhook, signed as Sinch s
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 import requests
 
 from fakes.memory import PEPPERS, MemoryStore, NoBreaker, StepClock
 from local.sandbox.app import create_wide_app
-from local.sandbox.credentials import credentials
+from local.sandbox.credentials import SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET
 from local.sandbox.server import running_sandbox
 from local.template import environment
 from sms_otp.adapters.config import Settings
@@ -38,7 +38,10 @@ NUMBER = "+14155550123"
 PATH = "/prod/webhooks/sinch"
 GAP = 61
 """Seconds after which a first and a second resend may go."""
-ALL_AT_SINCH = credentials("https://provider.invalid")["sinch"]
+AT_SINCH: Mapping[str, str] = {
+    "applicationKey": SINCH_APPLICATION_KEY,
+    "applicationSecret": SINCH_APPLICATION_SECRET,
+}
 
 
 class World:
@@ -50,7 +53,7 @@ class World:
         self.code_length, self.may_read_pepper = 6, True
         self.told: list[str] = []
         settings = Settings.from_environment(environment(ProviderOrder="sinch"))
-        key, secret = ALL_AT_SINCH["applicationKey"], ALL_AT_SINCH["applicationSecret"]
+        key, secret = AT_SINCH["applicationKey"], AT_SINCH["applicationSecret"]
         self.sinch = Sinch(f"{sandbox}/sinch", signed(key, secret, clock), Transport())
         self.service = Service(
             policy=bootstrap.policy(settings),
@@ -74,10 +77,10 @@ class World:
     def emit(self, event: str, **fields: object) -> None:
         self.told.append(json.dumps([event, fields], default=str))
 
-    def credentials(self, provider: str) -> dict[str, str]:
+    def credentials(self, provider: str) -> Mapping[str, str]:
         """See `CredentialSource`."""
         del provider
-        return dict(ALL_AT_SINCH)
+        return AT_SINCH
 
     def forget_credentials(self) -> None:
         """See `CredentialSource`."""
@@ -86,7 +89,7 @@ class World:
         """The service's answer to a callback."""
         webhooks = Webhooks(
             store=self.store,
-            credentials=lambda _: ALL_AT_SINCH,
+            credentials=lambda _: AT_SINCH,
             renew=lambda: False,
             readers=READERS,
             read_from_aws=lambda _: (),

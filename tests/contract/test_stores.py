@@ -32,7 +32,7 @@ from sms_otp.domain.ports import (
     Store,
     WriteConflict,
 )
-from sms_otp.domain.verification import Guess, Verification
+from sms_otp.domain.verification import Guess, State, Verification
 from tests.tables import tables
 
 NOW = Seconds(int(START))
@@ -434,17 +434,73 @@ def test_an_own_lane_that_must_wait_is_not_left_for_the_strangers(store: Store, 
 
 def test_a_guess_is_given_back_once_and_never_to_what_has_ended(store: Store, lanes: LanePolicy) -> None:
     verification = pending(store)
-    store.return_guess(verification.key)
-    store.spend_guess(guess(verification))
-    store.return_guess(verification.key)
-    store.return_guess(verification.key)
+    store.return_guess(verification, 5)
+    spent = store.spend_guess(guess(verification))
+    store.return_guess(spent, 5)
+    store.return_guess(spent, 5)
     assert store.find(verification.key) == verification
     store.consume(verification, counted(store, lanes), "r", NOW, "a-code-hash")
     ended = store.find(verification.key)
-    store.return_guess(verification.key)
+    store.return_guess(spent, 5)
     assert store.find(verification.key) == ended
-    store.return_guess(B)
+    store.return_guess(dataclasses.replace(spent, key=B), 5)
     assert store.find(B) is None
+
+
+def test_the_last_guess_is_given_back_but_none_before_it_once_it_was_made(store: Store) -> None:
+    verification = pending(store)
+    spent = [store.spend_guess(guess(verification)) for _ in range(5)]
+    store.return_guess(spent[3], 5)
+    assert outcome(lambda: store.spend_guess(guess(verification))) == "TOO_MANY_ATTEMPTS"
+    store.return_guess(spent[4], 5)
+    store.return_guess(spent[3], 5)
+    found = store.find(verification.key)
+    assert found is not None
+    assert found.attempts == 3
+
+
+def test_a_verification_is_noted_as_over_where_its_number_lists_it(store: Store) -> None:
+    verification = pending(store)
+    for _ in range(2):
+        store.end_code(verification.number_key, verification.key)
+    store.end_code(verification.number_key, B)
+    store.end_code(number_key("+14155550199"), verification.key)
+    found = known(store)
+    assert found.over == {verification.key}
+    assert verification.key in found.verifications, "it is erased by this list, and found by its session"
+    assert known(store, number_key("+14155550199")) == NOTHING_KNOWN
+
+
+def test_a_reservation_forgets_what_has_expired_and_nothing_that_came_meanwhile(store: Store) -> None:
+    first = pending(store)
+    store.end_code(first.number_key, first.key)
+    before = known(store)
+    second = pending(store, before, NOW_MS + 1, key=B)
+    read = known(store)
+    # Meanwhile the second one is over.
+    store.end_code(second.number_key, second.key)
+    reserve(store, read, NOW_MS + 2, key=C, sending={"expired": frozenset({first.key})})
+    assert known(store).over == {second.key}
+
+
+def test_a_reservation_leaves_a_holder_that_was_relisted_meanwhile(store: Store) -> None:
+    first = reserve(store)
+    read = known(store)
+    handle = ProviderHandle("sinch", "sinch-1", "sms", "accepted")
+    store.record_sent(first.verification.key, handle, None, first.number)
+    reserve(store, read, NOW_MS + 1, key=B)
+    found = known(store)
+    assert found.verifications[first.verification.key].provider == "sinch"
+    assert set(found.verifications) == {first.verification.key, B}
+    gone = {B: found.verifications[B]}
+    reserve(store, found, NOW_MS + 2, key=C, sending={"verifications": gone})
+    assert set(known(store).verifications) == {B}
+
+
+def test_a_cancelled_verification_is_answered_each_time(store: Store) -> None:
+    verification = pending(store)
+    cancelled = [store.cancel(verification.key, verification.tenant) for _ in range(2)]
+    assert cancelled == [dataclasses.replace(verification, state=State.CANCELLED)] * 2
 
 
 def test_failures_that_have_ended_go_with_the_next_send_unless_a_guess_came_meanwhile(

@@ -41,6 +41,7 @@ from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.status import Lifecycle
 from sms_otp.use_cases.verify import verify_code
 from tests.unit.world import NUMBER, World
 
@@ -514,3 +515,77 @@ def test_a_number_that_was_verified_since_has_no_code_in_hand(policy: Policy, cl
     assert world.verify(world.request()) == "ok"
     clock.step(60)
     world.request(session_id="b" * 20)
+
+
+def locked(world: Routed, verification_id: str) -> None:
+    """Guess wrong until no guess is left."""
+    for _ in range(world.service.policy.max_attempts):
+        world.verify(verification_id, "000000")
+
+
+def cancelled(world: Routed, verification_id: str) -> None:
+    Lifecycle(
+        world.service.policy, world.store, world.clock, world.service.emit, frozenset({"sinch"})
+    ).cancel(verification_id, world.caller())
+
+
+@pytest.mark.parametrize("end", [cancelled, locked], ids=["cancelled", "locked"])
+def test_a_verification_that_is_over_has_no_code_in_hand(
+    policy: Policy, clock: StepClock, end: Callable[[Routed, str], None]
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch", "infobip")
+    end(world, world.request())
+    clock.step(60)
+    world.request(session_id="b" * 20)
+    assert holders(world) == ["sinch", "sinch"]
+
+
+@pytest.mark.parametrize("kind", [Refused, DestinationUnavailable])
+def test_a_code_that_certainly_nobody_was_sent_is_in_nobodys_hand(
+    policy: Policy, clock: StepClock, kind: type[ProviderError]
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    world.failures["sinch"] = kind("sinch", "scripted")
+    for session in ("a" * 20, "b" * 20):
+        with pytest.raises(errors.OtpError) as refused:
+            world.request(session_id=session)
+        assert refused.value.reason == "scripted"
+        clock.step(60)
+
+
+@pytest.mark.parametrize("kind", [Doubtful, Ambiguous])
+def test_a_code_that_somebody_may_have_been_sent_is_in_their_hand(
+    policy: Policy, clock: StepClock, kind: type[ProviderError]
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    world.failures["sinch"] = kind("sinch", "scripted")
+    with pytest.raises(errors.ProviderUnavailable):
+        world.request(session_id="a" * 20)
+    world.failures.clear()
+    clock.step(60)
+    with pytest.raises(errors.RateLimited) as refused:
+        world.request(session_id="b" * 20)
+    assert refused.value.reason == "code in hand"
+
+
+def test_a_guess_less_than_all_leaves_the_code_in_hand(policy: Policy, clock: StepClock) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    verification_id = world.request(session_id="a" * 20)
+    for _ in range(policy.max_attempts - 1):
+        world.verify(verification_id, "000000", session_id="a" * 20)
+    clock.step(60)
+    with pytest.raises(errors.RateLimited):
+        world.request(session_id="b" * 20)
+
+
+def test_a_failed_resend_leaves_the_earlier_code_in_hand(policy: Policy, clock: StepClock) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    verification_id = world.request()
+    world.failures["sinch"] = DestinationUnavailable("sinch", "scripted")
+    clock.step(60)
+    with pytest.raises(errors.ProviderUnavailable):
+        resend_code(world.service, ResendOtp(verification_id), world.caller())
+    clock.step(120)
+    with pytest.raises(errors.RateLimited) as refused:
+        world.request(session_id="b" * 20)
+    assert refused.value.reason == "code in hand"

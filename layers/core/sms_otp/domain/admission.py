@@ -244,6 +244,7 @@ class Admission:
             keep_until=number.keep_until(known, lanes, now),
             ended=number.ended_failures(before, lanes, self._now),
             forgotten=number.forgotten_tenants(before, now),
+            expired=number.expired_over(before, now),
             carried=self._carried(snapshot) if listed_as is not None else None,
         )
 

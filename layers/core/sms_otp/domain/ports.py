@@ -74,6 +74,8 @@ class NumberChange:
     """Tenants and lanes whose failures have ended."""
     forgotten: tuple[str, ...] = ()
     """Tenants at which it was verified too long ago to be remembered."""
+    expired: frozenset[str] = frozenset()
+    """Those of the number's `over` that have expired."""
     carried: "Carried | None" = None
 
 
@@ -279,8 +281,18 @@ class Store(Protocol):
         """The verification with this key, of any tenant. Strongly consistent."""
         ...
 
-    def cancel(self, key: str, tenant: str) -> None:
-        """Make a pending verification a cancelled one. Raises `VerificationNotFound` or `AlreadyVerified`."""
+    def cancel(self, key: str, tenant: str) -> Verification:
+        """Make a pending verification a cancelled one, and answer it; also one that was over already.
+
+        Raises `VerificationNotFound` or `AlreadyVerified`.
+        """
+        ...
+
+    def end_code(self, number_key: str, key: str) -> None:
+        """Note at the number that its verification is over before it expires: its code is in nobody's hand.
+
+        For good: only where no guess at it can be made any more. Does nothing where it is not listed.
+        """
         ...
 
     def record_sent(
@@ -335,8 +347,12 @@ class Store(Protocol):
         """
         ...
 
-    def return_guess(self, key: str) -> None:
-        """Give back a guess that a lock of its number refused, if the verification still goes on."""
+    def return_guess(self, verification: Verification, max_attempts: int) -> None:
+        """Give back a guess that a lock of its number refused, if the verification still goes on.
+
+        `verification` as this guess left it. Where another guess was the last one since, nothing is given
+        back, so that a verification stays locked after it.
+        """
         ...
 
     def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:

@@ -136,7 +136,8 @@ def event_bus() -> Any:
 def lifecycle() -> Lifecycle:
     """Status and cancellation, which need no provider and no secret."""
     chosen = settings()
-    return Lifecycle(policy(chosen), _store(chosen), time.time, events.emit)
+    ends_codes = registry.ONE_CODE_PER_NUMBER & {*_names(chosen)}
+    return Lifecycle(policy(chosen), _store(chosen), time.time, events.emit, ends_codes)
 
 
 @cache

@@ -94,6 +94,7 @@ class CodeSender:
         except Refused as refused:
             self.emit("otp_rejected", **fields | failure_fields(refused))
             self._note("rejection_unrecorded", lambda: self._record_refused(reservation))
+            self._end_code(reservation)
             raise errors.ProviderRejected(reason=refused.reason) from refused
         except ProviderError as failed:
             failures.all.append(failed)
@@ -159,8 +160,23 @@ class CodeSender:
                 return errors.InvalidRequest(errors=[{"pointer": "/channel", "detail": detail}])
             return unavailable(failures.decisive)
         self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))
+        if not failures.may_have_sent:
+            self._end_code(reservation)
         reason = "ambiguous" if failures.may_have_sent else failures.decisive.reason
         return errors.ProviderUnavailable(reason=reason, retry_after=resend_after)
+
+    def _end_code(self, reservation: Reservation) -> None:
+        """Let others have a code where the one of this first send was kept right: there is none.
+
+        Where that fails, they wait until it would have expired.
+        """
+        number, key = reservation.number, reservation.verification.key
+        listed = number.verifications.get(key) if number else None
+        if number is None or listed is None or reservation.resend:
+            return
+        number_key = number.key
+        if self.providers.ends_a_code({listed.provider}):
+            self._note("store_failed", lambda: self.store.end_code(number_key, key))
 
     def _record_refused(self, reservation: Reservation) -> None:
         refused = StoredAnswer(error=errors.ProviderRejected.code)

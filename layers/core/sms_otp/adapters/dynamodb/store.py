@@ -30,6 +30,7 @@ from sms_otp.adapters.dynamodb.items import (
 )
 from sms_otp.adapters.dynamodb.number_writes import (
     clear_number,
+    end_listed,
     forget_refused,
     leave_behind,
     note_refused,
@@ -45,6 +46,7 @@ from sms_otp.adapters.dynamodb.writes import (
     HAS_SPENT,
     IS_ALIVE,
     IS_HELD_BY,
+    IS_LAST_GUESS,
     IS_NEW,
     IS_OF_NUMBER,
     IS_OF_SESSION,
@@ -140,7 +142,7 @@ class DynamoStore:
         found = self._table.read([pk]).get(pk)
         return verification_of(found) if found else None
 
-    def cancel(self, key: str, tenant: str) -> None:
+    def cancel(self, key: str, tenant: str) -> Verification:
         """See `ports.Store`."""
         write_request = update(
             verification_pk(key),
@@ -151,11 +153,21 @@ class DynamoStore:
             cancelled=State.CANCELLED,
         )
         try:
-            self._table.update(write_request)
+            return verification_of(self._table.update(write_request))
         except ConditionFailed as failed:
             found = verification_of(failed.item) if failed.item else None
+            if found is None:
+                raise errors.VerificationNotFound from failed
             if (refused := cancel_error(found, tenant)) is not None:
                 raise refused from failed
+            return found
+
+    def end_code(self, number_key: str, key: str) -> None:
+        """See `ports.Store`."""
+        try:
+            self._table.update(end_listed(number_key, key))
+        except ConditionFailed:
+            return
 
     def record_sent(
         self,
@@ -287,15 +299,17 @@ class DynamoStore:
             raise guess_error(found, guess) or errors.VerificationNotFound() from failed
         return verification_of(spent)
 
-    def return_guess(self, key: str) -> None:
+    def return_guess(self, verification: Verification, max_attempts: int) -> None:
         """See `ports.Store`."""
         given_back = update(
-            verification_pk(key),
+            verification_pk(verification.key),
             "ADD attempts :minus",
-            f"{IS_PENDING} AND {HAS_SPENT}",
+            f"{IS_PENDING} AND {HAS_SPENT} AND ({HAS_GUESSES} OR {IS_LAST_GUESS})",
             pending=State.PENDING,
             minus=-1,
             none=0,
+            max=max_attempts,
+            spent=verification.attempts,
         )
         try:
             self._table.update(given_back)

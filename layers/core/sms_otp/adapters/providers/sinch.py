@@ -1,4 +1,7 @@
-"""Sinch Verification, version 1. Sinch makes, delivers and checks the code; it is known by its `id`."""
+"""Sinch Verification, version 1. Sinch delivers and checks the code, which is known by its `id`.
+
+It makes the code too, unless it requests one from the callback; see `use_cases.webhooks`.
+"""
 
 import base64
 import hashlib
@@ -103,7 +106,7 @@ class Sinch:
         message: CodeMessage,
         deadline: Deadline,
     ) -> Sent:
-        """A new start, for Sinch has no resend: a new code, and the old one is right no more."""
+        """A new start, for Sinch has no resend. Its callback may bring the code of before; see `CodeRequest`."""
         return self.send(message, deadline)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:

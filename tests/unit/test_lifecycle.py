@@ -69,7 +69,7 @@ def test_a_cancellation_stands_although_its_number_could_not_be_told(world: Worl
         raise StoreError("UpdateItem: ThrottlingException")
 
     verification_id = world.request()
-    world.store.end_code = fails  # type: ignore[method-assign] # one fault
+    world.store.end_code = fails  # type: ignore[method-assign, assignment] # one fault
     Lifecycle(world.service.policy, world.store, world.clock, world.service.emit, frozenset({"fake"})).cancel(
         verification_id, world.caller()
     )

@@ -106,7 +106,7 @@ class Sinch:
         message: CodeMessage,
         deadline: Deadline,
     ) -> Sent:
-        """A new start, for Sinch has no resend. Its callback may bring the code of before; see `CodeRequest`."""
+        """A new start, for Sinch has no resend. Its callback may bring the same code; see `CodeRequest`."""
         return self.send(message, deadline)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:

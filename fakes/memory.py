@@ -424,6 +424,8 @@ class MemoryStore:
             of_tenant = replace(
                 found,
                 sends=(),
+                verifications={},
+                over=frozenset(),
                 failures={about: each for about, each in found.failures.items() if about[0] == tenant},
                 totals={each: total for each, total in found.totals.items() if each == tenant},
                 verified={each: at for each, at in found.verified.items() if each == tenant},

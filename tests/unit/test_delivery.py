@@ -16,6 +16,7 @@ from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
+from sms_otp.domain.keys import Peppers
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import StoreError
 from sms_otp.domain.prices import Prices
@@ -589,3 +590,35 @@ def test_a_failed_resend_leaves_the_earlier_code_in_hand(policy: Policy, clock: 
     with pytest.raises(errors.RateLimited) as refused:
         world.request(session_id="b" * 20)
     assert refused.value.reason == "code in hand"
+
+
+def rotated(world: Routed) -> None:
+    """The next pepper is in use, and the one of before is still read."""
+    peppers = Peppers("the-next-pepper-that-is-long-enough", PEPPERS.current)
+    world.service = replace(world.service, peppers=lambda: peppers)
+
+
+def test_a_code_in_somebodys_hand_stays_right_while_the_pepper_is_rotated(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch", "infobip")
+    first = world.request(session_id="a" * 20)
+    rotated(world)
+    clock.step(60)
+    world.request(session_id="b" * 20)
+    assert holders(world) == ["sinch", "infobip"]
+    assert world.verify(first, session_id="a" * 20) == "ok"
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_the_session_that_asked_for_a_code_may_ask_for_another_while_the_pepper_is_rotated(
+    policy: Policy, clock: StepClock, is_cancelled: bool
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    first = world.request(session_id="a" * 20)
+    if is_cancelled:
+        cancelled(world, first)
+    rotated(world)
+    clock.step(60)
+    world.request(session_id=("b" if is_cancelled else "a") * 20)
+    assert holders(world) == ["sinch", "sinch"]

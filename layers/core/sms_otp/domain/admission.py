@@ -182,6 +182,16 @@ class Admission:
         previous = snapshot.previous
         return snapshot.number if previous is None else snapshot.number.joined(previous.number)
 
+    def verifications_of(self, snapshot: AdmissionSnapshot, session_id: str) -> frozenset[str]:
+        """Keys of the number's verifications that this session asked for, under whichever pepper."""
+        tenant = self._asker.approach.tenant
+        return frozenset(
+            key
+            for number_key, under in zip(self._number_keys, snapshot.by_pepper, strict=True)
+            for key, listed in under.number.verifications.items()
+            if listed.owner == keys.owner(number_key, tenant, session_id)
+        )
+
     def lane(self, snapshot: AdmissionSnapshot) -> Lane:
         """Whose budget the send is taken from."""
         return number.lane_of(

@@ -121,6 +121,8 @@ class Number:
         return replace(
             self,
             sends=tuple(sorted({*self.sends, *other.sends}, key=lambda send: send.at)),
+            verifications={**other.verifications, **self.verifications},
+            over=self.over | other.over,
             failures={
                 about: self.failures_of(*about).joined(other.failures_of(*about))
                 for about in {*self.failures, *other.failures}

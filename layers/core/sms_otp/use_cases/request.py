@@ -65,7 +65,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
         if not isinstance(admitted, Admitted):
             return _repeat(service, command, caller, peppers, *admitted)
         try:
-            avoid = avoided(service, admission, snapshot, admitted, to, command.session_id, caller, now)
+            avoid = avoided(service, admission, snapshot, admitted, to, command.session_id, now)
         except errors.RateLimited as refused:
             raise refused_send(service, refused, admission, snapshot, to, caller) from None
         nonce = keys.new_nonce()

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import replace
 
-from sms_otp.domain import errors, guard, keys, number
+from sms_otp.domain import errors, guard, number
 from sms_otp.domain.admission import Admission, Admitted, Asker, EarlierAnswer
 from sms_otp.domain.clock import Milliseconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested
@@ -89,7 +89,6 @@ def avoided(
     admitted: Admitted,
     to: PhoneNumber,
     session_id: str | None,
-    caller: Caller,
     now: Milliseconds,
 ) -> frozenset[str]:
     """The providers at which a new code would make one wrong that somebody else was sent and may still type.
@@ -98,8 +97,7 @@ def avoided(
     end it. Raises `RateLimited` for everybody else, until the earlier code has ended.
     """
     known = admission.number(snapshot)
-    owner = keys.owner(admission.number_key, caller.tenant, session_id)
-    own = {key for key, listed in known.verifications.items() if session_id and listed.owner == owner}
+    own = admission.verifications_of(snapshot, session_id) if session_id else frozenset()
     held = number.codes_in_hand(known, own, to_seconds(now))
     avoid = service.providers.ends_a_code(held)
     candidates = service.providers.candidates(to)

@@ -57,7 +57,11 @@ COUNTED = """\
     counted = _count_at_number(service, verification, command, caller, peppers)
 """
 CHECKED = """\
-    check = _check(service, verification, command.otp, caller.deadline)
+    try:
+        check = _check(service, verification, command.otp, caller.deadline)
+    except errors.OtpError:
+        _end_code(service, verification, caller)
+        raise
 """
 SERVICE = "tests/unit/test_service.py tests/unit/test_lifecycle.py"
 ADMISSION = "tests/unit/test_admission.py"
@@ -296,6 +300,39 @@ MUTANTS = (
         "        try_to_store(service, caller, lambda: service.store.return_guess(verification, most))\n",
         "        pass\n",
         SERVICE,
+    ),
+    _store(
+        "a guess is given back after the last one was decided",
+        "({HAS_GUESSES} OR {IS_LAST_GUESS})",
+        f"({{HAS_GUESSES}} OR {{IS_LAST_GUESS}} OR {ALWAYS})",
+        "last_guess_is_given_back",
+    ),
+    # The code at Sinch.
+    Mutant(
+        "whoever has the application's secret is told a code",
+        "use_cases/webhooks.py",
+        "        if not keys.is_callback_key(peppers, send.key, request.callback_key):\n",
+        "        if False:\n",
+        "tests/unit/test_webhooks.py",
+    ),
+    _step(
+        "a code is told after the provider has answered",
+        'IS_NOT_HELD_BY = "(attribute_not_exists(providerRef) OR providerRef <> :ref)"\n',
+        f'IS_NOT_HELD_BY = "({ALWAYS} OR providerRef <> :ref)"\n',
+        "no_own_code",
+    ),
+    _number(
+        "a reservation overwrites a holder that was noted meanwhile",
+        "    if not before.verifications:\n",
+        "    if True:\n",
+        "relisted_meanwhile",
+    ),
+    Mutant(
+        "a code in hand under the other pepper is not seen",
+        "domain/number.py",
+        "            verifications={**other.verifications, **self.verifications},\n",
+        "            verifications=self.verifications,\n",
+        "tests/unit/test_delivery.py",
     ),
     Mutant(
         "a device token of another number opens a lane",

@@ -107,9 +107,9 @@ def _contents(document: Document) -> list[str]:
 def _operation(document: Document, method: str, path: str, operation: Node) -> list[str]:
     blocks = [f"### {method} {path}", f"{operation['summary']}.", operation["description"]]
     if operation.get("security") == []:
-        blocks.append("No API key is asked for.")
+        blocks.append("No API key is needed.")
     if operation.get("security") == SIGNED:
-        blocks.append("No API key is asked for, but a signature: " + _signature(document))
+        blocks.append("No API key is needed, but a signature: " + _signature(document))
     parameters = [document.resolved(parameter) for parameter in operation.get("parameters", ())]
     if parameters:
         rows = [

@@ -107,7 +107,7 @@ def _guess(
         raise _wrong(service, check, verification, counted)
     verified_at = seconds(service.clock)
     code_hash = keys.code_hash(peppers.current, key, command.otp)
-    # An id that no caller can choose: by it alone a retry of this very attempt is told from another's.
+    # An id that no caller can choose: it alone distinguishes a retry of this attempt from another's.
     service.store.consume(verification, counted, secrets.token_urlsafe(12), verified_at, code_hash)
     service.emit(
         "otp_verified",

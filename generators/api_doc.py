@@ -25,7 +25,7 @@ SIGNING = [
 ]
 """How curl signs with credentials that the environment holds."""
 COMMON_HEADERS = {"Cache-Control": "CacheControl", "X-Content-Type-Options": "ContentTypeOptions"}
-"""Those of nearly every answer, so told once: by name, their components."""
+"""Those of nearly every answer, so written once: by name, their components."""
 
 Node = dict[str, Any]
 
@@ -179,17 +179,17 @@ def _is_common(name: str, reference: Node) -> bool:
 
 def _refusals(document: Document, status: str, response: Node) -> Iterator[tuple[str, ...]]:
     """What the status means, then each error that has it; one row where there is one."""
-    told = [
+    answers = [
         (f"`{_word(example['value'])}`", example["summary"])
         for media in response["content"].values()
         for example in document.examples(media).values()
     ]
     meaning = _line(response["description"])
-    if len(told) == 1:
-        yield status, told[0][0], meaning
+    if len(answers) == 1:
+        yield status, answers[0][0], meaning
         return
     yield status, "", meaning
-    for code, summary in told:
+    for code, summary in answers:
         yield "", code, summary
 
 

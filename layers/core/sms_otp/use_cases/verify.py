@@ -136,7 +136,7 @@ def _guess_of(
 def _count_at_number(
     service: Service, verification: Verification, command: VerifyOtp, caller: Caller, peppers: Peppers
 ) -> CountedGuess:
-    """Count the guess at its number. One that a lock refuses is given back, whatever its code."""
+    """Count the guess at its number. One that a lock refuses is given back, right or wrong."""
     now = milliseconds(service.clock)
     try:
         return service.store.spend_number_guess(

@@ -217,6 +217,8 @@ def test_an_invocations_events_are_one_line(capsys: pytest.CaptureFixture[str]) 
         metrics.emit("otp_requested", {"country": "US", "provider": "sinch", "cost": 0.008})
         assert [line for line in capsys.readouterr().out.splitlines() if "_aws" in line] == []
     (line,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    kinds = [directive["Dimensions"] for directive in line["_aws"]["CloudWatchMetrics"]]
+    assert len(kinds) == len({str(kind) for kind in kinds}), "metrics of the same dimensions stand together"
     assert values([line]) == {
         "OtpRequested": 1,
         "NumberSpike": 1,

@@ -126,13 +126,13 @@ class _Line:
         self, dimensions: Mapping[str, str], values: Mapping[str, float], units: Mapping[str, str]
     ) -> None:
         self.root.update({**dimensions, **values})
-        self.directives.append(
-            {
-                "Namespace": NAMESPACE,
-                "Dimensions": [["service"], *(["service", name] for name in dimensions)],
-                "Metrics": [{"Name": name, "Unit": units[name]} for name in values],
-            }
-        )
+        by = [["service"], *(["service", name] for name in dimensions)]
+        metrics = [{"Name": name, "Unit": units[name]} for name in values]
+        for directive in self.directives:
+            if directive["Dimensions"] == by:
+                directive["Metrics"] += metrics
+                return
+        self.directives.append({"Namespace": NAMESPACE, "Dimensions": by, "Metrics": metrics})
 
 
 _lines: list[_Line] = []

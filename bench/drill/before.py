@@ -15,6 +15,7 @@ from unittest.mock import patch
 from sms_otp.domain import admission, errors, number
 from sms_otp.domain.blocks import BlockCounter
 from sms_otp.domain.budgets import Counts, DayCounter, NoRoom, Spans
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.countries import CountryCounter, History
 from sms_otp.domain.guard import BudgetLane, Mode, NumberFacts
@@ -40,7 +41,7 @@ class SpendingBefore:
         channel: str,
         block_keys: tuple[str, ...],
         client_keys: tuple[str, ...],
-        now: int,
+        now: Seconds,
     ) -> None:
         self._price, self._least = policy.prices.of(country, channel), policy.network
         self._country = CountryCounter(country, now, 1, 1, history, 1)

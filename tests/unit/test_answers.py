@@ -18,7 +18,7 @@ import resend_otp.app
 import verify_otp.app
 from fakes.memory import START, a_verification
 from local.template import template
-from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain.clock import Deadline, Seconds, to_milliseconds
 from sms_otp.domain.commands import Requested, Verified
 from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.ports import Erased, NumberRecord
@@ -31,7 +31,7 @@ from sms_otp.use_cases.status import Status
 from tests.answers import produced, properties, undocumented
 
 NOW = Seconds(int(START))
-REQUESTED = Requested("an-id", "sms", NOW + 300, 30)
+REQUESTED = Requested("an-id", "sms", NOW + Seconds(300), Seconds(30))
 VERIFIED = Verified(
     "an-id", "+14155550123", "login", NOW, "a-token", device_token="a-device-token"
 )  # no secret
@@ -39,10 +39,10 @@ CONSENT = ConsentRecord(Consent("2027-01", "checkout"), NOW)
 USER = User("tenant-a", "US", NOW, NOW, NOW, ("login",), CONSENT, CONSENT, NOW)
 NUMBER = NumberStatus(
     "f" * 64,
-    (NumberRecord(Number(sends=(Send(NOW * 1000),)), users=(USER,)),),
-    (Lock("tenant-a", Lane.STRANGER, 7, disabled=True, retry_after=30),),
+    (NumberRecord(Number(sends=(Send(to_milliseconds(NOW)),)), users=(USER,)),),
+    (Lock("tenant-a", Lane.STRANGER, 7, disabled=True, retry_after=Seconds(30)),),
     ((a_verification(purpose="login"), "pending"),),
-    30,
+    Seconds(30),
 )
 HEALTHY = Report("up", "up", {"aws": ProviderReport("up", "closed")})
 KINDS = ("verifications", "numbers", "idempotencyKeys", "messages", "users")
@@ -58,7 +58,7 @@ class Administration:
         return 1
 
     def erase(self, _number: str, _who: Administrator) -> Erased:
-        return Erased(dict.fromkeys(KINDS, 1), retry_after=30)
+        return Erased(dict.fromkeys(KINDS, 1), retry_after=Seconds(30))
 
 
 class Key:
@@ -82,7 +82,7 @@ WHOLE: dict[str, Callable[[], Any]] = {
     "/verify-otp": lambda: verify_otp.app._ROUTES["/verify-otp"].write(VERIFIED),
     "/cancel-otp": lambda: cancel_otp.app._ROUTES["/cancel-otp"].write(None),
     "/otp-status": lambda: otp_status.app._ROUTES["/otp-status"].write(
-        Status("pending", "sms", "accepted", 5, NOW, 0)
+        Status("pending", "sms", "accepted", 5, NOW, Seconds(0))
     ),
     "/one-time-password-sms/v1/send-code": lambda: request_otp.app._ROUTES[
         "/one-time-password-sms/v1/send-code"

@@ -7,6 +7,7 @@ import pytest
 
 from fakes.memory import StepClock, outcome
 from sms_otp.domain import errors, keys
+from sms_otp.domain.clock import DAY
 from sms_otp.domain.commands import Policy, Requested, RequestOtp, ResendOtp, Verified, VerifyOtp
 from sms_otp.domain.keys import IdForm
 from sms_otp.domain.number import Lane
@@ -17,7 +18,6 @@ from tests.unit.world import NUMBER, World
 
 RIGHT, WRONG = "123456", "000000"
 HOME, ELSEWHERE = "192.0.2.7", "198.51.100.99"
-DAY = 24 * 3600
 
 
 @pytest.fixture

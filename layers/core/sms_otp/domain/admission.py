@@ -10,11 +10,12 @@ from itertools import zip_longest
 
 from sms_otp.domain import device_token, keys, number
 from sms_otp.domain.budgets import ShardIncrement
+from sms_otp.domain.clock import NO_SECONDS, Milliseconds, Seconds, to_seconds
 from sms_otp.domain.countries import History
 from sms_otp.domain.guard import NumberFacts
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer, earlier_answer
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND, whole_seconds
+from sms_otp.domain.limits import whole_seconds
 from sms_otp.domain.number import Approach, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Carried, NumberChange
@@ -56,11 +57,11 @@ class Asker:
         tenant: str,
         network: str | None,
         token: str | None,
-        now: int,
+        now: Seconds,
         *,
         is_challenged: bool = False,
     ) -> "Asker":
-        """Of a new verification. `network` as `clients.network_of`, `now` in seconds."""
+        """Of a new verification. `network` as `clients.network_of`."""
         approach = Approach(
             tenant,
             device_token.issued_at(token, peppers, tenant, to.e164, now),
@@ -78,7 +79,7 @@ class Asker:
         to: PhoneNumber,
         first: Verification,
         token: str | None,
-        now: int,
+        now: Seconds,
         *,
         is_challenged: bool = False,
     ) -> "Asker":
@@ -105,10 +106,10 @@ class Admitted:
     lane: Lane
     send: Send | None
     """None where no limit counts it."""
-    sent_at: int
-    """Milliseconds; unlike that of any other send to the number, so that each is counted."""
-    resend_after: int
-    """Seconds until the next send by the same asker."""
+    sent_at: Milliseconds
+    """Unlike that of any other send to the number, so that each is counted."""
+    resend_after: Seconds
+    """How long until the next send by the same asker."""
     asked: int = 1
     """Requests for the number within the hour, this one and refused ones included."""
     payment: Payment | None = None
@@ -121,7 +122,7 @@ class Admitted:
 
 
 class Admission:
-    """One request's way through the limits. `now` in milliseconds."""
+    """One request's way through the limits."""
 
     def __init__(
         self,
@@ -132,7 +133,7 @@ class Admission:
         channel: str,
         asker: Asker,
         idempotency_records: Sequence[IdempotencyRecord],
-        now: int,
+        now: Milliseconds,
     ) -> None:
         self._policy = policy
         self._now = now
@@ -144,7 +145,7 @@ class Admission:
         self.number_key = self._number_keys[0]
         blocks = tuple(keys.keyed(pepper, "block", to.e164[:-4])[:BLOCK_KEY] for pepper in peppers.all)
         self._spending = Spending(
-            policy.spend, history, to.country, channel, blocks, asker.client_keys, now // SECOND
+            policy.spend, history, to.country, channel, blocks, asker.client_keys, to_seconds(now)
         )
 
     @property
@@ -185,7 +186,7 @@ class Admission:
     def lane(self, snapshot: AdmissionSnapshot) -> Lane:
         """Whose budget the send is taken from."""
         return number.lane_of(
-            self.number(snapshot), self._asker.approach, self._policy.lanes, self._now // SECOND
+            self.number(snapshot), self._asker.approach, self._policy.lanes, to_seconds(self._now)
         )
 
     def decide(self, snapshot: AdmissionSnapshot, *, ignore_gap: bool = False) -> Admitted:
@@ -199,7 +200,7 @@ class Admission:
         if self._exempt:
             if (locked := number.lock(known, approach.tenant, lane, lanes, self._now)) is not None:
                 raise locked
-            return Admitted(lane, None, self._now, 0)
+            return Admitted(lane, None, self._now, NO_SECONDS)
         if (refused := number.send_error(known, lane, approach, limits_now, self._now)) is not None:
             raise refused
         payment = self._spending.decide(
@@ -227,7 +228,7 @@ class Admission:
         listed_as: ListedVerification | None = None,
     ) -> NumberChange:
         """What the send changes in the number's item; `listed_as` where its verification is a new one."""
-        now, before = self._now // SECOND, snapshot.number
+        now, before = to_seconds(self._now), snapshot.number
         known, lanes = self.number(snapshot), self._policy.lanes
         listed = number.still_listed(before, now)
         if listed_as is not None:
@@ -257,11 +258,11 @@ class Admission:
             return None
         return Carried(tenant, self._number_keys[1], found)
 
-    def _moment(self, known: Number) -> int:
+    def _moment(self, known: Number) -> Milliseconds:
         taken = {send.at for send in known.sends}
         moment = self._now
         while moment in taken:
-            moment += 1
+            moment += Milliseconds(1)
         return moment
 
     def _facts(self, known: Number, lane: Lane) -> NumberFacts:
@@ -269,6 +270,6 @@ class Admission:
         verified_at = known.verified_at
         return NumberFacts(
             is_own=lane is not Lane.STRANGER,
-            is_known=verified_at is not None and verified_at > self._now // SECOND - number.REMEMBERED,
+            is_known=verified_at is not None and verified_at > to_seconds(self._now) - number.REMEMBERED,
             ignored=known.unproven,
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from sms_otp.domain import errors
 from sms_otp.domain.blocks import BlockCounter
 from sms_otp.domain.budgets import NOTHING, Counts, DayCounter, NoRoom, ShardIncrement, Spans
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.countries import CountryCounter, History
 from sms_otp.domain.guard import (
     BLOCK_OF_NUMBERS,
@@ -68,9 +69,9 @@ class Spending:
         channel: str,
         block_keys: tuple[str, ...],
         client_keys: tuple[str, ...],
-        now: int,
+        now: Seconds,
     ) -> None:
-        """`now` in seconds; of keys, the one that is counted under first."""
+        """Of keys, the one that is counted under first."""
         self._mode, self._least, self._history = policy.mode, policy.network, history
         self._price = policy.prices.of(country, channel)
         today = DayCounter.of("D", now)

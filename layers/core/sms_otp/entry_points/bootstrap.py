@@ -20,10 +20,10 @@ from sms_otp.domain import phone
 from sms_otp.domain.admission import AdmissionPolicy
 from sms_otp.domain.budgets import Spans, shards_for
 from sms_otp.domain.circuit import CLOSED
-from sms_otp.domain.clock import milliseconds
+from sms_otp.domain.clock import milliseconds, to_milliseconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import Mode
-from sms_otp.domain.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
+from sms_otp.domain.limits import DAY, HOUR, MINUTE, GuessPolicy, SendPolicy, Window
 from sms_otp.domain.number import LanePolicy
 from sms_otp.domain.prices import USD, Prices
 from sms_otp.domain.spending import SpendPolicy
@@ -252,13 +252,13 @@ def policy(chosen: Settings) -> Policy:
                         Window(chosen.sends_per_hour, HOUR),
                         Window(chosen.sends_per_day, DAY),
                     ),
-                    gap=chosen.resend_gap_seconds * SECOND,
-                    gap_max=chosen.resend_gap_max_seconds * SECOND,
+                    gap=to_milliseconds(chosen.resend_gap_seconds),
+                    gap_max=to_milliseconds(chosen.resend_gap_max_seconds),
                 ),
                 own_guesses=GuessPolicy(
                     free=chosen.failures_before_wait,
-                    wait=chosen.failure_wait_seconds * SECOND,
-                    wait_max=chosen.failure_wait_max_seconds * SECOND,
+                    wait=to_milliseconds(chosen.failure_wait_seconds),
+                    wait_max=to_milliseconds(chosen.failure_wait_max_seconds),
                     closed_at=chosen.failures_before_disabled,
                 ),
             ),

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from sms_otp.domain import keys, limits, number, phone
-from sms_otp.domain.clock import Clock, Deadline, Milliseconds, milliseconds, seconds, to_seconds
+from sms_otp.domain.clock import (
+    NO_SECONDS,
+    Clock,
+    Deadline,
+    Milliseconds,
+    Seconds,
+    milliseconds,
+    seconds,
+    to_seconds,
+)
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.errors import NumberDisabled
 from sms_otp.domain.keys import Peppers
@@ -31,14 +40,14 @@ class Administrator:
 class Lock:
     """A number's failures in a row at one tenant in one lane.
 
-    `retry_after` in seconds; 0 where it need not wait, or no wait helps.
+    `retry_after` is 0 where it need not wait, or no wait helps.
     """
 
     tenant: str
     lane: Lane
     failures: int
     disabled: bool
-    retry_after: int
+    retry_after: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +59,8 @@ class NumberStatus:
     locks: tuple[Lock, ...]
     verifications: tuple[tuple[Verification, str], ...]
     """Each with its status as it is now."""
-    resend_after: int
-    """Seconds until another code may be sent; 0 is now."""
+    resend_after: Seconds
+    """How long until another code may be sent; 0 is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +116,7 @@ class Administration:
         number_keys = self._called("erase", number, who)
         now = seconds(self.clock)
         counts: Counter[str] = Counter()
-        retry_after = 0
+        retry_after = NO_SECONDS
         for key in number_keys:
             erased = self.numbers.erase(key, now, who.deadline)
             counts.update(erased.counts)
@@ -137,5 +146,5 @@ class Administration:
             lane,
             known.failures_of(tenant, lane).count,
             isinstance(refused, NumberDisabled),
-            0 if refused is None else int(refused.retry_after or 0),
+            (refused and refused.retry_after) or NO_SECONDS,
         )

@@ -223,7 +223,7 @@ def fail(town: Town, tenant: str = "tenant-a", times: int = 1, lane: Lane = Lane
     """So many wrong guesses at the number, an hour apart if there are many."""
     for index in range(times):
         now = milliseconds(town.clock) + to_milliseconds(index * HOUR)
-        lanes = town.service.policy.admission.lanes
+        lanes = town.service.policy.number_limits("US")
         moment = number.moment(now, len(town.calls))
         town.service.store.spend_number_guess(
             NumberGuess(number_key(NUMBER), tenant, now, moment, lanes, lane)

@@ -57,7 +57,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 @pytest.fixture
 def lanes(policy: Policy) -> LanePolicy:
-    return policy.admission.lanes
+    return policy.number_limits("US")
 
 
 def change(

@@ -241,7 +241,7 @@ def test_failures_that_move_to_a_new_pepper_are_kept_no_longer_than_others(table
 
 
 def test_a_disabled_number_and_its_list_have_no_end_until_it_is_unlocked(tables: Tables) -> None:
-    lanes = tables.service.policy.admission.lanes
+    lanes = tables.service.policy.number_limits("US")
     number_key = keys.keyed(PEPPER, "number", NUMBER)
     tables.request()
     for index in range(lanes.stranger_guesses.closed_at):

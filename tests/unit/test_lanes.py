@@ -254,10 +254,9 @@ def test_a_resend_repeated_with_its_key_sends_no_further_code(world: World) -> N
 def test_a_resend_that_was_given_back_uses_no_reference_twice(policy: Policy, clock: StepClock) -> None:
     from sms_otp.domain.provider import NotSent
 
-    lanes = policy.admission.lanes.without_gap()
-    world = World(
-        dataclasses.replace(policy, admission=dataclasses.replace(policy.admission, lanes=lanes)), clock
-    )
+    limits = {"*": policy.number_limits("US").without_gap()}
+    admission = dataclasses.replace(policy.admission, limits_by_country=limits)
+    world = World(dataclasses.replace(policy, admission=admission), clock)
     verification_id = world.request()
     for failing in (True, False, True, False):
         world.provider.fails_with = (lambda: NotSent("fake", "refused")) if failing else None

@@ -111,7 +111,7 @@ def failures_item(count: int, last_at: int = NOW_MS) -> dict[str, Any]:
 
 
 def guess_at_number(policy: Policy) -> NumberGuess:
-    return NumberGuess(NUMBER_KEY, "tenant-a", NOW_MS, NOW_MS * 1000, policy.admission.lanes)
+    return NumberGuess(NUMBER_KEY, "tenant-a", NOW_MS, NOW_MS * 1000, policy.number_limits("US"))
 
 
 @pytest.fixture(autouse=True)

@@ -49,7 +49,7 @@ class World:
     def fail(self, times: int, tenant: str = "tenant-a", lane: Lane = Lane.STRANGER) -> None:
         """So many wrong guesses at the number in one lane, at one moment."""
         now = milliseconds(self.clock)
-        lanes = self.service.policy.admission.lanes
+        lanes = self.service.policy.number_limits("US")
         for _ in range(times):
             moment = number.moment(now, next(requests))
             guess = NumberGuess(number_key(NUMBER), tenant, now, moment, lanes, lane)

@@ -4,7 +4,7 @@ In this order: the answer to an earlier request with the same key, the lane, its
 to the number; then the budgets of `spending`: the network's, the day's, the country's and the block's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -19,6 +19,7 @@ from sms_otp.domain.limits import whole_seconds
 from sms_otp.domain.number import Approach, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Carried, NumberChange
+from sms_otp.domain.prices import EVERYWHERE
 from sms_otp.domain.spending import Payment, Spending, SpendPolicy
 from sms_otp.domain.verification import Verification
 
@@ -34,11 +35,15 @@ EarlierAnswer = tuple[StoredAnswer, IdempotencyRecord]
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
-    """The limits on sends."""
+    """The limits on sends and guesses."""
 
-    lanes: LanePolicy
-    """Of each number."""
+    limits_by_country: Mapping[str, LanePolicy]
+    """Of each number, by its country's ISO 3166-1 alpha-2 code; `*` is every country that is not named."""
     spend: SpendPolicy
+
+    def number_limits(self, country: str) -> LanePolicy:
+        """The limits of a number of this country."""
+        return self.limits_by_country.get(country, self.limits_by_country[EVERYWHERE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ class Admission:
         idempotency_records: Sequence[IdempotencyRecord],
         now: Milliseconds,
     ) -> None:
-        self._policy = policy
+        self._lanes = policy.number_limits(to.country)
         self._now = now
         self._exempt = to.is_test
         self._peppers = peppers
@@ -185,9 +190,7 @@ class Admission:
 
     def lane(self, snapshot: AdmissionSnapshot) -> Lane:
         """Whose budget the send is taken from."""
-        return number.lane_of(
-            self.number(snapshot), self._asker.approach, self._policy.lanes, to_seconds(self._now)
-        )
+        return number.lane_of(self.number(snapshot), self._asker.approach, self._lanes, to_seconds(self._now))
 
     def decide(self, snapshot: AdmissionSnapshot, *, ignore_gap: bool = False) -> Admitted:
         """Raises `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.
@@ -195,7 +198,7 @@ class Admission:
         `ignore_gap` for the second send of one code request.
         """
         known, lane = self.number(snapshot), self.lane(snapshot)
-        approach, lanes = self._asker.approach, self._policy.lanes
+        approach, lanes = self._asker.approach, self._lanes
         limits_now = lanes.without_gap() if ignore_gap else lanes
         if self._exempt:
             if (locked := number.lock(known, approach.tenant, lane, lanes, self._now)) is not None:
@@ -229,7 +232,7 @@ class Admission:
     ) -> NumberChange:
         """What the send changes in the number's item; `listed_as` where its verification is a new one."""
         now, before = to_seconds(self._now), snapshot.number
-        known, lanes = self.number(snapshot), self._policy.lanes
+        known, lanes = self.number(snapshot), self._lanes
         listed = number.still_listed(before, now)
         if listed_as is not None:
             listed[verification.key] = listed_as

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from sms_otp.domain.admission import AdmissionPolicy
 from sms_otp.domain.clock import NO_SECONDS, Deadline, Seconds
 from sms_otp.domain.keys import IdForm
+from sms_otp.domain.number import LanePolicy
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent
 
@@ -138,3 +139,11 @@ class Policy:
     """Numbers whose code is fixed, by E.164."""
     test_numbers_end: Seconds = NO_SECONDS
     """From then on they are numbers like any other."""
+
+    def sends_to(self, country: str) -> bool:
+        """Whether codes go to this country."""
+        return self.countries is None or country in self.countries
+
+    def number_limits(self, country: str) -> LanePolicy:
+        """The limits on sends to a number of this country, and on guesses at it."""
+        return self.admission.number_limits(country)

@@ -23,7 +23,7 @@ from sms_otp.domain.clock import (
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.errors import NumberDisabled
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.number import Approach, Lane, Number
+from sms_otp.domain.number import Approach, Lane, LanePolicy, Number
 from sms_otp.domain.ports import Erased, EventSink, NumberRecord, Numbers
 from sms_otp.domain.verification import Verification, status_of
 
@@ -81,13 +81,13 @@ class Administration:
         known = Number()
         for record_of in standings:
             known = known.joined(record_of.number)
-        lanes = self.policy.admission.lanes
+        lanes = self.policy.number_limits(phone.parse_any_kind(phone_number).country)
         next_code = number.next_send_at(known, Lane.STRANGER, Approach(""), lanes, now)
         return NumberStatus(
             number_key=number_keys[0],
             standings=standings,
             locks=tuple(
-                self._lock(record_of.number, tenant, lane, now)
+                _lock(record_of.number, tenant, lane, lanes, now)
                 for record_of in standings
                 for (tenant, lane), failures in record_of.number.failures.items()
                 if failures.count
@@ -138,13 +138,13 @@ class Administration:
             event, number=phone.parse_any_kind(number), number_key=number_keys[0], caller=who.arn, **more
         )
 
-    def _lock(self, known: Number, tenant: str, lane: Lane, now: Milliseconds) -> Lock:
-        lanes = self.policy.admission.lanes
-        refused = number.lock(known, tenant, lane, lanes, now)
-        return Lock(
-            tenant,
-            lane,
-            known.failures_of(tenant, lane).count,
-            isinstance(refused, NumberDisabled),
-            (refused and refused.retry_after) or NO_SECONDS,
-        )
+
+def _lock(known: Number, tenant: str, lane: Lane, lanes: LanePolicy, now: Milliseconds) -> Lock:
+    refused = number.lock(known, tenant, lane, lanes, now)
+    return Lock(
+        tenant,
+        lane,
+        known.failures_of(tenant, lane).count,
+        isinstance(refused, NumberDisabled),
+        (refused and refused.retry_after) or NO_SECONDS,
+    )

@@ -124,7 +124,7 @@ def _destination(service: Service, number: str) -> PhoneNumber:
     if spelled in service.policy.test_numbers and service.clock() < service.policy.test_numbers_end:
         return PhoneNumber(spelled, TEST_COUNTRY, is_test=True)
     to = phone.parse(spelled)
-    if service.policy.countries is not None and to.country not in service.policy.countries:
+    if not service.policy.sends_to(to.country):
         raise errors.DestinationNotAllowed(reason="country", context={"number": to})
     return to
 

@@ -58,5 +58,5 @@ class Lifecycle:
     def _resend_after(self, found: Verification, now: Milliseconds) -> Seconds:
         known = self.store.read(AdmissionQuery(found.number_key, found.tenant)).number
         approach = Approach(found.tenant, networks=found.networks)
-        lanes = self.policy.admission.lanes
+        lanes = self.policy.number_limits(found.country)
         return limits.seconds_until(number.next_send_at(known, found.lane, approach, lanes, now), now)

@@ -147,7 +147,7 @@ def _count_at_number(
                 tenant=caller.tenant,
                 now=now,
                 moment=number.moment(now, int(verification.key[:8], 16) + verification.attempts),
-                policy=service.policy.admission.lanes,
+                policy=service.policy.number_limits(verification.country),
                 lane=verification.lane,
                 token_issued_at=device_token.issued_at(
                     command.device_token, peppers, caller.tenant, verification.phone, to_seconds(now)
@@ -249,7 +249,7 @@ def _wait(
     service: Service, verification: Verification, counted: CountedGuess, *, is_over: bool
 ) -> Seconds | None:
     """How long until the number may be guessed at again, or sent another code where this one is used up."""
-    lanes, tenant = service.policy.admission.lanes, verification.tenant
+    lanes, tenant = service.policy.number_limits(verification.country), verification.tenant
     now = milliseconds(service.clock)
     locked = number.lock(counted.number, tenant, counted.lane, lanes, now)
     if isinstance(locked, errors.NumberDisabled):

@@ -1,4 +1,4 @@
-"""Answers are closed: a success has the fields that `openapi.yaml` has, all of them and no other."""
+"""Answers are closed: each has the fields that `openapi.yaml` has, all of them and no other."""
 
 import json
 from collections.abc import Callable
@@ -18,12 +18,13 @@ import resend_otp.app
 import verify_otp.app
 from fakes.memory import START, a_verification
 from local.template import template
+from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline, Seconds, to_milliseconds
 from sms_otp.domain.commands import Requested, Verified
 from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.ports import Erased, NumberRecord
 from sms_otp.domain.users import Consent, ConsentRecord, User
-from sms_otp.entry_points import bootstrap
+from sms_otp.entry_points import bootstrap, http
 from sms_otp.use_cases import tokens
 from sms_otp.use_cases.administration import Administrator, Lock, NumberStatus
 from sms_otp.use_cases.health import ProviderReport, Report
@@ -140,3 +141,12 @@ def test_a_field_that_is_added_deep_in_an_answer_is_named() -> None:
     assert undocumented("/admin/number-status", 200, body) == [
         "/admin/number-status 200: /users/0/consent/surprise"
     ]
+
+
+def test_a_problem_has_the_fields_that_the_document_has() -> None:
+    wrong = errors.OtpIncorrect(
+        attempts_remaining=0, retry_after=Seconds(30), errors=[{"pointer": "/otp", "detail": "wrong"}]
+    )
+    body = json.loads(http.problem({}, wrong, "request-1")["body"])
+    assert undocumented("/verify-otp", 400, body) == []
+    assert properties("/verify-otp", 400) == produced(body)

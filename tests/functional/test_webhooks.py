@@ -26,6 +26,7 @@ from local.sandbox.credentials import (
 )
 from local.sandbox.infobip_report import basic
 from local.template import environment
+from ops.measured import datapoints
 from sms_otp.adapters import config
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
@@ -84,15 +85,10 @@ class Deployed:
         """What was logged."""
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
-    def metrics(self) -> dict[str, list[float]]:
+    def metrics(self) -> dict[str, float]:
         """What was measured, by name."""
         lines = [json.loads(line) for line in self.capsys.readouterr().out.splitlines() if "_aws" in line]
-        names = [
-            (metric["Name"], line)
-            for line in lines
-            for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
-        ]
-        return {name: line[name] for name, line in names}
+        return {point.name: point.value for line in lines for point in datapoints(line)}
 
 
 @pytest.fixture
@@ -182,7 +178,7 @@ def test_a_delivery_that_sinch_reports_is_stored_told_and_measured_once(
     assert deployed.read(held) == replace(held, delivery="delivered")
     (line,) = deployed.lines()
     assert (line["message"], line["delivery"], line["seconds"]) == ("delivery_reported", "delivered", 7)
-    assert deployed.metrics() == {"DeliverySuccess": [1.0], "DeliveryLatency": [7.0]}
+    assert deployed.metrics() == {"DeliverySuccess": 1, "DeliveryLatency": 7}
 
 
 @pytest.mark.parametrize(
@@ -321,7 +317,7 @@ def test_a_forged_callback_is_a_401_that_changes_nothing(deployed: Deployed, nam
     assert deployed.items() == before
     (line,) = deployed.lines()
     assert line["message"] == "webhook_refused"
-    assert deployed.metrics() == {"WebhookRefused": [1.0]}
+    assert deployed.metrics() == {"WebhookRefused": 1}
 
 
 def test_a_store_that_fails_is_told_as_such_so_that_the_provider_comes_again(deployed: Deployed) -> None:

@@ -98,11 +98,15 @@ class Route(Generic[Command, Who, Result]):
 def handle(event: Event, context: Any, route: Route[Any, Any, Any]) -> Response:
     """Run one request to its response. If anything fails, the answer still has the documented shape."""
     request_id = _request_id(event, context)
-    events.begin(request_id, context.aws_request_id, None)
+    with events.invocation(request_id, context.aws_request_id):
+        return _handle(event, context, route, request_id)
+
+
+def _handle(event: Event, context: Any, route: Route[Any, Any, Any], request_id: str) -> Response:
     try:
         caller = route.caller(event, context)
         if isinstance(caller, Caller):
-            events.begin(request_id, context.aws_request_id, caller.tenant)
+            events.identify(caller.tenant)
         body = route.run(event, caller)
     except errors.OtpError as error:
         _emit_refusal(event, error)

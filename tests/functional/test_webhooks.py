@@ -32,6 +32,7 @@ from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
+from sms_otp.domain.clock import Milliseconds
 from sms_otp.domain.ports import ProviderHandle, Reservation, StoreError
 from sms_otp.domain.verification import State, Verification
 from sms_otp.entry_points import bootstrap, http
@@ -66,7 +67,7 @@ class Deployed:
     def hold(self, provider: str) -> Verification:
         """A verification whose code this provider has taken."""
         verification = a_verification(provider=None, provider_ref=None)
-        self.store.reserve(Reservation(verification, int(START) * 1000))
+        self.store.reserve(Reservation(verification, Milliseconds(int(START) * 1000)))
         self.store.record_sent(
             verification.key, ProviderHandle(provider, SINCH_ID, "sms", "accepted", f"{provider}-message")
         )

@@ -12,7 +12,7 @@ from sms_otp.adapters import config
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.telemetry import events
 from sms_otp.domain import errors, strict_json
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Callback, Caller, Requested
 from sms_otp.domain.ports import StoreError, TokenError
 from sms_otp.entry_points import schemas
@@ -201,9 +201,9 @@ def requested(answer: Requested) -> Body:
     }
 
 
-def iso(seconds: int) -> str:
+def iso(moment: Seconds) -> str:
     """RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _raw_body(event: Event) -> bytes:

@@ -37,8 +37,8 @@ class Measured:
     write_units: float = 24
     """Of a number that is not known, with the message that Infobip's report will name; see `WRITE_UNITS`."""
     log_kb: float = 3.9
-    """2.0 for both functions' lines and metrics, 0.7 for Lambda's own, 0.9 for the access log, and 26 bytes that
-    CloudWatch adds to each of the twelve lines."""
+    """2.0 for both functions' lines and metrics, 0.7 for Lambda's own, 0.9 for the access log. CloudWatch
+    adds 26 bytes to each of the twelve lines."""
 
 
 MEASURED = Measured()

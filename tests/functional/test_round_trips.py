@@ -17,7 +17,7 @@ from sms_otp.domain import keys
 from sms_otp.domain.budgets import DayCounter
 from sms_otp.domain.circuit import NUMBERS as FAILURES
 from sms_otp.domain.circuit import OPEN
-from sms_otp.domain.clock import HOUR, Deadline, seconds
+from sms_otp.domain.clock import HOUR, Deadline, Seconds, seconds
 from sms_otp.domain.commands import Caller
 from sms_otp.domain.countries import History
 from sms_otp.domain.ports import OwnCode
@@ -237,7 +237,7 @@ def meter(_dynamodb: DynamoDBClient) -> Iterator[Meter]:
 
 def with_history(wire: Wire, clock: StepClock) -> None:
     """A country that verified yesterday: no floor is needed, and its pool not counted."""
-    yesterday = DayCounter.of("B#US", int(clock()) - 24 * 3600).first
+    yesterday = DayCounter.of("B#US", Seconds(int(clock()) - 24 * 3600)).first
     verified = {"N": str(1_000 * USD)}
     item = {"pk": {"S": yesterday}, "verified": verified, "verifiedKnown": verified}
     wire.deployed.dynamodb.put_item(TableName=wire.deployed.table, Item=item)

@@ -36,10 +36,9 @@ from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import keys
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import DAY, HOUR, Deadline
 from sms_otp.domain.commands import Callback, Caller, Requested, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
-from sms_otp.domain.limits import DAY, SECOND
 from sms_otp.domain.number import LATE_DELETION, REMEMBERED
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -68,7 +67,6 @@ from sms_otp.use_cases.webhooks import Webhooks
 from tests.proofs.model import Rules, room
 from tests.races.crowd import fresh_numbers
 
-HOUR = 3600
 MOST_APART = 4.0
 """Seconds that an environment's clock is before or behind the true time, at most."""
 ENVIRONMENTS = 4
@@ -78,10 +76,10 @@ TENANTS = ("tenant-a", "tenant-b")
 SESSIONS = (None, "one browser", "another browser")
 
 BEFORE = Rules()
-AFTER = Rules(windows=((2, 900), (4, HOUR), (8, DAY // SECOND)), guesses=4, gap=20)
+AFTER = Rules(windows=((2, 900), (4, HOUR), (8, DAY)), guesses=4, gap=20)
 """The limits of the deployment, and those that it is redeployed with."""
 
-LONGEST_LIFE = REMEMBERED + LATE_DELETION + DAY // SECOND
+LONGEST_LIFE = REMEMBERED + LATE_DELETION + DAY
 """Seconds for which any item may be kept: a number's own outlives what it lists."""
 
 

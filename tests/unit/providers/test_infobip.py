@@ -333,7 +333,7 @@ def resend(given: HttpResponse | TransportError, channel: Channel = Channel.SMS)
 @pytest.mark.parametrize(("channel", "path"), [(Channel.SMS, "resend"), (Channel.VOICE, "resend/voice")])
 def test_the_same_pin_is_sent_again_and_its_delivery_reported(channel: Channel, path: str) -> None:
     sent, asked = resend(answer(200, {**SENT, "externalMessageId": "another-message"}), channel)
-    assert sent == Sent(PIN_ID, message_id="another-message")
+    assert sent == Sent(PIN_ID, message_id="another-message", is_same_code=True)
     assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/2fa/2/pin/{PIN_ID}/{path}")
     assert asked.headers["Authorization"] == "App the-key"
     assert asked.json == {"trackDelivery": True}

@@ -444,7 +444,7 @@ class MemoryStore:
         failures = {about: each for about, each in held.failures.items() if about not in change.ended}
         before = change.before.verifications
         listed = {key: each for key, each in held.verifications.items() if key in change.verifications}
-        listed |= {key: each for key, each in change.verifications.items() if key not in before}
+        listed |= {key: each for key, each in change.verifications.items() if each != before.get(key)}
         failing = {tenant for tenant, _ in failures} | {*held.totals} - {tenant for tenant, _ in change.ended}
         self.numbers[change.key] = replace(
             held,

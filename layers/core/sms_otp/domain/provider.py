@@ -167,7 +167,7 @@ class CodeMessage:
     """Ours, unique to this send and safe in a URL's path."""
     ttl_seconds: Seconds
     """How long the code may still be used."""
-    callback_key: str = field(default="", kw_only=True, repr=False)
+    callback_key: str | None = field(default=None, kw_only=True, repr=False)
     """What a provider that asks for the code hands back; see `keys.callback_key`."""
 
 

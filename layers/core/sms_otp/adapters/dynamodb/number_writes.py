@@ -139,13 +139,13 @@ def reserve_number(change: NumberChange) -> WriteRequest:
 
 
 def _list(write: Expression, before: Number, change: NumberChange) -> None:
-    """What is new in the list and what goes. The rest is left as it is, for it may be relisted meanwhile."""
+    """What the reservation changes in the list. The rest is left as it is: it may be relisted meanwhile."""
     if not before.verifications:
         whole = {list_key(key): listed_text(listed) for key, listed in change.verifications.items()}
         write.set("verifications", whole)
         return
     for key, listed in change.verifications.items():
-        if key not in before.verifications:
+        if listed != before.verifications.get(key):
             write.sets.append(f"{_entry(write, key)} = {write.value(listed_text(listed))}")
     gone = [key for key in before.verifications if key not in change.verifications]
     write.removes += (_entry(write, key) for key in gone)

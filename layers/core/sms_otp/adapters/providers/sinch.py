@@ -80,9 +80,10 @@ class Sinch:
             "identity": {"type": "number", "endpoint": message.to.e164},
             "method": _METHODS[message.channel],
             "reference": message.reference,
-            # Handed back with the request for a code: see `CodeRequest`.
-            "custom": message.callback_key,
         }
+        if message.callback_key:
+            # Handed back with the request for a code: see `CodeRequest`.
+            body["custom"] = message.callback_key
         if message.channel is Channel.SMS:
             expiry = time.strftime("%H:%M:%S", time.gmtime(message.ttl_seconds))
             body["smsOptions"] = {"expiry": expiry, "codeType": "Numeric"}

@@ -188,8 +188,13 @@ class Admission:
         previous = snapshot.previous
         return snapshot.number if previous is None else snapshot.number.joined(previous.number)
 
-    def verifications_of(self, snapshot: AdmissionSnapshot, session_id: str) -> frozenset[str]:
-        """Keys of the number's verifications that this session asked for, under whichever pepper."""
+    def verifications_of(self, snapshot: AdmissionSnapshot, session_id: str | None) -> frozenset[str]:
+        """Keys of the number's verifications that this session asked for, under whichever pepper.
+
+        None without a session.
+        """
+        if session_id is None:
+            return frozenset()
         tenant = self._asker.approach.tenant
         return frozenset(
             key

@@ -97,7 +97,7 @@ def avoided(
     end it. Raises `RateLimited` for everybody else, until the earlier code has ended.
     """
     known = admission.number(snapshot)
-    own = admission.verifications_of(snapshot, session_id) if session_id else frozenset()
+    own = admission.verifications_of(snapshot, session_id)
     held = number.codes_in_hand(known, own, to_seconds(now))
     avoid = service.providers.ends_a_code(held)
     candidates = service.providers.candidates(to)

@@ -1,7 +1,8 @@
 """Whether a code may be sent, and what must be reserved before it is. Decides; sends nothing.
 
-In this order: the answer to an earlier request with the same key, the lane, its lock on guesses and its sends
-to the number; then the budgets of `spending`: the network's, the day's, the country's and the block's.
+In this order: the answer to an earlier request with the same key, the stops of administrators, the lane, its
+lock on guesses and its sends to the number; then the budgets of `spending`: the network's, the day's, the
+country's and the block's.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from itertools import zip_longest
 
 from sms_otp.domain import device_token, keys, number
 from sms_otp.domain.budgets import ShardIncrement
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.countries import History
 from sms_otp.domain.guard import NumberFacts
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer, earlier_answer
@@ -130,11 +132,14 @@ class Admission:
         peppers: Peppers,
         to: PhoneNumber,
         channel: str,
+        providers: tuple[str, ...],
         asker: Asker,
         idempotency_records: Sequence[IdempotencyRecord],
         now: int,
     ) -> None:
+        """`providers`: those that could send, the preferred one first."""
         self._policy = policy
+        self._to, self._channel, self._providers = to, channel, providers
         self._now = now
         self._exempt = to.is_test
         self._peppers = peppers
@@ -155,7 +160,13 @@ class Admission:
             for number_key, record in zip_longest(self._number_keys, self._idempotency_records)
         )
         counters = () if self._exempt else self._spending.keys
-        return replace(query, counters=counters, previous=previous[0] if previous else None)
+        return replace(
+            query,
+            counters=counters,
+            circuits=self._providers,
+            with_stops=not self._exempt,
+            previous=previous[0] if previous else None,
+        )
 
     def must_read_again(self, snapshot: AdmissionSnapshot) -> bool:
         """Whether today's counts are on more shards than were looked at: a new `Admission` looks at all."""
@@ -188,11 +199,20 @@ class Admission:
             self.number(snapshot), self._asker.approach, self._policy.lanes, self._now // SECOND
         )
 
+    def stopped(self, snapshot: AdmissionSnapshot) -> frozenset[str]:
+        """The providers that are stopped."""
+        return snapshot.stops.providers(Seconds(self._now // SECOND))
+
     def decide(self, snapshot: AdmissionSnapshot, *, ignore_gap: bool = False) -> Admitted:
-        """Raises `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.
+        """Raises `SendingStopped`, `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.
 
         `ignore_gap` for the second send of one code request.
         """
+        stopped = snapshot.stops.send_error(
+            self._to.country, self._channel, self._providers, Seconds(self._now // SECOND)
+        )
+        if stopped is not None:
+            raise stopped
         known, lane = self.number(snapshot), self.lane(snapshot)
         approach, lanes = self._asker.approach, self._policy.lanes
         limits_now = lanes.without_gap() if ignore_gap else lanes

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from sms_otp.domain import stops
 from sms_otp.domain.provider import Channel
 
 Schema = dict[str, Any]
@@ -105,7 +106,51 @@ ADMIN_NUMBER: Schema = {
     "properties": {"phoneNumber": _NUMBER},
 }
 
-ALL = (REQUEST_OTP, RESEND_OTP, VERIFY_OTP, CANCEL_OTP, OTP_STATUS, ADMIN_NUMBER)
+_STOPPED: Schema = {
+    "all": {"type": "boolean", "enum": [True]},
+    "countries": {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 100,
+        "items": {"type": "string", "pattern": "^[A-Z]{2}$"},
+    },
+    "channels": {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 8,
+        "items": {"type": "string", "enum": CHANNELS},
+    },
+    "providers": {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 8,
+        "items": {"type": "string", "enum": ["infobip", "sinch", "aws"]},
+    },
+}
+"""Of at most a hundred countries one expression of DynamoDB can speak."""
+
+_ONE_KIND_OF_STOP: Schema = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "type": "object",
+    "additionalProperties": False,
+    "oneOf": [{"required": [name]} for name in _STOPPED],
+}
+
+STOP_SENDING: Schema = {
+    **_ONE_KIND_OF_STOP,
+    "title": "StopSending",
+    "properties": {
+        **_STOPPED,
+        "seconds": {"type": "integer", "minimum": stops.SHORTEST, "maximum": stops.LONGEST},
+    },
+}
+
+RESUME_SENDING: Schema = {**_ONE_KIND_OF_STOP, "title": "ResumeSending", "properties": _STOPPED}
+
+ALL = (
+    *(REQUEST_OTP, RESEND_OTP, VERIFY_OTP, CANCEL_OTP, OTP_STATUS),
+    *(ADMIN_NUMBER, STOP_SENDING, RESUME_SENDING),
+)
 
 # CAMARA's one-time-password-sms 1.1.1, which lets a body have more members. Checked by the functions
 # alone, because API Gateway's refusal is not of the standard's shape.

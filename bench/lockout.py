@@ -133,9 +133,9 @@ class Siege:
         """Ask once and type what came. Only the owner of a token shows one."""
         self.outcome.tries += 1
         token = self._token if self._owner is Owner.DEVICE else None
-        wanted = RequestOtp(NUMBER, client_ip=address, device_token=token, is_challenged=True)
+        command = RequestOtp(NUMBER, client_ip=address, device_token=token, is_challenged=True)
         try:
-            requested = request_code(self._service, wanted, self._caller())
+            requested = request_code(self._service, command, self._caller())
             self._clock.step(TYPING_SECONDS)
             typed = VerifyOtp(requested.verification_id, RIGHT, device_token=token)
             self._token = verify_code(self._service, typed, self._caller()).device_token
@@ -148,8 +148,8 @@ class Siege:
         wait, passes = math.inf, self._stranger is not Stranger.ASKS
         for address in itertools.islice(self._strangers, MOST_NETWORKS_IN_A_TRY):
             try:
-                wanted = RequestOtp(NUMBER, client_ip=address, is_challenged=passes)
-                requested = request_code(self._service, wanted, self._caller())
+                command = RequestOtp(NUMBER, client_ip=address, is_challenged=passes)
+                requested = request_code(self._service, command, self._caller())
             except errors.OtpError as refused:
                 wait = min(wait, refused.retry_after or HOUR)
                 continue

@@ -397,7 +397,7 @@ def runs(verifications: int = 5_000) -> list[Run]:
 
 
 def tables(made: list[Run]) -> str:
-    """For the page, in Markdown: what was simulated, and what was reckoned."""
+    """For the page, in Markdown: what was simulated, and what was computed."""
     return "\n".join([*_simulated(made), "", *_reckoned()]) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""What a stack costs each month, whatever the traffic, and what its verifications cost.
+"""What a stack costs each month without traffic, and what its verifications cost.
 
     python -m ops.cost --countries 2 --providers 2 --verifications 50000
     python -m ops.cost --tables
@@ -98,7 +98,7 @@ FREE_METRICS, FREE_ALARMS = 10, 10
 SNAPSHOT = 1.98
 """A month of one function's snapshot of 512 MB."""
 EVERYWHERE = 10
-"""How many countries are reckoned with where codes are sent to all."""
+"""How many countries are assumed where codes are sent to all."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _snapshots(stack: Stack) -> int:
 
 
 def _metrics(stack: Stack, countries: int, providers: int) -> int:
-    """Each metric once for the service, and once more for each place that it is told apart by."""
+    """Each metric once for the service, and once more for each value of its dimensions."""
     places = {"country": countries, "provider": providers}
     by_name: dict[str, set[str]] = {}
     for metric in metrics.all():
@@ -231,12 +231,12 @@ def _cost_rows() -> Iterator[str]:
 def offer_table(country: str = "US") -> str:
     """Ours beside the others', without and with the SMS to one country, in Markdown."""
     sms = Prices().dollars(country, "sms")
-    told = "| {} | {:,.2f} | {:,.2f} | {} |"
+    row = "| {} | {:,.2f} | {:,.2f} | {} |"
     rows = [
         f"| | USD for a million, without SMS | with SMS to {country} at {sms:g} | source |",
         "| --- | --- | --- | --- |",
         *(
-            told.format(offer.name, offer.of_a_million(), offer.of_a_million(sms), offer.source)
+            row.format(offer.name, offer.of_a_million(), offer.of_a_million(sms), offer.source)
             for offer in offers()
         ),
     ]

@@ -1,6 +1,6 @@
 """`make watch`: a stack's metrics, live in the terminal until Ctrl-C.
 
-A deployed stack is asked through CloudWatch, whose metrics are a minute or two old; the local one through
+A deployed stack is read through CloudWatch, whose metrics are a minute or two old; the local one through
 its functions' log lines. CloudWatch bills each look: about 80 metrics every 30 seconds are some 2 dollars
 a day at list price, so close it when you have seen enough.
 """
@@ -98,10 +98,10 @@ def _queries(client: Any) -> Iterator[tuple[tuple[str, str, str, str], dict[str,
             kind, place = (places[0]["Name"], places[0]["Value"]) if places else ("", WHOLE)
             for statistic in STATISTICS:
                 number += 1
-                asked = {"Metric": metric, "Period": MINUTE, "Stat": statistic}
+                statistics = {"Metric": metric, "Period": MINUTE, "Stat": statistic}
                 yield (
                     (metric["MetricName"], kind, place, statistic),
-                    {"Id": f"q{number}", "MetricStat": asked},
+                    {"Id": f"q{number}", "MetricStat": statistics},
                 )
 
 

@@ -24,7 +24,7 @@ from sms_otp.domain.spending import Payment, Spending, SpendPolicy
 from sms_otp.domain.verification import Verification
 
 BLOCK_KEY = 32
-"""Hex digits of a block's key: 128 bits tell blocks apart, and each verification holds one."""
+"""Hex digits of a block's key: 128 bits are unique enough, and each verification holds one."""
 MOST_LISTED_TESTS = 50
 """Verifications that a test number lists: no limit counts its sends, and only the newest can matter."""
 
@@ -285,7 +285,7 @@ class Admission:
         return moment
 
     def _facts(self, known: Number, lane: Lane) -> NumberFacts:
-        """What the guard is told of the number."""
+        """The number's input to the guard."""
         verified_at = known.verified_at
         return NumberFacts(
             is_own=lane is not Lane.STRANGER,

@@ -115,7 +115,7 @@ class Verified:
     token: str | None = None
     """The verification token, where this deployment issues one and signing succeeded."""
     token_failed: bool = False
-    """Whether it could not. The verification is none the less so."""
+    """Whether signing failed. The verification still succeeded."""
     device_token: str | None = field(default=None, repr=False)
     """Says that on this device the number was verified; see `device_token`."""
 

@@ -97,7 +97,7 @@ class CountryCounter:
         self._history.sweep(self._today.now)
 
     def facts(self, read: Mapping[str, Counts]) -> CountryFacts:
-        """What the guard is told."""
+        """The country's input to the guard."""
         days = self._days
         verified = sum(day.get(VERIFIED, 0) for day in days) / self._price_of_sms
         unverified = sum(day.get(lane, 0) for day in days for lane in COUNTED_LANES) / self._price_of_sms

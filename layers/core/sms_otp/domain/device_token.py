@@ -45,7 +45,7 @@ def issued_at(token: str | None, peppers: Peppers, tenant: str, e164: str, now: 
     if raw is None:
         return None
     head, mac = raw[:_HEAD_BYTES], raw[_HEAD_BYTES:]
-    # Each pepper is tried, whatever the first says, so that time tells nothing.
+    # Each pepper is tried even if the first fits, so that the time taken reveals nothing.
     genuine = [hmac.compare_digest(mac, _mac(pepper, tenant, e164, head)) for pepper in peppers.all]
     at = int.from_bytes(head[1 : 1 + _TIME_BYTES], "big")
     return at if any(genuine) and head[0] == VERSION and at <= now < at + LIFE_SECONDS else None

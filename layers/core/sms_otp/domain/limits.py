@@ -1,6 +1,6 @@
 """How often a number may be sent to and guessed at. Pure decisions over what the store read.
 
-Times are whole milliseconds since the epoch: a number's sends must be told apart.
+Times are whole milliseconds since the epoch: two sends to a number must differ.
 
 **Sends** are a sliding log: the moments themselves, at most as many as the largest window allows.
 The bound is exact: no span of a window's length, wherever it starts, holds more sends than its

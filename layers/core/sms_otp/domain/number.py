@@ -1,6 +1,6 @@
 """What is remembered of one number: its sends and failures by lane, and where it was verified. Pure.
 
-Whoever asks about a number is in one of three lanes, and none spends another's budget (OWASP's device
+A request about a number is in one of three lanes, and none spends another's budget (OWASP's device
 cookies, https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies):
 
     token      brings a device token of this number at this tenant
@@ -22,13 +22,13 @@ from sms_otp.domain.users import FOREVER
 REMEMBERED = 90 * clock.DAY
 """Seconds after which it is forgotten that, and from where, a number was verified."""
 KEEP_VERIFICATION = clock.DAY
-"""Seconds that an expired verification is kept, so that a late guess still gets a telling answer."""
+"""Seconds that an expired verification is kept, so that a late guess is answered with `OTP_EXPIRED`."""
 LATE_DELETION = 7 * clock.DAY
 """Seconds by which a number's item outlives all that it lists: DynamoDB deletes late, in no order."""
 MOST_NETWORKS = 3
 """Networks that a number's own lane remembers: those from which it was verified last."""
 FINER = 1000
-"""A refusal or failure is told apart from others of its millisecond by a number below this."""
+"""A refusal or failure differs from others of its millisecond by a number below this."""
 
 
 class Lane(StrEnum):
@@ -59,7 +59,7 @@ class ListedVerification:
     owner: str
     """As `keys.owner`: by it, a verification that is named by its number is found."""
     provider: str = ""
-    """Who holds the code, or is the first to be asked to."""
+    """The provider that holds the code, or the first that is to send it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ def _guess(
         raise _wrong(service, check, verification, counted)
     verified_at = seconds(service.clock)
     code_hash = keys.code_hash(peppers.current, key, command.otp)
-    # An id that no caller can choose: by it alone a retry of this very attempt is told from another's.
+    # An id that no caller can choose: it alone distinguishes a retry of this attempt from another's.
     service.store.consume(verification, counted, secrets.token_urlsafe(12), verified_at, code_hash)
     service.emit(
         "otp_verified",
@@ -136,7 +136,7 @@ def _guess_of(
 def _count_at_number(
     service: Service, verification: Verification, command: VerifyOtp, caller: Caller, peppers: Peppers
 ) -> CountedGuess:
-    """Count the guess at its number. One that a lock refuses is given back, whatever its code."""
+    """Count the guess at its number. One that a lock refuses is given back, right or wrong."""
     now = milliseconds(service.clock)
     try:
         return service.store.spend_number_guess(

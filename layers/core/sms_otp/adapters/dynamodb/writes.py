@@ -5,7 +5,7 @@ The life of a verification, and what its conditions look at:
     createdAt ───────────────────────── expiresAt ─────────────── ttl (a day later) ── deleted, some day
        │ state = pending, attempts < max, now < expiresAt │ nothing may be guessed │
 
-Writing to a deleted item would create it anew, so whatever changes a verification names an attribute
+Writing to a deleted item would create it anew, so each change of a verification names an attribute
 that only a whole one has.
 """
 
@@ -73,7 +73,7 @@ def send_again(reservation: Reservation) -> WriteRequest:
 
 
 def unsend(reservation: Reservation) -> WriteRequest:
-    """What `release` does to the verification: as if its last send had never been asked for.
+    """What `release` does to the verification: as if its last send had never been requested.
 
     But its reference is not handed out again: another resend may have one after it by now.
     """

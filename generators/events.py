@@ -155,7 +155,7 @@ VERIFICATION_ID = "ExampleVerificationIdAAAAAAAAAAA"
 UNKNOWN_ID = "UnknownVerificationIdBBBBBBBBBBB"
 
 
-def _json(**members: str) -> str:
+def _json(**members: Any) -> str:
     return json.dumps(members)
 
 

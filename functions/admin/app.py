@@ -41,7 +41,7 @@ def _status(number: str, who: Administrator) -> http.Body:
             }
             for lock in status.locks
         ],
-        "next": [controls.write_next_send(decision) for decision in decisions],
+        "nextRequest": [controls.write_next_send(decision) for decision in decisions],
         "verifications": [
             {
                 "tenant": verification.tenant,
@@ -110,11 +110,4 @@ _ROUTES: Mapping[str, http.Route[Any, Administrator, Any]] = {
     **controls.ROUTES,
 }
 
-
-def _make() -> None:
-    bootstrap.administration()
-    bootstrap.sending_control()
-    bootstrap.service()
-
-
-startup.prepare(_make, ("dynamodb", "secretsmanager"), schema="AdminNumber")
+startup.prepare(bootstrap.administration, ("dynamodb", "secretsmanager"), schema="AdminNumber")

@@ -199,9 +199,9 @@ class Admission:
             self.number(snapshot), self._asker.approach, self._policy.lanes, self._now // SECOND
         )
 
-    def stopped(self, snapshot: AdmissionSnapshot) -> frozenset[str]:
-        """The providers that are stopped."""
-        return snapshot.stops.providers(Seconds(self._now // SECOND))
+    def stopped(self, snapshot: AdmissionSnapshot) -> dict[str, int]:
+        """Those of the providers that are stopped, and for how many seconds yet."""
+        return snapshot.stops.waits(self._providers, Seconds(self._now // SECOND))
 
     def decide(self, snapshot: AdmissionSnapshot, *, ignore_gap: bool = False) -> Admitted:
         """Raises `SendingStopped`, `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.

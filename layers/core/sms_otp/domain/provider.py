@@ -176,8 +176,8 @@ class Order(CodeMessage):
     """The circuit breakers, as they were read with the rest of what decided about this send."""
     avoid: frozenset[str] = frozenset()
     """Providers at which a new send would make a code wrong that somebody else was sent."""
-    stopped: frozenset[str] = frozenset()
-    """Providers through which an administrator has stopped sending."""
+    stopped: Mapping[str, int] = field(default_factory=dict)
+    """Providers through which an administrator has stopped sending, and for how many seconds yet."""
 
 
 class Provider(Protocol):

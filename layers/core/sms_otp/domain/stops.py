@@ -50,9 +50,10 @@ class Stops:
         """Those that have not ended, in the order of their scopes and names."""
         return {stop: end for stop, end in sorted(self.ends.items()) if end > now}
 
-    def providers(self, now: Seconds) -> frozenset[str]:
-        """The providers that are stopped."""
-        return frozenset(stop.name for stop in self.standing(now) if stop.scope is Scope.PROVIDER)
+    def waits(self, providers: Collection[str], now: Seconds) -> dict[str, int]:
+        """Those of the providers that are stopped, and for how many seconds yet."""
+        ends = {name: self.ends.get(Stop(Scope.PROVIDER, name), now) for name in providers}
+        return {name: end - now for name, end in ends.items() if end > now}
 
     def send_error(
         self, country: str, channel: str, providers: Collection[str], now: Seconds
@@ -63,13 +64,14 @@ class Stops:
         """
         standing = self.standing(now)
         covering = (EVERYTHING, Stop(Scope.COUNTRY, country), Stop(Scope.CHANNEL, channel))
-        ends = {stop.scope: standing[stop] for stop in covering if stop in standing}
-        if self.providers(now).issuperset(providers):
-            ends[Scope.PROVIDER] = min(standing[Stop(Scope.PROVIDER, name)] for name in providers)
-        if not ends:
+        waits = {stop.scope: standing[stop] - now for stop in covering if stop in standing}
+        stopped = self.waits(providers, now)
+        if len(stopped) == len({*providers}):
+            waits[Scope.PROVIDER] = min(stopped.values())
+        if not waits:
             return None
-        last = max(ends, key=lambda scope: ends[scope])
-        return SendingStopped(reason=last, retry_after=ends[last] - now)
+        longest = max(waits, key=lambda scope: waits[scope])
+        return SendingStopped(reason=longest, retry_after=waits[longest])
 
 
 NO_STOPS = Stops()

@@ -33,7 +33,8 @@ def _stops(body: http.Body) -> tuple[Stop, ...]:
         return (EVERYTHING,)
     if faults := tuple(_faults(body.get("countries", []))):
         raise InvalidRequest(errors=faults)
-    return tuple(Stop(scope, name) for member, scope in _SCOPES.items() for name in body.get(member, []))
+    named = (Stop(scope, name) for member, scope in _SCOPES.items() for name in body.get(member, []))
+    return tuple(dict.fromkeys(named))
 
 
 def _faults(countries: list[str]) -> Iterator[FieldError]:

@@ -263,10 +263,9 @@ def _detail(rule: str | None, expected: Any) -> str:
             return "required: " + " or ".join(", ".join(each["required"]) for each in expected)
         case "oneOf":
             return "exactly one required: " + " or ".join(", ".join(each["required"]) for each in expected)
-        case "required":
-            return f"{rule}: {', '.join(expected)}"
-        case "enum":
-            return f"{rule}: {', '.join(each if isinstance(each, str) else json.dumps(each) for each in expected)}"
+        case "required" | "enum":
+            texts = (each if isinstance(each, str) else json.dumps(each) for each in expected)
+            return f"{rule}: {', '.join(texts)}"
         case _:
             return f"{rule}: {expected}"
 

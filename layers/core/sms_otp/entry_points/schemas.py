@@ -106,28 +106,20 @@ ADMIN_NUMBER: Schema = {
     "properties": {"phoneNumber": _NUMBER},
 }
 
+PROVIDERS = ["infobip", "sinch", "aws"]
+
+
+def _names(most: int, name: Schema) -> Schema:
+    return {"type": "array", "minItems": 1, "maxItems": most, "items": {"type": "string", **name}}
+
+
 _STOPPED: Schema = {
     "all": {"type": "boolean", "enum": [True]},
-    "countries": {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": 100,
-        "items": {"type": "string", "pattern": "^[A-Z]{2}$"},
-    },
-    "channels": {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": 8,
-        "items": {"type": "string", "enum": CHANNELS},
-    },
-    "providers": {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": 8,
-        "items": {"type": "string", "enum": ["infobip", "sinch", "aws"]},
-    },
+    # One expression of DynamoDB can name no more of them.
+    "countries": _names(100, {"pattern": "^[A-Z]{2}$"}),
+    "channels": _names(8, {"enum": CHANNELS}),
+    "providers": _names(8, {"enum": PROVIDERS}),
 }
-"""Of at most a hundred countries one expression of DynamoDB can speak."""
 
 _ONE_KIND_OF_STOP: Schema = {
     "$schema": "http://json-schema.org/draft-04/schema#",

@@ -140,7 +140,8 @@ class Router:
         raise AssertionError("the last call returns or raises")
 
     def _free(self, order: Order) -> list[str]:
-        return [name for name in self.candidates(order.to) if name not in order.avoid | order.stopped]
+        left_out = order.avoid | order.stopped.keys()
+        return [name for name in self.candidates(order.to) if name not in left_out]
 
     def _any_sends(self, names: list[str], channel: Channel, deadline: Deadline) -> bool:
         """Whether one of these has the channel. One without usable credentials cannot send."""

@@ -96,7 +96,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             verification.created_at,
             verification.expires_at,
             keys.owner(admission.number_key, caller.tenant, command.session_id),
-            next(name for name in service.providers.candidates(to) if name not in avoid | stopped),
+            next(name for name in service.providers.candidates(to) if name not in avoid | stopped.keys()),
         )
         reservation = Reservation(
             verification=verification,

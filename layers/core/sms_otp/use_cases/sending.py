@@ -96,7 +96,7 @@ def avoided(
     """
     held = number.codes_in_hand(admission.number(snapshot), own, to_seconds(now))
     avoid = service.providers.ends_a_code(held)
-    left = {*service.providers.candidates(to)} - admission.stopped(snapshot)
+    left = {*service.providers.candidates(to)} - admission.stopped(snapshot).keys()
     if not avoid.issuperset(left):
         return avoid
     if lane is Lane.STRANGER:

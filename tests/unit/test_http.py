@@ -467,8 +467,8 @@ def test_an_unlocking_and_an_erasure_are_answered_with_what_was_done(cases: UseC
 def test_every_kind_of_stop_reaches_the_use_case_and_lasts_a_day_where_nothing_else_is_said(
     cases: UseCases, body: dict[str, Any], stops: list[Stop]
 ) -> None:
-    for more in ({}, {"seconds": 60}):
-        assert administer("/admin/stop-sending", **body, **more)["statusCode"] == 200
+    assert administer("/admin/stop-sending", **body)["statusCode"] == 200
+    assert administer("/admin/stop-sending", **body, seconds=60)["statusCode"] == 200
     assert administer("/admin/resume-sending", **body)["statusCode"] == 200
     assert [asked for _, asked, _ in cases.given] == [
         (tuple(stops), 24 * 3600),

@@ -1,7 +1,7 @@
 """What administrators have stopped, on DynamoDB: the one item `S#`, where anything was stopped of late.
 
-    all_, country_<code>, channel_<name>, provider_<name>     seconds; when the stop ends
-    ttl                                                       when every stop in it has ended
+    all_, to_<country>, by_<channel>, via_<provider>     seconds; when the stop ends
+    ttl                                                  when every stop in it has ended
 
 Stops are attributes of their own, so that administrators who stop or resume at once undo nothing of each
 other's. An item of all countries is still below 4 KB: one read unit.
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 STOPS_PK = "S#"
 _NO_STOP = ("pk", "ttl")
+_WORDS = {Scope.ALL: "all", Scope.COUNTRY: "to", Scope.CHANNEL: "by", Scope.PROVIDER: "via"}
+_SCOPES = {word: scope for scope, word in _WORDS.items()}
 
 
 def stops_of(item: Item | None) -> Stops:
@@ -61,11 +63,13 @@ class DynamoStops:
 
 def _name(stop: Stop) -> str:
     """The attribute of a stop. The line keeps `all` from being a reserved word of DynamoDB."""
-    return f"{stop.scope}_{stop.name}"
+    return f"{_WORDS[stop.scope]}_{stop.name}"
 
 
 def _stop_of(attribute: str) -> Stop:
-    scope, line, name = attribute.partition("_")
-    if not line or bool(name) == (scope == Scope.ALL):
+    """The inverse of `_name`. Raises KeyError or ValueError for any other attribute."""
+    word, separator, name = attribute.partition("_")
+    stop = Stop(_SCOPES[word], name)
+    if not separator or bool(name) == (stop.scope is Scope.ALL):
         raise ValueError(attribute)
-    return Stop(Scope(scope), name)
+    return stop

@@ -14,10 +14,11 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from fakes.memory import START, MemoryStore
 from sms_otp.adapters.dynamodb.stops import STOPS_PK, DynamoStops
 from sms_otp.adapters.dynamodb.store import DynamoStore
+from sms_otp.adapters.providers import registry
 from sms_otp.domain.clock import Seconds
 from sms_otp.domain.ports import AdmissionQuery, SendingStops, Store, StoreError
 from sms_otp.domain.stops import EVERYTHING, LONGEST, NO_STOPS, Scope, Stop, Stops
-from sms_otp.entry_points.schemas import CHANNELS, PROVIDERS, STOP_SENDING
+from sms_otp.entry_points.schemas import CHANNELS, STOP_SENDING
 from tests.emulator import emulated_aws
 from tests.tables import tables
 
@@ -130,7 +131,7 @@ def test_the_item_of_every_stop_there_can_be_is_one_read_unit(client: DynamoDBCl
     for start in range(0, len(EVERY_COUNTRY), 100):
         stops.stop(EVERY_COUNTRY[start : start + 100], LATER, NOW)
     stops.stop([Stop(Scope.CHANNEL, name) for name in CHANNELS], LATER, NOW)
-    stops.stop([Stop(Scope.PROVIDER, name) for name in PROVIDERS], LATER, NOW)
+    stops.stop([Stop(Scope.PROVIDER, name) for name in registry.NAMES], LATER, NOW)
     stops.stop([EVERYTHING], LATER, NOW)
     item = client.get_item(TableName=TABLE, Key={"pk": {"S": STOPS_PK}})["Item"]
     # docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html: a number is

@@ -126,7 +126,7 @@ def test_camara_and_twilio_have_their_own_words_for_a_stop() -> None:
 
 def test_nothing_is_sent_by_an_item_that_cannot_be_read_and_codes_are_checked(deployed: Deployment) -> None:
     sent = deployed.post("request_otp", phoneNumber=NUMBER).body
-    item = {"pk": {"S": "S#"}, "everything": {"BOOL": True}}
+    item: Any = {"pk": {"S": "S#"}, "everything": {"BOOL": True}}
     deployed.dynamodb.put_item(TableName=deployed.table, Item=item)
     refused = deployed.post("request_otp", phoneNumber=OTHER)
     assert (refused.status, refused.outcome) == (500, "INTERNAL_ERROR")

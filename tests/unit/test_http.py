@@ -503,6 +503,14 @@ def test_a_country_that_there_is_not_is_named_and_stops_nothing(cases: UseCases,
     assert not cases.given
 
 
+@pytest.mark.parametrize("path", ["/admin/stop-sending", "/admin/resume-sending"])
+def test_a_provider_that_there_is_not_is_named_and_stops_nothing(cases: UseCases, path: str) -> None:
+    answer = administer(path, providers=["sinch", "twilio"])
+    assert answer["statusCode"] == 400
+    assert body_of(answer)["errors"] == [{"pointer": "/providers/1", "detail": "one of aws, infobip, sinch"}]
+    assert not cases.given
+
+
 @pytest.mark.usefixtures("cases")
 @pytest.mark.parametrize(
     ("members", "said"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from sms_otp.adapters.providers import registry
 from sms_otp.domain import phone
 from sms_otp.domain.clock import Seconds
 from sms_otp.domain.errors import FieldError, InvalidRequest
@@ -28,19 +29,22 @@ def _read_resume(event: http.Event) -> tuple[Stop, ...]:
 
 
 def _stops(body: http.Body) -> tuple[Stop, ...]:
-    """Raises `InvalidRequest` for a country that there is not: a stop for it would stop nothing."""
+    """Raises `InvalidRequest` for a country or provider that there is not: to stop it would stop nothing."""
     if "all" in body:
         return (EVERYTHING,)
-    if faults := tuple(_faults(body.get("countries", []))):
+    if faults := tuple(_faults(body)):
         raise InvalidRequest(errors=faults)
     named = (Stop(scope, name) for member, scope in _SCOPES.items() for name in body.get(member, []))
     return tuple(dict.fromkeys(named))
 
 
-def _faults(countries: list[str]) -> Iterator[FieldError]:
-    for place, country in enumerate(countries):
+def _faults(body: http.Body) -> Iterator[FieldError]:
+    for place, country in enumerate(body.get("countries", [])):
         if (fault := phone.country_fault(country)) is not None:
             yield {"pointer": f"/countries/{place}", "detail": fault}
+    for place, provider in enumerate(body.get("providers", [])):
+        if provider not in registry.NAMES:
+            yield {"pointer": f"/providers/{place}", "detail": f"one of {', '.join(sorted(registry.NAMES))}"}
 
 
 def _stop(command: StopCommand, who: Administrator) -> Standing:

@@ -26,7 +26,7 @@ from fakes.memory import PEPPERS, FakeProvider, MemoryStore, StepClock
 from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import DAY, HOUR, Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, VerifyOtp
 from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.request import request_code
@@ -37,7 +37,6 @@ NUMBER = "+14155550123"
 RIGHT, WRONG = FakeProvider.code, "000000"
 ADDRESSES = (1, 100, 5_000)
 DAYS, TRIES_A_DAY = 30, 3
-DAY, HOUR = 24 * 3600, 3600
 TYPING_SECONDS = 20
 SHORTEST_WAIT = 30
 """Seconds between a stranger's tries: the gap after a code."""

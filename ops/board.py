@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.measured import Datapoint
+from sms_otp.domain.clock import MINUTE
 
-MINUTE = 60
 WHOLE = ""
 """The place of what is measured for the whole service."""
 

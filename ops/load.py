@@ -29,6 +29,7 @@ from rich.table import Table
 
 from local.stack_file import LOCAL, LocalStackError, StackFile
 from ops.deployed import Deployed, StackNotFound, find
+from sms_otp.domain.clock import DAY, HOUR, MINUTE
 
 OUTPUT = LOCAL / "load.json"
 NUMBERS = tuple(f"+141555501{index:02d}" for index in range(40))
@@ -36,8 +37,7 @@ NUMBERS = tuple(f"+141555501{index:02d}" for index in range(40))
 CLIENTS = 8
 """So few that their limits are reached, by clients and by numbers alike."""
 TIMEOUT_SECONDS = 60
-MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
-FAILURE_WAIT_SECONDS, FAILURE_WAIT_MAX_SECONDS = 30, 3600
+FAILURE_WAIT_SECONDS, FAILURE_WAIT_MAX_SECONDS = 30, HOUR
 """As the template has them for every stack."""
 WRONG_SHARE = 0.7
 HTTP_OK, NO_ANSWER = 200, None

@@ -16,11 +16,11 @@ from typing import Any
 
 from rich.live import Live
 
-from ops.board import ALL, MINUTE, WHOLE, Board, Minute, draw, minutes_of
+from ops.board import ALL, WHOLE, Board, Minute, draw, minutes_of
 from ops.deployed import Deployed, StackNotFound, find
 from ops.measured import datapoints, lines
 from sms_otp.adapters.telemetry.metrics import NAMESPACE
-from sms_otp.domain.clock import Clock
+from sms_otp.domain.clock import MINUTE, Clock
 
 SPAN_MINUTES = 15
 LOCAL_SECONDS, DEPLOYED_SECONDS = 2, 30

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from fakes.memory import StepClock
 from ops import watch
-from ops.board import ALL, MINUTE, Board, Minute, draw, minutes_of
+from ops.board import ALL, Board, Minute, draw, minutes_of
 from ops.measured import Datapoint, datapoints
 from sms_otp.adapters.telemetry import metrics
+from sms_otp.domain.clock import MINUTE
 
 NOW = 1_800_000_000.0
 FIELDS = {"Sum": "total", "SampleCount": "count", "p95": "p95"}

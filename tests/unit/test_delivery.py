@@ -254,7 +254,7 @@ def test_a_test_number_is_sent_to_at_no_cost_and_by_no_handle(policy: Policy, cl
         ),
         (NotSent("sinch", "dns"), "provider_failed", "PROVIDER_UNAVAILABLE", 5, "ProviderError"),
         (
-            Throttled("sinch", "http_429", retry_after=17),
+            Throttled("sinch", "http_429", retry_after=Seconds(17)),
             "provider_failed",
             "PROVIDER_UNAVAILABLE",
             17,
@@ -333,7 +333,7 @@ def test_a_check_that_gets_no_word_is_emitted_with_the_provider_and_says_when_to
 ) -> None:
     verification_id = world.request()
     world.told.clear()
-    world.failures["infobip"] = Throttled("infobip", "http_429", retry_after=7, status=429)
+    world.failures["infobip"] = Throttled("infobip", "http_429", retry_after=Seconds(7), status=429)
     with pytest.raises(errors.ProviderUnavailable) as refused:
         verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
     assert (refused.value.retry_after, refused.value.reason) == (7, "http_429")
@@ -646,7 +646,7 @@ def test_no_second_send_is_made_after_a_doubtful_one_once_sending_is_stopped(
 
 def test_a_test_number_is_sent_nothing_and_so_is_not_stopped(policy: Policy, clock: StepClock) -> None:
     number = "+14155550100"
-    policy = replace(policy, test_numbers={number: "246810"}, test_numbers_end=int(clock()) + 1000)
+    policy = replace(policy, test_numbers={number: "246810"}, test_numbers_end=Seconds(clock() + 1000))
     world = Routed(policy, clock)
     now = Seconds(int(clock()))
     world.store.stops.stop([EVERYTHING], Seconds(now + 600), now)

@@ -152,7 +152,9 @@ def test_a_number_that_is_never_sent_to_is_answered_as_its_request_would_be(
 
 def test_a_test_number_is_charged_to_nothing_and_never_stopped(policy: Policy, clock: StepClock) -> None:
     number = "+14155550100"
-    world = World(replace(policy, test_numbers={number: "246810"}, test_numbers_end=NOW + 1000), clock)
+    world = World(
+        replace(policy, test_numbers={number: "246810"}, test_numbers_end=Seconds(NOW + 1000)), clock
+    )
     world.store.stops.stop([EVERYTHING], Seconds(NOW + HOUR), NOW)
     assert decisions(world, number) == (NextSend(Lane.STRANGER),)
 

@@ -50,8 +50,8 @@ class Stops:
         """Those that have not ended, in the order of their scopes and names."""
         return {stop: end for stop, end in sorted(self.ends.items()) if end > now}
 
-    def waits(self, providers: Collection[str], now: Seconds) -> dict[str, int]:
-        """Those of the providers that are stopped, and for how many seconds yet."""
+    def waits(self, providers: Collection[str], now: Seconds) -> dict[str, Seconds]:
+        """Those of the providers that are stopped, and for how long yet."""
         ends = {name: self.ends.get(Stop(Scope.PROVIDER, name), now) for name in providers}
         return {name: end - now for name, end in ends.items() if end > now}
 

@@ -11,11 +11,20 @@ from functools import reduce
 from typing import Any
 
 from sms_otp.domain import keys, limits, number, phone
-from sms_otp.domain.clock import Clock, Deadline, Milliseconds, milliseconds, seconds, to_seconds
+from sms_otp.domain.clock import (
+    NO_SECONDS,
+    Clock,
+    Deadline,
+    Milliseconds,
+    Seconds,
+    milliseconds,
+    seconds,
+    to_seconds,
+)
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.errors import NumberDisabled
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.number import Approach, Lane, Number
+from sms_otp.domain.number import Approach, Lane, LanePolicy, Number
 from sms_otp.domain.ports import Erased, EventSink, NumberRecord, Numbers
 from sms_otp.domain.verification import Verification, status_of
 
@@ -32,14 +41,14 @@ class Administrator:
 class Lock:
     """A number's failures in a row at one tenant in one lane.
 
-    `retry_after` in seconds; 0 where it need not wait, or no wait helps.
+    `retry_after` is 0 where it need not wait, or no wait helps.
     """
 
     tenant: str
     lane: Lane
     failures: int
     disabled: bool
-    retry_after: int
+    retry_after: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +60,8 @@ class NumberStatus:
     locks: tuple[Lock, ...]
     verifications: tuple[tuple[Verification, str], ...]
     """Each with its status as it is now."""
-    resend_after: int
-    """Seconds until another code may be sent; 0 is now."""
+    resend_after: Seconds
+    """How long until another code may be sent; 0 is now."""
 
     @property
     def known(self) -> Number:
@@ -84,13 +93,13 @@ class Administration:
         now = milliseconds(self.clock)
         standings = tuple(self.numbers.record_of(key, to_seconds(now)) for key in number_keys)
         known = reduce(Number.joined, (record_of.number for record_of in standings), Number())
-        lanes = self.policy.admission.lanes
+        lanes = self.policy.number_limits(phone.parse_any_kind(phone_number).country)
         next_code = number.next_send_at(known, Lane.STRANGER, Approach(""), lanes, now)
         return NumberStatus(
             number_key=number_keys[0],
             standings=standings,
             locks=tuple(
-                self._lock(record_of.number, tenant, lane, now)
+                _lock(record_of.number, tenant, lane, lanes, now)
                 for record_of in standings
                 for (tenant, lane), failures in record_of.number.failures.items()
                 if failures.count
@@ -119,7 +128,7 @@ class Administration:
         number_keys = self._called("erase", number, who)
         now = seconds(self.clock)
         counts: Counter[str] = Counter()
-        retry_after = 0
+        retry_after = NO_SECONDS
         for key in number_keys:
             erased = self.numbers.erase(key, now, who.deadline)
             counts.update(erased.counts)
@@ -141,13 +150,13 @@ class Administration:
             event, number=phone.parse_any_kind(number), number_key=number_keys[0], caller=who.arn, **more
         )
 
-    def _lock(self, known: Number, tenant: str, lane: Lane, now: Milliseconds) -> Lock:
-        lanes = self.policy.admission.lanes
-        refused = number.lock(known, tenant, lane, lanes, now)
-        return Lock(
-            tenant,
-            lane,
-            known.failures_of(tenant, lane).count,
-            isinstance(refused, NumberDisabled),
-            0 if refused is None else int(refused.retry_after or 0),
-        )
+
+def _lock(known: Number, tenant: str, lane: Lane, lanes: LanePolicy, now: Milliseconds) -> Lock:
+    refused = number.lock(known, tenant, lane, lanes, now)
+    return Lock(
+        tenant,
+        lane,
+        known.failures_of(tenant, lane).count,
+        isinstance(refused, NumberDisabled),
+        (refused and refused.retry_after) or NO_SECONDS,
+    )

@@ -19,8 +19,8 @@ from sms_otp.adapters.dynamodb.items import (
     verification_pk,
 )
 from sms_otp.domain.budgets import dumped
+from sms_otp.domain.clock import seconds, to_seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.number import KEEP_VERIFICATION
 from sms_otp.domain.ports import ProviderHandle, Reservation
 from sms_otp.domain.verification import State
@@ -66,7 +66,7 @@ def send_again(reservation: Reservation) -> WriteRequest:
         one=1,
         tenant=verification.tenant,
         pending=State.PENDING,
-        now=reservation.sent_at // SECOND,
+        now=to_seconds(reservation.sent_at),
         **held_by,
         **claims,
     )
@@ -97,7 +97,7 @@ def put_message(key: str, holder: ProviderHandle, message_id: str) -> WriteReque
             "pk": typed(message_pk(holder.provider, message_id)),
             "verification": typed(key),
             "providerRef": typed(holder.ref),
-            "ttl": typed(int(time.time()) + KEEP_VERIFICATION),
+            "ttl": typed(seconds(time.time) + KEEP_VERIFICATION),
         }
     )
 

@@ -15,7 +15,7 @@ from sms_otp.use_cases.sending import RESERVE_TRIES, avoided, contended
 from sms_otp.use_cases.service import Service
 
 NEW_NETWORK = "a network that nobody has"
-"""In place of an address: nothing was ever asked for from there, for this number or another."""
+"""In place of an address: no request ever came from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class NextSend:
 
     comes_as: Lane
     tenant: str | None = None
-    """None where none has asked for the number yet: any."""
+    """None where no tenant knows the number yet: any."""
     lane: Lane = Lane.STRANGER
     """The one that opens: an own lane whose failures are used up opens none."""
     budget: BudgetLane | None = None

@@ -118,7 +118,7 @@ def _avoided(
     to: PhoneNumber,
     now: Milliseconds,
 ) -> frozenset[str]:
-    """As `avoided`; but a holder that is not stopped sends again, whatever other codes it holds."""
+    """As `avoided`; but a holder that is not stopped sends again, also where it holds another code."""
     if found.provider in admission.stopped(snapshot):
         return avoided(service, admission, snapshot, admitted.lane, to, {found.key}, now)
     held = number.codes_in_hand(admission.number(snapshot), {found.key}, to_seconds(now))

@@ -109,7 +109,7 @@ def avoided(
 def own_verifications(
     admission: Admission, snapshot: AdmissionSnapshot, tenant: str, session_id: str | None
 ) -> set[str]:
-    """The keys of the number's verifications that this session asked for."""
+    """The keys of the number's verifications that are of this session."""
     if session_id is None:
         return set()
     owner = keys.owner(admission.number_key, tenant, session_id)

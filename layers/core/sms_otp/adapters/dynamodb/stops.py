@@ -46,7 +46,7 @@ class DynamoStops:
     def stop(self, stops: Collection[Stop], until: Seconds, now: Seconds) -> Stops:
         """See `ports.SendingStops`."""
         ends = ", ".join(f"{_name(stop)} = :until" for stop in stops)
-        # No stop is longer, so whatever else the item holds has ended by then.
+        # No stop is longer, so every other stop of the item has ended by then too.
         ttl = now + LONGEST
         return stops_of(
             self._table.update(update(STOPS_PK, f"SET #ttl = :ttl, {ends}", until=until, ttl=ttl))

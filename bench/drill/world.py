@@ -65,9 +65,9 @@ class Silent:
     def __init__(self, bill: Callable[[int], None]) -> None:
         self._bill = bill
 
-    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+    def candidates(self, to: PhoneNumber, channel: Channel) -> tuple[str, ...]:
         """See `ports.Providers`."""
-        del to
+        del to, channel
         return ("silent",)
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:

@@ -68,9 +68,9 @@ class Carrier:
     def code_of(self, ref: str) -> str:
         return self.codes[int(ref.removeprefix("ref-"))]
 
-    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+    def candidates(self, to: PhoneNumber, channel: Channel) -> tuple[str, ...]:
         """Always itself."""
-        del to
+        del to, channel
         return ("carrier",)
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:

@@ -18,6 +18,7 @@ from sms_otp.domain.limits import SECOND, whole_seconds
 from sms_otp.domain.number import Approach, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Carried, NumberChange
+from sms_otp.domain.provider import Channel
 from sms_otp.domain.spending import Payment, Spending, SpendPolicy
 from sms_otp.domain.verification import Verification
 
@@ -129,7 +130,7 @@ class Admission:
         history: History,
         peppers: Peppers,
         to: PhoneNumber,
-        channel: str,
+        channel: Channel,
         asker: Asker,
         idempotency_records: Sequence[IdempotencyRecord],
         now: int,
@@ -137,6 +138,7 @@ class Admission:
         self._policy = policy
         self._now = now
         self._exempt = to.is_test
+        self.channel = channel
         self._peppers = peppers
         self._idempotency_records = idempotency_records
         self._asker = asker

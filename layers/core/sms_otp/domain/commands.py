@@ -63,6 +63,8 @@ class RequestOtp:
     is_challenged: bool = False
     """The backend's word that its user has passed a challenge."""
     id_form: IdForm = IdForm.OWN
+    app_hash: str | None = field(default=None, repr=False)
+    """Eleven characters that name an Android app to its phone; see `provider.CodeMessage`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,10 @@ class Requested:
     channel: str
     expires_at: int
     resend_after: int
+    same_code: bool | None = None
+    """Of a resend: whether an earlier message's code is still right."""
+    app_hash_sent: bool | None = None
+    """Where the first request named an `app_hash`: whether the message ends with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,3 +144,14 @@ class Policy:
     """Numbers whose code is fixed, by E.164."""
     test_numbers_end: int = 0
     """Seconds; from then on they are numbers like any other."""
+    channel_countries: Mapping[Channel, frozenset[str] | None] = field(default_factory=dict)
+    """Of `countries`, those that a channel other than SMS goes to; None is all of them. One that is not there
+    goes nowhere.
+    """
+
+    def allows(self, country: str, channel: Channel) -> bool:
+        """Whether codes go to the country by this channel, as far as the channel decides."""
+        if channel is Channel.SMS:
+            return True
+        allowed = self.channel_countries.get(channel, frozenset())
+        return allowed is None or country in allowed

@@ -12,18 +12,20 @@ from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.number import ListedVerification
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Reservation
-from sms_otp.domain.provider import Order
+from sms_otp.domain.ports import AdmissionSnapshot, Reservation
+from sms_otp.domain.provider import Channel, Order
 from sms_otp.domain.verification import Verification, ended_error
 from sms_otp.use_cases.sending import (
     RESERVE_TRIES,
     TEST_COUNTRY,
     avoided,
+    check_channel,
     contended,
     decide,
     deliver,
     read,
     refused_send,
+    requested,
     reserve,
 )
 from sms_otp.use_cases.service import Service, check_time
@@ -37,6 +39,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
     """
     _check_consent(service, command)
     to = _destination(service, command.phone_number)
+    check_channel(service, to, command.channel)
     network = _network(service, command, caller)
     for _ in range(RESERVE_TRIES):
         check_time(caller)
@@ -65,7 +68,8 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
         if not isinstance(admitted, Admitted):
             return _repeat(service, command, caller, peppers, *admitted)
         try:
-            avoid = avoided(service, admission, snapshot, admitted, to, command.session_id, caller, now)
+            own = _verifications_of(admission, snapshot, caller, command.session_id)
+            avoid = avoided(service, admission, snapshot, admitted.lane, to, own, now)
         except errors.RateLimited as refused:
             raise refused_send(service, refused, admission, snapshot, to, caller) from None
         nonce = keys.new_nonce()
@@ -86,7 +90,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             verification.created_at,
             verification.expires_at,
             keys.owner(admission.number_key, caller.tenant, command.session_id),
-            next(name for name in service.providers.candidates(to) if name not in avoid),
+            next(name for name in service.providers.candidates(to, command.channel) if name not in avoid),
         )
         reservation = Reservation(
             verification=verification,
@@ -104,11 +108,22 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             locale=command.locale,
             reference=key,
             ttl_seconds=service.policy.code_ttl_seconds,
+            purpose=command.purpose,
+            app_hash=command.app_hash,
             circuits=snapshot.circuits,
             avoid=avoid,
         )
         return deliver(service, verification_id, reservation, order, admitted, caller, asker)
     raise contended()
+
+
+def _verifications_of(
+    admission: Admission, snapshot: AdmissionSnapshot, caller: Caller, session_id: str | None
+) -> set[str]:
+    """The number's verifications that this session asked for at this tenant; none without a session."""
+    owner = keys.owner(admission.number_key, caller.tenant, session_id)
+    listed = admission.number(snapshot).verifications.items()
+    return {key for key, each in listed if session_id and each.owner == owner}
 
 
 def _check_consent(service: Service, command: RequestOtp) -> None:
@@ -152,7 +167,7 @@ def _repeat(
     verification_id = keys.named_again(peppers, str(found.nonce), found.key) if found else None
     if verification_id is None:
         raise errors.OtpExpired(reason="no pepper names it")
-    return Requested(verification_id, command.channel, answer.expires_at, answer.resend_after)
+    return requested(verification_id, command.channel, answer)
 
 
 def _verification(
@@ -170,6 +185,8 @@ def _verification(
         expires_at=Seconds(now + service.policy.code_ttl_seconds),
         purpose=command.purpose,
         locale=command.locale,
+        # A resend by SMS of a code that was read out first is sent in the same template by Infobip.
+        app_hash=command.app_hash if command.channel is Channel.SMS else None,
         consent=command.consent,
         session_hash=keys.session_hash(key, command.session_id),
     )

@@ -1,6 +1,6 @@
 """Send a pending verification's code again."""
 
-from sms_otp.domain import errors, idempotency, keys, number
+from sms_otp.domain import errors, idempotency, keys
 from sms_otp.domain.admission import Admission, Admitted, Asker
 from sms_otp.domain.clock import Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, ResendOtp
@@ -8,18 +8,25 @@ from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Reservation
-from sms_otp.domain.provider import Channel, Order
+from sms_otp.domain.provider import Channel, Delivery, Order
 from sms_otp.domain.verification import Guess, Verification, ended_error, guess_error
 from sms_otp.use_cases.sending import (
     RESERVE_TRIES,
     TEST_COUNTRY,
+    avoided,
+    check_channel,
     contended,
     decide,
     deliver,
     read,
+    refused_send,
+    requested,
     reserve,
 )
 from sms_otp.use_cases.service import Service, check_time
+
+SENDS_BEFORE_NEXT = 2
+"""Sends of a verification after which the next one goes by another provider."""
 
 
 def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Requested:
@@ -27,6 +34,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
 
     Raises an `OtpError`. The number's limits count it like any send, in the lane and at the client of the
     first. Where the provider can, it is the same code, so that an earlier message that arrives late is right.
+    The next provider is called first where the holder of the code has had its turn.
     """
     key = keys.verification_key(command.verification_id)
     session_hash = keys.session_hash(key, command.session_id)
@@ -42,6 +50,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         peppers = service.peppers()
         to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)
         channel = command.channel or Channel(found.channel)
+        check_channel(service, to, channel)
         asker = Asker.of_resend(
             peppers,
             to,
@@ -64,6 +73,10 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         admitted = decide(service, admission, snapshot, to, caller)
         if not isinstance(admitted, Admitted):
             return _repeat(found, command, to_seconds(now), *admitted)
+        try:
+            avoid = avoided(service, admission, snapshot, admitted.lane, to, {key}, now, found.provider)
+        except errors.RateLimited as limited:
+            raise refused_send(service, limited, admission, snapshot, to, caller) from None
         reservation = Reservation(
             verification=found,
             sent_at=admitted.sent_at,
@@ -81,13 +94,19 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             locale=found.locale,
             reference=f"{key}-{found.sends}",
             ttl_seconds=found.expires_at - to_seconds(now),
+            purpose=found.purpose,
+            app_hash=found.app_hash,
             circuits=snapshot.circuits,
-            avoid=service.providers.ends_a_code(
-                number.codes_in_hand(admission.number(snapshot), {key}, to_seconds(now))
-            ),
+            avoid=avoid,
+            goes_on=_goes_on(found),
         )
         return deliver(service, command.verification_id, reservation, order, admitted, caller, asker)
     raise contended()
+
+
+def _goes_on(found: Verification) -> bool:
+    """Whether the next provider is to send: after two sends, or one that is reported as failed."""
+    return found.sends >= SENDS_BEFORE_NEXT or found.delivery == Delivery.FAILED
 
 
 def _repeat(
@@ -97,8 +116,7 @@ def _repeat(
     answer.raise_error()
     if (ended := ended_error(found, now)) is not None:
         raise ended
-    channel = command.channel or Channel(found.channel)
-    return Requested(command.verification_id, channel, answer.expires_at, answer.resend_after)
+    return requested(command.verification_id, command.channel or Channel(found.channel), answer)
 
 
 def _idempotency_records(

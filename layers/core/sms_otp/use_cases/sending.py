@@ -1,17 +1,19 @@
 """What the first send and a resend share: read, admit, reserve, deliver."""
 
 import secrets
+from collections.abc import Collection
 from dataclasses import replace
 
-from sms_otp.domain import errors, guard, keys, number
+from sms_otp.domain import errors, guard, number
 from sms_otp.domain.admission import Admission, Admitted, Asker, EarlierAnswer
 from sms_otp.domain.clock import Milliseconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested
+from sms_otp.domain.idempotency import StoredAnswer
 from sms_otp.domain.number import Lane
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionSnapshot, Reservation, StoreError, WriteConflict
 from sms_otp.domain.prices import USD
-from sms_otp.domain.provider import Order
+from sms_otp.domain.provider import Channel, Order
 from sms_otp.use_cases.delivery import CodeSender
 from sms_otp.use_cases.event_fields import event_fields
 from sms_otp.use_cases.service import Service, check_time, try_to_store
@@ -26,9 +28,23 @@ TEST_COUNTRY = "ZZ"
 """The country of a test number: a code that ISO 3166-1 leaves to its users."""
 
 
+def check_channel(service: Service, to: PhoneNumber, channel: Channel) -> None:
+    """Refuse a channel that does not go to the number's country.
+
+    Raises `DestinationNotAllowed`, or `InvalidRequest` where none of the country's providers has the channel.
+    """
+    if not to.is_test and not service.policy.allows(to.country, channel):
+        detail = "Codes are not sent to this country by this channel."
+        raise errors.DestinationNotAllowed(detail, reason="channel", context={"number": to})
+    if not service.providers.candidates(to, channel):
+        detail = "no provider of this deployment sends by this channel"
+        raise errors.InvalidRequest(errors=[{"pointer": "/channel", "detail": detail}])
+
+
 def read(service: Service, admission: Admission, to: PhoneNumber) -> AdmissionSnapshot:
     """Read what decides about the send and, in the same read, the circuits of the providers that may send."""
-    return service.store.read(replace(admission.query, circuits=service.providers.candidates(to)))
+    candidates = service.providers.candidates(to, admission.channel)
+    return service.store.read(replace(admission.query, circuits=candidates))
 
 
 def decide(
@@ -85,26 +101,24 @@ def avoided(
     service: Service,
     admission: Admission,
     snapshot: AdmissionSnapshot,
-    admitted: Admitted,
+    lane: Lane,
     to: PhoneNumber,
-    session_id: str | None,
-    caller: Caller,
+    own: Collection[str],
     now: Milliseconds,
+    holder: str | None = None,
 ) -> frozenset[str]:
     """The providers at which a new code would make one wrong that somebody else was sent and may still type.
 
-    Where no other provider is left, the number's owner and the session that asked for the earlier code may
-    end it. Raises `RateLimited` for everybody else, until the earlier code has ended.
+    `own` are the verifications whose code the caller may end, `holder` is who can send one of theirs again.
+    Where no other provider is left, the number's owner may end it. Raises `RateLimited` for everybody else,
+    until the earlier code has ended.
     """
-    known = admission.number(snapshot)
-    owner = keys.owner(admission.number_key, caller.tenant, session_id)
-    own = {key for key, listed in known.verifications.items() if session_id and listed.owner == owner}
-    held = number.codes_in_hand(known, own, to_seconds(now))
+    held = number.codes_in_hand(admission.number(snapshot), own, to_seconds(now))
     avoid = service.providers.ends_a_code(held)
-    candidates = service.providers.candidates(to)
-    if not avoid.issuperset(candidates):
+    candidates = service.providers.candidates(to, admission.channel)
+    if holder in candidates or not avoid.issuperset(candidates):
         return avoid
-    if admitted.lane is Lane.STRANGER:
+    if lane is Lane.STRANGER:
         raise errors.RateLimited(
             reason="code in hand", retry_after=min(held[name] for name in candidates) - to_seconds(now)
         )
@@ -133,9 +147,20 @@ def deliver(
         return reserve_second_send(service, reservation, order, caller, asker)
 
     delivery = CodeSender(service.store, service.providers, service.emit, price)
-    delivery.deliver(reservation, order, admitted.resend_after, caller.deadline, reserve_again)
-    expires_at = reservation.verification.expires_at
-    return Requested(verification_id, order.channel, expires_at, admitted.resend_after)
+    answer = delivery.deliver(reservation, order, admitted.resend_after, caller.deadline, reserve_again)
+    return requested(verification_id, order.channel, answer)
+
+
+def requested(verification_id: str, channel: Channel, answer: StoredAnswer) -> Requested:
+    """What a request or a resend is answered with, also when it is repeated."""
+    return Requested(
+        verification_id,
+        channel,
+        answer.expires_at,
+        answer.resend_after,
+        answer.same_code,
+        answer.app_hash_sent,
+    )
 
 
 def reserve_second_send(

@@ -166,7 +166,7 @@ export class OtpForm extends HTMLElement {
     const answer = await this.#post("request-url", withChallenge(body, challenge));
     if (answer.ok) return this.#arrives(answer, { number, channel, isNewest: false });
     if (await this.#wasSentTo(number, answer.problem)) return;
-    this.#refusedToSend(answer.problem, "wait", (response) => this.#request(channel, response));
+    this.#refusedToSend(answer.problem, "wait", (response) => this.#request(channel, response), channel);
   }
 
   /**
@@ -240,10 +240,11 @@ export class OtpForm extends HTMLElement {
     this.#emit("otp-verified", detail);
   }
 
-  #refusedToSend(problem, countdown, repeat) {
+  #refusedToSend(problem, countdown, repeat, channel = "sms") {
     if (!problem) return;
     if (problem.errorCode === "CHALLENGE_REQUIRED") return this.#challenge(problem, repeat);
-    const text = this.#texts.error(problem.errorCode);
+    const isOfChannel = channel !== "sms" && problem.errorCode === "DESTINATION_NOT_ALLOWED";
+    const text = isOfChannel ? this.#texts.say("error-channel") : this.#texts.error(problem.errorCode);
     if (ABOUT_THE_NUMBER.includes(problem.errorCode)) {
       if (this.#step !== "number") this.#changeNumber();
       return this.#wrong("number", text);

@@ -16,7 +16,7 @@ from local.template import environment, template
 from ops import provision_check
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers import registry
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import Channel, CodeMessage
 from sms_otp.entry_points import custom_resource
@@ -168,7 +168,7 @@ def test_a_code_is_sent_and_sent_again_in_the_text_of_its_purpose_and_with_the_a
     chosen = deploy.deployed(made)
     provider = registry.build("infobip", dict(credentials(deploy.sandbox)["infobip"]), chosen)
     us = PhoneNumber("+14155550123", "US")
-    plain = CodeMessage(us, Channel.SMS, "en-US", "ours", 300, purpose="login")
+    plain = CodeMessage(us, Channel.SMS, "en-US", "ours", Seconds(300), purpose="login")
     in_app = replace(plain, app_hash=APP_HASH)
     provider.send(plain, Deadline(10))
     sent = provider.send(in_app, Deadline(10))

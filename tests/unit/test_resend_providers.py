@@ -1,6 +1,6 @@
 """By whom, and by which channel, the code of one verification is sent again: one verification all along."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,8 +10,10 @@ from fakes.memory import PEPPERS, NoBreaker, StepClock, outcome
 from sms_otp.adapters.providers import registry
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Milliseconds, Seconds
 from sms_otp.domain.commands import Policy, Requested, RequestOtp, ResendOtp
+from sms_otp.domain.number import LanePolicy
+from sms_otp.domain.prices import EVERYWHERE
 from sms_otp.domain.provider import Channel, Check, CodeMessage, Delivery, Health, NotSent, Provider, Sent
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.request import request_code
@@ -102,14 +104,12 @@ class Three(World):
 @pytest.fixture
 def roomy(policy: Policy) -> Policy:
     """Many sends in a quarter of an hour, and a long life, so that no limit ends the rows of sends here."""
-    own = policy.admission.lanes.own
-    lanes = type(policy.admission.lanes).of(
-        replace(
-            own, windows=tuple(replace(window, limit=50) for window in own.windows), gap=1_000, gap_max=1_000
-        ),
-        policy.admission.lanes.own_guesses,
-    )
-    return replace(policy, code_ttl_seconds=600, admission=replace(policy.admission, lanes=lanes))
+    usual = policy.number_limits("US")
+    windows = tuple(replace(window, limit=50) for window in usual.own.windows)
+    gap = Milliseconds(1_000)
+    limits = LanePolicy.of(replace(usual.own, windows=windows, gap=gap, gap_max=gap), usual.own_guesses)
+    admission = replace(policy.admission, limits_by_country={EVERYWHERE: limits})
+    return replace(policy, code_ttl_seconds=Seconds(600), admission=admission)
 
 
 @pytest.mark.parametrize(
@@ -236,10 +236,11 @@ def test_no_whatsapp_message_ends_a_code_that_somebody_else_was_sent(
     mine = world.ask(session_id="b" * 20)
     assert world.senders() == ["sinch", "infobip"]
     clock.step(90)
-    for act in (
+    acts: list[Callable[[], object]] = [
         lambda: world.again(mine, session_id="b" * 20, channel=Channel.WHATSAPP),
         lambda: world.ask(session_id="b" * 20, channel=Channel.WHATSAPP),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(errors.RateLimited) as refused:
             act()
         assert (refused.value.reason, refused.value.retry_after) == ("code in hand", 150)
@@ -271,7 +272,11 @@ def test_a_channel_goes_only_to_the_countries_that_are_listed_for_it(
     first = world.ask()
     clock.step(30)
     before = world.number()
-    for act in (lambda: world.ask(channel=channel), lambda: world.again(first, channel=channel)):
+    acts: list[Callable[[], object]] = [
+        lambda: world.ask(channel=channel),
+        lambda: world.again(first, channel=channel),
+    ]
+    for act in acts:
         with pytest.raises(errors.DestinationNotAllowed) as refused:
             act()
         assert refused.value.reason == "channel"

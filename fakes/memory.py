@@ -491,6 +491,11 @@ class FakeProvider:
         self.send(order, deadline, on_failure, reserve_again)
         return holder, Sent(ref=ref, is_same_code=True)
 
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """As `Router.turns`: nobody but the holder."""
+        del order
+        return (holder,)
+
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """As `Router.check`."""
         del name, channel, deadline

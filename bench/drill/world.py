@@ -95,6 +95,11 @@ class Silent:
         del holder, ref
         return self.send(order, deadline, on_failure, reserve_again)
 
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """As `Router.turns`: nobody but the holder."""
+        del order
+        return (holder,)
+
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """See `ports.Providers`."""
         del name, ref, channel, deadline

@@ -102,6 +102,11 @@ class Carrier:
         self._deliver(order)
         return holder, Sent(ref)
 
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """As `Router.turns`: nobody but the holder."""
+        del order
+        return (holder,)
+
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """As `Router.check`."""
         del name, channel, deadline

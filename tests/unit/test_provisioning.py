@@ -174,7 +174,7 @@ def test_a_text_for_a_purpose_and_one_with_an_apps_hash_are_templates_of_their_o
         ),
     ],
 )
-def test_a_text_that_is_billed_as_several_messages_is_told(text: str, told: list[str]) -> None:
+def test_a_text_that_is_billed_as_several_messages_is_named(text: str, told: list[str]) -> None:
     assert list(long_texts({**PARAMETERS, "InfobipTexts": f"en={text}"})) == told
 
 
@@ -312,6 +312,13 @@ def test_in_an_empty_account_the_application_and_the_template_are_made() -> None
     made = provision(account(transport), WANTED)
     assert [method for method, _ in transport.written] == ["POST", "POST"]
     assert (made.application_id, made.message_ids) == ("NEW-APPLICATION", {"en": "NEW-MESSAGE"})
+
+
+def test_the_functions_get_to_know_which_texts_are_billed_as_several_messages() -> None:
+    transport = ScriptedInfobip([], [])
+    long = desired_state_from({**PARAMETERS, "InfobipTexts": "en={{pin}}" + "x" * 155})
+    assert provision(account(transport), long).attributes["MessageParts"] == "NEW-MESSAGE=2"
+    assert provision(account(transport), WANTED).attributes["MessageParts"] == ""
 
 
 def test_an_application_of_another_name_is_not_ours() -> None:

@@ -39,6 +39,9 @@ class OfItsOwn:
         del deadline
         if self._name in self._world.down:
             raise NotSent(self._name, "dns")
+        meanwhile, self._world.meanwhile = self._world.meanwhile, None
+        if meanwhile:
+            meanwhile()
         self._world.sent.append((self._name, message.channel, message.app_hash))
         carries = message.app_hash is not None and self._name == "aws"
         return Sent(f"{self._name}-{len(self._world.sent)}", has_app_hash=carries)
@@ -63,6 +66,8 @@ class Three(World):
         super().__init__(policy, clock)
         self.sent: list[tuple[str, str, str | None]] = []
         self.down: set[str] = set()
+        self.meanwhile: Callable[[], None] | None = None
+        """What happens while the next message is sent."""
 
         def build(name: str, _: Mapping[str, str]) -> Provider:
             return OfItsOwn(name, self)
@@ -261,6 +266,24 @@ def test_a_resend_that_goes_on_ends_no_code_that_somebody_else_was_sent(
         world.wait_and_again(mine, session_id="b" * 20)
     assert world.senders() == ["sinch", *["infobip"] * 4]
     assert world.verify(theirs.verification_id, CODES["sinch"], session_id="a" * 20) == "ok"
+
+
+def test_a_request_that_comes_while_a_resend_is_on_its_way_ends_no_code_of_it(
+    roomy: Policy, clock: StepClock
+) -> None:
+    world = Three(roomy, clock, "infobip", "sinch")
+    mine = world.ask(session_id="a" * 20)
+    answers = list[str]()
+
+    def meanwhile() -> None:
+        clock.step(1)
+        theirs = RequestOtp(NUMBER, channel=Channel.WHATSAPP, session_id="b" * 20)
+        answers.append(outcome(lambda: request_code(world.service, theirs, world.caller())))
+
+    world.meanwhile = meanwhile
+    world.wait_and_again(mine, session_id="a" * 20, channel=Channel.WHATSAPP)
+    assert (answers, world.senders()) == (["RATE_LIMITED"], ["infobip", "sinch"])
+    assert world.verify(mine.verification_id, CODES["sinch"], session_id="a" * 20) == "ok"
 
 
 @pytest.mark.parametrize("channel", [Channel.VOICE, Channel.WHATSAPP])

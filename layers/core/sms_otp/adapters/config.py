@@ -42,7 +42,7 @@ class Settings:
     infobip_india_message_ids: Mapping[str, str]
     """Those of them that numbers in India are sent, where each text is registered."""
     infobip_message_parts: Mapping[str, int]
-    """By message template, the messages that its text is billed as, where the deployment knows the text."""
+    """By message template, the messages that its text is billed as, where they are several."""
     infobip_sender_ids: Mapping[str, str]
     """Whom a text is from in place of the template's sender, by ISO 3166-1 alpha-2 country."""
 

@@ -373,7 +373,11 @@ class Providers(Protocol):
         on_failure: OnFailure,
         reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
-        """As `send`, by the holder of the code first or, where the order `goes_on`, by the next provider."""
+        """As `send`, by the providers of `turns`."""
+        ...
+
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """The providers that are called for a resend of the holder's code, one after the other."""
         ...
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:

@@ -52,7 +52,7 @@ class Provisioned:
     india_message_ids: Mapping[str, str]
     """Those that numbers in India may be sent: all, or those that are registered there."""
     message_parts: Mapping[str, int]
-    """By message id, how many messages its text is billed as."""
+    """By message id, how many messages its text is billed as, where it is more than one."""
 
     @property
     def attributes(self) -> Mapping[str, str]:
@@ -214,7 +214,8 @@ def provision(account: Account, desired: DesiredState) -> Provisioned:
     registered = {name for name, body in desired.templates.items() if "regional" in body}
     in_india = {name: held for name, held in made.items() if name in registered}
     parts = {made[name]: desired_state.parts_of(body) for name, body in desired.templates.items()}
-    return Provisioned(application_id, made, in_india or made, parts)
+    several = {message_id: count for message_id, count in parts.items() if count > 1}
+    return Provisioned(application_id, made, in_india or made, several)
 
 
 def _provision_template(account: Account, application_id: str, template: Found) -> str:

@@ -100,21 +100,25 @@ class Router:
         on_failure: OnFailure,
         reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
-        """As `send`, by the provider that holds the code first: it alone can send the same code again.
-
-        Where the order `goes_on`, the providers that follow it in the preferred order come first, then those
-        before it, and the holder last.
-        """
+        """As `send`, by the providers of `turns`: the holder alone can send the same code again."""
 
         def again(provider: Provider, order: Order, deadline: Deadline) -> Sent:
             return provider.resend(ref, order, deadline)
 
-        held: Calls = [(holder, again)] if self._has(holder, order.channel) else []
-        if order.goes_on:
-            calls = [*((name, _send) for name in self._after(holder, order)), *held]
-        else:
-            calls = [*held, *((name, _send) for name in self._free(order) if name != holder)]
+        turns = self.turns(holder, order)
+        calls: Calls = [(name, again if name == holder else _send) for name in turns]
         return self._first_of(calls, order, deadline, on_failure, reserve_again)
+
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """The providers that are called for a resend, one after the other until one sends: the holder first.
+
+        Where the order `goes_on`, those that follow it in the preferred order come first, then those before
+        it, and the holder last.
+        """
+        held = [holder] if self._has(holder, order.channel) else []
+        if order.goes_on:
+            return (*self._after(holder, order), *held)
+        return (*held, *(name for name in self._free(order) if name != holder))
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """The holder's word on a guess. Raises a `ProviderError`. No breaker ever skips a check."""

@@ -1,5 +1,7 @@
 """Send a pending verification's code again."""
 
+from dataclasses import replace
+
 from sms_otp.domain import errors, idempotency, keys
 from sms_otp.domain.admission import Admission, Admitted, Asker
 from sms_otp.domain.clock import Seconds, milliseconds, to_seconds
@@ -7,7 +9,7 @@ from sms_otp.domain.commands import Caller, Requested, ResendOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Reservation
+from sms_otp.domain.ports import NumberChange, Reservation
 from sms_otp.domain.provider import Channel, Delivery, Order
 from sms_otp.domain.verification import Guess, Verification, ended_error, guess_error
 from sms_otp.use_cases.sending import (
@@ -77,16 +79,6 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             avoid = avoided(service, admission, snapshot, admitted.lane, to, {key}, now, found.provider)
         except errors.RateLimited as limited:
             raise refused_send(service, limited, admission, snapshot, to, caller) from None
-        reservation = Reservation(
-            verification=found,
-            sent_at=admitted.sent_at,
-            number=admission.change(snapshot, admitted, found),
-            increments=admitted.increments,
-            idempotency_record=idempotency.about_verification(records[0] if records else None, key),
-            resend=True,
-        )
-        if not reserve(service, reservation, caller):
-            continue
         order = Order(
             to=to,
             number_key=found.number_key,
@@ -100,8 +92,31 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             avoid=avoid,
             goes_on=_goes_on(found),
         )
+        reservation = Reservation(
+            verification=found,
+            sent_at=admitted.sent_at,
+            number=_announced(service, admission.change(snapshot, admitted, found), found, order),
+            increments=admitted.increments,
+            idempotency_record=idempotency.about_verification(records[0] if records else None, key),
+            resend=True,
+        )
+        if not reserve(service, reservation, caller):
+            continue
         return deliver(service, command.verification_id, reservation, order, admitted, caller, asker)
     raise contended()
+
+
+def _announced(service: Service, change: NumberChange, found: Verification, order: Order) -> NumberChange:
+    """The change that lists who is called first, if a new code there ends the number's earlier one.
+
+    Before that code is sent: a request that comes meanwhile must not end it.
+    """
+    first, *_ = service.providers.turns(str(found.provider), order)
+    listed = change.verifications.get(found.key)
+    if listed is None or not service.providers.ends_a_code({first}):
+        return change
+    announced = {**change.verifications, found.key: replace(listed, provider=first)}
+    return replace(change, verifications=announced)
 
 
 def _goes_on(found: Verification) -> bool:

@@ -51,7 +51,7 @@ class Infobip:
     alone and `WITH_APP_HASH` where it is for apps; `messageId` is for all others.
     Numbers in India are sent `india_message_ids` in their place: operators there drop unregistered texts.
     `sender_ids`, by country, go before the template's own. `code_length` is what every template must have,
-    and `message_parts` how many messages its text is billed as, where that is known.
+    and `message_parts` how many messages its text is billed as, where they are several.
     """
 
     name: ClassVar[str] = "infobip"

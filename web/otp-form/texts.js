@@ -37,6 +37,7 @@ const ENGLISH = {
   "error-number": "Enter a valid phone number.",
   "error-code": "Enter all {count} digits of the code.",
   "error-channel": "We cannot send a code to this number that way.",
+  "error-no-challenge": "The check could not be loaded. Reload the page and try again.",
   "error-check-unavailable": "The code could not be checked. Try again: this attempt does not count.",
   "error-unreachable": "No connection. Check it and try again.",
   "error-unknown": "Something went wrong. Try again.",
@@ -96,8 +97,10 @@ export class Texts {
     return this.say(name).split(`{${key}}`).flatMap((text, index) => (index ? [make(), text] : [text]));
   }
 
-  /** The text for an errorCode; a general one for a code without a text. */
-  error(code) {
+  /** The text for an errorCode, of a send by this channel; a general one for a code without a text. */
+  error(code, channel = "sms") {
+    // The number may still be sent an SMS.
+    if (code === "DESTINATION_NOT_ALLOWED" && channel !== "sms") return this.say("error-channel");
     return this.#text(`error-${code.toLowerCase().replaceAll("_", "-")}`) ?? this.say("error-unknown");
   }
 

@@ -329,7 +329,7 @@ def test_every_sms_of_a_verification_has_the_apps_hash_where_its_provider_can(
     assert logged == [False, False, True]
 
 
-def test_a_request_without_a_hash_is_told_nothing_of_one(policy: Policy, clock: StepClock) -> None:
+def test_a_request_without_a_hash_is_answered_nothing_about_one(policy: Policy, clock: StepClock) -> None:
     world = Three(policy, clock, "aws")
     first = world.ask()
     assert (first.app_hash_sent, world.wait_and_again(first).app_hash_sent) == (None, None)

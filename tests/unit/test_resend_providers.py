@@ -338,10 +338,9 @@ def test_a_request_without_a_hash_is_answered_nothing_about_one(policy: Policy, 
 def test_a_hash_is_of_an_sms_alone(policy: Policy, clock: StepClock) -> None:
     world = Three(policy, clock, "infobip", "aws")
     first = world.ask(channel=Channel.VOICE, app_hash=APP_HASH)
-    assert first.app_hash_sent is False
     again = world.wait_and_again(first, channel=Channel.SMS)
-    assert again.app_hash_sent is None
-    assert world.sent[-1] == ("infobip", "sms", None)
+    assert (first.app_hash_sent, again.app_hash_sent) == (None, None)
+    assert world.sent == [("infobip", "voice", None), ("infobip", "sms", None)]
 
 
 def test_a_repeated_request_and_a_repeated_resend_get_their_first_answers(

@@ -109,7 +109,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             reference=key,
             ttl_seconds=service.policy.code_ttl_seconds,
             purpose=command.purpose,
-            app_hash=command.app_hash,
+            app_hash=verification.app_hash,
             circuits=snapshot.circuits,
             avoid=avoid,
         )
@@ -185,7 +185,7 @@ def _verification(
         expires_at=now + service.policy.code_ttl_seconds,
         purpose=command.purpose,
         locale=command.locale,
-        # A resend by SMS of a code that was read out first is sent in the same template by Infobip.
+        # Infobip sends an SMS after a call in the call's template, which has no place for a hash.
         app_hash=command.app_hash if command.channel is Channel.SMS else None,
         consent=command.consent,
         session_hash=keys.session_hash(key, command.session_id),

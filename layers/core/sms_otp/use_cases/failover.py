@@ -100,7 +100,10 @@ class Router:
         on_failure: OnFailure,
         reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
-        """As `send`, by the providers of `turns`: the holder alone can send the same code again."""
+        """As `send`, by the providers of `turns`: the holder alone can send the same code again.
+
+        Where that one is stopped, another one sends a new code.
+        """
 
         def again(provider: Provider, order: Order, deadline: Deadline) -> Sent:
             return provider.resend(ref, order, deadline)
@@ -115,7 +118,8 @@ class Router:
         Where the order `goes_on`, those that follow it in the preferred order come first, then those before
         it, and the holder last.
         """
-        held = [holder] if self._has(holder, order.channel) else []
+        can_hold = self._has(holder, order.channel) and holder not in order.stopped
+        held = [holder] if can_hold else []
         if order.goes_on:
             return (*self._after(holder, order), *held)
         return (*held, *(name for name in self._free(order) if name != holder))
@@ -158,13 +162,15 @@ class Router:
         return channel in self._channels.get(name, ALL_CHANNELS)
 
     def _free(self, order: Order) -> list[str]:
-        return [name for name in self.candidates(order.to, order.channel) if name not in order.avoid]
+        left_out = order.avoid | order.stopped.keys()
+        return [name for name in self.candidates(order.to, order.channel) if name not in left_out]
 
     def _after(self, holder: str, order: Order) -> list[str]:
         """The others that may send, from the one that follows the holder in the preferred order on."""
         names = self.candidates(order.to, order.channel)
         first = names.index(holder) + 1 if holder in names else 0
-        return [name for name in (*names[first:], *names[:first]) if name not in {holder, *order.avoid}]
+        left_out = {holder, *order.avoid, *order.stopped}
+        return [name for name in (*names[first:], *names[:first]) if name not in left_out]
 
     def _any_usable(self, names: list[str], deadline: Deadline) -> bool:
         """Whether one of these has credentials that an adapter can be built from."""

@@ -12,7 +12,7 @@ from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.number import ListedVerification
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import AdmissionSnapshot, Reservation
+from sms_otp.domain.ports import Reservation
 from sms_otp.domain.provider import Channel, Order
 from sms_otp.domain.verification import Verification, ended_error
 from sms_otp.use_cases.sending import (
@@ -23,7 +23,7 @@ from sms_otp.use_cases.sending import (
     contended,
     decide,
     deliver,
-    read,
+    own_verifications,
     refused_send,
     requested,
     reserve,
@@ -38,8 +38,9 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
     that no retry can send twice within the number's limits.
     """
     _check_consent(service, command)
-    to = _destination(service, command.phone_number)
+    to = destination(service, command.phone_number)
     check_channel(service, to, command.channel)
+    providers = service.providers.candidates(to, command.channel)
     network = _network(service, command, caller)
     for _ in range(RESERVE_TRIES):
         check_time(caller)
@@ -57,9 +58,17 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             is_challenged=command.is_challenged,
         )
         admission = Admission(
-            service.policy.admission, service.history, peppers, to, command.channel, asker, records, now
+            service.policy.admission,
+            service.history,
+            peppers,
+            to,
+            command.channel,
+            providers,
+            asker,
+            records,
+            now,
         )
-        snapshot = read(service, admission, to)
+        snapshot = service.store.read(admission.query)
         if admission.must_read_again(snapshot):
             continue
         if (repeated := admission.repeated(snapshot)) is not None:
@@ -68,10 +77,11 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
         if not isinstance(admitted, Admitted):
             return _repeat(service, command, caller, peppers, *admitted)
         try:
-            own = _verifications_of(admission, snapshot, caller, command.session_id)
-            avoid = avoided(service, admission, snapshot, admitted.lane, to, own, now)
+            own = own_verifications(admission, snapshot, caller.tenant, command.session_id)
+            avoid = avoided(service, admission, snapshot, admitted.lane, own, now)
         except errors.RateLimited as refused:
             raise refused_send(service, refused, admission, snapshot, to, caller) from None
+        stopped = admission.stopped(snapshot)
         nonce = keys.new_nonce()
         verification_id = keys.verification_id(peppers.current, nonce, command.id_form)
         key = keys.verification_key(verification_id)
@@ -90,7 +100,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             verification.created_at,
             verification.expires_at,
             keys.owner(admission.number_key, caller.tenant, command.session_id),
-            next(name for name in service.providers.candidates(to, command.channel) if name not in avoid),
+            next(name for name in providers if name not in avoid | stopped.keys()),
         )
         reservation = Reservation(
             verification=verification,
@@ -112,18 +122,10 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             app_hash=verification.app_hash,
             circuits=snapshot.circuits,
             avoid=avoid,
+            stopped=stopped,
         )
         return deliver(service, verification_id, reservation, order, admitted, caller, asker)
     raise contended()
-
-
-def _verifications_of(
-    admission: Admission, snapshot: AdmissionSnapshot, caller: Caller, session_id: str | None
-) -> set[str]:
-    """The number's verifications that this session asked for at this tenant; none without a session."""
-    owner = keys.owner(admission.number_key, caller.tenant, session_id)
-    listed = admission.number(snapshot).verifications.items()
-    return {key for key, each in listed if session_id and each.owner == owner}
 
 
 def _check_consent(service: Service, command: RequestOtp) -> None:
@@ -133,7 +135,7 @@ def _check_consent(service: Service, command: RequestOtp) -> None:
         raise errors.InvalidRequest(errors=[{"pointer": "/consent", "detail": detail}])
 
 
-def _destination(service: Service, number: str) -> PhoneNumber:
+def destination(service: Service, number: str) -> PhoneNumber:
     """The number, if this deployment sends to it. Raises as `phone.parse` does."""
     spelled = phone.canonical(number)
     if spelled in service.policy.test_numbers and service.clock() < service.policy.test_numbers_end:

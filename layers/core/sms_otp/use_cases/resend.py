@@ -20,7 +20,6 @@ from sms_otp.use_cases.sending import (
     contended,
     decide,
     deliver,
-    read,
     refused_send,
     requested,
     reserve,
@@ -53,6 +52,17 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)
         channel = command.channel or Channel(found.channel)
         check_channel(service, to, channel)
+        order = Order(
+            to=to,
+            number_key=found.number_key,
+            channel=channel,
+            locale=found.locale,
+            reference=f"{key}-{found.sends}",
+            ttl_seconds=found.expires_at - to_seconds(now),
+            purpose=found.purpose,
+            app_hash=found.app_hash,
+            goes_on=_goes_on(found),
+        )
         asker = Asker.of_resend(
             peppers,
             to,
@@ -63,9 +73,17 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         )
         records = _idempotency_records(peppers, command, caller, key, to_seconds(now))
         admission = Admission(
-            service.policy.admission, service.history, peppers, to, channel, asker, records, now
+            service.policy.admission,
+            service.history,
+            peppers,
+            to,
+            channel,
+            service.providers.turns(str(found.provider), order),
+            asker,
+            records,
+            now,
         )
-        snapshot = read(service, admission, to)
+        snapshot = service.store.read(admission.query)
         if admission.must_read_again(snapshot):
             continue
         if (repeated := admission.repeated(snapshot)) is not None:
@@ -76,22 +94,10 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         if not isinstance(admitted, Admitted):
             return _repeat(found, command, to_seconds(now), *admitted)
         try:
-            avoid = avoided(service, admission, snapshot, admitted.lane, to, {key}, now, found.provider)
-        except errors.RateLimited as limited:
-            raise refused_send(service, limited, admission, snapshot, to, caller) from None
-        order = Order(
-            to=to,
-            number_key=found.number_key,
-            channel=channel,
-            locale=found.locale,
-            reference=f"{key}-{found.sends}",
-            ttl_seconds=found.expires_at - to_seconds(now),
-            purpose=found.purpose,
-            app_hash=found.app_hash,
-            circuits=snapshot.circuits,
-            avoid=avoid,
-            goes_on=_goes_on(found),
-        )
+            avoid = avoided(service, admission, snapshot, admitted.lane, {key}, now, found.provider)
+        except errors.RateLimited as too_early:
+            raise refused_send(service, too_early, admission, snapshot, to, caller) from None
+        order = replace(order, circuits=snapshot.circuits, avoid=avoid, stopped=admission.stopped(snapshot))
         reservation = Reservation(
             verification=found,
             sent_at=admitted.sent_at,

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import replace
 
-from sms_otp.domain import errors, guard, number
+from sms_otp.domain import errors, guard, keys, number
 from sms_otp.domain.admission import Admission, Admitted, Asker, EarlierAnswer
 from sms_otp.domain.clock import SECOND, Milliseconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested
@@ -41,12 +41,6 @@ def check_channel(service: Service, to: PhoneNumber, channel: Channel) -> None:
         raise errors.InvalidRequest(errors=[{"pointer": "/channel", "detail": detail}])
 
 
-def read(service: Service, admission: Admission, to: PhoneNumber) -> AdmissionSnapshot:
-    """Read what decides about the send and, in the same read, the circuits of the providers that may send."""
-    candidates = service.providers.candidates(to, admission.channel)
-    return service.store.read(replace(admission.query, circuits=candidates))
-
-
 def decide(
     service: Service, admission: Admission, snapshot: AdmissionSnapshot, to: PhoneNumber, caller: Caller
 ) -> Admitted | EarlierAnswer:
@@ -58,7 +52,7 @@ def decide(
         # and the number after it. A refusal saw that reservation, so this read does too.
         if admission.has_key:
             check_time(caller)
-            if (repeated := admission.repeated(read(service, admission, to))) is not None:
+            if (repeated := admission.repeated(service.store.read(admission.query))) is not None:
                 return repeated
         raise refused_send(service, refused, admission, snapshot, to, caller) from None
 
@@ -78,7 +72,9 @@ def refused_send(
     now = milliseconds(service.clock)
     known = admission.number(snapshot)
     asked = known.asked(now) + 1
-    if asked <= MOST_NOTED and not to.is_test:
+    # While sending is stopped every request is refused, and none is to cost a write.
+    is_noted = not to.is_test and not isinstance(refused, errors.SendingStopped)
+    if is_noted and asked <= MOST_NOTED:
         moment = number.moment(now, secrets.randbelow(number.FINER))
         while moment in known.refused:
             moment += 1
@@ -102,27 +98,37 @@ def avoided(
     admission: Admission,
     snapshot: AdmissionSnapshot,
     lane: Lane,
-    to: PhoneNumber,
     own: Collection[str],
     now: Milliseconds,
     holder: str | None = None,
 ) -> frozenset[str]:
     """The providers at which a new code would make one wrong that somebody else was sent and may still type.
 
-    `own` are the verifications whose code the caller may end, `holder` is who can send one of theirs again.
-    Where no other provider is left, the number's owner may end it. Raises `RateLimited` for everybody else,
-    until the earlier code has ended.
+    `own` are the keys of the verifications whose code the caller may end; the `holder` of one, if it can,
+    sends it again whatever other codes it holds. Where no other provider is left, the number's owner may end
+    a code. Raises `RateLimited` for everybody else, until the earlier code has ended.
     """
     held = number.codes_in_hand(admission.number(snapshot), own, to_seconds(now))
     avoid = service.providers.ends_a_code(held)
-    candidates = service.providers.candidates(to, admission.channel)
-    if holder in candidates or not avoid.issuperset(candidates):
+    left = {*admission.providers} - admission.stopped(snapshot).keys()
+    if holder in left or not avoid.issuperset(left):
         return avoid
     if lane is Lane.STRANGER:
         raise errors.RateLimited(
-            reason="code in hand", retry_after=min(held[name] for name in candidates) - to_seconds(now)
+            reason="code in hand", retry_after=min(held[name] for name in left) - to_seconds(now)
         )
     return frozenset()
+
+
+def own_verifications(
+    admission: Admission, snapshot: AdmissionSnapshot, tenant: str, session_id: str | None
+) -> set[str]:
+    """The keys of the number's verifications that are of this session."""
+    if session_id is None:
+        return set()
+    owner = keys.owner(admission.number_key, tenant, session_id)
+    known = admission.number(snapshot)
+    return {key for key, listed in known.verifications.items() if listed.owner == owner}
 
 
 def contended() -> errors.RateLimited:
@@ -184,12 +190,13 @@ def reserve_second_send(
             service.peppers(),
             order.to,
             order.channel,
+            service.providers.candidates(order.to, order.channel),
             asker,
             (),
             now,
         )
         try:
-            snapshot = read(service, admission, order.to)
+            snapshot = service.store.read(admission.query)
             admitted = admission.decide(snapshot, ignore_gap=True)
             service.store.reserve(
                 Reservation(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -508,15 +508,14 @@ class FakeProvider:
     """A provider that keeps its codes in memory. `fails_with` spoils every call until it is cleared."""
 
     name: str = "fake"
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
     code: str = "123456"
     fails_with: Callable[[], Exception] | None = None
     sent: list[tuple[str, str]] = field(default_factory=list)
     checked: list[tuple[str, str]] = field(default_factory=list)
 
-    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+    def candidates(self, to: PhoneNumber, channel: Channel) -> tuple[str, ...]:
         """As `Router.candidates`."""
-        del to
+        del to, channel
         return (self.name,)
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
@@ -546,6 +545,11 @@ class FakeProvider:
         """As `Router.resend`: the same code once more, as Infobip does."""
         self.send(order, deadline, on_failure, reserve_again)
         return holder, Sent(ref=ref, is_same_code=True)
+
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """As `Router.turns`: nobody but the holder."""
+        del order
+        return (holder,)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """As `Router.check`."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
@@ -54,7 +54,6 @@ class Scripted:
     fails_with: type[ProviderError] | None = None
     asked: int = 0
     message_id: str | None = None
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
 
     def send(self, *_: Any, **__: Any) -> Sent:
         self.asked += 1

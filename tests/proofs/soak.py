@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from random import Random
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -42,7 +42,6 @@ from sms_otp.domain.errors import OtpError
 from sms_otp.domain.number import LATE_DELETION, REMEMBERED
 from sms_otp.domain.provider import (
     Ambiguous,
-    Channel,
     Check,
     CodeMessage,
     Doubtful,
@@ -133,7 +132,6 @@ class Vendor:
 
     name: str
     soak: "Soak"
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
     codes: dict[str, str] = field(default_factory=dict)
     """By handle."""
 

@@ -57,7 +57,6 @@ class Scripted:
     """A provider that fails as it is told to, and otherwise says yes to `123456`."""
 
     name: ClassVar[str] = "scripted"
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
 
     def __init__(self, name: str, failures: Mapping[str, ProviderError]) -> None:
         self._name, self._failures = name, failures
@@ -97,7 +96,9 @@ class Secrets:
 class Routed(World):
     """A service over the real router."""
 
-    def __init__(self, policy: Policy, clock: StepClock) -> None:
+    def __init__(
+        self, policy: Policy, clock: StepClock, channels: Mapping[str, frozenset[Channel]] | None = None
+    ) -> None:
         super().__init__(policy, clock)
         self.failures: dict[str, ProviderError] = {}
 
@@ -109,7 +110,7 @@ class Routed(World):
 
         order = ("infobip", "sinch")
         tests = FixedCodes({"+14155550100": "246810"})
-        router = Router(order, {}, Secrets(), build, tests, NoBreaker(), emit)
+        router = Router(order, {}, Secrets(), build, tests, NoBreaker(), emit, channels=channels or {})
         self.store = MemoryStore()
         self.service = Service(policy, self.store, router, lambda: PEPPERS, clock, emit)
 
@@ -199,6 +200,8 @@ def test_a_send_is_emitted_with_the_provider_that_took_it_its_handle_and_its_pri
                 "provider": "sinch",
                 "provider_ref": "sinch-ref",
                 "cost": PRICE,
+                "same_code": None,
+                "app_hash_sent": None,
             },
         )
     ]
@@ -415,14 +418,14 @@ def test_a_5xx_does_not_fail_over_where_the_numbers_windows_are_full(world: Rout
 
 
 def test_a_channel_that_no_provider_has_is_the_callers_mistake_and_costs_nothing(
-    policy: Policy, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+    policy: Policy, clock: StepClock
 ) -> None:
-    monkeypatch.setattr(Scripted, "channels", frozenset({Channel.SMS}))
-    world = Routed(policy, clock)
+    sms = dict.fromkeys(("infobip", "sinch"), frozenset({Channel.SMS}))
+    world = Routed(policy, clock, sms)
     with pytest.raises(errors.InvalidRequest) as refused:
         request_code(world.service, RequestOtp(NUMBER, Channel.VOICE), world.caller())
     assert [error["pointer"] for error in refused.value.errors] == ["/channel"]
-    assert sends(world) == 0
+    assert world.store.numbers == {}
 
 
 @pytest.mark.parametrize("order", [("infobip",), ("infobip", "sinch")], ids=["one provider", "two"])
@@ -661,15 +664,14 @@ def test_where_every_provider_is_stopped_nothing_is_sent_until_the_first_may(
 
 
 def test_where_those_that_are_left_lack_the_channel_the_stop_is_the_reason(
-    policy: Policy, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+    policy: Policy, clock: StepClock
 ) -> None:
-    monkeypatch.setattr(Scripted, "channels", frozenset({Channel.SMS}))
-    world = Routed(policy, clock)
+    world = Routed(policy, clock, {"sinch": frozenset({Channel.SMS})})
     stopped(world, "infobip")
     with pytest.raises(errors.SendingStopped) as refused:
         request_code(world.service, RequestOtp(NUMBER, Channel.VOICE), world.caller())
     assert (refused.value.reason, refused.value.retry_after) == ("provider", 600)
-    assert sends(world) == 0
+    assert world.store.numbers == {}
 
 
 def test_a_resend_goes_through_another_provider_while_the_holder_is_stopped(

@@ -34,7 +34,6 @@ from sms_otp.domain.number import ListedVerification, Number
 from sms_otp.domain.ports import Result, StoreError, TokenError, WriteConflict
 from sms_otp.domain.provider import (
     COUNTED_BY_BREAKER,
-    Channel,
     Check,
     CircuitOpen,
     CodeMessage,
@@ -298,7 +297,6 @@ class SlowProvider:
     """Takes what the transport lets it take."""
 
     name: ClassVar[str] = "slow"
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
 
     def __init__(self, world: SlowWorld) -> None:
         self._world = world

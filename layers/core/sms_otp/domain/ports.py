@@ -408,8 +408,8 @@ class Store(Protocol):
 class Providers(Protocol):
     """The providers, in their order. See `failover.Router`."""
 
-    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
-        """The providers that may send to this number, the preferred one first."""
+    def candidates(self, to: PhoneNumber, channel: Channel) -> tuple[str, ...]:
+        """The providers that may send to this number by this channel, the preferred one first."""
         ...
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
@@ -431,7 +431,11 @@ class Providers(Protocol):
         on_failure: OnFailure,
         reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
-        """Send again, through the holder of the code where it can. Otherwise as `send`."""
+        """As `send`, by the providers of `turns`."""
+        ...
+
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """The providers that are called for a resend of the holder's code, one after the other."""
         ...
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:

@@ -10,8 +10,7 @@ from sms_otp.domain.ports import EventSink, ProviderHandle, Providers, Reservati
 from sms_otp.domain.provider import (
     KEPT,
     MAY_HAVE_SENT,
-    NOT_CALLED,
-    ChannelUnsupported,
+    CircuitOpen,
     OnFailure,
     Order,
     ProviderError,
@@ -44,14 +43,9 @@ class Failures:
         return any(isinstance(failed, MAY_HAVE_SENT) for failed in self.all)
 
     @property
-    def is_unsupported(self) -> bool:
-        """Whether no provider has the channel."""
-        return all(isinstance(failed, ChannelUnsupported) for failed in self.all)
-
-    @property
     def decisive(self) -> ProviderError:
         """The failure to answer with: the last one of a provider that was called, if any was."""
-        called = [failed for failed in self.all if not isinstance(failed, NOT_CALLED)]
+        called = [failed for failed in self.all if not isinstance(failed, CircuitOpen)]
         return (called or self.all)[-1]
 
 
@@ -73,11 +67,7 @@ class CodeSender:
         deadline: Deadline,
         reserve_again: ReserveAgain,
     ) -> StoredAnswer:
-        """The answer to the request.
-
-        Raises `ProviderRejected`, `ProviderUnavailable`, or `InvalidRequest` for a channel that none has.
-
-        `SendingStopped` for a channel that none has of those that are not stopped.
+        """The answer to the request. Raises `ProviderRejected` or `ProviderUnavailable`.
 
         What was certainly not sent, for reasons that are not the number's, is released. All else stays
         reserved. A resend that fails leaves the verification as it was: an earlier code may be right.
@@ -101,12 +91,13 @@ class CodeSender:
         except ProviderError as failed:
             failures.all.append(failed)
             self.emit("provider_failed", **fields | failure_fields(failed))
-            raise self._give_up(reservation, order, failures, resend_after) from failed
+            raise self._give_up(reservation, failures, resend_after) from failed
         holder = ProviderHandle(name, sent.ref, order.channel, sent.delivery, sent.message_id)
         answer = StoredAnswer(
             verification.expires_at,
             resend_after,
             same_code=self._is_same_code(verification, name, sent, deadline) if reservation.resend else None,
+            app_hash_sent=None if order.app_hash is None else sent.has_app_hash,
         )
         self._record_sent(reservation, holder, answered(reservation.idempotency_record, answer))
         event = "otp_resent" if reservation.resend else "otp_requested"
@@ -117,6 +108,8 @@ class CodeSender:
             "provider": name,
             "provider_ref": handle,
             "cost": None if self.price is None else round(self.price * sent.parts, 6),
+            "same_code": answer.same_code,
+            "app_hash_sent": answer.app_hash_sent,
         }
         self.emit(event, **fields | more)
         return answer
@@ -154,17 +147,11 @@ class CodeSender:
         return found is not None and sent.ref in found.own_code_refs
 
     def _give_up(
-        self, reservation: Reservation, order: Order, failures: Failures, resend_after: Seconds
+        self, reservation: Reservation, failures: Failures, resend_after: Seconds
     ) -> errors.OtpError:
         """Keep or release the reservation of a send that no provider took; the error to raise."""
         if not failures.keep_reservation:
             self._note("release_failed", lambda: self.store.release(reservation))
-            if failures.is_unsupported and order.stopped:
-                # One of those that were not called may have the channel.
-                return errors.SendingStopped(reason="provider", retry_after=min(order.stopped.values()))
-            if failures.is_unsupported:
-                detail = "no provider of this deployment sends by this channel"
-                return errors.InvalidRequest(errors=[{"pointer": "/channel", "detail": detail}])
             return unavailable(failures.decisive)
         self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))
         if not failures.may_have_sent:

@@ -28,6 +28,19 @@ TEST_COUNTRY = "ZZ"
 """The country of a test number: a code that ISO 3166-1 leaves to its users."""
 
 
+def check_channel(service: Service, to: PhoneNumber, channel: Channel) -> None:
+    """Refuse a channel that does not go to the number's country.
+
+    Raises `DestinationNotAllowed`, or `InvalidRequest` where none of the country's providers has the channel.
+    """
+    if not to.is_test and not service.policy.allows(to.country, channel):
+        detail = "Codes are not sent to this country by this channel."
+        raise errors.DestinationNotAllowed(detail, reason="channel", context={"number": to})
+    if not service.providers.candidates(to, channel):
+        detail = "no provider of this deployment sends by this channel"
+        raise errors.InvalidRequest(errors=[{"pointer": "/channel", "detail": detail}])
+
+
 def decide(
     service: Service, admission: Admission, snapshot: AdmissionSnapshot, to: PhoneNumber, caller: Caller
 ) -> Admitted | EarlierAnswer:
@@ -85,20 +98,20 @@ def avoided(
     admission: Admission,
     snapshot: AdmissionSnapshot,
     lane: Lane,
-    to: PhoneNumber,
     own: Collection[str],
     now: Milliseconds,
+    holder: str | None = None,
 ) -> frozenset[str]:
     """The providers at which a new code would make one wrong that somebody else was sent and may still type.
 
-    Where no other provider is left, the number's owner and the session that asked for the earlier code may
-    end it; `own` are the keys of that session's verifications. Raises `RateLimited` for everybody else, until
-    the earlier code has ended.
+    `own` are the keys of the verifications whose code the caller may end; the `holder` of one, if it can,
+    sends it again whatever other codes it holds. Where no other provider is left, the number's owner may end
+    a code. Raises `RateLimited` for everybody else, until the earlier code has ended.
     """
     held = number.codes_in_hand(admission.number(snapshot), own, to_seconds(now))
     avoid = service.providers.ends_a_code(held)
-    left = {*service.providers.candidates(to)} - admission.stopped(snapshot).keys()
-    if not avoid.issuperset(left):
+    left = {*admission.providers} - admission.stopped(snapshot).keys()
+    if holder in left or not avoid.issuperset(left):
         return avoid
     if lane is Lane.STRANGER:
         raise errors.RateLimited(
@@ -135,7 +148,14 @@ def deliver(
 
 def requested(verification_id: str, channel: Channel, answer: StoredAnswer) -> Requested:
     """What a request or a resend is answered with, also when it is repeated."""
-    return Requested(verification_id, channel, answer.expires_at, answer.resend_after, answer.same_code)
+    return Requested(
+        verification_id,
+        channel,
+        answer.expires_at,
+        answer.resend_after,
+        answer.same_code,
+        answer.app_hash_sent,
+    )
 
 
 def reserve_second_send(
@@ -159,7 +179,7 @@ def reserve_second_send(
             service.peppers(),
             order.to,
             order.channel,
-            service.providers.candidates(order.to),
+            service.providers.candidates(order.to, order.channel),
             asker,
             (),
             now,

@@ -66,6 +66,7 @@ _VERIFICATION_ATTRIBUTES = (
     ("sends", "sends", "N"),
     ("purpose", "purpose", "S"),
     ("locale", "locale", "S"),
+    ("appHash", "app_hash", "S"),
     ("claims", "idempotency_records", "SS"),
     ("nonce", "nonce", "S"),
     ("lane", "lane", "S"),

@@ -63,7 +63,6 @@ class Sinch:
     """`authorize` is `signed` or `basic`; `base_url` is checked."""
 
     name: ClassVar[str] = "sinch"
-    channels: ClassVar[frozenset[Channel]] = frozenset(_METHODS)
 
     def __init__(self, base_url: str, authorize: Authorize, transport: Transport) -> None:
         self._url = base_url + _PATH

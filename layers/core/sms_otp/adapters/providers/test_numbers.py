@@ -12,7 +12,6 @@ class FixedCodes:
     """A `Provider` for the numbers that a parameter lists; it takes no other."""
 
     name: ClassVar[str] = "test"
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
 
     def __init__(self, codes: Mapping[str, str]) -> None:
         self._codes = codes

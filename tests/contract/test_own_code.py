@@ -52,7 +52,9 @@ class World:
         self.store, self.peppers = MemoryStore(), PEPPERS
         self.code_length, self.may_read_pepper = 6, True
         self.told: list[str] = []
-        settings = Settings.from_environment(environment(ProviderOrder="sinch"))
+        settings = Settings.from_environment(
+            environment(ProviderOrder="sinch", VoiceCountries="US", WhatsappCountries="US")
+        )
         key, secret = AT_SINCH["applicationKey"], AT_SINCH["applicationSecret"]
         self.sinch = Sinch(f"{sandbox}/sinch", signed(key, secret, clock), Transport())
         self.service = Service(

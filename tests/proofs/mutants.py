@@ -276,8 +276,8 @@ MUTANTS = (
     Mutant(
         "a resend ends a code that somebody else was sent where no other provider has the channel",
         "use_cases/sending.py",
-        "    if holder in candidates or not avoid.issuperset(candidates):",
-        "    if candidates:",
+        "    if holder in left or not avoid.issuperset(left):",
+        "    if left:",
         "tests/unit/test_resend_providers.py",
         "whatsapp_message_ends",
     ),
@@ -435,8 +435,8 @@ MUTANTS = (
     Mutant(
         "a provider that is stopped sends its own codes again",
         "use_cases/failover.py",
-        "holders: Calls = [] if holder in order.stopped else [(holder, again)]",
-        "holders: Calls = [(holder, again)]",
+        "can_hold = self._has(holder, order.channel) and holder not in order.stopped",
+        "can_hold = self._has(holder, order.channel)",
         "tests/unit/test_failover.py",
         "stopped",
     ),

@@ -562,6 +562,12 @@ def test_refused_requests_are_counted_at_their_number(store: Store) -> None:
     assert known(store, "n").asked(NOW_MS) == 12
 
 
+def test_no_more_than_22_refused_requests_are_kept_at_a_number(store: Store) -> None:
+    for finer in range(24):
+        store.note_refused("n", NOW_MS, number.moment(NOW_MS, finer))
+    assert len(known(store, "n").refused) == 22
+
+
 def test_a_number_whose_code_another_provider_took_lists_that_one(store: Store) -> None:
     reservation = reserve(store)
     key = reservation.verification.key

@@ -1,5 +1,6 @@
 """Twilio's own client for Python, unchanged but for its base URL, before the functions."""
 
+import base64
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -130,6 +131,7 @@ def test_the_same_number_again_is_a_resend_under_the_same_sid(service: Deploymen
     assert (again.sid, again.channel, again.date_created) == (first.sid, "call", first.date_created)
     assert again.date_updated > first.date_updated
     assert again.send_code_attempts != first.send_code_attempts
+    assert again.send_code_attempts == api.verifications(first.sid).fetch().send_code_attempts
     assert api.verification_checks.create(verification_sid=first.sid, code=RIGHT).status == "approved"
 
 
@@ -350,7 +352,23 @@ def test_a_caller_without_the_right_key_is_not_authenticated(
     assert service.untouched()
 
 
-@pytest.mark.parametrize("header", [None, "Bearer abc", "Basic", "Basic !", "Basic bm8tY29sb24="])
+NAMED = base64.b64encode(f"{ACCOUNT}:{events.API_KEY}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "Bearer abc",
+        f"Bearer {NAMED}",
+        "Basic",
+        "Basic !",
+        f"Basic !{NAMED}",
+        "Basic bm8tY29sb24=",
+        "Basic " + base64.b64encode(f":{events.API_KEY}".encode()).decode(),
+        "Basic " + base64.b64encode(f"{ACCOUNT}:".encode()).decode(),
+    ],
+)
 def test_credentials_of_another_form_are_not_authenticated(
     service: Deployment, base_url: str, header: str | None
 ) -> None:
@@ -461,3 +479,32 @@ def test_no_body_whatever_its_bytes_is_a_fault(service: Deployment, base_url: st
         )
         assert answer.status_code < 500, answer.text
     assert not service.provider.checked
+
+
+def test_a_verification_that_no_pepper_names_any_more_is_not_found(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = api.verifications.create(to=NUMBER, channel="sms")
+    found = bootstrap.by_number()
+    after = type(found.peppers())("another-pepper-that-is-long-enough-too", None)
+    rotated = type(found)(found.policy, found.store, lambda: after, found.clock)
+    monkeypatch.setattr(bootstrap, "by_number", lambda: rotated)
+    with raises() as error:
+        api.verifications(started.sid).fetch()
+    assert refused(error) == (404, 20404)
+
+
+def test_no_token_is_signed_for_an_answer_that_has_no_place_for_one(
+    api: Any, service: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed: list[object] = []
+
+    def issue(*about: object) -> str:
+        signed.append(about)
+        return "a-token"
+
+    issuing = replace(bootstrap.service(), issue_token=issue)
+    monkeypatch.setattr(bootstrap, "service", lambda: issuing)
+    api.verifications.create(to=NUMBER, channel="sms")
+    assert api.verification_checks.create(to=NUMBER, code=RIGHT).status == "approved"
+    assert (signed, len(service.provider.checked)) == ([], 1)

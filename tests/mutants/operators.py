@@ -47,6 +47,12 @@ class _Text:
         self._starts = [0]
         for line in self._lines:
             self._starts.append(self._starts[-1] + len(line))
+        self._imported = {
+            (node.module, each.name)
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.ImportFrom)
+            for each in node.names
+        }
 
     def at(self, line: int, column: int) -> int:
         """A position of the tree, whose columns count bytes, as one of the text."""
@@ -64,6 +70,11 @@ class _Text:
 
     def line_of(self, position: int) -> int:
         return self.source.count("\n", 0, position) + 1
+
+    def is_one(self, unit: str) -> bool:
+        """Whether the unit of this name is 1 here: a second of `domain.clock`, which counts in seconds."""
+        imported = unit == "SECOND" and ("sms_otp.domain.clock", unit) in self._imported
+        return imported or unit == "clock.SECOND"
 
 
 Operator = Callable[[ast.AST, _Text], Iterator[Edit]]
@@ -174,7 +185,7 @@ def keywords(node: ast.AST, text: _Text) -> Iterator[Edit]:
     arguments: list[ast.expr | ast.keyword] = [*node.args, *node.keywords]
     passed = sorted(arguments, key=text.start)
     for index, argument in enumerate(passed):
-        if not isinstance(argument, ast.keyword) or argument.arg is None:
+        if not isinstance(argument, ast.keyword) or argument.arg is None or _is_assertion(argument):
             continue
         if len(passed) == 1:
             yield text.end(node.func), text.end(node), "()"
@@ -205,7 +216,12 @@ def units(node: ast.AST, text: _Text) -> Iterator[Edit]:
     """Seconds for milliseconds: 1 for the name of a unit, and a clock's answer a thousandfold."""
     is_loaded = isinstance(getattr(node, "ctx", None), ast.Load)
     name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-    if is_loaded and name in _UNITS and isinstance(node, ast.Name | ast.Attribute):
+    if (
+        is_loaded
+        and name in _UNITS
+        and isinstance(node, ast.Name | ast.Attribute)
+        and not text.is_one(text.of(node))
+    ):
         yield text.start(node), text.end(node), "1"
     if isinstance(node, ast.Call) and not node.args and not node.keywords:
         called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
@@ -254,13 +270,16 @@ def _joined(lines: str) -> str:
 def _mutable(node: ast.AST) -> Iterator[ast.AST]:
     """Everything that is done when it runs, except what the type checker and the dataclass decorator hold.
 
-    Nor f-strings: before Python 3.12 the tree does not say where their parts stand.
+    Nor the words of a `Literal` and the keywords of a class, which mypy alone reads; nor `zip(strict=True)`,
+    which asserts what is so. Nor f-strings: before Python 3.12 the tree does not say where their parts stand.
     """
     if isinstance(node, ast.JoinedStr) or _is_for_types(node):
         return
     yield node
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "type_comment"):
+            continue
+        if isinstance(node, ast.ClassDef) and name == "keywords":
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST) and not _is_docstring(child):
@@ -270,8 +289,18 @@ def _mutable(node: ast.AST) -> Iterator[ast.AST]:
 def _is_for_types(node: ast.AST) -> bool:
     if isinstance(node, ast.If):
         return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    if isinstance(node, ast.keyword):
+        return _is_assertion(node)
+    if isinstance(node, ast.Subscript):
+        return _name_of(node.value) == "Literal"
     called = node.func if isinstance(node, ast.Call) else None
     return isinstance(called, ast.Name) and called.id in ("TypeVar", "NewType", "cast")
+
+
+def _is_assertion(argument: ast.keyword) -> bool:
+    """Whether it is `strict=True`, which does nothing but raise where the programmer of a `zip` erred."""
+    value = argument.value
+    return argument.arg == "strict" and isinstance(value, ast.Constant) and value.value is True
 
 
 def _name_of(called: ast.expr) -> str:

@@ -9,9 +9,10 @@ import pytest
 from fakes.memory import START, StepClock, outcome
 from sms_otp.adapters.config import Settings
 from sms_otp.domain import errors, keys
-from sms_otp.domain.clock import HOUR, Seconds
+from sms_otp.domain.clock import HOUR, Milliseconds, Seconds, milliseconds
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
+from sms_otp.domain.number import LanePolicy
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, WriteConflict
 from sms_otp.domain.prices import USD, Prices
 from sms_otp.domain.provider import Ambiguous, Channel, NotSent, ProviderError, Refused
@@ -69,6 +70,20 @@ def test_sends_of_one_client_in_the_same_millisecond_are_all_counted(world: Worl
     for index in range(10):
         world.request(number(index), client_ip="192.0.2.7")
     assert outcome(lambda: world.request(number(10), client_ip="192.0.2.7")) == "RATE_LIMITED"
+
+
+def test_of_two_sends_in_the_same_millisecond_the_second_is_a_millisecond_later(
+    policy: Policy, clock: StepClock
+) -> None:
+    limits = policy.admission.limits_by_country["*"]
+    own = dataclasses.replace(limits.own, gap=Milliseconds(0))
+    without_gap = LanePolicy.of(own, limits.own_guesses)
+    admission = dataclasses.replace(policy.admission, limits_by_country={"*": without_gap})
+    world = with_policy(policy, clock, admission=admission)
+    world.request()
+    world.request()
+    first, second = sorted(send.at for send in world.number().sends)
+    assert (first, second - first) == (milliseconds(clock), 1)
 
 
 @pytest.mark.parametrize(

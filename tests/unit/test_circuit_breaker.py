@@ -81,8 +81,9 @@ def test_three_numbers_that_fail_within_a_minute_open_it(world: World, outcome: 
     world.fail("c", outcome)
     assert world.state() is State.OPEN
     assert world.events == ["breaker_open"]
-    with pytest.raises(CircuitOpen):
+    with pytest.raises(CircuitOpen) as left_alone:
         world.call("d")
+    assert (left_alone.value.reason, left_alone.value.retry_after) == ("circuit_open", 30)
 
 
 def test_one_number_never_opens_it_however_often_it_fails(world: World) -> None:

@@ -1,10 +1,14 @@
 """What botocore reads of AWS's data files is the same, read our way."""
 
+import io
 import json
+from typing import Any
 
 import pytest
-from botocore.exceptions import UnknownServiceError
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError, UnknownServiceError
 from botocore.loaders import create_loader
+from urllib3 import HTTPResponse
 
 from sms_otp.adapters.aws import client_data, clients
 
@@ -51,3 +55,22 @@ def test_every_client_is_made_from_what_is_read_our_way() -> None:
 
 def test_the_services_that_clients_are_made_for_are_those_that_the_functions_call() -> None:
     assert {*client_data.SERVICES} == {"dynamodb", "events", "kms", "pinpoint-sms-voice-v2", "secretsmanager"}
+
+
+def test_a_client_neither_validates_parameters_nor_builds_a_user_agent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    sent: list[Any] = []
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        sent.append(request)
+        return AWSResponse(request.url, 500, {}, HTTPResponse(io.BytesIO(b"{}"), preload_content=False))
+
+    client = clients.client("dynamodb", region_name="eu-west-1", retries={"total_max_attempts": 1})
+    client.meta.events.register("before-send", answer)
+    with pytest.raises(ClientError):
+        client.get_item(TableName="a-table")
+    (request,) = sent
+    assert request.headers["User-Agent"].startswith(b"sms-otp ")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import check_settings.app
 import provision_infobip.app
 from local.template import environment
 from sms_otp.adapters import config
@@ -96,6 +97,16 @@ def test_infobip_is_provisioned_with_its_own_credentials_and_the_stack_gets_the_
     ]
 
 
+def test_settings_are_checked_and_their_digest_answered(world: World) -> None:
+    settings = environment() | {"POWERTOOLS_SERVICE_NAME": "sms-otp"}
+    properties = {"Environment": settings, "AwsSmsIdentityArn": ""}
+    check_settings.app.lambda_handler({**EVENT, "ResourceProperties": properties}, None)
+    (put,) = world.transport.asked
+    body = put.json
+    assert isinstance(body, dict)
+    assert (body["Status"], body["Data"].keys()) == ("SUCCESS", {"Digest"})
+
+
 def test_a_deletion_changes_nothing_and_succeeds(world: World) -> None:
     assert world(RequestType="Delete") == {"Status": "SUCCESS", **NAMED}
     assert world.asked == []
@@ -141,6 +152,16 @@ def test_an_answer_goes_over_https_or_to_a_local_stacks_emulator(
     with pytest.raises(ValueError, match="https"):
         world(ResponseURL=url)
     assert world.transport.asked == []
+
+
+def test_settings_are_answered_for_at_the_stage_that_they_are_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGE", "local")
+    config.settings.cache_clear()
+    at = "http://127.0.0.1:4566/a"
+    check_settings.app.lambda_handler({**EVENT, "RequestType": "Delete", "ResponseURL": at}, None)
+    assert [put.url for put in world.transport.asked] == [at]
 
 
 @pytest.mark.parametrize("end", [answer(403), NoAnswer("timeout")])

@@ -101,6 +101,13 @@ def test_the_digest_is_another_one_wherever_a_setting_is() -> None:
     assert all(len(digest) == deployed_settings.DIGEST_LENGTH for digest in digests)
 
 
+def test_the_digest_is_the_same_in_whichever_order_the_properties_come() -> None:
+    given = properties()
+    backwards = dict(reversed(given.items()))
+    assert list(given) != list(backwards)
+    assert deployed_settings.digest(given) == deployed_settings.digest(backwards)
+
+
 def test_the_digest_is_the_same_for_another_function_that_checks() -> None:
     other = properties() | {"ServiceToken": "another-arn", "ServiceTimeout": "60"}
     assert deployed_settings.digest(other) == deployed_settings.digest(properties())

@@ -34,7 +34,7 @@ def lanes(
     is_challenged: bool = False,
 ) -> list[BudgetLane]:
     """In the order in which they are tried."""
-    found = charges(Ask(number, network, COUNTRY, is_challenged))
+    found = charges(Ask(number, network, COUNTRY, is_challenged, price=0))
     return list(dict.fromkeys(charge.lane for charge in found))
 
 
@@ -68,7 +68,11 @@ def test_nobody_is_fresh_where_no_network_is_named() -> None:
 
 
 def test_each_lane_may_use_what_was_learned_and_then_its_floor() -> None:
-    found = [charge for charge in charges(Ask(UNKNOWN_NUMBER, None, COUNTRY)) if charge.lane is OPEN]
+    found = [
+        charge
+        for charge in charges(Ask(UNKNOWN_NUMBER, None, COUNTRY, is_challenged=False, price=0))
+        if charge.lane is OPEN
+    ]
     assert found == [
         Charge(OPEN, COUNTRY.verified.times(0.75, 0.65)),
         Charge(OPEN, FLOOR, POOL),
@@ -76,7 +80,7 @@ def test_each_lane_may_use_what_was_learned_and_then_its_floor() -> None:
 
 
 def test_the_challenged_lane_has_eight_times_the_floors() -> None:
-    found = list(charges(Ask(UNKNOWN_NUMBER, None, COUNTRY, is_challenged=True)))
+    found = list(charges(Ask(UNKNOWN_NUMBER, None, COUNTRY, is_challenged=True, price=0)))
     assert found[-1] == Charge(CHALLENGED, FLOOR.times(8), POOL.times(8))
 
 

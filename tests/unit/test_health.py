@@ -127,6 +127,13 @@ def test_a_provider_without_its_field_in_the_secret_is_misconfigured(parts: Part
     assert report.status == "degraded"
 
 
+def test_a_thread_that_hangs_keeps_no_process_from_ending(parts: Parts) -> None:
+    before = {*threading.enumerate()}
+    parts.states = parts.hang
+    parts.report(SHORT)
+    assert [thread.daemon for thread in {*threading.enumerate()} - before] == [True]
+
+
 def test_a_probe_that_raises_after_all_found_nothing_up(parts: Parts) -> None:
     parts.probes["sinch"] = fail(RuntimeError("a defect of ours"))
     assert parts.report().providers["sinch"] == DOWN

@@ -316,6 +316,7 @@ def test_a_verification_is_answered_with_what_the_use_case_said(cases: UseCases)
         "verificationToken": "a-token",
     }
     assert "verificationToken" not in message
+    assert message.endswith(".")
     cases.answers["verify"] = Verified(None, NUMBER, None, NOW, None, token_failed=True)
     body = body_of(post("/verify-otp"))
     assert "verificationToken" in body.pop("message")

@@ -145,6 +145,12 @@ def test_one_network_leaves_others_a_part_of_a_number() -> None:
     assert refused(known, third, now + MINUTE) == "RATE_LIMITED", "the fifth"
 
 
+@pytest.mark.parametrize(("left", "answer"), [(1, "RATE_LIMITED"), (0, "ok")])
+def test_a_number_waits_to_the_millisecond(left: int, answer: str) -> None:
+    known = sent(KNOWN, OWNER, NOW)
+    assert refused(known, OWNER, Milliseconds(NOW + 30 * SECOND - left)) == answer
+
+
 def test_beyond_the_unchallenged_part_each_network_has_one_a_day() -> None:
     known = Number(sends=tuple(Send(NOW - (9 - hour) * HOUR, network=f"n{hour}") for hour in range(7)))
     challenged = Approach("t", networks=("new",), is_challenged=True)

@@ -132,7 +132,12 @@ def test_a_secret_that_is_wrong_is_named_and_never_shown(
     assert "canary" not in repr(refused.value) + str(refused.value)
 
 
-@pytest.mark.parametrize("pepper", ["", "short", None, 7])
+def test_a_pepper_of_32_characters_is_long_enough(client: FakeSecretsManager, clock: StepClock) -> None:
+    client.secrets["pepper"] = json.dumps({"pepper": "p" * 32})
+    assert secret_cache(client, clock).peppers().all == ("p" * 32,)
+
+
+@pytest.mark.parametrize("pepper", ["", "short", "p" * 31, None, 7])
 def test_a_pepper_that_is_missing_or_weak_is_refused(
     clock: StepClock, client: FakeSecretsManager, pepper: Any
 ) -> None:

@@ -542,3 +542,9 @@ def test_an_admitted_send_is_emitted_with_its_number_of_requests_and_its_part_of
             "unverified": 1,
         },
     )
+
+
+def test_the_key_of_a_guess_is_listed_by_its_verification_and_can_be_erased_with_it(world: World) -> None:
+    assert world.verify(world.request(), idempotency_key="a-key") == "ok"
+    (held,) = world.store.verifications.values()
+    assert held.idempotency_records == tuple(world.store.idempotency_records)

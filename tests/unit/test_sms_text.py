@@ -25,6 +25,9 @@ from sms_otp.domain.sms_text import is_gsm7, parts
         ("a" * 70 + "ç", 2),
         ("🙂" * 35, 1),
         ("🙂" * 36, 2),
+        # The first character beyond the Basic Multilingual Plane, and the last within it.
+        ("\U00010000" * 36, 2),
+        ("\uffff" * 70, 1),
     ],
 )
 def test_a_text_is_divided_into_what_a_message_holds(text: str, count: int) -> None:
@@ -34,3 +37,13 @@ def test_a_text_is_divided_into_what_a_message_holds(text: str, count: int) -> N
 def test_a_single_character_outside_gsm7_makes_the_whole_text_ucs2() -> None:
     assert is_gsm7("Your code is 123456. €5 {ok}")
     assert not is_gsm7("Seu código é 123456.")
+
+
+def test_a_text_may_have_every_character_of_gsm7_at_once() -> None:
+    """TS 23.038 §6.2.1, in its order, but for the escape; and what that makes of ten of them."""
+    table = (
+        "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+        "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+    )
+    assert (len(table), len({*table})) == (127, 127)
+    assert is_gsm7(table + "\f^{}\\[~]|€")

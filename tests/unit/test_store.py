@@ -17,6 +17,7 @@ from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.client import ConditionFailed, Conflict
 from sms_otp.adapters.dynamodb.items import (
     list_key,
+    number_of,
     number_pk,
     verification_item,
     verification_of,
@@ -398,3 +399,27 @@ def test_a_release_gives_back_each_part_of_a_reservation() -> None:
         ("Update", "D#0"),
         ("Update", "C#a-client"),
     ]
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        {"sends": {"SS": ["1800000000000:s:"]}, "verifications": {"M": {"a": {"S": "1:2:owner"}}}},
+        {"sends": {"SS": ["1800000000000"]}},
+        {"sends": {"SS": ["soon:s:"]}},
+        {"failures#stranger#tenant-a": {"N": "1"}},
+        {"failures#unheard-of#tenant-a": {"N": "1"}},
+        {"version": {"S": "1"}},
+        {"networks": {"M": {"a": {"S": "1"}}}},
+    ],
+)
+def test_nothing_is_decided_by_half_of_a_numbers_item(malformed: dict[str, Any]) -> None:
+    with pytest.raises(StoreError, match="malformed item"):
+        number_of({"pk": {"S": number_pk(NUMBER_KEY)}, **malformed})
+
+
+def test_an_unlocking_that_sends_overtake_each_time_is_tried_five_times_and_no_success() -> None:
+    dynamo = Dynamo(batch_get_item=[{"Responses": {"a-table": [failures_item(3)]}}], update_item=[refused()])
+    with pytest.raises(StoreError, match="UpdateItem: contended"):
+        DynamoNumbers(cast(Any, dynamo), "a-table", None).unlock(NUMBER_KEY, NOW)
+    assert dynamo.count("update_item") == 5

@@ -16,6 +16,7 @@ from sms_otp.adapters.providers.infobip_callbacks import InfobipCallbacks
 from sms_otp.adapters.providers.sinch import signature_of
 from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
 from sms_otp.domain import errors, keys
+from sms_otp.domain.callbacks import CodeRequest
 from sms_otp.domain.commands import Callback
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import ProviderHandle
@@ -401,6 +402,26 @@ def test_a_callback_that_is_signed_with_a_secret_just_rotated_is_read_once_the_s
     assert world.renewals == 1
 
 
+@pytest.mark.parametrize(
+    ("provider", "old"),
+    [
+        ("sinch", {"applicationKey": "an-old-key", "applicationSecret": SECRET}),
+        ("sinch", {"applicationKey": KEY, "applicationSecret": "b2xk"}),
+        ("infobip", {"webhookUser": "infobip", "webhookPassword": "an-old-one"}),
+        ("infobip", {}),
+    ],
+    ids=["key", "signature", "password", "not configured"],
+)
+def test_whatever_of_a_secret_was_rotated_it_is_fetched_before_a_callback_is_refused(
+    world: World, provider: str, old: dict[str, str]
+) -> None:
+    callback = sinch(world.hold("sinch")) if provider == "sinch" else infobip(report(3))
+    world.rotated = {provider: world.secrets[provider]}
+    world.secrets[provider] = old
+    assert world.receive(callback) == {}
+    assert world.renewals == 1
+
+
 @pytest.mark.parametrize("headers", [{}, {"authorization": "application key:sig", "x-timestamp": "long ago"}])
 def test_what_no_secret_could_mend_has_none_fetched(world: World, headers: dict[str, str]) -> None:
     assert world.receive(Callback(SINCH_PATH, headers, b"{}")) == "FORBIDDEN"
@@ -410,6 +431,11 @@ def test_what_no_secret_could_mend_has_none_fetched(world: World, headers: dict[
 @pytest.mark.parametrize("scheme", ["Basic", "basic"])
 def test_a_genuine_report_is_recognised_by_its_password(scheme: str) -> None:
     assert INFOBIP.refusal(infobip(report(3), scheme=scheme), PASSWORD, START) is None
+
+
+def test_infobip_asks_for_no_code() -> None:
+    with pytest.raises(NotImplementedError):
+        INFOBIP.answer(CodeRequest(None, ""), may_send=True, code=None)
 
 
 def test_a_provider_that_is_not_used_has_no_callbacks(world: World) -> None:

@@ -102,6 +102,11 @@ def test_every_operator_is_tried_here() -> None:
         "@dataclass(frozen=True)\nclass A: ...",
         "A = TypeVar('A')",
         "a = f'{b + 1}'",
+        "A = Literal['word']",
+        "class A(TypedDict, total=False): ...",
+        "zip(a, strict=True)",
+        "from sms_otp.domain.clock import SECOND\nwait = SECOND",
+        "wait = clock.SECOND",
         "from a import b",
     ],
 )

@@ -290,6 +290,8 @@ SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError
     ("a 400 of no known shape", answer(400, {"violations": "to", "requestError": ["to"]}), Misconfigured),
     ("a 400 in html", answer(400, HTML), Misconfigured),
     ("key refused", answer(401, service_exception("UNAUTHORIZED")), Misconfigured),
+    ("key refused, whatever the status", answer(500, service_exception("UNAUTHORIZED")), Misconfigured),
+    ("missing scope, in the newer shape", answer(500, {"errorCode": "E403"}), Misconfigured),
     ("no credit", answer(402), Misconfigured),
     ("missing scope", answer(403, service_exception("FORBIDDEN")), Misconfigured),
     ("no such application", answer(404, service_exception("RESOURCE_NOT_FOUND")), Misconfigured),

@@ -496,6 +496,9 @@ def test_a_report_answers_the_providers_word_and_nothing_more(
         (answer(400, error("14155550123")), "http_400"),
         (answer(400, error(True)), "http_400"),
         (answer(400, error("4000٣")), "http_400"),
+        (answer(400, error(4000)), "http_400"),
+        (answer(400, error(400010)), "http_400"),
+        (answer(400, error("4000O")), "http_400"),
         (answer(302, error(30200)), "redirect"),
     ],
 )

@@ -41,7 +41,7 @@ class CodeRequest:
 
     send: SendName | None
     """None where it names none of ours."""
-    phone: str
+    phone: str = field(repr=False)
     """The number that it is about to send to, in E.164; empty where it names none."""
     method: str = ""
     """The provider's word for the channel."""

@@ -52,7 +52,7 @@ def language_tag(locale: str) -> str:
 class RequestOtp:
     """Send a code. Fields as in the API."""
 
-    phone_number: str
+    phone_number: str = field(repr=False)
     channel: Channel = Channel.SMS
     locale: str | None = None
     purpose: str | None = None
@@ -102,8 +102,8 @@ class VerifyOtp:
     """
 
     verification_id: str | None
-    otp: str
-    phone_number: str | None = None
+    otp: str = field(repr=False)
+    phone_number: str | None = field(default=None, repr=False)
     session_id: str | None = None
     idempotency_key: str | None = None
     device_token: str | None = field(default=None, repr=False)
@@ -116,10 +116,10 @@ class Verified:
     """The code was right."""
 
     verification_id: str | None
-    phone_number: str
+    phone_number: str = field(repr=False)
     purpose: str | None
     verified_at: Seconds
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     """The verification token, where this deployment issues one and signing succeeded."""
     token_failed: bool = False
     """Whether signing failed. The verification still succeeded."""

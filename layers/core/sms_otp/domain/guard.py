@@ -124,8 +124,8 @@ class Ask:
     number: NumberFacts
     network: NetworkFacts | None
     country: CountryFacts
-    is_challenged: bool = False
-    price: int = 0
+    is_challenged: bool
+    price: int
     """Micro-dollars of the code."""
 
 

@@ -132,7 +132,7 @@ class OwnCode:
     """Of the send: 0 for the first one of the verification."""
     ref: str
     """The provider's handle for this send."""
-    phone: str
+    phone: str = field(repr=False)
     """The number that it goes to, in E.164."""
     now: Seconds
 

@@ -79,7 +79,7 @@ class Spending:
         self._mode, self._least, self._history = policy.mode, policy.network, history
         self._price = policy.price(country, channel)
         today = DayCounter.of("D", now)
-        shards = max(policy.shards, history.shards.get(today.stem, 1))
+        shards = history.shards.get(today.stem, policy.shards)
         today = replace(today, shards=shards)
         self._service = ServiceDay(today, today.sample(), policy.daily_cap, self._price)
         self._network = NetworkCounter(tuple(f"C#{key}" for key in client_keys), now)

@@ -46,7 +46,7 @@ class Verification:
     key: str
     """SHA-256 of the verificationId; the id itself is never stored."""
     tenant: str
-    phone: str
+    phone: str = field(repr=False)
     country: str
     number_key: str
     channel: str
@@ -106,7 +106,7 @@ class Guess:
     now: Seconds
     max_attempts: int
     session_hash: str | None = None
-    phone: str | None = None
+    phone: str | None = field(default=None, repr=False)
     """Only where the caller names the number: it must then be the verification's own."""
     idempotency_record: IdempotencyRecord | None = None
     """Claimed for this guess, for the verification to list."""

@@ -1,7 +1,7 @@
 """Find a verification by its number as well as by its id, as Twilio Verify's clients name one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sms_otp.domain import errors, keys, phone
 from sms_otp.domain.clock import Clock, Seconds, seconds
@@ -20,7 +20,7 @@ class Named:
     """A verification by its id in Twilio's form."""
 
     sid: str
-    phone: str
+    phone: str = field(repr=False)
     channel: str
     created_at: Seconds
     sends: int = 1

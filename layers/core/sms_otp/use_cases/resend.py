@@ -46,7 +46,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         found = service.store.find(key)
         refused = guess_error(found, guess)
         if found is None or isinstance(refused, errors.VerificationNotFound):
-            raise refused or errors.VerificationNotFound()
+            raise errors.VerificationNotFound
         check_time(caller)
         peppers = service.peppers()
         to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)

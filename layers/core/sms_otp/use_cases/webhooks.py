@@ -109,11 +109,12 @@ class Webhooks:
 
         The newest send of a verification alone: the provider's request comes before its answer to our start.
         """
-        found = self.store.find(request.send.key) if request.send else None
-        if request.send is None or found is None:
+        if request.send is None:
             return False
+        found = self.store.find(request.send.key)
         return (
-            found.state is State.PENDING
+            found is not None
+            and found.state is State.PENDING
             and self.clock() < found.expires_at
             and found.phone == request.phone
             and found.sends - 1 == request.send.number

@@ -255,7 +255,7 @@ def named(name: str) -> Code | None:
 
 def failed(code: str | None) -> Code | None:
     """The row of an error's `messageId` or `errorCode`."""
-    return _ERRORS.get(code or "")
+    return None if code is None else _ERRORS.get(code)
 
 
 def reported(status: Mapping[str, Any]) -> Code | None:

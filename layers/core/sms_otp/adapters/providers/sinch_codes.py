@@ -132,4 +132,4 @@ def delivery_of(name: str) -> Delivery | None:
 
 def failed(code: str | None) -> Code | None:
     """The row of an `errorCode`."""
-    return _ERRORS.get(code or "")
+    return None if code is None else _ERRORS.get(code)

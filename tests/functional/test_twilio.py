@@ -16,7 +16,9 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from generators import events
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.provider import NotSent, Refused
+from sms_otp.domain.verification import Verification
 from sms_otp.entry_points import bootstrap, http, twilio
 from tests.functional.canaries import LAST_DIGITS, Watch
 from tests.functional.deployment import Deployment
@@ -497,10 +499,11 @@ def test_a_verification_that_no_pepper_names_any_more_is_not_found(
 def test_no_token_is_signed_for_an_answer_that_has_no_place_for_one(
     api: Any, service: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signed: list[object] = []
+    signed: list[str] = []
 
-    def issue(*about: object) -> str:
-        signed.append(about)
+    def issue(verification: Verification, api_url: str, verified_at: Seconds) -> str:
+        del api_url, verified_at
+        signed.append(verification.key)
         return "a-token"
 
     issuing = replace(bootstrap.service(), issue_token=issue)

@@ -37,9 +37,9 @@ class World:
         self.events: list[str] = []
         self.breaker = CircuitBreaker(self.circuits, self.clock, self.emit, lambda: self.seconds)
 
-    def emit(self, event: str, *, reason: str = "", provider: str = NAME) -> None:
-        assert provider == NAME
-        assert reason in ("", "UpdateItem: throttled")
+    def emit(self, event: str, **fields: str) -> None:
+        is_fault = event == "breaker_unrecorded"
+        assert fields == ({"reason": "UpdateItem: throttled"} if is_fault else {"provider": NAME})
         self.events.append(event)
 
     def call(self, number: str, outcome: type[ProviderError] | None = None, *, has_next: bool = True) -> Sent:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError, UnknownServiceError
 from botocore.loaders import create_loader
 from urllib3 import HTTPResponse
@@ -66,7 +67,9 @@ def test_a_client_neither_validates_parameters_nor_builds_a_user_agent(
 
     def answer(request: Any, **_: Any) -> AWSResponse:
         sent.append(request)
-        return AWSResponse(request.url, 500, {}, HTTPResponse(io.BytesIO(b"{}"), preload_content=False))
+        return AWSResponse(
+            request.url, 500, HTTPHeaders(), HTTPResponse(io.BytesIO(b"{}"), preload_content=False)
+        )
 
     client = clients.client("dynamodb", region_name="eu-west-1", retries={"total_max_attempts": 1})
     client.meta.events.register("before-send", answer)

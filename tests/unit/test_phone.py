@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sms_otp.domain import phone
-from sms_otp.domain.errors import InvalidPhoneNumber, OtpError
+from sms_otp.domain.errors import DestinationNotAllowed, InvalidPhoneNumber, OtpError
 from tests.corpora import phone_numbers
 from tests.corpora.phone_numbers import ROWS, SENDABLE, Row
 
@@ -61,6 +61,16 @@ def test_what_is_sent_as_a_number_comes_to_what_stands_beside_it(row: Row) -> No
 def test_why_it_is_no_number_is_there_for_the_log(text: str, reason: str) -> None:
     refused = refusal(phone.parse, text)
     assert isinstance(refused, InvalidPhoneNumber)
+    assert refused.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("+870301234567", "no country"), ("+441212345678", "kind of number")],
+)
+def test_why_nothing_is_sent_to_a_number_is_there_for_the_log(text: str, reason: str) -> None:
+    refused = refusal(phone.parse, text)
+    assert isinstance(refused, DestinationNotAllowed)
     assert refused.reason == reason
 
 

@@ -17,6 +17,7 @@ from sms_otp.domain.provider import (
     Ambiguous,
     Check,
     CircuitOpen,
+    Doubtful,
     Misconfigured,
     NotSent,
     ProviderError,
@@ -25,6 +26,7 @@ from sms_otp.domain.provider import (
 )
 from sms_otp.domain.users import Consent
 from sms_otp.domain.verification import State
+from sms_otp.use_cases.event_fields import failure_fields
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.verify import verify_code
 from tests.unit.world import NUMBER, World
@@ -548,3 +550,32 @@ def test_the_key_of_a_guess_is_listed_by_its_verification_and_can_be_erased_with
     assert world.verify(world.request(), idempotency_key="a-key") == "ok"
     (held,) = world.store.verifications.values()
     assert held.idempotency_records == tuple(world.store.idempotency_records)
+
+
+def test_a_refusal_that_the_store_does_not_note_is_answered_all_the_same_and_says_so(world: World) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("UpdateItem: ThrottlingException")
+
+    world.request()
+    world.store.note_refused = fail  # type: ignore[method-assign, assignment] # one fault
+    assert outcome(world.request) == "RATE_LIMITED"
+    assert ("store_failed", {"reason": "UpdateItem: ThrottlingException"}) in world.told
+
+
+@pytest.mark.parametrize(
+    ("failure", "flags"),
+    [
+        (Doubtful("infobip", "http_500", status=500), (1, 1, None)),
+        (NotSent("infobip", "http_499", status=499), (1, None, None)),
+        (NotSent("infobip", "tls"), (1, None, None)),
+        (Misconfigured("infobip", "http_401"), (1, None, 1)),
+        (CircuitOpen("infobip", "circuit_open"), (None, None, None)),
+    ],
+)
+def test_a_providers_failure_is_counted_by_what_it_says(
+    failure: ProviderError, flags: tuple[int | None, ...]
+) -> None:
+    fields = failure_fields(failure)
+    assert (fields["failed"], fields["server_error"], fields["misconfigured"]) == flags
+    about = ("infobip", failure.reason, type(failure).__name__)
+    assert (fields["provider"], fields["reason"], fields["kind"]) == about

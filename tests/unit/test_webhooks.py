@@ -12,6 +12,7 @@ import pytest
 
 from fakes.memory import PEPPERS, START, MemoryStore, StepClock, a_verification
 from sms_otp.adapters.providers import aws_events
+from sms_otp.adapters.providers.callbacks import READERS
 from sms_otp.adapters.providers.infobip_callbacks import InfobipCallbacks
 from sms_otp.adapters.providers.sinch import signature_of
 from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
@@ -431,6 +432,13 @@ def test_what_no_secret_could_mend_has_none_fetched(world: World, headers: dict[
 @pytest.mark.parametrize("scheme", ["Basic", "basic"])
 def test_a_genuine_report_is_recognised_by_its_password(scheme: str) -> None:
     assert INFOBIP.refusal(infobip(report(3), scheme=scheme), PASSWORD, START) is None
+
+
+def test_each_provider_that_calls_back_has_its_own_reader() -> None:
+    assert {name: type(reader) for name, reader in READERS.items()} == {
+        "infobip": InfobipCallbacks,
+        "sinch": SinchCallbacks,
+    }
 
 
 def test_infobip_asks_for_no_code() -> None:

@@ -37,6 +37,7 @@ from sms_otp.domain.provider import (
     CodeMessage,
     DestinationUnavailable,
     Doubtful,
+    Health,
     Misconfigured,
     NotSent,
     ProviderError,
@@ -657,3 +658,17 @@ def test_a_message_whose_id_cannot_be_kept_is_sent_all_the_same() -> None:
     provider = aws(client)
     assert check(provider, send(provider).ref, code_in(client.sent[0]["MessageBody"])) is Check.CORRECT
     assert client.feedback.empty()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "health"),
+    [
+        ({"AccountAttributes": []}, Health.UP),
+        ({}, Health.DOWN),
+        (refusal("AccessDeniedException"), Health.MISCONFIGURED),
+        (refusal("ThrottlingException"), Health.UP),
+        (refusal("InternalServerException", 500), Health.DOWN),
+    ],
+)
+def test_a_probe_reads_the_accounts_attributes(outcome: Outcome, health: Health) -> None:
+    assert aws(ScriptedClient(outcome)).probe(DEADLINE) is health

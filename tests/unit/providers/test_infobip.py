@@ -627,3 +627,23 @@ def test_sending_again_costs_as_many_messages_as_the_first_time() -> None:
     sms = CodeMessage(PHONE, channel=Channel.SMS, locale="de", reference="ours", ttl_seconds=LIFE)
     assert adapter.resend(PIN_ID, sms, DEADLINE).parts == 2
     assert adapter.resend(PIN_ID, replace(sms, channel=Channel.VOICE), DEADLINE).parts == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "health"),
+    [
+        (answer(401, service_exception("UNAUTHORIZED")), Health.MISCONFIGURED),
+        (answer(404, service_exception("RESOURCE_NOT_FOUND")), Health.MISCONFIGURED),
+        (answer(429, service_exception("TOO_MANY_REQUESTS")), Health.UP),
+        (answer(503), Health.DOWN),
+        (NoAnswer("read_timeout"), Health.DOWN),
+    ],
+)
+def test_a_probe_reads_the_applications_templates(
+    given: HttpResponse | TransportError, health: Health
+) -> None:
+    transport = ScriptedTransport(given)
+    assert infobip(transport).probe(DEADLINE) is health
+    (asked,) = transport.asked
+    assert asked.method == "GET"
+    assert asked.url.removeprefix(BASE_URL) == "/2fa/2/applications/the-application/messages"

@@ -14,7 +14,7 @@ from sms_otp.domain.circuit import PROBE_LEASE, Circuit
 from sms_otp.domain.clock import NO_MILLISECONDS, Deadline, Milliseconds, Seconds, to_milliseconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import Failures
-from sms_otp.domain.number import Lane, Number, cleared, guess_lane, lock, verified_from
+from sms_otp.domain.number import Lane, Number, cleared, guess_lane, hour_old, lock, verified_from
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import (
     AdmissionQuery,
@@ -43,6 +43,8 @@ Result = TypeVar("Result")
 START = 1_800_000_000.0
 PEPPER = "a-pepper-for-tests-that-is-long-enough"
 PEPPERS = keys.Peppers(PEPPER)
+MOST_REFUSED = 22
+"""As a number's item holds."""
 
 
 class StepClock:
@@ -409,10 +411,13 @@ class MemoryStore:
                 self._count(key, amounts)
 
     def note_refused(self, number_key: str, now: Milliseconds, moment: int) -> None:
-        del now
         with self.lock:
             found = self._number(number_key)
-            self.numbers[number_key] = replace(found, refused=found.refused | {moment})
+            kept = found.refused
+            if len(kept) >= MOST_REFUSED:
+                kept -= hour_old(kept, now)
+            if len(kept) < MOST_REFUSED:
+                self.numbers[number_key] = replace(found, refused=kept | {moment})
 
     def _may_be_sent_again(self, verification: Verification, sent_at: Milliseconds) -> bool:
         held = self.verifications[verification.key]

@@ -568,6 +568,14 @@ def test_no_more_than_22_refused_requests_are_kept_at_a_number(store: Store) -> 
     assert len(known(store, "n").refused) == 22
 
 
+def test_refused_requests_of_an_hour_ago_make_room_for_newer_ones(store: Store) -> None:
+    for finer in range(22):
+        store.note_refused("n", NOW_MS, number.moment(NOW_MS, finer))
+    later = Milliseconds(NOW_MS + 3_600_000)
+    store.note_refused("n", later, number.moment(later, 0))
+    assert known(store, "n").refused == {number.moment(later, 0)}
+
+
 def test_a_number_whose_code_another_provider_took_lists_that_one(store: Store) -> None:
     reservation = reserve(store)
     key = reservation.verification.key

@@ -17,7 +17,7 @@ from twilio.rest import Client
 
 from generators import events
 from sms_otp.domain.clock import Seconds
-from sms_otp.domain.provider import NotSent, Refused
+from sms_otp.domain.provider import NotSent, ProviderError, Refused
 from sms_otp.domain.verification import Verification
 from sms_otp.entry_points import bootstrap, http, twilio
 from tests.functional.canaries import LAST_DIGITS, Watch
@@ -420,6 +420,33 @@ def test_a_body_that_no_client_sends_is_refused(service: Deployment, base_url: s
     assert service.untouched()
 
 
+def test_a_check_names_a_verification_or_its_number(service: Deployment, base_url: str) -> None:
+    answer = requests.post(
+        f"{base_url}/v2/Services/{SERVICE}/VerificationCheck",
+        data={"Code": RIGHT},
+        auth=(ACCOUNT, events.API_KEY),
+        timeout=10,
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, 60200)
+    assert answer.json()["message"].endswith(": To")
+    assert service.untouched()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "account"),
+    [
+        (f"Basic {NAMED}", ACCOUNT),
+        (f"basic {NAMED}", ACCOUNT),
+        (f"Bearer {NAMED}", None),
+        (f"Basic !{NAMED}", None),
+        ("Basic /w==", None),
+        ("", None),
+    ],
+)
+def test_the_account_is_the_one_that_signs_in(authorization: str, account: str | None) -> None:
+    assert twilio._account({"headers": {"Authorization": authorization}}) == account
+
+
 def test_json_is_not_the_form_of_a_body(service: Deployment, base_url: str) -> None:
     answer = requests.post(
         f"{base_url}/v2/Services/{SERVICE}/Verifications",
@@ -511,3 +538,14 @@ def test_no_token_is_signed_for_an_answer_that_has_no_place_for_one(
     api.verifications.create(to=NUMBER, channel="sms")
     assert api.verification_checks.create(to=NUMBER, code=RIGHT).status == "approved"
     assert (signed, len(service.provider.checked)) == ([], 1)
+
+
+@pytest.mark.parametrize("failure", [Refused, NotSent])
+def test_a_send_that_came_to_nothing_hides_no_verification_of_the_number(
+    service: Deployment, api: Any, failure: type[ProviderError]
+) -> None:
+    started = api.verifications.create(to=NUMBER, channel="sms")
+    service.clock.step(30)
+    service.provider.fails_with = lambda: failure("fake", "scripted")
+    assert service.post("request_otp", phoneNumber=NUMBER).status != 200
+    assert api.verifications(NUMBER).fetch().sid == started.sid

@@ -77,3 +77,25 @@ def test_a_client_neither_validates_parameters_nor_builds_a_user_agent(
         client.get_item(TableName="a-table")
     (request,) = sent
     assert request.headers["User-Agent"].startswith(b"sms-otp ")
+
+
+def test_models_that_a_snapshot_holds_are_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    load_file = client_data.JsonFiles.load_file
+
+    def noting(self: client_data.JsonFiles, path: str) -> Any:
+        read.append(path)
+        return load_file(self, path)
+
+    monkeypatch.setattr(client_data.JsonFiles, "load_file", noting)
+    for cached in (clients._loader, clients.session):
+        cached.cache_clear()
+    try:
+        clients.read_models(("kms",))
+        assert [path for path in read if "/kms/" in path]
+        read.clear()
+        clients.client("kms", region_name="eu-west-1")
+    finally:
+        for cached in (clients._loader, clients.session):
+            cached.cache_clear()
+    assert [path for path in read if "/kms/" in path] == []

@@ -9,16 +9,16 @@ from typing import Any, ClassVar
 
 import pytest
 
-from fakes.memory import PEPPERS, MemoryStore, NoBreaker, StepClock, number_key
+from fakes.memory import PEPPERS, MemoryStore, NoBreaker, StepClock, number_key, outcome
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import errors, keys
 from sms_otp.domain.clock import Deadline, Seconds
-from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp, VerifyOtp
+from sms_otp.domain.commands import Caller, Policy, Requested, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import StoreError
+from sms_otp.domain.ports import Reservation, StoreError, WriteConflict
 from sms_otp.domain.prices import Prices
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -761,3 +761,112 @@ def test_a_test_number_is_sent_nothing_and_so_is_not_stopped(policy: Policy, clo
     now = Seconds(int(clock()))
     world.store.stops.stop([EVERYTHING], Seconds(now + 600), now)
     assert world.verify(world.request(number), "246810") == "ok"
+
+
+def resend(world: Routed, verification_id: str, **fields: Any) -> Requested:
+    return resend_code(world.service, ResendOtp(verification_id, **fields), world.caller())
+
+
+def test_a_resend_that_may_have_gone_out_is_counted_again_and_verifies(world: Routed) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    world.failures["infobip"] = Doubtful("infobip", "http_500", status=500)
+    resend(world, verification_id)
+    (held,) = world.store.verifications.values()
+    assert (sends(world), held.sends, held.provider) == (3, 3, "sinch")
+    assert world.verify(verification_id) == "ok"
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(2.0, 2), (1.9, 1)])
+def test_a_second_send_is_made_only_where_two_seconds_are_left(
+    world: Routed, seconds: float, counted: int
+) -> None:
+    world.failures["infobip"] = Doubtful("infobip", "http_500", status=500)
+    caller = Caller("tenant-a", "a-request", Deadline(seconds, monotonic=lambda: 0.0))
+    answer = outcome(lambda: request_code(world.service, RequestOtp(NUMBER), caller))
+    assert answer == ("ok" if counted == 2 else "PROVIDER_UNAVAILABLE")
+    assert sends(world) == counted
+
+
+@pytest.mark.parametrize(("lost", "answer"), [(4, "ok"), (5, "PROVIDER_UNAVAILABLE")])
+def test_a_second_send_is_decided_anew_four_times_where_something_else_moves(
+    world: Routed, lost: int, answer: str
+) -> None:
+    world.failures["infobip"] = Doubtful("infobip", "http_500", status=500)
+    reserve, tries = world.store.reserve, list[Reservation]()
+
+    def moved(reservation: Reservation) -> None:
+        tries.append(reservation)
+        if 1 < len(tries) <= 1 + lost:
+            raise WriteConflict
+        reserve(reservation)
+
+    world.store.reserve = moved  # type: ignore[method-assign] # contention for a while
+    assert outcome(world.request) == answer
+    assert len(tries) == (6 if lost == 5 else 2 + lost)
+
+
+def test_a_resend_that_is_refused_is_refused_again_under_its_key(world: Routed) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    world.failures["infobip"] = Refused("infobip", "REJECTED_DND")
+    for _ in range(2):
+        with pytest.raises(errors.ProviderRejected):
+            resend(world, verification_id, idempotency_key="a-key")
+        world.failures.clear()
+    assert sends(world) == 2
+
+
+def own_code(world: Routed) -> str:
+    """A verification whose code its provider requested from us."""
+    verification_id = world.request()
+    (key,) = world.store.verifications
+    held = world.store.verifications[key]
+    refs = ("infobip-ref", "infobip-ref-again")
+    world.store.verifications[key] = replace(held, own_code_refs=refs)
+    world.clock.step(30)
+    return verification_id
+
+
+@pytest.mark.parametrize(
+    ("change", "same_code"),
+    [
+        ({}, True),
+        ({"own_code_refs": ("infobip-ref",)}, False),
+        ({"own_code_refs": ("infobip-ref-again",)}, False),
+        ({"own_code_refs": ()}, False),
+    ],
+)
+def test_a_resend_has_the_same_code_where_both_are_our_own(
+    world: Routed, change: dict[str, Any], same_code: bool
+) -> None:
+    verification_id = own_code(world)
+    (key,) = world.store.verifications
+    world.store.verifications[key] = replace(world.store.verifications[key], **change)
+    assert resend(world, verification_id).same_code is same_code
+
+
+def test_a_resend_whose_code_cannot_be_looked_up_is_said_to_have_another(world: Routed) -> None:
+    verification_id = own_code(world)
+    find, found = world.store.find, list[str]()
+
+    def fails_later(key: str) -> Any:
+        found.append(key)
+        if len(found) > 1:
+            raise StoreError("GetItem: ThrottlingException")
+        return find(key)
+
+    world.store.find = fails_later  # type: ignore[method-assign] # one fault
+    assert resend(world, verification_id).same_code is False
+    assert world.events("store_failed") == [("store_failed", {"reason": "GetItem: ThrottlingException"})]
+
+
+def test_the_owner_of_a_number_may_end_a_code_in_somebodys_hand(policy: Policy, clock: StepClock) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    asked = VerifyOtp(world.request(), "123456")
+    token = verify_code(world.service, asked, world.caller()).device_token
+    clock.step(60)
+    world.request(session_id="a" * 20)
+    clock.step(60)
+    assert outcome(lambda: world.request(session_id="b" * 20)) == "RATE_LIMITED"
+    assert outcome(lambda: world.request(session_id="b" * 20, device_token=token)) == "ok"

@@ -255,6 +255,9 @@ def test_every_member_of_a_request_reaches_the_use_case(cases: UseCases) -> None
                 "sessionId": "a-session-of-one-browser",
                 "clientIp": "192.0.2.7",
                 "consent": {"textVersion": "terms-2026-11", "source": "sign-up-form"},
+                "deviceToken": "a-device-token",
+                "challenged": True,
+                "appHash": "FA+9qCX9VSu",
             }
         ),
         headers={**events.JSON_TYPE, "Idempotency-Key": "a-key"},
@@ -270,6 +273,9 @@ def test_every_member_of_a_request_reaches_the_use_case(cases: UseCases) -> None
         "192.0.2.7",
         Consent("terms-2026-11", "sign-up-form"),
         "a-key",
+        "a-device-token",
+        is_challenged=True,
+        app_hash="FA+9qCX9VSu",
     )
     cases.given.clear()
     post("/request-otp")
@@ -277,15 +283,16 @@ def test_every_member_of_a_request_reaches_the_use_case(cases: UseCases) -> None
 
 
 def test_every_member_of_a_resend_and_of_a_verification_reaches_the_use_case(cases: UseCases) -> None:
-    post("/resend-otp", channel="voice", sessionId="a-session-of-one-browser")
+    session, token = "a-session-of-one-browser", "a-device-token"
+    post("/resend-otp", channel="voice", sessionId=session, deviceToken=token, challenged=True)
     post("/resend-otp")
-    post("/verify-otp", phoneNumber=NUMBER, sessionId="a-session-of-one-browser")
+    post("/verify-otp", phoneNumber=NUMBER, sessionId=session, deviceToken=token)
     handler, _ = BY_TENANT["/verify-otp"]
     handler(events.build("/verify-otp", body=json.dumps({"phoneNumber": NUMBER, "otp": "123456"})), Context())
     assert [asked for _, asked, _ in cases.given] == [
-        ResendOtp(VERIFICATION_ID, Channel.VOICE, "a-session-of-one-browser"),
+        ResendOtp(VERIFICATION_ID, Channel.VOICE, session, None, token, is_challenged=True),
         ResendOtp(VERIFICATION_ID),
-        VerifyOtp(VERIFICATION_ID, "123456", NUMBER, "a-session-of-one-browser"),
+        VerifyOtp(VERIFICATION_ID, "123456", NUMBER, session, None, token),
         VerifyOtp(None, "123456", NUMBER),
     ]
 
@@ -496,7 +503,7 @@ def test_the_stops_that_stand_are_answered(cases: UseCases) -> None:
     cases.answers["resume"] = {}
     nothing = body_of(administer("/admin/resume-sending"))
     assert nothing["stops"] == []
-    assert nothing["message"] != resumed["message"]
+    assert (nothing["message"], resumed["message"]) == ("Nothing is stopped.", "These stops are left.")
 
 
 @pytest.mark.parametrize("path", ["/admin/stop-sending", "/admin/resume-sending"])

@@ -406,3 +406,25 @@ def test_a_status_says_in_whole_seconds_when_the_next_code_may_be_sent(
     verification_id = world.request()
     world.clock.step(30 - milliseconds / 1000)
     assert lifecycle.status(verification_id, world.caller()).resend_after == seconds
+
+
+def test_a_repeated_resend_whose_read_is_torn_by_the_first_gets_its_answer(world: World) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    read = world.store.read
+
+    def torn(query: AdmissionQuery) -> AdmissionSnapshot:
+        world.store.read = read  # type: ignore[method-assign] # the next read is whole
+        assert resend(world, verification_id, idempotency_key="a-key") == "ok"
+        return dataclasses.replace(read(query), idempotency_record=None)
+
+    world.store.read = torn  # type: ignore[method-assign] # DynamoDB reads a batch's items one by one
+    assert resend(world, verification_id, idempotency_key="a-key") == "ok"
+    assert world.sends() == 2
+
+
+def test_a_status_counts_the_sends_of_its_own_network(world: World, lifecycle: Lifecycle) -> None:
+    verification_id = world.request(client_ip="198.51.100.1")
+    world.clock.step(31)
+    world.request(client_ip="198.51.100.2")
+    assert lifecycle.status(verification_id, world.caller()).resend_after == 0

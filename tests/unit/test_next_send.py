@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from fakes.memory import START, StepClock, number_key, outcome
+from sms_otp.domain import errors
+from sms_otp.domain.admission import Admission
 from sms_otp.domain.clock import DAY, HOUR, MINUTE, Seconds, to_milliseconds
-from sms_otp.domain.commands import Policy, VerifyOtp
+from sms_otp.domain.commands import Policy, ResendOtp, VerifyOtp
 from sms_otp.domain.guard import BudgetLane
 from sms_otp.domain.limits import Failures
 from sms_otp.domain.number import Lane
 from sms_otp.domain.stops import EVERYTHING, Scope, Stop
 from sms_otp.use_cases.next_send import NextSend, next_sends
+from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.verify import verify_code
 from tests.unit.world import NUMBER, World
 
@@ -167,3 +170,20 @@ def test_to_look_changes_nothing(world: World) -> None:
     before = copy.deepcopy((store.numbers, store.counters, store.verifications, world.told))
     decisions(world, tenants=("tenant-a",))
     assert (store.numbers, store.counters, store.verifications, world.told) == before
+
+
+def test_what_cannot_be_decided_for_more_and_more_shards_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verification_id = world.request()
+    world.clock.step(30)
+    monkeypatch.setattr(Admission, "must_read_again", lambda *_: True)
+    resend = ResendOtp(verification_id)
+    for act in (
+        lambda: decisions(world),
+        lambda: world.request(),
+        lambda: resend_code(world.service, resend, world.caller()),
+    ):
+        with pytest.raises(errors.RateLimited) as refused:
+            act()
+        assert (refused.value.reason, refused.value.retry_after) == ("contended", 1)

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
+import phonenumbers
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -234,3 +235,12 @@ def test_what_is_not_e164_can_be_looked_for_by_nobody() -> None:
 )
 def test_a_gabonese_number_of_before_2019_is_the_same_subscriber(spellings: tuple[str, ...]) -> None:
     assert {phone.parse(spelled).e164 for spelled in spellings} == {spellings[-1]}
+
+
+def test_the_plans_of_the_countries_that_are_sent_to_are_read_before_their_first_number(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(phonenumbers.PhoneMetadata, "metadata_for_region", read.append)
+    phone.load(("US", "GB"))
+    assert read == ["US", "GB"]

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from fakes.memory import PEPPER, StepClock, outcome
+from sms_otp.domain import errors
 from sms_otp.domain.commands import Policy, ResendOtp
 from sms_otp.domain.keys import Peppers
 from sms_otp.use_cases.resend import resend_code
@@ -161,3 +162,14 @@ def test_a_block_of_numbers_is_not_sent_to_more_often_for_a_new_pepper(
         world.peppers = OLD_ALONE if index < 6 else IN_USE
         world.request(f"+1415555{100 + index:04d}")
     assert outcome(lambda: world.request("+14155550199")) == "CHALLENGE_REQUIRED"
+
+
+def test_a_request_whose_verification_no_pepper_names_any_more_is_not_repeated(world: Rotating) -> None:
+    """The rotation was taken back: the key is known under the old pepper, the verification under the new."""
+    world.peppers = IN_USE
+    world.request(idempotency_key="a-key")
+    world.peppers = OLD_ALONE
+    with pytest.raises(errors.OtpExpired) as refused:
+        world.request(idempotency_key="a-key")
+    assert refused.value.reason == "no pepper names it"
+    assert world.sends() == 1

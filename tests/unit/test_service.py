@@ -579,3 +579,30 @@ def test_a_providers_failure_is_counted_by_what_it_says(
     assert (fields["failed"], fields["server_error"], fields["misconfigured"]) == flags
     about = ("infobip", failure.reason, type(failure).__name__)
     assert (fields["provider"], fields["reason"], fields["kind"]) == about
+
+
+def test_two_refusals_of_one_moment_are_both_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sms_otp.use_cases.sending.secrets.randbelow", lambda _: 7)
+    world.request()
+    for _ in range(2):
+        assert outcome(world.request) == "RATE_LIMITED"
+    first, second = sorted(world.number().refused)
+    assert (first % 1000, second - first) == (7, 1)
+
+
+def test_the_guess_that_disables_a_number_names_no_time_to_wait_for(world: World) -> None:
+    for _ in range(79):
+        world.fail(1)
+        world.clock.step(3600)
+    verification_id = world.request()
+    with pytest.raises(errors.OtpIncorrect) as refused:
+        verify_code(world.service, VerifyOtp(verification_id, "000000"), world.caller())
+    assert (refused.value.retry_after, refused.value.attempts_remaining) == (None, 4)
+    assert world.verify(verification_id) == "NUMBER_DISABLED"
+
+
+def test_a_right_guess_is_not_repeated_for_a_verification_that_is_gone(world: World) -> None:
+    verification_id = world.request()
+    assert world.verify(verification_id, idempotency_key="a-key") == "ok"
+    world.store.verifications.clear()
+    assert world.verify(verification_id, idempotency_key="a-key") == "ALREADY_VERIFIED"

@@ -14,7 +14,8 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from fakes.memory import START, a_verification, number_key
 from local.template import environment
 from sms_otp.adapters.config import Settings
-from sms_otp.adapters.dynamodb.client import ConditionFailed, Conflict
+from sms_otp.adapters.dynamodb import client
+from sms_otp.adapters.dynamodb.client import ConditionFailed, Conflict, Table
 from sms_otp.adapters.dynamodb.items import (
     list_key,
     number_of,
@@ -423,3 +424,51 @@ def test_an_unlocking_that_sends_overtake_each_time_is_tried_five_times_and_no_s
     with pytest.raises(StoreError, match="UpdateItem: contended"):
         DynamoNumbers(cast(Any, dynamo), "a-table", None).unlock(NUMBER_KEY, NOW)
     assert dynamo.count("update_item") == 5
+
+
+def test_a_partition_is_read_a_page_at_a_time_to_its_end() -> None:
+    last = {"pk": {"S": "last"}}
+    dynamo = Dynamo(query=[{"Items": [{"a": 1}], "LastEvaluatedKey": last}, {"Items": [{"a": 2}]}])
+    assert [*Table(cast(Any, dynamo), "a-table").partition("pk", "a")] == [{"a": 1}, {"a": 2}]
+    first, second = (request for _, request in dynamo.asked)
+    assert first["ConsistentRead"] is second["ConsistentRead"] is True
+    assert (first.get("ExclusiveStartKey"), second["ExclusiveStartKey"]) == (None, last)
+
+
+def test_a_write_that_was_held_off_for_half_a_second_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    allowed: list[float] = []
+
+    def expired(seconds: float) -> Deadline:
+        allowed.append(seconds)
+        return Deadline(0)
+
+    monkeypatch.setattr(client, "Deadline", expired)
+    dynamo = Dynamo(transact_write_items=[cancelled("TransactionConflict")])
+    with pytest.raises(Conflict):
+        Table(cast(Any, dynamo), "a-table").transact([])
+    assert (dynamo.count("transact_write_items"), allowed) == (1, [0.5])
+
+
+def test_a_transaction_that_is_cancelled_for_no_condition_says_so() -> None:
+    dynamo = Dynamo(transact_write_items=[cancelled("None", "ThrottlingError")])
+    with pytest.raises(StoreError, match="TransactWriteItems: cancelled"):
+        Table(cast(Any, dynamo), "a-table").transact([])
+
+
+def test_an_erasure_that_a_reservation_overtakes_reads_the_number_anew() -> None:
+    listed = {
+        "pk": {"S": number_pk(NUMBER_KEY)},
+        "version": {"N": "1"},
+        "verifications": {"M": {list_key(HELD.key): {"S": f"{NOW}:{NOW}:an-owner:"}}},
+    }
+    of_number = {"Responses": {"a-table": [listed]}}
+    of_verification = {"Responses": {"a-table": [verification_item(HELD)]}}
+    dynamo = Dynamo(
+        batch_get_item=[of_number, of_verification, of_number, of_verification],
+        delete_item=[{"Attributes": {"pk": {"S": "V#"}}}],
+        transact_write_items=[cancelled(CONDITION, item=listed), {}],
+    )
+    erased = DynamoNumbers(cast(Any, dynamo), "a-table", None).erase(NUMBER_KEY, NOW, Deadline(20))
+    assert (dynamo.count("transact_write_items"), erased.retry_after) == (2, 30)

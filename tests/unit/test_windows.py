@@ -105,13 +105,13 @@ def test_a_full_network_says_when_it_has_room(hours_ago: int, limits: Spans, ret
     assert (full.value.budget, full.value.retry_after) == ("network", retry_after)
 
 
-def country(past: dict[str, int], *, price: int = 1) -> CountryCounter:
+def country(past: dict[str, int], *, price: int = 1, shards: int = 1) -> CountryCounter:
     """After fourteen days with the same counts."""
     history = History()
     for ago in range(1, 15):
         day = DayCounter.of("B#US", Seconds(HALF_PAST_NINE - ago * DAY))
         history.prime(day, past, HALF_PAST_NINE)
-    return CountryCounter("US", HALF_PAST_NINE, 1, 1, history, price)
+    return CountryCounter("US", HALF_PAST_NINE, shards, 1, history, price)
 
 
 @pytest.mark.parametrize(
@@ -175,5 +175,19 @@ def test_days_that_the_guard_does_not_look_back_to_are_forgotten_once_a_day() ->
         history.shards[DayCounter.of("D", Seconds(MIDNIGHT - ago * DAY)).stem] = 2
     history.sweep(MIDNIGHT)
     assert (len(history.totals), len(history.settled), len(history.shards)) == (2, 2, 2)
+    history.shards["D#2020-01-01"] = 2
+    history.sweep(Seconds(MIDNIGHT + DAY - 1))
+    assert "D#2020-01-01" in history.shards, "nobody looks again on the same day"
     history.sweep(Seconds(MIDNIGHT + DAY))
     assert (len(history.totals), len(history.settled), len(history.shards)) == (1, 1, 1)
+
+
+def test_a_country_is_full_where_none_of_the_shards_that_are_looked_at_has_room() -> None:
+    """Of 52 codes over five shards two have eleven, and three ten: the estimate alone would see room."""
+    counter = country({}, shards=6)
+    first, *others = counter.keys
+    read = {key: {"open09": 11 if key.endswith(("#1", "#2")) else 10} for key in others}
+    assert (first[-2:], len(read)) == ("#0", 3)
+    with pytest.raises(NoRoom) as refused:
+        counter.increment(read, BudgetLane.OPEN, 1, Spans(52, 10_000))
+    assert (refused.value.budget, refused.value.retry_after) == ("country", HOUR // 2)

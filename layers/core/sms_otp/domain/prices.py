@@ -62,11 +62,12 @@ class Prices:
 
     def dollars(self, country: str, channel: str) -> float:
         """US dollars for one message or call."""
-        for prices in self._in_order(channel):
-            for place in (country, EVERYWHERE):
-                if place in prices:
-                    return prices[place]
-        raise KeyError(country)
+        return next(
+            prices[place]
+            for prices in self._in_order(channel)
+            for place in (country, EVERYWHERE)
+            if place in prices
+        )
 
     def _in_order(self, channel: str) -> tuple[Mapping[str, float], ...]:
         if channel == "voice":

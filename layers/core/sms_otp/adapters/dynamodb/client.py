@@ -77,9 +77,7 @@ def key(pk: str) -> Item:
 
 
 def typed(value: Any) -> Item:
-    """A value as DynamoDB writes it: flags, whole numbers, texts, sets of both, lists of texts, mappings."""
-    if isinstance(value, bool):
-        return {"BOOL": value}
+    """A value as DynamoDB writes it: whole numbers, texts, sets of both, lists of texts, mappings."""
     if isinstance(value, int):
         return {"N": str(value)}
     if isinstance(value, frozenset):

@@ -398,6 +398,15 @@ def test_a_test_number_takes_its_code_and_no_send_limit_counts_it(policy: Policy
     assert world.told[-1][1]["number"].is_test
 
 
+def test_a_test_number_that_is_locked_takes_no_code(policy: Policy, clock: StepClock) -> None:
+    world = with_policy(policy, clock, **TESTS)
+    for _ in range(4):
+        verification_id = world.request("+447700900001")
+        for _ in range(5):
+            world.verify(verification_id, "000000")
+    assert outcome(lambda: world.request("+447700900001")) == "NUMBER_LOCKED"
+
+
 def test_a_test_number_is_a_number_like_any_other_from_its_end(policy: Policy, clock: StepClock) -> None:
     world = with_policy(policy, clock, **TESTS)
     clock.step(3600)

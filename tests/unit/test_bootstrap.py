@@ -1,12 +1,15 @@
 """The parameters of a deployment reach the limits that they are named after, in the limits' own units."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from local.template import environment
-from sms_otp.adapters.config import Settings
+from sms_otp.adapters.aws import clients
+from sms_otp.adapters.config import Settings, settings
+from sms_otp.adapters.providers import registry
 from sms_otp.domain.budgets import Spans
 from sms_otp.domain.clock import Milliseconds
 from sms_otp.domain.commands import Policy
@@ -15,7 +18,9 @@ from sms_otp.domain.limits import DAY, HOUR, MINUTE, GuessPolicy, SendPolicy, Wi
 from sms_otp.domain.prices import USD, Prices
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.spending import SpendPolicy
+from sms_otp.domain.users import Retention
 from sms_otp.entry_points import bootstrap
+from sms_otp.use_cases.tokens import TokenIssuer
 
 CHOSEN: dict[str, Any] = {
     "code_length": 7,
@@ -124,3 +129,108 @@ def test_every_provider_that_codes_are_sent_by_is_named_once_the_preferred_ones_
         provider_routes={"IN": ("infobip", "aws"), "FR": ("sinch",)},
     )
     assert bootstrap._names(routed) == ("sinch", "infobip", "aws")
+
+
+@pytest.fixture
+def chosen(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A deployment with everything that can be chosen."""
+    made = dataclasses.replace(
+        Settings.from_environment(environment()),
+        table_name="a-table",
+        users_table_name="users",
+        user_retention_days=90,
+        verified_user_retention_days=365,
+        token_keys=(
+            "arn:aws:kms:eu-west-1:123456789012:key/new",
+            "arn:aws:kms:eu-west-1:123456789012:key/old",
+        ),
+        token_issuer="https://verify.example.com",
+        provider_order=("sinch", "infobip"),
+        provider_routes={"IN": ("aws",)},
+        code_length=7,
+    )
+    monkeypatch.setattr(bootstrap, "settings", lambda: made)
+    return made
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch, chosen: Settings) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """The clients of AWS services that are made, each with its settings."""
+    del chosen
+    clients_made: list[tuple[str, dict[str, Any]]] = []
+
+    def client(service: str, **config: Any) -> object:
+        clients_made.append((service, config))
+        return object()
+
+    monkeypatch.setattr(clients, "client", client)
+    cached = [
+        each for each in vars(bootstrap).values() if hasattr(each, "cache_clear") and each is not settings
+    ]
+    for each in cached:
+        each.cache_clear()
+    yield clients_made
+    for each in cached:
+        each.cache_clear()
+
+
+TRIES = {"retries": {"mode": "standard", "total_max_attempts": 2}}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("kms_client", {"kms": {"connect_timeout": 0.5, "read_timeout": 1.0}}),
+        ("event_bus", {"events": {"connect_timeout": 1.0, "read_timeout": 2.0}}),
+        ("lifecycle", {"dynamodb": {"connect_timeout": 0.5, "read_timeout": 0.5}}),
+        (
+            "by_number",
+            {
+                "dynamodb": {"connect_timeout": 0.5, "read_timeout": 0.5},
+                "secretsmanager": {"connect_timeout": 1.0, "read_timeout": 1.0},
+            },
+        ),
+    ],
+)
+def test_a_client_waits_no_longer_than_its_requests_may(
+    made: list[tuple[str, dict[str, Any]]], name: str, expected: dict[str, dict[str, float]]
+) -> None:
+    getattr(bootstrap, name)()
+    assert dict(made) == {service: timeouts | TRIES for service, timeouts in expected.items()}
+
+
+@pytest.mark.usefixtures("made")
+def test_tokens_are_signed_with_the_first_key_and_checked_with_all() -> None:
+    issuer = bootstrap.service().issue_token
+    assert isinstance(issuer, TokenIssuer)
+    assert (issuer.signer.key_id, issuer.issuer) == ("new", "https://verify.example.com")
+    assert [key.key_id for key in bootstrap.token_keys()] == ["new", "old"]
+
+
+@pytest.mark.usefixtures("made")
+def test_users_are_kept_as_long_as_the_deployment_says(chosen: Settings) -> None:
+    users = bootstrap._users(chosen)
+    assert users is not None
+    assert (users._name, users._retention) == ("users", Retention(unverified=90, verified=365))
+    assert bootstrap._users(dataclasses.replace(chosen, users_table_name="")) is None
+
+
+@pytest.mark.usefixtures("made")
+def test_every_use_case_knows_the_providers_of_its_deployment() -> None:
+    webhooks, lifecycle = bootstrap.webhooks(), bootstrap.lifecycle()
+    assert (webhooks.providers, webhooks.code_length) == (frozenset({"sinch", "infobip", "aws"}), 7)
+    assert lifecycle.one_code_per_number == registry.ONE_CODE_PER_NUMBER & {"sinch", "infobip", "aws"}
+
+
+def test_credentials_are_those_of_the_named_provider(
+    monkeypatch: pytest.MonkeyPatch, chosen: Settings
+) -> None:
+    class Kept:
+        def __init__(self, of: Settings) -> None:
+            assert of == chosen
+
+        def credentials(self, provider: str) -> dict[str, str]:
+            return {"of": provider}
+
+    monkeypatch.setattr(bootstrap, "_secret_cache", Kept)
+    assert bootstrap.credentials("infobip") == {"of": "infobip"}

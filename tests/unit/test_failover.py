@@ -242,6 +242,14 @@ def test_a_provider_whose_secret_is_missing_is_passed_over() -> None:
     assert [error.reason for error in world.failed] == ["secret field infobip"]
 
 
+def test_what_may_have_been_sent_is_not_sent_again_where_the_others_secret_is_missing() -> None:
+    world = World(secret_cache=SecretCache(missing="sinch"))
+    world.failures["infobip"] = Doubtful
+    with pytest.raises(Doubtful):
+        world.send()
+    assert (world.names(), world.reserved) == (["infobip"], 0)
+
+
 def test_after_the_deadline_no_provider_is_asked() -> None:
     world = World()
     with pytest.raises(TooLate):

@@ -143,7 +143,7 @@ class World:
 
     def copy(self) -> "World":
         """The same state; verifications that have ended are left behind."""
-        twin = World(self.policy)
+        twin = type(self)(self.policy)
         twin.clock.now, twin.tokens = self.clock.now, dict(self.tokens)
         twin.store.numbers = dict(self.store.numbers)
         twin.store.counters = {key: dict(counts) for key, counts in self.store.counters.items()}

@@ -20,6 +20,8 @@ from local.stack import STACK_NAME, LocalStack
 from local.template import template
 from ops.measured import Datapoint, datapoints, lines
 from sms_otp.adapters.telemetry import metrics
+from sms_otp.domain.budgets import DayCounter
+from sms_otp.domain.prices import USD
 from tests.e2e.conftest import SENDER, Backend
 from tests.e2e.test_iam_enforced import without
 
@@ -38,7 +40,8 @@ STIMULI = {
     "NumberSpikeAlarm": "twelve requests for one number, eleven of them refused",
     "NumberFailuresAlarm": "six wrong codes for one number, over two verifications",
     "RequestSurgeAlarm": "more than forty requests in all, of which an hour may have twenty",
-    "NoConversionAlarm": "twenty codes to a country where nobody verifies",
+    "UnverifiedRatioAlarm": "twenty codes to a country where nobody verifies",
+    "ExpiredUnusedAlarm": "nine in ten of the day's earlier codes were never typed",
     "SuspectSendsAlarm": "the same: the guard records what it would refuse",
     "ProviderErrorAlarm": "Infobip answers 500",
     "ProviderCredentialsAlarm": "Infobip refuses the key",
@@ -70,6 +73,7 @@ AWS_OWN: dict[tuple[str, str], tuple[set[str], float]] = {
 SECONDS_LEFT = 4.0
 """How long a bad point stays in its alarm's window after it was given to CloudWatch."""
 PATIENCE = 20.0
+PRICE = USD // 50
 USERS = 3
 """Of the good time."""
 
@@ -94,7 +98,7 @@ def stack() -> Iterator[LocalStack]:
     parameters = {
         # 50 codes, of which 10 are kept for known numbers.
         "DailySpendCap": "1",
-        "SmsPrices": "*=0.02",
+        "SmsPrices": f"*={PRICE / USD:g}",
         "PumpingGuard": "record",
         "ResendGapSeconds": "0",
         "AlarmRequestsPerHour": "20",
@@ -111,10 +115,27 @@ def stack() -> Iterator[LocalStack]:
 @pytest.fixture(scope="module")
 def measured(stack: LocalStack) -> Measured:
     backend = Backend(stack, stack.api_key)
+    earlier_today(stack, unverified=25, verified=75)
     be_well(backend)
     good = points_with(stack, "OtpVerified", USERS)
+    earlier_today(stack, unverified=90, verified=10)
     go_wrong(backend)
     return Measured(good, points_of(stack)[len(good) :])
+
+
+def earlier_today(stack: LocalStack, unverified: int, verified: int) -> None:
+    """Codes of hours that have passed, in thousands, as the country's item of the day counts them."""
+    day = DayCounter.of("B#US", int(time.time()))
+    amounts = {":open": unverified, ":verified": verified}
+    stack.client("dynamodb").update_item(
+        TableName=stack.outputs["TableName"],
+        Key={"pk": {"S": day.first}},
+        UpdateExpression="SET #open = :open, verified = :verified",
+        ExpressionAttributeNames={"#open": "open"},
+        ExpressionAttributeValues={
+            name: {"N": str(1_000 * codes * PRICE)} for name, codes in amounts.items()
+        },
+    )
 
 
 def points_of(stack: LocalStack) -> list[Datapoint]:

@@ -181,7 +181,7 @@ def test_what_is_asked_for_is_counted_by_country_and_a_number_and_the_cap_for_th
         ),
         ("failed_over", {}, {"FailedOver": 1}),
         ("breaker_open", {}, {"BreakerOpen": 1}),
-        ("breaker_closed", {}, {"BreakerClosed": 1}),
+        ("breaker_closed", {}, {"BreakerOpen": 0}),
         ("webhook_refused", {}, {"WebhookRefused": 1}),
         ("otp_resent", {"cost": 0.1}, {"OtpResent": 1, "EstimatedCost": 0.1}),
         ("otp_rejected", {}, {"SendRefused": 1}),

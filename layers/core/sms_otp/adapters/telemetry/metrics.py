@@ -38,6 +38,7 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
     "otp_asked": (
         Metric("OtpRequested", COUNTRY),
         Metric("UnverifiedSends", value="unverified"),
+        Metric("ExpiredUnused", value="expired_unused", unit="Percent"),
         Metric("NumberSpike", value="asked"),
         Metric("DailyCapUsed", value="cap_used", unit="Percent"),
     ),
@@ -61,7 +62,8 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
     ),
     "failed_over": (Metric("FailedOver", PROVIDER),),
     "breaker_open": (Metric("BreakerOpen", PROVIDER),),
-    "breaker_closed": (Metric("BreakerClosed", PROVIDER),),
+    # Not a metric of its own, which would be billed: the times that it closed are the samples less the sum.
+    "breaker_closed": (Metric("BreakerOpen", PROVIDER, value=0),),
     "otp_verified": (
         Metric("OtpVerified", PLACES, always=PLACES),
         Metric("VerifySuccess", value=1),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 from bench.drill.people import Visit
@@ -141,7 +141,7 @@ class World:
         """From now on."""
         self.policy, self._service = policy, replace(self._service, policy=policy)
 
-    def copy(self) -> "World":
+    def copy(self) -> Self:
         """The same state; verifications that have ended are left behind."""
         twin = type(self)(self.policy)
         twin.clock.now, twin.tokens = self.clock.now, dict(self.tokens)

@@ -44,7 +44,7 @@ NUMBER = NumberStatus(
     ((a_verification(purpose="login"), "pending"),),
     30,
 )
-HEALTHY = Report("up", "up", {"aws": ProviderReport("up", "closed")})
+HEALTHY = Report("up", "up", "up", {"aws": ProviderReport("up", "closed")}, "up", {"aws": "a_code"})
 KINDS = ("verifications", "numbers", "idempotencyKeys", "messages", "users")
 
 
@@ -88,9 +88,7 @@ WHOLE: dict[str, Callable[[], Any]] = {
         "/one-time-password-sms/v1/send-code"
     ].write(REQUESTED),
     "/health": lambda: json.loads(health.app.lambda_handler({}, None)["body"]),
-    "/health/deep": lambda: deep_health.app._ROUTE.write(
-        Report("up", "up", {"aws": ProviderReport("up", "closed")})
-    ),
+    "/health/deep": lambda: deep_health.app._ROUTE.write(HEALTHY),
     "/admin/number-status": lambda: administered("/admin/number-status"),
     "/admin/unlock-number": lambda: administered("/admin/unlock-number"),
     "/admin/erase-number": lambda: administered("/admin/erase-number"),

@@ -38,7 +38,6 @@ from sms_otp.domain.provider import (
     Check,
     CircuitOpen,
     CodeMessage,
-    Health,
     Refused,
     Sent,
     TooLate,
@@ -315,10 +314,9 @@ class SlowProvider:
         self._exchange(deadline)
         return Check.CORRECT
 
-    def probe(self, deadline: Deadline) -> Health:
+    def probe(self, deadline: Deadline) -> None:
         """See `Provider`."""
         self._exchange(deadline)
-        return Health.UP
 
     def _exchange(self, deadline: Deadline) -> None:
         """As `transport` and `outcomes` bound it."""

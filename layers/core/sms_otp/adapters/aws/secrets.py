@@ -70,6 +70,11 @@ class SecretCache:
         self.forget_credentials()
         self._read(self._provider_secret, "provider", lambda fields: fields)
 
+    def fetch_peppers(self) -> None:
+        """Fetch them now, past the cache. Raises `ServiceMisconfigured`."""
+        self._cached.pop(self._pepper_secret, None)
+        self.peppers()
+
     def _read(self, secret: str, name: str, take: Callable[[Mapping[str, Any]], Taken]) -> Taken:
         """A malformed secret is not cached, so that the next request sees the corrected one."""
         now = self._clock()

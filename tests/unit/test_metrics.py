@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.template import template
+from local.template import resource, template
 from ops.board import Board, Minute, draw
 from ops.measured import LOG_GROUPS, lines
 from sms_otp.adapters.telemetry import events, metrics
@@ -80,6 +80,7 @@ def test_every_refusal_that_is_measured_is_one_that_there_is_of_a_path_that_ther
         for event in made["Properties"].get("Events", {}).values()
     ]
     paths = {event["Properties"]["Path"] for event in events if event["Type"] == "Api"}
+    paths |= resource("TwilioVerifyApi")["DefinitionBody"]["paths"].keys()
     assert metrics.BY_REFUSAL.keys() <= paths
     for refusals in metrics.BY_REFUSAL.values():
         assert refusals.keys() <= PROBLEMS.keys()
@@ -92,7 +93,8 @@ def test_every_function_whose_requests_are_measured_is_read_by_who_shows_the_mea
         for event in made["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     }
-    assert {groups[path] for path in (*metrics.BY_REFUSAL, "/webhooks/sinch")} == {*LOG_GROUPS}
+    measured = {path for path in metrics.BY_REFUSAL if path in groups}
+    assert {groups[path] for path in (*measured, "/webhooks/sinch")} == {*LOG_GROUPS}
 
 
 @pytest.mark.parametrize(("outputs", "is_read"), [({}, False), ({"AwsEventsTopicArn": "an-arn"}, True)])
@@ -213,6 +215,8 @@ def test_a_provider_that_was_not_asked_adds_no_error(capsys: pytest.CaptureFixtu
         ("/request-otp", "DESTINATION_NOT_ALLOWED", {"SendRefused"}),
         ("/verify-otp", "NUMBER_LOCKED", {"OtpLocked", "VerifySuccess"}),
         ("/verify-otp", "OTP_EXPIRED", {"OtpExpired", "VerifySuccess"}),
+        ("/verify-otp", "INVALID_OTP_FORMAT", {"OtpIncorrect", "VerifySuccess"}),
+        ("/v2/Services/{ServiceSid}/Verifications", "RATE_LIMITED", {"SendRateLimited"}),
         ("/verify-otp", "VERIFICATION_NOT_FOUND", set()),
         ("/otp-status", "VERIFICATION_NOT_FOUND", set()),
     ],
@@ -280,8 +284,15 @@ def test_what_is_read_by_hand_is_what_an_alarm_advises(metric: tuple[str, str]) 
     assert ADVISED[metric] in " ".join(advice[metric[0]].split())
 
 
-@pytest.mark.parametrize("code", ["OTP_EXPIRED", "TOO_MANY_ATTEMPTS", "NUMBER_LOCKED"])
-@pytest.mark.parametrize("path", ["/verify-otp", "/one-time-password-sms/v1/validate-code"])
+@pytest.mark.parametrize("code", ["INVALID_OTP_FORMAT", "OTP_EXPIRED", "TOO_MANY_ATTEMPTS", "NUMBER_LOCKED"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/verify-otp",
+        "/one-time-password-sms/v1/validate-code",
+        "/v2/Services/{ServiceSid}/VerificationCheck",
+    ],
+)
 def test_a_guess_that_is_refused_is_measured_as_one_that_failed(
     capsys: pytest.CaptureFixture[str], path: str, code: str
 ) -> None:

@@ -89,6 +89,8 @@ SEND_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
     "DESTINATION_NOT_ALLOWED": (Metric("SendRefused"),),
 }
 VERIFY_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
+    # Where the provider's codes have another length than `CodeLength`, nobody can verify.
+    "INVALID_OTP_FORMAT": (Metric("OtpIncorrect"), Metric("VerifySuccess", value=0)),
     "OTP_EXPIRED": (Metric("OtpExpired"), Metric("VerifySuccess", value=0)),
     "TOO_MANY_ATTEMPTS": (Metric("OtpLocked"), Metric("VerifySuccess", value=0)),
     "NUMBER_LOCKED": (Metric("OtpLocked"), Metric("VerifySuccess", value=0)),
@@ -99,6 +101,8 @@ BY_REFUSAL: Mapping[str, Mapping[str, tuple[Metric, ...]]] = {
     "/one-time-password-sms/v1/send-code": SEND_REFUSALS,
     "/verify-otp": VERIFY_REFUSALS,
     "/one-time-password-sms/v1/validate-code": VERIFY_REFUSALS,
+    "/v2/Services/{ServiceSid}/Verifications": SEND_REFUSALS,
+    "/v2/Services/{ServiceSid}/VerificationCheck": VERIFY_REFUSALS,
 }
 """The metrics of a refused request, by its path and errorCode."""
 

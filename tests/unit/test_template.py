@@ -123,7 +123,8 @@ def lines_above(name: str) -> list[str]:
     """What stands directly above a resource."""
     lines = (ROOT / "template.yaml").read_text().splitlines()
     start = lines.index("Resources:")
-    return lines[start : lines.index(f"  {name}:", start)]
+    (own,) = (at for at, line in enumerate(lines) if at > start and line.startswith(f"  {name}:"))
+    return lines[start:own]
 
 
 def uncommented() -> Iterator[tuple[str, str]]:
@@ -141,7 +142,7 @@ def test_every_resource_has_a_comment_or_follows_one_of_its_type() -> None:
 
 
 def test_the_template_is_read_in_one_sitting() -> None:
-    assert len((ROOT / "template.yaml").read_text().splitlines()) <= 2800
+    assert len((ROOT / "template.yaml").read_text().splitlines()) <= 2500
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

@@ -385,8 +385,8 @@ def _require_allowed(parameters: Mapping[str, str]) -> None:
         allowed, pattern = known[name].get("AllowedValues"), known[name].get("AllowedPattern")
         if (allowed and value not in map(str, allowed)) or (pattern and not re.fullmatch(pattern, value)):
             listed = f"one of {', '.join(map(str, allowed or []))}" if allowed else f"of the form {pattern}"
-            wanted = known[name].get("ConstraintDescription", listed)
-            raise LocalStackError(f"{name} cannot be {value!r}; it must be: {wanted}")
+            expected = known[name].get("ConstraintDescription", listed)
+            raise LocalStackError(f"{name} cannot be {value!r}; it must be: {expected}")
 
 
 def _memory() -> Path | None:

@@ -21,6 +21,7 @@ from local.template import template
 from ops.measured import Datapoint, datapoints, lines
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain.budgets import DayCounter
+from sms_otp.domain.clock import seconds
 from sms_otp.domain.prices import USD
 from tests.e2e.conftest import SENDER, Backend
 from tests.e2e.test_iam_enforced import without
@@ -125,7 +126,7 @@ def measured(stack: LocalStack) -> Measured:
 
 def earlier_today(stack: LocalStack, unverified: int, verified: int) -> None:
     """Codes of hours that have passed, in thousands, as the country's item of the day counts them."""
-    day = DayCounter.of("B#US", int(time.time()))
+    day = DayCounter.of("B#US", seconds(time.time))
     amounts = {":open": unverified, ":verified": verified}
     stack.client("dynamodb").update_item(
         TableName=stack.outputs["TableName"],

@@ -14,13 +14,13 @@ from sms_otp.domain.budgets import (
     changes_of_success,
     dumped,
 )
-from sms_otp.domain.clock import DAY, HOUR
+from sms_otp.domain.clock import DAY, HOUR, Seconds
 from sms_otp.domain.countries import History
 from sms_otp.domain.guard import BudgetLane, Mode, NumberFacts
 from sms_otp.domain.prices import USD, Prices
 from sms_otp.domain.spending import Payment, Spending, SpendPolicy
 
-NOON = 1_800_000_000 // DAY * DAY + 12 * HOUR
+NOON = Seconds(1_800_000_000 // DAY * DAY + 12 * HOUR)
 CENT = USD // 100
 POLICY = SpendPolicy(Mode.ENFORCE, 50 * USD, 1, Spans(10, 30), Prices({"*": 0.01}, {"*": 0.1}))
 STRANGER, KNOWN = NumberFacts(), NumberFacts(is_known=True)
@@ -32,7 +32,7 @@ class Bank:
     """The counts, and sends that are made at once."""
 
     policy: SpendPolicy = POLICY
-    now: int = NOON
+    now: Seconds = NOON
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     history: History = field(default_factory=History)
 
@@ -195,7 +195,7 @@ def test_no_24_hours_of_a_network_have_more_than_its_day_open(bank: Bank, step: 
     moments: list[int] = []
     for _ in range(3 * DAY // step):
         moments += [bank.now] * len(bank.until_refused(network="one", country="US"))
-        bank.now += step
+        bank.now += Seconds(step)
     assert max(sum(at <= other < at + DAY for other in moments) for at in moments) == 30
 
 
@@ -262,7 +262,7 @@ def test_the_past_is_read_once_and_what_is_too_old_is_forgotten(bank: Bank) -> N
 def test_yesterday_is_read_again_while_its_codes_may_be_verified(
     bank: Bank, seconds: int, is_read_again: bool
 ) -> None:
-    bank.now = NOON + 12 * HOUR + seconds
+    bank.now = Seconds(NOON + 12 * HOUR + Seconds(seconds))
     bank.send()
     assert (day() in bank.spending("US", "sms", "b", None).keys) is is_read_again
 
@@ -323,20 +323,20 @@ def test_what_is_beyond_twice_the_usual_ratio_of_the_last_hour_is_told(
     recording: Bank, unverified: int, verified: int, beyond: int
 ) -> None:
     """A country without history is taken to leave 0.6 unverified for each verified one."""
-    recording.now = NOON + 600
+    recording.now = Seconds(NOON + 600)
     of_last_hour(recording, unverified, verified)
     assert recording.send().unverified == beyond
 
 
 def test_what_is_usual_is_what_the_country_has_left_unverified_before(recording: Bank) -> None:
-    recording.now = NOON + 600
+    recording.now = Seconds(NOON + 600)
     recording.remember("US", verified=codes(100_000), unverified=codes(100_000))
     of_last_hour(recording, 50, 10)
     assert recording.send().unverified == 30
 
 
 def test_an_hour_whose_codes_may_still_be_typed_is_not_judged(recording: Bank) -> None:
-    recording.now = NOON + 599
+    recording.now = Seconds(NOON + 599)
     of_last_hour(recording, 32, 10)
     assert recording.send().unverified == 0
 
@@ -344,18 +344,18 @@ def test_an_hour_whose_codes_may_still_be_typed_is_not_judged(recording: Bank) -
 def test_after_midnight_the_last_hour_is_yesterdays(recording: Bank) -> None:
     midnight = NOON + 12 * HOUR
     recording.counts[day()] = {"open23": codes(50), "verified23": codes(10)}
-    recording.now = midnight + 600
+    recording.now = Seconds(midnight + 600)
     assert recording.send().unverified == 38
 
 
 def test_an_hour_in_which_nobody_verified_is_told_of_as_long_as_nobody_does(recording: Bank) -> None:
-    recording.now = NOON + 600
+    recording.now = Seconds(NOON + 600)
     of_last_hour(recording, 30, 0)
     first = recording.send()
     assert first.unverified == 30
     recording.verify(first)
     assert recording.send().unverified == 30
-    recording.now = NOON + HOUR
+    recording.now = Seconds(NOON + HOUR)
     assert recording.send().unverified == 0
 
 
@@ -380,14 +380,14 @@ def test_yesterdays_codes_count_for_the_rest_of_their_24_hours(recording: Bank) 
     yesterday = DayCounter.of("B#US", NOON - DAY).first
     recording.counts[yesterday] = {"open": codes(100), "verified": codes(100)}
     assert recording.send().expired_unused == 50.0
-    recording.now = NOON + 1
+    recording.now = Seconds(NOON + 1)
     assert recording.send().expired_unused is None, "half of them, less one"
 
 
 def test_of_many_shards_only_the_codes_that_were_read_are_judged(recording: Bank) -> None:
     """One code of one shard would stand for ten."""
     recording.policy = replace(recording.policy, daily_cap=1_000 * USD, shards=11)
-    recording.now = NOON + 600
+    recording.now = Seconds(NOON + 600)
     yesterday = DayCounter.of("B#US", recording.now - DAY)
     recording.counts[yesterday.first] = {"open": codes(1_000)}
     for shard in range(11):

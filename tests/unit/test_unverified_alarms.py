@@ -12,10 +12,11 @@ import pytest
 
 from bench.drill.people import Attack, Habits, People, scattered
 from bench.drill.scenarios import deployment, in_order
-from bench.drill.world import DAY, HOUR, MIDNIGHT, World, quick
+from bench.drill.world import MIDNIGHT, World, quick
 from local.template import resource
 from sms_otp.adapters.telemetry.metrics import BY_EVENT
 from sms_otp.domain.budgets import MOST_SHARDS
+from sms_otp.domain.clock import DAY, HOUR
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import Mode
 

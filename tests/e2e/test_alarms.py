@@ -267,9 +267,9 @@ def good_values(name: str, alarm: Properties, measured: Measured) -> list[float]
 
 def report(off: dict[str, float]) -> str:
     rows = [f"\n{'alarm':32}{'within':>8}  {'seconds':>8}  stimulus"]
-    for name, seconds in off.items():
+    for name, passed in off.items():
         period = f"{ALARMS[name]['Period'] // 60} min"
-        rows.append(f"{name:32}{period:>8}  {seconds:8.2f}  {STIMULI.get(name, 'a value of AWS')}")
+        rows.append(f"{name:32}{period:>8}  {passed:8.2f}  {STIMULI.get(name, 'a value of AWS')}")
     return "\n".join(rows)
 
 

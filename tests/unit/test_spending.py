@@ -303,7 +303,7 @@ def codes(number: int) -> int:
 
 @pytest.fixture
 def recording() -> Bank:
-    """That sends whatever the guard objects to."""
+    """Sends also what the guard objects to."""
     return Bank(replace(POLICY, mode=Mode.RECORD))
 
 
@@ -319,7 +319,7 @@ def of_last_hour(bank: Bank, unverified: int, verified: int) -> None:
 
 
 @pytest.mark.parametrize(("unverified", "verified", "beyond"), [(32, 10, 20), (12, 10, 0), (11, 10, 0)])
-def test_what_is_beyond_twice_the_usual_ratio_of_the_last_hour_is_told(
+def test_what_is_beyond_twice_the_usual_ratio_of_the_last_hour_is_measured(
     recording: Bank, unverified: int, verified: int, beyond: int
 ) -> None:
     """A country without history is taken to leave 0.6 unverified for each verified one."""
@@ -348,7 +348,7 @@ def test_after_midnight_the_last_hour_is_yesterdays(recording: Bank) -> None:
     assert recording.send().unverified == 38
 
 
-def test_an_hour_in_which_nobody_verified_is_told_of_as_long_as_nobody_does(recording: Bank) -> None:
+def test_an_hour_in_which_nobody_verified_counts_as_long_as_nobody_does(recording: Bank) -> None:
     recording.now = Seconds(NOON + 600)
     of_last_hour(recording, 30, 0)
     first = recording.send()
@@ -362,7 +362,7 @@ def test_an_hour_in_which_nobody_verified_is_told_of_as_long_as_nobody_does(reco
 @pytest.mark.parametrize(
     ("unverified", "verified", "percent"), [(25, 75, 25.0), (74, 25, None), (0, 100, 0.0)]
 )
-def test_the_share_of_a_days_codes_that_expired_unused_is_told_from_a_hundred_on(
+def test_the_share_of_a_days_codes_that_expired_unused_is_measured_from_a_hundred_on(
     recording: Bank, unverified: int, verified: int, percent: float | None
 ) -> None:
     of_last_hour(recording, unverified, verified)
@@ -400,6 +400,6 @@ def test_of_many_shards_only_the_codes_that_were_read_are_judged(recording: Bank
     assert payment.expired_unused is not None
 
 
-def test_with_the_guard_off_nothing_is_told_of_a_country() -> None:
+def test_with_the_guard_off_nothing_of_a_country_is_measured() -> None:
     payment = Bank(replace(POLICY, mode=Mode.OFF)).send()
     assert (payment.unverified, payment.expired_unused) == (None, None)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from sms_otp.domain import stops
 from sms_otp.domain.provider import Channel
 
 Schema = dict[str, Any]
@@ -105,7 +106,42 @@ ADMIN_NUMBER: Schema = {
     "properties": {"phoneNumber": _NUMBER},
 }
 
-ALL = (REQUEST_OTP, RESEND_OTP, VERIFY_OTP, CANCEL_OTP, OTP_STATUS, ADMIN_NUMBER)
+
+def _names(most: int, name: Schema) -> Schema:
+    return {"type": "array", "minItems": 1, "maxItems": most, "items": {"type": "string", **name}}
+
+
+_STOPPED: Schema = {
+    "all": {"type": "boolean", "enum": [True]},
+    # One expression of DynamoDB can name no more of them.
+    "countries": _names(100, {"pattern": "^[A-Z]{2}$"}),
+    "channels": _names(8, {"enum": CHANNELS}),
+    # Which ones there are is checked in code: a new provider is one line elsewhere.
+    "providers": _names(8, {"pattern": "^[a-z]{1,64}$"}),
+}
+
+_ONE_KIND_OF_STOP: Schema = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "type": "object",
+    "additionalProperties": False,
+    "oneOf": [{"required": [name]} for name in _STOPPED],
+}
+
+STOP_SENDING: Schema = {
+    **_ONE_KIND_OF_STOP,
+    "title": "StopSending",
+    "properties": {
+        **_STOPPED,
+        "seconds": {"type": "integer", "minimum": stops.SHORTEST, "maximum": stops.LONGEST},
+    },
+}
+
+RESUME_SENDING: Schema = {**_ONE_KIND_OF_STOP, "title": "ResumeSending", "properties": _STOPPED}
+
+ALL = (
+    *(REQUEST_OTP, RESEND_OTP, VERIFY_OTP, CANCEL_OTP, OTP_STATUS),
+    *(ADMIN_NUMBER, STOP_SENDING, RESUME_SENDING),
+)
 
 # CAMARA's one-time-password-sms 1.1.1, which lets a body have more members. Checked by the functions
 # alone, because API Gateway's refusal is not of the standard's shape.

@@ -91,6 +91,7 @@ SEND_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
     "RATE_LIMITED": (Metric("SendRateLimited", COUNTRY),),
     "NUMBER_LOCKED": (Metric("SendRateLimited", COUNTRY),),
     "DESTINATION_NOT_ALLOWED": (Metric("SendRefused"),),
+    "SENDING_STOPPED": (Metric("SendRefused"),),
 }
 VERIFY_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
     # Where the provider's codes have another length than `CodeLength`, nobody can verify.

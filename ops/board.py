@@ -37,7 +37,6 @@ ALL = (
     "ProviderError",
     "FailedOver",
     "BreakerOpen",
-    "BreakerClosed",
     "EstimatedCost",
     "DailyCapUsed",
     *REFUSALS,
@@ -111,9 +110,10 @@ class Board:
 
     def breaker(self, provider: str) -> str:
         """What it last changed to, within the span; closed where it did not."""
-        newest = max((each.at for each in self._of("BreakerOpen", provider)), default=0)
-        closed = max((each.at for each in self._of("BreakerClosed", provider)), default=0)
-        return "OPEN" if newest > closed else "closed"
+        minutes = self._of("BreakerOpen", provider)
+        opened = max((each.at for each in minutes if each.total), default=0)
+        closed = max((each.at for each in minutes if each.total < each.count), default=0)
+        return "OPEN" if opened > closed else "closed"
 
     def places(self, kind: str) -> list[str]:
         """The providers or countries that anything was measured of, the busiest first."""

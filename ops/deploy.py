@@ -194,6 +194,10 @@ def plan(template: Mapping[str, Any], target: Target, given: Values) -> Values:
     stack = Stack(template, target.stack, desired)
     faults = [*stack.broken_rules()]
     faults += deployed_settings.faults_of(stack.environment(), desired["AwsSmsIdentityArn"])
+    # Only what is named now: a day that has passed since must not keep an operator from deploying.
+    end = given.get("TestNumbersEnd")
+    if end and end <= f"{datetime.now(UTC):%Y-%m-%d}":
+        faults.append(f"TestNumbersEnd={end} has passed: TestNumbers would get real messages.")
     if faults:
         raise Refused("\n  ".join(["nothing was deployed:", *dict.fromkeys(faults)]))
     return desired

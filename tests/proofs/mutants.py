@@ -497,8 +497,8 @@ MUTANTS = (
     Mutant(
         "credentials go to any host that begins like Infobip's",
         "adapters/providers/hosts.py",
-        "_INFOBIP_URL.fullmatch(configured)",
-        "_INFOBIP_URL.match(configured)",
+        "_INFOBIP_URL.fullmatch(configured.lower()",
+        "_INFOBIP_URL.match(configured.lower()",
         "tests/unit/providers/test_hosts.py",
         "infobips_credentials",
     ),

@@ -59,7 +59,7 @@ def recorded() -> Iterator[dict[str, Any]]:
     yield line(1, infobip, ProviderError=1)
     yield line(1, infobip, BreakerOpen=1)
     yield line(3, sinch, BreakerOpen=1)
-    yield line(2, sinch, BreakerClosed=1)
+    yield line(2, sinch, BreakerOpen=0)
     yield line(30, whole, OtpRequested=1000)
 
 

@@ -113,15 +113,22 @@ def test_the_stage_is_that_of_the_environment(env: str) -> None:
     ("given", "word"),
     [
         ({"TestNumbers": "+14155550100=123456"}, "TestNumbersEnd"),
+        ({"TestNumbers": "+14155550100=123456", "TestNumbersEnd": "2026-01-01"}, "has passed"),
         ({"ProviderOrder": "aws"}, "AwsSmsIdentityArn"),
         ({"ProviderSandboxUrl": "http://127.0.0.1:4600"}, "Stage is local"),
         ({"InfobipTexts": "en=Code: {{pin}}"}, "ProvisionInfobip"),
+        ({"InfobipVoices": "en=Joanna"}, "ProvisionInfobip"),
         ({"ResendGapSeconds": "100", "CodeLifeSeconds": "60"}, "CodeLifeSeconds"),
     ],
 )
 def test_parameters_that_contradict_each_other_are_refused(given: dict[str, str], word: str) -> None:
     with pytest.raises(deploy.Refused, match=word):
         deploy.plan(template(), target(**deployed()), given)
+
+
+def test_test_numbers_that_have_ended_since_keep_nobody_from_deploying() -> None:
+    has = deployed(TestNumbers="+14155550100=123456", TestNumbersEnd="2026-01-01")
+    deploy.plan(template(), target(**has), {"AllowedCountries": "GB"})
 
 
 def test_a_contradiction_with_what_the_stack_has_is_refused_too() -> None:

@@ -540,5 +540,6 @@ def test_an_admitted_send_is_emitted_with_its_number_of_requests_and_its_part_of
             "budget": "open",
             "cap_used": 0.0,
             "unverified": 1,
+            "expired_unused": None,
         },
     )

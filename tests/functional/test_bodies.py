@@ -150,7 +150,7 @@ def test_a_body_is_read_only_as_json_in_utf_8(deployed: Deployment, content_type
             "/consent",
             "required: textVersion, source",
         ),
-        ("verify_otp", '{"otp": "042917"}', "", "required: verificationId or phoneNumber"),
+        ("verify_otp", '{"otp": "042917"}', "/verificationId", "required"),
     ],
 )
 def test_what_is_wrong_with_a_body_is_told_to_the_caller_and_in_the_log(

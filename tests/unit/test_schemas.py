@@ -61,6 +61,11 @@ def test_a_field_that_the_schema_does_not_name_is_refused(title: str) -> None:
     assert TITLED[title]["additionalProperties"] is False
 
 
+@pytest.mark.parametrize("title", TITLED)
+def test_a_schema_joins_no_alternatives_which_typed_clients_cannot_name(title: str) -> None:
+    assert not {"anyOf", "oneOf", "allOf", "not"} & TITLED[title].keys()
+
+
 def fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every field that holds a value, by name, those of an object in the body too."""
     for name, field in schema["properties"].items():

@@ -258,8 +258,6 @@ def _detail(rule: str | None, expected: Any) -> str:
     match rule:
         case "additionalProperties":
             return "unknown property"
-        case "anyOf":
-            return "required: " + " or ".join(", ".join(each["required"]) for each in expected)
         case "required" | "enum":
             return f"{rule}: {', '.join(expected)}"
         case _:

@@ -47,6 +47,9 @@ SOURCE ?=
 # of `make drill`
 ABLATE ?=
 
+# of `make dashboard`
+TO ?= .local/dashboard.png
+
 # of `make load`
 RATE ?= 50
 SECONDS ?= 120
@@ -193,8 +196,8 @@ drill: .venv/.dev ## Simulate SMS pumping before and after the guard, print who 
 lockout: .venv/.dev ## Simulate a stranger who keeps a number's owner out, print who can still verify
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.lockout
 
-dashboard: .venv/.dev ## Draw docs/images/dashboard.png from two minutes of traffic on a local stack
-	@$(BIN)/python -m generators.dashboard docs/images/dashboard.png
+dashboard: .venv/.dev ## Draw the dashboard from two minutes of traffic on a local stack; TO=docs/images/dashboard.png for the document
+	@$(BIN)/python -m generators.dashboard "$(TO)"
 
 audit: .venv/.dev ## List the deployed packages with licences and known advisories; writes .local/sbom.cdx.json
 	@PYTHONPATH=layers/core $(BIN)/python -m release.audit

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ops.load import Answered, Drive, guesses_within, limits, most_within, percentile, unexpected
+from ops.load import Answered, Drive, guesses_within, limits, most_within, percentile, report, unexpected
 
 PARAMETERS = {
     "SendsPerQuarterHour": 3,
@@ -97,3 +97,12 @@ def test_whatever_is_not_listed_is_unexpected() -> None:
         Answered("/verify-otp", "400 OTP_INCORRECT", NUMBER, "", 1),
     ]
     assert unexpected(answered) == {"/request-otp 503 PROVIDER_UNAVAILABLE": 1, "/verify-otp ReadTimeout": 1}
+
+
+def test_the_report_says_what_its_words_mean() -> None:
+    answered, calls = sent(1)
+    shared = Drive("", "", "", random.Random(0), answered)  # noqa: S311 # no secret
+    said: list[Any] = []
+    assert report(shared, 10, list(limits(PARAMETERS, shared, calls, 10)), said.append)
+    for word in ("unexpected", "most", "at it", "BROKEN"):
+        assert f"{word}: " in said[-1]

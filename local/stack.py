@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import json
 import os
-import re
 import secrets
 import shutil
 import sys
@@ -27,7 +26,7 @@ from local.processes import Child, free_port, require_free
 from local.sandbox.credentials import INFOBIP_WEBHOOK_PASSWORD, INFOBIP_WEBHOOK_USER, credentials
 from local.sandbox.infobip_report import basic
 from local.stack_file import LOCAL, REGION, ROOT, LocalStackError, StackFile, local_client
-from local.template import resource
+from local.template import parameter_faults, resource, template
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -402,16 +401,12 @@ def _pin_api_id(template: Path) -> None:
 
 def _require_allowed(parameters: Mapping[str, str]) -> None:
     """Raises `LocalStackError` for what a deployment would refuse later, or SAM CLI would leave out."""
-    known = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
-    unknown = sorted(set(parameters) - set(known))
-    if unknown:
-        raise LocalStackError(f"the template has no {', '.join(unknown)}; it has {', '.join(known)}")
-    for name, value in parameters.items():
-        allowed, pattern = known[name].get("AllowedValues"), known[name].get("AllowedPattern")
-        if (allowed and value not in map(str, allowed)) or (pattern and not re.fullmatch(pattern, value)):
-            listed = f"one of {', '.join(map(str, allowed or []))}" if allowed else f"of the form {pattern}"
-            wanted = known[name].get("ConstraintDescription", listed)
-            raise LocalStackError(f"{name} cannot be {value!r}; it must be: {wanted}")
+    declared = template()["Parameters"]
+    faults = [
+        fault for name, value in parameters.items() for fault in parameter_faults(declared, name, value)
+    ]
+    if faults:
+        raise LocalStackError("; ".join(faults))
 
 
 def _memory() -> Path | None:

@@ -42,7 +42,7 @@ BODIES = {
     for content in operation.get("requestBody", {}).get("content", {}).values()
 }
 
-ANSWERS = [
+ANSWERS: list[list[str | bool]] = [
     ["a code", "sms"],
     ["another at once", "429 RATE_LIMITED"],
     ["it says when", True],
@@ -114,7 +114,7 @@ def whole_in_typescript() -> str:
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the client that openapi-python-client makes, and its program."""
     folder = tmp_path_factory.mktemp("python")
-    made = ["--meta", "none", "--output-path", folder / "sms_otp_client", "--fail-on-warning"]
+    made = ["--meta", "none", "--output-path", "sms_otp_client", "--fail-on-warning"]
     done([PACKAGES / "bin/openapi-python-client", "generate", "--path", SOURCE, *made], folder)
     shutil.copy(PROGRAMS / "program.py", folder)
     (folder / "whole.py").write_text(whole_in_python())
@@ -122,7 +122,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def typescript(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what openapi-typescript and @hey-api/openapi-ts make, and their programs."""
     folder = tmp_path_factory.mktemp("typescript")
     modules = PACKAGES / "node_modules"
@@ -148,9 +148,12 @@ def compiled(typescript: Path) -> Path:
 
 
 def test_openapi_python_client_makes_a_client_that_mypy_checks_strictly(python: Path) -> None:
-    options = ["--config-file", PROGRAMS / "mypy.ini", "--python-executable", PACKAGES / "bin/python"]
-    cache = ["--cache-dir", ROOT / ".mypy_cache/clients"]
-    done([BIN / "mypy", *options, *cache, "program.py", "whole.py"], python)
+    options: list[str | Path] = [
+        *("--config-file", PROGRAMS / "mypy.ini"),
+        *("--python-executable", PACKAGES / "bin/python"),
+        *("--cache-dir", ROOT / ".mypy_cache/clients"),
+    ]
+    done([BIN / "mypy", *options, "program.py", "whole.py"], python)
 
 
 def test_no_body_is_untyped_in_python(python: Path) -> None:

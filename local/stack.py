@@ -395,7 +395,10 @@ def _environment() -> dict[str, str]:
 def _pin_api_id(template: Path) -> None:
     """Give the API MiniStack's own tag for its id, so that its URL is the same from run to run."""
     parsed = yaml_parse(template.read_text())
-    parsed["Resources"]["Api"]["Properties"].setdefault("Tags", {})["ms-custom-id"] = API_ID
+    properties = parsed["Resources"]["Api"]["Properties"]
+    properties.setdefault("Tags", {})["ms-custom-id"] = API_ID
+    # SAM tags the stage alone otherwise.
+    properties["PropagateTags"] = True
     template.write_text(yaml_dump(parsed))
 
 

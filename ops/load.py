@@ -44,13 +44,20 @@ HTTP_OK, NO_ANSWER = 200, None
 """What the sandbox's log has as the status of a call."""
 
 EXPECTED = {
-    "/request-otp": {"200", "429 RATE_LIMITED", "429 NUMBER_LOCKED"},
+    "/request-otp": {
+        "200",
+        "403 CHALLENGE_REQUIRED",
+        "403 NUMBER_DISABLED",
+        "429 RATE_LIMITED",
+        "429 NUMBER_LOCKED",
+    },
     "/verify-otp": {
         "200",
         "400 OTP_INCORRECT",
         "409 ALREADY_VERIFIED",
         "429 TOO_MANY_ATTEMPTS",
         "429 NUMBER_LOCKED",
+        "403 NUMBER_DISABLED",
         "410 OTP_EXPIRED",
     },
 }

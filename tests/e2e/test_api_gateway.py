@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from generators.api_doc import SOURCE, Document
-from local.stack import LocalStack
+from local.stack import API_ID, LocalStack
 from tests.e2e.conftest import Backend, fresh_number
 
 pytestmark = pytest.mark.e2e
@@ -30,6 +30,10 @@ def check(answer: requests.Response, name: str) -> None:
     body = answer.json()
     assert body.pop("instance")
     assert body == {member: value for member, value in shown.items() if member != "instance"}
+
+
+def test_the_apis_url_is_the_same_from_run_to_run(stack: LocalStack) -> None:
+    assert stack.outputs["ApiId"] == API_ID
 
 
 @pytest.mark.parametrize("key", ["", "a-key-that-opens-nothing"])

@@ -65,6 +65,11 @@ FUNCTION ?= RequestOtpFunction
 EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
+# The Region that the AWS CLI takes, for boto3 and SAM CLI, which read AWS_DEFAULT_REGION alone.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
+
 # Bytecode is made when a package is first imported, also where this shell wants none: without it, each of the
 # many processes that the targets start would compile what it imports anew.
 unexport PYTHONDONTWRITEBYTECODE

@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +10,8 @@ import pytest
 from local import run, stack
 from local.processes import Child
 from local.stack import LocalStack
-from local.stack_file import ROOT, LocalStackError, StackFile
+from local.stack_file import LocalStackError, StackFile
+from tests.make import make
 
 API = "http://127.0.0.1:4566/restapis/0a1b2c3d/v1/_user_request_"
 KEY = "the-key-of-the-first-tenant"
@@ -53,26 +52,10 @@ def test_the_guide_says_what_the_page_lacks_without_npms_packages(
 
 
 def test_without_npms_registry_the_stack_starts_and_says_what_is_missing(tmp_path: Path) -> None:
-    if not (make := shutil.which("make")):
-        pytest.skip("make is missing")
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    shutil.copytree(ROOT / "web", tmp_path / "web")
-    (tmp_path / "requirements-run.txt").touch()
-    python = tmp_path / ".venv/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\necho "started: $*"\n')
-    python.chmod(0o755)
-    (tmp_path / ".venv/.run").touch()
-    done = subprocess.run(  # noqa: S603 - our own Makefile
-        [make, "run", "NPM=false", "PROVIDERS=sinch"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "npm's packages cannot be installed" in done.stdout
-    assert "started: -m local.run" in done.stdout
-    assert "--providers sinch" in done.stdout
+    printed = make(tmp_path, "run", "NPM=false", "PROVIDERS=sinch")
+    assert "npm's packages cannot be installed" in printed
+    assert "started: -m local.run" in printed
+    assert "--providers sinch" in printed
     assert not (tmp_path / ".venv/.web").exists()
 
 

@@ -16,7 +16,7 @@ echo "region: $AWS_DEFAULT_REGION"
 
 
 def make(folder: Path, *arguments: str, **environment: str) -> str:
-    """What `make` prints in `folder`, an empty one, with a Python that does nothing else. Skips without make."""
+    """What `make` prints in an empty folder, with a Python that does nothing else. Skips without make."""
     if not (program := shutil.which("make")):
         pytest.skip("make is missing")
     shutil.copy(ROOT / "Makefile", folder)

@@ -102,8 +102,8 @@ def canonical(text: str) -> str:
     Mexico dropped the 1 that stood before its mobile numbers, and both are still dialled. Argentina's
     and Italy's second spellings need no rule: without its 9 an Argentine number is a fixed line, and
     without its 0 an Italian one is none at all, so neither is sent to. Gabon gave its mobile numbers another
-    prefix in 2019; libphonenumber still takes those of before, with their zero and without. Palestine's mobile
-    numbers are dialled behind +970, which the ITU gave it, and behind Israel's +972.
+    prefix in 2019; libphonenumber still takes those of before, with their zero and without. Palestine's
+    mobile numbers are dialled behind +970, which the ITU gave it, and behind Israel's +972.
     """
     if not E164.fullmatch(text):
         raise InvalidPhoneNumber(reason="not E.164")

@@ -14,7 +14,7 @@ from types import TracebackType
 
 from local.stack_file import LocalStackError
 
-STOP_SECONDS = 3
+STOP_SECONDS = 2
 TAIL_LINES = 15
 
 # Not through this machine's proxy, if it has one.

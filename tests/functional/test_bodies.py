@@ -132,6 +132,13 @@ def test_a_body_is_read_only_as_json_in_utf_8(deployed: Deployment, content_type
         ),
         ("request_otp", '{"phoneNumber": 1}', "/phoneNumber", "type: string"),
         ("request_otp", '{"phoneNumber": ""}', "/phoneNumber", "minLength: 1"),
+        ("request_otp", '{"phoneNumber": "+14155550177", "locale": null}', "/locale", "type: string"),
+        (
+            "verify_otp",
+            '{"verificationId": "unknown", "otp": "042917", "sessionId": null}',
+            "/sessionId",
+            "type: string",
+        ),
         (
             "request_otp",
             '{"phoneNumber": "+14155550177", "channel": "canary"}',

@@ -27,6 +27,7 @@ TABLE = $(if $(filter dev,$(ENV)),default,$(ENV))
 # of `make cost`
 COUNTRIES ?= 1
 VERIFICATIONS ?= 10000
+TABLES ?=
 
 # of `make lock`
 UPGRADE ?=
@@ -179,9 +180,9 @@ deploy: .venv/.run ## Deploy to your AWS account; ENV=dev|staging|prod PARAMETER
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.deploy --env "$(ENV)" --stack "$(STACK)" \
 	    --parameters '$(subst ','\'',$(PARAMETERS))' --confirm "$(CONFIRM)"
 
-cost: .venv/.run ## Print what a stack costs a month; COUNTRIES=2 PROVIDERS=2 VERIFICATIONS=50000
+cost: .venv/.run ## Print what a stack costs a month; COUNTRIES=2 PROVIDERS=2 VERIFICATIONS=50000 TABLES=1
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.cost --countries "$(COUNTRIES)" --providers "$(or $(PROVIDERS),1)" \
-	    --verifications "$(VERIFICATIONS)"
+	    --verifications "$(VERIFICATIONS)" $(if $(TABLES),--tables)
 
 outage: .venv/.dev ## Simulate a provider's outage, print who gets a code
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.outage

@@ -26,7 +26,7 @@ FULL_MB = 1769
 DEFAULT_MB = 512
 SECONDS = 120
 TICKS = 100
-"""A second of Linux's accounting, whatever the machine (proc(5))."""
+"""A second of Linux's accounting, the same on every machine (proc(5))."""
 
 
 def host() -> str | None:

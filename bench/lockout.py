@@ -26,7 +26,7 @@ from fakes.memory import PEPPERS, FakeProvider, MemoryStore, StepClock
 from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import DAY, HOUR, Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, VerifyOtp
 from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.request import request_code
@@ -37,7 +37,6 @@ NUMBER = "+14155550123"
 RIGHT, WRONG = FakeProvider.code, "000000"
 ADDRESSES = (1, 100, 5_000)
 DAYS, TRIES_A_DAY = 30, 3
-DAY, HOUR = 24 * 3600, 3600
 TYPING_SECONDS = 20
 SHORTEST_WAIT = 30
 """Seconds between a stranger's tries: the gap after a code."""
@@ -133,9 +132,9 @@ class Siege:
         """Ask once and type what came. Only the owner of a token shows one."""
         self.outcome.tries += 1
         token = self._token if self._owner is Owner.DEVICE else None
-        wanted = RequestOtp(NUMBER, client_ip=address, device_token=token, is_challenged=True)
+        command = RequestOtp(NUMBER, client_ip=address, device_token=token, is_challenged=True)
         try:
-            requested = request_code(self._service, wanted, self._caller())
+            requested = request_code(self._service, command, self._caller())
             self._clock.step(TYPING_SECONDS)
             typed = VerifyOtp(requested.verification_id, RIGHT, device_token=token)
             self._token = verify_code(self._service, typed, self._caller()).device_token
@@ -148,8 +147,8 @@ class Siege:
         wait, passes = math.inf, self._stranger is not Stranger.ASKS
         for address in itertools.islice(self._strangers, MOST_NETWORKS_IN_A_TRY):
             try:
-                wanted = RequestOtp(NUMBER, client_ip=address, is_challenged=passes)
-                requested = request_code(self._service, wanted, self._caller())
+                command = RequestOtp(NUMBER, client_ip=address, is_challenged=passes)
+                requested = request_code(self._service, command, self._caller())
             except errors.OtpError as refused:
                 wait = min(wait, refused.retry_after or HOUR)
                 continue

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from fakes.memory import MemoryCircuits, NoBreaker
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.circuit import Circuit
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Breaker
 from sms_otp.domain.provider import (
@@ -141,7 +141,13 @@ def an_order(index: int, circuits: Mapping[str, Circuit]) -> Order:
     """A code for a number that nobody else asks for."""
     number_key = f"{index:08x}"
     return Order(
-        PhoneNumber("+14155550123", "US"), Channel.SMS, None, "a-reference", 300, number_key, circuits
+        PhoneNumber("+14155550123", "US"),
+        Channel.SMS,
+        None,
+        "a-reference",
+        Seconds(300),
+        number_key,
+        circuits,
     )
 
 

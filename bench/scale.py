@@ -24,11 +24,11 @@ from random import Random
 from ops import cost
 from sms_otp.adapters.dynamodb.client import CONFLICT_PAUSES, LEFT_PAUSE
 from sms_otp.domain.budgets import SAMPLE, shards_for
+from sms_otp.domain.clock import DAY, HOUR
 from sms_otp.entry_points.bootstrap import AWS_TRIES
 from sms_otp.use_cases.sending import RESERVE_TRIES
 
 RATES = (1, 100, 1_000, 10_000)
-DAY = 24 * 3600
 PRICE = 0.008
 """US dollars for a code to the US."""
 PAGE = Path(__file__).parent.parent / "docs/scaling.md"
@@ -315,7 +315,7 @@ class Run:
     def dollars_an_hour(self) -> float:
         """What AWS bills for it, the SMS apart."""
         spent = replace(cost.MEASURED, read_units=round(self.read_units), write_units=round(self.write_units))
-        return sum(line.of_a_million for line in cost.ours(spent)) * self.rate * 3600 / cost.MILLION
+        return sum(line.of_a_million for line in cost.ours(spent)) * self.rate * HOUR / cost.MILLION
 
 
 def simulate(rate: int, partitions: int, verifications: int, seed: int = 1, name: str = "") -> Run:
@@ -397,7 +397,7 @@ def runs(verifications: int = 5_000) -> list[Run]:
 
 
 def tables(made: list[Run]) -> str:
-    """For the page, in Markdown: what was simulated, and what was reckoned."""
+    """For the page, in Markdown: what was simulated, and what was computed."""
     return "\n".join([*_simulated(made), "", *_reckoned()]) + "\n"
 
 

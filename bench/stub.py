@@ -1,4 +1,4 @@
-"""AWS and Infobip on loopback, as far as a verification that goes well asks them; it counts what it is asked.
+"""AWS and Infobip on loopback, as far as a successful verification calls them; it counts the calls.
 
     python -m bench.stub 127.0.0.1 4781
 
@@ -28,19 +28,19 @@ class Stub:
     def answer(self, method: str, path: str, target: str, body: bytes, host: str) -> Any:
         """The object that this request is answered with."""
         if path == "/_calls":
-            told, self.calls = self.calls, [] if method == "DELETE" else self.calls
-            return told
-        asked = json.loads(body or b"{}")
+            answered, self.calls = self.calls, [] if method == "DELETE" else self.calls
+            return answered
+        sent = json.loads(body or b"{}")
         operation = target.rpartition(".")[2] or path
-        self.calls.append({"operation": operation, "body": asked})
+        self.calls.append({"operation": operation, "body": sent})
         if path.startswith("/infobip"):
             return self._infobip(path)
         if operation == "GetSecretValue":
             return {
-                "Name": asked["SecretId"],
-                "SecretString": json.dumps(self._secret(asked["SecretId"], host)),
+                "Name": sent["SecretId"],
+                "SecretString": json.dumps(self._secret(sent["SecretId"], host)),
             }
-        return self._dynamodb(operation, asked)
+        return self._dynamodb(operation, sent)
 
     def _infobip(self, path: str) -> dict[str, Any]:
         if path.endswith("/verify"):
@@ -57,23 +57,23 @@ class Stub:
     def _secret(self, name: str, host: str) -> Any:
         return {"pepper": PEPPER} if "Pepper" in name else credentials(f"http://{host}")
 
-    def _dynamodb(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def _dynamodb(self, operation: str, sent: dict[str, Any]) -> dict[str, Any]:
         if operation == "BatchGetItem":
             return {"Responses": {}, "UnprocessedKeys": {}}
         if operation == "TransactWriteItems":
-            for step in asked["TransactItems"]:
+            for step in sent["TransactItems"]:
                 item = step.get("Put", {}).get("Item", {})
                 if item.get("pk", {}).get("S", "").startswith("V#"):
                     self._verifications[item["pk"]["S"]] = self._newest = item
         if operation == "UpdateItem":
-            return {"Attributes": self._attributes(asked["Key"]["pk"]["S"])}
+            return {"Attributes": self._attributes(sent["Key"]["pk"]["S"])}
         return {}
 
     def _attributes(self, pk: str) -> dict[str, Any]:
         if not pk.startswith("V#"):
             return {"pk": {"S": pk}, "failures": {"N": "1"}, "lastAt": {"N": "0"}}
         held = {"attempts": {"N": "1"}, "provider": {"S": "infobip"}, "providerRef": {"S": PIN_ID}}
-        # One that was never asked for is held for the newest: a function may be measured without the other.
+        # One that was never requested counts as the newest: a function may be measured without the other.
         return {**self._verifications.get(pk, self._newest), "pk": {"S": pk}, **held}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -86,8 +86,8 @@ class Stub:
                     name, _, value = header.decode().partition(":")
                     headers[name.lower()] = value.strip()
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
-                told = self.answer(method, path, headers.get("x-amz-target", ""), body, headers["host"])
-                content = json.dumps(told).encode()
+                answered = self.answer(method, path, headers.get("x-amz-target", ""), body, headers["host"])
+                content = json.dumps(answered).encode()
                 writer.write(HEAD % len(content) + content)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

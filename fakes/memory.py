@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sms_otp.domain import errors, keys
 from sms_otp.domain.budgets import Counts, OpenCount, changes_of_success, dumped
 from sms_otp.domain.circuit import PROBE_LEASE, Circuit
-from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain.clock import NO_MILLISECONDS, Deadline, Milliseconds, Seconds, to_milliseconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.limits import Failures
 from sms_otp.domain.number import Lane, Number, cleared, guess_lane, lock, verified_from
@@ -82,14 +82,14 @@ class MemoryCircuits:
     def read(self, providers: tuple[str, ...]) -> dict[str, Circuit]:
         return {name: self.held[name] for name in providers if name in self.held}
 
-    def add_failure(self, provider: str, number: str, now: int, stale: tuple[str, ...]) -> bool:
+    def add_failure(self, provider: str, number: str, now: Milliseconds, stale: tuple[str, ...]) -> bool:
         with self.lock:
             found = self.held.get(provider, Circuit())
             failures = {name: at for name, at in found.failures.items() if name not in stale}
             self.held[provider] = replace(found, failures={**failures, number: now})
             return True
 
-    def open(self, provider: str, now: int) -> bool:
+    def open(self, provider: str, now: Milliseconds) -> bool:
         with self.lock:
             found = self.held.get(provider, Circuit())
             if found.opened_at is not None:
@@ -97,10 +97,10 @@ class MemoryCircuits:
             self.held[provider] = replace(found, opened_at=now)
             return True
 
-    def elect(self, provider: str, read: Circuit, now: int) -> bool:
+    def elect(self, provider: str, read: Circuit, now: Milliseconds) -> bool:
         with self.lock:
             found = self.held.get(provider, Circuit())
-            if found.opened_at != read.opened_at or (found.probe_until or 0) > now:
+            if found.opened_at != read.opened_at or (found.probe_until or NO_MILLISECONDS) > now:
                 return False
             self.held[provider] = replace(found, probe_until=now + PROBE_LEASE)
             return True
@@ -108,7 +108,7 @@ class MemoryCircuits:
     def hand_on(self, provider: str) -> bool:
         return self._if_open(provider, probe_until=None)
 
-    def reopen(self, provider: str, now: int) -> bool:
+    def reopen(self, provider: str, now: Milliseconds) -> bool:
         return self._if_open(provider, opened_at=now, probe_until=None)
 
     def close(self, provider: str) -> bool:
@@ -359,18 +359,18 @@ class MemoryStore:
             for key, amounts in changes_of_success(*sends).items():
                 self._count(key, amounts)
 
-    def note_refused(self, number_key: str, now: int, moment: int) -> None:
+    def note_refused(self, number_key: str, now: Milliseconds, moment: int) -> None:
         del now
         with self.lock:
             found = self._number(number_key)
             self.numbers[number_key] = replace(found, refused=found.refused | {moment})
 
-    def _may_be_sent_again(self, verification: Verification, sent_at: int) -> bool:
+    def _may_be_sent_again(self, verification: Verification, sent_at: Milliseconds) -> bool:
         held = self.verifications[verification.key]
         return (
             held.state is State.PENDING
             and held.sends == verification.sends
-            and held.expires_at * 1000 > sent_at
+            and to_milliseconds(held.expires_at) > sent_at
             and held.provider_ref == verification.provider_ref
         )
 

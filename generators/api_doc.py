@@ -25,7 +25,7 @@ SIGNING = [
 ]
 """How curl signs with credentials that the environment holds."""
 COMMON_HEADERS = {"Cache-Control": "CacheControl", "X-Content-Type-Options": "ContentTypeOptions"}
-"""Those of nearly every answer, so told once: by name, their components."""
+"""Those of nearly every answer, so written once: by name, their components."""
 
 Node = dict[str, Any]
 
@@ -107,9 +107,9 @@ def _contents(document: Document) -> list[str]:
 def _operation(document: Document, method: str, path: str, operation: Node) -> list[str]:
     blocks = [f"### {method} {path}", f"{operation['summary']}.", operation["description"]]
     if operation.get("security") == []:
-        blocks.append("No API key is asked for.")
+        blocks.append("No API key is needed.")
     if operation.get("security") == SIGNED:
-        blocks.append("No API key is asked for, but a signature: " + _signature(document))
+        blocks.append("No API key is needed, but a signature: " + _signature(document))
     parameters = [document.resolved(parameter) for parameter in operation.get("parameters", ())]
     if parameters:
         rows = [
@@ -179,17 +179,17 @@ def _is_common(name: str, reference: Node) -> bool:
 
 def _refusals(document: Document, status: str, response: Node) -> Iterator[tuple[str, ...]]:
     """What the status means, then each error that has it; one row where there is one."""
-    told = [
+    answers = [
         (f"`{_word(example['value'])}`", example["summary"])
         for media in response["content"].values()
         for example in document.examples(media).values()
     ]
     meaning = _line(response["description"])
-    if len(told) == 1:
-        yield status, told[0][0], meaning
+    if len(answers) == 1:
+        yield status, answers[0][0], meaning
         return
     yield status, "", meaning
-    for code, summary in told:
+    for code, summary in answers:
         yield "", code, summary
 
 

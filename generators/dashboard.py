@@ -42,7 +42,7 @@ CALCULATED = re.compile(r"IF\((?P<part>\w+) > (?P<whole>\w+), 100, 100 \* (?P=pa
 SEARCHED = re.compile(
     r"SEARCH\('\{(?P<ns>\w+),service,(?P<by>\w+)\} MetricName=\"(?P<name>\w+)\" .*', '(?P<stat>\w+)'\)"
 )
-ASKED = re.compile(
+INSIGHTS_QUERY = re.compile(
     r"filter message (?:=|in) (?P<events>.+?) "
     r"\| stats count\(\*\) as times by (?P<by>[\w, ]+) \| .*limit (?P<most>\d+)"
 )
@@ -97,7 +97,7 @@ class CloudWatch:
         """One statistic of a metric, by seconds from the start."""
         step = BUCKET * period // 60
         extended = re.fullmatch(r"p\d+", stat)
-        asked = {"ExtendedStatistics": [stat]} if extended else {"Statistics": [stat]}
+        statistics = {"ExtendedStatistics": [stat]} if extended else {"Statistics": [stat]}
         found = self._client.get_metric_statistics(
             Namespace=namespace,
             MetricName=name,
@@ -105,7 +105,7 @@ class CloudWatch:
             StartTime=self._start,
             EndTime=time.time() + 60,
             Period=step,
-            **asked,
+            **statistics,
         )["Datapoints"]
         values = {
             (point["Timestamp"].timestamp() - self._start) // step * step: point["ExtendedStatistics"][stat]
@@ -113,13 +113,13 @@ class CloudWatch:
             else point[stat]
             for point in found
         }
-        # Nothing is a sum of nought, and a gap in whatever else.
+        # No data is a sum of nought, and a gap in any other statistic.
         nothing = 0.0 if stat == "Sum" else math.nan
         moments = sorted({at // step * step for at in self.moments})
         return {at: values.get(at, nothing) for at in moments} if values else {}
 
     def known(self, namespace: str, name: str, by: str) -> list[str]:
-        """The values of a dimension that a metric has been told apart by."""
+        """The values of a dimension that a metric was emitted with."""
         listed = self._client.list_metrics(Namespace=namespace, MetricName=name)["Metrics"]
         dimensions = [{each["Name"]: each["Value"] for each in one["Dimensions"]} for one in listed]
         found = sorted(one[by] for one in dimensions if one.keys() == {"service", by})
@@ -179,7 +179,7 @@ def match(form: re.Pattern[str], text: str) -> re.Match[str]:
 
 def counted(panel: Panel, logged: Sequence[Line]) -> list[tuple[str, ...]]:
     """The rows of a panel over log lines, its head first."""
-    query = match(ASKED, panel["properties"]["query"])
+    query = match(INSIGHTS_QUERY, panel["properties"]["query"])
     events, by = set(re.findall(r'"(\w+)"', query["events"])), query["by"].split(", ")
     rows = Counter(
         tuple(str(line.get(name, "")) for name in by) for line in logged if line.get("message") in events

@@ -37,7 +37,7 @@ def build(
     with_key: bool = True,
     caller: str | None = None,
 ) -> Event:
-    """The event for one request. Bytes that are no UTF-8 can only be told `as_base64`.
+    """The event for one request. Bytes that are no UTF-8 can only be given `as_base64`.
 
     `headers` are the caller's own; those that every request has are added. Without `with_key` it
     is a request to a path that needs no API key; `caller` is the ARN of the IAM principal that signed it.

@@ -124,8 +124,8 @@ class RushHour:
         return str(inbox[0]["code"])
 
     def _spoil(self, provider: str, fault: str, times: int) -> None:
-        wanted = {"provider": provider, "operation": "send", "fault": fault, "times": times}
-        requests.post(f"{self._stack.sandbox_url}/faults", json=wanted, timeout=10).raise_for_status()
+        spoilt = {"provider": provider, "operation": "send", "fault": fault, "times": times}
+        requests.post(f"{self._stack.sandbox_url}/faults", json=spoilt, timeout=10).raise_for_status()
 
     def _forge(self) -> None:
         requests.post(f"{self._stack.base_url}/webhooks/sinch", json={}, timeout=10)

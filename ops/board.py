@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.measured import Datapoint
+from sms_otp.domain.clock import MINUTE
 
-MINUTE = 60
 WHOLE = ""
 """The place of what is measured for the whole service."""
 
@@ -157,7 +157,7 @@ def draw(board: Board, stack: str) -> Group:
 def _story(board: Board) -> Table:
     # Eighty columns, as wide as many a terminal, have room for just these.
     table = Table(
-        "asked", "sent", "delivered", "verified", "conversion", "p95 to\nverify", "cost", "day's\ncap"
+        "requested", "sent", "delivered", "verified", "conversion", "p95 to\nverify", "cost", "day's\ncap"
     )
     table.add_row(
         _number(board.total("OtpRequested")),
@@ -173,8 +173,8 @@ def _story(board: Board) -> Table:
 
 
 def _by_the_minute(board: Board) -> Text:
-    told = {"asked": "OtpRequested", "sent": "OtpSent", "verified": "OtpVerified"}
-    return Text("  ".join(f"{word} {_spark(board.per_minute(name))}" for word, name in told.items()))
+    metrics = {"requested": "OtpRequested", "sent": "OtpSent", "verified": "OtpVerified"}
+    return Text("  ".join(f"{word} {_spark(board.per_minute(name))}" for word, name in metrics.items()))
 
 
 def _providers(board: Board) -> Table:
@@ -195,7 +195,7 @@ def _providers(board: Board) -> Table:
 
 
 def _countries(board: Board) -> Table:
-    table = Table("country", "asked", "sent", "verified", "conversion", "limited")
+    table = Table("country", "requested", "sent", "verified", "conversion", "limited")
     for name in board.places("country")[:8]:
         table.add_row(
             name,

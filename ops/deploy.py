@@ -78,12 +78,12 @@ def main() -> None:
         check_values(declared["Parameters"], given)
         check_countries(declared, stack, given)
         target = look(arguments.env, stack)
-        wanted = plan(declared, target, given)
-        print(shown(declared["Parameters"], target, wanted), flush=True)
+        desired = plan(declared, target, given)
+        print(shown(declared["Parameters"], target, desired), flush=True)
         if arguments.confirm != "no" and _is_asked() and not _agrees():
             raise Refused("nothing was deployed")
-        run(target, {"Stage": wanted["Stage"], **given})
-        print(told_after(target, wanted), flush=True)
+        run(target, {"Stage": desired["Stage"], **given})
+        print(next_steps(target, desired), flush=True)
     except Refused as refused:
         sys.exit(f"make deploy: {refused}")
     except (ClientError, BotoCoreError) as error:
@@ -111,9 +111,9 @@ def check_values(declared: Mapping[str, Mapping[str, Any]], given: Values) -> No
 
 def check_countries(template: Mapping[str, Any], stack: str, given: Values) -> None:
     """Whether each country that is given exists, which no pattern knows. Raises `Refused`."""
-    wanted = {"AllowedCountries": "*", **_defaults(template["Parameters"]), **given}
+    desired = {"AllowedCountries": "*", **_defaults(template["Parameters"]), **given}
     with contextlib.suppress(ServiceMisconfigured):
-        settings = Settings.from_environment(Stack(template, stack, wanted).environment())
+        settings = Settings.from_environment(Stack(template, stack, desired).environment())
         if faults := list(deployed_settings.country_faults_of(settings)):
             raise Refused("\n  ".join(["nothing was deployed:", *faults]))
 
@@ -163,36 +163,36 @@ def plan(template: Mapping[str, Any], target: Target, given: Values) -> Values:
     declared = template["Parameters"]
     kept = {name: value for name, value in (target.current or {}).items() if name in declared}
     stage = {"Stage": target.env if target.env in declared["Stage"]["AllowedValues"] else "dev"}
-    wanted: dict[str, str] = {**_defaults(declared), **kept, **stage, **given}
-    if missing := sorted(declared.keys() - wanted.keys()):
+    desired: dict[str, str] = {**_defaults(declared), **kept, **stage, **given}
+    if missing := sorted(declared.keys() - desired.keys()):
         hint = ' PARAMETERS="AllowedCountries=GB,IE", or where your users are' if missing else ""
         raise Refused(f"a first deployment must name {', '.join(missing)}:{hint}")
     # What the stack has already is looked at too: a newer version may take less than the one before.
-    check_values(declared, wanted)
-    stack = Stack(template, target.stack, wanted)
+    check_values(declared, desired)
+    stack = Stack(template, target.stack, desired)
     faults = [*stack.broken_rules()]
-    faults += deployed_settings.faults_of(stack.environment(), wanted["AwsSmsIdentityArn"])
+    faults += deployed_settings.faults_of(stack.environment(), desired["AwsSmsIdentityArn"])
     if faults:
         raise Refused("\n  ".join(["nothing was deployed:", *dict.fromkeys(faults)]))
-    return wanted
+    return desired
 
 
-def shown(declared: Mapping[str, Any], target: Target, wanted: Values) -> str:
+def shown(declared: Mapping[str, Any], target: Target, desired: Values) -> str:
     """Where it is deployed to, and each parameter that changes."""
     current = target.current
     lines = [f"account    {target.account}", f"Region     {target.region}", f"stack      {target.stack}"]
     if current is None:
-        named = [name for name in wanted if wanted[name] != str(declared[name].get("Default"))]
+        named = [name for name in desired if desired[name] != str(declared[name].get("Default"))]
         lines.append("           is made anew; every other parameter has the template's default")
-        lines += [f"  {name} = {wanted[name] or '(empty)'}" for name in named]
+        lines += [f"  {name} = {desired[name] or '(empty)'}" for name in named]
         return "\n".join(lines)
-    changed = [name for name in wanted if name in current and current[name] != wanted[name]]
-    added = [name for name in wanted if name not in current]
-    gone = sorted(current.keys() - wanted.keys())
-    kept = len(wanted) - len(changed) - len(added)
+    changed = [name for name in desired if name in current and current[name] != desired[name]]
+    added = [name for name in desired if name not in current]
+    gone = sorted(current.keys() - desired.keys())
+    kept = len(desired) - len(changed) - len(added)
     lines.append(f"           is updated; {kept} parameters keep their values")
-    lines += [f"  {name}: {current[name] or '(empty)'} -> {wanted[name] or '(empty)'}" for name in changed]
-    lines += [f"  {name}: new in this version, {wanted[name] or '(empty)'}" for name in added]
+    lines += [f"  {name}: {current[name] or '(empty)'} -> {desired[name] or '(empty)'}" for name in changed]
+    lines += [f"  {name}: new in this version, {desired[name] or '(empty)'}" for name in added]
     lines += [f"  {name}: no parameter any more (was {current[name] or '(empty)'})" for name in gone]
     return "\n".join(lines)
 
@@ -250,7 +250,7 @@ def _failures(target: Target, began: datetime) -> Iterator[str]:
             yield f"{event['LogicalResourceId']}: {reason}"
 
 
-def told_after(target: Target, wanted: Values) -> str:
+def next_steps(target: Target, desired: Values) -> str:
     """The outputs, what to do next, and what the stack costs each month."""
     client = boto3.client("cloudformation", region_name=target.region)
     (found,) = client.describe_stacks(StackName=target.stack)["Stacks"]
@@ -267,8 +267,8 @@ def told_after(target: Target, wanted: Values) -> str:
         ]
     else:
         lines.append(f"Next: GET {outputs['ApiUrl']}/health/deep with the API key says whether all is well.")
-    bill = cost.fixed(Stack(template(), target.stack, wanted))
-    lines += ["", f"Each month, whatever the traffic: at most {bill.dollars:.2f} USD ({bill.words})."]
+    bill = cost.fixed(Stack(template(), target.stack, desired))
+    lines += ["", f"Each month, without any traffic: at most {bill.dollars:.2f} USD ({bill.words})."]
     return "\n".join(lines)
 
 

@@ -29,6 +29,7 @@ from rich.table import Table
 
 from local.stack_file import LOCAL, LocalStackError, StackFile
 from ops.deployed import Deployed, StackNotFound, find
+from sms_otp.domain.clock import DAY, HOUR, MINUTE
 
 OUTPUT = LOCAL / "load.json"
 NUMBERS = tuple(f"+141555501{index:02d}" for index in range(40))
@@ -36,8 +37,7 @@ NUMBERS = tuple(f"+141555501{index:02d}" for index in range(40))
 CLIENTS = 8
 """So few that their limits are reached, by clients and by numbers alike."""
 TIMEOUT_SECONDS = 60
-MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
-FAILURE_WAIT_SECONDS, FAILURE_WAIT_MAX_SECONDS = 30, 3600
+FAILURE_WAIT_SECONDS, FAILURE_WAIT_MAX_SECONDS = 30, HOUR
 """As the template has them for every stack."""
 WRONG_SHARE = 0.7
 HTTP_OK, NO_ANSWER = 200, None
@@ -61,7 +61,7 @@ EXPECTED = {
         "410 OTP_EXPIRED",
     },
 }
-"""Whatever else is answered, or not answered at all, is an error."""
+"""Any other answer, or none, is an error."""
 
 EXPLAINED = (
     "unexpected: an answer that no limit explains. most: of one number, client or code. at it: how many "
@@ -103,7 +103,7 @@ class Drive:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def act(self, session: requests.Session) -> None:
-        """One request: a guess for every code that is asked for, as far as there are any to guess at."""
+        """One request: a guess for every code that is requested, as far as there are any to guess at."""
         with self.lock:
             guesses = bool(self.waiting) and self.chance.random() < 0.5
             held = self.chance.choice(self.waiting) if guesses else None
@@ -211,7 +211,7 @@ def limits(
     parameters: Mapping[str, int], shared: Drive, calls: Sequence[dict[str, Any]], took: float
 ) -> Iterator[Limit]:
     """What reached the providers, and what was answered, against each limit of the stack's parameters."""
-    # A send that a provider answered by an error sent nothing, and the next one may have been asked.
+    # A send that a provider answered by an error sent nothing, and the next one may have been called.
     sends = [
         call
         for call in calls

@@ -36,17 +36,17 @@ WARNING = (
     f"Then it is so: {GONE}"
     " Where KeepUsers=true, wait until they have verified anew or their retention is over."
 )
-"""Told with the step before the one that cannot be undone."""
+"""Printed with the step before the one that cannot be undone."""
 
 _LENGTH_BYTES = 48
 
 
 @dataclass(frozen=True)
 class Step:
-    """What the secret is to hold next, and what to tell the operator."""
+    """What the secret is to hold next, and what to print."""
 
     fields: Mapping[str, str]
-    told: str
+    report: str
 
 
 class TooEarly(Exception):
@@ -78,7 +78,7 @@ def rotate(stack: Deployed, now: datetime) -> str:
     found: Mapping[str, Any] = client.get_secret_value(SecretId=arn)
     step = next_step(json.loads(found["SecretString"]), found["CreatedDate"], now)
     client.put_secret_value(SecretId=arn, SecretString=json.dumps(step.fields))
-    return step.told
+    return step.report
 
 
 def _require(due: datetime, now: datetime) -> None:

@@ -54,9 +54,9 @@ class Caller:
         self._say = say
 
     def step(
-        self, what: str, wanted: str, method: str, path: str, body: Any = None, *, with_key: bool = True
+        self, what: str, expected: str, method: str, path: str, body: Any = None, *, with_key: bool = True
     ) -> dict[str, Any]:
-        """One request; `wanted` is the status and, where it matters, a word. Raises `SmokeFailed`."""
+        """One request; `expected` is the status and, where it matters, a word. Raises `SmokeFailed`."""
         began = time.monotonic()
         try:
             answer = requests.request(
@@ -70,9 +70,9 @@ class Caller:
             raise SmokeFailed(f"{what}: {path} gave no answer ({type(error).__name__})") from None
         found = _object(answer)
         word = str(found.get("errorCode") or found.get("status") or "")
-        status, _, wanted_word = wanted.partition(" ")
-        if str(answer.status_code) != status or (wanted_word and word not in wanted_word.split("|")):
-            raise SmokeFailed(f"{what}: {path} answered {answer.status_code} {word}, not {wanted}")
+        status, _, expected_word = expected.partition(" ")
+        if str(answer.status_code) != status or (expected_word and word not in expected_word.split("|")):
+            raise SmokeFailed(f"{what}: {path} answered {answer.status_code} {word}, not {expected}")
         milliseconds = (time.monotonic() - began) * 1000
         self._say(f"ok  {milliseconds:6.0f} ms  {what}: {answer.status_code} {word}".rstrip())
         return found
@@ -87,14 +87,14 @@ def _object(answer: requests.Response) -> dict[str, Any]:
 
 
 def smoke(stack: Deployed, say: Say) -> None:
-    """Every step in its order, each told to `say`. Raises `SmokeFailed`."""
+    """Every step in its order, each announced by `say`. Raises `SmokeFailed`."""
     number = number_of(stack.parameters)
     caller = Caller(stack, say)
     caller.step("the API answers", "200 healthy", "GET", "/health", with_key=False)
     caller.step("what it leans on answers", "200 healthy|degraded", "GET", "/health/deep")
-    asked = {"phoneNumber": number.number}
-    caller.step("nobody is served without a key", "403", "POST", "/request-otp", asked, with_key=False)
-    made = caller.step("a code is asked for", "200", "POST", "/request-otp", asked)
+    command = {"phoneNumber": number.number}
+    caller.step("nobody is served without a key", "403", "POST", "/request-otp", command, with_key=False)
+    made = caller.step("a code is requested", "200", "POST", "/request-otp", command)
     held = {"verificationId": made["verificationId"]}
     caller.step("it waits for its code", "200 pending", "POST", "/otp-status", held)
     wrong = {**held, "otp": number.wrong_code}

@@ -57,7 +57,7 @@ class Stack:
                 return all(self.value(each) for each in conditions)
             case {"Fn::Or": conditions}:
                 return any(self.value(each) for each in conditions)
-            case {"Fn::Contains": [values, wanted]}:
-                return self.value(wanted) in values
+            case {"Fn::Contains": [values, element]}:
+                return self.value(element) in values
             case _:
                 return node

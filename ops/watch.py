@@ -1,6 +1,6 @@
 """`make watch`: a stack's metrics, live in the terminal until Ctrl-C.
 
-A deployed stack is asked through CloudWatch, whose metrics are a minute or two old; the local one through
+A deployed stack is read through CloudWatch, whose metrics are a minute or two old; the local one through
 its functions' log lines. CloudWatch bills each look: about 80 metrics every 30 seconds are some 2 dollars
 a day at list price, so close it when you have seen enough.
 """
@@ -16,11 +16,11 @@ from typing import Any
 
 from rich.live import Live
 
-from ops.board import ALL, MINUTE, WHOLE, Board, Minute, draw, minutes_of
+from ops.board import ALL, WHOLE, Board, Minute, draw, minutes_of
 from ops.deployed import Deployed, StackNotFound, find
 from ops.measured import datapoints, lines
 from sms_otp.adapters.telemetry.metrics import NAMESPACE
-from sms_otp.domain.clock import Clock
+from sms_otp.domain.clock import MINUTE, Clock
 
 SPAN_MINUTES = 15
 LOCAL_SECONDS, DEPLOYED_SECONDS = 2, 30
@@ -98,10 +98,10 @@ def _queries(client: Any) -> Iterator[tuple[tuple[str, str, str, str], dict[str,
             kind, place = (places[0]["Name"], places[0]["Value"]) if places else ("", WHOLE)
             for statistic in STATISTICS:
                 number += 1
-                asked = {"Metric": metric, "Period": MINUTE, "Stat": statistic}
+                statistics = {"Metric": metric, "Period": MINUTE, "Stat": statistic}
                 yield (
                     (metric["MetricName"], kind, place, statistic),
-                    {"Id": f"q{number}", "MetricStat": asked},
+                    {"Id": f"q{number}", "MetricStat": statistics},
                 )
 
 

@@ -1,4 +1,4 @@
-"""Success bodies against `openapi.yaml`, with nothing extra allowed."""
+"""Bodies of answers against `openapi.yaml`, with nothing extra allowed."""
 
 from collections.abc import Iterator
 from typing import Any

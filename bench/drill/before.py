@@ -15,11 +15,13 @@ from unittest.mock import patch
 from sms_otp.domain import admission, errors, number
 from sms_otp.domain.blocks import BlockCounter
 from sms_otp.domain.budgets import Counts, DayCounter, NoRoom, Spans
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.countries import CountryCounter, History
 from sms_otp.domain.guard import BudgetLane, Mode, NumberFacts
 from sms_otp.domain.networks import NetworkCounter
 from sms_otp.domain.number import Lane
+from sms_otp.domain.prices import EVERYWHERE
 from sms_otp.domain.spending import Payment, SpendPolicy
 
 FLOORS = Spans(3, 20)
@@ -40,9 +42,9 @@ class SpendingBefore:
         channel: str,
         block_keys: tuple[str, ...],
         client_keys: tuple[str, ...],
-        now: int,
+        now: Seconds,
     ) -> None:
-        self._price, self._least = policy.prices.of(country, channel), policy.network
+        self._price, self._least = policy.price(country, channel), policy.network
         self._country = CountryCounter(country, now, 1, 1, history, 1)
         self._blocks = BlockCounter(tuple(DayCounter.of(f"P#{key}", now) for key in block_keys))
         self._network = NetworkCounter(tuple(f"C#{key}" for key in client_keys), now)
@@ -87,7 +89,7 @@ class SpendingBefore:
 
 def policy_before(policy: Policy) -> Policy:
     """The same deployment with one budget for all who ask about a number, and no challenge."""
-    lanes = policy.admission.lanes
+    lanes = policy.number_limits("US")
     one = replace(
         lanes,
         strangers=lanes.own,
@@ -95,7 +97,7 @@ def policy_before(policy: Policy) -> Policy:
         network=lanes.own,
         stranger_guesses=replace(lanes.own_guesses, closed_at=lanes.disabled_at),
     )
-    return replace(policy, admission=replace(policy.admission, lanes=one))
+    return replace(policy, admission=replace(policy.admission, limits_by_country={EVERYWHERE: one}))
 
 
 @contextmanager

@@ -14,9 +14,9 @@ import phonenumbers
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from sms_otp.domain import errors, phone
+from sms_otp.domain.clock import DAY
 from sms_otp.domain.provider import Channel
 
-DAY, HOUR, MINUTE = 24 * 3600, 3600, 60
 COUNTRIES = {"US": 0.6, "GB": 0.3, "DE": 0.1}
 SHARED_BY = 20
 MOST_TRIES = 200

@@ -9,9 +9,10 @@ from itertools import chain
 
 from bench.drill import before
 from bench.drill.people import Attack, Habits, People, Visit, everywhere, one_block, premium, scattered
-from bench.drill.world import DAY, HOUR, MIDNIGHT, Tally, World, quick
+from bench.drill.world import MIDNIGHT, Tally, World, quick
 from local.template import environment
 from sms_otp.adapters.config import Settings
+from sms_otp.domain.clock import DAY, HOUR
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.provider import Channel

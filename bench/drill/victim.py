@@ -7,8 +7,9 @@ world, so that it changes nothing. The attackers ask for codes to the number all
 from dataclasses import dataclass, replace
 
 from bench.drill.people import Visit, address
-from bench.drill.world import DAY, HOUR, MIDNIGHT, WRONG_CODE, World
+from bench.drill.world import MIDNIGHT, WRONG_CODE, World
 from sms_otp.domain import errors
+from sms_otp.domain.clock import DAY, HOUR
 
 DAYS = 14
 NUMBER = "+14155550123"

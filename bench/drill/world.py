@@ -14,7 +14,7 @@ from unittest.mock import patch
 from bench.drill.people import Visit
 from fakes.memory import PEPPERS, START, MemoryStore, StepClock
 from sms_otp.domain import errors, phone
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import DAY, Deadline
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, Verified, VerifyOtp
 from sms_otp.domain.countries import History
 from sms_otp.domain.phone import PhoneNumber
@@ -25,7 +25,6 @@ from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
 
-DAY, HOUR = 24 * 3600, 3600
 MIDNIGHT = int(START) // DAY * DAY
 CODE, WRONG_CODE = "123456", "000000"
 PRICES = Prices()

@@ -1,4 +1,4 @@
-"""The bare minimum: a DynamoDB client and, where a provider is asked, requests. It decides nothing."""
+"""The bare minimum: a DynamoDB client and, where a provider is called, requests. It decides nothing."""
 
 import sys
 

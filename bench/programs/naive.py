@@ -16,8 +16,8 @@ secrets = boto3.client("secretsmanager")
 session = requests.Session()
 
 
-class Asked(BaseModel):
-    """A code is asked for."""
+class Request(BaseModel):
+    """The body of a request."""
 
     phoneNumber: str  # noqa: N815 - a field of the API
     channel: str = "sms"
@@ -25,9 +25,9 @@ class Asked(BaseModel):
 
 @app.post("/request-otp")
 @tracer.capture_method
-def request_otp(asked: Asked) -> dict[str, str]:
+def request_otp(request: Request) -> dict[str, str]:
     """Never called: it is measured until it is ready."""
-    number = phonenumbers.parse(asked.phoneNumber)
+    number = phonenumbers.parse(request.phoneNumber)
     return {"country": str(phonenumbers.region_code_for_number(number))}
 
 

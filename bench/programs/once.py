@@ -12,17 +12,17 @@ from bench.programs.verification import request, verify
 
 
 def counted() -> Any:
-    """The calls since it was asked last."""
-    asked = urllib.request.Request(f"{sys.argv[1]}/_calls", method="DELETE")  # noqa: S310 - loopback
-    with urllib.request.urlopen(asked) as answer:  # noqa: S310 - as above
+    """The calls since it was read last."""
+    ending = urllib.request.Request(f"{sys.argv[1]}/_calls", method="DELETE")  # noqa: S310 - loopback
+    with urllib.request.urlopen(ending) as answer:  # noqa: S310 - as above
         return json.load(answer)
 
 
 verify(request())
 counted()
-told = {}
+counts = {}
 verification_id = request()
-told["request_otp"] = counted()
+counts["request_otp"] = counted()
 verify(verification_id)
-told["verify_otp"] = counted()
-print(json.dumps(told))
+counts["verify_otp"] = counted()
+print(json.dumps(counts))

@@ -11,7 +11,7 @@ EVENTS = json.load(sys.stdin)
 
 
 class Context:
-    """What Lambda tells of an invocation."""
+    """Lambda's context of an invocation."""
 
     aws_request_id = "11111111-2222-4333-8444-555555555555"
 
@@ -22,10 +22,10 @@ class Context:
 
 
 def request() -> str:
-    """A code is asked for. Answers the verificationId."""
-    asked = request_otp.app.lambda_handler(EVENTS["request"], Context())
-    _require_200(asked)
-    return str(json.loads(asked["body"])["verificationId"])
+    """A code is requested. Returns the verificationId."""
+    answered = request_otp.app.lambda_handler(EVENTS["request"], Context())
+    _require_200(answered)
+    return str(json.loads(answered["body"])["verificationId"])
 
 
 def verify(verification_id: str) -> None:

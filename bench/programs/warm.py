@@ -27,7 +27,7 @@ NAMES = {
 
 
 def verification() -> None:
-    """A code is asked for and verified."""
+    """A code is requested and verified."""
     verify(request())
 
 
@@ -68,13 +68,13 @@ def main() -> None:
         check = f"{ENDPOINT}/infobip/2fa/2/pin/PIN/verify"
         session.post(check, json={"pin": "123456"}, headers=headers, timeout=(2, 4)).json()
 
-    told: dict[str, list[float]] = {"ours": [], "bare": []}
+    timings: dict[str, list[float]] = {"ours": [], "bare": []}
     timed(verification)
     timed(bare)
     for _ in range(BATCHES):
-        told["ours"].append(timed(verification))
-        told["bare"].append(timed(bare))
-    print(json.dumps(told))
+        timings["ours"].append(timed(verification))
+        timings["bare"].append(timed(bare))
+    print(json.dumps(timings))
 
 
 main()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sms_otp.domain.limits import SECOND
+from sms_otp.domain.clock import to_seconds
 from sms_otp.domain.ports import NumberRecord
 from sms_otp.domain.users import ConsentRecord, User
 from sms_otp.entry_points import bootstrap, http, startup
@@ -26,7 +26,7 @@ def _status(number: str, who: Administrator) -> http.Body:
         "message": "This is known of the number.",
         "numberKey": status.number_key[:8],
         "sends": [
-            http.iso(send.at // SECOND) for record_of in status.standings for send in record_of.number.sends
+            http.iso(to_seconds(send.at)) for record_of in status.standings for send in record_of.number.sends
         ],
         "resendAfter": status.resend_after,
         "locks": [

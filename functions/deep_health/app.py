@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, seconds
 from sms_otp.domain.commands import Caller
 from sms_otp.entry_points import bootstrap, http, startup
 from sms_otp.use_cases.health import CHECK_SECONDS, Report
@@ -22,7 +22,7 @@ def _write(report: Report) -> http.Body:
     return {
         "success": report.status != "unhealthy",
         "status": report.status,
-        "timestamp": http.iso(int(time.time())),
+        "timestamp": http.iso(seconds(time.time)),
         "table": report.table,
         "secret": report.secret,
         "providers": {

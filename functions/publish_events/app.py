@@ -17,7 +17,11 @@ class NotPublished(Exception):
 
 def lambda_handler(event: Mapping[str, Any], context: Any) -> None:
     """A delivery in. What raises is delivered again, so an event can come twice, with the same id."""
-    events.begin(context.aws_request_id, context.aws_request_id, None)
+    with events.invocation(context.aws_request_id, context.aws_request_id):
+        _publish(event)
+
+
+def _publish(event: Mapping[str, Any]) -> None:
     entries = list(published.entries(event, settings().event_bus_name))
     for first in range(0, len(entries), MOST_ENTRIES):
         answer = bootstrap.event_bus().put_events(Entries=entries[first : first + MOST_ENTRIES])

@@ -1,6 +1,6 @@
 """AWS End User Messaging SMS, as botocore's model of `pinpoint-sms-voice-v2` has it.
 
-AWS sends what it is given: the code is whatever the text ends in. The signature must be there, and for
+AWS sends what it is given: the code is the end of the text. The signature must be there, and for
 this service; it is not verified, for the sandbox knows no account's secret key.
 """
 
@@ -71,8 +71,8 @@ class Aws:
     def failure(self, fault: str) -> Response:
         """AWS's answer for what other providers answer so; for a number it has a price, and no limit."""
         if fault == "number-limit":
-            told = {"Reason": "PRICE_OVER_THRESHOLD", "Fields": []}
-            return _error(400, "ValidationException", "The price is over the threshold.", **told)
+            details = {"Reason": "PRICE_OVER_THRESHOLD", "Fields": []}
+            return _error(400, "ValidationException", "The price is over the threshold.", **details)
         return _error(*_FAILURES[fault])
 
     def _act(self, request: Request, body: bytes) -> Response:
@@ -89,8 +89,10 @@ class Aws:
         _check(sent)
         # Without one AWS takes one of the account's own.
         if sent.get("OriginationIdentity", AWS_ORIGINATION_IDENTITY) != AWS_ORIGINATION_IDENTITY:
-            told = {"ResourceType": "phone-number", "ResourceId": sent.get("OriginationIdentity")}
-            raise Refusal(_error(400, "ResourceNotFoundException", "No such origination identity.", **told))
+            details = {"ResourceType": "phone-number", "ResourceId": sent.get("OriginationIdentity")}
+            raise Refusal(
+                _error(400, "ResourceNotFoundException", "No such origination identity.", **details)
+            )
         message_id = str(uuid.uuid4())
         if sent.get("DryRun") is not True:
             self._deliver(sent)
@@ -113,8 +115,8 @@ class Aws:
         if given["MessageFeedbackStatus"] not in ("RECEIVED", "FAILED"):
             raise _invalid("MessageFeedbackStatus", "FIELD_VALIDATION_FAILED")
         if given["MessageId"] not in self._feedback:
-            told = {"ResourceType": "message", "ResourceId": given["MessageId"]}
-            raise Refusal(_error(400, "ResourceNotFoundException", "No such message.", **told))
+            details = {"ResourceType": "message", "ResourceId": given["MessageId"]}
+            raise Refusal(_error(400, "ResourceNotFoundException", "No such message.", **details))
         return JSONResponse(given, media_type=_CONTENT_TYPE)
 
     def _number(self, request: Request, body: bytes) -> str | None:
@@ -165,13 +167,13 @@ def _invalid(field: str, reason: str) -> Refusal:
 
 
 def _opted_out(number: str | None) -> Response:
-    told = {"Reason": "DESTINATION_PHONE_NUMBER_OPTED_OUT", "ResourceType": "opted-out-number"}
-    return _error(400, "ConflictException", "The number has opted out.", **told, ResourceId=number or "")
+    details = {"Reason": "DESTINATION_PHONE_NUMBER_OPTED_OUT", "ResourceType": "opted-out-number"}
+    return _error(400, "ConflictException", "The number has opted out.", **details, ResourceId=number or "")
 
 
-def _error(status: int, code: str, message: str, **told: Any) -> Response:
+def _error(status: int, code: str, message: str, **details: Any) -> Response:
     return JSONResponse(
-        {"__type": code, "Message": message, **told},
+        {"__type": code, "Message": message, **details},
         status_code=status,
         media_type=_CONTENT_TYPE,
         headers={"x-amzn-RequestId": str(uuid.uuid4())},

@@ -53,7 +53,7 @@ class Callbacks:
         """
         if not isinstance(body, dict):
             raise BadCallbacks("the body must be a JSON object")
-        self._targets = {provider: _target(provider, wanted) for provider, wanted in body.items()}
+        self._targets = {provider: _target(provider, described) for provider, described in body.items()}
 
     def urls(self) -> dict[str, str]:
         """Where each provider's callbacks go."""
@@ -116,10 +116,10 @@ def _resolved(url: str) -> tuple[str, Mapping[str, str]]:
     return parts._replace(netloc=f"127.0.0.1:{parts.port or 80}").geturl(), {"Host": parts.netloc}
 
 
-def _target(provider: str, wanted: object) -> Target:
+def _target(provider: str, described: object) -> Target:
     if provider not in _FIELDS:
         raise BadCallbacks(f"no such provider: {provider}")
-    fields = {"url": wanted} if isinstance(wanted, str) else wanted
+    fields = {"url": described} if isinstance(described, str) else described
     if not isinstance(fields, dict) or not set(fields) <= {"url", *_FIELDS[provider]}:
         raise BadCallbacks(
             f"{provider} must be a URL, or an object of {', '.join(('url', *_FIELDS[provider]))}"

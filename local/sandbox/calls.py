@@ -29,7 +29,7 @@ class Calls:
         """How many calls were received in all: the place that the next one takes."""
 
     def record(self, provider: str, operation: str, to: str | None) -> Call:
-        """Add a call that is not answered yet; whoever answers sets its `status`."""
+        """Add a call that is not answered yet; its answer sets `status`."""
         call = Call(provider, operation, to, None, iso_utc(self._clock()))
         self._calls.append(call)
         self.received += 1

@@ -1,4 +1,4 @@
-"""The newest message to each phone, so that its delivery report can be asked for by hand."""
+"""The newest message to each phone, so that its delivery report can be sent by hand."""
 
 import asyncio
 from collections.abc import Callable

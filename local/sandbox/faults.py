@@ -1,4 +1,4 @@
-"""Failures on demand: what was asked for, and which call it spoils.
+"""Failures on demand: which there are, and which calls they spoil.
 
 timeout   neither acts nor answers                lost   acts, never answers
 drip      does not act, answers 1 byte a second   html   a 200 that is a web page

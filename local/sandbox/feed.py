@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 SECONDS_BETWEEN = 0.2
-"""Between two looks at what changed: however much happens, a page is told five times a second."""
+"""Between two looks at what changed: a page gets five updates a second at most."""
 
 Snapshot = Callable[[], dict[str, Any]]
 
@@ -21,10 +21,10 @@ def feed(request: Request, snapshot: Snapshot) -> Response:
 
 
 async def _events(request: Request, snapshot: Snapshot) -> AsyncIterator[str]:
-    told = None
+    pushed = None
     while not await request.is_disconnected():
         now = json.dumps(snapshot())
-        if now != told:
-            told = now
+        if now != pushed:
+            pushed = now
             yield f"data: {now}\n\n"
         await asyncio.sleep(SECONDS_BETWEEN)

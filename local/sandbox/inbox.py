@@ -47,8 +47,8 @@ class Inbox:
 
     def newest_first(self, to: str | None = None, *, limit: int = NEWEST_KEPT) -> list[dict[str, str]]:
         """At most `limit` messages, of one phone where `to` is given, as JSON objects."""
-        wanted = None if to is None else e164(to)
-        matching = (message for message in reversed(self._messages) if wanted in (None, message.to))
+        recipient = None if to is None else e164(to)
+        matching = (message for message in reversed(self._messages) if recipient in (None, message.to))
         return [asdict(message) for message in islice(matching, limit)]
 
     def clear(self) -> None:

@@ -222,7 +222,7 @@ class Infobip:
         answer: dict[str, Any] = {"pinId": pin.pin_id, "msisdn": pin.to, "verified": pin_error is None}
         if pin_error is None:
             pin.verified_at = self._clock()
-            # Infobip's own samples all show 0 on success, whatever was left.
+            # Infobip's own samples all show 0 on success, even with attempts left.
             return JSONResponse(answer | {"attemptsRemaining": 0})
         return JSONResponse(answer | {"attemptsRemaining": pin.attempts_left, "pinError": pin_error})
 
@@ -230,7 +230,7 @@ class Infobip:
         """The `pinError`, or `None` for a right PIN. A wrong one costs an attempt."""
         if self._clock() >= pin.sent_at + live.time_to_live:
             return "TTL_EXPIRED"
-        # What a second verification is told where only one is allowed is unspecified.
+        # The answer to a second verification where only one is allowed is unspecified.
         used = pin.verified_at is not None and not live.application.allow_multiple_pin_verifications
         if used or pin.attempts_left == 0:
             return "NO_MORE_PIN_ATTEMPTS"

@@ -1,6 +1,6 @@
 """Infobip's endpoints for 2FA applications and message templates. Nothing can be deleted, as at Infobip.
 
-The call log tells them apart: `provision-read`, `provision-create` and `provision-update`.
+The call log names them: `provision-read`, `provision-create` and `provision-update`.
 """
 
 import json
@@ -74,7 +74,7 @@ _Act = Callable[[Request, bytes], Response]
 
 
 class Provisioning:
-    """The applications as they were written; `live` is told of each, and so sends with it.
+    """The applications as they were written; `live` gets each, and so sends with it.
 
     Those that are live from the beginning are listed with what they are made of.
     """

@@ -23,7 +23,7 @@ _KEYS = ("groupId", "groupName", "id", "name", "description")
 
 
 def post(callbacks: Callbacks, message_id: str, to: str, status: str, *, sent: float, now: float) -> None:
-    """Report on a message to `to` (digits), if reports are wanted. Times are seconds since the epoch."""
+    """Report on a message to `to` (digits), if a callback is set. Times are seconds since the epoch."""
     target = callbacks.target("infobip")
     if target is None:
         return
@@ -41,7 +41,7 @@ def basic(username: str, password: str) -> dict[str, str]:
 
 
 def _result(message_id: str, to: str, status: str, sent: float, now: float) -> dict[str, Any]:
-    told, error = _DELIVERED if status == "delivered" else _FAILED
+    outcome, error = _DELIVERED if status == "delivered" else _FAILED
     return {
         "bulkId": f"BULK-{message_id}",
         "messageId": message_id,
@@ -51,7 +51,7 @@ def _result(message_id: str, to: str, status: str, sent: float, now: float) -> d
         "doneAt": _time(now),
         "messageCount": 1,
         "price": {"pricePerMessage": 0.01, "currency": "EUR"},
-        "status": dict(zip(_KEYS, told, strict=True)),
+        "status": dict(zip(_KEYS, outcome, strict=True)),
         "error": dict(zip(_KEYS, error, strict=True)) | {"permanent": status == "failed"},
     }
 

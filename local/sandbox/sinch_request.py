@@ -37,7 +37,7 @@ class Start:
 
 
 def named_endpoint(body: bytes) -> object:
-    """The endpoint that a body names, unchecked: for the call log, which takes whatever came."""
+    """The endpoint that a body names, unchecked: for the call log, which takes any body."""
     identity = (json_object(body) or {}).get("identity")
     return identity.get("endpoint") if isinstance(identity, dict) else None
 

@@ -9,11 +9,12 @@ import pytest
 from fakes.memory import MemoryCircuits
 from sms_otp.adapters.dynamodb.circuits import DynamoCircuits, circuit_pk
 from sms_otp.domain.circuit import KEEP, OPEN, PROBE_LEASE, WINDOW, Circuit, State
+from sms_otp.domain.clock import Milliseconds, to_seconds
 from sms_otp.domain.ports import Circuits
 from tests.emulator import emulated_aws
 from tests.tables import create_table, tables
 
-NOW = 1_800_000_000_000
+NOW = Milliseconds(1_800_000_000_000)
 TABLE = "circuits"
 NUMBERS = ("aaaaaaaa", "bbbbbbbb", "cccccccc")
 
@@ -47,15 +48,15 @@ def test_a_circuit_that_nothing_counts_against_is_not_there(circuits: Both) -> N
 
 def test_failures_are_counted_by_number_and_stale_ones_are_forgotten(circuits: Both) -> None:
     circuits.add_failure("infobip", NUMBERS[0], NOW, ())
-    circuits.add_failure("infobip", NUMBERS[0], NOW + 1, ())
-    circuits.add_failure("infobip", NUMBERS[1], NOW + 2, ())
+    circuits.add_failure("infobip", NUMBERS[0], NOW + Milliseconds(1), ())
+    circuits.add_failure("infobip", NUMBERS[1], NOW + Milliseconds(2), ())
     found = circuits.read(("infobip",))["infobip"]
-    assert found == Circuit(failures={NUMBERS[0]: NOW + 1, NUMBERS[1]: NOW + 2})
-    later = NOW + 1 + WINDOW
+    assert found == Circuit(failures={NUMBERS[0]: NOW + Milliseconds(1), NUMBERS[1]: NOW + Milliseconds(2)})
+    later = NOW + Milliseconds(1) + WINDOW
     assert found.stale(later) == (NUMBERS[0],)
     circuits.add_failure("infobip", NUMBERS[2], later, found.stale(later))
     kept = circuits.read(("infobip", "sinch"))["infobip"]
-    assert kept.failures == {NUMBERS[1]: NOW + 2, NUMBERS[2]: later}
+    assert kept.failures == {NUMBERS[1]: NOW + Milliseconds(2), NUMBERS[2]: later}
 
 
 def test_a_number_that_fails_again_is_not_forgotten_as_stale(circuits: Both) -> None:
@@ -67,7 +68,7 @@ def test_a_number_that_fails_again_is_not_forgotten_as_stale(circuits: Both) -> 
 
 def test_a_circuit_is_opened_once(circuits: Both) -> None:
     opened(circuits)
-    assert not circuits.open("infobip", NOW + 1)
+    assert not circuits.open("infobip", NOW + Milliseconds(1))
     assert circuits.read(("infobip",))["infobip"].opened_at == NOW
 
 
@@ -84,14 +85,14 @@ def test_another_may_probe_when_the_lease_has_ended(circuits: Both) -> None:
     opened(circuits)
     read = circuits.read(("infobip",))["infobip"]
     assert circuits.elect("infobip", read, NOW + OPEN)
-    assert not circuits.elect("infobip", read, NOW + OPEN + PROBE_LEASE - 1)
+    assert not circuits.elect("infobip", read, NOW + OPEN + PROBE_LEASE - Milliseconds(1))
     assert circuits.elect("infobip", read, NOW + OPEN + PROBE_LEASE)
 
 
 def test_nobody_probes_a_circuit_that_has_changed_since_it_was_read(circuits: Both) -> None:
     opened(circuits)
     read = circuits.read(("infobip",))["infobip"]
-    circuits.reopen("infobip", NOW + 5)
+    circuits.reopen("infobip", NOW + Milliseconds(5))
     assert not circuits.elect("infobip", read, NOW + OPEN)
 
 
@@ -136,5 +137,5 @@ def test_an_item_has_an_end() -> None:
         circuits.add_failure("infobip", NUMBERS[0], NOW, ())
         circuits.open("infobip", NOW)
         item = client.get_item(TableName=TABLE, Key={"pk": {"S": circuit_pk("infobip")}})["Item"]
-    assert int(item["ttl"]["N"]) == (NOW + KEEP) // 1000
+    assert int(item["ttl"]["N"]) == to_seconds(NOW + KEEP)
     assert item["f_aaaaaaaa"] == {"N": str(NOW)}

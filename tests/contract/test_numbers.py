@@ -14,11 +14,10 @@ from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.dynamodb.users import UsersTable
 from sms_otp.domain import errors, keys, number
-from sms_otp.domain.clock import Deadline, Seconds, seconds
+from sms_otp.domain.clock import DAY, HOUR, Deadline, Seconds, milliseconds, seconds, to_milliseconds
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import DAY, HOUR, SECOND
 from sms_otp.domain.number import Lane
 from sms_otp.domain.phone import mask
 from sms_otp.domain.ports import Erased, NumberGuess
@@ -35,7 +34,6 @@ from tests.tables import tables
 NUMBER, OTHER = "+14155550123", "+12125550147"
 TABLES = {"a-table": "Table", "users": "UsersTable"}
 CONSENT = Consent("terms-2026-11", "sign-up-form")
-DAYS = 24 * 3600
 RIGHT, WRONG = "123456", "000000"
 
 Item = dict[str, Any]
@@ -224,8 +222,8 @@ def test_what_does_not_fit_into_one_call_is_erased_by_the_next(town: Town) -> No
 def fail(town: Town, tenant: str = "tenant-a", times: int = 1, lane: Lane = Lane.STRANGER) -> None:
     """So many wrong guesses at the number, an hour apart if there are many."""
     for index in range(times):
-        now = int(town.clock() * SECOND) + index * HOUR
-        lanes = town.service.policy.admission.lanes
+        now = milliseconds(town.clock) + to_milliseconds(index * HOUR)
+        lanes = town.service.policy.number_limits("US")
         moment = number.moment(now, len(town.calls))
         town.service.store.spend_number_guess(
             NumberGuess(number_key(NUMBER), tenant, now, moment, lanes, lane)
@@ -264,7 +262,7 @@ def test_a_failure_that_was_left_is_found_however_late_the_next_erasure_comes(to
     town.request()
     assert town.erase().retry_after == 30
     fail(town)
-    town.clock.step(DAYS)
+    town.clock.step(DAY)
     delete_what_has_ended(town)
     assert town.erase().counts["numbers"] == 1
     assert town.about(NUMBER) == []
@@ -275,7 +273,7 @@ def test_a_failure_after_an_unlocking_lasts_as_long_as_any(town: Town) -> None:
     town.administration.unlock(NUMBER, Administrator("arn", Deadline(10)))
     town.clock.step(60)
     town.verify(verification_id, WRONG)
-    assert int(listed(town)["ttl"]["N"]) >= town.clock() + 30 * DAYS
+    assert int(listed(town)["ttl"]["N"]) >= town.clock() + 30 * DAY
 
 
 def test_a_code_that_is_asked_for_during_an_erasure_is_erased_or_whole_and_found_by_the_next(
@@ -283,14 +281,14 @@ def test_a_code_that_is_asked_for_during_an_erasure_is_erased_or_whole_and_found
 ) -> None:
     """At each step of the erasure in turn."""
     town.request(consent=CONSENT, idempotency_key="a-key")
-    town.clock.step(DAY // SECOND)
+    town.clock.step(DAY)
     town.calls.clear()
     town.erase()
     steps = len(town.calls)
     assert steps > 5
     for step in range(1, steps + 1):
         town.request(consent=CONSENT, idempotency_key="a-key")
-        town.clock.step(DAY // SECOND)
+        town.clock.step(DAY)
         town.calls.clear()
         made: list[str] = []
 
@@ -313,7 +311,7 @@ def test_a_code_that_is_asked_for_during_an_erasure_is_erased_or_whole_and_found
 
 def test_what_was_claimed_by_another_request_since_is_not_erased(town: Town) -> None:
     town.request(idempotency_key="a-key")
-    town.clock.step(DAYS + 1)
+    town.clock.step(DAY + 1)
     town.request(OTHER, idempotency_key="a-key")
     assert town.erase().counts["verifications"] == 1
     assert [item["pk"]["S"][:2] for item in town.items() if item["pk"]["S"].startswith("I#")] == ["I#"]
@@ -335,12 +333,12 @@ def test_a_disabled_number_can_be_unlocked_however_long_after(town: Town) -> Non
     town.request()
     fail(town, times=79)
     town.calls.clear()
-    town.clock.step(100 * DAYS)
+    town.clock.step(100 * DAY)
     fail(town)
     assert town.calls[-2:] == ["UpdateItem", "UpdateItem"], "the second one disables, by itself"
     assert listed(town)["ttl"]["N"] == str(FOREVER), "or it would be gone when it is to be unlocked"
     assert outcome(town.request) == "NUMBER_DISABLED"
-    town.clock.step(400 * DAYS)
+    town.clock.step(400 * DAY)
     town.request(tenant="tenant-b")
     assert listed(town)["ttl"]["N"] == str(FOREVER), "another tenant's code must not make it end"
     who = Administrator("arn", Deadline(10))
@@ -357,7 +355,7 @@ def test_a_disabled_number_can_be_unlocked_however_long_after(town: Town) -> Non
 def test_a_success_with_a_token_enables_a_disabled_number_again(town: Town) -> None:
     token = verify_code(town.service, VerifyOtp(town.request(), RIGHT), town.caller()).device_token
     fail(town, times=80)
-    town.clock.step(80 * 3600)
+    town.clock.step(80 * HOUR)
     assert outcome(town.request) == "NUMBER_DISABLED"
     verification_id = town.request(device_token=token)
     assert town.verify(verification_id, device_token=token) == "ok"
@@ -387,7 +385,7 @@ def test_no_token_from_before_an_unlocking_or_an_erasure_opens_a_lane(town: Town
     token = verify_code(town.service, VerifyOtp(town.request(), RIGHT), town.caller()).device_token
 
     def lane_of_a_request() -> str:
-        town.clock.step(DAYS)
+        town.clock.step(DAY)
         return str(town.service.store.find(keys.verification_key(town.request(device_token=token))).lane)  # type: ignore[union-attr] # it is there
 
     assert lane_of_a_request() == "token"
@@ -405,15 +403,15 @@ def test_a_number_is_forgotten_after_all_that_it_lists(town: Town) -> None:
     town.verify(verification_id, WRONG)
     ends = {item["pk"]["S"][:2]: int(item["ttl"]["N"]) for item in town.items() if "ttl" in item}
     for kind in ("V#", "I#"):
-        assert ends["N#"] >= ends[kind] + 6 * DAYS, kind
+        assert ends["N#"] >= ends[kind] + 6 * DAY, kind
 
 
 def test_a_verified_number_is_remembered_for_ninety_days_and_forgotten_after(town: Town) -> None:
     town.verify(town.request())
-    assert int(listed(town)["ttl"]["N"]) == int(START) + 97 * DAYS
+    assert int(listed(town)["ttl"]["N"]) == int(START) + 97 * DAY
     town.clock.step(60)
     town.request()
-    assert int(listed(town)["ttl"]["N"]) == int(START) + 97 * DAYS
+    assert int(listed(town)["ttl"]["N"]) == int(START) + 97 * DAY
 
 
 def test_the_form_of_a_numbers_item_is_pinned(town: Town) -> None:
@@ -441,7 +439,7 @@ def test_the_form_of_a_numbers_item_is_pinned(town: Town) -> None:
     assert item == {
         "pk": {"S": f"N#{keyed}"},
         "version": {"N": "2"},
-        "ttl": {"N": str(now + 97 * DAYS)},
+        "ttl": {"N": str(now + 97 * DAY)},
         "sends": {"SS": [f"{now}000:s:{networks[0]}", f"{now + 60}000:s:{networks[1]}"]},
         "unproven": {"N": "1"},
         "verifications": {
@@ -477,7 +475,7 @@ def test_the_item_of_a_number_in_daily_use_stays_below_a_kilobyte(town: Town) ->
         verification_id = town.request(client_ip=f"192.0.2.{day % 3}", session_id=session)
         town.verify(verification_id, WRONG, session_id=session)
         assert town.verify(verification_id, session_id=session) == "ok"
-        town.clock.step(DAYS)
+        town.clock.step(DAY)
     town.verify(town.request(client_ip="198.51.100.9"), WRONG)
     assert len(listed(town)["verifications"]["M"]) == 7
     assert size_of(listed(town)) < 1024
@@ -495,7 +493,7 @@ def test_equal_networks_of_two_numbers_cannot_be_linked(town: Town) -> None:
 def test_a_numbers_item_lists_only_what_there_may_still_be(town: Town) -> None:
     for _ in range(12):
         town.request()
-        town.clock.step(DAYS)
+        town.clock.step(DAY)
     assert len(listed(town)["verifications"]["M"]) == 9
 
 
@@ -539,12 +537,12 @@ def test_a_request_records_an_unverified_user_for_ninety_days(town: Town) -> Non
     now = Seconds(int(START))
     assert (user.tenant, user.country, user.verified_at, user.purposes) == ("tenant-a", "US", None, ())
     assert (user.consent, user.requested_consent) == (None, ConsentRecord(CONSENT, now))
-    assert user.kept_until == now + 90 * DAYS
+    assert user.kept_until == now + 90 * DAY
     town.clock.step(60)
     town.request()
     (user,) = town.users.of(number_key(NUMBER))
     assert (user.first_requested_at, user.last_requested_at) == (now, now + 60)
-    assert user.kept_until == now + 60 + 90 * DAYS
+    assert user.kept_until == now + 60 + 90 * DAY
 
 
 def test_a_right_code_makes_the_user_a_verified_one_in_the_same_step(town: Town) -> None:
@@ -598,7 +596,7 @@ def test_each_tenant_has_users_of_its_own(town: Town) -> None:
 def test_a_user_has_no_more_purposes_than_fit_and_is_verified_all_the_same(town: Town) -> None:
     for index in range(MOST_PURPOSES + 3):
         assert town.verify(town.request(purpose=f"purpose-{index}")) == "ok"
-        town.clock.step(DAYS)
+        town.clock.step(DAY)
     assert town.verify(town.request(purpose="purpose-1")) == "ok"
     (user,) = town.users.of(number_key(NUMBER))
     assert len(user.purposes) == MOST_PURPOSES
@@ -610,17 +608,17 @@ def test_verified_users_end_where_a_deployment_asks_for_it(town: Town) -> None:
     service = replace(town.service, store=DynamoStore(town.client, "a-table", users))
     verification_id = request_code(service, RequestOtp(NUMBER), town.caller()).verification_id
     verify_code(service, VerifyOtp(verification_id, RIGHT), town.caller())
-    assert town.users.of(number_key(NUMBER))[0].kept_until == int(START) + 365 * DAYS
+    assert town.users.of(number_key(NUMBER))[0].kept_until == int(START) + 365 * DAY
     town.clock.step(60)
     request_code(service, RequestOtp(NUMBER), town.caller())
-    assert town.users.of(number_key(NUMBER))[0].kept_until == int(START) + 365 * DAYS
+    assert town.users.of(number_key(NUMBER))[0].kept_until == int(START) + 365 * DAY
 
 
 def test_a_user_whose_time_is_over_is_shown_no_more_and_still_erased(town: Town) -> None:
     """DynamoDB deletes up to days after the TTL."""
     town.request()
     who = Administrator("arn:aws:iam::1:role/admin", Deadline(10))
-    town.clock.step(90 * DAYS - 1)
+    town.clock.step(90 * DAY - 1)
     (record_of,) = town.administration.status(NUMBER, who).standings
     assert len(record_of.users) == 1
     town.clock.step(1)

@@ -20,7 +20,7 @@ from sms_otp.adapters.providers import registry
 from sms_otp.adapters.providers.sinch import Sinch, basic
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.providers.transport import NoAnswer, Transport
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -40,7 +40,7 @@ from sms_otp.domain.provider import (
 )
 
 PHONE = PhoneNumber(e164="+14155550123", country="US")
-LIFE = 300
+LIFE = Seconds(300)
 IMPATIENT = 1.0
 """Seconds until the deadline where the provider never answers."""
 
@@ -124,7 +124,11 @@ def send(
 ) -> Sent:
     return provider.send(
         CodeMessage(
-            to, channel=channel, locale="en-US", reference=reference or str(uuid.uuid4()), ttl_seconds=LIFE
+            to,
+            channel=channel,
+            locale="en-US",
+            reference=reference or str(uuid.uuid4()),
+            ttl_seconds=LIFE,
         ),
         Deadline(seconds),
     )

@@ -14,10 +14,10 @@ from fakes.memory import START, MemoryStore, a_verification, number_key, outcome
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain import errors, keys, number
 from sms_otp.domain.budgets import ShardIncrement, dumped
-from sms_otp.domain.clock import Seconds
+from sms_otp.domain.clock import Milliseconds, Seconds, to_milliseconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
-from sms_otp.domain.limits import DAY, SECOND, Failures, GuessPolicy, SendPolicy, Window
+from sms_otp.domain.limits import DAY, HOUR, MINUTE, Failures, GuessPolicy, SendPolicy, Window
 from sms_otp.domain.number import NOTHING_KNOWN, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.ports import (
     AdmissionQuery,
@@ -35,7 +35,7 @@ from sms_otp.domain.verification import Guess, Verification
 from tests.tables import tables
 
 NOW = Seconds(int(START))
-NOW_MS = NOW * SECOND
+NOW_MS = to_milliseconds(NOW)
 B, C = keys.verification_key("b"), keys.verification_key("c")
 
 
@@ -57,7 +57,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
 
 @pytest.fixture
 def lanes(policy: Policy) -> LanePolicy:
-    return policy.admission.lanes
+    return policy.number_limits("US")
 
 
 def change(
@@ -71,7 +71,7 @@ def change(
         "sends": (*before.sends, send) if send else before.sends,
         "send": send,
         "verifications": {**before.verifications, verification.key: listed},
-        "keep_until": NOW + 1000,
+        "keep_until": NOW + Seconds(1000),
     }
     return NumberChange(**whole | changes)
 
@@ -79,7 +79,7 @@ def change(
 def reserve(
     store: Store,
     before: Number = NOTHING_KNOWN,
-    sent_at: int = NOW_MS,
+    sent_at: Milliseconds = NOW_MS,
     extra: Mapping[str, Any] = MappingProxyType({}),
     sending: Mapping[str, Any] = MappingProxyType({}),
     **changes: Any,
@@ -111,7 +111,7 @@ _guesses = itertools.count()
 
 
 def pending(
-    store: Store, before: Number = NOTHING_KNOWN, sent_at: int = NOW_MS, **changes: Any
+    store: Store, before: Number = NOTHING_KNOWN, sent_at: Milliseconds = NOW_MS, **changes: Any
 ) -> Verification:
     """A verification that a provider holds."""
     verification = reserve(store, before, sent_at, **changes).verification
@@ -140,11 +140,15 @@ def test_a_reservation_counts_the_send_and_moves_the_version(store: Store) -> No
     found = known(store)
     assert (found.sends, found.version, found.unproven) == ((Send(NOW_MS),), 1, 1)
     assert found.verifications == {
-        verification.key: ListedVerification(NOW, NOW + 300, "an-owner", "infobip")
+        verification.key: ListedVerification(NOW, NOW + Seconds(300), "an-owner", "infobip")
     }
-    reserve(store, found, NOW_MS + 1, key=B)
+    reserve(store, found, NOW_MS + Milliseconds(1), key=B)
     found = known(store)
-    assert (found.sends, found.version, found.unproven) == ((Send(NOW_MS), Send(NOW_MS + 1)), 2, 2)
+    assert (found.sends, found.version, found.unproven) == (
+        (Send(NOW_MS), Send(NOW_MS + Milliseconds(1))),
+        2,
+        2,
+    )
     assert set(found.verifications) == {verification.key, B}
 
 
@@ -173,9 +177,9 @@ def test_a_reservation_on_a_history_that_has_moved_is_a_lost_race_and_stores_not
 def test_a_history_that_has_moved_since_it_was_read_is_a_lost_race_however_long_it_is(store: Store) -> None:
     reserve(store)
     read = known(store)
-    reserve(store, read, NOW_MS + 1, key=B)
+    reserve(store, read, NOW_MS + Milliseconds(1), key=B)
     with pytest.raises(WriteConflict):
-        reserve(store, read, NOW_MS + 2, key=C)
+        reserve(store, read, NOW_MS + Milliseconds(2), key=C)
 
 
 def test_a_released_reservation_leaves_no_send_and_no_verification(store: Store) -> None:
@@ -212,8 +216,8 @@ def test_exactly_as_many_guesses_are_spent_as_there_are(store: Store) -> None:
         ({"session_hash": "another"}, "VERIFICATION_NOT_FOUND"),
         ({"phone": "+14155550199"}, "VERIFICATION_NOT_FOUND"),
         ({"phone": "+14155550123"}, "ok"),
-        ({"now": NOW + 299}, "ok"),
-        ({"now": NOW + 300}, "OTP_EXPIRED"),
+        ({"now": NOW + Seconds(299)}, "ok"),
+        ({"now": NOW + Seconds(300)}, "OTP_EXPIRED"),
         ({"key": C}, "VERIFICATION_NOT_FOUND"),
     ],
 )
@@ -228,7 +232,8 @@ def test_a_guess_is_spent_only_by_whom_and_when_it_may_be(
 
 def consume(store: Store, verification: Verification, attempt: str, now: Seconds) -> None:
     lanes = LanePolicy.of(
-        SendPolicy((Window(3, 900), Window(5, 3600), Window(10, DAY))), GuessPolicy(5, 1, 2, 100)
+        SendPolicy((Window(3, 15 * MINUTE), Window(5, HOUR), Window(10, DAY))),
+        GuessPolicy(5, Milliseconds(1), Milliseconds(2), 100),
     )
     guessed = counted(store, lanes, number_key=verification.number_key, tenant=verification.tenant)
     store.consume(verification, guessed, attempt, now, "a-code-hash")
@@ -277,7 +282,7 @@ def test_an_unknown_verification_is_not_made_by_consuming_it(store: Store) -> No
 def test_a_new_code_forgets_no_failures(store: Store, lanes: LanePolicy) -> None:
     reserve(store)
     counted(store, lanes)
-    reserve(store, known(store), NOW_MS + 1, key=B)
+    reserve(store, known(store), NOW_MS + Milliseconds(1), key=B)
     assert known(store).failures == {("tenant-a", Lane.STRANGER): Failures(1, NOW_MS)}
 
 
@@ -285,7 +290,7 @@ def test_a_guess_does_not_make_a_send_be_decided_anew(store: Store, lanes: LaneP
     reserve(store)
     read = known(store)
     counted(store, lanes)
-    reserve(store, read, NOW_MS + 1, key=B)
+    reserve(store, read, NOW_MS + Milliseconds(1), key=B)
     assert known(store).failures_of("tenant-a", Lane.STRANGER).count == 1
 
 
@@ -309,12 +314,21 @@ def test_a_success_clears_its_own_lane_and_the_strangers_at_its_tenant_alone(
 
 def test_a_success_makes_the_number_known_there_from_its_network_on(store: Store, lanes: LanePolicy) -> None:
     first = pending(store, network="home")
-    store.consume(first, counted(store, lanes), "r", Seconds(NOW + 5), "a-code-hash")
-    second = pending(store, known(store), NOW_MS + 1, key=B, network="work")
-    store.consume(second, counted(store, lanes, now=NOW_MS + 9000), "r", Seconds(NOW + 9), "a-code-hash")
+    store.consume(first, counted(store, lanes), "r", NOW + Seconds(5), "a-code-hash")
+    second = pending(store, known(store), NOW_MS + Milliseconds(1), key=B, network="work")
+    store.consume(
+        second,
+        counted(store, lanes, now=NOW_MS + Milliseconds(9000)),
+        "r",
+        NOW + Seconds(9),
+        "a-code-hash",
+    )
     found = known(store)
-    assert (found.verified, found.tokens_from) == ({"tenant-a": NOW + 9}, {"tenant-a": NOW + 5})
-    assert (found.networks, found.unproven) == ({"home": NOW + 5, "work": NOW + 9}, 0)
+    assert (found.verified, found.tokens_from) == (
+        {"tenant-a": NOW + Seconds(9)},
+        {"tenant-a": NOW + Seconds(5)},
+    )
+    assert (found.networks, found.unproven) == ({"home": NOW + Seconds(5), "work": NOW + Seconds(9)}, 0)
 
 
 def test_a_consumption_that_is_refused_clears_no_failures(store: Store, lanes: LanePolicy) -> None:
@@ -360,7 +374,7 @@ def test_the_hundredth_failure_over_all_lanes_disables_the_number_for_everybody(
     store: Store, lanes: LanePolicy
 ) -> None:
     verified_before(store, lanes)
-    token = {"token_issued_at": NOW + 5}
+    token = {"token_issued_at": NOW + Seconds(5)}
     for opened, times in (({"lane": Lane.NETWORK}, 19), (token, 19), ({"lane": Lane.STRANGER}, 62)):
         for step in range(times):
             counted(store, lanes, now=NOW_MS + step * DAY, **opened)
@@ -372,15 +386,15 @@ def test_the_hundredth_failure_over_all_lanes_disables_the_number_for_everybody(
 
 def verified_before(store: Store, lanes: LanePolicy) -> None:
     """The number was verified at tenant-a, five seconds after the tests' start of time."""
-    store.consume(pending(store), counted(store, lanes), "r", Seconds(NOW + 5), "a-code-hash")
+    store.consume(pending(store), counted(store, lanes), "r", NOW + Seconds(5), "a-code-hash")
 
 
 @pytest.mark.parametrize(
     ("issued_at", "tenant", "lane"),
     [
-        (NOW + 5, "tenant-a", Lane.TOKEN),
-        (NOW + 4, "tenant-a", Lane.STRANGER),
-        (NOW + 5, "tenant-b", Lane.STRANGER),
+        (NOW + Seconds(5), "tenant-a", Lane.TOKEN),
+        (NOW + Seconds(4), "tenant-a", Lane.STRANGER),
+        (NOW + Seconds(5), "tenant-b", Lane.STRANGER),
         (None, "tenant-a", Lane.STRANGER),
     ],
 )
@@ -400,13 +414,14 @@ def test_the_token_of_a_disabled_number_still_opens_its_lane(store: Store, lanes
     verified_before(store, lanes)
     for step in range(80):
         counted(store, lanes, now=NOW_MS + step * DAY)
-    assert counted(store, lanes, token_issued_at=NOW + 5).lane is Lane.TOKEN
+    assert counted(store, lanes, token_issued_at=NOW + Seconds(5)).lane is Lane.TOKEN
 
 
 def test_an_own_lane_takes_twenty_guesses_and_then_opens_nothing(store: Store, lanes: LanePolicy) -> None:
     verified_before(store, lanes)
     opened = [
-        counted(store, lanes, token_issued_at=NOW + 5, now=NOW_MS + step * DAY).lane for step in range(21)
+        counted(store, lanes, token_issued_at=NOW + Seconds(5), now=NOW_MS + step * DAY).lane
+        for step in range(21)
     ]
     assert opened == [Lane.TOKEN] * 20 + [Lane.STRANGER]
 
@@ -414,8 +429,8 @@ def test_an_own_lane_takes_twenty_guesses_and_then_opens_nothing(store: Store, l
 def test_an_own_lane_that_must_wait_is_not_left_for_the_strangers(store: Store, lanes: LanePolicy) -> None:
     verified_before(store, lanes)
     for _ in range(5):
-        counted(store, lanes, token_issued_at=NOW + 5)
-    assert outcome(lambda: counted(store, lanes, token_issued_at=NOW + 5)) == "NUMBER_LOCKED"
+        counted(store, lanes, token_issued_at=NOW + Seconds(5))
+    assert outcome(lambda: counted(store, lanes, token_issued_at=NOW + Seconds(5))) == "NUMBER_LOCKED"
     assert known(store).failures_of("tenant-a", Lane.STRANGER).count == 0
 
 
@@ -441,10 +456,10 @@ def test_failures_that_have_ended_go_with_the_next_send_unless_a_guess_came_mean
     counted(store, lanes)
     read = known(store)
     ended = {"ended": (("tenant-a", Lane.STRANGER),)}
-    counted(store, lanes, now=NOW_MS + 1)
+    counted(store, lanes, now=NOW_MS + Milliseconds(1))
     with pytest.raises(WriteConflict):
-        reserve(store, read, NOW_MS + 1, key=B, sending=ended)
-    reserve(store, known(store), NOW_MS + 1, key=B, sending=ended)
+        reserve(store, read, NOW_MS + Milliseconds(1), key=B, sending=ended)
+    reserve(store, known(store), NOW_MS + Milliseconds(1), key=B, sending=ended)
     assert (known(store).failures, known(store).totals) == ({}, {})
 
 
@@ -453,7 +468,9 @@ def test_the_total_of_all_lanes_ends_with_the_last_of_them(store: Store, lanes: 
         counted(store, lanes, lane=lane)
     reserve(store, known(store), sending={"ended": (("tenant-a", Lane.STRANGER),)})
     assert known(store).totals == {"tenant-a": 2}
-    reserve(store, known(store), NOW_MS + 1, key=B, sending={"ended": (("tenant-a", Lane.NETWORK),)})
+    reserve(
+        store, known(store), NOW_MS + Milliseconds(1), key=B, sending={"ended": (("tenant-a", Lane.NETWORK),)}
+    )
     assert known(store).totals == {}
 
 
@@ -461,7 +478,7 @@ def test_where_a_number_was_verified_long_ago_is_forgotten_with_the_next_send(
     store: Store, lanes: LanePolicy
 ) -> None:
     verified_before(store, lanes)
-    reserve(store, known(store), NOW_MS + 1, key=B, sending={"forgotten": ("tenant-a",)})
+    reserve(store, known(store), NOW_MS + Milliseconds(1), key=B, sending={"forgotten": ("tenant-a",)})
     assert (known(store).verified, known(store).tokens_from) == ({}, {})
 
 
@@ -489,12 +506,12 @@ def increment(key: str, most: int | None = None, **changes: Any) -> ShardIncreme
         "open": {"open": 8, "open21": 8},
         "verified": {"verified": 8, "verified21": 8},
         "limits": limits,
-        "keep_until": NOW + 1000,
+        "keep_until": NOW + Seconds(1000),
     }
     return ShardIncrement(key, **whole | changes)
 
 
-MONEY = ShardIncrement("D#day#0", spent={"spent": 8}, keep_until=NOW + 1000)
+MONEY = ShardIncrement("D#day#0", spent={"spent": 8}, keep_until=NOW + Seconds(1000))
 COUNTRY_DAY = "B#US#day#0"
 
 
@@ -555,7 +572,7 @@ def test_a_key_is_claimed_once_until_it_is_free_again(store: Store) -> None:
     first = IdempotencyRecord("a-claim", "print", "nonce", NOW)
     reserve(store, extra={"idempotency_record": first})
     assert store.read(AdmissionQuery("n", "t", record_key="a-claim")).idempotency_record == first
-    late = dataclasses.replace(first, nonce="another", started_at=first.expires_at - 1)
+    late = dataclasses.replace(first, nonce="another", started_at=first.expires_at - Seconds(1))
     with pytest.raises(WriteConflict):
         reserve(store, key=B, number_key=B, extra={"idempotency_record": late})
     again = dataclasses.replace(first, nonce="another", started_at=first.expires_at)
@@ -568,7 +585,8 @@ def test_the_answer_of_a_request_is_kept_whatever_became_of_its_send(store: Stor
     idempotency_record = IdempotencyRecord("a-claim", "print", "nonce", NOW)
     key = reserve(store, extra={"idempotency_record": idempotency_record}).verification.key
     answered = dataclasses.replace(
-        idempotency_record, answer=StoredAnswer(NOW + 300, 30, None if settle == "sent" else "E")
+        idempotency_record,
+        answer=StoredAnswer(NOW + Seconds(300), Seconds(30), None if settle == "sent" else "E"),
     )
     if settle == "sent":
         store.record_sent(key, ProviderHandle("infobip", "ref", "sms", "accepted"), answered)
@@ -655,7 +673,7 @@ def test_a_guess_that_came_before_its_failures_were_carried_over_has_it_decided_
 
 
 def test_what_opens_lanes_is_carried_over_too(store: Store, lanes: LanePolicy) -> None:
-    store.consume(pending(store, network="home"), counted(store, lanes), "r", Seconds(NOW + 5), "a-code-hash")
+    store.consume(pending(store, network="home"), counted(store, lanes), "r", NOW + Seconds(5), "a-code-hash")
     found = known(store)
     carried = Carried("tenant-a", number_key("+14155550123"), found)
     reserve(store, number_key="new", key=B, sending={"carried": carried})
@@ -673,8 +691,8 @@ def test_a_resend_counts_one_more_send_of_the_same_verification(store: Store) ->
     verification = pending(store, counted_on=dumped(sent), extra={"increments": sent})
     again = Reservation(
         verification,
-        NOW_MS + 1,
-        change(verification, known(store), Send(NOW_MS + 1)),
+        NOW_MS + Milliseconds(1),
+        change(verification, known(store), Send(NOW_MS + Milliseconds(1))),
         increments=sent,
         resend=True,
     )
@@ -695,8 +713,8 @@ def test_a_resend_that_was_not_sent_leaves_the_verification_as_it_was(store: Sto
     record = IdempotencyRecord("a-claim", "print", "nonce", NOW)
     again = Reservation(
         verification,
-        NOW_MS + 1,
-        change(verification, known(store), Send(NOW_MS + 1)),
+        NOW_MS + Milliseconds(1),
+        change(verification, known(store), Send(NOW_MS + Milliseconds(1))),
         idempotency_record=record,
         resend=True,
     )
@@ -712,7 +730,7 @@ def test_a_resend_that_was_not_sent_leaves_the_verification_as_it_was(store: Sto
 @pytest.mark.parametrize("end", ["cancelled", "verified", "moved on", "expired"])
 def test_no_resend_brings_a_verification_back_to_life(store: Store, end: str) -> None:
     verification = pending(store)
-    at = NOW_MS + 1
+    at = NOW_MS + Milliseconds(1)
     if end == "cancelled":
         store.cancel(verification.key, "tenant-a")
     elif end == "verified":
@@ -720,7 +738,7 @@ def test_no_resend_brings_a_verification_back_to_life(store: Store, end: str) ->
     elif end == "moved on":
         store.record_sent(verification.key, ProviderHandle("sinch", "another", "sms", "accepted"))
     else:
-        at = verification.expires_at * SECOND
+        at = to_milliseconds(verification.expires_at)
     again = change(verification, known(store), Send(at))
     with pytest.raises(WriteConflict):
         store.reserve(Reservation(verification, at, again, resend=True))
@@ -729,11 +747,11 @@ def test_no_resend_brings_a_verification_back_to_life(store: Store, end: str) ->
 def test_of_two_resends_that_read_the_same_verification_one_decides_anew(store: Store) -> None:
     """Else both would be one send by their reference, and giving one back would take the other's count."""
     verification = pending(store)
-    first = change(verification, known(store), Send(NOW_MS + 1))
-    store.reserve(Reservation(verification, NOW_MS + 1, first, resend=True))
-    second = change(verification, known(store), Send(NOW_MS + 2))
+    first = change(verification, known(store), Send(NOW_MS + Milliseconds(1)))
+    store.reserve(Reservation(verification, NOW_MS + Milliseconds(1), first, resend=True))
+    second = change(verification, known(store), Send(NOW_MS + Milliseconds(2)))
     with pytest.raises(WriteConflict):
-        store.reserve(Reservation(verification, NOW_MS + 2, second, resend=True))
+        store.reserve(Reservation(verification, NOW_MS + Milliseconds(2), second, resend=True))
 
 
 @pytest.mark.parametrize("message", [None, "a-message"])
@@ -744,8 +762,8 @@ def test_a_resend_that_ends_after_its_verification_does_is_told_so_and_changes_n
     store: Store, end: str, expected: str, message: str | None
 ) -> None:
     verification = pending(store)
-    again = change(verification, known(store), Send(NOW_MS + 1))
-    store.reserve(Reservation(verification, NOW_MS + 1, again, resend=True))
+    again = change(verification, known(store), Send(NOW_MS + Milliseconds(1)))
+    store.reserve(Reservation(verification, NOW_MS + Milliseconds(1), again, resend=True))
     if end == "cancelled":
         store.cancel(verification.key, "tenant-a")
     else:

@@ -7,8 +7,9 @@ import pytest
 
 from local.stack import PARAMETERS, STACK_NAME, LocalStack
 from ops import smoke, watch
-from ops.board import MINUTE, Board
+from ops.board import Board
 from ops.deployed import Deployed, described
+from sms_otp.domain.clock import MINUTE
 from tests.e2e.conftest import Backend, fresh_number
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]

@@ -12,7 +12,7 @@ from generators import events
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import HOUR, Deadline, Seconds
 from sms_otp.domain.ports import StoreError
 from sms_otp.domain.provider import NotSent, Order, Sent
 from sms_otp.entry_points import bootstrap
@@ -81,7 +81,7 @@ def test_a_number_whose_code_is_fixed_is_told_in_full_no_more_than_any(
 ) -> None:
     """Its provider knows it by no other handle than the number."""
     fixed, service = FixedCodes({NUMBER: CODE}), bootstrap.service()
-    policy = replace(service.policy, test_numbers={NUMBER: CODE}, test_numbers_end=int(START) + 3600)
+    policy = replace(service.policy, test_numbers={NUMBER: CODE}, test_numbers_end=Seconds(START) + HOUR)
     monkeypatch.setattr(bootstrap, "service", lambda: replace(service, policy=policy))
 
     def send(order: Order, deadline: Deadline, *_: object) -> tuple[str, Sent]:
@@ -164,7 +164,7 @@ def test_a_phone_that_outlives_its_verification_by_more_than_a_day_is_found(
 ) -> None:
     """A life that is longer than the verification's own would keep the phone for longer than is told."""
     service = bootstrap.service()
-    long_lived = replace(service, policy=replace(service.policy, code_ttl_seconds=300))
+    long_lived = replace(service, policy=replace(service.policy, code_ttl_seconds=Seconds(300)))
     monkeypatch.setattr(bootstrap, "service", lambda: long_lived)
     post(deployed, "/request-otp", phoneNumber=NUMBER)
     [item] = [item for item in deployed.items() if item["pk"]["S"].startswith("V#")]

@@ -16,7 +16,7 @@ from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.budgets import DayCounter
 from sms_otp.domain.circuit import NUMBERS as FAILURES
 from sms_otp.domain.circuit import OPEN
-from sms_otp.domain.clock import HOUR, Deadline
+from sms_otp.domain.clock import HOUR, Deadline, Seconds
 from sms_otp.domain.countries import History
 from sms_otp.domain.prices import USD
 from sms_otp.domain.provider import Channel, Check, NotSent, Sent
@@ -216,7 +216,7 @@ def meter() -> Iterator[Meter]:
 
 def with_history(wire: Wire, clock: StepClock) -> None:
     """A country that verified yesterday: no floor is needed, and its pool not counted."""
-    yesterday = DayCounter.of("B#US", int(clock()) - 24 * 3600).first
+    yesterday = DayCounter.of("B#US", Seconds(int(clock()) - 24 * 3600)).first
     verified = {"N": str(1_000 * USD)}
     item = {"pk": {"S": yesterday}, "verified": verified, "verifiedKnown": verified}
     wire.deployed.dynamodb.put_item(TableName=wire.deployed.table, Item=item)

@@ -22,7 +22,7 @@ from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.dynamodb.users import UsersTable
 from sms_otp.domain import keys
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import DAY, Deadline, Milliseconds
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.ports import AdmissionQuery, NumberGuess
@@ -39,7 +39,6 @@ from tests.emulator import emulated_aws
 NUMBER = "+14155550123"
 TABLES = {"a-table": "Table", "users": "UsersTable"}
 STORED = Path(__file__).with_name("stored_items.json")
-DAY = 24 * 3600
 LONGEST_KEPT = 100 * DAY
 """Seconds. The longest that anything is kept which has an end: an unverified user, for 90 days."""
 RIGHT, WRONG = "123456", "000000"
@@ -242,13 +241,13 @@ def test_failures_that_move_to_a_new_pepper_are_kept_no_longer_than_others(table
 
 
 def test_a_disabled_number_and_its_list_have_no_end_until_it_is_unlocked(tables: Tables) -> None:
-    lanes = tables.service.policy.admission.lanes
+    lanes = tables.service.policy.number_limits("US")
     number_key = keys.keyed(PEPPER, "number", NUMBER)
     tables.request()
     for index in range(lanes.stranger_guesses.closed_at):
         tables.clock.step(3600)
         now = int(tables.clock() * 1000)
-        guess = NumberGuess(number_key, "tenant-a", now, now * 1000 + index, lanes)
+        guess = NumberGuess(number_key, "tenant-a", Milliseconds(now), now * 1000 + index, lanes)
         tables.service.store.spend_number_guess(guess)
     endless = {item["pk"]["S"][0] for item in tables.items()["a-table"] if item["ttl"] == {"N": str(FOREVER)}}
     assert endless == {"N"}

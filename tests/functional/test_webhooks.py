@@ -26,11 +26,13 @@ from local.sandbox.credentials import (
 )
 from local.sandbox.infobip_report import basic
 from local.template import environment
+from ops.measured import datapoints
 from sms_otp.adapters import config
 from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
+from sms_otp.domain.clock import Milliseconds
 from sms_otp.domain.ports import ProviderHandle, Reservation, StoreError
 from sms_otp.domain.verification import State, Verification
 from sms_otp.entry_points import bootstrap, http
@@ -65,7 +67,7 @@ class Deployed:
     def hold(self, provider: str) -> Verification:
         """A verification whose code this provider has taken."""
         verification = a_verification(provider=None, provider_ref=None)
-        self.store.reserve(Reservation(verification, int(START) * 1000))
+        self.store.reserve(Reservation(verification, Milliseconds(int(START) * 1000)))
         self.store.record_sent(
             verification.key, ProviderHandle(provider, SINCH_ID, "sms", "accepted", f"{provider}-message")
         )
@@ -83,15 +85,10 @@ class Deployed:
         """What was logged."""
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
-    def metrics(self) -> dict[str, list[float]]:
+    def metrics(self) -> dict[str, float]:
         """What was measured, by name."""
         lines = [json.loads(line) for line in self.capsys.readouterr().out.splitlines() if "_aws" in line]
-        names = [
-            (metric["Name"], line)
-            for line in lines
-            for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]
-        ]
-        return {name: line[name] for name, line in names}
+        return {point.name: point.value for line in lines for point in datapoints(line)}
 
 
 @pytest.fixture
@@ -181,7 +178,7 @@ def test_a_delivery_that_sinch_reports_is_stored_told_and_measured_once(
     assert deployed.read(held) == replace(held, delivery="delivered")
     (line,) = deployed.lines()
     assert (line["message"], line["delivery"], line["seconds"]) == ("delivery_reported", "delivered", 7)
-    assert deployed.metrics() == {"DeliverySuccess": [1.0], "DeliveryLatency": [7.0]}
+    assert deployed.metrics() == {"DeliverySuccess": 1, "DeliveryLatency": 7}
 
 
 @pytest.mark.parametrize(
@@ -320,7 +317,7 @@ def test_a_forged_callback_is_a_401_that_changes_nothing(deployed: Deployed, nam
     assert deployed.items() == before
     (line,) = deployed.lines()
     assert line["message"] == "webhook_refused"
-    assert deployed.metrics() == {"WebhookRefused": [1.0]}
+    assert deployed.metrics() == {"WebhookRefused": 1}
 
 
 def test_a_store_that_fails_is_told_as_such_so_that_the_provider_comes_again(deployed: Deployed) -> None:

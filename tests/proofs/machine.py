@@ -12,7 +12,7 @@ from fakes.memory import PEPPERS, StepClock, number_key
 from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain import keys
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import DAY, Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
 from sms_otp.domain.limits import SECOND, Failures
@@ -26,7 +26,7 @@ from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
 from sms_otp.use_cases.verify import verify_code
-from tests.proofs.model import DAY, MONTH, TEMPLATE, TIGHT, Answered, Issued, Model, Rules, room
+from tests.proofs.model import MONTH, TEMPLATE, TIGHT, Answered, Issued, Model, Rules, room
 from tests.proofs.outside import CERTAINLY_NOT_SENT, FAULTS, Carrier, FailingStore, Shelf
 
 NUMBERS = tuple(f"+1415555010{line}" for line in range(8))

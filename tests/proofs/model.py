@@ -5,7 +5,8 @@ Nothing of `limits`, `admission`, `verification` or a store is used here. Times 
 
 from dataclasses import dataclass, field
 
-HOUR, DAY = 3600, 24 * 3600
+from sms_otp.domain.clock import DAY, HOUR
+
 KEY_LIFE = 24 * HOUR
 
 

@@ -29,10 +29,9 @@ from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain import keys
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import DAY, HOUR, Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
-from sms_otp.domain.limits import DAY, SECOND
 from sms_otp.domain.number import LATE_DELETION, REMEMBERED
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -58,7 +57,6 @@ from sms_otp.use_cases.verify import verify_code
 from tests.proofs.model import Rules, room
 from tests.races.crowd import fresh_numbers
 
-HOUR = 3600
 MOST_APART = 4.0
 """Seconds that an environment's clock is before or behind the true time, at most."""
 ENVIRONMENTS = 4
@@ -68,10 +66,10 @@ TENANTS = ("tenant-a", "tenant-b")
 SESSIONS = (None, "one browser", "another browser")
 
 BEFORE = Rules()
-AFTER = Rules(windows=((2, 900), (4, HOUR), (8, DAY // SECOND)), guesses=4, gap=20)
+AFTER = Rules(windows=((2, 900), (4, HOUR), (8, DAY)), guesses=4, gap=20)
 """The limits of the deployment, and those that it is redeployed with."""
 
-LONGEST_LIFE = REMEMBERED + LATE_DELETION + DAY // SECOND
+LONGEST_LIFE = REMEMBERED + LATE_DELETION + DAY
 """Seconds for which any item may be kept: a number's own outlives what it lists."""
 
 

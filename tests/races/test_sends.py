@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from fakes.memory import PEPPERS, StepClock, outcome
+from sms_otp.domain.clock import DAY
 from sms_otp.domain.commands import RequestOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
 from sms_otp.domain.keys import keyed
@@ -35,7 +36,6 @@ FEW_ROUNDS = scaled(1, 3)
 REPEATED = 100
 REPEATED_ROUNDS = scaled(3, 60)
 """Of one Idempotency-Key: a claim read at one moment and a log at another show in some rounds alone."""
-A_DAY = 24 * 3600
 
 
 def request(service: Service, asked: RequestOtp, tenant: str = "tenant-a") -> Callable[[], str]:
@@ -87,7 +87,7 @@ def test_crowds_in_two_lanes_of_one_number_are_each_sent_what_their_own_lane_all
         verification_id = request_code(service, RequestOtp(number), caller()).verification_id
         code = inbox(sandbox, number)[0]["code"]
         token = verify_code(service, VerifyOtp(verification_id, code), caller()).device_token
-        service.clock.step(A_DAY)  # type: ignore[attr-defined] # it moves only when told to
+        service.clock.step(DAY)  # type: ignore[attr-defined] # it moves only when told to
         before = calls(sandbox, "send", number)
         stranger, owner = RequestOtp(number), RequestOtp(number, device_token=token)
         crowd = [
@@ -162,7 +162,7 @@ def test_of_a_crowd_at_different_numbers_the_daily_cap_lets_through_exactly_itse
         answers = tally([request_persistently(service, asked) for asked in crowd])
         assert answers == {"ok": 50, "RATE_LIMITED": CROWD - 50}
         assert calls(sandbox, "send") - before == 50
-        service.clock.step(A_DAY)
+        service.clock.step(DAY)
 
 
 def test_a_cap_that_is_dealt_out_to_shards_is_never_exceeded(

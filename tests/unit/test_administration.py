@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from fakes.memory import PEPPER, START, StepClock, a_verification, number_key
-from sms_otp.domain import errors, keys
-from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain import errors, keys, limits
+from sms_otp.domain.clock import Deadline, Milliseconds, Seconds, to_milliseconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.limits import Failures
@@ -94,7 +94,7 @@ def test_each_operation_is_emitted_before_and_after_with_who_it_was(world: World
     world.administration.status(NUMBER, WHO)
     world.administration.unlock(NUMBER, WHO)
     world.tables.erased = {
-        NEW_KEY: Erased({"verifications": 2, "failures": 1}, retry_after=30),
+        NEW_KEY: Erased({"verifications": 2, "failures": 1}, retry_after=Seconds(30)),
         number_key(NUMBER): Erased({"verifications": 1}),
     }
     erased = world.administration.erase(NUMBER, WHO)
@@ -123,31 +123,35 @@ def test_a_number_of_a_kind_that_is_not_sent_to_any_more_is_still_looked_for(
 
 
 def test_a_status_puts_together_what_stands_under_either_pepper(world: World) -> None:
-    sent, both = NOW * 1000 - 10_000, NOW * 1000 - 20_000
+    now = to_milliseconds(NOW)
+    sent, both = now - 10 * limits.SECOND, now - 20 * limits.SECOND
     verified = a_verification(attempts=5)
     world.tables.standings = {
         NEW_KEY: NumberRecord(
             Number(
                 sends=(Send(both), Send(sent)),
                 failures={
-                    ("tenant-a", Lane.TOKEN): Failures(5, NOW * 1000 - 12_000),
-                    ("tenant-b", Lane.STRANGER): Failures(0, 0),
-                    ("tenant-c", Lane.NETWORK): Failures(4, NOW * 1000),
+                    ("tenant-a", Lane.TOKEN): Failures(5, now - 12 * limits.SECOND),
+                    ("tenant-b", Lane.STRANGER): Failures(0, Milliseconds(0)),
+                    ("tenant-c", Lane.NETWORK): Failures(4, now),
                 },
             ),
             verifications=(verified,),
         ),
         number_key(NUMBER): NumberRecord(
-            Number(sends=(Send(both),), failures={("tenant-d", Lane.STRANGER): Failures(80, 0)}),
+            Number(
+                sends=(Send(both),),
+                failures={("tenant-d", Lane.STRANGER): Failures(80, Milliseconds(0))},
+            ),
             verifications=(replace(verified, expires_at=NOW),),
         ),
     }
     status = world.administration.status(NUMBER, WHO)
     assert status.number_key == NEW_KEY
     assert status.locks == (
-        Lock("tenant-a", Lane.TOKEN, 5, disabled=False, retry_after=18),
-        Lock("tenant-c", Lane.NETWORK, 4, disabled=False, retry_after=0),
-        Lock("tenant-d", Lane.STRANGER, 80, disabled=True, retry_after=0),
+        Lock("tenant-a", Lane.TOKEN, 5, disabled=False, retry_after=Seconds(18)),
+        Lock("tenant-c", Lane.NETWORK, 4, disabled=False, retry_after=Seconds(0)),
+        Lock("tenant-d", Lane.STRANGER, 80, disabled=True, retry_after=Seconds(0)),
     )
     assert [state for _, state in status.verifications] == ["locked", "expired"]
     assert status.resend_after == 50, "sixty seconds after the second of two sends"
@@ -156,7 +160,11 @@ def test_a_status_puts_together_what_stands_under_either_pepper(world: World) ->
 def test_a_number_that_was_not_sent_to_may_be_sent_to_now(world: World) -> None:
     status = world.administration.status(NUMBER, WHO)
     assert (status.resend_after, status.locks, status.verifications) == (0, (), ())
-    world.tables.standings = {NEW_KEY: NumberRecord(Number(sends=(Send(NOW * 1000 - 30_000 + 750),)))}
+    world.tables.standings = {
+        NEW_KEY: NumberRecord(Number(sends=(Send(to_milliseconds(NOW) - Milliseconds(30_000 - 750)),)))
+    }
     assert world.administration.status(NUMBER, WHO).resend_after == 0
-    world.tables.standings = {NEW_KEY: NumberRecord(Number(sends=(Send(NOW * 1000 - 30_000 + 751),)))}
+    world.tables.standings = {
+        NEW_KEY: NumberRecord(Number(sends=(Send(to_milliseconds(NOW) - Milliseconds(30_000 - 751)),)))
+    }
     assert world.administration.status(NUMBER, WHO).resend_after == 1

@@ -9,6 +9,7 @@ import pytest
 from fakes.memory import START, StepClock, outcome
 from sms_otp.adapters.config import Settings
 from sms_otp.domain import errors, keys
+from sms_otp.domain.clock import HOUR, Seconds
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, WriteConflict
@@ -437,7 +438,7 @@ def test_a_mexican_test_number_is_one_in_either_spelling(
     settings: Settings, clock: StepClock, spelled: str
 ) -> None:
     settings = dataclasses.replace(settings, test_numbers={"+5212221234567": "246810"})
-    settings = dataclasses.replace(settings, test_numbers_end=int(START) + 3600)
+    settings = dataclasses.replace(settings, test_numbers_end=Seconds(START) + HOUR)
     world = World(policy_of(settings), clock)
     verification_id = world.request(spelled)
     assert world.told[-1][1]["number"].is_test

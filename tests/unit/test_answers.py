@@ -1,4 +1,4 @@
-"""Answers are closed: a success has the fields that `openapi.yaml` has, all of them and no other."""
+"""Answers are closed: each has the fields that `openapi.yaml` has, all of them and no other."""
 
 import json
 from collections.abc import Callable
@@ -18,12 +18,13 @@ import resend_otp.app
 import verify_otp.app
 from fakes.memory import START, a_verification
 from local.template import template
-from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain import errors
+from sms_otp.domain.clock import Deadline, Seconds, to_milliseconds
 from sms_otp.domain.commands import Requested, Verified
 from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.ports import Erased, NumberRecord
 from sms_otp.domain.users import Consent, ConsentRecord, User
-from sms_otp.entry_points import bootstrap
+from sms_otp.entry_points import bootstrap, http
 from sms_otp.use_cases import tokens
 from sms_otp.use_cases.administration import Administrator, Lock, NumberStatus
 from sms_otp.use_cases.health import ProviderReport, Report
@@ -31,7 +32,7 @@ from sms_otp.use_cases.status import Status
 from tests.answers import produced, properties, undocumented
 
 NOW = Seconds(int(START))
-REQUESTED = Requested("an-id", "sms", NOW + 300, 30)
+REQUESTED = Requested("an-id", "sms", NOW + Seconds(300), Seconds(30))
 VERIFIED = Verified(
     "an-id", "+14155550123", "login", NOW, "a-token", device_token="a-device-token"
 )  # no secret
@@ -39,10 +40,10 @@ CONSENT = ConsentRecord(Consent("2027-01", "checkout"), NOW)
 USER = User("tenant-a", "US", NOW, NOW, NOW, ("login",), CONSENT, CONSENT, NOW)
 NUMBER = NumberStatus(
     "f" * 64,
-    (NumberRecord(Number(sends=(Send(NOW * 1000),)), users=(USER,)),),
-    (Lock("tenant-a", Lane.STRANGER, 7, disabled=True, retry_after=30),),
+    (NumberRecord(Number(sends=(Send(to_milliseconds(NOW)),)), users=(USER,)),),
+    (Lock("tenant-a", Lane.STRANGER, 7, disabled=True, retry_after=Seconds(30)),),
     ((a_verification(purpose="login"), "pending"),),
-    30,
+    Seconds(30),
 )
 HEALTHY = Report("up", "up", {"aws": ProviderReport("up", "closed")})
 KINDS = ("verifications", "numbers", "idempotencyKeys", "messages", "users")
@@ -58,7 +59,7 @@ class Administration:
         return 1
 
     def erase(self, _number: str, _who: Administrator) -> Erased:
-        return Erased(dict.fromkeys(KINDS, 1), retry_after=30)
+        return Erased(dict.fromkeys(KINDS, 1), retry_after=Seconds(30))
 
 
 class Key:
@@ -82,7 +83,7 @@ WHOLE: dict[str, Callable[[], Any]] = {
     "/verify-otp": lambda: verify_otp.app._ROUTES["/verify-otp"].write(VERIFIED),
     "/cancel-otp": lambda: cancel_otp.app._ROUTES["/cancel-otp"].write(None),
     "/otp-status": lambda: otp_status.app._ROUTES["/otp-status"].write(
-        Status("pending", "sms", "accepted", 5, NOW, 0)
+        Status("pending", "sms", "accepted", 5, NOW, Seconds(0))
     ),
     "/one-time-password-sms/v1/send-code": lambda: request_otp.app._ROUTES[
         "/one-time-password-sms/v1/send-code"
@@ -140,3 +141,12 @@ def test_a_field_that_is_added_deep_in_an_answer_is_named() -> None:
     assert undocumented("/admin/number-status", 200, body) == [
         "/admin/number-status 200: /users/0/consent/surprise"
     ]
+
+
+def test_a_problem_has_the_fields_that_the_document_has() -> None:
+    wrong = errors.OtpIncorrect(
+        attempts_remaining=0, retry_after=Seconds(30), errors=[{"pointer": "/otp", "detail": "wrong"}]
+    )
+    body = json.loads(http.problem({}, wrong, "request-1")["body"])
+    assert undocumented("/verify-otp", 400, body) == []
+    assert properties("/verify-otp", 400) == produced(body)

@@ -61,8 +61,9 @@ def test_the_bill_is_the_sum_of_its_lines_each_use_times_price() -> None:
     assert own.of_a_million(0.01) == pytest.approx(own.of_a_million() + 10_000)
 
 
-def test_the_page_shows_the_bill_and_the_offers_as_they_are_reckoned() -> None:
+def test_the_page_shows_the_bill_by_provider_and_the_offers() -> None:
     assert cost.cost_table() in PAGE
+    assert cost.provider_table() in PAGE
     assert cost.offer_table() in PAGE
 
 

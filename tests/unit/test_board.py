@@ -10,9 +10,10 @@ from rich.console import Console
 
 from fakes.memory import StepClock
 from ops import watch
-from ops.board import ALL, MINUTE, Board, Minute, draw, minutes_of
+from ops.board import ALL, Board, Minute, draw, minutes_of
 from ops.measured import Datapoint, datapoints
 from sms_otp.adapters.telemetry import metrics
+from sms_otp.domain.clock import MINUTE
 
 NOW = 1_800_000_000.0
 FIELDS = {"Sum": "total", "SampleCount": "count", "p95": "p95"}
@@ -88,7 +89,7 @@ def board() -> Board:
 def test_the_screen_tells_the_story_of_the_last_minutes(board: Board) -> None:
     text = screen(board)
     assert row(text, "10 ") == ["10", "10", "75.0 %", "6", "60.0 %", "15 s", "0.08", ""]
-    assert f"asked {12 * '▁'}█▁▁  sent {12 * '▁'}█▁▁  verified {13 * '▁'}█▁" in text
+    assert f"requested {12 * '▁'}█▁▁  sent {12 * '▁'}█▁▁  verified {13 * '▁'}█▁" in text
     assert row(text, "infobip") == ["infobip", "7", "", "6", "1", "0", "700 ms", "OPEN"]
     assert row(text, "sinch") == ["sinch", "3", "", "0", "0", "0", "1000 ms", "closed"]
     assert row(text, "US") == ["US", "10", "10", "6", "60.0 %", "0"]

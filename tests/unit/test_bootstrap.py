@@ -8,15 +8,13 @@ import pytest
 from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.budgets import Spans
+from sms_otp.domain.clock import Milliseconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import Mode
-from sms_otp.domain.limits import GuessPolicy, SendPolicy, Window
+from sms_otp.domain.limits import DAY, HOUR, MINUTE, GuessPolicy, SendPolicy, Window
 from sms_otp.domain.prices import USD, Prices
 from sms_otp.domain.spending import SpendPolicy
 from sms_otp.entry_points import bootstrap
-
-MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
-"""Milliseconds."""
 
 CHOSEN: dict[str, Any] = {
     "code_length": 7,
@@ -53,11 +51,12 @@ def test_each_limit_is_the_parameter_that_is_named_after_it() -> None:
     policy = policy_of()
     assert (policy.code_length, policy.code_ttl_seconds, policy.max_attempts) == (7, 120, 4)
     admission = policy.admission
+    limits = policy.number_limits("US")
     windows = (Window(11, 15 * MINUTE), Window(12, HOUR), Window(13, DAY))
-    assert admission.lanes.own == SendPolicy(windows, gap=31_000, gap_max=241_000)
-    assert admission.lanes.own_guesses == GuessPolicy(6, 33_000, 3_601_000, 19)
-    assert admission.lanes.stranger_guesses == GuessPolicy(24, 33_000, 3_601_000, 80)
-    assert admission.lanes.disabled_at == 99
+    assert limits.own == SendPolicy(windows, gap=Milliseconds(31_000), gap_max=Milliseconds(241_000))
+    assert limits.own_guesses == GuessPolicy(6, Milliseconds(33_000), Milliseconds(3_601_000), 19)
+    assert limits.stranger_guesses == GuessPolicy(24, Milliseconds(33_000), Milliseconds(3_601_000), 80)
+    assert limits.disabled_at == 99
     assert admission.spend == SpendPolicy(
         Mode.RECORD, 250 * USD, 3, Spans(14, 15), Prices({"US": 0.01, "*": 0.07}, {"GB": 0.2})
     )

@@ -15,13 +15,13 @@ from sms_otp.domain.budgets import (
     dumped,
     shards_for,
 )
-from sms_otp.domain.clock import DAY, HOUR
+from sms_otp.domain.clock import DAY, HOUR, Seconds
 
 NOON = 1_800_000_000 // DAY * DAY + 12 * HOUR
 
 
 def counter(shards: int = 1, now: int = NOON) -> DayCounter:
-    return DayCounter.of("D", now, shards)
+    return DayCounter.of("D", Seconds(now), shards)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from fakes.memory import MemoryCircuits, StepClock
 from sms_otp.domain.circuit import NUMBERS, OPEN, PROBE_LEASE, SLOW_SECONDS, WINDOW, State
+from sms_otp.domain.clock import milliseconds
 from sms_otp.domain.ports import StoreError
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -64,7 +65,7 @@ class World:
         self.clock.step(milliseconds / 1000)
 
     def state(self) -> State:
-        return self.circuits.held[NAME].state(int(self.clock() * 1000))
+        return self.circuits.held[NAME].state(milliseconds(self.clock))
 
 
 @pytest.fixture
@@ -162,7 +163,7 @@ def test_a_probe_that_died_is_followed_by_another(world: World) -> None:
     world.trip()
     world.pass_time(OPEN)
     read = world.circuits.read((NAME,))[NAME]
-    assert world.circuits.elect(NAME, read, int(world.clock() * 1000))
+    assert world.circuits.elect(NAME, read, milliseconds(world.clock))
     with pytest.raises(CircuitOpen):
         world.call("d")
     world.pass_time(PROBE_LEASE)

@@ -13,7 +13,7 @@ from fakes.memory import PEPPERS, MemoryStore, NoBreaker, StepClock, number_key
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.phone import PhoneNumber
@@ -253,7 +253,7 @@ def test_a_test_number_is_sent_to_at_no_cost_and_by_no_handle(policy: Policy, cl
         ),
         (NotSent("sinch", "dns"), "provider_failed", "PROVIDER_UNAVAILABLE", 5, "ProviderError"),
         (
-            Throttled("sinch", "http_429", retry_after=17),
+            Throttled("sinch", "http_429", retry_after=Seconds(17)),
             "provider_failed",
             "PROVIDER_UNAVAILABLE",
             17,
@@ -332,7 +332,7 @@ def test_a_check_that_gets_no_word_is_emitted_with_the_provider_and_says_when_to
 ) -> None:
     verification_id = world.request()
     world.told.clear()
-    world.failures["infobip"] = Throttled("infobip", "http_429", retry_after=7, status=429)
+    world.failures["infobip"] = Throttled("infobip", "http_429", retry_after=Seconds(7), status=429)
     with pytest.raises(errors.ProviderUnavailable) as refused:
         verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
     assert (refused.value.retry_after, refused.value.reason) == (7, "http_429")

@@ -6,10 +6,11 @@ import pytest
 
 from fakes.memory import PEPPER, START
 from sms_otp.domain import device_token
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.device_token import LIFE_SECONDS
 from sms_otp.domain.keys import Peppers
 
-NUMBER, NOW = "+14155550123", int(START)
+NUMBER, NOW = "+14155550123", Seconds(START)
 NEW = "another-pepper-for-tests-that-is-long-enough"
 TOKEN = device_token.made(PEPPER, "tenant-a", NUMBER, NOW, "a-verification")
 
@@ -19,7 +20,7 @@ def issued_at(
     peppers: Peppers = Peppers(PEPPER),  # noqa: B008 # frozen
     tenant: str = "tenant-a",
     number: str = NUMBER,
-    now: int = NOW,
+    now: Seconds = NOW,
 ) -> int | None:
     return device_token.issued_at(token, peppers, tenant, number, now)
 
@@ -51,9 +52,9 @@ def test_a_token_is_taken_under_either_pepper_while_it_rotates(peppers: Peppers)
 
 
 def test_a_token_ends_ninety_days_after_it_was_issued_and_is_none_before() -> None:
-    assert issued_at(now=NOW + LIFE_SECONDS - 1) == NOW
+    assert issued_at(now=NOW + LIFE_SECONDS - Seconds(1)) == NOW
     assert issued_at(now=NOW + LIFE_SECONDS) is None
-    assert issued_at(now=NOW - 1) is None
+    assert issued_at(now=NOW - Seconds(1)) is None
 
 
 def test_each_changed_bit_makes_a_token_worth_nothing() -> None:

@@ -17,6 +17,7 @@ from botocore import xform_name
 from local.template import ROOT, template
 from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import limits, phone
+from sms_otp.domain.clock import DAY
 from sms_otp.domain.number import LATE_DELETION
 from sms_otp.entry_points import camara, http
 from tests.unit.commands import (
@@ -295,7 +296,7 @@ def test_the_defaults_that_the_page_on_privacy_tells_are_the_templates() -> None
 
 @pytest.mark.parametrize("page", ["architecture", "privacy", "operations"])
 def test_every_page_says_alike_how_long_a_number_is_remembered(page: str) -> None:
-    days = (limits.KEEP_LOG + LATE_DELETION) // (24 * 3600)
+    days = (limits.KEEP_LOG + LATE_DELETION) // DAY
     assert f"{days} days" in (ROOT / f"docs/{page}.md").read_text()
 
 

@@ -10,8 +10,9 @@ import pytest
 from bench.drill import ablation, table, victim
 from bench.drill.people import Attack, Habits, People, everywhere, one_block, scattered
 from bench.drill.scenarios import SCENARIOS, Most, Player, Scenario, Told, attacking
-from bench.drill.world import DAY, MIDNIGHT, quick
+from bench.drill.world import MIDNIGHT, quick
 from local.template import ROOT
+from sms_otp.domain.clock import DAY
 from tests.unit.test_security_doc import table as table_of
 
 PEOPLE = Habits(people=120)

@@ -12,7 +12,7 @@ from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.circuit import Circuit
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Milliseconds, Seconds
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
@@ -39,7 +39,7 @@ from sms_otp.use_cases.failover import Router
 TO = PhoneNumber("+14155550123", "US")
 TESTS = FixedCodes({"+14155550100": "246810"})
 NUMBER_KEY = "a-number-key"
-ORDER = Order(TO, Channel.SMS, None, "r", 300, NUMBER_KEY)
+ORDER = Order(TO, Channel.SMS, None, "r", Seconds(300), NUMBER_KEY)
 Behaviour = Callable[[], None]
 
 
@@ -213,7 +213,7 @@ def test_nothing_is_reserved_where_no_other_provider_has_the_channel() -> None:
     world = World(("infobip", "aws"))
     world.failures["infobip"] = Doubtful
     with pytest.raises(Doubtful):
-        world.send(Order(TO, Channel.VOICE, None, "r", 300, NUMBER_KEY))
+        world.send(Order(TO, Channel.VOICE, None, "r", Seconds(300), NUMBER_KEY))
     assert (world.names(), world.reserved) == (["infobip"], 0)
 
 
@@ -233,7 +233,7 @@ def test_where_every_provider_fails_the_last_one_says_why() -> None:
 
 def test_a_provider_without_the_channel_is_passed_over_and_not_asked() -> None:
     world = World(("aws", "sinch"))
-    assert world.send(Order(TO, Channel.VOICE, None, "r", 300, NUMBER_KEY))[0] == "sinch"
+    assert world.send(Order(TO, Channel.VOICE, None, "r", Seconds(300), NUMBER_KEY))[0] == "sinch"
     assert world.names() == ["sinch"]
     assert [type(failed) for failed in world.failed] == [ChannelUnsupported]
 
@@ -247,7 +247,7 @@ def test_a_channel_that_a_provider_never_had_is_no_failure_that_its_breaker_coun
             return super().call(provider, *about, **named)
 
     world.router = Router(("aws", "sinch"), {}, world.secret_cache, world.build, TESTS, Noting(), world.emit)
-    world.send(Order(TO, Channel.VOICE, None, "r", 300, NUMBER_KEY))
+    world.send(Order(TO, Channel.VOICE, None, "r", Seconds(300), NUMBER_KEY))
     assert asked == ["sinch"], "five calls in a row would stop the texts that it does send"
 
 
@@ -361,7 +361,7 @@ def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
 ) -> None:
     world = World()
     to = PhoneNumber("+14155550100", "ZZ", is_test=True)
-    assert world.send(Order(to, Channel.SMS, None, "r", 300, NUMBER_KEY)) == (
+    assert world.send(Order(to, Channel.SMS, None, "r", Seconds(300), NUMBER_KEY)) == (
         "test",
         Sent(ref="+14155550100"),
     )
@@ -455,7 +455,7 @@ def test_the_circuits_that_were_read_and_the_numbers_key_reach_the_breaker() -> 
             reached.append((provider, *about[:2]))
             return super().call(provider, *about, **named)
 
-    world, circuits = World(), {"infobip": Circuit(opened_at=1)}
+    world, circuits = World(), {"infobip": Circuit(opened_at=Milliseconds(1))}
     router = Router(("infobip",), {}, world.secret_cache, world.build, TESTS, Noting(), world.emit)
     order = replace(ORDER, circuits=circuits)
     router.send(order, Deadline(5), world.failed.append, world.reserve_again)

@@ -25,7 +25,7 @@ from local.template import environment
 from sms_otp.adapters import config
 from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain.clock import Deadline, Milliseconds, Seconds, to_milliseconds
 from sms_otp.domain.commands import Caller, Requested, RequestOtp, ResendOtp, Verified, VerifyOtp
 from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.ports import Erased, NumberRecord, StoreError, TokenError
@@ -97,10 +97,10 @@ class UseCases:
         return self.answers["run"]
 
 
-REQUESTED = Requested(VERIFICATION_ID, Channel.VOICE, NOW + 300, 30)
+REQUESTED = Requested(VERIFICATION_ID, Channel.VOICE, NOW + Seconds(300), Seconds(30))
 VERIFIED = Verified(VERIFICATION_ID, NUMBER, "login", Seconds(NOW + 12), "a-token")
-STATUS = Status("pending", "sms", "delivered", 4, NOW + 300, 17)
-NUMBER_STATUS = NumberStatus("0123456789abcdef", (), (), (), 0)
+STATUS = Status("pending", "sms", "delivered", 4, NOW + Seconds(300), Seconds(17))
+NUMBER_STATUS = NumberStatus("0123456789abcdef", (), (), (), Seconds(0))
 
 
 @pytest.fixture
@@ -330,14 +330,19 @@ def test_a_numbers_status_is_answered_with_everything_that_is_known_of_it(cases:
         ),
         User("tenant-b", "US", NOW, Seconds(NOW + 1), requested_consent=given),
     )
-    record_of = NumberRecord(Number(sends=(Send(NOW * 1000), Send((NOW + 5) * 1000 + 999))), users=users)
+    record_of = NumberRecord(
+        Number(
+            sends=(Send(to_milliseconds(NOW)), Send(to_milliseconds(NOW + Seconds(5)) + Milliseconds(999)))
+        ),
+        users=users,
+    )
     found = a_verification(purpose="login", delivery="delivered")
     cases.answers["status"] = NumberStatus(
         "0123456789abcdef",
         (record_of,),
-        (Lock("tenant-a", Lane.TOKEN, 6, disabled=False, retry_after=30),),
+        (Lock("tenant-a", Lane.TOKEN, 6, disabled=False, retry_after=Seconds(30)),),
         ((found, "pending"), (a_verification(), "locked")),
-        17,
+        Seconds(17),
     )
     body = body_of(administer("/admin/number-status"))
     body.pop("message")
@@ -394,7 +399,7 @@ def test_an_unlocking_and_an_erasure_are_answered_with_what_was_done(cases: UseC
     erased.pop("message")
     counts = {"verifications": 2, "failures": 1}
     assert erased == {"success": True, "complete": True, "erased": counts}
-    cases.answers["erase"] = Erased(counts, retry_after=30)
+    cases.answers["erase"] = Erased(counts, retry_after=Seconds(30))
     erased = body_of(administer("/admin/erase-number"))
     erased.pop("message")
     assert erased == {"success": True, "complete": False, "repeatAfter": 30, "erased": counts}
@@ -409,16 +414,16 @@ PROBLEM = {"type", "title", "status", "detail", "instance", "success", "errorCod
         (errors.OtpIncorrect(attempts_remaining=0), 400, {"attemptsRemaining": 0}),
         (errors.OtpIncorrect(attempts_remaining=4), 400, {"attemptsRemaining": 4}),
         (
-            errors.TooManyAttempts(attempts_remaining=0, retry_after=17),
+            errors.TooManyAttempts(attempts_remaining=0, retry_after=Seconds(17)),
             429,
             {"attemptsRemaining": 0, "retryAfter": 17},
         ),
-        (errors.NumberLocked(retry_after=30), 429, {"retryAfter": 30}),
-        (errors.RateLimited(retry_after=30), 429, {"retryAfter": 30}),
+        (errors.NumberLocked(retry_after=Seconds(30)), 429, {"retryAfter": 30}),
+        (errors.RateLimited(retry_after=Seconds(30)), 429, {"retryAfter": 30}),
         (errors.RateLimited(), 429, {"retryAfter": 1}),
-        (errors.ProviderUnavailable(retry_after=5), 503, {"retryAfter": 5}),
-        (errors.ProviderRejected(retry_after=5), 422, {}),
-        (errors.RequestInProgress(retry_after=1), 409, {}),
+        (errors.ProviderUnavailable(retry_after=Seconds(5)), 503, {"retryAfter": 5}),
+        (errors.ProviderRejected(retry_after=Seconds(5)), 422, {}),
+        (errors.RequestInProgress(retry_after=Seconds(1)), 409, {}),
         (errors.VerificationNotFound(), 404, {}),
         (errors.DestinationNotAllowed(), 403, {}),
         (errors.OtpExpired(), 410, {}),

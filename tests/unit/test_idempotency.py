@@ -4,6 +4,7 @@ import pytest
 
 from fakes.memory import PEPPER, START
 from sms_otp.domain import errors, idempotency
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.idempotency import (
     KEEP_SECONDS,
     RUNNING_SECONDS,
@@ -13,7 +14,7 @@ from sms_otp.domain.idempotency import (
 )
 from sms_otp.domain.keys import Peppers
 
-NOW = int(START)
+NOW = Seconds(START)
 KEY = "9612f4b707ba265ccd02b98e16d03919e505ccdfa7193f3dadc2521f308f9496"
 FINGERPRINT = "9fe5c97edecc5c3907a52e56de0b30dd498b100d7b29e4d9aa30a8a22bf18c7e"
 MINE = IdempotencyRecord("a-key", "a-fingerprint", "a-nonce", NOW)
@@ -68,10 +69,10 @@ def test_each_operation_has_keys_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("answer", "text"),
     [
-        (StoredAnswer(NOW + 300, 30), "[1800000300, 30, null, null, null]"),
+        (StoredAnswer(NOW + Seconds(300), Seconds(30)), "[1800000300, 30, null, null, null]"),
         (StoredAnswer(error="PROVIDER_REJECTED"), '[0, 0, "PROVIDER_REJECTED", null, null]'),
         (
-            StoredAnswer(error="OTP_INCORRECT", resend_after=60, attempts_remaining=0),
+            StoredAnswer(error="OTP_INCORRECT", resend_after=Seconds(60), attempts_remaining=0),
             '[0, 60, "OTP_INCORRECT", 0, null]',
         ),
     ],
@@ -92,9 +93,9 @@ def test_an_error_is_given_again_with_the_time_to_wait_that_it_had(
     code: str, kind: type[errors.OtpError]
 ) -> None:
     with pytest.raises(kind) as raised:
-        StoredAnswer(error=code, resend_after=60).raise_error()
+        StoredAnswer(error=code, resend_after=Seconds(60)).raise_error()
     assert (raised.value.retry_after, raised.value.reason) == (60, "replayed")
-    StoredAnswer(NOW, 30).raise_error()
+    StoredAnswer(NOW, Seconds(30)).raise_error()
 
 
 def found(**changes: object) -> IdempotencyRecord:
@@ -104,14 +105,14 @@ def found(**changes: object) -> IdempotencyRecord:
 
 def test_a_request_whose_key_is_free_or_free_again_is_the_first() -> None:
     assert earlier_answer(None, MINE) is None
-    answered = StoredAnswer(NOW, 30)
+    answered = StoredAnswer(NOW, Seconds(30))
     assert earlier_answer(found(started_at=NOW - KEEP_SECONDS, answer=answered), MINE) is None
     assert earlier_answer(found(started_at=NOW - KEEP_SECONDS + 1, answer=answered), MINE) == answered
 
 
 def test_a_key_that_came_with_another_body_is_refused_before_anything_is_answered() -> None:
     with pytest.raises(errors.IdempotencyKeyReused):
-        earlier_answer(found(fingerprint="another", answer=StoredAnswer(NOW, 30)), MINE)
+        earlier_answer(found(fingerprint="another", answer=StoredAnswer(NOW, Seconds(30))), MINE)
 
 
 def test_while_the_first_request_may_run_its_repetition_waits_a_second() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from fakes.memory import StepClock, outcome
 from sms_otp.domain import errors, keys
+from sms_otp.domain.clock import DAY
 from sms_otp.domain.commands import Policy, Requested, RequestOtp, ResendOtp, Verified, VerifyOtp
 from sms_otp.domain.keys import IdForm
 from sms_otp.domain.number import Lane
@@ -17,7 +18,6 @@ from tests.unit.world import NUMBER, World
 
 RIGHT, WRONG = "123456", "000000"
 HOME, ELSEWHERE = "192.0.2.7", "198.51.100.99"
-DAY = 24 * 3600
 
 
 @pytest.fixture
@@ -254,10 +254,9 @@ def test_a_resend_repeated_with_its_key_sends_no_further_code(world: World) -> N
 def test_a_resend_that_was_given_back_uses_no_reference_twice(policy: Policy, clock: StepClock) -> None:
     from sms_otp.domain.provider import NotSent
 
-    lanes = policy.admission.lanes.without_gap()
-    world = World(
-        dataclasses.replace(policy, admission=dataclasses.replace(policy.admission, lanes=lanes)), clock
-    )
+    limits = {"*": policy.number_limits("US").without_gap()}
+    admission = dataclasses.replace(policy.admission, limits_by_country=limits)
+    world = World(dataclasses.replace(policy, admission=admission), clock)
     verification_id = world.request()
     for failing in (True, False, True, False):
         world.provider.fails_with = (lambda: NotSent("fake", "refused")) if failing else None

@@ -7,7 +7,7 @@ import pytest
 
 from fakes.memory import PEPPER, StepClock, number_key, outcome
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp
 from sms_otp.domain.keys import keyed, verification_key
 from sms_otp.domain.phone import PhoneNumber
@@ -337,8 +337,8 @@ def test_a_resend_asks_for_what_is_left_of_the_codes_life_under_a_reference_of_i
     key = verification_key(verification_id)
     to = PhoneNumber(NUMBER, "US")
     assert orders == [
-        Order(to, Channel.SMS, None, key, 300, number_key(NUMBER)),
-        Order(to, Channel.SMS, None, f"{key}-1", 260, number_key(NUMBER)),
+        Order(to, Channel.SMS, None, key, Seconds(300), number_key(NUMBER)),
+        Order(to, Channel.SMS, None, f"{key}-1", Seconds(260), number_key(NUMBER)),
     ]
 
 

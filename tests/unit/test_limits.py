@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sms_otp.domain.clock import Milliseconds, to_milliseconds
 from sms_otp.domain.limits import (
     DAY,
     HOUR,
@@ -16,23 +17,23 @@ from sms_otp.domain.limits import (
     whole_seconds,
 )
 
-NOW = 1_800_000_000_000
+NOW = Milliseconds(1_800_000_000_000)
 SENDS = SendPolicy(
     windows=(Window(3, 15 * MINUTE), Window(5, HOUR), Window(10, DAY)), gap=30 * SECOND, gap_max=240 * SECOND
 )
 GUESSES = GuessPolicy(free=5, wait=30 * SECOND, wait_max=HOUR, closed_at=100)
 
-waits = st.lists(st.integers(min_value=0, max_value=3 * HOUR), min_size=1, max_size=120)
+waits = st.lists(st.integers(0, 3 * HOUR).map(Milliseconds), min_size=1, max_size=120)
 windows = st.lists(
-    st.builds(Window, st.integers(1, 12), st.integers(SECOND, DAY)), min_size=1, max_size=4
+    st.builds(Window, st.integers(1, 12), st.integers(SECOND, DAY).map(Milliseconds)), min_size=1, max_size=4
 ).map(tuple)
 
 
-def sends_granted(policy: SendPolicy, pauses: list[int]) -> list[int]:
+def sends_granted(policy: SendPolicy, pauses: list[Milliseconds]) -> list[Milliseconds]:
     """The moments of the sends that the policy lets through, tried after each of these pauses."""
     now = NOW
-    log: tuple[int, ...] = ()
-    granted: list[int] = []
+    log: tuple[Milliseconds, ...] = ()
+    granted: list[Milliseconds] = []
     for pause in pauses:
         now += pause
         if next_send_at(log, policy, now) <= now:
@@ -43,7 +44,7 @@ def sends_granted(policy: SendPolicy, pauses: list[int]) -> list[int]:
 
 @given(windows=windows, pauses=waits)
 def test_no_span_of_a_window_ever_holds_more_sends_than_its_limit(
-    windows: tuple[Window, ...], pauses: list[int]
+    windows: tuple[Window, ...], pauses: list[Milliseconds]
 ) -> None:
     granted = sends_granted(SendPolicy(windows), pauses)
     for window in windows:
@@ -54,7 +55,7 @@ def test_no_span_of_a_window_ever_holds_more_sends_than_its_limit(
 
 @given(windows=windows, pauses=waits)
 def test_the_named_moment_is_the_first_at_which_a_send_is_allowed(
-    windows: tuple[Window, ...], pauses: list[int]
+    windows: tuple[Window, ...], pauses: list[Milliseconds]
 ) -> None:
     policy = SendPolicy(windows)
     log = tuple(sends_granted(policy, pauses))
@@ -63,12 +64,14 @@ def test_the_named_moment_is_the_first_at_which_a_send_is_allowed(
     for window in windows:
         assert sum(1 for at in log if at > allowed_at - window.span) < window.limit
     if allowed_at > now:
-        early = allowed_at - 1
+        early = allowed_at - Milliseconds(1)
         assert any(sum(1 for at in log if at > early - w.span) >= w.limit for w in windows)
 
 
 @given(pauses=waits)
-def test_between_two_sends_lies_at_least_the_gap_that_the_first_had_grown_to(pauses: list[int]) -> None:
+def test_between_two_sends_lies_at_least_the_gap_that_the_first_had_grown_to(
+    pauses: list[Milliseconds],
+) -> None:
     granted = sends_granted(SENDS, pauses)
     for index in range(1, len(granted)):
         before = granted[:index][::-1]
@@ -76,7 +79,7 @@ def test_between_two_sends_lies_at_least_the_gap_that_the_first_had_grown_to(pau
 
 
 def test_the_gap_doubles_with_each_send_of_the_hour_up_to_its_ceiling() -> None:
-    newest_first: list[int] = []
+    newest_first: list[Milliseconds] = []
     gaps = []
     for index in range(6):
         newest_first.insert(0, NOW + index * MINUTE)
@@ -121,7 +124,7 @@ def test_the_wait_grows_from_thirty_seconds_to_an_hour() -> None:
     ]  # fmt: skip
 
 
-@given(milliseconds=st.integers(-5 * SECOND, DAY))
-def test_whoever_waits_the_seconds_that_were_named_never_comes_too_early(milliseconds: int) -> None:
+@given(milliseconds=st.integers(-5 * SECOND, DAY).map(Milliseconds))
+def test_whoever_waits_the_seconds_that_were_named_never_comes_too_early(milliseconds: Milliseconds) -> None:
     assert whole_seconds(milliseconds) >= 1
-    assert whole_seconds(milliseconds) * SECOND >= milliseconds
+    assert to_milliseconds(whole_seconds(milliseconds)) >= milliseconds

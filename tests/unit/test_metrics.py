@@ -36,16 +36,18 @@ PROMISED = {
 }
 """What dashboards and alarms outside of this repository may rest on."""
 
-Values = dict[str, list[float]]
+Values = dict[str, float]
 
 
 @pytest.fixture(autouse=True)
 def _namespace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "sms-otp")
     monkeypatch.setenv("METRIC_DETAIL", "places")
+    metrics._lines.clear()
 
 
 def emitted(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    metrics.flush()
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line]
 
 
@@ -53,10 +55,15 @@ def values(lines: list[dict[str, Any]]) -> Values:
     return {name: line[name] for line in lines for name in sorted(NAMES & line.keys())}
 
 
-def dimensions(line: dict[str, Any]) -> list[list[str]]:
-    (directive,) = line["_aws"]["CloudWatchMetrics"]
-    assert directive["Namespace"] == "SmsOtp"
-    return [sorted(names) for names in directive["Dimensions"]]
+def dimensions(line: dict[str, Any]) -> dict[str, list[list[str]]]:
+    """By metric."""
+    directives = line["_aws"]["CloudWatchMetrics"]
+    assert {directive["Namespace"] for directive in directives} == {"SmsOtp"}
+    return {
+        metric["Name"]: [sorted(names) for names in directive["Dimensions"]]
+        for directive in directives
+        for metric in directive["Metrics"]
+    }
 
 
 def test_every_metric_that_others_rest_on_is_there() -> None:
@@ -127,12 +134,13 @@ def test_a_send_is_counted_once_for_the_service_its_country_and_its_provider(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     metrics.emit("otp_requested", {"country": "US", "provider": "infobip", "cost": 0.008})
-    line, by_country = emitted(capsys)
-    assert values([line]) == {"OtpSent": [1.0]}
-    assert values([by_country]) == {"EstimatedCost": [0.008]}
-    assert dimensions(by_country) == [["service"], ["country", "service"]]
+    (line,) = emitted(capsys)
+    assert values([line]) == {"OtpSent": 1, "EstimatedCost": 0.008}
     assert (line["service"], line["country"], line["provider"]) == ("sms-otp", "US", "infobip")
-    assert dimensions(line) == [["service"], ["country", "service"], ["provider", "service"]]
+    assert dimensions(line) == {
+        "OtpSent": [["service"], ["country", "service"], ["provider", "service"]],
+        "EstimatedCost": [["service"], ["country", "service"]],
+    }
 
 
 def test_by_default_only_the_funnel_is_told_apart_by_place(
@@ -140,11 +148,12 @@ def test_by_default_only_the_funnel_is_told_apart_by_place(
 ) -> None:
     monkeypatch.delenv("METRIC_DETAIL")
     metrics.emit("otp_requested", {"country": "US", "provider": "infobip", "cost": 0.008})
-    by_place, for_all = emitted(capsys)
-    assert values([by_place]) == {"OtpSent": [1.0]}
-    assert dimensions(by_place) == [["service"], ["country", "service"], ["provider", "service"]]
-    assert values([for_all]) == {"EstimatedCost": [0.008]}
-    assert dimensions(for_all) == [["service"]]
+    (line,) = emitted(capsys)
+    assert values([line]) == {"OtpSent": 1, "EstimatedCost": 0.008}
+    assert dimensions(line) == {
+        "OtpSent": [["service"], ["country", "service"], ["provider", "service"]],
+        "EstimatedCost": [["service"]],
+    }
 
 
 def test_what_is_always_told_apart_is_told_apart_in_more_detail_too() -> None:
@@ -157,11 +166,13 @@ def test_what_is_asked_for_is_counted_by_country_and_a_number_and_the_cap_for_th
 ) -> None:
     fields = {"country": "US", "asked": 3, "cap_used": 80.1, "unverified": 0}
     metrics.emit("otp_asked", fields)
-    by_country, for_all = emitted(capsys)
-    assert values([by_country]) == {"OtpRequested": [1.0]}
-    assert dimensions(by_country) == [["service"], ["country", "service"]]
-    assert values([for_all]) == {"UnverifiedSends": [0.0], "NumberSpike": [3.0], "DailyCapUsed": [80.1]}
-    assert dimensions(for_all) == [["service"]]
+    (line,) = emitted(capsys)
+    for_all = {"UnverifiedSends": 0, "NumberSpike": 3, "DailyCapUsed": 80.1}
+    assert values([line]) == {"OtpRequested": 1, **for_all}
+    assert dimensions(line) == {
+        "OtpRequested": [["service"], ["country", "service"]],
+        **{name: [["service"]] for name in for_all},
+    }
 
 
 @pytest.mark.parametrize(
@@ -192,11 +203,51 @@ def test_an_event_adds_these_numbers(
 ) -> None:
     metrics.emit(event, {"provider": "sinch", "country": "US", **fields})
     lines = emitted(capsys)
-    assert values(lines) == {name: [float(value)] for name, value in expected.items()}
+    assert values(lines) == expected
     by_provider = {metric.name for metric in metrics.BY_EVENT[event] if "provider" in metric.by}
-    assert {name for line in lines if line.get("provider") == "sinch" for name in values([line])} == (
-        by_provider & expected.keys()
-    )
+    assert {line["provider"] for line in lines if "provider" in line} <= {"sinch"}
+    found = {name for line in lines for name, by in dimensions(line).items() if ["provider", "service"] in by}
+    assert found == by_provider & expected.keys()
+
+
+def test_an_invocations_events_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with events.invocation("an-id", "another"):
+        metrics.emit("otp_asked", {"country": "US", "asked": 1})
+        metrics.emit("provider_answered", {"provider": "sinch", "milliseconds": 41.5})
+        metrics.emit("otp_requested", {"country": "US", "provider": "sinch", "cost": 0.008})
+        assert [line for line in capsys.readouterr().out.splitlines() if "_aws" in line] == []
+    (line,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    kinds = [directive["Dimensions"] for directive in line["_aws"]["CloudWatchMetrics"]]
+    assert len(kinds) == len({str(kind) for kind in kinds}), "metrics of the same dimensions stand together"
+    assert values([line]) == {
+        "OtpRequested": 1,
+        "NumberSpike": 1,
+        "ProviderLatency": 41.5,
+        "OtpSent": 1,
+        "EstimatedCost": 0.008,
+    }
+
+
+def test_a_second_value_of_a_metric_has_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """As after a failover: each provider's latency is its own."""
+    metrics.emit("provider_answered", {"provider": "infobip", "milliseconds": 900.5})
+    metrics.emit("failed_over", {"provider": "infobip"})
+    metrics.emit("provider_answered", {"provider": "sinch", "milliseconds": 41.5})
+    first, second = emitted(capsys)
+    assert values([first]) == {"ProviderLatency": 900.5, "FailedOver": 1}
+    assert values([second]) == {"ProviderLatency": 41.5}
+    assert (first["provider"], second["provider"]) == ("infobip", "sinch")
+    assert emitted(capsys) == []
+
+
+def test_the_metrics_of_an_invocation_that_raises_are_written(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        metrics.emit("breaker_open", {"provider": "sinch"})
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), events.invocation("an-id", "another"):
+        fail()
+    assert "BreakerOpen" in capsys.readouterr().out
 
 
 def test_a_provider_that_was_not_asked_adds_no_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,6 +288,7 @@ def test_what_every_request_adds_is_measured_without_a_line_of_its_own(
 ) -> None:
     events._logger.cache_clear()
     events.emit("otp_asked", number=PhoneNumber("+14155550123", "US"), asked=1)
+    metrics.flush()
     printed = capsys.readouterr().out.splitlines()
     assert printed
     assert all("_aws" in line for line in printed)
@@ -287,4 +339,4 @@ def test_a_guess_that_is_refused_is_measured_as_one_that_failed(
 ) -> None:
     """As a success it would hide an attack from the alarm on failures."""
     metrics.emit("request_refused", {"path": path, "error_code": code})
-    assert values(emitted(capsys))["VerifySuccess"] == [0.0]
+    assert values(emitted(capsys))["VerifySuccess"] == 0

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_otp.domain import errors, number
+from sms_otp.domain.clock import Milliseconds, Seconds, to_milliseconds, to_seconds
 from sms_otp.domain.limits import (
     DAY,
     HOUR,
@@ -30,16 +31,18 @@ from sms_otp.domain.number import (
 )
 from sms_otp.domain.users import FOREVER
 
-NOW = 1_800_000_000_000
-SECONDS = NOW // SECOND
+NOW = Milliseconds(1_800_000_000_000)
+SECONDS = to_seconds(NOW)
 OWN = SendPolicy(
     windows=(Window(3, 15 * MINUTE), Window(5, HOUR), Window(10, DAY)), gap=30 * SECOND, gap_max=240 * SECOND
 )
 POLICY = LanePolicy.of(OWN, GuessPolicy(free=5, wait=30 * SECOND, wait_max=HOUR, closed_at=100))
 KNOWN = Number(
-    verified={"t": SECONDS - 60}, tokens_from={"t": SECONDS - 3600}, networks={"home": SECONDS - 60}
+    verified={"t": SECONDS - Seconds(60)},
+    tokens_from={"t": SECONDS - Seconds(3600)},
+    networks={"home": SECONDS - Seconds(60)},
 )
-OWNER = Approach("t", token_issued_at=SECONDS - 60)
+OWNER = Approach("t", token_issued_at=SECONDS - Seconds(60))
 AT_HOME = Approach("t", networks=("home",))
 STRANGER = Approach("t", networks=("elsewhere",))
 NOBODY_NAMED = Approach("t")
@@ -47,20 +50,20 @@ NOBODY_NAMED = Approach("t")
 pauses = st.lists(st.integers(0, 2 * HOUR), max_size=150)
 
 
-def refused(known: Number, approach: Approach, now: int = NOW) -> str:
-    lane = number.lane_of(known, approach, POLICY, now // SECOND)
+def refused(known: Number, approach: Approach, now: Milliseconds = NOW) -> str:
+    lane = number.lane_of(known, approach, POLICY, to_seconds(now))
     found = number.send_error(known, lane, approach, POLICY, now)
     return "ok" if found is None else found.code
 
 
-def sent(known: Number, approach: Approach, now: int = NOW) -> Number:
-    lane = number.lane_of(known, approach, POLICY, now // SECOND)
-    send = Send(now + len(known.sends), lane, approach.network, approach.is_challenged)
+def sent(known: Number, approach: Approach, now: Milliseconds = NOW) -> Number:
+    lane = number.lane_of(known, approach, POLICY, to_seconds(now))
+    send = Send(now + Milliseconds(len(known.sends)), lane, approach.network, approach.is_challenged)
     return replace(known, sends=(*known.sends, send))
 
 
-def failed(known: Number, approach: Approach, now: int = NOW) -> Number:
-    lane = number.lane_of(known, approach, POLICY, now // SECOND)
+def failed(known: Number, approach: Approach, now: Milliseconds = NOW) -> Number:
+    lane = number.lane_of(known, approach, POLICY, to_seconds(now))
     count = known.failures_of("t", lane).count + 1
     return replace(
         known,
@@ -69,8 +72,8 @@ def failed(known: Number, approach: Approach, now: int = NOW) -> Number:
     )
 
 
-def may_guess(known: Number, approach: Approach, now: int = NOW) -> bool:
-    lane = number.lane_of(known, approach, POLICY, now // SECOND)
+def may_guess(known: Number, approach: Approach, now: Milliseconds = NOW) -> bool:
+    lane = number.lane_of(known, approach, POLICY, to_seconds(now))
     return number.lock(known, "t", lane, POLICY, now) is None
 
 
@@ -92,13 +95,13 @@ def test_the_limits_of_every_lane_follow_from_the_owners() -> None:
     ("approach", "lane"),
     [
         (OWNER, Lane.TOKEN),
-        (replace(AT_HOME, token_issued_at=SECONDS - 60), Lane.TOKEN),
+        (replace(AT_HOME, token_issued_at=SECONDS - Seconds(60)), Lane.TOKEN),
         (AT_HOME, Lane.NETWORK),
         (STRANGER, Lane.STRANGER),
         (NOBODY_NAMED, Lane.STRANGER),
         (replace(OWNER, tenant="another"), Lane.STRANGER),
-        (replace(OWNER, token_issued_at=SECONDS - 3601), Lane.STRANGER),
-        (replace(OWNER, token_issued_at=SECONDS - 3600), Lane.TOKEN),
+        (replace(OWNER, token_issued_at=SECONDS - Seconds(3601)), Lane.STRANGER),
+        (replace(OWNER, token_issued_at=SECONDS - Seconds(3600)), Lane.TOKEN),
     ],
 )
 def test_a_lane_is_opened_by_what_the_number_knows(approach: Approach, lane: Lane) -> None:
@@ -109,13 +112,15 @@ def test_a_lane_is_opened_by_what_the_number_knows(approach: Approach, lane: Lan
 def test_a_network_is_usual_for_ninety_days_and_three_are() -> None:
     known = Number()
     for index in range(5):
-        known = replace(known, networks=number.verified_from(known, f"network-{index}", SECONDS + index))
+        known = replace(
+            known, networks=number.verified_from(known, f"network-{index}", SECONDS + Seconds(index))
+        )
     assert set(known.networks) == {"network-2", "network-3", "network-4"}
-    assert known.knows(("network-4",), SECONDS + 4 + REMEMBERED - 1)
-    assert not known.knows(("network-4",), SECONDS + 4 + REMEMBERED)
-    assert number.verified_from(known, None, SECONDS + 2 + REMEMBERED) == {
-        "network-3": SECONDS + 3,
-        "network-4": SECONDS + 4,
+    assert known.knows(("network-4",), SECONDS + Seconds(4) + REMEMBERED - Seconds(1))
+    assert not known.knows(("network-4",), SECONDS + Seconds(4) + REMEMBERED)
+    assert number.verified_from(known, None, SECONDS + Seconds(2) + REMEMBERED) == {
+        "network-3": SECONDS + Seconds(3),
+        "network-4": SECONDS + Seconds(4),
     }
 
 
@@ -169,7 +174,7 @@ def test_however_it_is_asked_for_a_number_gets_ten_codes_a_day_in_each_lane(
 ) -> None:
     known, now = KNOWN, NOW
     for pause, who in zip(pauses, whos, strict=False):
-        now += pause
+        now += Milliseconds(pause)
         approach = OWNER if who == "token" else Approach("t", networks=(who,), is_challenged=challenged)
         if refused(known, approach, now) == "ok":
             known = sent(known, approach, now)
@@ -187,10 +192,10 @@ def test_however_it_is_asked_for_a_number_gets_ten_codes_a_day_in_each_lane(
 def test_strangers_failures_do_not_lock_the_owner_out() -> None:
     known = KNOWN
     for step in range(80):
-        known = failed(known, STRANGER, NOW + step)
+        known = failed(known, STRANGER, Milliseconds(NOW + step))
     for approach in (OWNER, AT_HOME):
-        assert may_guess(known, approach, NOW + 100)
-        assert refused(known, approach, NOW + 100) == "ok"
+        assert may_guess(known, approach, NOW + Milliseconds(100))
+        assert refused(known, approach, NOW + Milliseconds(100)) == "ok"
     assert refused(known, STRANGER, NOW + 365 * DAY) == "NUMBER_DISABLED"
 
 
@@ -220,7 +225,7 @@ def test_however_a_number_is_guessed_at_over_all_lanes_it_takes_a_hundred_in_a_r
 ) -> None:
     known, now = KNOWN, NOW
     for pause, who in zip(pauses, whos, strict=False):
-        now += pause + HOUR
+        now += Milliseconds(pause) + HOUR
         if may_guess(known, who, now):
             known = failed(known, who, now)
     assert known.totals.get("t", 0) <= 100
@@ -250,11 +255,11 @@ def test_a_success_clears_its_lane_and_the_strangers_alone() -> None:
 
 
 def test_failures_end_a_month_after_the_last_unless_the_number_is_disabled() -> None:
-    ended = Failures(7, NOW - KEEP_LOG * SECOND)
+    ended = Failures(7, NOW - to_milliseconds(KEEP_LOG))
     known = Number(
         failures={
             ("a", Lane.STRANGER): ended,
-            ("a", Lane.TOKEN): replace(ended, last_at=ended.last_at + 1),
+            ("a", Lane.TOKEN): replace(ended, last_at=ended.last_at + Milliseconds(1)),
             ("b", Lane.STRANGER): replace(ended, count=80),
             ("c", Lane.STRANGER): ended,
         },
@@ -265,13 +270,13 @@ def test_failures_end_a_month_after_the_last_unless_the_number_is_disabled() -> 
 
 def test_a_number_is_kept_for_as_long_as_what_it_remembers() -> None:
     assert number.keep_until(Number(), POLICY, SECONDS) == SECONDS + KEEP_LOG + LATE_DELETION
-    assert number.keep_until(KNOWN, POLICY, SECONDS) == SECONDS - 60 + REMEMBERED + LATE_DELETION
+    assert number.keep_until(KNOWN, POLICY, SECONDS) == SECONDS - Seconds(60) + REMEMBERED + LATE_DELETION
     disabled = Number(failures={("t", Lane.STRANGER): Failures(80, NOW)})
     assert number.keep_until(disabled, POLICY, SECONDS) == FOREVER
 
 
 def test_where_a_number_was_verified_is_forgotten_after_ninety_days() -> None:
-    known = Number(verified={"a": SECONDS - REMEMBERED, "b": SECONDS - REMEMBERED + 1})
+    known = Number(verified={"a": SECONDS - REMEMBERED, "b": SECONDS - REMEMBERED + Seconds(1)})
     assert number.forgotten_tenants(known, SECONDS) == ("a",)
 
 
@@ -280,39 +285,39 @@ def test_what_is_known_under_two_peppers_is_joined_to_no_more_lenient_a_whole() 
         sends=(Send(NOW),),
         failures={("t", Lane.STRANGER): Failures(3, NOW)},
         totals={"t": 3},
-        tokens_from={"t": 5},
-        networks={"home": 1},
+        tokens_from={"t": Seconds(5)},
+        networks={"home": Seconds(1)},
         unproven=1,
         refused=frozenset({1}),
     )
     two = Number(
-        sends=(Send(NOW), Send(NOW + 1, Lane.TOKEN)),
-        failures={("t", Lane.STRANGER): Failures(7, NOW - 1)},
+        sends=(Send(NOW), Send(NOW + Milliseconds(1), Lane.TOKEN)),
+        failures={("t", Lane.STRANGER): Failures(7, NOW - Milliseconds(1))},
         totals={"t": 7, "other": 1},
-        tokens_from={"t": 9},
-        networks={"home": 2, "work": 1},
+        tokens_from={"t": Seconds(9)},
+        networks={"home": Seconds(2), "work": Seconds(1)},
         unproven=2,
         failed=frozenset({2}),
     )
     joined = one.joined(two)
-    assert [send.at for send in joined.sends] == [NOW, NOW + 1]
+    assert [send.at for send in joined.sends] == [NOW, NOW + Milliseconds(1)]
     assert joined.failures == {("t", Lane.STRANGER): Failures(7, NOW)}
     assert joined.totals == {"t": 7, "other": 1}
     assert joined.tokens_from == {"t": 9}, "unlocking it under one moves it for both"
-    assert (joined.networks, joined.unproven) == ({"home": 2, "work": 1}, 2)
+    assert (joined.networks, joined.unproven) == ({"home": 2, "work": Seconds(1)}, 2)
     assert (joined.refused, joined.failed) == (frozenset({1}), frozenset({2}))
 
 
 def test_requests_of_the_last_hour_are_counted_refused_ones_included() -> None:
     known = Number(
-        sends=(Send(NOW - HOUR), Send(NOW - HOUR + 1)),
+        sends=(Send(NOW - HOUR), Send(NOW - HOUR + Milliseconds(1))),
         refused=frozenset({number.moment(NOW - HOUR, 0), number.moment(NOW, 1), number.moment(NOW, 2)}),
     )
     assert known.asked(NOW) == 3
 
 
 def test_a_verification_is_listed_for_as_long_as_its_item_may_be_there() -> None:
-    until = SECONDS + 300 + number.KEEP_VERIFICATION + LATE_DELETION
-    known = Number(verifications={"key": ListedVerification(SECONDS, SECONDS + 300, "owner")})
-    assert list(number.still_listed(known, until - 1)) == ["key"]
+    until = SECONDS + Seconds(300) + number.KEEP_VERIFICATION + LATE_DELETION
+    known = Number(verifications={"key": ListedVerification(SECONDS, SECONDS + Seconds(300), "owner")})
+    assert list(number.still_listed(known, until - Seconds(1))) == ["key"]
     assert number.still_listed(known, until) == {}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.provider import (
     Channel,
     Check,
@@ -35,7 +36,7 @@ def test_a_code_that_a_provider_took_is_accepted_and_not_delivered() -> None:
 
 
 def test_a_failure_names_its_provider_and_reason_and_what_the_answer_was() -> None:
-    failed = Misconfigured("sinch", "http_401", retry_after=3, status=401)
+    failed = Misconfigured("sinch", "http_401", retry_after=Seconds(3), status=401)
     assert (failed.provider, failed.reason, failed.retry_after, failed.status) == (
         "sinch",
         "http_401",

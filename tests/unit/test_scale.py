@@ -9,6 +9,7 @@ from bench import scale
 from bench.scale import BEGIN, CONSUME, END, PAGE, REQUEST, RESERVE, VERIFY, Kind, Spread, Step, Table
 from ops import cost
 from sms_otp.domain import budgets
+from sms_otp.domain.clock import Seconds
 
 SMALL = 400
 
@@ -23,7 +24,7 @@ def test_a_verification_costs_the_units_that_the_benchmark_counts() -> None:
 def test_a_count_is_read_and_written_on_the_shards_that_the_code_takes(shards: int) -> None:
     table = Table(Random(1), partitions=1, shards=shards)  # noqa: S311 - a simulation, which must repeat
     count = Kind("count", Spread.COUNTED)
-    window = budgets.DayCounter("count", 0, shards)
+    window = budgets.DayCounter("count", Seconds(0), shards)
     sampled, written = Counter[int](), Counter[int]()
     of_the_code = Counter[str]()
     for _ in range(300):

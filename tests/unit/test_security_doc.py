@@ -12,7 +12,7 @@ import pytest
 from local.template import ROOT, template
 from sms_otp.domain import budgets
 from sms_otp.domain.budgets import Spans
-from sms_otp.domain.clock import DAY
+from sms_otp.domain.clock import DAY, Seconds
 from sms_otp.domain.countries import LONGEST_CODE_LIFE, History
 from sms_otp.domain.guard import Mode, NumberFacts
 from sms_otp.domain.prices import Prices
@@ -211,7 +211,7 @@ def test_the_shards_of_each_daily_cap_are_as_told() -> None:
 
 def keys_read(history: History, now: int) -> int:
     policy = SpendPolicy(Mode.ENFORCE, 10**12, budgets.MOST_SHARDS, Spans(10, 30))
-    spending = Spending(policy, history, "US", "sms", ("block",), ("network",), now)
+    spending = Spending(policy, history, "US", "sms", ("block",), ("network",), Seconds(now))
     count = len(spending.keys)
     spending.decide({}, NumberFacts(), is_challenged=False)
     return count

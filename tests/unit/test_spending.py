@@ -14,13 +14,13 @@ from sms_otp.domain.budgets import (
     changes_of_success,
     dumped,
 )
-from sms_otp.domain.clock import DAY, HOUR
+from sms_otp.domain.clock import DAY, HOUR, Seconds
 from sms_otp.domain.countries import History
 from sms_otp.domain.guard import BudgetLane, Mode, NumberFacts
 from sms_otp.domain.prices import USD, Prices
 from sms_otp.domain.spending import Payment, Spending, SpendPolicy
 
-NOON = 1_800_000_000 // DAY * DAY + 12 * HOUR
+NOON = Seconds(1_800_000_000 // DAY * DAY + 12 * HOUR)
 CENT = USD // 100
 POLICY = SpendPolicy(Mode.ENFORCE, 50 * USD, 1, Spans(10, 30), Prices({"*": 0.01}, {"*": 0.1}))
 STRANGER, KNOWN = NumberFacts(), NumberFacts(is_known=True)
@@ -32,7 +32,7 @@ class Bank:
     """The counts, and sends that are made at once."""
 
     policy: SpendPolicy = POLICY
-    now: int = NOON
+    now: Seconds = NOON
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     history: History = field(default_factory=History)
 
@@ -195,7 +195,7 @@ def test_no_24_hours_of_a_network_have_more_than_its_day_open(bank: Bank, step: 
     moments: list[int] = []
     for _ in range(3 * DAY // step):
         moments += [bank.now] * len(bank.until_refused(network="one", country="US"))
-        bank.now += step
+        bank.now += Seconds(step)
     assert max(sum(at <= other < at + DAY for other in moments) for at in moments) == 30
 
 
@@ -262,7 +262,7 @@ def test_the_past_is_read_once_and_what_is_too_old_is_forgotten(bank: Bank) -> N
 def test_yesterday_is_read_again_while_its_codes_may_be_verified(
     bank: Bank, seconds: int, is_read_again: bool
 ) -> None:
-    bank.now = NOON + 12 * HOUR + seconds
+    bank.now = NOON + 12 * HOUR + Seconds(seconds)
     bank.send()
     assert (day() in bank.spending("US", "sms", "b", None).keys) is is_read_again
 

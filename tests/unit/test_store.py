@@ -26,7 +26,7 @@ from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.domain import errors
 from sms_otp.domain.budgets import ShardIncrement
-from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain.clock import Deadline, Seconds, to_milliseconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.number import Lane, Number, Send
@@ -45,7 +45,7 @@ from sms_otp.domain.verification import Guess, State
 from sms_otp.entry_points import bootstrap
 
 NOW = Seconds(int(START))
-NOW_MS = NOW * 1000
+NOW_MS = to_milliseconds(NOW)
 NUMBER_KEY = number_key("+14155550123")
 
 Answer = dict[str, Any] | Exception | Callable[[dict[str, Any]], dict[str, Any] | Exception]
@@ -111,7 +111,7 @@ def failures_item(count: int, last_at: int = NOW_MS) -> dict[str, Any]:
 
 
 def guess_at_number(policy: Policy) -> NumberGuess:
-    return NumberGuess(NUMBER_KEY, "tenant-a", NOW_MS, NOW_MS * 1000, policy.admission.lanes)
+    return NumberGuess(NUMBER_KEY, "tenant-a", NOW_MS, NOW_MS * 1000, policy.number_limits("US"))
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +126,7 @@ CONDITION = "ConditionalCheckFailed"
 def reservation(**changes: Any) -> Reservation:
     verification = a_verification(provider=None, provider_ref=None)
     send = Send(NOW_MS)
-    number = NumberChange(verification.number_key, Number(), (send,), send, {}, NOW + 1000)
+    number = NumberChange(verification.number_key, Number(), (send,), send, {}, NOW + Seconds(1000))
     whole: dict[str, Any] = {"verification": verification, "sent_at": NOW_MS, "number": number}
     return Reservation(**whole | changes)
 
@@ -281,7 +281,7 @@ def test_a_counter_that_cannot_be_written_costs_no_success(fault: ClientError) -
 
 
 def test_a_guess_is_refused_for_what_stands_there() -> None:
-    guess = Guess(HELD.key, "tenant-a", Seconds(NOW + 283), 5)
+    guess = Guess(HELD.key, "tenant-a", NOW + Seconds(283), 5)
     spent = verification_item(a_verification(attempts=5))
     with pytest.raises(errors.TooManyAttempts) as refusal:
         store(Dynamo(update_item=[refused(spent)])).spend_guess(guess)

@@ -30,8 +30,9 @@ def _fresh_logger(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_line_names_its_event_and_the_ids_that_lead_to_the_request(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    events.begin("api-request", "lambda-request", "tenant-a")
-    events.emit("otp_requested", provider="infobip", purpose=None)
+    with events.invocation("api-request", "lambda-request"):
+        events.identify("tenant-a")
+        events.emit("otp_requested", provider="infobip", purpose=None)
     (line,) = lines(capsys)
     assert line["message"] == "otp_requested"
     assert (line["request_id"], line["function_request_id"]) == ("api-request", "lambda-request")
@@ -40,9 +41,10 @@ def test_a_line_names_its_event_and_the_ids_that_lead_to_the_request(
 
 
 def test_the_ids_of_one_request_do_not_stay_for_the_next(capsys: pytest.CaptureFixture[str]) -> None:
-    events.begin("first", "first", "tenant-a")
-    events.begin("second", "second", None)
-    events.emit("otp_requested")
+    with events.invocation("first", "first"):
+        events.identify("tenant-a")
+    with events.invocation("second", "second"):
+        events.emit("otp_requested")
     (line,) = lines(capsys)
     assert (line["request_id"], line["function_request_id"], line["tenant"]) == ("second", "second", "-")
 
@@ -68,7 +70,7 @@ def test_an_unforeseen_error_is_told_by_class_and_place_without_its_text(
 
 
 def test_libraries_that_log_whole_requests_are_silenced_even_where_the_root_logs_everything() -> None:
-    events.begin("r", "f", None)
+    events.load()
     for name in ("botocore.endpoint", "boto3", "urllib3.connectionpool", "requests"):
         assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)
         assert not logging.getLogger(name).isEnabledFor(logging.INFO)

@@ -5,9 +5,8 @@ from typing import Any
 
 from fakes.memory import PEPPERS, FakeProvider, MemoryStore, StepClock, number_key, outcome
 from sms_otp.domain import number
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, milliseconds
 from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.number import Lane, Number
 from sms_otp.domain.ports import IssueToken, NumberGuess
 from sms_otp.use_cases.request import request_code
@@ -49,8 +48,8 @@ class World:
 
     def fail(self, times: int, tenant: str = "tenant-a", lane: Lane = Lane.STRANGER) -> None:
         """So many wrong guesses at the number in one lane, at one moment."""
-        now = int(self.clock() * SECOND)
-        lanes = self.service.policy.admission.lanes
+        now = milliseconds(self.clock)
+        lanes = self.service.policy.number_limits("US")
         for _ in range(times):
             moment = number.moment(now, next(requests))
             guess = NumberGuess(number_key(NUMBER), tenant, now, moment, lanes, lane)

@@ -9,6 +9,7 @@ from typing import Any
 
 from sms_otp.adapters.providers.transport import HttpResponse as HttpAnswer
 from sms_otp.adapters.providers.transport import NoAnswer, RequestNotSent
+from sms_otp.domain.clock import Seconds
 from tests.functional.faults.outcomes import (
     FORGOTTEN,
     NO_WORD,
@@ -42,7 +43,7 @@ def lost(error: BaseException) -> ProviderFault:
     return fault
 
 
-def instead(status: int, body: object = None, retry_after: int | None = None) -> ProviderFault:
+def instead(status: int, body: object = None, retry_after: Seconds | None = None) -> ProviderFault:
     """The provider answers this and does not act."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return lambda _really: HttpAnswer(status, content, retry_after)
@@ -86,7 +87,7 @@ SENDS: list[tuple[str, ProviderFault, Sending, Sending]] = [
     ("404", instead(404, {}), NOT_SENT, NOT_SENT),
     ("409", instead(409, {}), NOT_KNOWN, NOT_KNOWN),
     ("429", instead(429, {}), NOT_KNOWN, NOT_SENT),
-    ("429 with the seconds to wait", instead(429, {}, retry_after=7), NOT_KNOWN, NOT_SENT),
+    ("429 with the seconds to wait", instead(429, {}, retry_after=Seconds(7)), NOT_KNOWN, NOT_SENT),
     ("500", instead(500, {}), NOT_KNOWN, NOT_KNOWN),
     ("500 that repeats what it was sent", instead(500, {"text": NUMBER}), NOT_KNOWN, NOT_KNOWN),
     ("502 of a gateway", instead(502, b"<html>Bad Gateway"), NOT_KNOWN, NOT_KNOWN),
@@ -127,7 +128,7 @@ CHECKS: list[tuple[str, ProviderFault, Checking, Checking]] = [
     ("404, for a code that it no longer knows", instead(404, {}), FORGOTTEN, FORGOTTEN),
     ("409", instead(409, {}), NO_WORD, NO_WORD),
     ("429", instead(429, {}), NO_WORD, NO_WORD),
-    ("429 with the seconds to wait", instead(429, {}, retry_after=7), NO_WORD, NO_WORD),
+    ("429 with the seconds to wait", instead(429, {}, retry_after=Seconds(7)), NO_WORD, NO_WORD),
     ("500", instead(500, {}), NO_WORD, NO_WORD),
     ("502 of a gateway", instead(502, b"<html>Bad Gateway"), NO_WORD, NO_WORD),
     ("503", instead(503, {}), NO_WORD, NO_WORD),

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sms_otp.adapters.providers.transport import HttpResponse, Transport, TransportError
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import ProviderError
 
 PHONE = PhoneNumber(e164="+14155550123", country="US")
-LIFE = 300
+LIFE = Seconds(300)
 DEADLINE = Deadline(10, monotonic=lambda: 0.0)
 """It stays as far away as it is, however long the tests before take."""
 
@@ -49,7 +49,7 @@ class ScriptedTransport(Transport):
         return outcome
 
 
-def answer(status: int, body: object = None, retry_after: int | None = None) -> HttpResponse:
+def answer(status: int, body: object = None, retry_after: Seconds | None = None) -> HttpResponse:
     """`body` as bytes where it is bytes, otherwise as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return HttpResponse(status, content, retry_after)

@@ -28,7 +28,7 @@ from botocore.exceptions import (
 from fakes.memory import StepClock
 from sms_otp.adapters.aws import clients
 from sms_otp.adapters.providers.aws import Aws
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -98,12 +98,16 @@ def send(
     *,
     to: PhoneNumber = PHONE,
     locale: str | None = None,
-    ttl_seconds: int = LIFE,
+    ttl_seconds: Seconds = LIFE,
     deadline: Deadline = DEADLINE,
 ) -> Sent:
     return provider.send(
         CodeMessage(
-            to, channel=Channel.SMS, locale=locale, reference="our-reference", ttl_seconds=ttl_seconds
+            to,
+            channel=Channel.SMS,
+            locale=locale,
+            reference="our-reference",
+            ttl_seconds=ttl_seconds,
         ),
         deadline,
     )
@@ -142,7 +146,9 @@ def test_what_is_chosen_beside_it_is_passed_on(client: ScriptedClient) -> None:
 
 
 @pytest.mark.parametrize(("ttl_seconds", "seconds"), [(0, 5), (4, 5), (5, 5), (600, 600), (300_000, 259_200)])
-def test_a_life_is_kept_within_awss_bounds(client: ScriptedClient, ttl_seconds: int, seconds: int) -> None:
+def test_a_life_is_kept_within_awss_bounds(
+    client: ScriptedClient, ttl_seconds: Seconds, seconds: int
+) -> None:
     send(aws(client), ttl_seconds=ttl_seconds)
     assert client.sent[0]["TimeToLive"] == seconds
 
@@ -195,7 +201,7 @@ def test_sending_again_is_a_new_code_in_a_new_message(client: ScriptedClient) ->
     first = send(provider)
     again = provider.resend(
         first.ref,
-        CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference="another", ttl_seconds=60),
+        CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference="another", ttl_seconds=Seconds(60)),
         DEADLINE,
     )
     assert again.ref != first.ref

@@ -148,7 +148,8 @@ def test_a_sends_outcome_is_the_documented_one(
         provider = build(name, http_says(name, status, code))
     found = outcome(
         lambda: provider.send(
-            CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference=REF, ttl_seconds=LIFE), DEADLINE
+            CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference=REF, ttl_seconds=LIFE),
+            DEADLINE,
         )
     )
     assert isinstance(found, type)

@@ -7,7 +7,7 @@ import pytest
 
 from sms_otp.adapters.providers.infobip import Infobip
 from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, RequestNotSent, TransportError
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
@@ -148,7 +148,8 @@ def test_a_text_is_from_its_countrys_sender_where_there_is_one(
 ) -> None:
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport).send(
-        CodeMessage(to, channel=channel, locale=None, reference="our-reference", ttl_seconds=LIFE), DEADLINE
+        CodeMessage(to, channel=channel, locale=None, reference="our-reference", ttl_seconds=LIFE),
+        DEADLINE,
     )
     assert transport.asked[0].json.get("from") == sender
 
@@ -437,7 +438,7 @@ def test_a_failures_reason_is_a_word_that_can_hold_no_number(
 
 def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
     with pytest.raises(DestinationUnavailable) as caught:
-        send(answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=30))
+        send(answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=Seconds(30)))
     assert caught.value.retry_after == 30
 
 
@@ -452,10 +453,10 @@ def test_a_guess_that_came_too_soon_is_put_again_when_infobip_takes_the_next() -
     too_soon = answer(429, service_exception("TOO_MANY_REQUESTS"))
     assert paced(too_soon, answer(200, RIGHT)) == (Check.CORRECT, [3])
     assert paced(too_soon, answer(200, WRONG)) == (Check.WRONG, [3])
-    said = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=2)
+    said = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=Seconds(2))
     assert paced(said, answer(200, RIGHT)) == (Check.CORRECT, [2])
     assert paced(too_soon, too_soon) == (Throttled, [3])
-    later = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=7)
+    later = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=Seconds(7))
     assert paced(later, answer(200, RIGHT)) == (Throttled, [])
 
 
@@ -504,7 +505,8 @@ def test_a_send_says_how_many_messages_its_text_is_billed_as(
     locale: str | None, channel: Channel, parts: int
 ) -> None:
     sent = infobip(ScriptedTransport(answer(200, SENT))).send(
-        CodeMessage(PHONE, channel=channel, locale=locale, reference="ours", ttl_seconds=LIFE), DEADLINE
+        CodeMessage(PHONE, channel=channel, locale=locale, reference="ours", ttl_seconds=LIFE),
+        DEADLINE,
     )
     assert sent.parts == parts
 

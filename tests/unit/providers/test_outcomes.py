@@ -4,7 +4,7 @@ import pytest
 
 from sms_otp.adapters.providers import outcomes
 from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, RequestNotSent, TransportError
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.provider import (
     Ambiguous,
     Doubtful,
@@ -93,7 +93,7 @@ def test_an_exchange_is_made_as_it_was_asked_for() -> None:
     ],
 )
 def test_a_status_stands_for_one_kind_of_failure(status: int, kind: type[ProviderError]) -> None:
-    failed = outcomes.failure("sinch", answer(status, b"", retry_after=9))
+    failed = outcomes.failure("sinch", answer(status, b"", retry_after=Seconds(9)))
     assert type(failed) is kind
     reason = "redirect" if 300 <= status < 400 else f"http_{status}"
     assert (failed.provider, failed.reason, failed.status, failed.retry_after) == ("sinch", reason, status, 9)

@@ -8,6 +8,7 @@ import pytest
 from sms_otp.adapters.providers import sinch
 from sms_otp.adapters.providers.sinch import Sinch
 from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, RequestNotSent, TransportError
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
@@ -255,7 +256,8 @@ def test_basic_credentials_use_the_secret_as_it_is_shown() -> None:
 def test_a_codes_life_is_spelled_in_hours_minutes_and_seconds(seconds: int, expiry: str) -> None:
     transport = ScriptedTransport(answer(200, STARTED))
     provider(transport).send(
-        CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference="ours", ttl_seconds=seconds), DEADLINE
+        CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference="ours", ttl_seconds=Seconds(seconds)),
+        DEADLINE,
     )
     assert transport.asked[0].json["smsOptions"]["expiry"] == expiry
 
@@ -490,7 +492,7 @@ def test_a_failures_reason_is_a_word_that_can_hold_no_number(given: HttpResponse
 
 def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
     with pytest.raises(Throttled) as caught:
-        send(answer(429, error(42900), retry_after=7))
+        send(answer(429, error(42900), retry_after=Seconds(7)))
     assert caught.value.retry_after == 7
 
 

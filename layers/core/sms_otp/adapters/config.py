@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from sms_otp.domain.clock import NO_SECONDS, Seconds
 from sms_otp.domain.errors import ServiceMisconfigured
 
 
@@ -48,17 +49,17 @@ class Settings:
     """`service`, or `places` for each metric by country and by provider too."""
 
     code_length: int
-    code_life_seconds: int
+    code_life_seconds: Seconds
     max_attempts: int
 
-    resend_gap_seconds: int
-    resend_gap_max_seconds: int
+    resend_gap_seconds: Seconds
+    resend_gap_max_seconds: Seconds
     sends_per_quarter_hour: int
     sends_per_hour: int
     sends_per_day: int
     failures_before_wait: int
-    failure_wait_seconds: int
-    failure_wait_max_seconds: int
+    failure_wait_seconds: Seconds
+    failure_wait_max_seconds: Seconds
     failures_before_disabled: int
     trust_client_ip: bool
     """Whether `clientIp` in a body is the backend's word on its own client."""
@@ -91,8 +92,8 @@ class Settings:
     require_verification_id: bool
     test_numbers: Mapping[str, str] = field(repr=False)
     """Fixed codes by E.164 number. Never where `stage` is `prod`."""
-    test_numbers_end: int
-    """Seconds since the epoch, from which they are numbers like any other; 0 where there are none."""
+    test_numbers_end: Seconds
+    """From which they are numbers like any other; 0 where there are none."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -203,8 +204,8 @@ def _routes(text: str) -> Mapping[str, tuple[str, ...]]:
     return (dict.fromkeys(EU, union) if union else {}) | routes
 
 
-def _date(text: str) -> int:
-    return int(datetime.fromisoformat(f"{text}T00:00:00+00:00").timestamp()) if text else 0
+def _date(text: str) -> Seconds:
+    return Seconds(datetime.fromisoformat(f"{text}T00:00:00+00:00").timestamp()) if text else NO_SECONDS
 
 
 _BY_TYPE: Mapping[Any, Callable[[str], Any]] = {

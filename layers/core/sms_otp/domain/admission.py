@@ -4,25 +4,27 @@ In this order: the answer to an earlier request with the same key, the lane, its
 to the number; then the budgets of `spending`: the network's, the day's, the country's and the block's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from sms_otp.domain import device_token, keys, number
 from sms_otp.domain.budgets import ShardIncrement
+from sms_otp.domain.clock import NO_SECONDS, Milliseconds, Seconds, to_seconds
 from sms_otp.domain.countries import History
 from sms_otp.domain.guard import NumberFacts
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer, earlier_answer
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.limits import SECOND, whole_seconds
+from sms_otp.domain.limits import whole_seconds
 from sms_otp.domain.number import Approach, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Carried, NumberChange
+from sms_otp.domain.prices import EVERYWHERE
 from sms_otp.domain.spending import Payment, Spending, SpendPolicy
 from sms_otp.domain.verification import Verification
 
 BLOCK_KEY = 32
-"""Hex digits of a block's key: 128 bits tell blocks apart, and each verification holds one."""
+"""Hex digits of a block's key: 128 bits are unique enough, and each verification holds one."""
 MOST_LISTED_TESTS = 50
 """Verifications that a test number lists: no limit counts its sends, and only the newest can matter."""
 
@@ -33,11 +35,15 @@ EarlierAnswer = tuple[StoredAnswer, IdempotencyRecord]
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
-    """The limits on sends."""
+    """The limits on sends and guesses."""
 
-    lanes: LanePolicy
-    """Of each number."""
+    limits_by_country: Mapping[str, LanePolicy]
+    """Of each number, by its country's ISO 3166-1 alpha-2 code; `*` is every country that is not named."""
     spend: SpendPolicy
+
+    def number_limits(self, country: str) -> LanePolicy:
+        """The limits of a number of this country."""
+        return self.limits_by_country.get(country, self.limits_by_country[EVERYWHERE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +62,11 @@ class Asker:
         tenant: str,
         network: str | None,
         token: str | None,
-        now: int,
+        now: Seconds,
         *,
         is_challenged: bool = False,
     ) -> "Asker":
-        """Of a new verification. `network` as `clients.network_of`, `now` in seconds."""
+        """Of a new verification. `network` as `clients.network_of`."""
         approach = Approach(
             tenant,
             device_token.issued_at(token, peppers, tenant, to.e164, now),
@@ -78,7 +84,7 @@ class Asker:
         to: PhoneNumber,
         first: Verification,
         token: str | None,
-        now: int,
+        now: Seconds,
         *,
         is_challenged: bool = False,
     ) -> "Asker":
@@ -105,10 +111,10 @@ class Admitted:
     lane: Lane
     send: Send | None
     """None where no limit counts it."""
-    sent_at: int
-    """Milliseconds; unlike that of any other send to the number, so that each is counted."""
-    resend_after: int
-    """Seconds until the next send by the same asker."""
+    sent_at: Milliseconds
+    """Unlike that of any other send to the number, so that each is counted."""
+    resend_after: Seconds
+    """How long until the next send by the same asker."""
     asked: int = 1
     """Requests for the number within the hour, this one and refused ones included."""
     payment: Payment | None = None
@@ -121,7 +127,7 @@ class Admitted:
 
 
 class Admission:
-    """One request's way through the limits. `now` in milliseconds."""
+    """One request's way through the limits."""
 
     def __init__(
         self,
@@ -132,9 +138,9 @@ class Admission:
         channel: str,
         asker: Asker,
         idempotency_records: Sequence[IdempotencyRecord],
-        now: int,
+        now: Milliseconds,
     ) -> None:
-        self._policy = policy
+        self._lanes = policy.number_limits(to.country)
         self._now = now
         self._exempt = to.is_test
         self._peppers = peppers
@@ -144,7 +150,7 @@ class Admission:
         self.number_key = self._number_keys[0]
         blocks = tuple(keys.keyed(pepper, "block", to.e164[:-4])[:BLOCK_KEY] for pepper in peppers.all)
         self._spending = Spending(
-            policy.spend, history, to.country, channel, blocks, asker.client_keys, now // SECOND
+            policy.spend, history, to.country, channel, blocks, asker.client_keys, to_seconds(now)
         )
 
     @property
@@ -184,9 +190,7 @@ class Admission:
 
     def lane(self, snapshot: AdmissionSnapshot) -> Lane:
         """Whose budget the send is taken from."""
-        return number.lane_of(
-            self.number(snapshot), self._asker.approach, self._policy.lanes, self._now // SECOND
-        )
+        return number.lane_of(self.number(snapshot), self._asker.approach, self._lanes, to_seconds(self._now))
 
     def decide(self, snapshot: AdmissionSnapshot, *, ignore_gap: bool = False) -> Admitted:
         """Raises `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.
@@ -194,12 +198,12 @@ class Admission:
         `ignore_gap` for the second send of one code request.
         """
         known, lane = self.number(snapshot), self.lane(snapshot)
-        approach, lanes = self._asker.approach, self._policy.lanes
+        approach, lanes = self._asker.approach, self._lanes
         limits_now = lanes.without_gap() if ignore_gap else lanes
         if self._exempt:
             if (locked := number.lock(known, approach.tenant, lane, lanes, self._now)) is not None:
                 raise locked
-            return Admitted(lane, None, self._now, 0)
+            return Admitted(lane, None, self._now, NO_SECONDS)
         if (refused := number.send_error(known, lane, approach, limits_now, self._now)) is not None:
             raise refused
         payment = self._spending.decide(
@@ -227,8 +231,8 @@ class Admission:
         listed_as: ListedVerification | None = None,
     ) -> NumberChange:
         """What the send changes in the number's item; `listed_as` where its verification is a new one."""
-        now, before = self._now // SECOND, snapshot.number
-        known, lanes = self.number(snapshot), self._policy.lanes
+        now, before = to_seconds(self._now), snapshot.number
+        known, lanes = self.number(snapshot), self._lanes
         listed = number.still_listed(before, now)
         if listed_as is not None:
             listed[verification.key] = listed_as
@@ -257,18 +261,18 @@ class Admission:
             return None
         return Carried(tenant, self._number_keys[1], found)
 
-    def _moment(self, known: Number) -> int:
+    def _moment(self, known: Number) -> Milliseconds:
         taken = {send.at for send in known.sends}
         moment = self._now
         while moment in taken:
-            moment += 1
+            moment += Milliseconds(1)
         return moment
 
     def _facts(self, known: Number, lane: Lane) -> NumberFacts:
-        """What the guard is told of the number."""
+        """The number's input to the guard."""
         verified_at = known.verified_at
         return NumberFacts(
             is_own=lane is not Lane.STRANGER,
-            is_known=verified_at is not None and verified_at > self._now // SECOND - number.REMEMBERED,
+            is_known=verified_at is not None and verified_at > to_seconds(self._now) - number.REMEMBERED,
             ignored=known.unproven,
         )

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sms_otp.domain.clock import DAY, HOUR
+from sms_otp.domain.clock import DAY, HOUR, NO_SECONDS, Seconds
 
 DOLLARS_PER_SHARD = 100
 """A day's money that one item carries: 12,500 codes to the US, 1.5 writes a second at ten times the mean."""
@@ -72,8 +72,8 @@ class ShardIncrement:
     """The most that each of these attributes may hold before. What is not named is never refused."""
     expired: tuple[str, ...] = ()
     """Attributes of hours that no window looks at any more."""
-    keep_until: int = 0
-    """Seconds; when the item may be forgotten."""
+    keep_until: Seconds = NO_SECONDS
+    """When the item may be forgotten."""
 
     @property
     def added(self) -> dict[str, int]:
@@ -143,9 +143,9 @@ def changes_of_success(first: Iterable[OpenCount], resends: Iterable[OpenCount])
 
 
 class NoRoom(Exception):
-    """A budget is full: which one, and the seconds until it may have room again."""
+    """A budget is full: which one, and how long until it may have room again."""
 
-    def __init__(self, budget: str, retry_after: int) -> None:
+    def __init__(self, budget: str, retry_after: Seconds) -> None:
         super().__init__(budget)
         self.budget, self.retry_after = budget, retry_after
 
@@ -162,7 +162,7 @@ def per_hour_and_day(name: str, amount: int, hour: int) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class DayCounter:
-    """A count of one UTC day, spread over shards. `now` in seconds: today's, at a moment; or a past day's.
+    """A count of one UTC day, spread over shards: today's, at a moment; or a past day's.
 
     A limit that has no room for `LEAST_PART` sends on each shard is not dealt out: the first shard, at which
     every request looks, has it all. Where there are more shards than a request looks at, the first has no
@@ -170,17 +170,17 @@ class DayCounter:
     """
 
     stem: str
-    now: int
+    now: Seconds
     shards: int
 
     @classmethod
-    def of(cls, prefix: str, now: int, shards: int = 1) -> "DayCounter":
+    def of(cls, prefix: str, now: Seconds, shards: int = 1) -> "DayCounter":
         """Of the day that `now` is in."""
         return cls(f"{prefix}#{datetime.fromtimestamp(now, UTC):%Y-%m-%d}", now, shards)
 
     @property
-    def ends_at(self) -> int:
-        """Seconds; the midnight that ends it."""
+    def ends_at(self) -> Seconds:
+        """The midnight that ends it."""
         return self.now - self.now % DAY + DAY
 
     @property
@@ -232,13 +232,13 @@ class DayCounter:
         return yesterday.get(name, 0) * (DAY - self.now % DAY) // DAY
 
     @property
-    def to_next_hour(self) -> int:
-        """Seconds."""
+    def to_next_hour(self) -> Seconds:
+        """How long this hour still has."""
         return HOUR - self.now % HOUR
 
     @property
-    def to_midnight(self) -> int:
-        """Seconds."""
+    def to_midnight(self) -> Seconds:
+        """How long this day still has."""
         return DAY - self.now % DAY
 
     def hold(self, counts: Counts, most: Counts, budget: str) -> None:

@@ -6,23 +6,24 @@
 
 Failures count by number, and only those that say something about the provider
 (`provider.COUNTED_BY_BREAKER`): requests for one number, however many, never open a circuit for the others.
-Times are milliseconds since the epoch.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sms_otp.domain.clock import Milliseconds
+
 NUMBERS = 3
 """Different numbers whose sends must fail within `WINDOW`."""
-WINDOW = 60_000
-OPEN = 30_000
+WINDOW = Milliseconds(60_000)
+OPEN = Milliseconds(30_000)
 """How long an open circuit waits before a probe, and how long after a failed probe."""
-PROBE_LEASE = 15_000
+PROBE_LEASE = Milliseconds(15_000)
 """How long the elected probe may take, more than any send does; then another request may probe."""
 SLOW_SECONDS = 3.0
 """Half of what a provider may take in all: a success that takes longer is one that users give up on."""
-KEEP = 600_000
+KEEP = Milliseconds(600_000)
 """How long a circuit that nobody writes to is kept."""
 
 
@@ -39,24 +40,24 @@ class State(StrEnum):
 class Circuit:
     """A provider's circuit, as it was read."""
 
-    failures: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, Milliseconds] = field(default_factory=dict)
     """When the newest send to each number failed, by the first 8 digits of its key."""
-    opened_at: int | None = None
-    probe_until: int | None = None
+    opened_at: Milliseconds | None = None
+    probe_until: Milliseconds | None = None
     """Until when the elected probe has the circuit to itself."""
 
-    def state(self, now: int) -> State:
+    def state(self, now: Milliseconds) -> State:
         """Closed, open, or due for a probe that nobody makes at the moment."""
         if self.opened_at is None:
             return State.CLOSED
         is_due = now >= self.opened_at + OPEN and (self.probe_until is None or now >= self.probe_until)
         return State.HALF_OPEN if is_due else State.OPEN
 
-    def stale(self, now: int) -> tuple[str, ...]:
+    def stale(self, now: Milliseconds) -> tuple[str, ...]:
         """The numbers whose failures are too old to count."""
         return tuple(number for number, at in self.failures.items() if at <= now - WINDOW)
 
-    def opens_with(self, number_key: str, now: int) -> bool:
+    def opens_with(self, number_key: str, now: Milliseconds) -> bool:
         """Whether one more failure, of this number, opens it. The others are known from the read."""
         others = self.failures.keys() - {*self.stale(now), number_id(number_key)}
         return self.opened_at is None and len(others) + 1 >= NUMBERS

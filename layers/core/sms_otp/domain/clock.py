@@ -1,21 +1,20 @@
-"""Time: one clock for decisions, one deadline per request, and a type for each unit.
+"""Time: one clock for decisions, one deadline per request, and one set of constants.
 
-Moments are since the epoch. A moment or a span of the wrong unit fails mypy. Sums of them are plain integers,
-which say their unit anew where they are kept: `Seconds(now + MINUTE)`.
+Moments are since the epoch. Each is in `Seconds` or in `Milliseconds`, and so is each span; see `units`.
 """
 
 import time
 from collections.abc import Callable
-from typing import NewType
+
+from sms_otp.domain.units import Milliseconds as Milliseconds
+from sms_otp.domain.units import Seconds as Seconds
 
 Clock = Callable[[], float]
 """The current time in seconds since the epoch. `time.time` in Lambda, a stepped clock in tests."""
 
-Seconds = NewType("Seconds", int)
-"""Whole seconds: what the table's TTLs, the API and the log have."""
-Milliseconds = NewType("Milliseconds", int)
-"""Whole milliseconds: the moments of sends and guesses, which must be unique."""
-
+NO_SECONDS = Seconds(0)
+"""At once; as a moment, never."""
+NO_MILLISECONDS = Milliseconds(0)
 SECOND = Seconds(1)
 MINUTE = Seconds(60)
 HOUR = Seconds(3600)
@@ -26,12 +25,12 @@ _MILLISECONDS = 1000
 
 def seconds(clock: Clock) -> Seconds:
     """Now, in whole seconds."""
-    return Seconds(int(clock()))
+    return Seconds(clock())
 
 
 def milliseconds(clock: Clock) -> Milliseconds:
     """Now, in whole milliseconds."""
-    return Milliseconds(int(clock() * _MILLISECONDS))
+    return Milliseconds(clock() * _MILLISECONDS)
 
 
 def to_seconds(moment: Milliseconds) -> Seconds:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sms_otp.domain.admission import AdmissionPolicy
-from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain.clock import NO_SECONDS, Deadline, Seconds
 from sms_otp.domain.keys import IdForm
+from sms_otp.domain.number import LanePolicy
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.users import Consent
 
@@ -79,12 +80,12 @@ class ResendOtp:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """A code is on its way. `expires_at` in seconds since the epoch, `resend_after` in seconds from now."""
+    """A code is on its way. `resend_after` is from now on."""
 
     verification_id: str
     channel: str
-    expires_at: int
-    resend_after: int
+    expires_at: Seconds
+    resend_after: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class VerifyOtp:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The code was right. `verified_at` in seconds since the epoch."""
+    """The code was right."""
 
     verification_id: str | None
     phone_number: str
@@ -115,7 +116,7 @@ class Verified:
     token: str | None = None
     """The verification token, where this deployment issues one and signing succeeded."""
     token_failed: bool = False
-    """Whether it could not. The verification is none the less so."""
+    """Whether signing failed. The verification still succeeded."""
     device_token: str | None = field(default=None, repr=False)
     """Says that on this device the number was verified; see `device_token`."""
 
@@ -125,8 +126,8 @@ class Policy:
     """The limits and settings of this deployment."""
 
     code_length: int
-    code_ttl_seconds: int
-    """Seconds; at most 600 (NIST SP 800-63B-4 §3.1.3.2)."""
+    code_ttl_seconds: Seconds
+    """At most 600 (NIST SP 800-63B-4 §3.1.3.2)."""
     max_attempts: int
     admission: AdmissionPolicy
     countries: frozenset[str] | None
@@ -136,5 +137,13 @@ class Policy:
     keeps_users: bool = False
     test_numbers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Numbers whose code is fixed, by E.164."""
-    test_numbers_end: int = 0
-    """Seconds; from then on they are numbers like any other."""
+    test_numbers_end: Seconds = NO_SECONDS
+    """From then on they are numbers like any other."""
+
+    def sends_to(self, country: str) -> bool:
+        """Whether codes go to this country."""
+        return self.countries is None or country in self.countries
+
+    def number_limits(self, country: str) -> LanePolicy:
+        """The limits on sends to a number of this country, and on guesses at it."""
+        return self.admission.number_limits(country)

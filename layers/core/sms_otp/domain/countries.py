@@ -16,7 +16,7 @@ from sms_otp.domain.budgets import (
     hourly,
     per_hour_and_day,
 )
-from sms_otp.domain.clock import DAY
+from sms_otp.domain.clock import DAY, Seconds
 from sms_otp.domain.guard import (
     COUNTED_LANES,
     COUNTRY,
@@ -27,7 +27,7 @@ from sms_otp.domain.guard import (
     learned_ratio,
 )
 
-LONGEST_CODE_LIFE = 600
+LONGEST_CODE_LIFE = Seconds(600)
 """NIST SP 800-63B-4 §3.1.3.2; a code is counted as verified in the hour and day in which it was sent."""
 VERIFIED, VERIFIED_KNOWN = "verified", "verifiedKnown"
 
@@ -49,13 +49,13 @@ class History:
         """The days that must still be read."""
         return [day for day in days if day.stem not in self.settled]
 
-    def prime(self, day: DayCounter, total: Counts, now: int) -> None:
+    def prime(self, day: DayCounter, total: Counts, now: Seconds) -> None:
         """Remember a past day, for good once nothing that was sent in it can be verified any more."""
         self.totals[day.stem] = total
         if now >= day.ends_at + LONGEST_CODE_LIFE:
             self.settled.add(day.stem)
 
-    def sweep(self, now: int) -> None:
+    def sweep(self, now: Seconds) -> None:
         """Once a day, drop what is older than the guard looks back: an environment may live for long."""
         if now // DAY == self.swept_on:
             return
@@ -74,9 +74,9 @@ class CountryCounter:
     """One country's today and past, for one send."""
 
     def __init__(
-        self, country: str, now: int, shards: int, past_shards: int, history: History, price_of_sms: int
+        self, country: str, now: Seconds, shards: int, past_shards: int, history: History, price_of_sms: int
     ) -> None:
-        """`now` in seconds, the price of a usual code in micro-dollars. `past_shards`: of earlier days."""
+        """The price of a usual code is in micro-dollars. `past_shards`: of earlier days."""
         self._history, self._price_of_sms = history, price_of_sms
         self._today = DayCounter.of(f"B#{country}", now, shards)
         self._past = tuple(
@@ -97,7 +97,7 @@ class CountryCounter:
         self._history.sweep(self._today.now)
 
     def facts(self, read: Mapping[str, Counts]) -> CountryFacts:
-        """What the guard is told."""
+        """The country's input to the guard."""
         days = self._days
         verified = sum(day.get(VERIFIED, 0) for day in days) / self._price_of_sms
         unverified = sum(day.get(lane, 0) for day in days for lane in COUNTED_LANES) / self._price_of_sms

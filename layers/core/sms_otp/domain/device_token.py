@@ -12,7 +12,7 @@ import binascii
 import hmac
 
 from sms_otp.domain import keys
-from sms_otp.domain.clock import DAY
+from sms_otp.domain.clock import DAY, Seconds
 from sms_otp.domain.keys import Peppers
 
 LIFE_SECONDS = 90 * DAY
@@ -25,8 +25,8 @@ _HEAD_BYTES = 1 + _TIME_BYTES + _NONCE_BYTES
 _MAC_BYTES = 32
 
 
-def made(pepper: str, tenant: str, e164: str, issued_at: int, about: str) -> str:
-    """The token of a success at `issued_at`, in seconds: 67 URL-safe characters.
+def made(pepper: str, tenant: str, e164: str, issued_at: Seconds, about: str) -> str:
+    """The token of a success at `issued_at`: 67 URL-safe characters.
 
     The nonce derives from `about`, the key of the verification, so that the same success has the same token
     however often its answer is given again.
@@ -36,8 +36,8 @@ def made(pepper: str, tenant: str, e164: str, issued_at: int, about: str) -> str
     return _encoded(head + _mac(pepper, tenant, e164, head))
 
 
-def issued_at(token: str | None, peppers: Peppers, tenant: str, e164: str, now: int) -> int | None:
-    """When a token of this number at this tenant was issued, in seconds; None unless genuine and in its life.
+def issued_at(token: str | None, peppers: Peppers, tenant: str, e164: str, now: Seconds) -> Seconds | None:
+    """When a token of this number at this tenant was issued; None unless genuine and in its life.
 
     The previous pepper's tokens are taken while it rotates.
     """
@@ -45,9 +45,9 @@ def issued_at(token: str | None, peppers: Peppers, tenant: str, e164: str, now: 
     if raw is None:
         return None
     head, mac = raw[:_HEAD_BYTES], raw[_HEAD_BYTES:]
-    # Each pepper is tried, whatever the first says, so that time tells nothing.
+    # Each pepper is tried even if the first fits, so that the time taken reveals nothing.
     genuine = [hmac.compare_digest(mac, _mac(pepper, tenant, e164, head)) for pepper in peppers.all]
-    at = int.from_bytes(head[1 : 1 + _TIME_BYTES], "big")
+    at = Seconds(int.from_bytes(head[1 : 1 + _TIME_BYTES], "big"))
     return at if any(genuine) and head[0] == VERSION and at <= now < at + LIFE_SECONDS else None
 
 

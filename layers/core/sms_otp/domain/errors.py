@@ -31,6 +31,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar, Self, TypedDict
 
+from sms_otp.domain.clock import Seconds
+
 
 class FieldError(TypedDict):
     """One thing that is wrong with a body: a JSON pointer (RFC 6901) and what was expected there."""
@@ -54,7 +56,7 @@ class OtpError(Exception):
         detail: str | None = None,
         *,
         reason: str | None = None,
-        retry_after: int | None = None,
+        retry_after: Seconds | None = None,
         attempts_remaining: int | None = None,
         errors: Sequence[FieldError] = (),
         context: Mapping[str, object] = MappingProxyType({}),

@@ -18,7 +18,7 @@ last span and its best day, so that a busy country is not refused for being busy
 
 A country without history has small **floors** in place of these, and all floors together come out of one
 pool for each lane, so that two hundred countries cost no more than a few. A **block** of 10,000 neighbouring
-numbers may have few codes open whatever its country has. A **network** may have few, or 1.5 r of what its
+numbers may have few codes open, even in a busy country. A **network** may have few, or 1.5 r of what its
 own users verified, so that people who share an address are not refused for it.
 
 It is a brake on cost, exact within its windows. The windows slide, evenly spread within an hour or a day.

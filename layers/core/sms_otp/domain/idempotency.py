@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sms_otp.domain import errors, keys
-from sms_otp.domain.clock import DAY
+from sms_otp.domain.clock import DAY, NO_SECONDS, SECOND, Seconds
 
 KEEP_SECONDS = DAY
-RUNNING_SECONDS = 30
+RUNNING_SECONDS = Seconds(30)
 """Longer than a function may run: after it, a claim without an answer belongs to a request that died."""
 
 _REPLAYED: dict[str, type[errors.OtpError]] = {
@@ -26,9 +26,9 @@ _REPLAYED: dict[str, type[errors.OtpError]] = {
 class StoredAnswer:
     """What a request was answered with: a success, or the error that it would get again."""
 
-    expires_at: int = 0
-    resend_after: int = 0
-    """Of an error, seconds after which to try again; 0 where it named none."""
+    expires_at: Seconds = NO_SECONDS
+    resend_after: Seconds = NO_SECONDS
+    """Of an error, after what time to try again; 0 where it named none."""
     error: str | None = None
     attempts_remaining: int | None = None
     same_code: bool | None = None
@@ -56,7 +56,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
-    """A request under way, or finished if it has an `answer`. Times in seconds."""
+    """A request under way, or finished if it has an `answer`."""
 
     key: str
     """Keyed hash of tenant and Idempotency-Key."""
@@ -64,7 +64,7 @@ class IdempotencyRecord:
     """Keyed hash of the body."""
     nonce: str
     """Its own: who finds another one there has lost the key to another request."""
-    started_at: int
+    started_at: Seconds
     answer: StoredAnswer | None = None
     verification: str = ""
     """The key of the verification that the request made, or was about."""
@@ -77,13 +77,13 @@ class IdempotencyRecord:
         return (self.key,) if self.twin is None else (self.key, self.twin.key)
 
     @property
-    def expires_at(self) -> int:
+    def expires_at(self) -> Seconds:
         """When the key is free again, whether or not the item is deleted by then."""
         return self.started_at + KEEP_SECONDS
 
 
 def idempotency_records(
-    peppers: keys.Peppers, tenant: str, key: str | None, about: Sequence[str | None], now: int
+    peppers: keys.Peppers, tenant: str, key: str | None, about: Sequence[str | None], now: Seconds
 ) -> tuple[IdempotencyRecord, ...]:
     """What this request would store under its key, by the pepper in use first; none without a key.
 
@@ -131,5 +131,5 @@ def earlier_answer(found: IdempotencyRecord | None, mine: IdempotencyRecord) -> 
     if found.answer is not None:
         return found.answer
     if mine.started_at < found.started_at + RUNNING_SECONDS:
-        raise errors.RequestInProgress(retry_after=1)
+        raise errors.RequestInProgress(retry_after=SECOND)
     return StoredAnswer(error=errors.ProviderUnavailable.code, resend_after=RUNNING_SECONDS)

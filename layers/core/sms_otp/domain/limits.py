@@ -1,6 +1,6 @@
 """How often a number may be sent to and guessed at. Pure decisions over what the store read.
 
-Times are whole milliseconds since the epoch: a number's sends must be told apart.
+Times are whole milliseconds since the epoch: two sends to a number must differ.
 
 **Sends** are a sliding log: the moments themselves, at most as many as the largest window allows.
 The bound is exact: no span of a window's length, wherever it starts, holds more sends than its
@@ -15,7 +15,7 @@ counted before it is checked and cleared only by success, never by a new code
 from dataclasses import dataclass
 
 from sms_otp.domain import clock
-from sms_otp.domain.clock import to_milliseconds
+from sms_otp.domain.clock import NO_MILLISECONDS, NO_SECONDS, Milliseconds, Seconds, to_milliseconds
 
 SECOND = to_milliseconds(clock.SECOND)
 MINUTE = to_milliseconds(clock.MINUTE)
@@ -25,27 +25,27 @@ DAY = to_milliseconds(clock.DAY)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most `limit` sends in any span of `span` milliseconds."""
+    """At most `limit` sends in any span of this length."""
 
     limit: int
-    span: int
+    span: Milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class SendPolicy:
-    """Windows, and a gap that doubles with each send of the last hour up to a ceiling (milliseconds)."""
+    """Windows, and a gap that doubles with each send of the last hour up to a ceiling."""
 
     windows: tuple[Window, ...]
-    gap: int = 0
-    gap_max: int = 0
+    gap: Milliseconds = NO_MILLISECONDS
+    gap_max: Milliseconds = NO_MILLISECONDS
 
     @property
-    def memory(self) -> int:
-        """How long a send is remembered: the longest window, in milliseconds."""
+    def memory(self) -> Milliseconds:
+        """How long a send is remembered: the longest window."""
         return max(window.span for window in self.windows)
 
 
-def next_send_at(sends: tuple[int, ...], policy: SendPolicy, now: int) -> int:
+def next_send_at(sends: tuple[Milliseconds, ...], policy: SendPolicy, now: Milliseconds) -> Milliseconds:
     """The earliest moment at which one more send keeps every window and the gap. `<= now`: it may go."""
     newest_first = sorted(sends, reverse=True)
     moments = [
@@ -58,24 +58,24 @@ def next_send_at(sends: tuple[int, ...], policy: SendPolicy, now: int) -> int:
     return max(moments, default=now)
 
 
-def gap_after(newest_first: list[int], policy: SendPolicy) -> int:
-    """Milliseconds to wait after the newest send: doubled for each further send in the hour before it."""
+def gap_after(newest_first: list[Milliseconds], policy: SendPolicy) -> Milliseconds:
+    """How long to wait after the newest send: doubled for each further send in the hour before it."""
     streak = sum(1 for at in newest_first if newest_first[0] - at < HOUR)
-    return int(min(policy.gap * 2 ** (streak - 1), policy.gap_max))
+    return min((1 << streak - 1) * policy.gap, policy.gap_max)
 
 
 @dataclass(frozen=True, slots=True)
 class GuessPolicy:
-    """Failures that are free, the wait that then doubles (milliseconds), and the end of it."""
+    """Failures that are free, the wait that then doubles, and the end of it."""
 
     free: int
-    wait: int
-    wait_max: int
+    wait: Milliseconds
+    wait_max: Milliseconds
     closed_at: int
     """Failures after which no further guess is taken."""
 
     @property
-    def steps(self) -> tuple[tuple[int, int], ...]:
+    def steps(self) -> tuple[tuple[int, Milliseconds], ...]:
         """(failures so far, wait before the next guess): one row for each different wait.
 
         The last row holds for every higher count, so that a store can make one condition of it.
@@ -83,14 +83,14 @@ class GuessPolicy:
         rows = [(self.free, self.wait_after(self.free))]
         while rows[-1][1] < self.wait_max:
             failures, wait = rows[-1]
-            rows.append((failures + 1, min(wait * 2, self.wait_max)))
+            rows.append((failures + 1, min(2 * wait, self.wait_max)))
         return tuple(rows)
 
-    def wait_after(self, failures: int) -> int:
-        """Milliseconds that must pass since the last failure before the next guess."""
+    def wait_after(self, failures: int) -> Milliseconds:
+        """What must pass since the last failure before the next guess."""
         if failures < self.free:
-            return 0
-        return int(min(self.wait * 2 ** (failures - self.free), self.wait_max))
+            return NO_MILLISECONDS
+        return min((1 << failures - self.free) * self.wait, self.wait_max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +100,25 @@ class Failures:
     """
 
     count: int = 0
-    last_at: int = 0
+    last_at: Milliseconds = NO_MILLISECONDS
 
     def joined(self, other: "Failures") -> "Failures":
         """What is no more lenient than either."""
         return Failures(max(self.count, other.count), max(self.last_at, other.last_at))
 
-    def next_guess_at(self, policy: GuessPolicy) -> int:
+    def next_guess_at(self, policy: GuessPolicy) -> Milliseconds:
         """The earliest moment of the next guess."""
         return self.last_at + policy.wait_after(self.count)
 
 
-def whole_seconds(milliseconds: int) -> int:
+def whole_seconds(span: Milliseconds) -> Seconds:
     """Rounded up and at least one: a caller that waits this long never comes too early."""
-    return max(1, -(-milliseconds // SECOND))
+    return max(clock.SECOND, Seconds(-(-span // SECOND)))
 
 
-def seconds_until(moment: int, now: int) -> int:
-    """Seconds that a caller must wait, rounded up; 0 once the moment has come. Both in milliseconds."""
-    return whole_seconds(moment - now) if moment > now else 0
+def seconds_until(moment: Milliseconds, now: Milliseconds) -> Seconds:
+    """What a caller must wait, rounded up; 0 once the moment has come."""
+    return whole_seconds(moment - now) if moment > now else NO_SECONDS
 
 
 KEEP_LOG = 30 * clock.DAY

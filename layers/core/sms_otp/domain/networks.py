@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sms_otp.domain.budgets import NOTHING, Counts, NoRoom, ShardIncrement, Spans
-from sms_otp.domain.clock import DAY, HOUR
+from sms_otp.domain.clock import DAY, HOUR, Seconds
 from sms_otp.domain.guard import NETWORK, NetworkFacts
 
 WEEK = 7
@@ -21,8 +21,7 @@ class NetworkCounter:
     """One client's counts. `keys`: under the pepper in use, then under the one that is being replaced."""
 
     keys: tuple[str, ...]
-    now: int
-    """Seconds."""
+    now: Seconds
 
     def facts(self, read: Mapping[str, Counts]) -> NetworkFacts:
         """What the network has open and has verified."""
@@ -52,8 +51,8 @@ class NetworkCounter:
             keep_until=self.now + KEEP,
         )
 
-    def _retry_after(self, counts: Counts, limits: Spans) -> int:
-        """Seconds until the network has room again, if nothing more is verified and nothing more is sent."""
+    def _retry_after(self, counts: Counts, limits: Spans) -> Seconds:
+        """How long until the network has room again, if nothing more is verified and nothing more is sent."""
         to_next_hour = HOUR - self.now % HOUR
         for hours in range(24):
             open_then = sum(counts.get(self._used(ago), 0) for ago in range(24 - hours))

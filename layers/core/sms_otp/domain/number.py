@@ -1,6 +1,6 @@
 """What is remembered of one number: its sends and failures by lane, and where it was verified. Pure.
 
-Whoever asks about a number is in one of three lanes, and none spends another's budget (OWASP's device
+A request about a number is in one of three lanes, and none spends another's budget (OWASP's device
 cookies, https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies):
 
     token      brings a device token of this number at this tenant
@@ -16,19 +16,20 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from sms_otp.domain import clock, errors, limits
-from sms_otp.domain.limits import DAY, HOUR, KEEP_LOG, SECOND, Failures, GuessPolicy, SendPolicy, Window
+from sms_otp.domain.clock import NO_MILLISECONDS, NO_SECONDS, Milliseconds, Seconds, to_milliseconds
+from sms_otp.domain.limits import DAY, HOUR, KEEP_LOG, Failures, GuessPolicy, SendPolicy, Window
 from sms_otp.domain.users import FOREVER
 
 REMEMBERED = 90 * clock.DAY
 """Seconds after which it is forgotten that, and from where, a number was verified."""
 KEEP_VERIFICATION = clock.DAY
-"""Seconds that an expired verification is kept, so that a late guess still gets a telling answer."""
+"""Seconds that an expired verification is kept, so that a late guess is answered with `OTP_EXPIRED`."""
 LATE_DELETION = 7 * clock.DAY
 """Seconds by which a number's item outlives all that it lists: DynamoDB deletes late, in no order."""
 MOST_NETWORKS = 3
 """Networks that a number's own lane remembers: those from which it was verified last."""
 FINER = 1000
-"""A refusal or failure is told apart from others of its millisecond by a number below this."""
+"""A refusal or failure differs from others of its millisecond by a number below this."""
 
 
 class Lane(StrEnum):
@@ -41,9 +42,9 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One send to the number. `at` in milliseconds, and unlike that of any other."""
+    """One send to the number. `at` is unlike that of any other."""
 
-    at: int
+    at: Milliseconds
     lane: Lane = Lane.STRANGER
     network: str | None = None
     """Keyed hash of the network that asked for it, where one was named."""
@@ -54,12 +55,12 @@ class Send:
 class ListedVerification:
     """A verification, as its number lists it."""
 
-    created_at: int
-    expires_at: int
+    created_at: Seconds
+    expires_at: Seconds
     owner: str
     """As `keys.owner`: by it, a verification that is named by its number is found."""
     provider: str = ""
-    """Who holds the code, or is the first to be asked to."""
+    """The provider that holds the code, or the first that is to send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,11 @@ class Number:
     """By tenant and lane: in a row, cleared by a success."""
     totals: Mapping[str, int] = field(default_factory=dict)
     """By tenant: failures of all lanes since the last success in any."""
-    verified: Mapping[str, int] = field(default_factory=dict)
+    verified: Mapping[str, Seconds] = field(default_factory=dict)
     """By tenant: when it was verified there last."""
-    tokens_from: Mapping[str, int] = field(default_factory=dict)
+    tokens_from: Mapping[str, Seconds] = field(default_factory=dict)
     """By tenant: device tokens that were issued before this are worth nothing."""
-    networks: Mapping[str, int] = field(default_factory=dict)
+    networks: Mapping[str, Seconds] = field(default_factory=dict)
     """Keyed hashes of the networks from which it was verified, and when last."""
     unproven: int = 0
     """Sends since the last success, at whichever tenant."""
@@ -89,7 +90,7 @@ class Number:
     """Guesses that were not right, or have not been found so; `moment`s."""
 
     @property
-    def verified_at(self) -> int | None:
+    def verified_at(self) -> Seconds | None:
         """When it was verified last, at whichever tenant."""
         return max(self.verified.values(), default=None)
 
@@ -101,16 +102,16 @@ class Number:
         """Those of one lane."""
         return (send for send in self.sends if send.lane is lane)
 
-    def has_token(self, tenant: str, issued_at: int) -> bool:
+    def has_token(self, tenant: str, issued_at: Seconds) -> bool:
         """Whether a device token, genuine and not ended, is this number's at this tenant."""
         return tenant in self.tokens_from and issued_at >= self.tokens_from[tenant]
 
-    def knows(self, networks: tuple[str, ...], now: int) -> bool:
-        """Whether the number was verified from one of these networks. `now` in seconds."""
-        return any(self.networks.get(network, 0) > now - REMEMBERED for network in networks)
+    def knows(self, networks: tuple[str, ...], now: Seconds) -> bool:
+        """Whether the number was verified from one of these networks."""
+        return any(self.networks.get(network, NO_SECONDS) > now - REMEMBERED for network in networks)
 
-    def asked(self, now: int) -> int:
-        """Requests for it within the hour before `now`, in milliseconds, refused ones included."""
+    def asked(self, now: Milliseconds) -> int:
+        """Requests for it within the hour before `now`, refused ones included."""
         return sum(send.at > now - HOUR for send in self.sends) + within_hour(self.refused, now)
 
     def joined(self, other: "Number") -> "Number":
@@ -139,27 +140,27 @@ class Number:
 NOTHING_KNOWN = Number()
 
 
-def _newest(ours: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:
-    return {key: max(ours.get(key, 0), theirs.get(key, 0)) for key in {*ours, *theirs}}
+def _newest(ours: Mapping[str, Seconds], theirs: Mapping[str, Seconds]) -> dict[str, Seconds]:
+    return {key: max(ours.get(key, NO_SECONDS), theirs.get(key, NO_SECONDS)) for key in {*ours, *theirs}}
 
 
-def moment(now: int, finer: int) -> int:
-    """A refusal or failure, to be counted once: `now` in milliseconds and a number of the caller's."""
+def moment(now: Milliseconds, finer: int) -> int:
+    """A refusal or failure, to be counted once: `now` and a number of the caller's."""
     return now * FINER + finer % FINER
 
 
-def within_hour(moments: frozenset[int], now: int) -> int:
-    """How many of these `moment`s lie in the hour before `now`, in milliseconds."""
+def within_hour(moments: frozenset[int], now: Milliseconds) -> int:
+    """How many of these `moment`s lie in the hour before `now`."""
     return len(moments - hour_old(moments, now))
 
 
-def hour_old(moments: frozenset[int], now: int) -> frozenset[int]:
-    """Those of these `moment`s that lie an hour or more before `now`, in milliseconds."""
-    return frozenset(at for at in moments if at // FINER <= now - HOUR)
+def hour_old(moments: frozenset[int], now: Milliseconds) -> frozenset[int]:
+    """Those of these `moment`s that lie an hour or more before `now`."""
+    return frozenset(at for at in moments if Milliseconds(at // FINER) <= now - HOUR)
 
 
-def verified_from(number: Number, network: str | None, now: int) -> dict[str, int]:
-    """The networks to remember after a success that was asked for from `network`. `now` in seconds."""
+def verified_from(number: Number, network: str | None, now: Seconds) -> dict[str, Seconds]:
+    """The networks to remember after a success that was asked for from `network`."""
     known = {key: at for key, at in number.networks.items() if at > now - REMEMBERED}
     if network is not None:
         known[network] = now
@@ -211,13 +212,17 @@ class LanePolicy:
         )
 
     @property
-    def memory(self) -> int:
-        """How long a send is remembered, in milliseconds."""
+    def memory(self) -> Milliseconds:
+        """How long a send is remembered."""
         return self.own.memory
 
     def without_gap(self) -> "LanePolicy":
         """The same, for the second send of one code request."""
-        return replace(self, own=replace(self.own, gap=0), network=replace(self.network, gap=0))
+        return replace(
+            self,
+            own=replace(self.own, gap=NO_MILLISECONDS),
+            network=replace(self.network, gap=NO_MILLISECONDS),
+        )
 
     def guesses(self, lane: Lane) -> GuessPolicy:
         """The lane's."""
@@ -235,7 +240,7 @@ class Approach:
     """How somebody comes to a number at a tenant: what may open a lane for them."""
 
     tenant: str
-    token_issued_at: int | None = None
+    token_issued_at: Seconds | None = None
     """Of a genuine device token of this number at this tenant that has not ended."""
     networks: tuple[str, ...] = ()
     """The hash of the network that asks, the one that is written first."""
@@ -247,9 +252,8 @@ class Approach:
         return self.networks[0] if self.networks else None
 
 
-def lane_of(number: Number, approach: Approach, policy: LanePolicy, now: int) -> Lane:
-    """The lane of a request. `now` in seconds."""
-
+def lane_of(number: Number, approach: Approach, policy: LanePolicy, now: Seconds) -> Lane:
+    """The lane of a request."""
     opened = []
     issued_at = approach.token_issued_at
     if issued_at is not None and number.has_token(approach.tenant, issued_at):
@@ -261,7 +265,7 @@ def lane_of(number: Number, approach: Approach, policy: LanePolicy, now: int) ->
 
 
 def guess_lane(
-    number: Number, tenant: str, asked_in: Lane, token_issued_at: int | None, policy: LanePolicy
+    number: Number, tenant: str, asked_in: Lane, token_issued_at: Seconds | None, policy: LanePolicy
 ) -> Lane:
     """The lane of a guess: the token's if one comes with it, else the one in which its code was asked for."""
     opened = [] if asked_in is Lane.STRANGER else [asked_in]
@@ -285,8 +289,10 @@ def is_used_up(number: Number, tenant: str, lane: Lane, policy: LanePolicy) -> b
     return number.failures_of(tenant, lane).count >= policy.guesses(lane).closed_at
 
 
-def next_send_at(number: Number, lane: Lane, approach: Approach, policy: LanePolicy, now: int) -> int:
-    """The earliest moment at which one more send keeps the lane's windows and gap. Milliseconds."""
+def next_send_at(
+    number: Number, lane: Lane, approach: Approach, policy: LanePolicy, now: Milliseconds
+) -> Milliseconds:
+    """The earliest moment at which one more send keeps the lane's windows and gap."""
     sends = tuple(number.sends_of(lane))
     together = tuple(send.at for send in sends)
     if lane is not Lane.STRANGER or not approach.networks:
@@ -298,9 +304,9 @@ def next_send_at(number: Number, lane: Lane, approach: Approach, policy: LanePol
 
 
 def send_error(
-    number: Number, lane: Lane, approach: Approach, policy: LanePolicy, now: int
+    number: Number, lane: Lane, approach: Approach, policy: LanePolicy, now: Milliseconds
 ) -> errors.OtpError | None:
-    """Why no code may be sent to the number now, or None if it may. `now` in milliseconds."""
+    """Why no code may be sent to the number now, or None if it may."""
     if (locked := lock(number, approach.tenant, lane, policy, now)) is not None:
         return locked
     wait = next_send_at(number, lane, approach, policy, now) - now
@@ -311,7 +317,9 @@ def send_error(
     return None
 
 
-def _challenge(number: Number, approach: Approach, policy: LanePolicy, now: int) -> errors.OtpError | None:
+def _challenge(
+    number: Number, approach: Approach, policy: LanePolicy, now: Milliseconds
+) -> errors.OtpError | None:
     """Strangers' part without a challenge. Beyond it, a network's first challenged send in a day goes."""
     strangers = tuple(number.sends_of(Lane.STRANGER))
     unchallenged = tuple(send.at for send in strangers if not send.is_challenged)
@@ -326,8 +334,10 @@ def _challenge(number: Number, approach: Approach, policy: LanePolicy, now: int)
     return errors.RateLimited(reason="number", retry_after=limits.whole_seconds(wait))
 
 
-def lock(number: Number, tenant: str, lane: Lane, policy: LanePolicy, now: int) -> errors.OtpError | None:
-    """Why the lane's next guess may not be made, or None if it may. `now` in milliseconds."""
+def lock(
+    number: Number, tenant: str, lane: Lane, policy: LanePolicy, now: Milliseconds
+) -> errors.OtpError | None:
+    """Why the lane's next guess may not be made, or None if it may."""
     failures, guesses = number.failures_of(tenant, lane), policy.guesses(lane)
     if number.totals.get(tenant, 0) >= policy.disabled_at or failures.count >= guesses.closed_at:
         return errors.NumberDisabled(reason="disabled")
@@ -347,30 +357,30 @@ def cleared(number: Number, tenant: str, lane: Lane) -> Number:
     )
 
 
-def keep_until(number: Number, policy: LanePolicy, now: int) -> int:
-    """When the item of a number that somebody comes to at `now` may be forgotten. Seconds."""
+def keep_until(number: Number, policy: LanePolicy, now: Seconds) -> Seconds:
+    """When the item of a number that somebody comes to at `now` may be forgotten."""
     if is_disabled(number, policy):
         return FOREVER
-    known_until = (number.verified_at or 0) + REMEMBERED
+    known_until = (number.verified_at or NO_SECONDS) + REMEMBERED
     return max(now + KEEP_LOG, known_until) + LATE_DELETION
 
 
-def codes_in_hand(known: Number, own: Collection[str], now: int) -> dict[str, int]:
+def codes_in_hand(known: Number, own: Collection[str], now: Seconds) -> dict[str, Seconds]:
     """By provider, until when it holds a code of this number that somebody may still type.
 
     Less those of `own` verifications, and those from before the number was verified last: whoever has the
-    phone has typed a newer one since. `now` in seconds.
+    phone has typed a newer one since.
     """
-    since = known.verified_at or 0
-    held: dict[str, int] = {}
+    since = known.verified_at or NO_SECONDS
+    held: dict[str, Seconds] = {}
     for key, listed in known.verifications.items():
         if key not in own and listed.expires_at > now and listed.created_at > since:
-            held[listed.provider] = max(listed.expires_at, held.get(listed.provider, 0))
+            held[listed.provider] = max(listed.expires_at, held.get(listed.provider, NO_SECONDS))
     return held
 
 
-def still_listed(number: Number, now: int) -> dict[str, ListedVerification]:
-    """The verifications that there may be under the number's key. `now` in seconds."""
+def still_listed(number: Number, now: Seconds) -> dict[str, ListedVerification]:
+    """The verifications that there may be under the number's key."""
     return {
         key: listed
         for key, listed in number.verifications.items()
@@ -378,19 +388,19 @@ def still_listed(number: Number, now: int) -> dict[str, ListedVerification]:
     }
 
 
-def ended_failures(number: Number, policy: LanePolicy, now: int) -> tuple[tuple[str, Lane], ...]:
-    """Tenants and lanes at which nobody has failed for long. What is disabled does not end. Milliseconds."""
+def ended_failures(number: Number, policy: LanePolicy, now: Milliseconds) -> tuple[tuple[str, Lane], ...]:
+    """Tenants and lanes at which nobody has failed for long. What is disabled does not end."""
     return tuple(
         (tenant, lane)
         for (tenant, lane), failures in number.failures.items()
-        if failures.last_at + KEEP_LOG * SECOND <= now
+        if failures.last_at + to_milliseconds(KEEP_LOG) <= now
         and failures.count < policy.stranger_guesses.closed_at
         and number.totals.get(tenant, 0) < policy.disabled_at
     )
 
 
-def forgotten_tenants(number: Number, now: int) -> tuple[str, ...]:
-    """Tenants at which the number was verified too long ago to be remembered. `now` in seconds."""
+def forgotten_tenants(number: Number, now: Seconds) -> tuple[str, ...]:
+    """Tenants at which the number was verified too long ago to be remembered."""
     return tuple(tenant for tenant, at in number.verified.items() if at + REMEMBERED <= now)
 
 

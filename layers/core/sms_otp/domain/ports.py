@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from sms_otp.domain.budgets import Counts, ShardIncrement
 from sms_otp.domain.circuit import Circuit
-from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain.clock import NO_SECONDS, Deadline, Milliseconds, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.number import NOTHING_KNOWN, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.phone import PhoneNumber
@@ -68,8 +68,8 @@ class NumberChange:
     """The new one; None where no limit counts it."""
     verifications: Mapping[str, ListedVerification]
     """All that there may be, the new one included."""
-    keep_until: int
-    """Seconds; when the item may be forgotten."""
+    keep_until: Seconds
+    """When the item may be forgotten."""
     ended: tuple[tuple[str, Lane], ...] = ()
     """Tenants and lanes whose failures have ended."""
     forgotten: tuple[str, ...] = ()
@@ -95,8 +95,8 @@ class Reservation:
     """Everything that must be stored, in one step, before a code is sent."""
 
     verification: Verification
-    sent_at: int
-    """Milliseconds; what `release` takes out of the logs again."""
+    sent_at: Milliseconds
+    """What `release` takes out of the logs again."""
     number: NumberChange | None = None
     increments: tuple[ShardIncrement, ...] = ()
     idempotency_record: IdempotencyRecord | None = None
@@ -130,8 +130,8 @@ class Erased:
     """How many items of each kind were deleted."""
 
     counts: Mapping[str, int]
-    retry_after: int = 0
-    """Seconds after which to erase again; 0 where nothing can be left."""
+    retry_after: Seconds = NO_SECONDS
+    """After what time to erase again; 0 where nothing can be left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +140,13 @@ class NumberGuess:
 
     number_key: str
     tenant: str
-    now: int
-    """Milliseconds."""
+    now: Milliseconds
     moment: int
     """As `number.moment`; no other guess's."""
     policy: LanePolicy
     lane: Lane = Lane.STRANGER
     """The verification's."""
-    token_issued_at: int | None = None
+    token_issued_at: Seconds | None = None
     """Of a genuine device token that came with the guess: it opens the token's lane, if the number's item
     says so.
     """
@@ -191,18 +190,18 @@ class IssueToken(Protocol):
 class Circuits(Protocol):
     """The shared state of the providers' circuit breakers. Each method is one conditional write.
 
-    All raise `StoreError` where the write failed or its outcome is unknown. `now` in milliseconds.
+    All raise `StoreError` where the write failed or its outcome is unknown.
     """
 
-    def add_failure(self, provider: str, number: str, now: int, stale: tuple[str, ...]) -> bool:
+    def add_failure(self, provider: str, number: str, now: Milliseconds, stale: tuple[str, ...]) -> bool:
         """Count a failed send to this number, and forget those of the `stale` ones. True."""
         ...
 
-    def open(self, provider: str, now: int) -> bool:
+    def open(self, provider: str, now: Milliseconds) -> bool:
         """Open a closed circuit; whether this call did."""
         ...
 
-    def elect(self, provider: str, read: Circuit, now: int) -> bool:
+    def elect(self, provider: str, read: Circuit, now: Milliseconds) -> bool:
         """Make the caller the one that probes, if nothing changed since `read`; whether it is."""
         ...
 
@@ -210,7 +209,7 @@ class Circuits(Protocol):
         """End a probe that said nothing about the provider: the next request may probe at once."""
         ...
 
-    def reopen(self, provider: str, now: int) -> bool:
+    def reopen(self, provider: str, now: Milliseconds) -> bool:
         """End a probe that failed: the circuit is open for its whole time again."""
         ...
 
@@ -335,8 +334,8 @@ class Store(Protocol):
         """
         ...
 
-    def note_refused(self, number_key: str, now: int, moment: int) -> None:
-        """Count a refused request at its number, up to a bound. `now` in milliseconds."""
+    def note_refused(self, number_key: str, now: Milliseconds, moment: int) -> None:
+        """Count a refused request at its number, up to a bound."""
         ...
 
     def claim(self, idempotency_record: IdempotencyRecord) -> IdempotencyRecord | None:

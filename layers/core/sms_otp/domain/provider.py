@@ -25,7 +25,7 @@ from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from sms_otp.domain.circuit import Circuit
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.phone import PhoneNumber
 
 
@@ -84,7 +84,7 @@ class ProviderError(Exception):
     """A call to a provider failed. The subclass says what may be done next."""
 
     def __init__(
-        self, provider: str, reason: str, *, retry_after: int | None = None, status: int | None = None
+        self, provider: str, reason: str, *, retry_after: Seconds | None = None, status: int | None = None
     ) -> None:
         super().__init__(f"{provider}: {reason}")
         self.provider = provider
@@ -163,8 +163,8 @@ class CodeMessage:
     locale: str | None
     reference: str
     """Ours, unique to this send and safe in a URL's path."""
-    ttl_seconds: int
-    """How many seconds the code may still be used."""
+    ttl_seconds: Seconds
+    """How long the code may still be used."""
 
 
 @dataclass(frozen=True, slots=True)

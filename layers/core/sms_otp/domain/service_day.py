@@ -2,7 +2,7 @@
 
     D#<day>   `spent` and, of that, `strangers`; for each lane `<lane>Floor`, for day and hour; `shards`
 
-The cap is exact: money is spent whatever becomes of the code, and each shard's part is a condition.
+The cap is exact: money stays spent if the code expires, and each shard's part is a condition.
 """
 
 import secrets

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from sms_otp.domain import errors
 from sms_otp.domain.blocks import BlockCounter
 from sms_otp.domain.budgets import NOTHING, Counts, DayCounter, NoRoom, ShardIncrement, Spans
+from sms_otp.domain.clock import Seconds
 from sms_otp.domain.countries import CountryCounter, History
 from sms_otp.domain.guard import (
     BLOCK_OF_NUMBERS,
@@ -40,6 +41,10 @@ class SpendPolicy:
     """Unverified codes that any network may have open."""
     prices: Prices = field(default_factory=Prices)
 
+    def price(self, country: str, channel: str) -> int:
+        """Micro-dollars for one message or call."""
+        return self.prices.of(country, channel)
+
 
 @dataclass(frozen=True, slots=True)
 class Payment:
@@ -68,18 +73,18 @@ class Spending:
         channel: str,
         block_keys: tuple[str, ...],
         client_keys: tuple[str, ...],
-        now: int,
+        now: Seconds,
     ) -> None:
-        """`now` in seconds; of keys, the one that is counted under first."""
+        """Of keys, the one that is counted under first."""
         self._mode, self._least, self._history = policy.mode, policy.network, history
-        self._price = policy.prices.of(country, channel)
+        self._price = policy.price(country, channel)
         today = DayCounter.of("D", now)
         shards = max(policy.shards, history.shards.get(today.stem, 1))
         today = replace(today, shards=shards)
         self._service = ServiceDay(today, today.sample(), policy.daily_cap, self._price)
         self._network = NetworkCounter(tuple(f"C#{key}" for key in client_keys), now)
         self._blocks = BlockCounter(tuple(DayCounter.of(f"P#{key}", now) for key in block_keys))
-        price_of_sms = policy.prices.of(country, "sms")
+        price_of_sms = policy.price(country, "sms")
         self._country = CountryCounter(country, now, shards, policy.shards, history, price_of_sms)
 
     @property

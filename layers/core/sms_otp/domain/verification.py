@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Seconds
+from sms_otp.domain.clock import NO_SECONDS, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.number import Lane
 from sms_otp.domain.users import Consent
@@ -27,7 +27,7 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-REPEATABLE_SECONDS = 120
+REPEATABLE_SECONDS = Seconds(120)
 """How long the session that a code is bound to may repeat it and is given the same answer."""
 
 DELIVERY_BEFORE: Mapping[str, tuple[str, ...]] = {
@@ -41,7 +41,7 @@ DELIVERY_BEFORE: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """One verification, as the table holds it. Times are whole seconds since the epoch."""
+    """One verification, as the table holds it."""
 
     key: str
     """SHA-256 of the verificationId; the id itself is never stored."""
@@ -138,7 +138,7 @@ def is_repetition(found: Verification, guess: Guess, code_hashes: tuple[str, ...
     return (
         _is_entitled(found, guess)
         and found.session_hash is not None
-        and guess.now < (found.verified_at or 0) + REPEATABLE_SECONDS
+        and guess.now < (found.verified_at or NO_SECONDS) + REPEATABLE_SECONDS
         and was_right(found, code_hashes)
     )
 
@@ -150,7 +150,7 @@ def was_right(found: Verification, code_hashes: tuple[str, ...]) -> bool:
     return any(hmac.compare_digest(found.code_hash, each) for each in code_hashes)
 
 
-def status_of(found: Verification, now: int, max_attempts: int) -> str:
+def status_of(found: Verification, now: Seconds, max_attempts: int) -> str:
     """`pending verified expired locked cancelled failed`, as it is at `now`."""
     if found.state is not State.PENDING:
         return found.state
@@ -159,7 +159,7 @@ def status_of(found: Verification, now: int, max_attempts: int) -> str:
     return "locked" if found.attempts >= max_attempts else "pending"
 
 
-def ended_error(found: Verification | None, now: int) -> errors.OtpError | None:
+def ended_error(found: Verification | None, now: Seconds) -> errors.OtpError | None:
     """Why a verification that its own first request asks about again is over, or None if it goes on."""
     if found is None or (now >= found.expires_at and found.state is State.PENDING):
         return errors.OtpExpired()

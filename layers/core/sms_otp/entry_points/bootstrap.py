@@ -20,12 +20,12 @@ from sms_otp.domain import phone
 from sms_otp.domain.admission import AdmissionPolicy
 from sms_otp.domain.budgets import Spans, shards_for
 from sms_otp.domain.circuit import CLOSED
-from sms_otp.domain.clock import milliseconds
+from sms_otp.domain.clock import milliseconds, to_milliseconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import Mode
-from sms_otp.domain.limits import DAY, HOUR, MINUTE, SECOND, GuessPolicy, SendPolicy, Window
+from sms_otp.domain.limits import DAY, HOUR, MINUTE, GuessPolicy, SendPolicy, Window
 from sms_otp.domain.number import LanePolicy
-from sms_otp.domain.prices import USD, Prices
+from sms_otp.domain.prices import EVERYWHERE, USD, Prices
 from sms_otp.domain.spending import SpendPolicy
 from sms_otp.domain.users import Retention
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
@@ -245,23 +245,7 @@ def policy(chosen: Settings) -> Policy:
         code_ttl_seconds=chosen.code_life_seconds,
         max_attempts=chosen.max_attempts,
         admission=AdmissionPolicy(
-            lanes=LanePolicy.of(
-                own=SendPolicy(
-                    windows=(
-                        Window(chosen.sends_per_quarter_hour, 15 * MINUTE),
-                        Window(chosen.sends_per_hour, HOUR),
-                        Window(chosen.sends_per_day, DAY),
-                    ),
-                    gap=chosen.resend_gap_seconds * SECOND,
-                    gap_max=chosen.resend_gap_max_seconds * SECOND,
-                ),
-                own_guesses=GuessPolicy(
-                    free=chosen.failures_before_wait,
-                    wait=chosen.failure_wait_seconds * SECOND,
-                    wait_max=chosen.failure_wait_max_seconds * SECOND,
-                    closed_at=chosen.failures_before_disabled,
-                ),
-            ),
+            limits_by_country={EVERYWHERE: _number_limits(chosen)},
             spend=SpendPolicy(
                 mode=Mode(chosen.pumping_guard),
                 daily_cap=chosen.daily_spend_cap * USD,
@@ -276,6 +260,27 @@ def policy(chosen: Settings) -> Policy:
         keeps_users=bool(chosen.users_table_name),
         test_numbers=_test_numbers(chosen),
         test_numbers_end=chosen.test_numbers_end,
+    )
+
+
+def _number_limits(chosen: Settings) -> LanePolicy:
+    windows = (
+        Window(chosen.sends_per_quarter_hour, 15 * MINUTE),
+        Window(chosen.sends_per_hour, HOUR),
+        Window(chosen.sends_per_day, DAY),
+    )
+    return LanePolicy.of(
+        own=SendPolicy(
+            windows,
+            gap=to_milliseconds(chosen.resend_gap_seconds),
+            gap_max=to_milliseconds(chosen.resend_gap_max_seconds),
+        ),
+        own_guesses=GuessPolicy(
+            free=chosen.failures_before_wait,
+            wait=to_milliseconds(chosen.failure_wait_seconds),
+            wait_max=to_milliseconds(chosen.failure_wait_max_seconds),
+            closed_at=chosen.failures_before_disabled,
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from sms_otp.adapters import config
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.telemetry import events
 from sms_otp.domain import errors, strict_json
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Callback, Caller, Requested
 from sms_otp.domain.ports import StoreError, TokenError
 from sms_otp.entry_points import schemas
@@ -98,11 +98,15 @@ class Route(Generic[Command, Who, Result]):
 def handle(event: Event, context: Any, route: Route[Any, Any, Any]) -> Response:
     """Run one request to its response. If anything fails, the answer still has the documented shape."""
     request_id = _request_id(event, context)
-    events.begin(request_id, context.aws_request_id, None)
+    with events.invocation(request_id, context.aws_request_id):
+        return _handle(event, context, route, request_id)
+
+
+def _handle(event: Event, context: Any, route: Route[Any, Any, Any], request_id: str) -> Response:
     try:
         caller = route.caller(event, context)
         if isinstance(caller, Caller):
-            events.begin(request_id, context.aws_request_id, caller.tenant)
+            events.identify(caller.tenant)
         body = route.run(event, caller)
     except errors.OtpError as error:
         _emit_refusal(event, error)
@@ -197,9 +201,9 @@ def requested(answer: Requested) -> Body:
     }
 
 
-def iso(seconds: int) -> str:
+def iso(moment: Seconds) -> str:
     """RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _raw_body(event: Event) -> bytes:

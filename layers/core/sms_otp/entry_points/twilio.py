@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from sms_otp.domain import errors
+from sms_otp.domain.clock import Seconds, seconds
 from sms_otp.domain.commands import Caller, RequestOtp, VerifyOtp
 from sms_otp.domain.phone import E164
 from sms_otp.domain.provider import Channel
@@ -209,7 +210,7 @@ def _checked(event: http.Event, named: Named, status: str) -> http.Body:
     }
 
 
-def _verification(event: http.Event, named: Named, status: str, updated_at: int) -> http.Body:
+def _verification(event: http.Event, named: Named, status: str, updated_at: Seconds) -> http.Body:
     shown = _checked(event, named, status) | {"date_updated": http.iso(updated_at)}
     del shown["sna_attempts_error_codes"]
     context = event.get("requestContext") or {}
@@ -229,8 +230,8 @@ def _attempt(named: Named, channel: str) -> http.Body:
     return {"time": http.iso(named.created_at), "channel": channel, "attempt_sid": f"VL{made[:32]}"}
 
 
-def _now() -> int:
-    return int(bootstrap.by_number().clock())
+def _now() -> Seconds:
+    return seconds(bootstrap.by_number().clock)
 
 
 def _invalid(name: str) -> errors.InvalidRequest:

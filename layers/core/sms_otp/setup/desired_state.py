@@ -153,20 +153,20 @@ def _by_language(given: str, name: str, separator: str) -> Iterator[tuple[str, s
         yield language.strip(), value.strip()
 
 
-def settings(wanted_body: Body, found: Body) -> tuple[Setting, ...]:
+def settings(desired_body: Body, found: Body) -> tuple[Setting, ...]:
     """Field by field; what we do not set is left out, but what should not be there is one."""
     return tuple(
         Setting(name, want, have, _same(want, have), weaker=judge(want, have))
         for name, judge in _JUDGES.items()
-        for want, have in ((at(wanted_body, name), at(found, name)),)
-        if name.split(".")[0] in {*wanted_body, *_CLEARED}
+        for want, have in ((at(desired_body, name), at(found, name)),)
+        if name.split(".")[0] in {*desired_body, *_CLEARED}
         if want is not None or have not in (None, _CLEARED.get(name))
     )
 
 
-def differences(wanted_body: Body, found: Body) -> tuple[Setting, ...]:
+def differences(desired_body: Body, found: Body) -> tuple[Setting, ...]:
     """The settings that differ from what is desired."""
-    return tuple(setting for setting in settings(wanted_body, found) if not setting.same)
+    return tuple(setting for setting in settings(desired_body, found) if not setting.same)
 
 
 # Fields that a template has only where a parameter is set, so that one that is there may be one too many, and
@@ -180,12 +180,12 @@ _CLEARED: Mapping[str, object] = {
 }
 
 
-def cleared(wanted_body: Body, found: Body) -> Body:
+def cleared(desired_body: Body, found: Body) -> Body:
     """The fields that an update must set to clear values that exist and are not desired."""
     return {
         name: value
         for name, value in _CLEARED.items()
-        if name not in wanted_body and at(found, name) not in (None, value)
+        if name not in desired_body and at(found, name) not in (None, value)
     }
 
 
@@ -224,15 +224,15 @@ def _is_more(want: object, have: object) -> bool:
 
 def _is_longer(want: object, have: object) -> bool:
     match _measured(want), _measured(have):
-        case (_, int(wanted_time)), (_, int(found_time)):
-            return found_time > wanted_time
+        case (_, int(desired_time)), (_, int(found_time)):
+            return found_time > desired_time
     return True
 
 
 def _is_oftener(want: object, have: object) -> bool:
     match _measured(want), _measured(have):
-        case (int(wanted_count), int(wanted_time)), (int(count), int(time)) if wanted_time and time:
-            return Fraction(count, time) > Fraction(wanted_count, wanted_time)
+        case (int(desired_count), int(desired_time)), (int(count), int(time)) if desired_time and time:
+            return Fraction(count, time) > Fraction(desired_count, desired_time)
     return True
 
 

@@ -10,11 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from sms_otp.domain import keys, limits, number, phone
-from sms_otp.domain.clock import Clock, Deadline, Milliseconds, milliseconds, seconds, to_seconds
+from sms_otp.domain.clock import (
+    NO_SECONDS,
+    Clock,
+    Deadline,
+    Milliseconds,
+    Seconds,
+    milliseconds,
+    seconds,
+    to_seconds,
+)
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.errors import NumberDisabled
 from sms_otp.domain.keys import Peppers
-from sms_otp.domain.number import Approach, Lane, Number
+from sms_otp.domain.number import Approach, Lane, LanePolicy, Number
 from sms_otp.domain.ports import Erased, EventSink, NumberRecord, Numbers
 from sms_otp.domain.verification import Verification, status_of
 
@@ -31,14 +40,14 @@ class Administrator:
 class Lock:
     """A number's failures in a row at one tenant in one lane.
 
-    `retry_after` in seconds; 0 where it need not wait, or no wait helps.
+    `retry_after` is 0 where it need not wait, or no wait helps.
     """
 
     tenant: str
     lane: Lane
     failures: int
     disabled: bool
-    retry_after: int
+    retry_after: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +59,8 @@ class NumberStatus:
     locks: tuple[Lock, ...]
     verifications: tuple[tuple[Verification, str], ...]
     """Each with its status as it is now."""
-    resend_after: int
-    """Seconds until another code may be sent; 0 is now."""
+    resend_after: Seconds
+    """How long until another code may be sent; 0 is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +81,13 @@ class Administration:
         known = Number()
         for record_of in standings:
             known = known.joined(record_of.number)
-        lanes = self.policy.admission.lanes
+        lanes = self.policy.number_limits(phone.parse_any_kind(phone_number).country)
         next_code = number.next_send_at(known, Lane.STRANGER, Approach(""), lanes, now)
         return NumberStatus(
             number_key=number_keys[0],
             standings=standings,
             locks=tuple(
-                self._lock(record_of.number, tenant, lane, now)
+                _lock(record_of.number, tenant, lane, lanes, now)
                 for record_of in standings
                 for (tenant, lane), failures in record_of.number.failures.items()
                 if failures.count
@@ -107,7 +116,7 @@ class Administration:
         number_keys = self._called("erase", number, who)
         now = seconds(self.clock)
         counts: Counter[str] = Counter()
-        retry_after = 0
+        retry_after = NO_SECONDS
         for key in number_keys:
             erased = self.numbers.erase(key, now, who.deadline)
             counts.update(erased.counts)
@@ -129,13 +138,13 @@ class Administration:
             event, number=phone.parse_any_kind(number), number_key=number_keys[0], caller=who.arn, **more
         )
 
-    def _lock(self, known: Number, tenant: str, lane: Lane, now: Milliseconds) -> Lock:
-        lanes = self.policy.admission.lanes
-        refused = number.lock(known, tenant, lane, lanes, now)
-        return Lock(
-            tenant,
-            lane,
-            known.failures_of(tenant, lane).count,
-            isinstance(refused, NumberDisabled),
-            0 if refused is None else int(refused.retry_after or 0),
-        )
+
+def _lock(known: Number, tenant: str, lane: Lane, lanes: LanePolicy, now: Milliseconds) -> Lock:
+    refused = number.lock(known, tenant, lane, lanes, now)
+    return Lock(
+        tenant,
+        lane,
+        known.failures_of(tenant, lane).count,
+        isinstance(refused, NumberDisabled),
+        (refused and refused.retry_after) or NO_SECONDS,
+    )

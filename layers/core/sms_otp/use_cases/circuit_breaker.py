@@ -11,8 +11,7 @@ from typing import TypeVar
 
 from sms_otp.domain import circuit
 from sms_otp.domain.circuit import Circuit, State, number_id
-from sms_otp.domain.clock import Clock, milliseconds
-from sms_otp.domain.limits import SECOND
+from sms_otp.domain.clock import Clock, Milliseconds, milliseconds, to_seconds
 from sms_otp.domain.ports import Circuits, EventSink, StoreError
 from sms_otp.domain.provider import (
     COUNTED_BY_BREAKER,
@@ -52,7 +51,7 @@ class CircuitBreaker:
         state = found.state(self._now())
         probes = state is State.HALF_OPEN and self._elected(provider, found)
         if state is not State.CLOSED and not probes and has_next():
-            raise CircuitOpen(provider, "circuit_open", retry_after=circuit.OPEN // SECOND)
+            raise CircuitOpen(provider, "circuit_open", retry_after=to_seconds(circuit.OPEN))
         started = self.monotonic()
         try:
             result = act()
@@ -69,7 +68,7 @@ class CircuitBreaker:
             self._close(provider)
         return result
 
-    def _now(self) -> int:
+    def _now(self) -> Milliseconds:
         return milliseconds(self.clock)
 
     def _elected(self, provider: str, found: Circuit) -> bool:

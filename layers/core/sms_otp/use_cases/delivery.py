@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Deadline
+from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer, answered
 from sms_otp.domain.ports import EventSink, ProviderHandle, Providers, Reservation, Store, StoreError
 from sms_otp.domain.provider import (
@@ -65,7 +65,7 @@ class CodeSender:
         self,
         reservation: Reservation,
         order: Order,
-        resend_after: int,
+        resend_after: Seconds,
         deadline: Deadline,
         reserve_again: ReserveAgain,
     ) -> None:
@@ -122,7 +122,9 @@ class CodeSender:
             str(held.provider), str(held.provider_ref), order, deadline, on_failure, reserve_again
         )
 
-    def _give_up(self, reservation: Reservation, failures: Failures, resend_after: int) -> errors.OtpError:
+    def _give_up(
+        self, reservation: Reservation, failures: Failures, resend_after: Seconds
+    ) -> errors.OtpError:
         """Keep or release the reservation of a send that no provider took; the error to raise."""
         if not failures.keep_reservation:
             self._note("release_failed", lambda: self.store.release(reservation))
@@ -142,7 +144,7 @@ class CodeSender:
         elif idempotency_record is not None:
             self.store.record_answer(idempotency_record)
 
-    def _record_unknown(self, reservation: Reservation, resend_after: int) -> None:
+    def _record_unknown(self, reservation: Reservation, resend_after: Seconds) -> None:
         """Store the answer to repetitions. The idempotency record alone keeps them from sending."""
         answer = StoredAnswer(error=errors.ProviderUnavailable.code, resend_after=resend_after)
         if (idempotency_record := answered(reservation.idempotency_record, answer)) is not None:

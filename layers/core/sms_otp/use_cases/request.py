@@ -124,7 +124,7 @@ def _destination(service: Service, number: str) -> PhoneNumber:
     if spelled in service.policy.test_numbers and service.clock() < service.policy.test_numbers_end:
         return PhoneNumber(spelled, TEST_COUNTRY, is_test=True)
     to = phone.parse(spelled)
-    if service.policy.countries is not None and to.country not in service.policy.countries:
+    if not service.policy.sends_to(to.country):
         raise errors.DestinationNotAllowed(reason="country", context={"number": to})
     return to
 
@@ -158,7 +158,7 @@ def _repeat(
 def _verification(
     service: Service, command: RequestOtp, caller: Caller, to: PhoneNumber, key: str, now: Seconds
 ) -> Verification:
-    """What the request itself says of its verification. `now` in seconds."""
+    """What the request itself says of its verification."""
     return Verification(
         key=key,
         tenant=caller.tenant,
@@ -167,7 +167,7 @@ def _verification(
         number_key="",
         channel=command.channel,
         created_at=now,
-        expires_at=Seconds(now + service.policy.code_ttl_seconds),
+        expires_at=now + service.policy.code_ttl_seconds,
         purpose=command.purpose,
         locale=command.locale,
         consent=command.consent,

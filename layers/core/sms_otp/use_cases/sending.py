@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sms_otp.domain import errors, guard, keys, number
 from sms_otp.domain.admission import Admission, Admitted, Asker, EarlierAnswer
-from sms_otp.domain.clock import Milliseconds, milliseconds, to_seconds
+from sms_otp.domain.clock import SECOND, Milliseconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested
 from sms_otp.domain.number import Lane
 from sms_otp.domain.phone import PhoneNumber
@@ -113,7 +113,7 @@ def avoided(
 
 def contended() -> errors.RateLimited:
     """The answer to a send that lost every optimistic lock that it took."""
-    return errors.RateLimited(reason="contended", retry_after=1)
+    return errors.RateLimited(reason="contended", retry_after=SECOND)
 
 
 def deliver(

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Clock
+from sms_otp.domain.clock import Clock, Seconds
 from sms_otp.domain.commands import Caller, Policy
 from sms_otp.domain.countries import History
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.ports import EventSink, IssueToken, Providers, Store, StoreError
 from sms_otp.domain.provider import ProviderError
 
-RETRY_AFTER = 5
-"""Seconds to wait after a provider's failure that named no time of its own."""
+RETRY_AFTER = Seconds(5)
+"""How long to wait after a provider's failure that named no time of its own."""
 
 
 @dataclass(frozen=True, slots=True)

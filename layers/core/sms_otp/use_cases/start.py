@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from sms_otp.domain import errors, phone
-from sms_otp.domain.clock import Seconds
 from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp
 from sms_otp.domain.keys import IdForm
 from sms_otp.use_cases.by_number import ByNumber, Named
@@ -21,7 +20,7 @@ def start(service: Service, by_number: ByNumber, command: RequestOtp, caller: Ca
         named = by_number.find_pending(command.phone_number, caller)
     except errors.VerificationNotFound:
         requested = request_code(service, replace(command, id_form=IdForm.TWILIO), caller)
-        created_at = Seconds(requested.expires_at - service.policy.code_ttl_seconds)
+        created_at = requested.expires_at - service.policy.code_ttl_seconds
         number = phone.canonical(command.phone_number)
         return Named(requested.verification_id, number, requested.channel, created_at)
     resent = resend_code(service, ResendOtp(named.sid, command.channel), caller)

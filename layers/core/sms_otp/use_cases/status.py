@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sms_otp.domain import errors, keys, limits, number
-from sms_otp.domain.clock import Clock, milliseconds, to_seconds
+from sms_otp.domain.clock import Clock, Milliseconds, Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Policy
 from sms_otp.domain.number import Approach
 from sms_otp.domain.ports import AdmissionQuery, EventSink, Store
@@ -12,14 +12,14 @@ from sms_otp.domain.verification import Verification, status_of
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a verification. `expires_at` in seconds since the epoch, `resend_after` from now."""
+    """The state of a verification. `resend_after` is from now on."""
 
     status: str
     channel: str
     delivery: str
     attempts_remaining: int
-    expires_at: int
-    resend_after: int
+    expires_at: Seconds
+    resend_after: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Lifecycle:
             resend_after=self._resend_after(found, now),
         )
 
-    def _resend_after(self, found: Verification, now: int) -> int:
+    def _resend_after(self, found: Verification, now: Milliseconds) -> Seconds:
         known = self.store.read(AdmissionQuery(found.number_key, found.tenant)).number
         approach = Approach(found.tenant, networks=found.networks)
-        lanes = self.policy.admission.lanes
+        lanes = self.policy.number_limits(found.country)
         return limits.seconds_until(number.next_send_at(known, found.lane, approach, lanes, now), now)

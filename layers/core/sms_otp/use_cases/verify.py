@@ -4,7 +4,7 @@ import secrets
 from dataclasses import replace
 
 from sms_otp.domain import device_token, errors, idempotency, keys, limits, number, phone
-from sms_otp.domain.clock import Deadline, Seconds, milliseconds, seconds, to_seconds
+from sms_otp.domain.clock import NO_SECONDS, SECOND, Deadline, Seconds, milliseconds, seconds, to_seconds
 from sms_otp.domain.commands import Caller, Verified, VerifyOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
@@ -40,7 +40,9 @@ def verify_code(service: Service, command: VerifyOtp, caller: Caller) -> Verifie
     try:
         verified = _verify_first_of(service, named, command, caller, peppers, record)
     except errors.OtpIncorrect as wrong:
-        error = StoredAnswer(0, wrong.retry_after or 0, wrong.code, wrong.attempts_remaining)
+        error = StoredAnswer(
+            NO_SECONDS, wrong.retry_after or NO_SECONDS, wrong.code, wrong.attempts_remaining
+        )
         _keep_answer(service, record, error, caller)
         raise
     except Exception:
@@ -107,7 +109,7 @@ def _guess(
         raise _wrong(service, check, verification, counted)
     verified_at = seconds(service.clock)
     code_hash = keys.code_hash(peppers.current, key, command.otp)
-    # An id that no caller can choose: by it alone a retry of this very attempt is told from another's.
+    # An id that no caller can choose: it alone distinguishes a retry of this attempt from another's.
     service.store.consume(verification, counted, secrets.token_urlsafe(12), verified_at, code_hash)
     service.emit(
         "otp_verified",
@@ -136,7 +138,7 @@ def _guess_of(
 def _count_at_number(
     service: Service, verification: Verification, command: VerifyOtp, caller: Caller, peppers: Peppers
 ) -> CountedGuess:
-    """Count the guess at its number. One that a lock refuses is given back, whatever its code."""
+    """Count the guess at its number. One that a lock refuses is given back, right or wrong."""
     now = milliseconds(service.clock)
     try:
         return service.store.spend_number_guess(
@@ -145,7 +147,7 @@ def _count_at_number(
                 tenant=caller.tenant,
                 now=now,
                 moment=number.moment(now, int(verification.key[:8], 16) + verification.attempts),
-                policy=service.policy.admission.lanes,
+                policy=service.policy.number_limits(verification.country),
                 lane=verification.lane,
                 token_issued_at=device_token.issued_at(
                     command.device_token, peppers, caller.tenant, verification.phone, to_seconds(now)
@@ -162,7 +164,7 @@ def _verified(
     service: Service, verification: Verification, command: VerifyOtp, caller: Caller, peppers: Peppers
 ) -> Verified:
     """The answer to a right code. Made of what is stored, so that it is the same each time it is given."""
-    verified_at = verification.verified_at or Seconds(0)
+    verified_at = verification.verified_at or NO_SECONDS
     key, nonce = verification.key, verification.nonce
     named = command.verification_id or (keys.named_again(peppers, nonce, key) if nonce else None)
     token = _token(service, verification, command, caller, verified_at)
@@ -238,21 +240,21 @@ def _wrong(
         wait = _wait(service, verification, counted, is_over=not remaining)
         return errors.OtpIncorrect(attempts_remaining=remaining, retry_after=wait)
     if check is Check.EXHAUSTED:
-        left = max(1, verification.expires_at - seconds(service.clock))
+        left = max(SECOND, verification.expires_at - seconds(service.clock))
         return errors.TooManyAttempts(attempts_remaining=0, retry_after=left)
     return errors.OtpExpired()
 
 
 def _wait(
     service: Service, verification: Verification, counted: CountedGuess, *, is_over: bool
-) -> int | None:
-    """Seconds until the number may be guessed at again, or sent another code where this one is used up."""
-    lanes, tenant = service.policy.admission.lanes, verification.tenant
+) -> Seconds | None:
+    """How long until the number may be guessed at again, or sent another code where this one is used up."""
+    lanes, tenant = service.policy.number_limits(verification.country), verification.tenant
     now = milliseconds(service.clock)
     locked = number.lock(counted.number, tenant, counted.lane, lanes, now)
     if isinstance(locked, errors.NumberDisabled):
         return None
-    wait = int(locked.retry_after or 0) if locked else 0
+    wait = (locked and locked.retry_after) or NO_SECONDS
     if is_over:
         approach = Approach(tenant, networks=verification.networks)
         next_code = number.next_send_at(counted.number, counted.lane, approach, lanes, now)
@@ -293,7 +295,7 @@ def _repeat(
             return _verified(service, found, command, caller, peppers)
     answer = idempotency.earlier_answer(earlier, mine)
     if answer is None:
-        raise errors.RequestInProgress(retry_after=1)
+        raise errors.RequestInProgress(retry_after=SECOND)
     answer.raise_error()
     raise errors.AlreadyVerified
 

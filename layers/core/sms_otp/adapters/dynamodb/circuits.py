@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sms_otp.adapters.dynamodb.client import ConditionFailed, Item, Table, WriteRequest, delete, update
 from sms_otp.domain.circuit import KEEP, PROBE_LEASE, Circuit
-from sms_otp.domain.limits import SECOND
+from sms_otp.domain.clock import Milliseconds, Seconds, to_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -29,12 +29,12 @@ def circuit_of(item: Item) -> Circuit:
     """The circuit that an item holds."""
     return Circuit(
         failures={
-            name.removeprefix(_FAILURE): int(value["N"])
+            name.removeprefix(_FAILURE): Milliseconds(value["N"])
             for name, value in item.items()
             if name.startswith(_FAILURE)
         },
-        opened_at=_number(item, "openedAt"),
-        probe_until=_number(item, "probeUntil"),
+        opened_at=_moment(item, "openedAt"),
+        probe_until=_moment(item, "probeUntil"),
     )
 
 
@@ -49,7 +49,7 @@ class DynamoCircuits:
         found = self._table.read(map(circuit_pk, providers))
         return {name: circuit_of(found[circuit_pk(name)]) for name in providers if circuit_pk(name) in found}
 
-    def add_failure(self, provider: str, number: str, now: int, stale: tuple[str, ...]) -> bool:
+    def add_failure(self, provider: str, number: str, now: Milliseconds, stale: tuple[str, ...]) -> bool:
         """See `ports.Circuits`."""
         forget = ", ".join(f"{_FAILURE}{each}" for each in stale if each != number)
         return self._changes(
@@ -61,7 +61,7 @@ class DynamoCircuits:
             )
         )
 
-    def open(self, provider: str, now: int) -> bool:
+    def open(self, provider: str, now: Milliseconds) -> bool:
         """See `ports.Circuits`."""
         return self._changes(
             update(
@@ -69,7 +69,7 @@ class DynamoCircuits:
             )
         )
 
-    def elect(self, provider: str, read: Circuit, now: int) -> bool:
+    def elect(self, provider: str, read: Circuit, now: Milliseconds) -> bool:
         """See `ports.Circuits`."""
         return self._changes(
             update(
@@ -87,7 +87,7 @@ class DynamoCircuits:
         """See `ports.Circuits`."""
         return self._changes(update(circuit_pk(provider), "REMOVE probeUntil", IS_OPEN))
 
-    def reopen(self, provider: str, now: int) -> bool:
+    def reopen(self, provider: str, now: Milliseconds) -> bool:
         """See `ports.Circuits`."""
         return self._changes(
             update(
@@ -114,9 +114,9 @@ class DynamoCircuits:
         return True
 
 
-def _number(item: Item, attribute: str) -> int | None:
-    return int(item[attribute]["N"]) if attribute in item else None
+def _moment(item: Item, attribute: str) -> Milliseconds | None:
+    return Milliseconds(item[attribute]["N"]) if attribute in item else None
 
 
-def _ttl(now: int) -> int:
-    return (now + KEEP) // SECOND
+def _ttl(now: Milliseconds) -> Seconds:
+    return to_seconds(now + KEEP)

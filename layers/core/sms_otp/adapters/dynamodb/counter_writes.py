@@ -8,7 +8,7 @@ from sms_otp.domain.budgets import Counts, ShardIncrement
 def count_send(increment: ShardIncrement) -> WriteRequest:
     """Add a send to an item, if no limit is passed by it, and take out the hours that have expired."""
     write = Expression()
-    write.set("ttl", increment.keep_until)
+    write.set_ttl(increment.keep_until)
     for name, most in increment.limits.items():
         alias = write.name(name)
         write.conditions.append(f"(attribute_not_exists({alias}) OR {alias} <= {write.value(most)})")

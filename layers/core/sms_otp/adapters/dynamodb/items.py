@@ -36,6 +36,7 @@ from typing import Any
 
 from sms_otp.adapters.dynamodb.client import Item, typed
 from sms_otp.domain.budgets import Counts
+from sms_otp.domain.clock import Milliseconds, Seconds
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.limits import Failures
 from sms_otp.domain.number import (
@@ -105,8 +106,8 @@ def message_pk(provider: str, message_id: str) -> str:
     return f"M#{provider}#{message_id}"
 
 
-def verification_ttl(verification: Verification) -> int:
-    """Seconds; when DynamoDB may delete it."""
+def verification_ttl(verification: Verification) -> Seconds:
+    """When DynamoDB may delete it."""
     return verification.expires_at + KEEP_VERIFICATION
 
 
@@ -152,7 +153,7 @@ def send_text(send: Send) -> str:
 def send_of(text: str) -> Send:
     """The inverse of `send_text`."""
     at, letter, network, *challenged = text.split(":")
-    return Send(int(at), _LANES[letter], network or None, bool(challenged))
+    return Send(Milliseconds(at), _LANES[letter], network or None, bool(challenged))
 
 
 def listed_text(listed: ListedVerification) -> str:
@@ -163,7 +164,7 @@ def listed_text(listed: ListedVerification) -> str:
 def listed_of(text: str) -> ListedVerification:
     """The inverse of `listed_text`."""
     created_at, expires_at, owner, provider = text.split(":")
-    return ListedVerification(int(created_at), int(expires_at), owner, provider)
+    return ListedVerification(Seconds(created_at), Seconds(expires_at), owner, provider)
 
 
 def failures_name(lane: Lane, tenant: str) -> str:
@@ -202,7 +203,7 @@ def number_of(item: Item | None) -> Number:
             totals=totals,
             verified=_by_tenant(item, "verified"),
             tokens_from=_by_tenant(item, "tokensFrom"),
-            networks={key: int(at["N"]) for key, at in item.get("networks", {"M": {}})["M"].items()},
+            networks={key: Seconds(at["N"]) for key, at in item.get("networks", {"M": {}})["M"].items()},
             unproven=max(0, _number(item, "unproven") or 0),
             refused=_moments(item, "refused"),
             failed=_moments(item, "failed"),
@@ -219,17 +220,19 @@ def _failures_of(item: Item) -> tuple[dict[tuple[str, Lane], Failures], dict[str
             continue
         lane, separator, tenant = about.partition("#")
         if separator:
-            last_at = int(item[failed_at_name(Lane(lane), tenant)]["N"])
+            last_at = Milliseconds(item[failed_at_name(Lane(lane), tenant)]["N"])
             failures[tenant, Lane(lane)] = Failures(int(value["N"]), last_at)
         else:
             totals[about] = int(value["N"])
     return failures, totals
 
 
-def _by_tenant(item: Item, kind: str) -> dict[str, int]:
+def _by_tenant(item: Item, kind: str) -> dict[str, Seconds]:
     prefix = f"{kind}#"
     return {
-        name.removeprefix(prefix): int(value["N"]) for name, value in item.items() if name.startswith(prefix)
+        name.removeprefix(prefix): Seconds(value["N"])
+        for name, value in item.items()
+        if name.startswith(prefix)
     }
 
 
@@ -277,7 +280,7 @@ def idempotency_record_of(item: Item | None) -> IdempotencyRecord | None:
         key=item["pk"]["S"].removeprefix("I#"),
         fingerprint=item["fingerprint"]["S"],
         nonce=item["nonce"]["S"],
-        started_at=int(item["claimedAt"]["N"]),
+        started_at=Seconds(item["claimedAt"]["N"]),
         answer=StoredAnswer.load(answer["S"]) if answer else None,
         verification=item["verification"]["S"],
     )

@@ -22,7 +22,8 @@ from sms_otp.adapters.dynamodb.items import (
     verified_name,
 )
 from sms_otp.adapters.dynamodb.writes import HAS_NO_VERSION, IS_VERSION
-from sms_otp.domain.limits import KEEP_LOG, SECOND, GuessPolicy
+from sms_otp.domain.clock import NO_SECONDS, Milliseconds, Seconds, to_seconds
+from sms_otp.domain.limits import KEEP_LOG, GuessPolicy
 from sms_otp.domain.number import (
     LATE_DELETION,
     REMEMBERED,
@@ -77,6 +78,12 @@ class Expression:
         name = self.name(attribute)
         self.sets.append(f"{name} = if_not_exists({name}, {self.value(value)})")
 
+    def set_ttl(self, keep_until: Seconds) -> None:
+        self.set("ttl", keep_until)
+
+    def set_ttl_once(self, keep_until: Seconds) -> None:
+        self.set_once("ttl", keep_until)
+
     def add(self, attribute: str, value: Any) -> None:
         self.adds.append(f"{self.name(attribute)} {self.value(value)}")
 
@@ -108,7 +115,7 @@ def reserve_number(change: NumberChange) -> WriteRequest:
     if before.version:
         write.values["version"] = before.version
     write.set("version", before.version + 1)
-    write.set("ttl", change.keep_until)
+    write.set_ttl(change.keep_until)
     write.set(
         "verifications",
         {list_key(key): listed_text(listed) for key, listed in change.verifications.items()},
@@ -211,11 +218,11 @@ def spend_lane(guess: NumberGuess, lane: Lane, *, is_last: bool) -> WriteRequest
     policy, tenant, write = guess.policy.guesses(lane), guess.tenant, Expression()
     failures, at = write.name(failures_name(lane, tenant)), write.name(failed_at_name(lane, tenant))
     total, last = write.name(total_name(tenant)), policy.closed_at - 1
-    ends = guess.now // SECOND + KEEP_LOG + LATE_DELETION
+    ends = to_seconds(guess.now) + KEEP_LOG + LATE_DELETION
     if is_last:
-        write.set("ttl", FOREVER)
+        write.set_ttl(FOREVER)
     else:
-        write.set_once("ttl", ends)
+        write.set_ttl_once(ends)
     write.sets.append(f"{at} = {write.value(guess.now)}")
     write.adds += [f"{failures} {write.value(1)}", f"{total} {write.value(1)}"]
     write.add("failed", frozenset({guess.moment}))
@@ -231,7 +238,7 @@ def spend_lane(guess: NumberGuess, lane: Lane, *, is_last: bool) -> WriteRequest
 
 
 def _waited(
-    write: Expression, policy: GuessPolicy, below: int, failures: str, at: str, now: int
+    write: Expression, policy: GuessPolicy, below: int, failures: str, at: str, now: Milliseconds
 ) -> Iterator[str]:
     """One clause for each step of the growing wait, so that a single write can decide without a read."""
     yield f"attribute_not_exists({failures})"
@@ -245,11 +252,11 @@ def _waited(
         yield f"({between} AND {at} <= {write.value(now - longest)})"
 
 
-def clear_number(verification: Verification, counted: CountedGuess, now: int) -> WriteRequest:
-    """A success: what `ports.Store.consume` says of the number. `now` in seconds."""
+def clear_number(verification: Verification, counted: CountedGuess, now: Seconds) -> WriteRequest:
+    """A success: what `ports.Store.consume` says of the number."""
     tenant, write = verification.tenant, Expression()
     after = replace(cleared(counted.number, tenant, counted.lane), verified={tenant: now})
-    write.set("ttl", keep_until(after, counted.guess.policy, now))
+    write.set_ttl(keep_until(after, counted.guess.policy, now))
     write.set("unproven", 0)
     write.set(verified_name(tenant), now)
     write.set_once(tokens_from_name(tenant), now)
@@ -263,14 +270,14 @@ def clear_number(verification: Verification, counted: CountedGuess, now: int) ->
     return write.write(number_pk(verification.number_key))
 
 
-def unlock_number(number_key: str, number: Number, now: int) -> WriteRequest:
+def unlock_number(number_key: str, number: Number, now: Seconds) -> WriteRequest:
     """No failures, and no device token of before; if no reservation came since the number was read."""
     write = Expression()
     write.conditions.append(IS_VERSION if number.version else HAS_NO_VERSION)
     if number.version:
         write.values["version"] = number.version
-    known_until = (number.verified_at or 0) + REMEMBERED
-    write.set("ttl", max(now + KEEP_LOG, known_until) + LATE_DELETION)
+    known_until = (number.verified_at or NO_SECONDS) + REMEMBERED
+    write.set_ttl(max(now + KEEP_LOG, known_until) + LATE_DELETION)
     write.add("version", 1)
     for tenant, lane in number.failures:
         write.remove(failures_name(lane, tenant))
@@ -282,10 +289,10 @@ def unlock_number(number_key: str, number: Number, now: int) -> WriteRequest:
     return write.write(number_pk(number_key))
 
 
-def note_refused(number_key: str, now: int, moment: int) -> WriteRequest:
-    """One more refused request. `now` in milliseconds."""
+def note_refused(number_key: str, now: Milliseconds, moment: int) -> WriteRequest:
+    """One more refused request."""
     write = Expression()
-    write.set_once("ttl", now // SECOND + KEEP_LOG)
+    write.set_ttl_once(to_seconds(now) + KEEP_LOG)
     write.add("refused", frozenset({moment}))
     write.conditions.append(HAS_ROOM_FOR_REFUSED)
     write.values["most"] = MOST_REFUSED

@@ -21,7 +21,7 @@ from sms_otp.adapters.dynamodb.items import (
 )
 from sms_otp.adapters.dynamodb.number_writes import unlock_number
 from sms_otp.adapters.dynamodb.writes import HAS_NO_VERSION, IS_VERSION
-from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain.clock import NO_SECONDS, SECOND, Deadline, Seconds
 from sms_otp.domain.idempotency import RUNNING_SECONDS
 from sms_otp.domain.limits import KEEP_LOG
 from sms_otp.domain.number import LATE_DELETION, Number
@@ -46,8 +46,8 @@ class _Listed:
     """A number's own item, as it was read."""
 
     number: Number
-    quiet_at: int
-    """Seconds; from when on no request can run any more that knows an erased verification."""
+    quiet_at: Seconds
+    """From when on no request can run any more that knows an erased verification."""
 
 
 class DynamoNumbers:
@@ -98,15 +98,15 @@ class DynamoNumbers:
             elif self._drop(number_key, listed):
                 counts["numbers"] += 1
                 return Erased(+counts)
-        return Erased(+counts, retry_after=1)
+        return Erased(+counts, retry_after=SECOND)
 
     def _erase_verifications(
         self, listed: _Listed, now: Seconds, deadline: Deadline, counts: Counter[str]
-    ) -> int:
+    ) -> Seconds:
         """Until when a request may run that knows one of them; 0 where none can."""
-        runs_until = 0
+        runs_until = NO_SECONDS
         for item in self._items([verification_pk(key) for key in listed.number.verifications]):
-            if int(item["expiresAt"]["N"]) + RUNNING_SECONDS > now:
+            if Seconds(item["expiresAt"]["N"]) + RUNNING_SECONDS > now:
                 runs_until = now + RUNNING_SECONDS
             left: Item | None = item
             while left is not None and deadline.remaining():
@@ -140,7 +140,7 @@ class DynamoNumbers:
         except ConditionFailed:
             return False
 
-    def _empty(self, number_key: str, listed: _Listed, quiet_at: int) -> bool:
+    def _empty(self, number_key: str, listed: _Listed, quiet_at: Seconds) -> bool:
         """Keep nothing but until when a request may run that still counts a failure; whether that was so.
 
         For as long as such a failure may be there: the next call is to find it, however late it comes.
@@ -172,7 +172,7 @@ class DynamoNumbers:
         item = self._table.read([pk]).get(pk)
         if item is None:
             return None
-        return _Listed(number_of(item), int(item.get("quietAt", {"N": "0"})["N"]))
+        return _Listed(number_of(item), Seconds(item.get("quietAt", {"N": "0"})["N"]))
 
     def _verifications(self, keys: Sequence[str]) -> Iterator[Verification]:
         for item in self._items([verification_pk(key) for key in keys]):

@@ -59,7 +59,7 @@ from sms_otp.adapters.dynamodb.writes import (
 )
 from sms_otp.domain import errors
 from sms_otp.domain.budgets import OpenCount, changes_of_success
-from sms_otp.domain.clock import Milliseconds, Seconds, to_seconds
+from sms_otp.domain.clock import SECOND, Milliseconds, Seconds, to_seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.number import Lane, disables, guess_lane, hour_old, lock
 from sms_otp.domain.ports import (
@@ -112,7 +112,7 @@ class DynamoStore:
         if reservation.idempotency_record:
             writes += put_record(reservation.idempotency_record)
         if self._users and not reservation.resend:
-            writes.append(self._users.requested(verification, to_seconds(Milliseconds(reservation.sent_at))))
+            writes.append(self._users.requested(verification, to_seconds(reservation.sent_at)))
         if number and number.carried and (left := leave_behind(number.carried)):
             writes.append(left)
         writes += map(count_send, reservation.increments)
@@ -308,13 +308,13 @@ class DynamoStore:
             return self._spend_lane(guess, lane, is_last=is_last)
         except ConditionFailed as failed:
             locked = lock(number_of(failed.item), guess.tenant, lane, guess.policy, guess.now)
-            raise locked or errors.NumberLocked(retry_after=1) from failed
+            raise locked or errors.NumberLocked(retry_after=SECOND) from failed
 
     def _spend_lane(self, guess: NumberGuess, lane: Lane, *, is_last: bool) -> CountedGuess:
         spent = self._table.update(spend_lane(guess, lane, is_last=is_last))
         return CountedGuess(lane, number_of(spent), guess)
 
-    def note_refused(self, number_key: str, now: int, moment: int) -> None:
+    def note_refused(self, number_key: str, now: Milliseconds, moment: int) -> None:
         """See `ports.Store`."""
         note = note_refused(number_key, now, moment)
         try:

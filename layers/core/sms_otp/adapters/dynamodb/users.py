@@ -139,4 +139,4 @@ def _user_of(item: Item) -> User:
 
 
 def _moment(number: Mapping[str, Any]) -> Seconds:
-    return Seconds(int(number["N"]))
+    return Seconds(number["N"])

@@ -5,7 +5,7 @@ The life of a verification, and what its conditions look at:
     createdAt ───────────────────────── expiresAt ─────────────── ttl (a day later) ── deleted, some day
        │ state = pending, attempts < max, now < expiresAt │ nothing may be guessed │
 
-Writing to a deleted item would create it anew, so whatever changes a verification names an attribute
+Writing to a deleted item would create it anew, so each change of a verification names an attribute
 that only a whole one has.
 """
 
@@ -19,8 +19,8 @@ from sms_otp.adapters.dynamodb.items import (
     verification_pk,
 )
 from sms_otp.domain.budgets import dumped
+from sms_otp.domain.clock import seconds, to_seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
-from sms_otp.domain.limits import SECOND
 from sms_otp.domain.number import KEEP_VERIFICATION
 from sms_otp.domain.ports import ProviderHandle, Reservation
 from sms_otp.domain.verification import State
@@ -65,14 +65,14 @@ def send_again(reservation: Reservation) -> WriteRequest:
         one=1,
         tenant=verification.tenant,
         pending=State.PENDING,
-        now=reservation.sent_at // SECOND,
+        now=to_seconds(reservation.sent_at),
         **held_by,
         **claims,
     )
 
 
 def unsend(reservation: Reservation) -> WriteRequest:
-    """What `release` does to the verification: as if its last send had never been asked for.
+    """What `release` does to the verification: as if its last send had never been requested.
 
     But its reference is not handed out again: another resend may have one after it by now.
     """
@@ -96,7 +96,7 @@ def put_message(key: str, holder: ProviderHandle, message_id: str) -> WriteReque
             "pk": typed(message_pk(holder.provider, message_id)),
             "verification": typed(key),
             "providerRef": typed(holder.ref),
-            "ttl": typed(int(time.time()) + KEEP_VERIFICATION),
+            "ttl": typed(seconds(time.time) + KEEP_VERIFICATION),
         }
     )
 

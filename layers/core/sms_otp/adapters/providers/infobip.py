@@ -231,7 +231,7 @@ class Infobip:
         if _is_about_number(answer):
             return self._failure(answer, Refused)
         if answer.status == 429:
-            # One status for three limits, and not always a body that tells them apart. The one that a
+            # One status for three limits, and not always a body that distinguishes them. The one that a
             # deployment meets is the number's own, three a day by default.
             return self._failure(answer, DestinationUnavailable)
         return self._failure(answer, codes.error_of(infobip_codes.failed(_error_code(answer))))

@@ -2,7 +2,7 @@
 
 Sources: Infobip, "Response status and error codes", general and voice statuses; 2FA API, OpenAPI 3.210.0.
 A send's answer has a status under `smsStatus` or `callStatus`, a report has it under `status`. Ids are not
-unique: 87 is three statuses, which their names tell apart.
+unique: 87 is three statuses, distinguished by name.
 """
 
 from collections.abc import Mapping

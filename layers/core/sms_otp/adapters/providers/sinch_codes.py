@@ -119,7 +119,7 @@ EVENTS: tuple[Code, ...] = (
 )
 """What a VerificationSmsDeliveredEvent and a call's status say."""
 
-# One code, 40303, has two rows; the adapter tells them apart by the message.
+# One code, 40303, has two rows; the adapter distinguishes them by the message.
 _ERRORS = {code.id: code for code in reversed(ERRORS)}
 REASON_NAMES = frozenset(code.name for code in REASONS)
 _DELIVERIES = {code.name: code.delivery for code in (*STATUSES, *EVENTS)}

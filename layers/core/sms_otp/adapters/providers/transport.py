@@ -15,7 +15,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from sms_otp.domain.clock import Clock, Deadline
+from sms_otp.domain.clock import DAY, Clock, Deadline, Seconds
 from sms_otp.domain.strict_json import parse_object
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ IDLE_SECONDS = 20.0
 environment was frozen, and a lost request would look like a lost answer."""
 MAX_BODY_BYTES = 64 * 1024
 
-_LONGEST_RETRY_AFTER = 24 * 60 * 60
+_LONGEST_RETRY_AFTER = DAY
 
 _HEADERS: Mapping[str, str] = {
     "User-Agent": "sms-otp",
@@ -64,8 +64,8 @@ class HttpResponse:
 
     status: int
     body: bytes = field(repr=False)
-    retry_after: int | None = None
-    """Seconds, from `Retry-After`; none where it is absent or makes no sense (RFC 9110 §10.2.3)."""
+    retry_after: Seconds | None = None
+    """From `Retry-After`; none where it is absent or makes no sense (RFC 9110 §10.2.3)."""
 
     @property
     def ok(self) -> bool:
@@ -222,15 +222,15 @@ def _reason(error: Exception, otherwise: str = "connection") -> str:
     return next((word for kind, word in words if isinstance(error, kind)), otherwise)
 
 
-def _retry_after(value: str | None, now: float) -> int | None:
+def _retry_after(value: str | None, now: float) -> Seconds | None:
     """Seconds or an HTTP date, as RFC 9110 §10.2.3 has it. Anything else, or over a day, is ignored."""
     if value is None:
         return None
     if re.fullmatch("[0-9]{1,6}", value):
-        seconds = int(value)
+        seconds = Seconds(value)
     else:
         try:
-            seconds = int(parsedate_to_datetime(value).replace(tzinfo=UTC).timestamp() - now)
+            seconds = Seconds(parsedate_to_datetime(value).replace(tzinfo=UTC).timestamp() - now)
         except (ValueError, IndexError, OverflowError):
             return None
     return seconds if 0 <= seconds <= _LONGEST_RETRY_AFTER else None

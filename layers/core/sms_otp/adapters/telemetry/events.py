@@ -6,6 +6,8 @@ it can hold what a caller or a provider sent.
 
 import logging
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -53,20 +55,30 @@ def _logger() -> Logger:
 
 
 def load() -> None:
-    """Make the logger and the metrics before the first request."""
+    """Make the logger before the first request."""
     _logger()
-    metrics.load()
 
 
-def begin(request_id: str, function_request_id: str, tenant: str | None) -> None:
-    """The ids that every line of this request carries, from the access log to the provider's reference."""
-    _logger().append_keys(
-        request_id=request_id, function_request_id=function_request_id, tenant=tenant or "-"
-    )
+@contextmanager
+def invocation(request_id: str, function_request_id: str) -> Iterator[None]:
+    """Every line in it carries these ids, from the access log to the provider's reference.
+
+    Its metrics are written at its end, also where an exception ends it.
+    """
+    _logger().append_keys(request_id=request_id, function_request_id=function_request_id, tenant="-")
+    try:
+        yield
+    finally:
+        metrics.flush()
+
+
+def identify(tenant: str) -> None:
+    """Name the invocation's tenant in every further line."""
+    _logger().append_keys(tenant=tenant)
 
 
 def emit(event: str, **fields: Any) -> None:
-    """Write the line and the metrics of a decision. `number` is masked and adds its country; a key is cut."""
+    """Log a decision and add its metrics. `number` is masked and adds its country; a key is cut."""
     safe = _safe(fields)
     metrics.emit(event, safe)
     if event in _MEASURED_ONLY:

@@ -1,11 +1,15 @@
 """Which numbers each event adds to CloudWatch, by the embedded metric format (EMF), in one namespace.
 
 Every metric is there for the whole service, so that an alarm can watch one metric, and some also by
-country or by provider: both are bounded. The names are a contract with alarms and dashboards.
+country or by provider: both are bounded. The names are a contract with alarms and dashboards. An invocation's
+metrics are one line at its end, because a line for each event would cost more time and more log.
 """
 
+import json
+import os
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sms_otp.adapters import config
@@ -107,20 +111,61 @@ def all() -> frozenset[Metric]:
     return frozenset(metric for table in tables for row in table.values() for metric in row)
 
 
-def load() -> None:
-    """Have imported what `emit` needs."""
-    import aws_lambda_powertools.metrics  # noqa: F401 # as it says
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One line of EMF. Its root holds each value once, so a metric or another place needs another line."""
+
+    root: dict[str, Any] = field(default_factory=dict)
+    directives: list[dict[str, Any]] = field(default_factory=list)
+
+    def has_room(self, dimensions: Mapping[str, str], values: Mapping[str, float]) -> bool:
+        elsewhere = {name for name, place in dimensions.items() if self.root.get(name, place) != place}
+        return not elsewhere and not self.root.keys() & values.keys()
+
+    def add(
+        self, dimensions: Mapping[str, str], values: Mapping[str, float], units: Mapping[str, str]
+    ) -> None:
+        self.root.update({**dimensions, **values})
+        by = [["service"], *(["service", name] for name in dimensions)]
+        metrics = [{"Name": name, "Unit": units[name]} for name in values]
+        for directive in self.directives:
+            if directive["Dimensions"] == by:
+                directive["Metrics"] += metrics
+                return
+        self.directives.append({"Namespace": NAMESPACE, "Dimensions": by, "Metrics": metrics})
+
+
+_lines: list[_Line] = []
+"""Of the invocation that runs."""
 
 
 def emit(event: str, fields: Mapping[str, Any]) -> None:
-    """Print the EMF lines of one event. A metric or dimension whose field the event lacks is left out."""
-    lines: dict[tuple[str, ...], list[Metric]] = {}
+    """Add an event to the invocation's line, without the metrics and dimensions whose field it lacks."""
+    groups: dict[tuple[str, ...], list[Metric]] = {}
     detail = config.metric_detail()
     for metric in measured_by(event, fields):
         if isinstance(metric.value, int) or metric.value in fields:
-            lines.setdefault(metric.dimensions(detail), []).append(metric)
-    for by, together in lines.items():
-        _print(together, {name: str(fields[name]) for name in by if name in fields}, fields)
+            groups.setdefault(metric.dimensions(detail), []).append(metric)
+    for by, group in groups.items():
+        dimensions = {name: str(fields[name]) for name in by if name in fields}
+        values = {
+            metric.name: fields[metric.value] if isinstance(metric.value, str) else metric.value
+            for metric in group
+        }
+        line = next((line for line in _lines if line.has_room(dimensions, values)), None)
+        if line is None:
+            line = _Line()
+            _lines.append(line)
+        line.add(dimensions, values, {metric.name: metric.unit for metric in group})
+
+
+def flush() -> None:
+    """Print the invocation's line, or lines where one metric was added more than once."""
+    while _lines:
+        line = _lines.pop(0)
+        metadata = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": line.directives}
+        root = {"service": os.environ.get("POWERTOOLS_SERVICE_NAME", "sms-otp"), **line.root}
+        print(json.dumps({"_aws": metadata, **root}, separators=(",", ":")))
 
 
 def measured_by(event: str, fields: Mapping[str, Any]) -> tuple[Metric, ...]:
@@ -128,17 +173,3 @@ def measured_by(event: str, fields: Mapping[str, Any]) -> tuple[Metric, ...]:
     if event == "request_refused":
         return BY_REFUSAL.get(fields.get("path", ""), {}).get(fields.get("error_code", ""), ())
     return BY_EVENT.get(event, ())
-
-
-def _print(metrics: list[Metric], dimensions: Mapping[str, str], fields: Mapping[str, Any]) -> None:
-    """One line for all that have the same dimensions: a line for each would cost twice the time."""
-    # Not every request has something to count, so that the first does not wait for the import.
-    from aws_lambda_powertools.metrics import EphemeralMetrics
-
-    line = EphemeralMetrics(namespace=NAMESPACE)
-    for name, place in dimensions.items():
-        line.add_dimensions(service=line.service, **{name: place})
-    for metric in metrics:
-        value: float = fields[metric.value] if isinstance(metric.value, str) else metric.value
-        line.add_metric(metric.name, metric.unit, value)
-    line.flush_metrics()

@@ -114,8 +114,13 @@ def whole_in_typescript() -> str:
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the client that openapi-python-client makes, and its program."""
     folder = tmp_path_factory.mktemp("python")
-    made = ["--meta", "none", "--output-path", "sms_otp_client", "--fail-on-warning"]
-    done([PACKAGES / "bin/openapi-python-client", "generate", "--path", SOURCE, *made], folder)
+    options: list[str | Path] = [
+        *("--config", PROGRAMS / "openapi-python-client.yaml"),
+        *("--meta", "none"),
+        *("--output-path", "sms_otp_client"),
+    ]
+    generate: list[str | Path] = [PACKAGES / "bin/openapi-python-client", "generate", "--path", SOURCE]
+    done([*generate, *options, "--fail-on-warning"], folder)
     shutil.copy(PROGRAMS / "program.py", folder)
     (folder / "whole.py").write_text(whole_in_python())
     return folder

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,17 +25,12 @@ START_SECONDS, STOP_SECONDS = 240, 10
 RUN = """
 import sys
 from pathlib import Path
-from local import run
+from local import run, stack
 
-# Not where a `make run` of this directory has its own.
-run.LOCAL = Path(sys.argv.pop())
+# Not where other stacks of this directory and this machine have theirs.
+stack.MEMORY, run.LOCAL = Path(sys.argv.pop()), Path(sys.argv.pop())
 run.main()
 """
-
-
-def unpacked() -> set[Path]:
-    """Where MiniStack unpacks functions, of this stack and of any other."""
-    return set(MEMORY.glob("sms-otp-*"))
 
 
 @pytest.fixture
@@ -48,14 +44,20 @@ def folder() -> Iterator[Path]:
     made.rmdir()
 
 
-def test_ctrl_c_after_a_load_leaves_nothing_behind(folder: Path) -> None:
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """Where MiniStack unpacks functions."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as made:
+        yield Path(made)
+
+
+def test_ctrl_c_after_a_load_leaves_nothing_behind(folder: Path, memory: Path) -> None:
     ports = free_port(HOST), free_port(HOST)
-    before = unpacked()
     options = ["--port", str(ports[0]), "--sandbox-port", str(ports[1])]
     with (folder / "output").open("wb") as output:
         # A session of its own, whose group gets what a terminal sends to that of `make run`.
         running = subprocess.Popen(  # noqa: S603 - what `make run` becomes
-            [sys.executable, "-c", RUN, *options, str(folder)],
+            [sys.executable, "-c", RUN, *options, str(folder), str(memory)],
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -82,5 +84,5 @@ def test_ctrl_c_after_a_load_leaves_nothing_behind(folder: Path) -> None:
     for port in ports:
         require_free(HOST, port, "something that it started still listens")
     assert not written.exists()
-    assert unpacked() <= before
+    assert list(memory.iterdir()) == []
     assert not (LOCAL / f"tmp-{ports[0]}").exists()

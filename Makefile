@@ -11,6 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --no-header --universal --python-version
     --no-emit-index-url $(UPGRADE)
 NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel=error
 # written by npm where the installation is whole
+ALTCHA = examples/altcha/node_modules/.package-lock.json
 EXPRESS = examples/express/node_modules/.package-lock.json
 BETTER_AUTH = examples/better-auth/node_modules/.package-lock.json
 
@@ -91,7 +92,7 @@ screenshots: .venv/.dev .venv/.web-dev ## Take the screenshots in docs/images; n
 
 # The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
 # small files comes last, so that no process is left with a long one at the end.
-test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors .venv/.clients $(DYNAMODB_LOCAL) $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs at a small size
+test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors .venv/.clients $(DYNAMODB_LOCAL) $(ALTCHA) $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs at a small size
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' \
 	    tests/e2e tests/contract tests/proofs tests/functional tests/races tests/browser tests/unit
 
@@ -124,7 +125,7 @@ prove-fuzz: .venv/.dev
 prove-guard: .venv/.dev ## Hold the guard's goals: every scenario of the drill, three seeds; half an hour
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_guard_goals.py
 
-prove-stacks: .venv/.dev .venv/.web-dev $(EXPRESS)
+prove-stacks: .venv/.dev .venv/.web-dev $(ALTCHA) $(EXPRESS)
 	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
 
 mutants: .venv/.dev ## Mutate the code in COUNT places, print the mutants that survive the tests; SEED=… COUNT=… CHANGED=REV
@@ -153,6 +154,7 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	$(COMPILE) requirements-site.in -o requirements-site.txt
 	$(COMPILE) requirements-clients.in -o requirements-clients.txt
 	$(COMPILE) -c requirements-dev.txt examples/fastapi/requirements.in -o examples/fastapi/requirements.txt
+	cd examples/altcha && $(NPM) install --package-lock-only
 	cd examples/express && $(NPM) install --package-lock-only
 	cd examples/better-auth && $(NPM) install --package-lock-only
 	cd web && $(NPM) install --package-lock-only
@@ -296,7 +298,7 @@ clean: ## Remove everything that make created, .venv too
 	    || echo "DynamoDB Local cannot be had; the tests that run on it are skipped"
 
 # Beside each example, since that is where Node looks for what it imports.
-$(EXPRESS) $(BETTER_AUTH): examples/%/node_modules/.package-lock.json: examples/%/package-lock.json | .venv/.run
+$(ALTCHA) $(EXPRESS) $(BETTER_AUTH): examples/%/node_modules/.package-lock.json: examples/%/package-lock.json | .venv/.run
 	@echo "installing $<; some seconds, once"
 	@cd examples/$* && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@

@@ -54,6 +54,11 @@ def draw(browser: Browser, url: str, to: Path) -> None:
         _ask(page, "415 555 0156")
         page.locator("#exchanges .call-made").nth(1).wait_for()
         _picture(page, to / "page-failover.png")
+    with _opened(browser, url, WIDE, "light") as page, _under_attack(page):
+        page.get_by_label("Phone number").fill("646 555 0123")
+        page.get_by_role("button", name="Text me a code").click()
+        page.get_by_role("checkbox", name="I'm not a robot").wait_for()
+        _picture(page, to / "page-challenge.png")
     with _opened(browser, url, NARROW, "light") as page:
         _ask(page, "415 555 0178")
         page.keyboard.type("48")
@@ -86,6 +91,17 @@ def _infobip_down(page: Page, url: str) -> Iterator[None]:
         yield
     finally:
         requests.delete(f"{url}/faults", timeout=5).raise_for_status()
+
+
+@contextmanager
+def _under_attack(page: Page) -> Iterator[None]:
+    """By the page's own switch."""
+    switch = page.get_by_role("switch", name="Under attack")
+    switch.check()
+    try:
+        yield
+    finally:
+        switch.uncheck()
 
 
 def _ask(page: Page, number: str) -> None:

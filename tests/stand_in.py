@@ -12,14 +12,20 @@ NUMBER = "+14155550123"
 CODE = "482913"
 
 
-def stand_in() -> Starlette:
-    """Takes every request for a code, and verifies the one code."""
-    return Starlette(routes=[Route("/{path:path}", _answer, methods=["POST"])])
+def stand_in(*, is_wary: bool = False) -> Starlette:
+    """Takes every request for a code, if it is wary after a challenge alone, and verifies the one code."""
+
+    async def answer(request: Request) -> Response:
+        body: dict[str, Any] = await request.json()
+        if is_wary and request.url.path != "/verify-otp" and body.get("challenged") is not True:
+            return JSONResponse({"status": 403, "errorCode": "CHALLENGE_REQUIRED"}, 403)
+        return _answer(request.url.path, body)
+
+    return Starlette(routes=[Route("/{path:path}", answer, methods=["POST"])])
 
 
-async def _answer(request: Request) -> Response:
-    body: dict[str, Any] = await request.json()
-    if request.url.path == "/verify-otp":
+def _answer(path: str, body: dict[str, Any]) -> Response:
+    if path == "/verify-otp":
         right = {"success": True, "phoneNumber": NUMBER, "deviceToken": "a-token"}
         wrong = {"status": 400, "errorCode": "OTP_INCORRECT", "attemptsRemaining": 4}
         return JSONResponse(right) if body["otp"] == CODE else JSONResponse(wrong, 400)

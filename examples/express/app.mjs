@@ -3,13 +3,14 @@
 // The API key, the verificationId and the knowledge of who is verified stay here. The browser holds cookies
 // that it cannot read, so a code can be requested and typed in one browser only.
 
-import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { createHash, randomBytes, randomInt, randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import { createChallenge, verifySolution } from "altcha-lib";
+import { deriveKey } from "altcha-lib/algorithms/pbkdf2";
 import express from "express";
 import session from "express-session";
 
 const { OTP_API_URL, OTP_API_KEY, HOST = "127.0.0.1", PORT = "8000", INSECURE_COOKIE } = process.env;
-const { CAPTCHA_URL, CAPTCHA_SECRET } = process.env;
 if (!OTP_API_URL || !OTP_API_KEY) throw new Error("OTP_API_URL and OTP_API_KEY are needed");
 
 const SECURE = INSECURE_COOKIE !== "true";
@@ -17,6 +18,12 @@ const SESSION_COOKIE = "session";
 const DEVICE_COOKIE = "device";
 const DEVICE_MS = 90 * 24 * 3600 * 1000;
 const REPEAT_MS = 120_000;
+const CHALLENGE_MS = 600_000;
+const CHALLENGE_ITERATIONS = 2000;
+// Half a second or so of one processor.
+const CHALLENGE_TRIES = [150, 350];
+// Signs challenges, and nothing else. Several processes need one key, and one store of those that were taken.
+const CHALLENGE_KEY = randomBytes(32).toString("hex");
 const UNAVAILABLE = "This does not work just now. Please try again in a minute.";
 
 // The sentence for the user, by errorCode. Every other code is ours to mend, and has a line in the log.
@@ -62,13 +69,13 @@ class Refused extends Error {
 }
 
 // The service's 200. Every other answer is no success. It answers within 29 seconds.
-async function ask(req, path, body) {
-  const headers = {
-    "x-api-key": OTP_API_KEY,
-    "content-type": "application/json",
-    // One user's click cannot be another's.
-    "idempotency-key": sha256(req.session.binding, req.click),
-  };
+async function ask(req, path, fields, solution) {
+  // One user's click cannot be another's.
+  const key = sha256(req.session.binding, req.click);
+  // A challenge is for this session's request for that number or verification, and no other.
+  const purpose = sha256(req.session.binding, path, fields.phoneNumber ?? fields.verificationId);
+  const body = (await challengePassed(solution, purpose, key)) ? { ...fields, challenged: true } : fields;
+  const headers = { "x-api-key": OTP_API_KEY, "content-type": "application/json", "idempotency-key": key };
   const signal = AbortSignal.timeout(30_000);
   let answer, received;
   try {
@@ -77,13 +84,17 @@ async function ask(req, path, body) {
   } catch {
     // No answer, or none of the service's: received is undefined.
   }
-  if (answer?.status === 200 && received) return received;
+  if (answer?.status === 200 && received) {
+    delete req.session.challengeFor;
+    return received;
+  }
   if (!WORDS.has(received?.errorCode)) {
     // Ours to mend, such as a wrong API key. Nothing of the body, which has the number or the code.
     console.error(`${path}: ${answer?.status ?? "no answer"} ${received?.errorCode ?? ""}`);
     throw new Refused(503, "SERVICE_UNAVAILABLE");
   }
   const { errorCode, retryAfter, attemptsRemaining } = received;
+  if (errorCode === "CHALLENGE_REQUIRED") req.session.challengeFor = purpose;
   if (OVER.includes(errorCode) || attemptsRemaining === 0) delete req.session.pending;
   throw new Refused(answer.status, errorCode, { retryAfter, attemptsRemaining });
 }
@@ -101,16 +112,24 @@ function device(req) {
   return deviceToken ? { deviceToken } : {};
 }
 
-// Have the captcha's server check the response: reCAPTCHA, hCaptcha and Turnstile have the same call.
-async function challengePassed(response) {
-  if (typeof response !== "string" || !CAPTCHA_URL || !CAPTCHA_SECRET) return {};
+// Whether it solves a challenge that was made for that purpose, in time and for the first time. The same click may bring
+// it again: its answer was lost, and the service sends no second code for it.
+async function challengePassed(solved, purpose, click) {
+  if (typeof solved !== "string") return false;
+  let challenge;
   try {
-    const body = new URLSearchParams({ secret: CAPTCHA_SECRET, response });
-    const answer = await fetch(CAPTCHA_URL, { method: "POST", body, signal: AbortSignal.timeout(10_000) });
-    return (await answer.json()).success === true ? { challenged: true } : {};
+    const { solution, ...payload } = JSON.parse(Buffer.from(solved, "base64").toString());
+    challenge = payload.challenge;
+    const verified = await verifySolution({ challenge, solution, deriveKey, hmacSignatureSecret: CHALLENGE_KEY });
+    if (!verified.verified || challenge.parameters.data?.purpose !== purpose) return false;
   } catch {
-    return {};
+    return false; // not written by ALTCHA's widget
   }
+  for (const [each, { expiresAt }] of taken) if (expiresAt * 1000 < Date.now()) taken.delete(each);
+  // One signature for each challenge, however its JSON is written.
+  const { signature } = challenge;
+  if (!taken.has(signature)) taken.set(signature, { click, expiresAt: challenge.parameters.expiresAt });
+  return taken.get(signature).click === click;
 }
 
 // What names this session's verification to the service.
@@ -135,6 +154,8 @@ const shown = ({ channel, expiresAt, resendAfter, sameCode }) => ({ channel, exp
 const users = [];
 // Verifications that succeeded, should their answer be lost: the session that each led to, and until when.
 const repeats = new Map();
+// Solved challenges: the click that each was taken for, and when it expires.
+const taken = new Map();
 const app = express();
 app.disable("x-powered-by");
 // A proxy on this machine is believed about the user's address; name yours where it is on another.
@@ -148,6 +169,7 @@ app.get("/", (_req, res) => {
 });
 app.use("/page", express.static(folder("../page")));
 app.use("/otp-form", express.static(folder("../../web/otp-form")));
+app.use("/altcha", express.static(folder("../altcha/node_modules/altcha/dist")));
 
 // Browsers say which site a request comes from, and no page can change that.
 app.use((req, _res, next) => {
@@ -184,13 +206,30 @@ app.get("/session", (req, res) => {
   res.json({ step: "code", ...rest, resendAfter: Math.max(0, Math.ceil((resendAt - performance.now()) / 1000)) });
 });
 
+// A proof of work for the request that was refused, so that a solution is worth that one code.
+app.get("/challenge", async (req, res) => {
+  const { challengeFor } = req.session;
+  if (!challengeFor) throw new Refused(404, "VERIFICATION_NOT_FOUND");
+  res.set("Cache-Control", "no-store");
+  const challenge = await createChallenge({
+    algorithm: "PBKDF2/SHA-256",
+    cost: CHALLENGE_ITERATIONS,
+    counter: randomInt(...CHALLENGE_TRIES),
+    expiresAt: new Date(Date.now() + CHALLENGE_MS),
+    data: { purpose: challengeFor },
+    deriveKey,
+    hmacSignatureSecret: CHALLENGE_KEY,
+  });
+  res.json(challenge);
+});
+
 // A first code, by the channel that the user chose.
 app.post("/request-code", async (req, res) => {
   const { channel, locale, challenge } = req.body;
   const phoneNumber = text(req.body.phoneNumber);
   const mine = { purpose: "sign-up", sessionId: req.session.binding, clientIp: req.ip };
-  const body = { phoneNumber, channel, locale, ...mine, ...device(req), ...(await challengePassed(challenge)) };
-  const answer = await ask(req, "/request-otp", body);
+  const body = { phoneNumber, channel, locale, ...mine, ...device(req) };
+  const answer = await ask(req, "/request-otp", body, challenge);
   req.session.verificationId = answer.verificationId;
   req.session.pending = pending(phoneNumber, answer);
   res.json(shown(answer));
@@ -199,8 +238,8 @@ app.post("/request-code", async (req, res) => {
 // The same verification goes on.
 app.post("/resend-code", async (req, res) => {
   const { channel, challenge } = req.body;
-  const body = { ...held(req.session), channel, ...device(req), ...(await challengePassed(challenge)) };
-  const answer = await ask(req, "/resend-otp", body);
+  const body = { ...held(req.session), channel, ...device(req) };
+  const answer = await ask(req, "/resend-otp", body, challenge);
   if (req.session.pending) req.session.pending = pending(req.session.pending.phoneNumber, answer);
   res.json(shown(answer));
 });
@@ -210,7 +249,7 @@ app.post("/verify-code", async (req, res) => {
   const otp = text(req.body.otp);
   // The page whose answer was lost sends the same click again. Nobody else knows its key.
   const key = sha256(cookie(req, SESSION_COOKIE) ?? "", req.click, otp);
-  let verified = await taken(req, repeats.get(key));
+  let verified = await repeated(req, repeats.get(key));
   if (!verified) {
     const answer = await ask(req, "/verify-otp", { ...held(req.session), otp, ...device(req) });
     verified = { phone: answer.phoneNumber, device: answer.deviceToken, until: performance.now() + REPEAT_MS };
@@ -227,7 +266,7 @@ app.post("/verify-code", async (req, res) => {
 });
 
 // What is to be repeated, out of the session that its lost answer led to; null where that was used already.
-async function taken(req, repeat) {
+async function repeated(req, repeat) {
   if (!repeat || performance.now() > repeat.until) return null;
   const led = await new Promise((go) => req.sessionStore.get(repeat.name, (_error, found) => go(found)));
   if (!led?.phone) return null;

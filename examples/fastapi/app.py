@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import httpx
+from altcha import Payload, create_challenge, verify_solution
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 LOG = logging.getLogger(__name__)
 EXAMPLES = Path(__file__).parents[1]
@@ -29,6 +30,10 @@ COOKIE = "session"
 DEVICE_COOKIE = "device"
 DEVICE_SECONDS = 90 * 24 * 3600
 REPEAT_SECONDS = 120
+CHALLENGE_SECONDS = 600
+CHALLENGE_ITERATIONS = 2000
+CHALLENGE_TRIES = range(150, 350)
+"""Half a second or so of one processor."""
 SECURE = os.environ.get("INSECURE_COOKIE") != "true"
 """Off only where there is no TLS, on the machine of a developer."""
 
@@ -76,21 +81,24 @@ SHOWN = ("channel", "expiresAt", "resendAfter", "sameCode")
 """What the page needs of an answer. Not the verificationId."""
 
 
+Solution = Annotated[str, Field(max_length=4000)]
+"""Of a challenge, as ALTCHA's widget writes it."""
+
+
 class CodeRequest(BaseModel):
     """A click on "send me a code"."""
 
     phoneNumber: str  # noqa: N815 - a name of the page's JSON
     channel: Literal["sms", "voice", "whatsapp"] = "sms"
     locale: str | None = None
-    challenge: str | None = None
-    """The captcha's response."""
+    challenge: Solution | None = None
 
 
 class CodeResend(BaseModel):
     """A click on "send it again", or "call me instead"."""
 
     channel: Literal["sms", "voice", "whatsapp"] | None = None
-    challenge: str | None = None
+    challenge: Solution | None = None
 
 
 class CodeTyped(BaseModel):
@@ -129,6 +137,8 @@ class Session:
     """The API's sessionId: bound to the cookie, and not the cookie itself."""
     verification_id: str | None = None
     pending: Pending | None = None
+    challenge_for: str | None = None
+    """The request that the service requires a challenge for."""
     phone: str | None = None
     """Verified, as the service said and not the browser."""
 
@@ -156,6 +166,11 @@ class Refused(Exception):
 SESSIONS: dict[str, Session] = {}
 REPEATS: dict[str, Repeat] = {}
 USERS: list[dict[str, str]] = []
+TAKEN: dict[str, tuple[str, int]] = {}
+"""Solved challenges: the click that each was taken for, and when it expires. Several processes need one store
+of them, and one key."""
+CHALLENGE_KEY = secrets.token_bytes(32)
+"""Signs challenges, and nothing else."""
 
 
 @asynccontextmanager
@@ -187,6 +202,7 @@ app = FastAPI(
 )
 app.mount("/otp-form", StaticFiles(directory=EXAMPLES.parent / "web/otp-form"))
 app.mount("/page", StaticFiles(directory=EXAMPLES / "page"))
+app.mount("/altcha", StaticFiles(directory=EXAMPLES / "altcha/node_modules/altcha/dist", check_dir=False))
 
 
 @app.exception_handler(Refused)
@@ -240,23 +256,35 @@ Click = Annotated[str, Depends(click_of)]
 
 
 async def ask(
-    request: Request, session: Session, click: str, path: str, body: dict[str, Any]
+    request: Request,
+    session: Session,
+    click: str,
+    path: str,
+    body: dict[str, Any],
+    solution: str | None = None,
 ) -> dict[str, Any]:
     """The service's 200. Every other answer is no success, and raises `Refused`."""
     # One user's click cannot be another's.
-    headers = {"Idempotency-Key": sha256(session.binding, click)}
+    key = sha256(session.binding, click)
+    # A challenge is for this session's request for that number or verification, and no other.
+    purpose = sha256(session.binding, path, body.get("phoneNumber", body.get("verificationId", "")))
+    if solution and challenge_passed(solution, purpose, key):
+        body = body | {"challenged": True}
     status, received = 0, None
     with suppress(httpx.HTTPError, ValueError):
-        answer = await request.app.state.service.post(path, json=body, headers=headers)
+        answer = await request.app.state.service.post(path, json=body, headers={"Idempotency-Key": key})
         status, received = answer.status_code, answer.json()
     received = received if isinstance(received, dict) else {}
     if status == 200 and received:
+        session.challenge_for = None
         return received
     code = received.get("errorCode", "")
     if code not in WORDS:
         # Ours to mend, such as a wrong API key. Nothing of the body, which has the number or the code.
         LOG.error("%s: %s %s", path, status or "no answer", code)
         raise Refused(503, "SERVICE_UNAVAILABLE")
+    if code == "CHALLENGE_REQUIRED":
+        session.challenge_for = purpose
     if code in OVER or received.get("attemptsRemaining") == 0:
         session.pending = None
     more = {name: received[name] for name in ("retryAfter", "attemptsRemaining") if name in received}
@@ -274,17 +302,22 @@ def device_of(request: Request) -> dict[str, str]:
     return {"deviceToken": token} if token else {}
 
 
-async def challenge_passed(response: str | None) -> dict[str, bool]:
-    """Have the captcha's server check the response: reCAPTCHA, hCaptcha and Turnstile have the same call."""
-    url, secret = os.environ.get("CAPTCHA_URL"), os.environ.get("CAPTCHA_SECRET")
-    if response is None or not url or not secret:
-        return {}
-    with suppress(httpx.HTTPError, ValueError):
-        async with httpx.AsyncClient(timeout=10) as captcha:
-            answer = await captcha.post(url, data={"secret": secret, "response": response})
-            if answer.json()["success"] is True:
-                return {"challenged": True}
-    return {}
+def challenge_passed(solution: str, purpose: str, click: str) -> bool:
+    """Whether it solves a challenge that was made for `purpose`, in time and for the first time.
+
+    The same click may bring it again: its answer was lost, and the service sends no second code for it.
+    """
+    try:
+        payload = Payload.from_base64(solution)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    made = payload.challenge
+    if not verify_solution(payload, CHALLENGE_KEY).verified or made.parameters.data != {"purpose": purpose}:
+        return False
+    for ended in [each for each, (_, expires_at) in TAKEN.items() if expires_at < time.time()]:
+        del TAKEN[ended]
+    # One signature for each challenge, however its JSON is written.
+    return TAKEN.setdefault(str(made.signature), (click, int(made.parameters.expires_at or 0)))[0] == click
 
 
 def held(session: Session) -> dict[str, str]:
@@ -292,6 +325,22 @@ def held(session: Session) -> dict[str, str]:
     if session.verification_id is None:
         raise Refused(404, "VERIFICATION_NOT_FOUND")
     return {"verificationId": session.verification_id, "sessionId": session.binding}
+
+
+@app.get("/challenge")
+async def challenge(session: Own, response: Response) -> dict[str, Any]:
+    """A proof of work for the request that was refused, so that a solution is worth that one code."""
+    if session.challenge_for is None:
+        raise Refused(404, "VERIFICATION_NOT_FOUND")
+    response.headers["Cache-Control"] = "no-store"
+    return create_challenge(
+        "PBKDF2/SHA-256",
+        CHALLENGE_ITERATIONS,
+        counter=secrets.choice(CHALLENGE_TRIES),
+        expires_at=int(time.time()) + CHALLENGE_SECONDS,
+        data={"purpose": session.challenge_for},
+        hmac_secret=CHALLENGE_KEY,
+    ).to_dict()
 
 
 @app.get("/")
@@ -325,9 +374,8 @@ async def request_code(code: CodeRequest, request: Request, session: Own, click:
         | {"purpose": "sign-up", "sessionId": session.binding}
         | client
         | device_of(request)
-        | await challenge_passed(code.challenge)
     )
-    answer = await ask(request, session, click, "/request-otp", body)
+    answer = await ask(request, session, click, "/request-otp", body, code.challenge)
     session.verification_id = answer["verificationId"]
     session.pending = Pending.of(code.phoneNumber, answer)
     return shown(answer)
@@ -336,13 +384,8 @@ async def request_code(code: CodeRequest, request: Request, session: Own, click:
 @app.post("/resend-code")
 async def resend_code(code: CodeResend, request: Request, session: Own, click: Click) -> dict[str, Any]:
     """The same verification goes on."""
-    body = (
-        held(session)
-        | code.model_dump(exclude_none=True, exclude={"challenge"})
-        | device_of(request)
-        | await challenge_passed(code.challenge)
-    )
-    answer = await ask(request, session, click, "/resend-otp", body)
+    body = held(session) | code.model_dump(exclude_none=True, exclude={"challenge"}) | device_of(request)
+    answer = await ask(request, session, click, "/resend-otp", body, code.challenge)
     if session.pending:
         session.pending = Pending.of(session.pending.phone_number, answer)
     return shown(answer)

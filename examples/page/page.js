@@ -1,7 +1,12 @@
+import { meetWithAltcha } from "/otp-form/altcha.js";
+
+const form = document.querySelector("otp-form");
 const account = document.getElementById("account");
 const message = document.getElementById("message");
 
-document.querySelector("otp-form").addEventListener("otp-verified", () => {
+meetWithAltcha(form, { widget: "/altcha", challenge: "/challenge" });
+
+form.addEventListener("otp-verified", () => {
   account.hidden = false;
   document.getElementById("name").focus();
 });

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from local.sandbox import page, twilio
+from local.sandbox.attack import Attack
 from local.sandbox.aws import Aws
 from local.sandbox.callbacks import BadCallbacks, Callbacks
 from local.sandbox.calls import Calls
@@ -48,7 +49,7 @@ def create_app(
     """
     inbox, calls, faults = Inbox(clock), Calls(clock), Faults()
     callbacks, deliveries = Callbacks(), Deliveries(delivery_seconds)
-    exchanges = Exchanges(clock, calls)
+    exchanges, attack = Exchanges(clock, calls), Attack()
     gateway = Gateway(calls, faults, hang_seconds)
     return Starlette(
         routes=[
@@ -56,9 +57,9 @@ def create_app(
             *gateway.routes(Sinch(inbox, callbacks, deliveries, clock, sinch or SinchApplication())),
             *gateway.routes(Aws(inbox, clock)),
             *_Control(inbox, calls, faults, callbacks, deliveries).routes(),
-            *Demo(lambda: service_in(stack_file), exchanges).routes(),
+            *Demo(lambda: service_in(stack_file), exchanges, attack).routes(),
             *twilio.routes(lambda: twilio_url_in(stack_file)),
-            *_page_routes(inbox, faults, exchanges),
+            *_page_routes(inbox, faults, exchanges, attack),
         ]
     )
 
@@ -70,12 +71,14 @@ def create_wide_app(*, code_length: int = 6, **options: Any) -> Starlette:
     )
 
 
-def _page_routes(inbox: Inbox, faults: Faults, exchanges: Exchanges) -> list[BaseRoute]:
+def _page_routes(inbox: Inbox, faults: Faults, exchanges: Exchanges, attack: Attack) -> list[BaseRoute]:
     def snapshot() -> dict[str, Any]:
         return {
-            "messages": inbox.newest_first(limit=SHOWN),
+            # The phone is the user's: what attackers are sent arrives elsewhere.
+            "messages": inbox.newest_first(limit=SHOWN, without=attack.numbers),
             **exchanges.snapshot(),
             "faults": faults.pending(),
+            "attack": attack.as_json(),
         }
 
     async def events(request: Request) -> Response:

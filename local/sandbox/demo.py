@@ -7,6 +7,7 @@ so a code can be requested and typed in one browser only.
 import hashlib
 import json
 import math
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,6 +21,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local.sandbox.attack import Attack, documentation_address
+from local.sandbox.challenges import Challenges
 from local.sandbox.exchanges import Exchanges
 from local.sandbox.json_body import json_object
 from local.sandbox.memory import Newest
@@ -29,6 +32,9 @@ DEVICE_COOKIE = "demo_device"
 DEVICE_SECONDS = 90 * 24 * 3600
 """How long the service takes a device token."""
 PURPOSE = "sign-up"
+ATTACKERS = "attack"
+"""In the place of a page's name, for their requests."""
+E164 = re.compile(r"\+[1-9][0-9]{7,14}")
 TIMEOUT_SECONDS = 30
 """The service answers within 29 seconds, API Gateway's limit."""
 REPEAT_SECONDS = 120
@@ -100,6 +106,8 @@ class Session:
     pending: Pending | None = None
     phone_number: str | None = None
     """Verified, as the service said and not the browser."""
+    challenge_for: str | None = None
+    """The request that the service requires a challenge for."""
 
 
 @dataclass(slots=True)
@@ -130,12 +138,9 @@ class Visit:
         return {name: self.body[name] for name in names if name in self.body}
 
     @property
-    def context(self) -> dict[str, Any]:
-        """What speaks for this user. Each is sent only if the service has given or demanded it before."""
-        device = {"deviceToken": self.device} if self.device else {}
-        # The page's button stands in for a captcha; on a real site the captcha's server checks the response.
-        challenged = {"challenged": True} if self.body.get("challenge") == "person" else {}
-        return {**device, **challenged}
+    def token(self) -> dict[str, Any]:
+        """What speaks for this user, if the service has given it before."""
+        return {"deviceToken": self.device} if self.device else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +156,11 @@ class Repeat:
 class Demo:
     """The routes that `<otp-form>` calls."""
 
-    def __init__(self, service: Callable[[], Service | None], exchanges: Exchanges) -> None:
+    def __init__(self, service: Callable[[], Service | None], exchanges: Exchanges, attack: Attack) -> None:
         self._service = service
         self._exchanges = exchanges
+        self._attack = attack
+        self._challenges = Challenges()
         self._sessions: Newest[str, Session] = Newest()
         self._repeats: Newest[str, Repeat] = Newest()
 
@@ -164,10 +171,12 @@ class Demo:
             "resend-code": self._resend_code,
             "verify-code": self._verify_code,
             "start-again": self._start_again,
+            "attack": self._switch_attack,
         }
         return [
             *(Route(f"/demo/{name}", self._endpoint(step), methods=["POST"]) for name, step in steps.items()),
             Route("/demo/session", self._answer_session),
+            Route("/demo/challenge", self._make_challenge),
         ]
 
     def _endpoint(self, step: Callable[[Visit], Response]) -> Callable[[Request], Awaitable[Response]]:
@@ -227,20 +236,50 @@ class Demo:
             state = session.pending.as_json()
         return self._keep(visit, JSONResponse(state, headers=_NOT_STORED))
 
+    async def _make_challenge(self, request: Request) -> Response:
+        """For the request that the service refused, so that a solution is worth that one code."""
+        visit = self._visit(request, {})
+        purpose = visit.session.challenge_for
+        if purpose is None:
+            return problem(404, "VERIFICATION_NOT_FOUND", "No request of this session needs a challenge.")
+        return self._keep(visit, JSONResponse(self._challenges.make(purpose), headers=_NOT_STORED))
+
+    def _switch_attack(self, visit: Visit) -> Response:
+        self._attack.switch(visit.body.get("isOn") is True)
+        return JSONResponse(self._attack.as_json(), headers=_NOT_STORED)
+
+    def _strike(self, service: Service, number: str) -> None:
+        """The attackers come before the user, through the same backend."""
+
+        def post(body: dict[str, Any]) -> str:
+            click = secrets.token_urlsafe(24)
+            to = body["phoneNumber"]
+            status, received = self._exchange(service, "/request-otp", body, click, ATTACKERS, to)
+            return "ok" if status == 200 else str((received or {}).get("errorCode"))
+
+        self._attack.strike(number, post)
+
     def _request_code(self, visit: Visit) -> Response:
         session = visit.session
-        client = {"clientIp": visit.client_ip} if visit.client_ip else {}
         fields = visit.given("phoneNumber", "channel", "locale")
+        client = {"clientIp": visit.client_ip} if visit.client_ip else {}
+        service, number = self._service(), str(fields.get("phoneNumber"))
+        self._attack.numbers.discard(number)
+        if self._attack.is_on and service and E164.fullmatch(number):
+            # On this machine all are one network, which may have few codes open; each session is a user's.
+            client = {"clientIp": documentation_address(hashlib.sha256(session.binding.encode()).hexdigest())}
+            if "challenge" not in visit.body:
+                self._strike(service, number)
         fixed = {"purpose": PURPOSE, "sessionId": session.binding, **client}
-        answer, response = self._call(visit, "/request-otp", {**fields, **fixed, **visit.context})
+        answer, response = self._call(visit, "/request-otp", {**fields, **fixed, **visit.token})
         if answer:
             session.verification_id = answer["verificationId"]
-            session.pending = _pending(str(fields["phoneNumber"]), answer)
+            session.pending = _pending(number, answer)
         return response
 
     def _resend_code(self, visit: Visit) -> Response:
         session = visit.session
-        body = {**_held(session), **visit.given("channel"), **visit.context}
+        body = {**_held(session), **visit.given("channel"), **visit.token}
         answer, response = self._call(visit, "/resend-otp", body)
         if answer and session.pending:
             session.pending = _pending(session.pending.phone_number, answer)
@@ -254,9 +293,8 @@ class Demo:
         repeat = self._repeats.get(known)
         verified = self._sessions.pop(repeat.cookie, None) if repeat else None
         if repeat is None or verified is None or time.monotonic() > repeat.until:
-            device = {"deviceToken": visit.device} if visit.device else {}
             answer, response = self._call(
-                visit, "/verify-otp", {**_held(visit.session), "otp": otp, **device}
+                visit, "/verify-otp", {**_held(visit.session), "otp": otp, **visit.token}
             )
             if not answer:
                 return response
@@ -278,24 +316,37 @@ class Demo:
         service = self._service()
         if service is None:
             return {}, problem(503, "SERVICE_UNAVAILABLE", "No service runs beside this page: `make run`.")
-        pending = visit.session.pending
-        number = body.get("phoneNumber") or (pending.phone_number if pending else None)
-        exchange = self._exchanges.begin(path, body, page=visit.page, number=number)
+        session = visit.session
+        purpose = _purpose(session, path, body)
+        if self._challenges.take(visit.body.get("challenge"), purpose, visit.key):
+            body = {**body, "challenged": True}
+        number = body.get("phoneNumber") or (session.pending.phone_number if session.pending else None)
+        status, received = self._exchange(service, path, body, visit.key, visit.page, number)
+        if status is None or received is None:
+            return {}, problem(503, "SERVICE_UNAVAILABLE", "The service does not answer.")
+        if status == 200:
+            session.challenge_for = None
+            return received, JSONResponse(_shown(received), headers=_NOT_STORED)
+        if received.get("errorCode") == "CHALLENGE_REQUIRED":
+            session.challenge_for = purpose
+        if received.get("errorCode") in OVER or received.get("attemptsRemaining") == 0:
+            session.pending = None
+        # Problem details are written for the user's app: passed on as they are.
+        return {}, _problem_response(status, received)
+
+    def _exchange(
+        self, service: Service, path: str, body: Mapping[str, Any], key: str, page: str, number: str | None
+    ) -> tuple[int | None, dict[str, Any] | None]:
+        """The service's status and body, each None where there is none; the page shows both."""
+        exchange = self._exchanges.begin(path, body, page=page, number=number)
         started = time.monotonic()
         try:
-            answer = _post(service, path, body, visit.key)
+            answer = _post(service, path, body, key)
             status, received = answer.status_code, json_object(answer.content)
         except requests.RequestException:
             status, received = None, None
         self._exchanges.end(exchange, status, received, time.monotonic() - started)
-        if status is None or received is None:
-            return {}, problem(503, "SERVICE_UNAVAILABLE", "The service does not answer.")
-        if status == 200:
-            return received, JSONResponse(_shown(received), headers=_NOT_STORED)
-        if received.get("errorCode") in OVER or received.get("attemptsRemaining") == 0:
-            visit.session.pending = None
-        # Problem details are written for the user's app: passed on as they are.
-        return {}, _problem_response(status, received)
+        return status, received
 
 
 _NOT_STORED = {"Cache-Control": "no-store"}
@@ -317,6 +368,12 @@ def _shown(answer: Mapping[str, Any]) -> dict[str, Any]:
 def _pending(phone_number: str, answer: Mapping[str, Any]) -> Pending:
     resend_at = time.monotonic() + answer["resendAfter"]
     return Pending(phone_number, answer["channel"], answer["expiresAt"], resend_at)
+
+
+def _purpose(session: Session, path: str, body: Mapping[str, Any]) -> str:
+    """Of a challenge: this session's request for that number or verification, and no other."""
+    target = body.get("phoneNumber") or body.get("verificationId")
+    return hashlib.sha256(f"{session.binding} {path} {target}".encode()).hexdigest()
 
 
 def _held(session: Session) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from collections import deque
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from itertools import islice
 
@@ -45,10 +46,13 @@ class Inbox:
         message = Message(e164(to), text, code, provider, channel, iso_utc(self._clock()))
         self._messages.append(message)
 
-    def newest_first(self, to: str | None = None, *, limit: int = NEWEST_KEPT) -> list[dict[str, str]]:
-        """At most `limit` messages, of one phone where `to` is given, as JSON objects."""
+    def newest_first(
+        self, to: str | None = None, *, limit: int = NEWEST_KEPT, without: Container[str] = ()
+    ) -> list[dict[str, str]]:
+        """At most `limit` messages as JSON objects: of the phone `to` if given, of none in `without`."""
         recipient = None if to is None else e164(to)
-        matching = (message for message in reversed(self._messages) if recipient in (None, message.to))
+        every = (message for message in reversed(self._messages) if message.to not in without)
+        matching = (message for message in every if recipient in (None, message.to))
         return [asdict(message) for message in islice(matching, limit)]
 
     def clear(self) -> None:

@@ -15,6 +15,7 @@ PACKAGES = Path(sys.prefix) / "web/node_modules"
 """Of `web/package.json`, where the Makefile has npm install them. Without them the page is plainer."""
 
 PHONE_LIBRARY = PACKAGES / "libphonenumber-js/bundle"
+ALTCHA = PACKAGES / "altcha/dist"
 FONT = PACKAGES / "@fontsource-variable/inter/files"
 
 HEADERS = {
@@ -22,7 +23,8 @@ HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
+        # Of the form's own, for a worker's URL, and of Svelte's, which ALTCHA's widget is made with.
+        "require-trusted-types-for 'script'; trusted-types otp-form svelte-trusted-html"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -34,7 +36,13 @@ HEADERS = {
 
 def routes() -> list[BaseRoute]:
     """The page and every file that it loads; a file that is not installed is a 404."""
-    folders = {"/page": WWW, "/otp-form": OTP_FORM, "/phone-library": PHONE_LIBRARY, "/font": FONT}
+    folders = {
+        "/page": WWW,
+        "/otp-form": OTP_FORM,
+        "/phone-library": PHONE_LIBRARY,
+        "/altcha": ALTCHA,
+        "/font": FONT,
+    }
     return [
         Route("/", lambda _: FileResponse(WWW / "index.html", headers=HEADERS)),
         *(Mount(path, _Files(directory=folder, check_dir=False)) for path, folder in folders.items()),

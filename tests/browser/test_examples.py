@@ -13,6 +13,8 @@ from tests.chromium import accessibility_problems, overflow, watched
 from tests.examples import running_example
 from tests.stand_in import stand_in
 
+PHONE = {"width": 360, "height": 740}
+
 
 @pytest.fixture(scope="module", params=["fastapi", "express"])
 def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -25,9 +27,29 @@ def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture
 def page(browser: Browser, example: str) -> Iterator[Page]:
     """The example's page, on a phone."""
-    with watched(browser, viewport={"width": 360, "height": 740}) as page:
+    with watched(browser, viewport=PHONE) as page:
         page.goto(example)
         yield page
+
+
+@pytest.mark.parametrize("name", ["fastapi", "express"])
+def test_a_user_who_meets_a_challenge_gets_through(browser: Browser, name: str, tmp_path: Path) -> None:
+    with (
+        running_sandbox(app=stand_in(is_wary=True)) as api,
+        running_example(name, api, "a-key", tmp_path / "log") as url,
+        watched(browser, viewport=PHONE) as page,
+    ):
+        page.goto(url)
+        number(page).fill(NUMBER)
+        number(page).press("Enter")
+        box = page.get_by_role("checkbox", name="I'm not a robot")
+        expect(box).to_be_visible()
+        assert (overflow(page), accessibility_problems(page)) == (0, [])
+        box.click()
+        expect(code(page)).to_be_focused()
+        page.keyboard.type(CODE)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("group", name="verified")).to_be_visible()
 
 
 def test_a_user_signs_up_though_the_page_is_loaded_again_at_every_step(page: Page) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
@@ -39,6 +40,7 @@ TYPE_CHECK = {
 }
 PLAIN = """
 import "./otp-form/otp-form.js";
+import { meetWithAltcha } from "./otp-form/altcha.js";
 import type { OtpForm, OtpSession } from "./otp-form/otp-form.js";
 import * as phoneLibrary from "libphonenumber-js/min";
 
@@ -48,6 +50,9 @@ form.phoneLibrary = phoneLibrary;
 form.session = session;
 form.addEventListener("otp-error", ({ detail }) => detail.errorCode.toLowerCase());
 form.addEventListener("challenge-required", ({ detail }) => form.passChallenge(detail.errorCode));
+meetWithAltcha(form, { widget: "/altcha", challenge: "/challenge" });
+// @ts-expect-error a challenge has a route
+meetWithAltcha(form, { widget: "/altcha" });
 // @ts-expect-error there is no such step
 form.session = { step: "elsewhere" };
 // @ts-expect-error a code is a text
@@ -62,9 +67,10 @@ createRoot(document.querySelector("main")!).render(
 """
 
 
-def block(language: str) -> str:
-    """The first fenced block of that language."""
-    (first, *_) = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def block(language: str, within: str = "In fifteen minutes") -> str:
+    """The first fenced block of that language from this heading on."""
+    text = README.split(f"\n## {within}\n")[1]
+    (first, *_) = re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return str(first)
 
 
@@ -170,12 +176,46 @@ def test_the_types_are_those_that_a_strict_compiler_takes(folder: Path) -> None:
     run(folder, str(BIN / "node"), "node_modules/typescript/bin/tsc", "--project", "tsconfig.json")
 
 
+def test_another_captcha_is_met_as_the_readme_says(page: Page, url: str) -> None:
+    turnstile = """
+      const form = document.querySelector("otp-form");
+      window.turnstile = { reset: () => captcha, render: (place, { callback }) => {
+        const box = document.createElement("button");
+        box.textContent = "I am a person";
+        box.addEventListener("click", () => callback("a-response"));
+        form.append(Object.assign(document.createElement("div"), { id: "captcha", slot: "challenge" }));
+        document.querySelector(place).append(box);
+        return "a-widget";
+      } };
+    """
+    page.goto(url)
+    refused = {"status": 403, "errorCode": "CHALLENGE_REQUIRED"}
+    page.route("**/request-code", lambda route: route.fulfill(status=403, json=refused), times=2)
+    page.evaluate(turnstile + block("js", within="A challenge"))
+    number(page).fill(NUMBER)
+    number(page).press("Enter")
+    for _ in range(2):
+        with page.expect_request("**/request-code") as sent:
+            page.get_by_role("button", name="I am a person").click()
+        body: dict[str, Any] = sent.value.post_data_json or {}
+        assert body["challenge"] == "a-response"
+    expect(code(page)).to_be_focused()
+
+
+def test_altcha_is_met_in_the_examples_as_the_readme_says() -> None:
+    (call,) = re.findall(r"meetWithAltcha\(.+, (\{.+\})\);", block("html", within="A challenge"))
+    assert f"meetWithAltcha(form, {call});" in (EXAMPLES / "page/page.js").read_text()
+
+
 def test_the_packages_are_those_that_are_tested() -> None:
     locked: dict[str, str] = {}
-    for package in (ROOT / "web/package.json", EXAMPLES / "express/package.json"):
-        locked |= json.loads(package.read_text())["dependencies"]
-    (typed,) = re.findall("^npm install (.+)$", README, re.MULTILINE)
-    for package in typed.split():
+    for package in ("web", "examples/express", "examples/altcha"):
+        dependencies = json.loads((ROOT / package / "package.json").read_text())["dependencies"]
+        assert all(locked.get(name, version) == version for name, version in dependencies.items())
+        locked |= dependencies
+    typed = re.findall("npm install ([^`\n]+)", README)
+    assert len(typed) == 2
+    for package in " ".join(typed).split():
         name, _, version = package.rpartition("@")
         assert locked[name] == version
 

@@ -184,6 +184,32 @@ def test_a_challenge_before_a_resend_keeps_the_code_in_reach(page: Page, backend
     ]
 
 
+def test_the_focus_goes_to_the_challenge_and_from_there_to_the_button(
+    page: Page, backend: StubBackend
+) -> None:
+    page.evaluate(CAPTCHA)
+    captcha = page.get_by_role("button", name="I am a person")
+    place = page.get_by_role("group", name="Confirm that you are a person to get a code.")
+
+    def pass_and_be_refused(again: str) -> None:
+        expect(place).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(captcha).to_be_focused()
+        backend.will_refuse(503, "PROVIDER_UNAVAILABLE")
+        page.keyboard.press("Enter")
+        expect(captcha).to_be_hidden()
+        expect(button(page, again)).to_be_focused()
+
+    number(page).fill(NUMBER)
+    backend.will_refuse(403, "CHALLENGE_REQUIRED")
+    number(page).press("Enter")
+    pass_and_be_refused("Text me a code")
+    ask(page, backend, resendAfter=0)
+    backend.will_refuse(403, "CHALLENGE_REQUIRED")
+    button(page, "Call me instead").click()
+    pass_and_be_refused("Verify")
+
+
 def test_a_challenge_for_a_number_is_not_anothers(page: Page, backend: StubBackend) -> None:
     page.evaluate(CAPTCHA)
     captcha = page.get_by_role("button", name="I am a person")

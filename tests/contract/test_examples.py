@@ -1,5 +1,7 @@
 """The examples' backends before a service that is down, misconfigured or slow; without a deployment."""
 
+import base64
+import json
 import os
 import re
 import subprocess
@@ -7,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import pytest
 import requests
@@ -19,9 +20,9 @@ from starlette.routing import Route
 
 from local.sandbox.server import running_sandbox
 from local.template import ROOT
+from tests.challenges import solution_of
 from tests.examples import EXAMPLES, START_SECONDS, command, running_example
 
-CAPTCHA_SECRET = "a-secret-of-the-captcha"
 API_KEY = "the-key-that-stays-in-the-backend"
 NUMBER = "+14155550123"
 REQUESTED = {
@@ -32,6 +33,16 @@ REQUESTED = {
     "resendAfter": 30,
 }
 VERIFIED = {"success": True, "phoneNumber": NUMBER, "deviceToken": "a-device-token"}
+LATE_PYTHON = """
+import os, time
+now = time.time
+time.time = lambda: now() + (3600 if os.path.exists(os.environ["LATE"]) else 0)
+"""
+LATE_NODE = """
+import { existsSync } from "node:fs";
+const { now } = Date;
+Date.now = () => now() + (existsSync(process.env.LATE) ? 3_600_000 : 0);
+"""
 OURS_TO_MEND = {"INTERNAL_ERROR", "SERVICE_MISCONFIGURED", "FORBIDDEN"}
 CODES = {
     *yaml.safe_load((ROOT / "openapi.yaml").read_text())["components"]["schemas"]["Problem"]["properties"][
@@ -51,19 +62,12 @@ class Service:
     queued: list[tuple[int, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     requests: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    captchas: list[dict[str, list[str]]] = field(default_factory=list)
 
     async def answer(self, request: Request) -> Response:
         self.keys.append(request.headers["idempotency-key"])
         self.requests.append((request.url.path, await request.json()))
         status, body = self.queued.pop(0) if self.queued else (self.status, self.body)
         return JSONResponse(body, status)
-
-    async def check_captcha(self, request: Request) -> Response:
-        """As the captchas' servers do: `siteverify`."""
-        sent = parse_qs((await request.body()).decode())
-        self.captchas.append(sent)
-        return JSONResponse({"success": sent == {"secret": [CAPTCHA_SECRET], "response": ["a-person"]}})
 
 
 @dataclass
@@ -73,25 +77,28 @@ class Example:
     url: str
     service: Service
     log: Path
+    late: Path
+    """While there is this file, its clock is an hour ahead."""
 
 
 @pytest.fixture(scope="module", params=["fastapi", "express"])
 def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     service = Service()
-    stand_in = Starlette(
-        routes=[
-            Route("/siteverify", service.check_captcha, methods=["POST"]),
-            Route("/{path:path}", service.answer, methods=["POST"]),
-        ]
-    )
-    log = tmp_path_factory.mktemp(request.param) / "log"
+    stand_in = Starlette(routes=[Route("/{path:path}", service.answer, methods=["POST"])])
+    folder = tmp_path_factory.mktemp(request.param)
+    log, late = folder / "log", folder / "late"
+    (folder / "sitecustomize.py").write_text(LATE_PYTHON)
+    (folder / "late.mjs").write_text(LATE_NODE)
+    clock = {
+        "LATE": str(late),
+        "PYTHONPATH": str(folder),
+        "NODE_OPTIONS": f"--import={(folder / 'late.mjs').as_uri()}",
+    }
     with (
         running_sandbox(app=stand_in) as api,
-        running_example(
-            request.param, api, API_KEY, log, CAPTCHA_URL=f"{api}/siteverify", CAPTCHA_SECRET=CAPTCHA_SECRET
-        ) as url,
+        running_example(request.param, api, API_KEY, log, **clock) as url,
     ):
-        yield Example(url, service, log)
+        yield Example(url, service, log, late)
 
 
 def test_a_click_that_failed_and_is_sent_again_is_the_same_click(example: Example) -> None:
@@ -267,21 +274,109 @@ def test_a_device_token_stays_in_the_browsers_cookie_and_speaks_for_it(browser_o
         assert browser_of.sent["deviceToken"] == "a-device-token"
 
 
-def test_a_challenge_counts_as_passed_once_the_captchas_server_says_so(browser_of: Browser) -> None:
-    refused = (403, {"errorCode": "CHALLENGE_REQUIRED", "status": 403})
-    captchas = browser_of.example.service.captchas
-    captchas.clear()
-    for members in ({}, {"challenge": "a-robot"}, {"challenged": True}):
-        body = {"phoneNumber": NUMBER, **members}
-        answer = browser_of.post("/request-code", body, refused)
-        assert (answer.status_code, answer.json()["errorCode"]) == (403, "CHALLENGE_REQUIRED")
-        assert not {"challenge", "challenged"} & browser_of.sent.keys()
-    browser_of.requested(challenge="a-person")
-    assert browser_of.sent["challenged"] is True
-    assert "challenge" not in browser_of.sent
-    assert len(captchas) == 2
-    browser_of.post("/resend-code", {"challenge": "a-person"}, (200, REQUESTED))
-    assert browser_of.sent["challenged"] is True
+CHALLENGED = (403, {"errorCode": "CHALLENGE_REQUIRED", "status": 403})
+
+
+def solved(browser: Browser, path: str = "/request-code", number: str = NUMBER) -> str:
+    """The solution of a challenge that this browser was given after a refusal."""
+    refused = browser.post(path, {"phoneNumber": number} if path == "/request-code" else {}, CHALLENGED)
+    assert (refused.status_code, refused.json()["errorCode"]) == (403, "CHALLENGE_REQUIRED")
+    given = browser.cookies.get(f"{browser.example.url}/challenge", timeout=10)
+    assert given.headers["Cache-Control"] == "no-store"
+    return solution_of(given.json())
+
+
+def is_challenged(browser: Browser, path: str, body: Any, click: str = "") -> bool:
+    """Whether the service is sent `challenged`."""
+    browser.post(path, body, CHALLENGED, click=click)
+    assert "challenge" not in browser.sent
+    return browser.sent.get("challenged", False) is True
+
+
+def test_no_claim_of_the_browsers_is_passed_on(browser_of: Browser) -> None:
+    claims: list[dict[str, Any]] = [
+        {},
+        {"challenged": True},
+        {"challenge": "person"},
+        {"challenge": "bm8ganNvbg=="},
+        {"challenge": base64.b64encode(b'{"challenge": {"parameters": []}}').decode()},
+        {"challenge": base64.b64encode(b"[" * 2000).decode()},
+    ]
+    for claim in claims:
+        assert not is_challenged(browser_of, "/request-code", {"phoneNumber": NUMBER, **claim}), claim
+
+
+def test_a_solution_is_taken_for_one_code(browser_of: Browser) -> None:
+    body = {"phoneNumber": NUMBER, "challenge": solved(browser_of)}
+    assert is_challenged(browser_of, "/request-code", body, "one")
+    # The page whose answer was lost sends the same click again.
+    assert is_challenged(browser_of, "/request-code", body, "one")
+    assert not is_challenged(browser_of, "/request-code", body, "two")
+    assert not is_challenged(browser_of, "/request-code", body)
+
+
+def test_a_solution_counts_for_the_session_and_the_number_that_it_was_made_for(browser_of: Browser) -> None:
+    solution = solved(browser_of)
+    other = Browser(browser_of.example)
+    assert not is_challenged(other, "/request-code", {"phoneNumber": NUMBER, "challenge": solution})
+    neighbour = {"phoneNumber": "+14155550145", "challenge": solution}
+    assert not is_challenged(browser_of, "/request-code", neighbour)
+    browser_of.requested()
+    assert not is_challenged(browser_of, "/resend-code", {"challenge": solution})
+    assert is_challenged(browser_of, "/request-code", {"phoneNumber": NUMBER, "challenge": solution})
+
+
+def test_a_resend_has_a_challenge_of_its_own(browser_of: Browser) -> None:
+    browser_of.requested()
+    assert is_challenged(browser_of, "/resend-code", {"challenge": solved(browser_of, "/resend-code")})
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("parameters", "cost", 1),
+        ("parameters", "keyPrefix", ""),
+        ("parameters", "expiresAt", 4_102_444_800),
+        ("challenge", "signature", "0" * 64),
+        ("challenge", "signature", None),
+        ("solution", "counter", 1),
+        ("solution", "derivedKey", "0" * 64),
+    ],
+)
+def test_a_solution_that_was_tampered_with_is_none(
+    browser_of: Browser, part: str, name: str, value: Any
+) -> None:
+    payload = json.loads(base64.b64decode(solved(browser_of)))
+    parts = {**payload, "parameters": payload["challenge"]["parameters"]}
+    parts[part][name] = value
+    tampered = base64.b64encode(json.dumps(payload).encode()).decode()
+    body = {"phoneNumber": NUMBER, "challenge": tampered}
+    assert not is_challenged(browser_of, "/request-code", body)
+
+
+def test_a_solution_that_comes_late_is_none(browser_of: Browser) -> None:
+    late = browser_of.example.late
+    first, second = solved(browser_of), solved(browser_of)
+    assert is_challenged(browser_of, "/request-code", {"phoneNumber": NUMBER, "challenge": first})
+    late.touch()
+    try:
+        for each in (first, second):
+            assert not is_challenged(browser_of, "/request-code", {"phoneNumber": NUMBER, "challenge": each})
+    finally:
+        late.unlink()
+
+
+def test_who_needs_no_challenge_is_given_none(browser_of: Browser) -> None:
+    for _ in range(2):
+        answer = browser_of.cookies.get(f"{browser_of.example.url}/challenge", timeout=10)
+        assert (answer.status_code, answer.json()["errorCode"]) == (404, "VERIFICATION_NOT_FOUND")
+        solved(browser_of)
+        browser_of.requested()
+
+
+def test_the_widget_is_served_by_the_backend_itself(example: Example) -> None:
+    for path in ("external/altcha.min.js", "external/altcha.css", "workers/pbkdf2.js"):
+        assert requests.get(f"{example.url}/altcha/{path}", timeout=10).status_code == 200
 
 
 @pytest.mark.parametrize("code", sorted(CODES))

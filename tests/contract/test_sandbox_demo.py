@@ -19,6 +19,7 @@ from local.sandbox.credentials import credentials
 from local.sandbox.demo import COOKIE, DEVICE_COOKIE
 from local.sandbox.exchanges import curl
 from local.sandbox.server import running_sandbox
+from tests.challenges import solution_of
 
 API_KEY = "the-key-that-stays-in-the-backend"
 NUMBER = "+14155550123"
@@ -42,7 +43,7 @@ WRONG = {"success": False, "errorCode": "OTP_INCORRECT", "status": 400, "attempt
 def path_of(step: str) -> str:
     """`request?page=1` is `request-code?page=1`."""
     name, *query = step.split("?")
-    return "?".join([name if name == "start-again" else f"{name}-code", *query])
+    return "?".join([name if name in ("start-again", "attack") else f"{name}-code", *query])
 
 
 class Service:
@@ -340,14 +341,90 @@ def test_a_device_token_stays_in_the_browsers_cookie_and_speaks_for_it(app: App)
     assert "a-token" not in json.dumps(app.told())
 
 
-def test_a_challenge_that_was_passed_is_told_and_nothing_that_the_page_claims(app: App) -> None:
-    refused = (403, {"errorCode": "CHALLENGE_REQUIRED", "status": 403})
-    for claim in ({}, {"challenge": "robot"}, {"challenged": True}):
-        answer = app.post("request", {"phoneNumber": NUMBER, **claim}, answer=refused)
+CHALLENGED = (403, {"errorCode": "CHALLENGE_REQUIRED", "status": 403})
+
+
+def challenge(app: App) -> Any:
+    """The answer that the widget gets."""
+    return app.browser.get(f"{app.url}/demo/challenge", timeout=5)
+
+
+def test_no_claim_of_the_pages_is_passed_on(app: App) -> None:
+    for claim in ({}, {"challenge": "person"}, {"challenge": 1}, {"challenged": True}):
+        answer = app.post("request", {"phoneNumber": NUMBER, **claim}, answer=CHALLENGED)
         assert answer.json()["errorCode"] == "CHALLENGE_REQUIRED"
-        assert "challenged" not in app.service.asked[-1][1]
-    app.post("request", {"phoneNumber": NUMBER, "challenge": "person"}, answer=(200, REQUESTED))
+        assert not {"challenge", "challenged"} & app.service.asked[-1][1].keys()
+
+
+def test_a_challenge_that_was_passed_counts_for_the_request_that_was_refused(app: App) -> None:
+    assert challenge(app).status_code == 404
+    app.post("request", {"phoneNumber": NUMBER}, answer=CHALLENGED)
+    solution = solution_of(challenge(app).json())
+    app.post("request", {"phoneNumber": "+14155550145", "challenge": solution}, answer=CHALLENGED)
+    assert "challenged" not in app.service.asked[-1][1]
+    click = {"Idempotency-Key": "one"}
+    for _ in range(2):
+        body = {"phoneNumber": NUMBER, "challenge": solution}
+        app.post("request", body, answer=(200, REQUESTED), headers=click)
+        assert app.service.asked[-1][1]["challenged"] is True
+    app.post("request", {"phoneNumber": NUMBER, "challenge": solution}, answer=CHALLENGED)
+    assert "challenged" not in app.service.asked[-1][1]
+    app.post("resend", answer=CHALLENGED)
+    app.post("resend", {"challenge": solution_of(challenge(app).json())}, answer=(200, REQUESTED))
     assert app.service.asked[-1][1]["challenged"] is True
+    assert challenge(app).status_code == 404
+    assert solution not in json.dumps(app.told())
+
+
+def test_under_attack_strangers_come_before_the_user_and_are_no_part_of_the_phone(app: App) -> None:
+    refused = app.post("attack", {"isOn": True}, headers={"Origin": "https://evil.example"})
+    assert refused.status_code == 403
+    app.post("attack", {"isOn": True})
+    app.service.answers = [(200, REQUESTED), (503, {"errorCode": "PROVIDER_UNAVAILABLE"}), CHALLENGED]
+    app.post("request", {"phoneNumber": NUMBER}, answer=CHALLENGED)
+    bodies = [body for _, body, _ in app.service.asked]
+    numbers, clients = ({body[name] for body in bodies} for name in ("phoneNumber", "clientIp"))
+    assert (len(bodies), len(numbers), len(clients)) == (4, 4, 4)
+    assert bodies[-1]["phoneNumber"] == NUMBER
+    assert all(number.startswith(NUMBER[:-2]) for number in numbers)
+    shown = app.told()
+    assert shown["attack"] == {"isOn": True, "requested": 3, "sent": 1, "isChallenged": True}
+    assert [exchange["page"] for exchange in shown["exchanges"]] == ["", *["attack"] * 3]
+    # The user's next request, with a solution, comes alone and from the same network.
+    app.post("request", {"phoneNumber": NUMBER, "challenge": "x"}, answer=(200, REQUESTED))
+    assert len(app.service.asked) == 5
+    assert app.service.asked[-1][1]["clientIp"] == bodies[-1]["clientIp"]
+    app.post("attack", {"isOn": False})
+    app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
+    assert len(app.service.asked) == 6
+
+
+def test_what_is_no_number_is_not_attacked(app: App) -> None:
+    app.post("attack", {"isOn": True})
+    for body in ({}, {"phoneNumber": 1}, {"phoneNumber": "+1"}, {"phoneNumber": ["+14155550123"]}):
+        app.post("request", body, answer=(400, {"errorCode": "INVALID_PHONE_NUMBER", "status": 400}))
+    assert len(app.service.asked) == 4
+
+
+def test_an_attackers_messages_arrive_on_no_phone_of_the_users(app: App) -> None:
+    account = credentials(app.url)["infobip"]
+    body = {"applicationId": account["applicationId"], "messageId": account["messageId"]}
+    headers = {"Authorization": f"App {account['apiKey']}"}
+
+    def deliver() -> None:
+        to = {"to": app.service.asked[-1][1]["phoneNumber"][1:]}
+        requests.post(f"{account['baseUrl']}/2fa/2/pin", json=body | to, headers=headers, timeout=5)
+
+    app.service.before_answer = deliver
+    app.post("attack", {"isOn": True})
+    app.service.answers = [(200, REQUESTED), (200, REQUESTED), CHALLENGED]
+    app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
+    assert [message["to"] for message in app.told()["messages"]] == [NUMBER]
+    # A number that was an attacker's may become the user's.
+    stranger = app.service.asked[0][1]["phoneNumber"]
+    app.post("attack", {"isOn": False})
+    app.post("request", {"phoneNumber": stranger}, answer=(200, REQUESTED))
+    assert {message["to"] for message in app.told()["messages"]} == {NUMBER, stranger}
 
 
 def test_a_provider_call_stands_under_the_request_that_led_to_it(app: App) -> None:

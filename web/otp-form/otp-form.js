@@ -242,8 +242,8 @@ export class OtpForm extends HTMLElement {
 
   #refusedToSend(problem, countdown, repeat) {
     if (!problem) return;
-    if (problem.errorCode === "CHALLENGE_REQUIRED") return this.#challenge(problem, repeat);
     const text = this.#texts.error(problem.errorCode);
+    if (problem.errorCode === "CHALLENGE_REQUIRED") return this.#challenge(problem, text, repeat);
     if (ABOUT_THE_NUMBER.includes(problem.errorCode)) {
       if (this.#step !== "number") this.#changeNumber();
       return this.#wrong("number", text);
@@ -274,10 +274,10 @@ export class OtpForm extends HTMLElement {
     this.#showMessage(text);
   }
 
-  #challenge(problem, repeat) {
-    this.#showMessage(this.#texts.error(problem.errorCode));
+  #challenge(problem, text, repeat) {
+    this.#showMessage(text);
     this.#refused = repeat;
-    this.#view.challenge.hidden = false;
+    this.#view.showChallenge(text);
     this.#emit("challenge-required", problem);
   }
 
@@ -327,9 +327,9 @@ export class OtpForm extends HTMLElement {
   /** The message of this step, which stays until the user acts. */
   #showMessage(text) {
     this.#phone.invalid = this.#code.invalid = false;
-    this.#view.challenge.hidden = true;
     this.#refused = null;
     this.#view.showError(this.#step, text);
+    this.#view.hideChallenge(this.#step);
     this.#view.say(text);
     this.#render();
   }

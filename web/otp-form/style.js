@@ -229,7 +229,22 @@ input, select, button { font: inherit; color: inherit; }
 
 form > .link { justify-self: center; text-align: center; }
 
-.challenge { margin-block-start: 1.125rem; }
+/* ALTCHA's widget has these of its own. */
+.challenge {
+  --altcha-max-width: none;
+  --altcha-border-radius: var(--_radius);
+  --altcha-border-color: var(--_line);
+  --altcha-checkbox-border-color: var(--_line);
+  --altcha-color-base: var(--_field);
+  --altcha-color-base-content: var(--_text);
+  --altcha-input-background-color: var(--_field);
+  --altcha-color-success: var(--_accent);
+  --altcha-color-success-content: var(--_on-accent);
+  margin-block-start: 1.125rem;
+  border-radius: var(--_radius);
+}
+
+.challenge:focus-visible { outline: 2px solid var(--_accent); outline-offset: 4px; }
 
 .links { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0.25rem 1.5rem; }
 

@@ -37,6 +37,7 @@ const ENGLISH = {
   "error-number": "Enter a valid phone number.",
   "error-code": "Enter all {count} digits of the code.",
   "error-channel": "We cannot send a code to this number that way.",
+  "error-no-challenge": "The check could not be loaded. Reload the page and try again.",
   "error-check-unavailable": "The code could not be checked. Try again: this attempt does not count.",
   "error-unreachable": "No connection. Check it and try again.",
   "error-unknown": "Something went wrong. Try again.",

@@ -30,7 +30,11 @@ export class View {
     this.sent = node("p", { id: "sent", class: "sent", part: "text" });
     this.newest = node("p", { id: "newest", class: "newest", part: "text", hidden: true });
     this.expiry = node("p", { class: "hint", part: "hint" });
-    this.challenge = node("div", { class: "challenge", hidden: true }, node("slot", { name: "challenge" }));
+    this.challenge = node(
+      "div",
+      { class: "challenge", part: "challenge", role: "group", tabindex: "-1", hidden: true },
+      node("slot", { name: "challenge" }),
+    );
     this.spoken = node("p", { role: "status", class: "visually-hidden" });
     const change = link("change", () => act.changeNumber());
     change.textContent = texts.say("change-number");
@@ -82,6 +86,20 @@ export class View {
     const line = this.errors[step];
     line.textContent = text;
     line.hidden = !text;
+  }
+
+  /** The focus is led to the captcha's place, whose name is the text. */
+  showChallenge(text) {
+    this.challenge.setAttribute("aria-label", text);
+    this.challenge.hidden = false;
+    this.challenge.focus();
+  }
+
+  /** Who was at the captcha is led back to that step's button. */
+  hideChallenge(step) {
+    const held = this.challenge.matches(":focus-within");
+    this.challenge.hidden = true;
+    if (held) ({ number: this.send, code: this.primary })[step].focus();
   }
 
   /** Where the code went, the number as people write it. */

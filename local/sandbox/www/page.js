@@ -1,4 +1,6 @@
 import "/otp-form/otp-form.js";
+import { meetWithAltcha } from "/otp-form/altcha.js";
+import { Attack } from "./attack.js";
 import { Phone } from "./phone.js";
 import { Traffic } from "./traffic.js";
 
@@ -6,6 +8,7 @@ const form = document.getElementById("form");
 const phone = new Phone((code) => form.fill(code));
 const page = nameOfThisPage();
 const traffic = new Traffic(page);
+const attack = new Attack();
 const STEPS = ["number", "code", "done"];
 
 // The bundle's global; it is not there where npm has not been run, and the form does without.
@@ -18,8 +21,7 @@ for (const name of ["request-url", "resend-url", "verify-url"]) {
 form.addEventListener("otp-step", ({ detail }) => progress(detail.step));
 progress(form.getAttribute("step"));
 
-// A captcha would call this with its response.
-document.getElementById("captcha").addEventListener("click", () => form.passChallenge("person"));
+meetWithAltcha(form, { widget: "/altcha", challenge: "/demo/challenge" });
 document.getElementById("restart").addEventListener("click", async () => {
   form.reset();
   const headers = { "content-type": "application/json" };
@@ -34,8 +36,9 @@ for (const example of document.querySelectorAll(".example")) {
 
 const feed = new EventSource("/demo/events");
 feed.addEventListener("message", ({ data }) => {
-  const { messages, exchanges, calls, faults } = JSON.parse(data);
+  const { messages, exchanges, calls, faults, attack: state } = JSON.parse(data);
   phone.show(messages);
+  attack.show(state, exchanges.find((each) => each.page === page));
   traffic.show(exchanges, calls, faults);
 });
 

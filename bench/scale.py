@@ -68,6 +68,7 @@ class Spread(Enum):
     COUNTED = "shards of a count that every request shares"
     BLOCK = "one for each block of numbers"
     FEW = "one for each provider"
+    ONE = "one, which every request reads and none writes"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ COUNTRY_DAY = Kind("country's day", Spread.COUNTED)
 BLOCK_DAY = Kind("block's day", Spread.BLOCK)
 MESSAGE = Kind("message")
 BREAKER = Kind("breaker", Spread.FEW)
+STOPS = Kind("stops", Spread.ONE)
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class Step:
         return self.writes and len(self.kinds) > 1
 
 
-READ = Step((NUMBER, SERVICE_DAY, COUNTRY_DAY, BLOCK_DAY, BREAKER, BREAKER), writes=False)
+READ = Step((NUMBER, STOPS, SERVICE_DAY, COUNTRY_DAY, BLOCK_DAY, BREAKER, BREAKER), writes=False)
 RESERVE = Step((NUMBER, VERIFICATION, SERVICE_DAY, COUNTRY_DAY, BLOCK_DAY))
 SETTLE = Step((VERIFICATION, MESSAGE))
 """With the message that a provider's report will name, as Infobip's does."""
@@ -243,6 +245,8 @@ class Table:
             return (kind.name, self._below(BLOCKS))
         if kind.spread is Spread.FEW:
             return (kind.name, self._below(2))
+        if kind.spread is Spread.ONE:
+            return (kind.name, 0)
         if self.shards <= SAMPLE:
             return (kind.name, self._below(self.shards))
         return (kind.name, 1 + self._below(self.shards - 1))

@@ -27,6 +27,7 @@ from sms_otp.domain.ports import (
     WriteConflict,
 )
 from sms_otp.domain.provider import Channel, Check, OnFailure, Order, ReserveAgain, Sent
+from sms_otp.domain.stops import NO_STOPS, Stop, Stops
 from sms_otp.domain.verification import (
     DELIVERY_BEFORE,
     Guess,
@@ -127,6 +128,25 @@ class MemoryCircuits:
             return True
 
 
+class MemoryStops:
+    """`ports.SendingStops` in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[Stop, Seconds] = {}
+        self.lock = Lock()
+
+    def stop(self, stops: Collection[Stop], until: Seconds, now: Seconds) -> Stops:
+        del now
+        with self.lock:
+            self.held |= dict.fromkeys(stops, until)
+            return Stops(dict(self.held))
+
+    def resume(self, stops: Collection[Stop]) -> Stops:
+        with self.lock:
+            self.held = {stop: end for stop, end in self.held.items() if stop not in stops}
+            return Stops(dict(self.held))
+
+
 class MemoryStore:
     """`ports.Store` in dictionaries under one lock: every method is one step, as DynamoDB's are."""
 
@@ -138,6 +158,7 @@ class MemoryStore:
         self.counters: dict[str, dict[str, int]] = {}
         self.messages: dict[tuple[str, str], tuple[str, str]] = {}
         self.circuits = MemoryCircuits()
+        self.stops = MemoryStops()
 
     @property
     def failures(self) -> dict[tuple[str, str, Lane], Failures]:
@@ -161,6 +182,7 @@ class MemoryStore:
             circuits={
                 name: self.circuits.held[name] for name in query.circuits if name in self.circuits.held
             },
+            stops=Stops(dict(self.stops.held)) if query.with_stops else NO_STOPS,
         )
 
     def _number(self, key: str) -> Number:

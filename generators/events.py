@@ -155,7 +155,7 @@ VERIFICATION_ID = "ExampleVerificationIdAAAAAAAAAAA"
 UNKNOWN_ID = "UnknownVerificationIdBBBBBBBBBBB"
 
 
-def _json(**members: str) -> str:
+def _json(**members: Any) -> str:
     return json.dumps(members)
 
 
@@ -201,6 +201,15 @@ CASES: dict[str, Event] = {
     ),
     "admin-erase_number": build(
         "/admin/erase-number", body=_json(phoneNumber=NUMBER), with_key=False, caller=ADMINISTRATOR
+    ),
+    "admin-stop_sending": build(
+        "/admin/stop-sending",
+        body=_json(countries=["SE"], seconds=3600),
+        with_key=False,
+        caller=ADMINISTRATOR,
+    ),
+    "admin-resume_sending": build(
+        "/admin/resume-sending", body=_json(countries=["SE"]), with_key=False, caller=ADMINISTRATOR
     ),
     "jwks-keys": build("/.well-known/jwks.json", "GET", headers={}, with_key=False),
     "deep_health-up": build("/health/deep", "GET", headers={}),

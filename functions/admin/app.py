@@ -1,4 +1,4 @@
-"""POST /admin/number-status, /admin/unlock-number and /admin/erase-number: for IAM principals alone."""
+"""POST /admin/…: what IAM principals alone may do about a number, and about sending."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 from sms_otp.domain.clock import to_seconds
 from sms_otp.domain.ports import NumberRecord
 from sms_otp.domain.users import ConsentRecord, User
-from sms_otp.entry_points import bootstrap, http, startup
+from sms_otp.entry_points import bootstrap, controls, http, startup
 from sms_otp.use_cases.administration import Administrator
+from sms_otp.use_cases.next_send import next_sends
 
 
 def lambda_handler(event: http.Event, context: Any) -> dict[str, Any]:
@@ -21,6 +22,7 @@ def _read(event: http.Event) -> str:
 
 def _status(number: str, who: Administrator) -> http.Body:
     status = bootstrap.administration().status(number, who)
+    decisions = next_sends(bootstrap.service(), number, status.known, status.tenants)
     return {
         "success": True,
         "message": "This is known of the number.",
@@ -39,6 +41,7 @@ def _status(number: str, who: Administrator) -> http.Body:
             }
             for lock in status.locks
         ],
+        "nextRequest": [controls.write_next_send(decision) for decision in decisions],
         "verifications": [
             {
                 "tenant": verification.tenant,
@@ -100,10 +103,11 @@ def _route(act: Callable[[str, Administrator], http.Body]) -> http.Route[str, Ad
     return http.Route(_read, act, http.same, http.by_iam, http.OURS)
 
 
-_ROUTES: Mapping[str, http.Route[str, Administrator, http.Body]] = {
+_ROUTES: Mapping[str, http.Route[Any, Administrator, Any]] = {
     "/admin/number-status": _route(_status),
     "/admin/unlock-number": _route(_unlock),
     "/admin/erase-number": _route(_erase),
+    **controls.ROUTES,
 }
 
 startup.prepare(bootstrap.administration, ("dynamodb", "secretsmanager"), schema="AdminNumber")

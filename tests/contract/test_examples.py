@@ -48,7 +48,7 @@ CODES = {
     *yaml.safe_load((ROOT / "openapi.yaml").read_text())["components"]["schemas"]["Problem"]["properties"][
         "errorCode"
     ]["enum"],
-    *("CHALLENGE_REQUIRED", "NUMBER_DISABLED", "SENDING_STOPPED", "SERVICE_MISCONFIGURED"),
+    "SERVICE_MISCONFIGURED",
 }
 DOWN = {"success": False, "errorCode": "PROVIDER_UNAVAILABLE", "status": 503, "retryAfter": 5}
 

@@ -269,4 +269,4 @@ def test_a_request_reads_one_unit_for_each_item_that_decides(
         wire.post("request_otp", phoneNumber=number)
     first, second = meter.read
     assert len(first) == cost.MEASURED.read_units + 14, "the past days, once in an environment"
-    assert sorted(key[0] for key in second) == ["B", "D", "K", "K", "N", "P"]
+    assert sorted(key[0] for key in second) == ["B", "D", "K", "K", "N", "P", "S"]

@@ -348,6 +348,45 @@ MUTANTS = (
         "tests/unit/test_secrets.py",
         "not_kept",
     ),
+    # What administrators stop.
+    Mutant(
+        "a stop holds nothing back",
+        "domain/admission.py",
+        "        if stopped is not None:\n            raise stopped\n",
+        "",
+        "tests/unit/test_stops.py",
+    ),
+    Mutant(
+        "a stop never ends",
+        "domain/stops.py",
+        "sorted(self.ends.items()) if end > now}",
+        "sorted(self.ends.items())}",
+        "tests/unit/test_stops.py",
+    ),
+    Mutant(
+        "a provider that is stopped still sends",
+        "use_cases/failover.py",
+        "left_out = order.avoid | order.stopped.keys()",
+        "left_out = order.avoid",
+        "tests/unit/test_failover.py",
+        "stopped",
+    ),
+    Mutant(
+        "a provider that is stopped sends its own codes again",
+        "use_cases/failover.py",
+        "holders: Calls = [] if holder in order.stopped else [(holder, again)]",
+        "holders: Calls = [(holder, again)]",
+        "tests/unit/test_failover.py",
+        "stopped",
+    ),
+    Mutant(
+        "an attribute that nobody knows stops nothing",
+        "adapters/dynamodb/stops.py",
+        '_NO_STOP = ("pk", "ttl")',
+        '_NO_STOP = ("pk", "ttl", "stopped")',
+        "tests/contract/test_stops.py",
+        "moto and cannot_be_read",
+    ),
     # What a provider says.
     Mutant(
         "an answer of Sinch's that is not known is a yes",

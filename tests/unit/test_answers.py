@@ -21,13 +21,16 @@ from local.template import template
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline, Seconds, to_milliseconds
 from sms_otp.domain.commands import Requested, Verified
+from sms_otp.domain.guard import BudgetLane
 from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.ports import Erased, NumberRecord
+from sms_otp.domain.stops import Scope, Stop
 from sms_otp.domain.users import Consent, ConsentRecord, User
 from sms_otp.entry_points import bootstrap, http
 from sms_otp.use_cases import tokens
 from sms_otp.use_cases.administration import Administrator, Lock, NumberStatus
 from sms_otp.use_cases.health import ProviderReport, Report
+from sms_otp.use_cases.next_send import NextSend
 from sms_otp.use_cases.status import Status
 from tests.answers import produced, properties, undocumented
 
@@ -45,6 +48,11 @@ NUMBER = NumberStatus(
     ((a_verification(purpose="login"), "pending"),),
     Seconds(30),
 )
+NEXT = (
+    NextSend(Lane.TOKEN, "tenant-a", Lane.STRANGER, BudgetLane.FRESH),
+    NextSend(Lane.STRANGER, error=errors.RateLimited(reason="number", retry_after=Seconds(30))),
+)
+STANDING = {Stop(Scope.COUNTRY, "GB"): NOW}
 HEALTHY = Report("up", "up", {"aws": ProviderReport("up", "closed")})
 KINDS = ("verifications", "numbers", "idempotencyKeys", "messages", "users")
 
@@ -95,6 +103,8 @@ WHOLE: dict[str, Callable[[], Any]] = {
     "/admin/number-status": lambda: administered("/admin/number-status"),
     "/admin/unlock-number": lambda: administered("/admin/unlock-number"),
     "/admin/erase-number": lambda: administered("/admin/erase-number"),
+    "/admin/stop-sending": lambda: admin.app._ROUTES["/admin/stop-sending"].write(STANDING),
+    "/admin/resume-sending": lambda: admin.app._ROUTES["/admin/resume-sending"].write(STANDING),
     "/.well-known/jwks.json": lambda: tokens.key_set([Key()]),
 }
 NOT_HERE = {
@@ -108,6 +118,8 @@ ONLY_UNHEALTHY = {"/retryAfter"}
 @pytest.fixture(autouse=True)
 def _administration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "administration", Administration)
+    monkeypatch.setattr(bootstrap, "service", lambda: None)
+    monkeypatch.setattr(admin.app, "next_sends", lambda *_: NEXT)
 
 
 def test_every_path_of_the_template_is_held() -> None:

@@ -23,14 +23,14 @@ def enums(node: Any, name: str = "") -> Iterator[tuple[str, list[str]]]:
         if "enum" in node:
             yield name, node["enum"]
         for key, inner in node.items():
-            yield from enums(inner, key)
+            yield from enums(inner, name if key == "items" else key)
     if isinstance(node, list):
         for inner in node:
             yield from enums(inner, name)
 
 
 def channel_lists(node: Any) -> list[list[str]]:
-    return [values for name, values in enums(node) if name == "channel"]
+    return [values for name, values in enums(node) if name in ("channel", "channels")]
 
 
 def test_a_channel_is_one_that_the_providers_port_knows() -> None:
@@ -45,7 +45,7 @@ def test_every_schema_of_the_document_lists_the_channels() -> None:
 
 def test_the_models_of_the_template_list_the_channels() -> None:
     found = channel_lists(json.loads(json.dumps(template()["Resources"]["Api"]["Properties"]["Models"])))
-    assert len(found) == 2
+    assert len(found) == 4
     assert [each for each in found if each != CHANNELS] == []
 
 

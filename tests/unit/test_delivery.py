@@ -12,7 +12,7 @@ import pytest
 from fakes.memory import PEPPERS, MemoryStore, NoBreaker, StepClock, number_key
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.adapters.telemetry import metrics
-from sms_otp.domain import errors
+from sms_otp.domain import errors, keys
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
@@ -36,6 +36,7 @@ from sms_otp.domain.provider import (
     Throttled,
     TooLate,
 )
+from sms_otp.domain.stops import EVERYTHING, Scope, Stop
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.request import request_code
@@ -514,3 +515,139 @@ def test_a_number_that_was_verified_since_has_no_code_in_hand(policy: Policy, cl
     assert world.verify(world.request()) == "ok"
     clock.step(60)
     world.request(session_id="b" * 20)
+
+
+def stopped(world: Routed, provider: str, seconds: int = 600) -> None:
+    now = Seconds(int(world.clock()))
+    world.store.stops.stop([Stop(Scope.PROVIDER, provider)], Seconds(now + seconds), now)
+
+
+def test_the_other_provider_sends_while_one_is_stopped(policy: Policy, clock: StepClock) -> None:
+    world = Routed(policy, clock)
+    first = world.request()
+    stopped(world, "infobip")
+    clock.step(60)
+    world.request()
+    assert holders(world) == ["infobip", "sinch"]
+    (listed,) = [
+        each.provider
+        for key, each in world.number().verifications.items()
+        if key != keys.verification_key(first)
+    ]
+    assert listed == "sinch"
+    assert world.verify(first) == "ok", "what it sent before is still right"
+
+
+def test_where_every_provider_is_stopped_nothing_is_sent_until_the_first_may(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = Routed(policy, clock)
+    stopped(world, "infobip", 600)
+    stopped(world, "sinch", 60)
+    with pytest.raises(errors.SendingStopped) as refused:
+        world.request()
+    assert (refused.value.reason, refused.value.retry_after) == ("provider", 60)
+    clock.step(60)
+    world.request()
+    assert holders(world) == ["sinch"]
+
+
+def test_where_those_that_are_left_lack_the_channel_the_stop_is_the_reason(
+    policy: Policy, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scripted, "channels", frozenset({Channel.SMS}))
+    world = Routed(policy, clock)
+    stopped(world, "infobip")
+    with pytest.raises(errors.SendingStopped) as refused:
+        request_code(world.service, RequestOtp(NUMBER, Channel.VOICE), world.caller())
+    assert (refused.value.reason, refused.value.retry_after) == ("provider", 600)
+    assert sends(world) == 0
+
+
+def test_a_resend_goes_through_another_provider_while_the_holder_is_stopped(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = Routed(policy, clock)
+    verification_id = world.request()
+    stopped(world, "infobip")
+    clock.step(60)
+    resend_code(world.service, ResendOtp(verification_id), world.caller())
+    assert holders(world) == ["sinch"]
+    assert world.verify(verification_id) == "ok"
+
+
+def test_a_resend_is_sent_by_the_holder_although_all_others_are_stopped(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = Routed(policy, clock)
+    stopped(world, "infobip")
+    verification_id = world.request()
+    world.service = replace(world.service, providers=only(world, "infobip"))
+    clock.step(60)
+    resend_code(world.service, ResendOtp(verification_id), world.caller())
+    assert holders(world) == ["sinch"], "which no order names any more"
+
+
+def only(world: Routed, *order: str) -> Router:
+    """Routing after a deployment that changed the order."""
+
+    def build(name: str, _: Mapping[str, str]) -> Provider:
+        return Scripted(name, world.failures)
+
+    return Router(order, {}, Secrets(), build, FixedCodes({}), NoBreaker(), world.service.emit)
+
+
+def test_a_code_in_somebodys_hand_stays_right_while_the_other_provider_is_stopped(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch", "infobip")
+    world.request(session_id="a" * 20)
+    stopped(world, "infobip")
+    clock.step(60)
+    with pytest.raises(errors.RateLimited) as refused:
+        world.request(session_id="b" * 20)
+    assert (refused.value.reason, refused.value.retry_after) == ("code in hand", 240)
+
+
+def test_a_resend_ends_no_other_code_in_place_of_a_holder_that_is_stopped(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch", "infobip")
+    world.request(session_id="a" * 20)
+    clock.step(60)
+    second = world.request(session_id="b" * 20)
+    assert holders(world) == ["sinch", "infobip"]
+    stopped(world, "infobip")
+    clock.step(120)
+    asked = ResendOtp(second, session_id="b" * 20)
+    with pytest.raises(errors.RateLimited) as refused:
+        resend_code(world.service, asked, world.caller())
+    assert (refused.value.reason, refused.value.retry_after) == ("code in hand", 120)
+    clock.step(120)
+    resend_code(world.service, asked, world.caller())
+    assert holders(world) == ["sinch", "sinch"]
+
+
+def test_no_second_send_is_made_after_a_doubtful_one_once_sending_is_stopped(
+    policy: Policy, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = Routed(policy, clock)
+
+    def stop_and_fail(*_: Any) -> Sent:
+        now = Seconds(int(clock()))
+        world.store.stops.stop([EVERYTHING], Seconds(now + 60), now)
+        raise Doubtful("infobip", "http_500", status=500)
+
+    monkeypatch.setattr(Scripted, "send", stop_and_fail)
+    with pytest.raises(errors.ProviderUnavailable):
+        world.request()
+    assert sends(world) == 1
+
+
+def test_a_test_number_is_sent_nothing_and_so_is_not_stopped(policy: Policy, clock: StepClock) -> None:
+    number = "+14155550100"
+    policy = replace(policy, test_numbers={number: "246810"}, test_numbers_end=Seconds(clock() + 1000))
+    world = Routed(policy, clock)
+    now = Seconds(int(clock()))
+    world.store.stops.stop([EVERYTHING], Seconds(now + 600), now)
+    assert world.verify(world.request(number), "246810") == "ok"

@@ -12,7 +12,7 @@ from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.circuit import Circuit
-from sms_otp.domain.clock import Deadline, Milliseconds, Seconds
+from sms_otp.domain.clock import MINUTE, Deadline, Milliseconds, Seconds
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
@@ -135,9 +135,9 @@ class World:
     def send(self, order: Order = ORDER) -> tuple[str, Sent]:
         return self.router.send(order, Deadline(5), self.failed.append, self.reserve_again)
 
-    def resend(self, holder: str = "infobip") -> tuple[str, Sent]:
+    def resend(self, holder: str = "infobip", order: Order = ORDER) -> tuple[str, Sent]:
         return self.router.resend(
-            holder, "old-ref", ORDER, Deadline(5), self.failed.append, self.reserve_again
+            holder, "old-ref", order, Deadline(5), self.failed.append, self.reserve_again
         )
 
     def check(self, holder: str) -> Check:
@@ -470,3 +470,32 @@ def test_the_candidates_are_those_of_the_route_or_of_the_order() -> None:
     assert router.candidates(TO) == order
     assert router.candidates(PhoneNumber("+918123456789", "IN")) == ("sinch",)
     assert router.candidates(PhoneNumber("+14155550100", "ZZ", is_test=True)) == ("test",)
+
+
+def test_a_provider_that_is_stopped_is_not_called_and_keeps_no_place_in_the_order() -> None:
+    world = World()
+    assert world.send(replace(ORDER, stopped={"infobip": MINUTE}))[0] == "sinch"
+    assert world.names() == ["sinch"]
+    world.failures["sinch"] = NotSent
+    with pytest.raises(NotSent):
+        world.send(replace(ORDER, stopped={"infobip": MINUTE}))
+    assert world.names() == ["sinch", "sinch"]
+    assert world.failed == [], "there was no next provider to fail over to"
+
+
+def test_another_provider_sends_a_new_code_where_the_one_that_holds_it_is_stopped() -> None:
+    world = World()
+    assert world.resend("infobip", replace(ORDER, stopped={"infobip": MINUTE})) == (
+        "sinch",
+        Sent(ref="sinch:r"),
+    )
+    assert world.resend("infobip", replace(ORDER, stopped={"sinch": MINUTE})) == (
+        "infobip",
+        Sent(ref="infobip:old-ref"),
+    )
+
+
+def test_a_provider_that_is_stopped_still_checks_its_codes() -> None:
+    world = World()
+    world.send(replace(ORDER, stopped={"infobip": MINUTE}))
+    assert world.check("infobip") is Check.CORRECT

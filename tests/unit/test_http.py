@@ -27,13 +27,16 @@ from sms_otp.adapters.telemetry import events as telemetry
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline, Milliseconds, Seconds, to_milliseconds
 from sms_otp.domain.commands import Caller, Requested, RequestOtp, ResendOtp, Verified, VerifyOtp
+from sms_otp.domain.guard import BudgetLane
 from sms_otp.domain.number import Lane, Number, Send
 from sms_otp.domain.ports import Erased, NumberRecord, StoreError, TokenError
 from sms_otp.domain.provider import Channel
+from sms_otp.domain.stops import EVERYTHING, Scope, Stop
 from sms_otp.domain.users import Consent, ConsentRecord, User
 from sms_otp.entry_points import bootstrap, http
 from sms_otp.use_cases.administration import Administrator, Lock, NumberStatus
 from sms_otp.use_cases.health import ProviderReport, Report
+from sms_otp.use_cases.next_send import NextSend
 from sms_otp.use_cases.status import Status
 
 NOW = Seconds(int(START))
@@ -56,7 +59,7 @@ class Context:
 
 @dataclass
 class UseCases:
-    """Stands for the service, lifecycle, administration and health check; keeps what it was given."""
+    """Stands for the service, lifecycle, controls and health check; keeps what it was given."""
 
     given: list[tuple[Any, ...]] = field(default_factory=list)
     left: list[float] = field(default_factory=list)
@@ -92,6 +95,15 @@ class UseCases:
     def erase(self, number: str, who: Administrator) -> Any:
         return self._take("erase", number, who)
 
+    def stop(self, stops: tuple[Stop, ...], length: Seconds, who: Administrator) -> Any:
+        return self._take("stop", (stops, length), who)
+
+    def resume(self, stops: tuple[Stop, ...], who: Administrator) -> Any:
+        return self._take("resume", stops, who)
+
+    def next_sends(self, *_: Any) -> Any:
+        return self.answers["next"]
+
     def run(self, deadline: Deadline) -> Any:
         self.left.append(deadline.remaining())
         return self.answers["run"]
@@ -120,14 +132,18 @@ def cases(monkeypatch: pytest.MonkeyPatch) -> Iterator[UseCases]:
             "status": STATUS,
             "unlock": 2,
             "erase": Erased({"verifications": 2, "failures": 1}),
+            "stop": {EVERYTHING: NOW},
+            "resume": {},
+            "next": (),
         }
     )
-    for seam in ("service", "lifecycle", "administration", "health_check"):
+    for seam in ("service", "lifecycle", "administration", "sending_control", "health_check"):
         monkeypatch.setattr(bootstrap, seam, lambda: made)
-    # The handlers call these three use cases with the service.
+    # The handlers call these four use cases with the service.
     monkeypatch.setattr(request_otp.app, "request_code", UseCases.request)
     monkeypatch.setattr(resend_otp.app, "resend_code", UseCases.resend)
     monkeypatch.setattr(verify_otp.app, "verify_code", UseCases.verify)
+    monkeypatch.setattr(admin.app, "next_sends", UseCases.next_sends)
     yield made
     config.settings.cache_clear()
     telemetry._logger.cache_clear()
@@ -140,7 +156,13 @@ BY_TENANT: dict[str, tuple[Handler, dict[str, Any]]] = {
     "/cancel-otp": (cancel_otp.app.lambda_handler, {"verificationId": VERIFICATION_ID}),
     "/otp-status": (otp_status.app.lambda_handler, {"verificationId": VERIFICATION_ID}),
 }
-BY_ADMINISTRATOR = ("/admin/number-status", "/admin/unlock-number", "/admin/erase-number")
+BY_ADMINISTRATOR: dict[str, dict[str, Any]] = {
+    "/admin/number-status": {"phoneNumber": NUMBER},
+    "/admin/unlock-number": {"phoneNumber": NUMBER},
+    "/admin/erase-number": {"phoneNumber": NUMBER},
+    "/admin/stop-sending": {"all": True},
+    "/admin/resume-sending": {"all": True},
+}
 
 
 def post(path: str, **members: Any) -> dict[str, Any]:
@@ -148,8 +170,9 @@ def post(path: str, **members: Any) -> dict[str, Any]:
     return handler(events.build(path, body=json.dumps(body | members)), Context())
 
 
-def administer(path: str, caller: str | None = events.ADMINISTRATOR) -> dict[str, Any]:
-    event = events.build(path, body=json.dumps({"phoneNumber": NUMBER}), with_key=False, caller=caller)
+def administer(path: str, caller: str | None = events.ADMINISTRATOR, **members: Any) -> dict[str, Any]:
+    body = json.dumps(members or BY_ADMINISTRATOR[path])
+    event = events.build(path, body=body, with_key=False, caller=caller)
     return admin.app.lambda_handler(event, Context())
 
 
@@ -200,8 +223,9 @@ def test_a_caller_is_known_by_its_key_its_address_and_the_url_that_it_called(
 def test_an_administrator_is_known_by_the_arn_that_signed(cases: UseCases, path: str) -> None:
     cases.answers["status"] = NUMBER_STATUS
     assert administer(path)["statusCode"] == 200
-    ((_, number, who),) = cases.given
-    assert (number, who.arn) == (NUMBER, events.ADMINISTRATOR)
+    ((_, asked, who),) = cases.given
+    assert who.arn == events.ADMINISTRATOR
+    assert asked == NUMBER or "number" not in path
 
 
 @pytest.mark.parametrize("path", BY_ADMINISTRATOR)
@@ -344,6 +368,12 @@ def test_a_numbers_status_is_answered_with_everything_that_is_known_of_it(cases:
         ((found, "pending"), (a_verification(), "locked")),
         Seconds(17),
     )
+    stopped = errors.SendingStopped(reason="country", retry_after=Seconds(60))
+    cases.answers["next"] = (
+        NextSend(Lane.STRANGER, "tenant-a", budget=BudgetLane.FRESH),
+        NextSend(Lane.TOKEN, "tenant-a", Lane.STRANGER, error=errors.ChallengeRequired(reason="number")),
+        NextSend(Lane.STRANGER, error=stopped),
+    )
     body = body_of(administer("/admin/number-status"))
     body.pop("message")
     first = {
@@ -365,6 +395,31 @@ def test_a_numbers_status_is_answered_with_everything_that_is_known_of_it(cases:
         "resendAfter": 17,
         "locks": [
             {"tenant": "tenant-a", "lane": "token", "failures": 6, "disabled": False, "retryAfter": 30}
+        ],
+        "nextRequest": [
+            {
+                "tenant": "tenant-a",
+                "comesAs": "stranger",
+                "lane": "stranger",
+                "admitted": True,
+                "budget": "fresh",
+            },
+            {
+                "tenant": "tenant-a",
+                "comesAs": "token",
+                "lane": "stranger",
+                "admitted": False,
+                "errorCode": "CHALLENGE_REQUIRED",
+                "reason": "number",
+            },
+            {
+                "comesAs": "stranger",
+                "lane": "stranger",
+                "admitted": False,
+                "errorCode": "SENDING_STOPPED",
+                "reason": "country",
+                "retryAfter": 60,
+            },
         ],
         "verifications": [first, second],
         "users": [
@@ -405,6 +460,87 @@ def test_an_unlocking_and_an_erasure_are_answered_with_what_was_done(cases: UseC
     assert erased == {"success": True, "complete": False, "repeatAfter": 30, "erased": counts}
 
 
+@pytest.mark.parametrize(
+    ("body", "stops"),
+    [
+        ({"all": True}, [Stop(Scope.ALL)]),
+        ({"countries": ["GB", "SE", "GB"]}, [Stop(Scope.COUNTRY, "GB"), Stop(Scope.COUNTRY, "SE")]),
+        ({"channels": ["voice"]}, [Stop(Scope.CHANNEL, "voice")]),
+        ({"providers": ["sinch"]}, [Stop(Scope.PROVIDER, "sinch")]),
+    ],
+)
+def test_every_kind_of_stop_reaches_the_use_case_and_lasts_a_day_where_nothing_else_is_said(
+    cases: UseCases, body: dict[str, Any], stops: list[Stop]
+) -> None:
+    assert administer("/admin/stop-sending", **body)["statusCode"] == 200
+    assert administer("/admin/stop-sending", **body, seconds=60)["statusCode"] == 200
+    assert administer("/admin/resume-sending", **body)["statusCode"] == 200
+    assert [asked for _, asked, _ in cases.given] == [
+        (tuple(stops), 24 * 3600),
+        (tuple(stops), 60),
+        tuple(stops),
+    ]
+
+
+def test_the_stops_that_stand_are_answered(cases: UseCases) -> None:
+    standing = {EVERYTHING: NOW, Stop(Scope.COUNTRY, "GB"): Seconds(NOW + 60)}
+    written = [
+        {"scope": "all", "until": "2027-01-15T08:00:00Z"},
+        {"scope": "country", "name": "GB", "until": "2027-01-15T08:01:00Z"},
+    ]
+    cases.answers |= {"stop": standing, "resume": standing}
+    stopped = body_of(administer("/admin/stop-sending"))
+    resumed = body_of(administer("/admin/resume-sending"))
+    assert stopped["stops"] == resumed["stops"] == written
+    cases.answers["resume"] = {}
+    nothing = body_of(administer("/admin/resume-sending"))
+    assert nothing["stops"] == []
+    assert nothing["message"] != resumed["message"]
+
+
+@pytest.mark.parametrize("path", ["/admin/stop-sending", "/admin/resume-sending"])
+def test_a_country_that_there_is_not_is_named_and_stops_nothing(cases: UseCases, path: str) -> None:
+    answer = administer(path, countries=["GB", "UK", "XX"])
+    assert answer["statusCode"] == 400
+    faults = body_of(answer)["errors"]
+    assert [fault["pointer"] for fault in faults] == ["/countries/1", "/countries/2"]
+    assert faults[0]["detail"].endswith("write GB")
+    assert not cases.given
+
+
+@pytest.mark.parametrize("path", ["/admin/stop-sending", "/admin/resume-sending"])
+def test_a_provider_that_there_is_not_is_named_and_stops_nothing(cases: UseCases, path: str) -> None:
+    answer = administer(path, providers=["sinch", "twilio"])
+    assert answer["statusCode"] == 400
+    assert body_of(answer)["errors"] == [{"pointer": "/providers/1", "detail": "one of aws, infobip, sinch"}]
+    assert not cases.given
+
+
+@pytest.mark.usefixtures("cases")
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [({"seconds": 60}, "countries"), ({"all": False}, "true"), ({"countries": ["uk"]}, "[A-Z]")],
+)
+def test_a_malformed_stop_is_answered_with_what_is_taken(members: dict[str, Any], said: str) -> None:
+    answer = administer("/admin/stop-sending", **members)
+    assert answer["statusCode"] == 400
+    assert said in body_of(answer)["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("path", ["/admin/stop-sending", "/admin/resume-sending"])
+@pytest.mark.parametrize(
+    "members", [{"all": True, "countries": ["GB"]}, {"channels": ["sms"], "providers": ["sinch"]}]
+)
+def test_what_is_to_be_stopped_is_said_in_exactly_one_way(
+    cases: UseCases, path: str, members: dict[str, Any]
+) -> None:
+    answer = administer(path, **members)
+    assert answer["statusCode"] == 400
+    detail = "exactly one of all, countries, channels, providers"
+    assert body_of(answer)["errors"] == [{"pointer": "", "detail": detail}]
+    assert not cases.given
+
+
 PROBLEM = {"type", "title", "status", "detail", "instance", "success", "errorCode"}
 
 
@@ -422,6 +558,7 @@ PROBLEM = {"type", "title", "status", "detail", "instance", "success", "errorCod
         (errors.RateLimited(retry_after=Seconds(30)), 429, {"retryAfter": 30}),
         (errors.RateLimited(), 429, {"retryAfter": 1}),
         (errors.ProviderUnavailable(retry_after=Seconds(5)), 503, {"retryAfter": 5}),
+        (errors.SendingStopped(retry_after=Seconds(86_400)), 503, {"retryAfter": 86_400}),
         (errors.ProviderRejected(retry_after=Seconds(5)), 422, {}),
         (errors.RequestInProgress(retry_after=Seconds(1)), 409, {}),
         (errors.VerificationNotFound(), 404, {}),

@@ -111,7 +111,7 @@ def camaras_examples() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def must_wait(body: dict[str, Any]) -> bool:
     """Whether an answer says when to come again."""
-    waiting = {camara.WORDS[code][1] for code in ("RATE_LIMITED", "NUMBER_LOCKED", "PROVIDER_UNAVAILABLE")}
+    waiting = {camara.WORDS[code][1] for code in camara._WAIT}
     return "retryAfter" in body or body.get("code") in waiting
 
 

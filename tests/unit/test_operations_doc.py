@@ -1,5 +1,6 @@
 """What docs/operations.md names exists: parameters, outputs and paths. Its commands: see `test_docs`."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,7 @@ import yaml
 
 from local.template import ROOT, template
 from ops import deploy
+from sms_otp.entry_points import schemas
 from tests.unit.commands import commands, program
 from tests.unit.test_docs import quoted
 
@@ -55,10 +57,37 @@ def test_the_parameters_of_an_emergency_are_in_the_runbook() -> None:
     assert named >= {"AllowedCountries", "ProviderOrder", "ProviderRoutes", "PumpingGuard", "DailySpendCap"}
 
 
-def test_each_path_that_is_called_is_one_of_the_api() -> None:
-    called = set(re.findall(r'"\$API(/[^"]*)"', TEXT)) | {
-        word for word in quoted(DOCUMENT) if re.fullmatch("/[a-z/-]+", word)
+def administrations() -> list[tuple[str, str]]:
+    """Each call of an administrator's, and its body."""
+    calls = (shlex.split(line) for line in commands(DOCUMENT) if line.startswith("admin "))
+    return [(operation, body) for _, operation, body in calls]
+
+
+def test_each_call_of_an_administrators_has_a_body_that_is_taken() -> None:
+    schema_of = {
+        "unlock-number": "AdminNumber",
+        "stop-sending": "StopSending",
+        "resume-sending": "ResumeSending",
     }
+    assert {operation for operation, _ in administrations()} == schema_of.keys()
+    for operation, body in administrations():
+        schemas.validator(schema_of[operation])(json.loads(body))
+
+
+def test_every_stop_of_the_runbook_is_resumed_there() -> None:
+    bodies: dict[str, list[dict[str, object]]] = {"stop-sending": [], "resume-sending": []}
+    section = TEXT.partition("\n## Stopping sending\n")[2].partition("\n## ")[0]
+    for operation, body in re.findall(r"^admin ([a-z-]+) '(.+)'$", section, re.MULTILINE):
+        bodies[operation].append({name: what for name, what in json.loads(body).items() if name != "seconds"})
+    stopped, resumed = bodies.values()
+    assert len(stopped) == 4
+    assert sorted(stopped, key=str) == sorted(resumed, key=str)
+
+
+def test_each_path_that_is_called_is_one_of_the_api() -> None:
+    called = {path for path in re.findall(r'"\$API(/[^"]*)"', TEXT) if "$" not in path}
+    called |= {word for word in quoted(DOCUMENT) if re.fullmatch("/[a-z/-]+", word)}
+    called |= {f"/admin/{operation}" for operation, _ in administrations()}
     assert called
     assert called <= yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"].keys()
 
@@ -76,6 +105,7 @@ def test_each_path_that_is_called_is_one_of_the_api() -> None:
         "The pepper",
         "Adding a country",
         "Unlocking a number",
+        "Stopping sending",
         "An outage at a provider",
         "A pumping attack",
         "Restoring the table",

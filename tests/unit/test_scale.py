@@ -46,7 +46,7 @@ def test_a_rate_that_a_new_table_takes_is_not_throttled_and_one_far_above_is() -
     assert (calm.throttled, calm.contended) == (0, 0)
     assert calm.request_p99 is not None
     flooded = scale.simulate(10_000, scale.NEW_TABLE_PARTITIONS, SMALL)
-    assert flooded.throttled > 50
+    assert flooded.throttled > 40
 
 
 def test_a_partition_gives_its_limit_each_second_and_saves_nothing_up() -> None:

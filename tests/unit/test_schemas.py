@@ -1,8 +1,10 @@
 """API Gateway refuses by the same schemas as the functions do."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import fastjsonschema
 import pytest
 
 from local.template import resource, template
@@ -93,9 +95,39 @@ def test_a_locale_is_taken_as_devices_write_it(written: str, tag: str) -> None:
 
 
 @pytest.mark.parametrize("title", TITLED)
-def test_every_field_is_a_flag_or_text_of_a_bounded_length(title: str) -> None:
+def test_every_field_is_bounded(title: str) -> None:
     for name, field in fields(TITLED[title]):
-        if field["type"] == "boolean":
-            continue
-        assert field["type"] == "string", name
-        assert "maxLength" in field or "enum" in field or "{1,64}$" in field["pattern"], name
+        if field["type"] == "array":
+            assert field["maxItems"] <= 100, name
+        text = field.get("items", field)
+        if text["type"] == "integer":
+            assert "maximum" in text, name
+        elif text["type"] != "boolean":
+            assert text["type"] == "string", name
+            is_short = re.search(r"\{(1,64|2)\}\$$", text.get("pattern", ""))
+            assert "maxLength" in text or "enum" in text or is_short, name
+
+
+@pytest.mark.parametrize("title", ["StopSending", "ResumeSending"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"all": False},
+        {"countries": []},
+        {"countries": ["gb"]},
+        {"countries": "GB"},
+        {"channels": ["fax"]},
+        {"providers": ["Infobip"]},
+    ],
+)
+def test_what_is_to_be_stopped_is_named_as_it_is_listed(title: str, body: dict[str, Any]) -> None:
+    with pytest.raises(fastjsonschema.JsonSchemaValueException):
+        schemas.validator(title)(body)
+
+
+@pytest.mark.parametrize("seconds", [59, 30 * 24 * 3600 + 1, 90.5, "3600", True])
+def test_a_stop_is_of_a_minute_to_thirty_days(seconds: object) -> None:
+    for allowed in (60, 30 * 24 * 3600):
+        schemas.validator("StopSending")({"all": True, "seconds": allowed})
+    with pytest.raises(fastjsonschema.JsonSchemaValueException):
+        schemas.validator("StopSending")({"all": True, "seconds": seconds})

@@ -221,9 +221,10 @@ def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
     midnight, settled, unsettled = DAY * 20_000, History(), History()
     first, again = (keys_read(settled, midnight + LONGEST_CODE_LIFE) for _ in range(2))
     _, still_early = (keys_read(unsettled, midnight + LONGEST_CODE_LIFE - 1) for _ in range(2))
-    number, providers = 1, re.findall("[a-z]+", template()["Parameters"]["ProviderOrder"]["AllowedPattern"])
+    number = stops = 1
+    providers = re.findall("[a-z]+", template()["Parameters"]["ProviderOrder"]["AllowedPattern"])
     rows = {row["step"]: row["units"] for row in table(SCALING, "## DynamoDB")}
-    assert rows["read"].startswith(f"up to {number + len(set(providers)) + again} reads")
+    assert rows["read"].startswith(f"up to {number + stops + len(set(providers)) + again} reads")
     assert (
         rows["the same, first time for a country in an execution environment"]
         == f"up to {first - again} more"

@@ -47,7 +47,10 @@ LOGGED = {
 }
 
 
-ADMIN = ("/admin/number-status", "/admin/unlock-number", "/admin/erase-number")
+ADMIN = (
+    *("/admin/number-status", "/admin/unlock-number", "/admin/erase-number"),
+    *("/admin/stop-sending", "/admin/resume-sending"),
+)
 """Paths whose callers are IAM principals: each signs its request, and needs no key."""
 SIGNED = ("/webhooks/sinch", "/webhooks/infobip")
 """Paths whose callers are known by a signature over the body's bytes: no key, and no model either."""

@@ -45,8 +45,8 @@ MUTANTS = (
     ),
     (
         "use_cases/sending.py",
-        "retry_after=min(held[name] for name in candidates) - to_seconds(now)",
-        "retry_after=min(held[name] for name in candidates) - now",
+        "retry_after=min(held[name] for name in left) - to_seconds(now)",
+        "retry_after=min(held[name] for name in left) - now",
     ),
     (
         "use_cases/status.py",
@@ -59,6 +59,11 @@ MUTANTS = (
         "peppers, caller.tenant, verification.phone, now",
     ),
     ("domain/admission.py", "asker.client_keys, to_seconds(now)", "asker.client_keys, now"),
+    (
+        "domain/admission.py",
+        "waits(self._providers, to_seconds(self._now))",
+        "waits(self._providers, self._now)",
+    ),
     ("domain/admission.py", "send.at > self._now - lanes.memory", "send.at > now - lanes.memory"),
     (
         "domain/limits.py",

@@ -1,7 +1,8 @@
 """Whether a code may be sent, and what must be reserved before it is. Decides; sends nothing.
 
-In this order: the answer to an earlier request with the same key, the lane, its lock on guesses and its sends
-to the number; then the budgets of `spending`: the network's, the day's, the country's and the block's.
+In this order: the answer to an earlier request with the same key, the stops of administrators, the lane, its
+lock on guesses and its sends to the number; then the budgets of `spending`: the network's, the day's, the
+country's and the block's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -136,11 +137,14 @@ class Admission:
         peppers: Peppers,
         to: PhoneNumber,
         channel: str,
+        providers: tuple[str, ...],
         asker: Asker,
         idempotency_records: Sequence[IdempotencyRecord],
         now: Milliseconds,
     ) -> None:
+        """`providers`: those that could send, the preferred one first."""
         self._lanes = policy.number_limits(to.country)
+        self._to, self._channel, self._providers = to, channel, providers
         self._now = now
         self._exempt = to.is_test
         self._peppers = peppers
@@ -161,7 +165,13 @@ class Admission:
             for number_key, record in zip_longest(self._number_keys, self._idempotency_records)
         )
         counters = () if self._exempt else self._spending.keys
-        return replace(query, counters=counters, previous=previous[0] if previous else None)
+        return replace(
+            query,
+            counters=counters,
+            circuits=self._providers,
+            with_stops=not self._exempt,
+            previous=previous[0] if previous else None,
+        )
 
     def must_read_again(self, snapshot: AdmissionSnapshot) -> bool:
         """Whether today's counts are on more shards than were looked at: a new `Admission` looks at all."""
@@ -192,11 +202,20 @@ class Admission:
         """Whose budget the send is taken from."""
         return number.lane_of(self.number(snapshot), self._asker.approach, self._lanes, to_seconds(self._now))
 
+    def stopped(self, snapshot: AdmissionSnapshot) -> dict[str, Seconds]:
+        """Those of the providers that are stopped, and for how long yet."""
+        return snapshot.stops.waits(self._providers, to_seconds(self._now))
+
     def decide(self, snapshot: AdmissionSnapshot, *, ignore_gap: bool = False) -> Admitted:
-        """Raises `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.
+        """Raises `SendingStopped`, `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.
 
         `ignore_gap` for the second send of one code request.
         """
+        stopped = snapshot.stops.send_error(
+            self._to.country, self._channel, self._providers, to_seconds(self._now)
+        )
+        if stopped is not None:
+            raise stopped
         known, lane = self.number(snapshot), self.lane(snapshot)
         approach, lanes = self._asker.approach, self._lanes
         limits_now = lanes.without_gap() if ignore_gap else lanes

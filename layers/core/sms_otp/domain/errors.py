@@ -15,6 +15,7 @@ OtpError
 ├── NumberDisabled
 ├── ChallengeRequired
 ├── RateLimited
+├── SendingStopped
 ├── RequestInProgress
 ├── IdempotencyKeyReused
 ├── ProviderRejected
@@ -177,6 +178,13 @@ class RateLimited(OtpError):
 
     code = "RATE_LIMITED"
     detail = "Too many codes were requested. Wait before requesting another."
+
+
+class SendingStopped(OtpError):
+    """An administrator has stopped sends like this one; codes that were sent are checked all the same."""
+
+    code = "SENDING_STOPPED"
+    detail = "No codes are sent at the moment. Try again later."
 
 
 class RequestInProgress(OtpError):

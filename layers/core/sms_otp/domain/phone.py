@@ -10,6 +10,8 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 """ITU-T E.164: a plus sign and at most 15 digits, none of them a zero in front. ASCII alone, because
 libphonenumber also takes full-width and Arabic digits, letters, extensions and invisible characters."""
 
+MEANT = {"UK": "GB", "EN": "GB", "EL": "GR"}
+"""Codes that are often written and that ISO 3166-1 does not have, by the code that it has."""
 UNKNOWN_COUNTRY = "ZZ"
 """ISO 3166-1's user-assigned code for a country that is none."""
 
@@ -112,6 +114,16 @@ def canonical(text: str) -> str:
     if (shared := _PALESTINIAN_MOBILE.fullmatch(text)) is not None:
         return f"+970{shared[1]}"
     return _MEXICAN_MOBILE.sub(r"+52\1", text)
+
+
+def country_fault(country: str) -> str | None:
+    """Why numbers are of no such country, and which one was meant; None where it is one."""
+    import phonenumbers
+
+    if country in phonenumbers.SUPPORTED_REGIONS:
+        return None
+    meant = f": write {MEANT[country]}" if country in MEANT else ""
+    return f"no country of ISO 3166-1 that has phone numbers{meant}"
 
 
 def mask(e164: str) -> str:

@@ -11,6 +11,7 @@ from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.number import NOTHING_KNOWN, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import Channel, Check, OnFailure, Order, ReserveAgain, Sent
+from sms_otp.domain.stops import NO_STOPS, Stop, Stops
 from sms_otp.domain.users import User
 from sms_otp.domain.verification import Guess, Verification
 
@@ -30,6 +31,8 @@ class AdmissionQuery:
     counters: tuple[str, ...] = ()
     circuits: tuple[str, ...] = ()
     """The providers that may send. They decide nothing here, but are read at no further cost."""
+    with_stops: bool = False
+    """Whether the stops are read too: for a send. Nothing else ever depends on them."""
     previous: "AdmissionQuery | None" = None
     """The same under the other pepper, while one is being rotated."""
 
@@ -46,6 +49,7 @@ class AdmissionSnapshot:
     counters: Mapping[str, Counts] = field(default_factory=dict)
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
     """By provider; a circuit that is closed, with nothing counted against it, is not there."""
+    stops: Stops = NO_STOPS
     previous: "AdmissionSnapshot | None" = None
     """The same under the other pepper, where the query had it."""
 
@@ -215,6 +219,21 @@ class Circuits(Protocol):
 
     def close(self, provider: str) -> bool:
         """Close an open circuit; whether this call did."""
+        ...
+
+
+class SendingStops(Protocol):
+    """The stops of a deployment. Each method is one atomic write, and answers all stops as they are then.
+
+    Both raise `StoreError` where the write failed, its outcome is unknown, or another stop cannot be read.
+    """
+
+    def stop(self, stops: Collection[Stop], until: Seconds, now: Seconds) -> Stops:
+        """Let each of these stops end at `until`, whether or not it stands already."""
+        ...
+
+    def resume(self, stops: Collection[Stop]) -> Stops:
+        """End these stops, as far as they stand, and no other one."""
         ...
 
 

@@ -176,6 +176,8 @@ class Order(CodeMessage):
     """The circuit breakers, as they were read with the rest of what decided about this send."""
     avoid: frozenset[str] = frozenset()
     """Providers at which a new send would make a code wrong that somebody else was sent."""
+    stopped: Mapping[str, Seconds] = field(default_factory=dict)
+    """Providers through which an administrator has stopped sending, and for how long yet."""
 
 
 class Provider(Protocol):

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from sms_otp.use_cases.administration import Administration
     from sms_otp.use_cases.by_number import ByNumber
     from sms_otp.use_cases.health import HealthCheck
+    from sms_otp.use_cases.stopping import SendingControl
     from sms_otp.use_cases.tokens import PublicKey
     from sms_otp.use_cases.webhooks import Webhooks
 
@@ -109,6 +110,16 @@ def administration() -> "Administration":
         clock=time.time,
         emit=events.emit,
     )
+
+
+@cache
+def sending_control() -> "SendingControl":
+    """What stops and resumes sending."""
+    # Imported by one function alone.
+    from sms_otp.adapters.dynamodb.stops import DynamoStops
+    from sms_otp.use_cases.stopping import SendingControl
+
+    return SendingControl(DynamoStops(_dynamodb(), settings().table_name), time.time, events.emit)
 
 
 @cache

@@ -55,11 +55,12 @@ WORDS: Mapping[str, tuple[int, str, str]] = {
     ),
     "NUMBER_LOCKED": (429, "TOO_MANY_REQUESTS", "Too many wrong codes for this number. Try again later."),
     "PROVIDER_UNAVAILABLE": (503, "UNAVAILABLE", "The request could not be completed now. Try again later."),
+    "SENDING_STOPPED": (503, "UNAVAILABLE", "No codes are sent at the moment. Try again later."),
 }
 OTHERWISE = (500, "INTERNAL", "The request could not be completed.")
 """All other errors: internal ones, and those that cannot happen on these routes."""
 
-_WAIT = ("RATE_LIMITED", "NUMBER_LOCKED", "PROVIDER_UNAVAILABLE")
+_WAIT = ("RATE_LIMITED", "NUMBER_LOCKED", "PROVIDER_UNAVAILABLE", "SENDING_STOPPED")
 _CORRELATOR = re.compile("[a-zA-Z0-9-_:;./<>{}]{1,256}")
 
 

@@ -56,6 +56,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "SERVICE_MISCONFIGURED": (500, "Internal error"),
     "INTERNAL_ERROR": (500, "Internal error"),
     "PROVIDER_UNAVAILABLE": (503, "Provider unavailable"),
+    "SENDING_STOPPED": (503, "Sending stopped"),
 }
 SHOWN_AS_INTERNAL = "SERVICE_MISCONFIGURED"
 """Differs from INTERNAL_ERROR in the log only."""
@@ -263,7 +264,8 @@ def _detail(rule: str | None, expected: Any) -> str:
         case "additionalProperties":
             return "unknown property"
         case "required" | "enum":
-            return f"{rule}: {', '.join(expected)}"
+            texts = (each if isinstance(each, str) else json.dumps(each) for each in expected)
+            return f"{rule}: {', '.join(texts)}"
         case _:
             return f"{rule}: {expected}"
 
@@ -311,7 +313,8 @@ def _api_url(event: Event) -> str:
 
 
 def _emit_refusal(event: Event, error: errors.OtpError) -> None:
-    event_name = "request_refused" if PROBLEMS[error.code][0] < 500 else "service_failed"
+    is_refused = PROBLEMS[error.code][0] < 500 or isinstance(error, errors.SendingStopped)
+    event_name = "request_refused" if is_refused else "service_failed"
     event_name = "webhook_refused" if isinstance(error, errors.Forbidden) else event_name
     # The resource is the template of the path, which holds nothing that a caller wrote.
     path = event.get("resource")

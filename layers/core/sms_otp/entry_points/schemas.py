@@ -3,14 +3,15 @@
 The functions validate with these, and `template.yaml` has the same as models of API Gateway, which refuses a
 malformed body before a function starts. Whether a string is a number or a code of this deployment's length
 is decided in code (`phone`, `verification`), not here. So is how a body names its verification
-(`use_cases.verify`): no keyword that joins alternatives is used, since a generator of typed clients makes an
-untyped body of one.
+(`use_cases.verify`) and what it stops (`controls`): no keyword that joins alternatives is used, since a
+generator of typed clients makes an untyped body of one.
 """
 
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from sms_otp.domain import stops
 from sms_otp.domain.provider import Channel
 
 Schema = dict[str, Any]
@@ -106,7 +107,41 @@ ADMIN_NUMBER: Schema = {
     "properties": {"phoneNumber": _NUMBER},
 }
 
-ALL = (REQUEST_OTP, RESEND_OTP, VERIFY_OTP, CANCEL_OTP, OTP_STATUS, ADMIN_NUMBER)
+
+def _names(most: int, name: Schema) -> Schema:
+    return {"type": "array", "minItems": 1, "maxItems": most, "items": {"type": "string", **name}}
+
+
+_STOPPED: Schema = {
+    "all": {"type": "boolean", "enum": [True]},
+    # One expression of DynamoDB can name no more of them.
+    "countries": _names(100, {"pattern": "^[A-Z]{2}$"}),
+    "channels": _names(8, {"enum": CHANNELS}),
+    # Which ones there are is checked in code: a new provider is one line elsewhere.
+    "providers": _names(8, {"pattern": "^[a-z]{1,64}$"}),
+}
+
+_A_STOP: Schema = {
+    "$schema": "http://json-schema.org/draft-04/schema#",
+    "type": "object",
+    "additionalProperties": False,
+}
+
+STOP_SENDING: Schema = {
+    **_A_STOP,
+    "title": "StopSending",
+    "properties": {
+        **_STOPPED,
+        "seconds": {"type": "integer", "minimum": stops.SHORTEST, "maximum": stops.LONGEST},
+    },
+}
+
+RESUME_SENDING: Schema = {**_A_STOP, "title": "ResumeSending", "properties": _STOPPED}
+
+ALL = (
+    *(REQUEST_OTP, RESEND_OTP, VERIFY_OTP, CANCEL_OTP, OTP_STATUS),
+    *(ADMIN_NUMBER, STOP_SENDING, RESUME_SENDING),
+)
 
 # CAMARA's one-time-password-sms 1.1.1, which lets a body have more members. Checked by the functions
 # alone, because API Gateway's refusal is not of the standard's shape.

@@ -42,6 +42,7 @@ WORDS: Mapping[str, tuple[int, int, str]] = {
     "TOO_MANY_ATTEMPTS": _CHECKS,
     "NUMBER_LOCKED": _CHECKS,
     "PROVIDER_UNAVAILABLE": (503, 20503, "Service unavailable"),
+    "SENDING_STOPPED": (503, 20503, "Service unavailable"),
 }
 COUNTRY = (403, 60605, "Codes are not sent to this country")
 """A `DESTINATION_NOT_ALLOWED` whose reason is the country."""

@@ -9,9 +9,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import phonenumbers
-
 from sms_otp.adapters.config import Settings
+from sms_otp.domain import phone
 from sms_otp.domain.errors import DeploymentRefused, ServiceMisconfigured
 from sms_otp.domain.service_day import KEPT_FOR_KNOWN
 
@@ -19,8 +18,6 @@ DIGEST_LENGTH = 16
 LONGEST_STACK_NAME = 37
 """CloudFormation cuts role names after 64 characters, and the token key's policy holds a role by its name."""
 EVERYWHERE = "*"
-MEANT = {"UK": "GB", "EN": "GB", "EL": "GR"}
-"""Codes that are often written and that ISO 3166-1 does not have, by the code that it has."""
 
 
 def accept(properties: Mapping[str, Any]) -> Mapping[str, str]:
@@ -80,6 +77,6 @@ def price_faults_of(settings: Settings) -> Iterator[str]:
 
 
 def _unknown(parameter: str, countries: Iterable[str]) -> Iterator[str]:
-    for country in sorted(set(countries) - phonenumbers.SUPPORTED_REGIONS - {EVERYWHERE}):
-        meant = f": write {MEANT[country]}" if country in MEANT else ""
-        yield f"{parameter} has {country}, which is no country of ISO 3166-1 that has phone numbers{meant}."
+    for country in sorted(set(countries) - {EVERYWHERE}):
+        if (fault := phone.country_fault(country)) is not None:
+            yield f"{parameter} has {country}, which is {fault}."

@@ -7,6 +7,7 @@ peppers while one is being rotated.
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from sms_otp.domain import keys, limits, number, phone
@@ -62,6 +63,19 @@ class NumberStatus:
     resend_after: Seconds
     """How long until another code may be sent; 0 is now."""
 
+    @property
+    def known(self) -> Number:
+        """What is known of it under either pepper."""
+        return reduce(Number.joined, (record_of.number for record_of in self.standings), Number())
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """Those at which anything is known of it."""
+        known = self.known
+        failing = (tenant for tenant, _ in known.failures)
+        tried = (verification.tenant for verification, _ in self.verifications)
+        return frozenset((*failing, *known.totals, *known.verified, *known.tokens_from, *tried))
+
 
 @dataclass(frozen=True, slots=True)
 class Administration:
@@ -78,9 +92,7 @@ class Administration:
         number_keys = self._called("status", phone_number, who)
         now = milliseconds(self.clock)
         standings = tuple(self.numbers.record_of(key, to_seconds(now)) for key in number_keys)
-        known = Number()
-        for record_of in standings:
-            known = known.joined(record_of.number)
+        known = reduce(Number.joined, (record_of.number for record_of in standings), Number())
         lanes = self.policy.number_limits(phone.parse_any_kind(phone_number).country)
         next_code = number.next_send_at(known, Lane.STRANGER, Approach(""), lanes, now)
         return NumberStatus(

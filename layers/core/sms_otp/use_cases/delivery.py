@@ -71,6 +71,8 @@ class CodeSender:
     ) -> None:
         """Raises `ProviderRejected`, `ProviderUnavailable`, or `InvalidRequest` for a channel that none has.
 
+        `SendingStopped` for a channel that none has of those that are not stopped.
+
         What was certainly not sent, for reasons that are not the number's, is released. All else stays
         reserved. A resend that fails leaves the verification as it was: an earlier code may be right.
         """
@@ -92,7 +94,7 @@ class CodeSender:
         except ProviderError as failed:
             failures.all.append(failed)
             self.emit("provider_failed", **fields | failure_fields(failed))
-            raise self._give_up(reservation, failures, resend_after) from failed
+            raise self._give_up(reservation, order, failures, resend_after) from failed
         holder = ProviderHandle(name, sent.ref, order.channel, sent.delivery, sent.message_id)
         answer = StoredAnswer(verification.expires_at, resend_after)
         self._record_sent(reservation, holder, answered(reservation.idempotency_record, answer))
@@ -123,11 +125,14 @@ class CodeSender:
         )
 
     def _give_up(
-        self, reservation: Reservation, failures: Failures, resend_after: Seconds
+        self, reservation: Reservation, order: Order, failures: Failures, resend_after: Seconds
     ) -> errors.OtpError:
         """Keep or release the reservation of a send that no provider took; the error to raise."""
         if not failures.keep_reservation:
             self._note("release_failed", lambda: self.store.release(reservation))
+            if failures.is_unsupported and order.stopped:
+                # One of those that were not called may have the channel.
+                return errors.SendingStopped(reason="provider", retry_after=min(order.stopped.values()))
             if failures.is_unsupported:
                 detail = "no provider of this deployment sends by this channel"
                 return errors.InvalidRequest(errors=[{"pointer": "/channel", "detail": detail}])

@@ -93,13 +93,17 @@ class Router:
         on_failure: OnFailure,
         reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
-        """As `send`, by the provider that holds the code first: it alone can send the same code again."""
+        """As `send`, by the provider that holds the code first: it alone can send the same code again.
+
+        Where that one is stopped, another one sends a new code.
+        """
 
         def again(provider: Provider, order: Order, deadline: Deadline) -> Sent:
             return provider.resend(ref, order, deadline)
 
+        holders: Calls = [] if holder in order.stopped else [(holder, again)]
         others: Calls = [(name, _send) for name in self._free(order) if name != holder]
-        return self._first_of([(holder, again), *others], order, deadline, on_failure, reserve_again)
+        return self._first_of([*holders, *others], order, deadline, on_failure, reserve_again)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """The holder's word on a guess. Raises a `ProviderError`. No breaker ever skips a check."""
@@ -136,7 +140,8 @@ class Router:
         raise AssertionError("the last call returns or raises")
 
     def _free(self, order: Order) -> list[str]:
-        return [name for name in self.candidates(order.to) if name not in order.avoid]
+        left_out = order.avoid | order.stopped.keys()
+        return [name for name in self.candidates(order.to) if name not in left_out]
 
     def _any_sends(self, names: list[str], channel: Channel, deadline: Deadline) -> bool:
         """Whether one of these has the channel. One without usable credentials cannot send."""

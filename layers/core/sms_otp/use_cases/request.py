@@ -22,7 +22,7 @@ from sms_otp.use_cases.sending import (
     contended,
     decide,
     deliver,
-    read,
+    own_verifications,
     refused_send,
     reserve,
 )
@@ -36,7 +36,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
     that no retry can send twice within the number's limits.
     """
     _check_consent(service, command)
-    to = _destination(service, command.phone_number)
+    to = destination(service, command.phone_number)
     network = _network(service, command, caller)
     for _ in range(RESERVE_TRIES):
         check_time(caller)
@@ -54,9 +54,17 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             is_challenged=command.is_challenged,
         )
         admission = Admission(
-            service.policy.admission, service.history, peppers, to, command.channel, asker, records, now
+            service.policy.admission,
+            service.history,
+            peppers,
+            to,
+            command.channel,
+            service.providers.candidates(to),
+            asker,
+            records,
+            now,
         )
-        snapshot = read(service, admission, to)
+        snapshot = service.store.read(admission.query)
         if admission.must_read_again(snapshot):
             continue
         if (repeated := admission.repeated(snapshot)) is not None:
@@ -65,9 +73,11 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
         if not isinstance(admitted, Admitted):
             return _repeat(service, command, caller, peppers, *admitted)
         try:
-            avoid = avoided(service, admission, snapshot, admitted, to, command.session_id, caller, now)
+            own = own_verifications(admission, snapshot, caller.tenant, command.session_id)
+            avoid = avoided(service, admission, snapshot, admitted.lane, to, own, now)
         except errors.RateLimited as refused:
             raise refused_send(service, refused, admission, snapshot, to, caller) from None
+        stopped = admission.stopped(snapshot)
         nonce = keys.new_nonce()
         verification_id = keys.verification_id(peppers.current, nonce, command.id_form)
         key = keys.verification_key(verification_id)
@@ -86,7 +96,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             verification.created_at,
             verification.expires_at,
             keys.owner(admission.number_key, caller.tenant, command.session_id),
-            next(name for name in service.providers.candidates(to) if name not in avoid),
+            next(name for name in service.providers.candidates(to) if name not in avoid | stopped.keys()),
         )
         reservation = Reservation(
             verification=verification,
@@ -106,6 +116,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             ttl_seconds=service.policy.code_ttl_seconds,
             circuits=snapshot.circuits,
             avoid=avoid,
+            stopped=stopped,
         )
         return deliver(service, verification_id, reservation, order, admitted, caller, asker)
     raise contended()
@@ -118,7 +129,7 @@ def _check_consent(service: Service, command: RequestOtp) -> None:
         raise errors.InvalidRequest(errors=[{"pointer": "/consent", "detail": detail}])
 
 
-def _destination(service: Service, number: str) -> PhoneNumber:
+def destination(service: Service, number: str) -> PhoneNumber:
     """The number, if this deployment sends to it. Raises as `phone.parse` does."""
     spelled = phone.canonical(number)
     if spelled in service.policy.test_numbers and service.clock() < service.policy.test_numbers_end:

@@ -2,21 +2,22 @@
 
 from sms_otp.domain import errors, idempotency, keys, number
 from sms_otp.domain.admission import Admission, Admitted, Asker
-from sms_otp.domain.clock import Seconds, milliseconds, to_seconds
+from sms_otp.domain.clock import Milliseconds, Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, ResendOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import Reservation
+from sms_otp.domain.ports import AdmissionSnapshot, Reservation
 from sms_otp.domain.provider import Channel, Order
 from sms_otp.domain.verification import Guess, Verification, ended_error, guess_error
 from sms_otp.use_cases.sending import (
     RESERVE_TRIES,
     TEST_COUNTRY,
+    avoided,
     contended,
     decide,
     deliver,
-    read,
+    refused_send,
     reserve,
 )
 from sms_otp.use_cases.service import Service, check_time
@@ -52,9 +53,17 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         )
         records = _idempotency_records(peppers, command, caller, key, to_seconds(now))
         admission = Admission(
-            service.policy.admission, service.history, peppers, to, channel, asker, records, now
+            service.policy.admission,
+            service.history,
+            peppers,
+            to,
+            channel,
+            _could_send(service, found, to),
+            asker,
+            records,
+            now,
         )
-        snapshot = read(service, admission, to)
+        snapshot = service.store.read(admission.query)
         if admission.must_read_again(snapshot):
             continue
         if (repeated := admission.repeated(snapshot)) is not None:
@@ -64,6 +73,11 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         admitted = decide(service, admission, snapshot, to, caller)
         if not isinstance(admitted, Admitted):
             return _repeat(found, command, to_seconds(now), *admitted)
+        stopped = admission.stopped(snapshot)
+        try:
+            avoid = _avoided(service, admission, snapshot, admitted, found, to, now)
+        except errors.RateLimited as too_early:
+            raise refused_send(service, too_early, admission, snapshot, to, caller) from None
         reservation = Reservation(
             verification=found,
             sent_at=admitted.sent_at,
@@ -82,12 +96,33 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             reference=f"{key}-{found.sends}",
             ttl_seconds=found.expires_at - to_seconds(now),
             circuits=snapshot.circuits,
-            avoid=service.providers.ends_a_code(
-                number.codes_in_hand(admission.number(snapshot), {key}, to_seconds(now))
-            ),
+            avoid=avoid,
+            stopped=stopped,
         )
         return deliver(service, command.verification_id, reservation, order, admitted, caller, asker)
     raise contended()
+
+
+def _could_send(service: Service, found: Verification, to: PhoneNumber) -> tuple[str, ...]:
+    """The holder of the code first, whether or not it would be sent a new one."""
+    holder = () if found.provider is None else (found.provider,)
+    return tuple(dict.fromkeys((*holder, *service.providers.candidates(to))))
+
+
+def _avoided(
+    service: Service,
+    admission: Admission,
+    snapshot: AdmissionSnapshot,
+    admitted: Admitted,
+    found: Verification,
+    to: PhoneNumber,
+    now: Milliseconds,
+) -> frozenset[str]:
+    """As `avoided`; but a holder that is not stopped sends again, also where it holds another code."""
+    if found.provider in admission.stopped(snapshot):
+        return avoided(service, admission, snapshot, admitted.lane, to, {found.key}, now)
+    held = number.codes_in_hand(admission.number(snapshot), {found.key}, to_seconds(now))
+    return service.providers.ends_a_code(held)
 
 
 def _repeat(

@@ -1,6 +1,7 @@
 """What the first send and a resend share: read, admit, reserve, deliver."""
 
 import secrets
+from collections.abc import Collection
 from dataclasses import replace
 
 from sms_otp.domain import errors, guard, keys, number
@@ -26,11 +27,6 @@ TEST_COUNTRY = "ZZ"
 """The country of a test number: a code that ISO 3166-1 leaves to its users."""
 
 
-def read(service: Service, admission: Admission, to: PhoneNumber) -> AdmissionSnapshot:
-    """Read what decides about the send and, in the same read, the circuits of the providers that may send."""
-    return service.store.read(replace(admission.query, circuits=service.providers.candidates(to)))
-
-
 def decide(
     service: Service, admission: Admission, snapshot: AdmissionSnapshot, to: PhoneNumber, caller: Caller
 ) -> Admitted | EarlierAnswer:
@@ -42,7 +38,7 @@ def decide(
         # and the number after it. A refusal saw that reservation, so this read does too.
         if admission.has_key:
             check_time(caller)
-            if (repeated := admission.repeated(read(service, admission, to))) is not None:
+            if (repeated := admission.repeated(service.store.read(admission.query))) is not None:
                 return repeated
         raise refused_send(service, refused, admission, snapshot, to, caller) from None
 
@@ -62,7 +58,9 @@ def refused_send(
     now = milliseconds(service.clock)
     known = admission.number(snapshot)
     asked = known.asked(now) + 1
-    if asked <= MOST_NOTED and not to.is_test:
+    # While sending is stopped every request is refused, and none is to cost a write.
+    is_noted = not to.is_test and not isinstance(refused, errors.SendingStopped)
+    if is_noted and asked <= MOST_NOTED:
         moment = number.moment(now, secrets.randbelow(number.FINER))
         while moment in known.refused:
             moment += 1
@@ -85,30 +83,38 @@ def avoided(
     service: Service,
     admission: Admission,
     snapshot: AdmissionSnapshot,
-    admitted: Admitted,
+    lane: Lane,
     to: PhoneNumber,
-    session_id: str | None,
-    caller: Caller,
+    own: Collection[str],
     now: Milliseconds,
 ) -> frozenset[str]:
     """The providers at which a new code would make one wrong that somebody else was sent and may still type.
 
     Where no other provider is left, the number's owner and the session that asked for the earlier code may
-    end it. Raises `RateLimited` for everybody else, until the earlier code has ended.
+    end it; `own` are the keys of that session's verifications. Raises `RateLimited` for everybody else, until
+    the earlier code has ended.
     """
-    known = admission.number(snapshot)
-    owner = keys.owner(admission.number_key, caller.tenant, session_id)
-    own = {key for key, listed in known.verifications.items() if session_id and listed.owner == owner}
-    held = number.codes_in_hand(known, own, to_seconds(now))
+    held = number.codes_in_hand(admission.number(snapshot), own, to_seconds(now))
     avoid = service.providers.ends_a_code(held)
-    candidates = service.providers.candidates(to)
-    if not avoid.issuperset(candidates):
+    left = {*service.providers.candidates(to)} - admission.stopped(snapshot).keys()
+    if not avoid.issuperset(left):
         return avoid
-    if admitted.lane is Lane.STRANGER:
+    if lane is Lane.STRANGER:
         raise errors.RateLimited(
-            reason="code in hand", retry_after=min(held[name] for name in candidates) - to_seconds(now)
+            reason="code in hand", retry_after=min(held[name] for name in left) - to_seconds(now)
         )
     return frozenset()
+
+
+def own_verifications(
+    admission: Admission, snapshot: AdmissionSnapshot, tenant: str, session_id: str | None
+) -> set[str]:
+    """The keys of the number's verifications that are of this session."""
+    if session_id is None:
+        return set()
+    owner = keys.owner(admission.number_key, tenant, session_id)
+    known = admission.number(snapshot)
+    return {key for key, listed in known.verifications.items() if listed.owner == owner}
 
 
 def contended() -> errors.RateLimited:
@@ -159,12 +165,13 @@ def reserve_second_send(
             service.peppers(),
             order.to,
             order.channel,
+            service.providers.candidates(order.to),
             asker,
             (),
             now,
         )
         try:
-            snapshot = read(service, admission, order.to)
+            snapshot = service.store.read(admission.query)
             admitted = admission.decide(snapshot, ignore_gap=True)
             service.store.reserve(
                 Reservation(

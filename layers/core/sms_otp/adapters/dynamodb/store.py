@@ -38,6 +38,7 @@ from sms_otp.adapters.dynamodb.number_writes import (
     reserve_number,
     spend_lane,
 )
+from sms_otp.adapters.dynamodb.stops import STOPS_PK, stops_of
 from sms_otp.adapters.dynamodb.writes import (
     HAS_GUESSES,
     HAS_HOLDER,
@@ -73,6 +74,7 @@ from sms_otp.domain.ports import (
     StoreError,
     WriteConflict,
 )
+from sms_otp.domain.stops import NO_STOPS
 from sms_otp.domain.verification import (
     DELIVERY_BEFORE,
     Guess,
@@ -391,6 +393,7 @@ class DynamoStore:
 def _keys_of(query: AdmissionQuery) -> list[str]:
     keys = [number_pk(query.number_key)]
     keys += [idempotency_pk(query.record_key)] if query.record_key else []
+    keys += [STOPS_PK] if query.with_stops else []
     return [*keys, *query.counters, *map(circuit_pk, query.circuits)]
 
 
@@ -402,4 +405,5 @@ def _snapshot(query: AdmissionQuery, found: Mapping[str, Item]) -> AdmissionSnap
         circuits={
             name: circuit_of(found[circuit_pk(name)]) for name in query.circuits if circuit_pk(name) in found
         },
+        stops=stops_of(found.get(STOPS_PK)) if query.with_stops else NO_STOPS,
     )

@@ -27,6 +27,7 @@ from sms_otp.domain.verification import State
 
 # The parts of conditions.
 IS_NEW = "attribute_not_exists(pk)"
+IS_THERE = "attribute_exists(pk)"
 IS_OF_TENANT = "tenant = :tenant"
 IS_PENDING = "#state = :pending"
 IS_ALIVE = "expiresAt > :now"

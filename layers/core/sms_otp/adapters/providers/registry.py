@@ -112,6 +112,7 @@ _BUILDERS: Mapping[str, Callable[[Mapping[str, object], Settings], Provider]] = 
     "sinch": _sinch,
     "aws": _aws,
 }
+NAMES = frozenset(_BUILDERS)
 
 
 # What a header can hold as it is. A blank or a line's end, pasted along, would be refused by the provider.

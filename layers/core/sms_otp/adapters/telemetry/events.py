@@ -30,6 +30,7 @@ _WARNINGS = frozenset(
         "rejection_unrecorded",
         "release_failed",
         "send_suspect",
+        "sending_stopped",
         "store_failed",
         "service_failed",
         "token_failed",

@@ -89,6 +89,7 @@ SEND_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
     "RATE_LIMITED": (Metric("SendRateLimited", COUNTRY),),
     "NUMBER_LOCKED": (Metric("SendRateLimited", COUNTRY),),
     "DESTINATION_NOT_ALLOWED": (Metric("SendRefused"),),
+    "SENDING_STOPPED": (Metric("SendRefused"),),
 }
 VERIFY_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
     "OTP_EXPIRED": (Metric("OtpExpired"), Metric("VerifySuccess", value=0)),

@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from fakes.memory import MemoryCircuits, NoBreaker
 from sms_otp.adapters.providers.test_numbers import FixedCodes
@@ -56,7 +56,6 @@ class Scripted:
     name: str
     time: Time
     down: Callable[[], type[ProviderError] | None]
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
 
     def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
         """See `Provider`. Takes virtual time."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -22,6 +22,7 @@ from sms_otp.domain.ports import (
     CountedGuess,
     NumberChange,
     NumberGuess,
+    OwnCode,
     ProviderHandle,
     Reservation,
     WriteConflict,
@@ -247,13 +248,20 @@ class MemoryStore:
     def find(self, key: str) -> Verification | None:
         return self.verifications.get(key)
 
-    def cancel(self, key: str, tenant: str) -> None:
+    def cancel(self, key: str, tenant: str) -> Verification:
         with self.lock:
             found = self.verifications.get(key)
-            if found and found.tenant == tenant and found.state is State.PENDING:
-                self._change(key, state=State.CANCELLED)
-            elif (refused := cancel_error(found, tenant)) is not None:
+            if (refused := cancel_error(found, tenant)) is not None:
                 raise refused
+            if found and found.state is State.PENDING:
+                self._change(key, state=State.CANCELLED)
+            return self.verifications[key]
+
+    def end_code(self, number_key: str, key: str) -> None:
+        with self.lock:
+            found = self._number(number_key)
+            if key in found.verifications:
+                self.numbers[number_key] = replace(found, over=found.over | {key})
 
     def record_sent(
         self,
@@ -300,6 +308,23 @@ class MemoryStore:
         with self.lock:
             self._free(idempotency_record)
 
+    def note_own_code(self, request: OwnCode) -> Verification | None:
+        with self.lock:
+            found = self.verifications.get(request.key)
+            is_under_way = (
+                found is not None
+                and found.state is State.PENDING
+                and request.now < found.expires_at
+                and found.phone == request.phone
+                and found.sends - 1 == request.number
+                and found.provider_ref != request.ref
+            )
+            if found is None or not is_under_way:
+                return None
+            refs = tuple(sorted({*found.own_code_refs, request.ref}))
+            self._change(request.key, own_code_refs=refs)
+            return self.verifications[request.key]
+
     def record_delivery(self, key: str, delivery: str) -> bool:
         with self.lock:
             found = self.verifications.get(key)
@@ -329,11 +354,13 @@ class MemoryStore:
             self.verifications[guess.key] = spent
             return spent
 
-    def return_guess(self, key: str) -> None:
+    def return_guess(self, verification: Verification, max_attempts: int) -> None:
         with self.lock:
-            found = self.verifications.get(key)
-            if found and found.state is State.PENDING and found.attempts:
-                self._change(key, attempts=found.attempts - 1)
+            found = self.verifications.get(verification.key)
+            if found is None or found.state is not State.PENDING or not found.attempts:
+                return
+            if found.attempts < max_attempts or found.attempts == verification.attempts:
+                self._change(found.key, attempts=found.attempts - 1)
 
     def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
         with self.lock:
@@ -419,6 +446,8 @@ class MemoryStore:
             of_tenant = replace(
                 found,
                 sends=(),
+                verifications={},
+                over=frozenset(),
                 failures={about: each for about, each in found.failures.items() if about[0] == tenant},
                 totals={each: total for each, total in found.totals.items() if each == tenant},
                 verified={each: at for each, at in found.verified.items() if each == tenant},
@@ -435,12 +464,16 @@ class MemoryStore:
                 totals={each: total for each, total in source.totals.items() if each != tenant},
             )
         failures = {about: each for about, each in held.failures.items() if about not in change.ended}
+        before = change.before.verifications
+        listed = {key: each for key, each in held.verifications.items() if key in change.verifications}
+        listed |= {key: each for key, each in change.verifications.items() if each != before.get(key)}
         failing = {tenant for tenant, _ in failures} | {*held.totals} - {tenant for tenant, _ in change.ended}
         self.numbers[change.key] = replace(
             held,
             sends=change.sends if change.send else held.sends,
             version=change.before.version + 1,
-            verifications=change.verifications,
+            verifications=listed,
+            over=held.over - change.expired,
             failures=failures,
             totals={tenant: total for tenant, total in held.totals.items() if tenant in failing},
             verified={each: at for each, at in held.verified.items() if each not in change.forgotten},
@@ -475,15 +508,14 @@ class FakeProvider:
     """A provider that keeps its codes in memory. `fails_with` spoils every call until it is cleared."""
 
     name: str = "fake"
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
     code: str = "123456"
     fails_with: Callable[[], Exception] | None = None
     sent: list[tuple[str, str]] = field(default_factory=list)
     checked: list[tuple[str, str]] = field(default_factory=list)
 
-    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+    def candidates(self, to: PhoneNumber, channel: Channel) -> tuple[str, ...]:
         """As `Router.candidates`."""
-        del to
+        del to, channel
         return (self.name,)
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
@@ -512,7 +544,12 @@ class FakeProvider:
     ) -> tuple[str, Sent]:
         """As `Router.resend`: the same code once more, as Infobip does."""
         self.send(order, deadline, on_failure, reserve_again)
-        return holder, Sent(ref=ref)
+        return holder, Sent(ref=ref, is_same_code=True)
+
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """As `Router.turns`: nobody but the holder."""
+        del order
+        return (holder,)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """As `Router.check`."""

@@ -27,6 +27,8 @@ from local.sandbox.credentials import INFOBIP_WEBHOOK_PASSWORD, INFOBIP_WEBHOOK_
 from local.sandbox.infobip_report import basic
 from local.stack_file import LOCAL, REGION, ROOT, LocalStackError, StackFile, local_client
 from local.template import parameter_faults, resource, template
+from sms_otp.adapters.providers import registry
+from sms_otp.setup import deployed_settings
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -67,6 +69,16 @@ PARAMETERS = {
 }
 
 
+def open_channels(provider_order: str) -> dict[str, str]:
+    """The parameters that let each channel go everywhere that one of these providers has."""
+    names = provider_order.split(",")
+    return {
+        parameter: "*"
+        for channel, parameter in deployed_settings.PARAMETERS.items()
+        if any(channel in registry.CHANNELS.get(name, ()) for name in names)
+    }
+
+
 class LocalStack:
     """The stack while its `with` block lasts. Raises `LocalStackError` where it cannot start.
 
@@ -93,7 +105,8 @@ class LocalStack:
         number, _, code = PARAMETERS["TestNumbers"].partition("=")
         fixed = f"{number}={(2 * code)[: int(chosen.get('CodeLength', len(code)))]}"
         local = {"TestNumbers": fixed, "ProviderSandboxUrl": self.sandbox_url}
-        self._parameters = {**PARAMETERS, **local, **chosen}
+        everything = {**PARAMETERS, **local, **chosen}
+        self._parameters = open_channels(everything["ProviderOrder"]) | everything
         self._say = say
         self._temporary = LOCAL / f"tmp-{self._port}"
         self._deployed = LOCAL / f"deployed-{self._port}"

@@ -47,6 +47,16 @@ WRITE_UNITS = {"unknown": 21, "known": 17, "own": 13}
 """Of one verification, by the budget that it is charged to, no client named and no report to come."""
 REPORT_UNITS, CLIENT_UNITS, KEY_UNITS = 3, 4, 5
 """More where a provider's report will name a message, `clientIp` is named, or an Idempotency-Key."""
+OTHER_UNITS = {
+    "taken": 11,
+    "ambiguous": 11,
+    "doubtful": 25,
+    "refused": 11,
+    "own code": 1,
+    "cancelled": 1,
+    "cancelled at Sinch": 2,
+}
+"""Of one request by its outcome, for an unknown number; of a code that Sinch requests; of a cancellation."""
 NAMES_MESSAGES = {"infobip": True, "sinch": False, "aws": True}
 """Whose reports name a message of theirs. Sinch's repeat the reference that it was given."""
 KNOWN_SHARE = 0.8

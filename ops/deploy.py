@@ -28,7 +28,7 @@ from ops import cost
 from ops.template import Stack
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.errors import ServiceMisconfigured
-from sms_otp.setup import deployed_settings
+from sms_otp.setup import deployed_settings, desired_state
 
 ROOT = Path(__file__).parent.parent
 SAM = Path(sys.prefix) / "bin/sam"
@@ -79,7 +79,8 @@ def main() -> None:
         check_countries(declared, stack, given)
         target = look(arguments.env, stack)
         desired = plan(declared, target, given)
-        print(shown(declared["Parameters"], target, desired), flush=True)
+        texts = long_texts(desired, stack)
+        print("\n".join([shown(declared["Parameters"], target, desired), *texts]), flush=True)
         if arguments.confirm != "no" and _is_asked() and not _agrees():
             raise Refused("nothing was deployed")
         run(target, {"Stage": desired["Stage"], **given})
@@ -195,6 +196,16 @@ def shown(declared: Mapping[str, Any], target: Target, desired: Values) -> str:
     lines += [f"  {name}: new in this version, {desired[name] or '(empty)'}" for name in added]
     lines += [f"  {name}: no parameter any more (was {current[name] or '(empty)'})" for name in gone]
     return "\n".join(lines)
+
+
+def long_texts(wanted: Values, stack: str) -> list[str]:
+    """The texts of Infobip's that cost several messages each. Raises `Refused` where one cannot be used."""
+    if wanted["ProvisionInfobip"] != "true":
+        return []
+    try:
+        return list(desired_state.long_texts({**wanted, "InfobipApplicationName": stack}))
+    except desired_state.ProvisioningFailed as wrong:
+        raise Refused(f"nothing was deployed: {wrong}") from None
 
 
 def _is_asked() -> bool:

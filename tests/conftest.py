@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from fakes.memory import StepClock
 from local.template import environment
 from sms_otp.adapters.config import Settings
 from sms_otp.domain.commands import Policy
+from sms_otp.domain.provider import Channel
 from sms_otp.entry_points.bootstrap import policy as policy_of
 
 if TYPE_CHECKING:
@@ -55,8 +57,8 @@ def settings() -> Settings:
 
 @pytest.fixture
 def policy(settings: Settings) -> Policy:
-    """The limits that the template's defaults make."""
-    return policy_of(settings)
+    """The limits that the template's defaults make, with every channel to everywhere."""
+    return replace(policy_of(settings), channel_countries=dict.fromkeys(Channel))
 
 
 @pytest.fixture

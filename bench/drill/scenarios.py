@@ -216,7 +216,7 @@ class Told:
 
 def deployment() -> Policy:
     """The template's defaults, every country, and a cap that does not matter."""
-    return policy(Settings.from_environment(environment(DailySpendCap=str(CAP))))
+    return policy(Settings.from_environment(environment(DailySpendCap=str(CAP), VoiceCountries="*")))
 
 
 def policies() -> dict[str, tuple[Policy, Callable[[], AbstractContextManager[None]]]]:

@@ -64,9 +64,9 @@ class Silent:
     def __init__(self, bill: Callable[[int], None]) -> None:
         self._bill = bill
 
-    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+    def candidates(self, to: PhoneNumber, channel: Channel) -> tuple[str, ...]:
         """See `ports.Providers`."""
-        del to
+        del to, channel
         return ("silent",)
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
@@ -94,6 +94,11 @@ class Silent:
         """See `ports.Providers`."""
         del holder, ref
         return self.send(order, deadline, on_failure, reserve_again)
+
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """As `Router.turns`: nobody but the holder."""
+        del order
+        return (holder,)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """See `ports.Providers`."""

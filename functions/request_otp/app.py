@@ -32,6 +32,7 @@ def _read(event: http.Event) -> RequestOtp:
         idempotency_key=http.idempotency_key(event),
         device_token=body.get("deviceToken"),
         is_challenged=body.get("challenged", False),
+        app_hash=body.get("appHash"),
     )
 
 

@@ -241,6 +241,21 @@ def test_each_channel_that_is_offered_can_be_chosen_first_and_instead(
     assert [body["channel"] for _, body in backend.asked] == ["sms", "whatsapp"]
 
 
+def test_a_channel_that_does_not_go_to_the_number_leaves_the_others(page: Page, backend: StubBackend) -> None:
+    put_form(page, channels="sms voice whatsapp")
+    backend.will_refuse(403, "DESTINATION_NOT_ALLOWED")
+    number(page).fill(NUMBER)
+    button(page, "Send it by WhatsApp").click()
+    expect(page.get_by_text("We cannot send a code to this number that way.").first).to_be_visible()
+    backend.will(200, sent(resendAfter=0))
+    button(page, "Text me a code").click()
+    expect(code(page)).to_be_focused()
+    backend.will_refuse(403, "DESTINATION_NOT_ALLOWED")
+    button(page, "Send it by WhatsApp instead").click()
+    expect(page.get_by_text("We cannot send a code to this number that way.").first).to_be_visible()
+    expect(code(page)).to_be_visible()
+
+
 def test_a_channel_that_does_not_exist_is_not_offered(browser: Browser, sandbox: str) -> None:
     with browser.new_context() as context:
         page = context.new_page()

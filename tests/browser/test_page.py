@@ -177,6 +177,22 @@ def test_a_call_is_led_to_heard_and_left_by_keyboard(browser: Browser, alone: st
         expect(page.locator("#suggestion").get_by_role("button")).to_be_focused()
 
 
+def test_a_code_by_whatsapp_is_offered_and_arrives_as_one(browser: Browser, alone: str) -> None:
+    with watched(browser, viewport=WIDE) as page:
+        page.goto(alone)
+        expect(page.get_by_role("button", name="Send it by WhatsApp")).to_be_visible()
+        backend = ask(page, alone)
+        account = credentials(alone)["sinch"]
+        body = {"identity": {"type": "number", "endpoint": NUMBER}, "method": "whatsapp"}
+        keys = (account["applicationKey"], account["applicationSecret"])
+        url = f"{alone}/sinch/verification/v1/verifications"
+        requests.post(url, json=body, auth=keys, timeout=5).raise_for_status()
+        expect(page.locator("#suggestion")).to_contain_text("From WhatsApp")
+        backend.will(200, {})
+        page.locator("#suggestion").get_by_role("button").click()
+        expect(page.get_by_text("Your number is verified.")).to_be_visible()
+
+
 def test_of_two_choices_of_what_is_down_the_later_counts(browser: Browser, alone: str) -> None:
     with watched(browser, viewport=WIDE) as page:
         page.goto(alone)

@@ -3,7 +3,7 @@
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,6 +35,8 @@ class Receiver:
         self.url = url
         self.received: queue.Queue[Received] = queue.Queue()
         self.answer: tuple[int, bytes] = (200, b'{"action":"allow"}')
+        self.relay: Callable[[Received], bytes] | None = None
+        """Makes the answer, where it is not to be `answer`."""
         self.hangs = threading.Event()
         self.let_go = threading.Event()
 
@@ -62,10 +64,11 @@ def receiving() -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             names = {name.lower(): value for name, value in self.headers.items()}
-            kept.received.put(Received(self.path, names, body))
+            received = Received(self.path, names, body)
+            kept.received.put(received)
             if kept.hangs.is_set():
                 kept.let_go.wait(PATIENCE)
-            status, content = kept.answer
+            status, content = (200, kept.relay(received)) if kept.relay else kept.answer
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -184,8 +184,28 @@ def other_than(code: str) -> str:
 
 
 def test_the_channels_are_those_that_the_suite_goes_through(name: str, provider: Provider) -> None:
-    assert provider.channels == {channel for of, channel in CHANNELS if of == name}
+    assert registry.CHANNELS[name] == {channel for of, channel in CHANNELS if of == name}
     assert provider.name == name
+
+
+def test_a_code_for_an_app_and_a_purpose_arrives_whether_or_not_its_text_can_be_chosen(
+    name: str, provider: Provider, sandbox: str
+) -> None:
+    app_hash, to = "FA+9qCX9VSu", a_phone()
+    message = CodeMessage(
+        to, Channel.SMS, "en-US", str(uuid.uuid4()), LIFE, purpose="login", app_hash=app_hash
+    )
+    sent = provider.send(message, Deadline(10))
+    (text,) = [each["text"] for each in inbox(sandbox) if each["to"] == to.e164]
+    assert (text.endswith(app_hash), sent.has_app_hash) == (name == "aws", name == "aws")
+
+
+@pytest.mark.parametrize("name", ["infobip", "sinch"])
+def test_a_resend_says_whether_it_is_the_same_code(name: str, provider: Provider, sandbox: str) -> None:
+    to = a_phone()
+    again = resend(provider, send(provider, to=to).ref, to=to)
+    newest, oldest = [each["code"] for each in inbox(sandbox) if each["to"] == to.e164]
+    assert again.is_same_code is (newest == oldest) is (name == "infobip")
 
 
 @pytest.mark.parametrize(("name", "channel"), CHANNELS)

@@ -15,6 +15,10 @@ from local.sandbox.server import running_sandbox
 from local.template import environment, template
 from ops import provision_check
 from sms_otp.adapters.config import Settings
+from sms_otp.adapters.providers import registry
+from sms_otp.domain.clock import Deadline, Seconds
+from sms_otp.domain.phone import PhoneNumber
+from sms_otp.domain.provider import Channel, CodeMessage
 from sms_otp.entry_points import custom_resource
 from sms_otp.setup import desired_state, provisioning
 
@@ -84,6 +88,12 @@ class Deployment:
         account = provisioning.open_account(held, self.settings)
         return provisioning.provision(account, desired_state.desired_state_from(parameters)).attributes
 
+    def deployed(self, made: Mapping[str, str]) -> Settings:
+        """The settings that the functions have after a deployment that answered this."""
+        names = ("ApplicationId", "MessageId", "MessageIds", "IndiaMessageIds", "MessageParts")
+        ids = {f"Infobip{name}": made[name] for name in names}
+        return Settings.from_environment(environment(Stage="local", ProviderSandboxUrl=self.sandbox, **ids))
+
     def calls(self) -> list[str]:
         """What reached Infobip since the last look, without what only read."""
         made = requests.get(f"{self.sandbox}/calls", timeout=5).json()
@@ -145,6 +155,47 @@ def test_a_further_language_is_a_further_template_and_nothing_else(deploy: Deplo
     deploy.calls()
     deploy("Update", InfobipTexts="en=Your code is {{pin}}.;de=Ihr Code ist {{pin}}.")
     assert deploy.calls() == ["provision-create"]
+
+
+APP_HASH = "FA+9qCX9VSu"
+LOGIN = "{{pin}} logs you in.\\n@example.com #{{pin}} {{appHash}}"
+
+
+def test_a_code_is_sent_and_sent_again_in_the_text_of_its_purpose_and_with_the_apps_hash(
+    deploy: Deployment,
+) -> None:
+    made = deploy(InfobipTexts=f"en=Your code is {{{{pin}}}}.;en/login={LOGIN}")["Data"]
+    chosen = deploy.deployed(made)
+    provider = registry.build("infobip", dict(credentials(deploy.sandbox)["infobip"]), chosen)
+    us = PhoneNumber("+14155550123", "US")
+    plain = CodeMessage(us, Channel.SMS, "en-US", "ours", Seconds(300), purpose="login")
+    in_app = replace(plain, app_hash=APP_HASH)
+    provider.send(plain, Deadline(10))
+    sent = provider.send(in_app, Deadline(10))
+    again = provider.resend(sent.ref, in_app, Deadline(10))
+    third, second, first = requests.get(f"{deploy.sandbox}/inbox", timeout=5).json()
+    login = "{code} logs you in.\n@example.com #{code}"
+    assert first["text"] == login.format(code=first["code"])
+    assert second["text"] == login.format(code=second["code"]) + f" {APP_HASH}"
+    assert (third["text"], again.is_same_code, again.has_app_hash) == (second["text"], True, True)
+
+
+def test_a_text_that_changes_keeps_its_template_and_the_others_theirs(deploy: Deployment) -> None:
+    before = deploy(InfobipTexts=f"en=Your code is {{{{pin}}}}.;en/login={LOGIN}")["Data"]
+    deploy.calls()
+    after = deploy("Update", InfobipTexts=f"en={{{{pin}}}} is your code.;en/login={LOGIN}")["Data"]
+    assert (after["MessageIds"], deploy.calls()) == (before["MessageIds"], ["provision-update"])
+    names = [pair.partition("=")[0] for pair in after["MessageIds"].split(",")]
+    assert names == ["en", "en/login", "en/login+appHash"]
+
+
+def test_the_check_says_which_text_is_billed_as_several_messages(deploy: Deployment) -> None:
+    long = {"InfobipTexts": "en={{pin}}" + "x" * 143 + " {{appHash}}"}
+    deploy(**long)
+    account = provisioning.open_account(dict(credentials(deploy.sandbox)["infobip"]), deploy.settings)
+    found = provisioning.look(account, desired_state.desired_state_from({**PROPERTIES, **long}))
+    rows = [row for row in provision_check.rows(found) if row[4] == "longer than one SMS"]
+    assert rows == [("template en+appHash", "messages", "1", "2", "longer than one SMS")]
 
 
 def test_numbers_in_india_are_sent_the_texts_that_are_registered_there(deploy: Deployment) -> None:

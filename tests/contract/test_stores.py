@@ -26,12 +26,13 @@ from sms_otp.domain.ports import (
     CountedGuess,
     NumberChange,
     NumberGuess,
+    OwnCode,
     ProviderHandle,
     Reservation,
     Store,
     WriteConflict,
 )
-from sms_otp.domain.verification import Guess, Verification
+from sms_otp.domain.verification import Guess, State, Verification
 from tests.tables import tables
 
 NOW = Seconds(int(START))
@@ -117,6 +118,18 @@ def pending(
     verification = reserve(store, before, sent_at, **changes).verification
     store.record_sent(verification.key, ProviderHandle("infobip", "ref-1", "sms", "accepted"))
     return dataclasses.replace(verification, provider="infobip", provider_ref="ref-1", delivery="accepted")
+
+
+def own(verification: Verification, **changes: Any) -> OwnCode:
+    """The request of a provider for the code of the verification's first send."""
+    whole: dict[str, Any] = {
+        "key": verification.key,
+        "number": 0,
+        "ref": "sinch-1",
+        "phone": verification.phone,
+        "now": NOW,
+    }
+    return OwnCode(**whole | changes)
 
 
 def guess(verification: Verification, **changes: Any) -> Guess:
@@ -436,17 +449,74 @@ def test_an_own_lane_that_must_wait_is_not_left_for_the_strangers(store: Store, 
 
 def test_a_guess_is_given_back_once_and_never_to_what_has_ended(store: Store, lanes: LanePolicy) -> None:
     verification = pending(store)
-    store.return_guess(verification.key)
-    store.spend_guess(guess(verification))
-    store.return_guess(verification.key)
-    store.return_guess(verification.key)
+    store.return_guess(verification, 5)
+    spent = store.spend_guess(guess(verification))
+    store.return_guess(spent, 5)
+    store.return_guess(spent, 5)
     assert store.find(verification.key) == verification
     store.consume(verification, counted(store, lanes), "r", NOW, "a-code-hash")
     ended = store.find(verification.key)
-    store.return_guess(verification.key)
+    store.return_guess(spent, 5)
     assert store.find(verification.key) == ended
-    store.return_guess(B)
+    store.return_guess(dataclasses.replace(spent, key=B), 5)
     assert store.find(B) is None
+
+
+def test_the_last_guess_is_given_back_but_none_before_it_once_it_was_made(store: Store) -> None:
+    verification = pending(store)
+    spent = [store.spend_guess(guess(verification)) for _ in range(5)]
+    store.return_guess(spent[3], 5)
+    assert outcome(lambda: store.spend_guess(guess(verification))) == "TOO_MANY_ATTEMPTS"
+    store.return_guess(spent[4], 5)
+    store.return_guess(spent[3], 5)
+    found = store.find(verification.key)
+    assert found is not None
+    assert found.attempts == 3
+
+
+def test_a_verification_is_noted_as_over_where_its_number_lists_it(store: Store) -> None:
+    verification = pending(store)
+    for _ in range(2):
+        store.end_code(verification.number_key, verification.key)
+    store.end_code(verification.number_key, B)
+    store.end_code(number_key("+14155550199"), verification.key)
+    found = known(store)
+    assert found.over == {verification.key}
+    assert verification.key in found.verifications, "it is erased by this list, and found by its session"
+    assert known(store, number_key("+14155550199")) == NOTHING_KNOWN
+
+
+def test_a_reservation_forgets_what_has_expired_and_nothing_that_came_meanwhile(store: Store) -> None:
+    first = pending(store)
+    store.end_code(first.number_key, first.key)
+    before = known(store)
+    second = pending(store, before, NOW_MS + Milliseconds(1), key=B)
+    read = known(store)
+    # Meanwhile the second one is over.
+    store.end_code(second.number_key, second.key)
+    reserve(store, read, NOW_MS + Milliseconds(2), key=C, sending={"expired": frozenset({first.key})})
+    assert known(store).over == {second.key}
+
+
+def test_a_reservation_leaves_a_holder_that_was_relisted_meanwhile(store: Store) -> None:
+    first = reserve(store)
+    read = known(store)
+    handle = ProviderHandle("sinch", "sinch-1", "sms", "accepted")
+    store.record_sent(first.verification.key, handle, None, first.number)
+    reserve(store, read, NOW_MS + Milliseconds(1), key=B)
+    found = known(store)
+    assert found.verifications[first.verification.key].provider == "sinch"
+    assert set(found.verifications) == {first.verification.key, B}
+    # Its own changes are made: one entry goes, and another has a holder that the reservation knows of.
+    changed = {B: dataclasses.replace(found.verifications[B], provider="aws")}
+    reserve(store, found, NOW_MS + Milliseconds(2), key=C, sending={"verifications": changed})
+    assert known(store).verifications == changed
+
+
+def test_a_cancelled_verification_is_answered_each_time(store: Store) -> None:
+    verification = pending(store)
+    cancelled = [store.cancel(verification.key, verification.tenant) for _ in range(2)]
+    assert cancelled == [dataclasses.replace(verification, state=State.CANCELLED)] * 2
 
 
 def test_failures_that_have_ended_go_with_the_next_send_unless_a_guess_came_meanwhile(
@@ -784,6 +854,43 @@ def test_only_the_tenant_cancels_and_only_what_is_pending(store: Store) -> None:
     verified = pending(store, key=B, number_key=B)
     consume(store, verified, "r", NOW)
     assert outcome(lambda: store.cancel(B, "tenant-a")) == "ALREADY_VERIFIED"
+
+
+def test_a_send_under_way_is_noted_as_given_the_verifications_own_code_once(store: Store) -> None:
+    verification = reserve(store).verification
+    noted = dataclasses.replace(verification, own_code_refs=("sinch-1",))
+    assert [store.note_own_code(own(verification)) for _ in range(2)] == [noted, noted]
+    assert store.find(verification.key) == noted
+
+
+def test_each_send_of_a_verification_is_noted_while_it_is_under_way(store: Store) -> None:
+    verification = reserve(store).verification
+    store.note_own_code(own(verification))
+    store.record_sent(verification.key, ProviderHandle("sinch", "sinch-1", "sms", "accepted"))
+    held = store.find(verification.key)
+    assert held is not None
+    store.reserve(Reservation(held, NOW_MS + Milliseconds(1), resend=True))
+    assert store.note_own_code(own(verification, number=1, ref="sinch-2")) == store.find(verification.key)
+    found = store.find(verification.key)
+    assert found is not None
+    assert found.own_code_refs == ("sinch-1", "sinch-2")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"key": B}, {"number": 1}, {"phone": "+14155550199"}, {"now": NOW + 300}, {"ref": "ref-1"}],
+    ids=["unknown", "another send", "another number", "expired", "answered already"],
+)
+def test_no_own_code_is_noted_of_a_send_that_is_not_under_way(store: Store, changes: dict[str, Any]) -> None:
+    verification = pending(store)
+    assert store.note_own_code(own(verification, **changes)) is None
+    assert store.find(verification.key) == verification
+
+
+def test_no_own_code_is_noted_of_a_cancelled_verification(store: Store) -> None:
+    verification = pending(store)
+    store.cancel(verification.key, verification.tenant)
+    assert store.note_own_code(own(verification)) is None
 
 
 @pytest.mark.parametrize(

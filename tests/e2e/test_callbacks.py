@@ -23,7 +23,7 @@ from local.sandbox.credentials import (
 from local.sandbox.infobip_report import basic
 from local.sandbox.sinch_auth import signature
 from sms_otp.domain.keys import verification_key
-from tests.e2e.conftest import Backend, fresh_number
+from tests.e2e.conftest import Backend, fresh_number, passed
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.e2e
@@ -141,6 +141,23 @@ def test_sinch_may_send_what_was_reserved_here_and_nothing_that_a_thief_of_the_k
     refused = requests.post(url, json=body, auth=stolen, timeout=30)
     assert (refused.status_code, refused.json()["message"]) == (403, "Denied by callback.")
     assert called_back.inbox(number) == []
+
+
+@pytest.mark.parametrize("is_set_up", [True, False])
+def test_a_resend_by_sinch_repeats_the_code_where_sinch_calls_back(
+    called_back: Backend, is_set_up: bool
+) -> None:
+    if not is_set_up:
+        requests.put(f"{called_back.stack.sandbox_url}/callbacks", json={}, timeout=10).raise_for_status()
+    number = fresh_number("787")
+    verification_id = called_back.requested(number)
+    passed(called_back, number, 31)
+    again = called_back.post("/resend-otp", {"verificationId": verification_id})
+    assert (again.status_code, again.json()["sameCode"]) == (200, is_set_up)
+    newest, oldest = (message["code"] for message in called_back.inbox(number))
+    assert (newest == oldest) is is_set_up
+    verified = called_back.verify(verification_id, oldest)
+    assert verified.status_code == (200 if is_set_up else 400)
 
 
 def test_forged_and_stale_callbacks_change_nothing(backend: Backend) -> None:

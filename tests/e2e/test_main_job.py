@@ -244,6 +244,44 @@ def test_a_call_may_follow_a_message_that_did_not_arrive(backend: Backend) -> No
     assert backend.verify(verification_id, newest["code"]).status_code == 200
 
 
+def test_a_whatsapp_message_follows_an_sms_and_an_sms_follows_that(backend: Backend) -> None:
+    number = fresh_number()
+    first = backend.request(number, purpose="login", appHash="FA+9qCX9VSu").json()
+    # This deployment's texts at Infobip are its own, and end with no hash.
+    assert first["appHashSent"] is False
+    named = {"verificationId": first["verificationId"]}
+    wrong = backend.verify(first["verificationId"], WRONG)
+    assert wrong.json()["attemptsRemaining"] == 4
+    passed(backend, number, 30)
+    by_whatsapp = backend.post("/resend-otp", {**named, "channel": "whatsapp"}).json()
+    assert (by_whatsapp["channel"], by_whatsapp["sameCode"]) == ("whatsapp", False)
+    assert by_whatsapp["expiresAt"] == first["expiresAt"]
+    status = backend.post("/otp-status", named).json()
+    assert (status["channel"], status["attemptsRemaining"]) == ("whatsapp", 4)
+    passed(backend, number, 60)
+    by_sms = backend.post("/resend-otp", {**named, "channel": "sms"}).json()
+    assert (by_sms["channel"], by_sms["sameCode"]) == ("sms", False)
+    newest, second, _ = backend.inbox(number)
+    assert [(each["provider"], each["channel"]) for each in (second, newest)] == [
+        ("sinch", "whatsapp"),
+        ("infobip", "sms"),
+    ]
+    assert backend.verify(first["verificationId"], newest["code"]).status_code == 200
+
+
+def test_the_third_send_of_a_verification_goes_by_the_next_provider(backend: Backend) -> None:
+    number = fresh_number()
+    verification_id = backend.requested(number)
+    told = []
+    for seconds in (30, 60):
+        passed(backend, number, seconds)
+        told.append(backend.post("/resend-otp", {"verificationId": verification_id}).json()["sameCode"])
+    assert told == [True, False]
+    newest, *earlier = backend.inbox(number)
+    assert [each["provider"] for each in (newest, *earlier)] == ["sinch", "infobip", "infobip"]
+    assert backend.verify(verification_id, newest["code"]).status_code == 200
+
+
 def test_a_holder_that_is_down_hands_a_resend_to_the_other_and_its_code_counts(backend: Backend) -> None:
     number = fresh_number()
     verification_id = backend.requested(number)

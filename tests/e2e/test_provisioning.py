@@ -14,6 +14,8 @@ from ops import provision_check
 from ops.deployed import described
 from tests.e2e.conftest import ROUTES, SENDER, Backend, fresh_number
 
+TEXTS = "en=Your_code_is_{{pin}}.;de=Dein_Code_{{pin}};en/login={{pin}}_logs_in\\n{{appHash}}"
+
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
@@ -27,7 +29,7 @@ def provisioned() -> Iterator[LocalStack]:
         running.deploy_again(
             {
                 "ProvisionInfobip": "true",
-                "InfobipTexts": "en=Your_code_is_{{pin}}.;de=Dein_Code_{{pin}}",
+                "InfobipTexts": TEXTS,
                 "CodeLifeSeconds": "240",
             }
         )
@@ -55,6 +57,14 @@ def test_codes_are_sent_and_checked_by_what_the_deployment_made(provisioned: Loc
     assert message["text"] == f"Your_code_is_{message['code']}."
 
 
+def test_a_code_is_sent_in_the_text_of_its_purpose_and_with_the_apps_hash(provisioned: LocalStack) -> None:
+    backend, number = Backend(provisioned, provisioned.api_key), fresh_number()
+    answer = backend.request(number, purpose="login", appHash="FA+9qCX9VSu").json()
+    (message,) = backend.inbox(number)
+    assert (message["text"], answer["appHashSent"]) == (f"{message['code']}_logs_in\nFA+9qCX9VSu", True)
+    assert backend.verify(answer["verificationId"], message["code"]).status_code == 200
+
+
 @pytest.mark.parametrize(("provider", "area"), [("infobip", ""), ("sinch", "787"), ("aws", "416")])
 def test_a_code_of_another_length_goes_from_the_request_to_verified(
     provisioned: LocalStack, provider: str, area: str
@@ -69,7 +79,7 @@ def test_a_code_of_another_length_goes_from_the_request_to_verified(
 
 
 def test_the_next_deployments_change_what_differs_and_the_check_sees_it(provisioned: LocalStack) -> None:
-    made = ["create"] * 3
+    made = ["create"] * 5
     assert writes(provisioned) == made
     provisioned.deploy_again({})
     assert writes(provisioned) == made

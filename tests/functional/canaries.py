@@ -37,6 +37,7 @@ IN_BODIES = {
     "verificationId": "verificationId",
     "deviceToken": "device token",
     "verificationToken": "verification token",
+    "appHash": "app hash",
 }
 IN_HEADERS = {"x-api-key": "API key", "idempotency-key": "Idempotency-Key"}
 PUBLIC = ("purpose", "locale", "channel")
@@ -119,11 +120,12 @@ class Watch:
         return call
 
     def look_into(self, dynamodb: DynamoDBClient, table: str, now: float) -> None:
-        """A verification keeps its phone and its provider's handle as long as it is kept itself."""
+        """A verification keeps its phone, its app and its provider's handle as long as it is kept itself."""
         for item in dynamodb.get_paginator("scan").paginate(TableName=table).search("Items[]"):
             kept = dict(item)
             if kept["pk"]["S"].startswith("V#") and _is_kept(kept, now):
                 kept.pop("phone", None)
+                kept.pop("appHash", None)
                 kept.pop("providerRef", None)
             elif "ttl" in kept and int(kept["ttl"]["N"]) <= now:
                 continue  # deleted by now; this table's emulator never does it

@@ -143,7 +143,7 @@ def test_a_body_is_read_only_as_json_in_utf_8(deployed: Deployment, content_type
             "request_otp",
             '{"phoneNumber": "+14155550177", "channel": "canary"}',
             "/channel",
-            "enum: sms, voice",
+            "enum: sms, voice, whatsapp",
         ),
         (
             "request_otp",

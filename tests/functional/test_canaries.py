@@ -21,6 +21,7 @@ from tests.functional.canaries import SECRETS, Watch
 from tests.functional.deployment import Deployment
 
 NUMBER, CODE, SESSION = "+14155550177", "123456", "a-session-of-one-browser"
+APP_HASH = "FA+9qCX9VSu"
 KEY = "an-idempotency-key-of-one-order"
 
 
@@ -32,7 +33,7 @@ def post(deployed: Deployment, path: str, key: str = KEY, **members: Any) -> dic
 @pytest.fixture
 def verification_id(deployed: Deployment) -> str:
     """One whole verification, so that every kind of canary is in use."""
-    asked = post(deployed, "/request-otp", phoneNumber=NUMBER, sessionId=SESSION)
+    asked = post(deployed, "/request-otp", phoneNumber=NUMBER, sessionId=SESSION, appHash=APP_HASH)
     found = str(asked["verificationId"])
     named = {"verificationId": found, "sessionId": SESSION}
     assert post(deployed, "/verify-otp", otp="654321", **named)["errorCode"] == "OTP_INCORRECT"
@@ -58,6 +59,7 @@ EVERY_KIND = pytest.mark.parametrize(
     ("canary", "kind"),
     [
         (CODE, "code"),
+        (APP_HASH, "app hash"),
         (NUMBER, "number"),
         (NUMBER[3:], "number"),
         (SESSION, "session id"),

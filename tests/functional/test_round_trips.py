@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
@@ -13,21 +13,36 @@ from generators import events
 from ops import cost
 from sms_otp.adapters.dynamodb.circuits import DynamoCircuits
 from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.domain import keys
 from sms_otp.domain.budgets import DayCounter
 from sms_otp.domain.circuit import NUMBERS as FAILURES
 from sms_otp.domain.circuit import OPEN
-from sms_otp.domain.clock import HOUR, Deadline, Seconds
+from sms_otp.domain.clock import HOUR, Deadline, Seconds, seconds
+from sms_otp.domain.commands import Caller
 from sms_otp.domain.countries import History
+from sms_otp.domain.ports import OwnCode
 from sms_otp.domain.prices import USD
-from sms_otp.domain.provider import Channel, Check, NotSent, Sent
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Channel,
+    Check,
+    Doubtful,
+    NotSent,
+    ProviderError,
+    Refused,
+    Sent,
+)
 from sms_otp.entry_points import bootstrap
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.status import Lifecycle
 from tests.functional.deployment import PATHS, Deployment
 
 NUMBERS = [f"+141555501{index:02d}" for index in range(20, 60)]
 READ, WRITE, TRANSACTION = "BatchGetItem", "UpdateItem", "TransactWriteItems"
+PUT = "PutItem"
+"""A test's own: the service puts within transactions alone."""
 
 
 @dataclass
@@ -36,14 +51,16 @@ class Scripted:
 
     name: str
     is_down: bool = False
+    fails_with: type[ProviderError] | None = None
     asked: int = 0
     message_id: str | None = None
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
 
     def send(self, *_: Any, **__: Any) -> Sent:
         self.asked += 1
         if self.is_down:
             raise NotSent(self.name, "scripted")
+        if self.fails_with:
+            raise self.fails_with(self.name, "scripted")
         return Sent(f"a-ref-of-{self.name}", message_id=self.message_id)
 
     def resend(self, ref: str, *_: Any, **__: Any) -> Sent:
@@ -191,7 +208,7 @@ class Meter:
 
 
 @pytest.fixture
-def meter() -> Iterator[Meter]:
+def meter(_dynamodb: DynamoDBClient) -> Iterator[Meter]:
     made = Meter([], [])
 
     def ask(params: dict[str, Any], model: Any, **_: Any) -> None:
@@ -199,19 +216,22 @@ def meter() -> Iterator[Meter]:
         if model.name == READ:
             ((_table, request),) = params["RequestItems"].items()
             made.read.append([key["pk"]["S"] for key in request["Keys"]])
-        else:
+        elif model.name != PUT:
             params["ReturnConsumedCapacity"] = "TOTAL"
 
     def note(parsed: dict[str, Any], **_: Any) -> None:
         told = parsed.get("ConsumedCapacity", [])
         made.consumed.extend(table["CapacityUnits"] for table in (told if isinstance(told, list) else [told]))
 
-    hooks = bootstrap._dynamodb().meta.events
-    hooks.register("before-parameter-build.dynamodb", ask)
-    hooks.register("after-call.dynamodb", note)
+    # The service's own client, and the breaker's in these tests.
+    clients = (bootstrap._dynamodb(), _dynamodb)
+    for client in clients:
+        client.meta.events.register("before-parameter-build.dynamodb", ask)
+        client.meta.events.register("after-call.dynamodb", note)
     yield made
-    hooks.unregister("before-parameter-build.dynamodb", ask)
-    hooks.unregister("after-call.dynamodb", note)
+    for client in clients:
+        client.meta.events.unregister("before-parameter-build.dynamodb", ask)
+        client.meta.events.unregister("after-call.dynamodb", note)
 
 
 def with_history(wire: Wire, clock: StepClock) -> None:
@@ -259,6 +279,42 @@ def test_a_report_a_client_and_a_key_cost_what_the_bill_adds_for_them(
     requested = wire.deployed.call("request_otp", event).body
     wire.post("verify_otp", verificationId=requested["verificationId"], otp="123456")
     assert meter.spent() == cost.WRITE_UNITS["unknown"] + cost.KEY_UNITS
+
+
+def test_what_goes_another_way_consumes_what_the_table_says(
+    wire: Wire, meter: Meter, clock: StepClock
+) -> None:
+    with_history(wire, clock)
+    numbers = iter(NUMBERS)
+
+    def request(kind: type[ProviderError] | None, expected: int) -> float:
+        wire.first.fails_with = kind
+        answer = wire.deployed.post("request_otp", phoneNumber=next(numbers))
+        wire.first.fails_with = None
+        assert answer.status == expected, answer.text
+        return meter.spent()
+
+    measured = {
+        "taken": request(None, 200),
+        "ambiguous": request(Ambiguous, 503),
+        "doubtful": request(Doubtful, 200),
+        "refused": request(Refused, 422),
+    }
+    requested, _ = wire.post("request_otp", phoneNumber=(number := next(numbers)))
+    meter.spent()
+    key = keys.verification_key(requested["verificationId"])
+    wire.service.store.note_own_code(OwnCode(key, 0, "a-ref", number, seconds(clock)))
+    measured["own code"] = meter.spent()
+    for kept, ends_codes in (("cancelled", frozenset[str]()), ("cancelled at Sinch", {wire.first.name})):
+        requested, _ = wire.post("request_otp", phoneNumber=next(numbers))
+        meter.spent()
+        service = wire.service
+        lifecycle = Lifecycle(service.policy, service.store, clock, silent, frozenset(ends_codes))
+        held = service.store.find(keys.verification_key(requested["verificationId"]))
+        assert held is not None
+        lifecycle.cancel(requested["verificationId"], Caller(held.tenant, "", Deadline(10)))
+        measured[kept] = meter.spent()
+    assert measured == cost.OTHER_UNITS
 
 
 def test_a_request_reads_one_unit_for_each_item_that_decides(

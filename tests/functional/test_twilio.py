@@ -218,6 +218,7 @@ def test_a_verification_cannot_be_approved_without_its_code(service: Deployment,
         {"channel": "voice"},
         {"to": "0179"},
         {"to": "a@example.com"},
+        {"app_hash": "a-hash"},
     ],
     ids=str,
 )
@@ -239,7 +240,6 @@ def test_what_changes_nothing_is_taken(service: Deployment, api: Any) -> None:
         custom_friendly_name="Example",
         template_sid="HJ" + "0" * 32,
         template_custom_substitutions="{}",
-        app_hash="a-hash",
         rate_limits={"ip": "192.0.2.7"},
         channel_configuration={},
         risk_check="enable",
@@ -249,6 +249,25 @@ def test_what_changes_nothing_is_taken(service: Deployment, api: Any) -> None:
     (kept,) = [item for item in service.items() if item["pk"]["S"].startswith("V#")]
     assert kept["locale"]["S"] == "pt-BR"
     assert sum(item["pk"]["S"].startswith("C#") for item in service.items()) == 1
+
+
+def test_an_apps_hash_is_kept_for_every_message_of_the_verification(service: Deployment, api: Any) -> None:
+    api.verifications.create(to=NUMBER, channel="sms", app_hash="FA+9qCX9VSu")
+    (kept,) = [item for item in service.items() if item["pk"]["S"].startswith("V#")]
+    assert kept["appHash"]["S"] == "FA+9qCX9VSu"
+
+
+def test_a_channel_that_does_not_go_to_a_country_is_disabled_there(
+    service: Deployment, api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = bootstrap.service()
+    sms_alone = replace(plain, policy=replace(plain.policy, channel_countries={}))
+    monkeypatch.setattr(bootstrap, "service", lambda: sms_alone)
+    for channel in ("call", "whatsapp"):
+        with raises() as disabled:
+            api.verifications.create(to=NUMBER, channel=channel)
+        assert refused(disabled) == (400, 60223)
+    assert service.untouched()
 
 
 def test_a_country_and_a_kind_of_number_have_codes_of_their_own(

@@ -15,7 +15,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 import aws_events.app
 import webhooks.app
-from fakes.memory import START, StepClock, a_verification
+from fakes.memory import PEPPER, PEPPERS, START, StepClock, a_verification
 from generators import events
 from local.sandbox.credentials import (
     INFOBIP_WEBHOOK_PASSWORD,
@@ -32,6 +32,7 @@ from sms_otp.adapters.aws.secrets import SecretCache
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
+from sms_otp.domain import errors, keys
 from sms_otp.domain.clock import Milliseconds
 from sms_otp.domain.ports import ProviderHandle, Reservation, StoreError
 from sms_otp.domain.verification import State, Verification
@@ -111,8 +112,10 @@ def deployed(
         create_table(dynamodb, variables["TABLE_NAME"])
         fields = credentials("https://provider.invalid")
         manager = boto3.client("secretsmanager", region_name="eu-west-1")
-        # No pepper is put: this function has no right to read it.
         manager.create_secret(Name=variables["PROVIDER_SECRET_ARN"], SecretString=json.dumps(fields))
+        manager.create_secret(
+            Name=variables["PEPPER_SECRET_ARN"], SecretString=json.dumps({"pepper": PEPPER})
+        )
         made = replace(bootstrap.webhooks(), clock=clock)
         monkeypatch.setattr(bootstrap, "webhooks", lambda: made)
         store = DynamoStore(dynamodb, variables["TABLE_NAME"])
@@ -248,6 +251,47 @@ def test_sinch_may_send_only_what_was_reserved_here(deployed: Deployed, clock: S
     assert len(before) == len(deployed.items())
     clock.step(301)
     assert deployed.call(sinch(asks(held)))[0] == 401, "five minutes later it is a replay"
+
+
+def test_sinch_is_given_the_verifications_own_code_which_nothing_else_tells(
+    deployed: Deployed, watch: Watch
+) -> None:
+    nonce = keys.new_nonce()
+    key = keys.verification_key(keys.verification_id(PEPPER, nonce))
+    held = a_verification(key=key, nonce=nonce, provider=None, provider_ref=None)
+    deployed.store.reserve(Reservation(held, Milliseconds(int(START) * 1000)))
+    request = {**asks(held), "custom": keys.callback_key(PEPPER, key)}
+    status, answer = deployed.call(sinch(request))
+    code = answer["sms"]["code"]
+    watch.hide("code", code)
+    assert (status, answer) == (200, {"action": "allow", "sms": {"code": code}})
+    assert code == keys.own_code(PEPPERS, nonce, key, 6)
+    assert deployed.call(sinch(request)) == (status, answer), "Sinch may come again"
+    assert deployed.read(held) == replace(held, own_code_refs=(SINCH_ID,))
+    assert (deployed.lines(), deployed.metrics()) == ([], {})
+
+
+@pytest.mark.parametrize("custom", [None, "", "a-guess"])
+def test_a_thief_of_sinchs_application_secret_is_told_no_code(deployed: Deployed, custom: str | None) -> None:
+    held = deployed.hold("sinch")
+    before = deployed.items()
+    assert deployed.call(sinch({**asks(held), "custom": custom})) == (200, {"action": "allow"})
+    assert deployed.items() == before
+
+
+def test_where_the_pepper_cannot_be_read_sinch_makes_the_code(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = deployed.hold("sinch")
+    made = replace(bootstrap.webhooks(), peppers=_no_pepper)
+    monkeypatch.setattr(bootstrap, "webhooks", lambda: made)
+    request = {**asks(held), "custom": keys.callback_key(PEPPER, held.key)}
+    assert deployed.call(sinch(request)) == (200, {"action": "allow"})
+    assert [line["message"] for line in deployed.lines()] == ["own_code_failed"]
+
+
+def _no_pepper() -> keys.Peppers:
+    raise errors.ServiceMisconfigured(reason="pepper secret: AccessDeniedException")
 
 
 def test_no_result_of_sinchs_verifies_anyone(deployed: Deployed) -> None:

@@ -55,7 +55,8 @@ class Rules:
             # Each code costs a dollar.
             "DailySpendCap": self.day,
             "SmsPrices": "*=1",
-            "VoicePrices": "*=1",
+            "VoiceCountries": "*=1",
+            "WhatsappCountries": "*=1",
             "FailuresBeforeWait": self.free,
             "FailureWaitSeconds": self.wait,
             "FailureWaitMaxSeconds": self.wait_max,

@@ -57,7 +57,11 @@ COUNTED = """\
     counted = _count_at_number(service, verification, command, caller, peppers)
 """
 CHECKED = """\
-    check = _check(service, verification, command.otp, caller.deadline)
+    try:
+        check = _check(service, verification, command.otp, caller.deadline)
+    except errors.OtpError:
+        _end_code(service, verification, caller)
+        raise
 """
 SERVICE = "tests/unit/test_service.py tests/unit/test_lifecycle.py"
 ADMISSION = "tests/unit/test_admission.py"
@@ -254,6 +258,30 @@ MUTANTS = (
         SERVICE,
     ),
     Mutant(
+        "a channel goes to every country",
+        "use_cases/sending.py",
+        "if not to.is_test and not service.policy.allows(to.country, channel):",
+        "if False:",
+        "tests/unit/test_resend_providers.py",
+        "goes_only",
+    ),
+    Mutant(
+        "a resend does not list who is called before its code is sent",
+        "use_cases/resend.py",
+        "if listed is None or not service.providers.ends_a_code({first}):",
+        "if True:",
+        "tests/unit/test_resend_providers.py",
+        "on_its_way",
+    ),
+    Mutant(
+        "a resend ends a code that somebody else was sent where no other provider has the channel",
+        "use_cases/sending.py",
+        "    if holder in left or not avoid.issuperset(left):",
+        "    if left:",
+        "tests/unit/test_resend_providers.py",
+        "whatsapp_message_ends",
+    ),
+    Mutant(
         "a send that may have gone out is made again by the next provider",
         "use_cases/failover.py",
         "except FAILS_OVER as failed:",
@@ -293,9 +321,42 @@ MUTANTS = (
     Mutant(
         "a guess that a lock refuses stays spent",
         "use_cases/verify.py",
-        "        try_to_store(service, caller, lambda: service.store.return_guess(verification.key))\n",
+        "        try_to_store(service, caller, lambda: service.store.return_guess(verification, most))\n",
         "        pass\n",
         SERVICE,
+    ),
+    _store(
+        "a guess is given back after the last one was decided",
+        "({HAS_GUESSES} OR {IS_LAST_GUESS})",
+        f"({{HAS_GUESSES}} OR {{IS_LAST_GUESS}} OR {ALWAYS})",
+        "last_guess_is_given_back",
+    ),
+    # The code at Sinch.
+    Mutant(
+        "whoever has the application's secret is told a code",
+        "use_cases/webhooks.py",
+        "        if not keys.is_callback_key(peppers, send.key, request.callback_key):\n",
+        "        if False:\n",
+        "tests/unit/test_webhooks.py",
+    ),
+    _step(
+        "a code is told after the provider has answered",
+        'IS_NOT_HELD_BY = "(attribute_not_exists(providerRef) OR providerRef <> :ref)"\n',
+        f'IS_NOT_HELD_BY = "({ALWAYS} OR providerRef <> :ref)"\n',
+        "no_own_code",
+    ),
+    _number(
+        "a reservation overwrites a holder that was noted meanwhile",
+        "    if not before.verifications:\n",
+        "    if True:\n",
+        "relisted_meanwhile",
+    ),
+    Mutant(
+        "a code in hand under the other pepper is not seen",
+        "domain/number.py",
+        "            verifications={**other.verifications, **self.verifications},\n",
+        "            verifications=self.verifications,\n",
+        "tests/unit/test_delivery.py",
     ),
     Mutant(
         "a device token of another number opens a lane",
@@ -374,8 +435,8 @@ MUTANTS = (
     Mutant(
         "a provider that is stopped sends its own codes again",
         "use_cases/failover.py",
-        "holders: Calls = [] if holder in order.stopped else [(holder, again)]",
-        "holders: Calls = [(holder, again)]",
+        "can_hold = self._has(holder, order.channel) and holder not in order.stopped",
+        "can_hold = self._has(holder, order.channel)",
         "tests/unit/test_failover.py",
         "stopped",
     ),

@@ -68,9 +68,9 @@ class Carrier:
     def code_of(self, ref: str) -> str:
         return self.codes[int(ref.removeprefix("ref-"))]
 
-    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
+    def candidates(self, to: PhoneNumber, channel: Channel) -> tuple[str, ...]:
         """Always itself."""
-        del to
+        del to, channel
         return ("carrier",)
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
@@ -101,6 +101,11 @@ class Carrier:
             return self.send(order, deadline, on_failure, reserve_again)
         self._deliver(order)
         return holder, Sent(ref)
+
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """As `Router.turns`: nobody but the holder."""
+        del order
+        return (holder,)
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """As `Router.check`."""

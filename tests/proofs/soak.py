@@ -2,10 +2,12 @@
 
 Several execution environments with clocks of their own serve users at random, over one table, two providers
 and one pepper secret. Meanwhile the providers fail and come back, the pepper is rotated, a number is erased
-and the stack is redeployed with other limits. What must hold is asserted as it happens; what was met on the
-way is counted, so that a quiet hour proves nothing by accident.
+and the stack is redeployed with other limits. One provider keeps one code for each number and, most of the
+time, requests it from the webhook, as Sinch does. What must hold is asserted as it happens; what was met on
+the way is counted, so that a quiet hour proves nothing by accident.
 """
 
+import base64
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from random import Random
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -27,24 +29,30 @@ from sms_otp.adapters.config import Settings
 from sms_otp.adapters.dynamodb.circuits import DynamoCircuits
 from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
 from sms_otp.adapters.dynamodb.store import DynamoStore
+from sms_otp.adapters.providers import aws_events
+from sms_otp.adapters.providers.callbacks import READERS
+from sms_otp.adapters.providers.registry import ONE_CODE_PER_NUMBER
+from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
 from sms_otp.adapters.providers.test_numbers import FixedCodes
+from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import keys
 from sms_otp.domain.clock import DAY, HOUR, Deadline
-from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
+from sms_otp.domain.commands import Callback, Caller, Requested, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
 from sms_otp.domain.number import LATE_DELETION, REMEMBERED
 from sms_otp.domain.provider import (
     Ambiguous,
-    Channel,
     Check,
     CodeMessage,
+    Doubtful,
     Misconfigured,
     NotSent,
     ProviderError,
+    Refused,
     Sent,
     Throttled,
 )
-from sms_otp.domain.verification import REPEATABLE_SECONDS, State
+from sms_otp.domain.verification import REPEATABLE_SECONDS, State, Verification
 from sms_otp.entry_points.bootstrap import policy
 from sms_otp.use_cases.administration import Administration, Administrator
 from sms_otp.use_cases.circuit_breaker import CircuitBreaker
@@ -54,6 +62,7 @@ from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
 from sms_otp.use_cases.verify import verify_code
+from sms_otp.use_cases.webhooks import Webhooks
 from tests.proofs.model import Rules, room
 from tests.races.crowd import fresh_numbers
 
@@ -86,12 +95,20 @@ class Outage:
 OUTAGES = (
     Outage("infobip", 5, 13, NotSent),
     Outage("sinch", 9, 11, Throttled),
+    Outage("infobip", 14, 21, NotSent),
     Outage("infobip", 26, 29, Ambiguous),
+    Outage("infobip", 32, 35, Doubtful),
     Outage("infobip", 44, 47, Misconfigured),
     Outage("sinch", 46, 48, NotSent),
+    Outage("infobip", 55, 61, NotSent),
 )
 ANNOUNCED_AT, IN_USE_AT, ERASED_AT, DEPLOYED_AT, ALL_DEPLOYED_AT = 8, 16, 22, 36, 38
 """Minutes. Between the last two, the old version and the new one serve side by side."""
+CALLS_BACK = (7, 58)
+"""Minutes from which and until which the callback is set up at Sinch."""
+ACTS_FIRST = (Ambiguous, Doubtful)
+"""Failures after which a message may have left all the same."""
+SINCH_KEY, SINCH_SECRET = "sinch", base64.b64encode(b"a secret for an hour").decode()
 
 
 @dataclass
@@ -115,7 +132,6 @@ class Vendor:
 
     name: str
     soak: "Soak"
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
     codes: dict[str, str] = field(default_factory=dict)
     """By handle."""
 
@@ -135,7 +151,7 @@ class Vendor:
         self._fail_unless_lost()
         self.soak.left(message.to.e164, message.reference)
         self._fail()
-        return Sent(ref, message_id=f"message-of-{message.reference}")
+        return Sent(ref, message_id=f"message-of-{message.reference}", is_same_code=True)
 
     def check(self, ref: str, otp: str, **_: Any) -> Check:
         """See `Provider`."""
@@ -144,13 +160,71 @@ class Vendor:
         return Check.CORRECT if self.codes[ref] == otp else Check.WRONG
 
     def _fail_unless_lost(self) -> None:
-        if self.soak.failure(self.name) is not Ambiguous:
+        if self.soak.failure(self.name) not in ACTS_FIRST:
             self._fail()
 
     def _fail(self) -> None:
         if failure := self.soak.failure(self.name):
             self.soak.met[f"{self.name} {failure.__name__}"] += 1
             raise failure(self.name, "soak")
+
+
+@dataclass
+class SinchVendor(Vendor):
+    """Keeps one code for each number: a start ends the earlier one. Requests the code where it may."""
+
+    current: dict[str, str] = field(default_factory=dict)
+    """By number, the newest start's handle."""
+    started: dict[str, str] = field(default_factory=dict)
+    """By handle, the key of its verification."""
+    given: dict[str, str] = field(default_factory=dict)
+    """By verification's key, the code that the webhook gave."""
+
+    def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
+        """See `Provider`."""
+        del deadline
+        self._fail()
+        number, key = message.to.e164, message.reference.partition("-")[0]
+        ref = f"{self.name}-{len(self.codes)}"
+        code = self._requested(ref, message) or f"{(len(self.codes) * 7919 + 456) % 10**6:06d}"
+        if (ended := self.current.get(number)) is not None:
+            self.soak.ends(self.started[ended], key)
+        self.codes[ref], self.started[ref], self.current[number] = code, key, ref
+        self.soak.left(number, message.reference)
+        return Sent(ref)
+
+    def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
+        """See `Provider`: a new start."""
+        del ref
+        return self.send(message, deadline)
+
+    def check(self, ref: str, otp: str, **named: Any) -> Check:
+        """See `Provider`."""
+        verdict = super().check(ref, otp, **named)
+        return verdict if ref in self.current.values() else Check.UNKNOWN
+
+    def _requested(self, ref: str, message: CodeMessage) -> str | None:
+        """The code that the webhook of some environment gives; None where Sinch is to make one."""
+        begins, ends = CALLS_BACK
+        if not begins <= self.soak.minute < ends:
+            return None
+        event = {
+            "id": ref,
+            "event": "VerificationRequestEvent",
+            "method": "sms",
+            "identity": {"type": "number", "endpoint": message.to.e164},
+            "reference": message.reference,
+            "custom": message.callback_key,
+        }
+        answer = self.soak.call_back(json.dumps(event).encode())
+        if answer["action"] != "allow":
+            self.soak.met["sinch denied"] += 1
+            raise Refused(self.name, "40303")
+        code: str = answer["sms"]["code"]
+        key = message.reference.partition("-")[0]
+        assert self.given.setdefault(key, code) == code, "each send of a verification has the same code"
+        self.soak.met["own code"] += 1
+        return code
 
 
 class Environment:
@@ -165,7 +239,14 @@ class Environment:
         store = DynamoStore(soak.dynamodb, soak.table)
         breaker = CircuitBreaker(DynamoCircuits(soak.dynamodb, soak.table), self.clock, soak.emit)
         router = Router(
-            tuple(soak.vendors), {}, secret_cache, soak.vendor, FixedCodes({}), breaker, soak.emit
+            tuple(soak.vendors),
+            {},
+            secret_cache,
+            soak.vendor,
+            FixedCodes({}),
+            breaker,
+            soak.emit,
+            ONE_CODE_PER_NUMBER,
         )
         self.service = Service(
             policy=limits,
@@ -175,7 +256,19 @@ class Environment:
             clock=self.clock,
             emit=soak.emit,
         )
-        self.lifecycle = Lifecycle(limits, store, self.clock, soak.emit)
+        self.lifecycle = Lifecycle(limits, store, self.clock, soak.emit, ONE_CODE_PER_NUMBER)
+        self.webhooks = Webhooks(
+            store=store,
+            credentials=secret_cache.credentials,
+            renew=secret_cache.renew_credentials,
+            readers=READERS,
+            read_from_aws=aws_events.read,
+            providers=frozenset(soak.vendors),
+            peppers=secret_cache.peppers,
+            code_length=chosen.code_length,
+            clock=self.clock,
+            emit=soak.emit,
+        )
         numbers = DynamoNumbers(soak.dynamodb, soak.table, None)
         self.administration = Administration(limits, numbers, secret_cache.peppers, self.clock, soak.emit)
 
@@ -196,21 +289,27 @@ class Soak:
         self.time = Time()
         self.started = self.time.now
         self.met: Counter[str] = Counter()
-        self.vendors = {name: Vendor(name, self) for name in ("infobip", "sinch")}
+        self.measured: set[str] = set()
+        """The metrics that the hour has measured."""
+        self.vendors = {"infobip": Vendor("infobip", self), "sinch": SinchVendor("sinch", self)}
         users = int(SECONDS_PER_USER / step)
         self.numbers = list(islice(fresh_numbers(), users))
         self.erased = self.numbers.pop()
         self.issued: list[Issued] = []
         self.texts: dict[str, list[float]] = defaultdict(list)
+        self.newest: dict[str, tuple[str, float]] = {}
+        """By number, its newest message's verification and moment."""
+        self.verified_at: dict[str, float] = defaultdict(float)
+        """By number, its last success."""
         self.checks: Counter[str] = Counter()
         self.failed: Counter[tuple[str, str]] = Counter()
         """Wrong guesses in a row, by number and tenant, as an upper bound."""
         self.pepper: Mapping[str, str] = {"pepper": PEPPER}
         self.pepper_since = self._date()
         self.all_peppers = {PEPPER}
-        secrets.create_secret(
-            Name="providers", SecretString=json.dumps({name: {"of": name} for name in self.vendors})
-        )
+        fields = {"applicationKey": SINCH_KEY, "applicationSecret": SINCH_SECRET}
+        providers = json.dumps(dict.fromkeys(self.vendors, fields))
+        secrets.create_secret(Name="providers", SecretString=providers)
         secrets.create_secret(Name="pepper", SecretString=json.dumps(self.pepper))
         self.environments = [Environment(self, BEFORE) for _ in range(ENVIRONMENTS)]
 
@@ -347,16 +446,24 @@ class Soak:
         assert not issued.done, "verified twice, or after it was cancelled"
         assert self.time.now - issued.made_at < BEFORE.ttl_seconds + 2 * MOST_APART
         issued.done, issued.verified_at = True, self.time.now
+        self.verified_at[issued.number] = self.time.now
         self.failed[about] = 0
 
     def _resend(self) -> None:
-        issued = self._recent()
+        issued = self._waiting() if self.random.random() < 0.5 else self._recent()
         if issued is None:
             return
         asked = ResendOtp(issued.verification_id, session_id=issued.session)
-        service = self._environment().service
-        outcome = self._outcome("resend", lambda: resend_code(service, asked, _caller(issued.tenant)))
-        assert outcome != "ok" or not issued.done
+        service, earlier, answers = self._environment().service, self._code(issued), list[Requested]()
+        outcome = self._outcome(
+            "resend", lambda: answers.append(resend_code(service, asked, _caller(issued.tenant)))
+        )
+        if outcome != "ok":
+            return
+        assert not issued.done
+        holder, is_same = self._held(issued).provider, self._code(issued) == earlier
+        assert answers[0].same_code is is_same, "the answer says whether an earlier message is right"
+        self.met[f"{holder} sent {'the same' if is_same else 'another'}"] += 1
 
     def _other(self) -> None:
         """Cancel, or ask how it stands."""
@@ -380,17 +487,46 @@ class Soak:
                 return outage.failure
         return None
 
+    def call_back(self, body: bytes) -> Mapping[str, Any]:
+        """The answer of some environment's webhook to what Sinch has signed, by the true time."""
+        timestamp = f"{self._date():%Y-%m-%dT%H:%M:%S.%f}0Z"
+        path, kind = "/prod/webhooks/sinch", "application/json; charset=utf-8"
+        made = signature_of(decoded_secret(SINCH_SECRET), "POST", path, body, kind, timestamp)
+        headers = {
+            "content-type": kind,
+            "x-timestamp": timestamp,
+            "authorization": f"application {SINCH_KEY}:{made}",
+        }
+        return self._environment().webhooks.receive(Callback(path, headers, body))
+
+    def ends(self, key: str, by: str) -> None:
+        """A start ends a number's earlier code: none that somebody else may still use."""
+        if key == by or (ended := self._find(key)) is None:
+            return
+        session, newer = self._session(ended), self._find(by)
+        assert newer is not None
+        is_own = session is not None and (session, ended.tenant) == (self._session(newer), newer.tenant)
+        is_over = ended.state is not State.PENDING or ended.attempts >= AFTER.guesses
+        is_expired = self.time.now >= ended.expires_at - 2 * MOST_APART
+        is_superseded = self.verified_at[ended.phone] >= ended.created_at - 2 * MOST_APART
+        assert is_own or is_over or is_expired or is_superseded, "a code in somebody's hand was ended"
+        self.met["code ended"] += 1
+
     def left(self, number: str, reference: str) -> None:
         """A message may reach a phone: it is on record, and within the limits as the phone sees them."""
-        held = DynamoStore(self.dynamodb, self.table).find(reference.partition("-")[0])
+        key = reference.partition("-")[0]
+        held = self._find(key)
         assert held is not None
         assert (held.state, held.phone) == (State.PENDING, number)
         before, now = self.texts[number], self.time.now
         for limit, span in BEFORE.windows:
             recent = [at for at in before if now - at < span - 2 * MOST_APART]
             assert len(recent) < limit, (number, span)
-        assert not before or now - before[-1] >= AFTER.gap - 2 * MOST_APART
+        # A send that may have failed only after it left is made once more at once, and counted.
+        is_second = self.newest.get(number) == (key, now)
+        assert is_second or not before or now - before[-1] >= AFTER.gap - 2 * MOST_APART
         before.append(now)
+        self.newest[number] = (key, now)
 
     def checked(self, ref: str) -> None:
         """A guess reaches a provider: no code is guessed at more often than allowed."""
@@ -418,9 +554,11 @@ class Soak:
         return has_room and is_rested and self.failed[number, tenant] < BEFORE.free
 
     def _is_surely_right(self, issued: Issued) -> bool:
-        holder = self._held(issued).provider
+        held = self._held(issued)
+        holder, sinch = held.provider, cast("SinchVendor", self.vendors["sinch"])
         return (
             not issued.done
+            and (holder != "sinch" or sinch.current[issued.number] == held.provider_ref)
             and issued.guesses < AFTER.guesses
             and self.failed[issued.number, issued.tenant] < BEFORE.free
             and self.time.now - issued.made_at < BEFORE.ttl_seconds - 2 * MOST_APART
@@ -434,9 +572,14 @@ class Soak:
         del credentials
         return self.vendors[name]
 
-    def emit(self, event: str, **_: Any) -> None:
-        """Counts what the service tells of."""
+    def emit(self, event: str, **fields: Any) -> None:
+        """Counts what the service tells of, and notes what is measured by it."""
         self.met[event] += 1
+        self.measured |= {
+            metric.name
+            for metric in metrics.measured_by(event, fields)
+            if isinstance(metric.value, int) or fields.get(metric.value) is not None
+        }
 
     def _outcome(self, act: str, do: Callable[[], object]) -> str:
         """`ok` or an errorCode. Anything else that is raised ends the hour."""
@@ -457,14 +600,26 @@ class Soak:
             return None
         return self.random.choice(self.issued[-self.random.choice((3, 3, 8, 100)) :])
 
-    def _held(self, issued: Issued) -> Any:
-        found = DynamoStore(self.dynamodb, self.table).find(keys.verification_key(issued.verification_id))
+    def _waiting(self) -> Issued | None:
+        """Somebody whose code has not come for a while, if there is anybody."""
+        since, until = self.time.now - BEFORE.ttl_seconds, self.time.now - BEFORE.gap - 2 * MOST_APART
+        waiting = [each for each in self.issued if not each.done and since < each.made_at < until]
+        return self.random.choice(waiting) if waiting else None
+
+    def _held(self, issued: Issued) -> Verification:
+        found = self._find(keys.verification_key(issued.verification_id))
         assert found is not None
         return found
 
+    def _find(self, key: str) -> Verification | None:
+        return DynamoStore(self.dynamodb, self.table).find(key)
+
+    def _session(self, held: Verification) -> str | None:
+        return next(each for each in SESSIONS if keys.session_hash(held.key, each) == held.session_hash)
+
     def _code(self, issued: Issued) -> str:
         held = self._held(issued)
-        return self.vendors[held.provider].codes[held.provider_ref]
+        return self.vendors[str(held.provider)].codes[str(held.provider_ref)]
 
     def _items(self) -> Iterator[dict[str, Any]]:
         for page in self.dynamodb.get_paginator("scan").paginate(TableName=self.table):

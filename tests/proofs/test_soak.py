@@ -7,6 +7,10 @@
 5. The same Idempotency-Key has the same answer and sends nothing more, whichever environment takes it.
 6. Of an erased number nothing is left, under either pepper.
 7. Every item has an end.
+8. No code is ended at a provider that keeps one for each number while somebody else may still use it.
+9. A resend says whether it sent the code of before, and that is so; of each verification the service makes
+   one code, whichever environment and pepper made it.
+10. Every metric that was measured is on the dashboard, in `make watch` or in an alarm.
 """
 
 import boto3
@@ -16,13 +20,19 @@ from tests.emulator import emulated_aws
 from tests.proofs.scale import scaled
 from tests.proofs.soak import Soak
 from tests.tables import create_table
+from tests.unit.test_metrics import read_by_place, read_by_watch
+from tests.unit.test_monitoring import ALARMS, DASHBOARD, SEARCH, rows
 
 REGION = "eu-west-1"
 
 MET = {
     "infobip NotSent",
     "infobip Ambiguous",
+    "infobip Doubtful",
     "failed_over",
+    "own code",
+    "code ended",
+    "infobip sent the same",
     "breaker_open",
     "pepper announced",
     "pepper in use",
@@ -45,10 +55,13 @@ MET = {
     "item K",
 }
 """What an hour must have come across."""
+FEWEST_METRICS = 12
 MET_IN_FULL = MET | {
     "sinch Throttled",
     "infobip Misconfigured",
     "breaker_closed",
+    "sinch sent the same",
+    "sinch sent another",
     "restarted",
     "request RATE_LIMITED",
     "request PROVIDER_UNAVAILABLE",
@@ -68,3 +81,14 @@ def test_an_hour_of_service_keeps_every_promise(seed: int) -> None:
         soak.run()
         assert set(soak.met) >= scaled(MET, MET_IN_FULL)
         assert soak.met["verify ok"] > soak.met["request ok"] / 4
+        assert len(soak.measured) > FEWEST_METRICS
+        assert soak.measured <= read_metrics()
+
+
+def read_metrics() -> set[str]:
+    """Names of all that the dashboard, `make watch` or an alarm looks at."""
+    shown = {word for row in rows() for word in row if isinstance(word, str)}
+    searched = {found["name"] for found in SEARCH.finditer(DASHBOARD.replace('\\"', '"'))}
+    watched = {alarm["MetricName"] for alarm in ALARMS.values() if "MetricName" in alarm}
+    read_by_place()
+    return shown | searched | watched | {name for name, _ in read_by_watch}

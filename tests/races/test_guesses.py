@@ -42,7 +42,7 @@ class Watched:
         self._lock = Lock()
         self.guesses: list[str] = []
         self.candidates, self.ends_a_code = providers.candidates, providers.ends_a_code
-        self.send, self.resend = providers.send, providers.resend
+        self.send, self.resend, self.turns = providers.send, providers.resend, providers.turns
 
     def check(self, name: str, ref: str, otp: str, **how: Any) -> Check:
         with self._lock:

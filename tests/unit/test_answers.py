@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,7 +36,7 @@ from sms_otp.use_cases.status import Status
 from tests.answers import produced, properties, undocumented
 
 NOW = Seconds(int(START))
-REQUESTED = Requested("an-id", "sms", NOW + Seconds(300), Seconds(30))
+REQUESTED = Requested("an-id", "sms", NOW + Seconds(300), Seconds(30), app_hash_sent=True)
 VERIFIED = Verified(
     "an-id", "+14155550123", "login", NOW, "a-token", device_token="a-device-token"
 )  # no secret
@@ -87,7 +88,7 @@ def administered(path: str) -> Any:
 # By path, an answer with every field that it can have.
 WHOLE: dict[str, Callable[[], Any]] = {
     "/request-otp": lambda: request_otp.app._ROUTES["/request-otp"].write(REQUESTED),
-    "/resend-otp": lambda: resend_otp.app._ROUTE.write(REQUESTED),
+    "/resend-otp": lambda: resend_otp.app._ROUTE.write(replace(REQUESTED, same_code=False)),
     "/verify-otp": lambda: verify_otp.app._ROUTES["/verify-otp"].write(VERIFIED),
     "/cancel-otp": lambda: cancel_otp.app._ROUTES["/cancel-otp"].write(None),
     "/otp-status": lambda: otp_status.app._ROUTES["/otp-status"].write(

@@ -50,6 +50,11 @@ def test_without_a_baseline_it_is_the_figure_that_must_be_reached(
     assert Figure("x", ours, "calls", reach=reach).is_reached is reached
 
 
+def test_what_goes_another_way_costs_the_units_that_the_page_has() -> None:
+    rows = re.findall(r"^\| (an? [^|]+) \| (\d+) \|$", PAGE, re.MULTILINE)
+    assert [int(units) for _, units in rows] == [*cost.OTHER_UNITS.values()]
+
+
 def test_the_bill_is_the_sum_of_its_lines_each_use_times_price() -> None:
     measured = cost.Measured(request_ms=100, verify_ms=60, waiting_ms=340, memory_mb=1024)
     lines = {line.what: line.of_a_million for line in cost.ours(measured)}

@@ -13,6 +13,7 @@ from sms_otp.domain.commands import Policy
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.limits import DAY, HOUR, MINUTE, GuessPolicy, SendPolicy, Window
 from sms_otp.domain.prices import USD, Prices
+from sms_otp.domain.provider import Channel
 from sms_otp.domain.spending import SpendPolicy
 from sms_otp.entry_points import bootstrap
 
@@ -35,7 +36,8 @@ CHOSEN: dict[str, Any] = {
     "pumping_guard": "record",
     "allowed_countries": ("US", "GB"),
     "sms_prices": {"US": 0.01, "*": 0.07},
-    "voice_prices": {"GB": 0.2},
+    "voice_countries": {"GB": 0.2, "US": None},
+    "whatsapp_countries": {"*": None, "IN": 0.01},
     "users_table_name": "users",
     "test_numbers": {"+5212221234567": "246810"},
     "test_numbers_end": 1_900_000_000,
@@ -58,13 +60,35 @@ def test_each_limit_is_the_parameter_that_is_named_after_it() -> None:
     assert limits.stranger_guesses == GuessPolicy(24, Milliseconds(33_000), Milliseconds(3_601_000), 80)
     assert limits.disabled_at == 99
     assert admission.spend == SpendPolicy(
-        Mode.RECORD, 250 * USD, 3, Spans(14, 15), Prices({"US": 0.01, "*": 0.07}, {"GB": 0.2})
+        Mode.RECORD, 250 * USD, 3, Spans(14, 15), Prices({"US": 0.01, "*": 0.07}, {"GB": 0.2}, {"IN": 0.01})
     )
 
 
 @pytest.mark.parametrize(("listed", "countries"), [(("US", "GB"), frozenset({"US", "GB"})), (("*",), None)])
 def test_a_star_is_every_country(listed: tuple[str, ...], countries: frozenset[str] | None) -> None:
     assert policy_of(allowed_countries=listed).countries == countries
+
+
+@pytest.mark.parametrize(
+    ("country", "channel", "allowed"),
+    [
+        ("GB", Channel.SMS, True),
+        ("GB", Channel.VOICE, True),
+        ("IN", Channel.VOICE, False),
+        ("IN", Channel.WHATSAPP, True),
+    ],
+)
+def test_a_channel_other_than_sms_goes_where_its_own_list_says(
+    country: str, channel: Channel, allowed: bool
+) -> None:
+    assert policy_of().allows(country, channel) is allowed
+
+
+@pytest.mark.parametrize("channel", [Channel.VOICE, Channel.WHATSAPP])
+def test_no_channel_but_sms_goes_anywhere_by_default(channel: Channel) -> None:
+    policy = bootstrap.policy(Settings.from_environment(environment()))
+    assert policy.allows("US", Channel.SMS)
+    assert not policy.allows("US", channel)
 
 
 @pytest.mark.parametrize("flag", [True, False])
@@ -84,6 +108,11 @@ def test_a_price_is_the_deployments_own_or_one_of_the_tables() -> None:
     prices = policy_of().admission.spend.prices
     assert [prices.of(country, "sms") for country in ("US", "IN")] == [10_000, 70_000]
     assert [prices.of(country, "voice") for country in ("GB", "US", "IN")] == [200_000, 15_000, 100_000]
+    assert [prices.of(country, "whatsapp") for country in ("IN", "US")] == [10_000, 10_000]
+    assert [Prices(whatsapp={"BR": 0.03}).of(country, "whatsapp") for country in ("BR", "ZM")] == [
+        30_000,
+        270_000,
+    ]
     assert Prices({"US": 0.0}).of("US", "sms") == 1, "a code that costs nothing would end no budget"
 
 

@@ -16,6 +16,7 @@ from sms_otp.domain import errors, keys
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
+from sms_otp.domain.keys import Peppers
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import StoreError
 from sms_otp.domain.prices import Prices
@@ -42,6 +43,7 @@ from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
+from sms_otp.use_cases.status import Lifecycle
 from sms_otp.use_cases.verify import verify_code
 from tests.unit.world import NUMBER, World
 
@@ -55,7 +57,6 @@ class Scripted:
     """A provider that fails as it is told to, and otherwise says yes to `123456`."""
 
     name: ClassVar[str] = "scripted"
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
 
     def __init__(self, name: str, failures: Mapping[str, ProviderError]) -> None:
         self._name, self._failures = name, failures
@@ -95,7 +96,9 @@ class Secrets:
 class Routed(World):
     """A service over the real router."""
 
-    def __init__(self, policy: Policy, clock: StepClock) -> None:
+    def __init__(
+        self, policy: Policy, clock: StepClock, channels: Mapping[str, frozenset[Channel]] | None = None
+    ) -> None:
         super().__init__(policy, clock)
         self.failures: dict[str, ProviderError] = {}
 
@@ -107,7 +110,7 @@ class Routed(World):
 
         order = ("infobip", "sinch")
         tests = FixedCodes({"+14155550100": "246810"})
-        router = Router(order, {}, Secrets(), build, tests, NoBreaker(), emit)
+        router = Router(order, {}, Secrets(), build, tests, NoBreaker(), emit, channels=channels or {})
         self.store = MemoryStore()
         self.service = Service(policy, self.store, router, lambda: PEPPERS, clock, emit)
 
@@ -197,6 +200,8 @@ def test_a_send_is_emitted_with_the_provider_that_took_it_its_handle_and_its_pri
                 "provider": "sinch",
                 "provider_ref": "sinch-ref",
                 "cost": PRICE,
+                "same_code": None,
+                "app_hash_sent": None,
             },
         )
     ]
@@ -413,14 +418,14 @@ def test_a_5xx_does_not_fail_over_where_the_numbers_windows_are_full(world: Rout
 
 
 def test_a_channel_that_no_provider_has_is_the_callers_mistake_and_costs_nothing(
-    policy: Policy, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+    policy: Policy, clock: StepClock
 ) -> None:
-    monkeypatch.setattr(Scripted, "channels", frozenset({Channel.SMS}))
-    world = Routed(policy, clock)
+    sms = dict.fromkeys(("infobip", "sinch"), frozenset({Channel.SMS}))
+    world = Routed(policy, clock, sms)
     with pytest.raises(errors.InvalidRequest) as refused:
         request_code(world.service, RequestOtp(NUMBER, Channel.VOICE), world.caller())
     assert [error["pointer"] for error in refused.value.errors] == ["/channel"]
-    assert sends(world) == 0
+    assert world.store.numbers == {}
 
 
 @pytest.mark.parametrize("order", [("infobip",), ("infobip", "sinch")], ids=["one provider", "two"])
@@ -517,6 +522,112 @@ def test_a_number_that_was_verified_since_has_no_code_in_hand(policy: Policy, cl
     world.request(session_id="b" * 20)
 
 
+def locked(world: Routed, verification_id: str) -> None:
+    """Guess wrong until no guess is left."""
+    for _ in range(world.service.policy.max_attempts):
+        world.verify(verification_id, "000000")
+
+
+def cancelled(world: Routed, verification_id: str) -> None:
+    Lifecycle(
+        world.service.policy, world.store, world.clock, world.service.emit, frozenset({"sinch"})
+    ).cancel(verification_id, world.caller())
+
+
+@pytest.mark.parametrize("end", [cancelled, locked], ids=["cancelled", "locked"])
+def test_a_verification_that_is_over_has_no_code_in_hand(
+    policy: Policy, clock: StepClock, end: Callable[[Routed, str], None]
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch", "infobip")
+    end(world, world.request())
+    clock.step(60)
+    world.request(session_id="b" * 20)
+    assert holders(world) == ["sinch", "sinch"]
+
+
+@pytest.mark.parametrize("kind", [Refused, DestinationUnavailable])
+def test_a_code_that_certainly_nobody_was_sent_is_in_nobodys_hand(
+    policy: Policy, clock: StepClock, kind: type[ProviderError]
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    world.failures["sinch"] = kind("sinch", "scripted")
+    for session in ("a" * 20, "b" * 20):
+        with pytest.raises(errors.OtpError) as refused:
+            world.request(session_id=session)
+        assert refused.value.reason == "scripted"
+        clock.step(60)
+
+
+@pytest.mark.parametrize("kind", [Doubtful, Ambiguous])
+def test_a_code_that_somebody_may_have_been_sent_is_in_their_hand(
+    policy: Policy, clock: StepClock, kind: type[ProviderError]
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    world.failures["sinch"] = kind("sinch", "scripted")
+    with pytest.raises(errors.ProviderUnavailable):
+        world.request(session_id="a" * 20)
+    world.failures.clear()
+    clock.step(60)
+    with pytest.raises(errors.RateLimited) as refused:
+        world.request(session_id="b" * 20)
+    assert refused.value.reason == "code in hand"
+
+
+def test_a_guess_less_than_all_leaves_the_code_in_hand(policy: Policy, clock: StepClock) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    verification_id = world.request(session_id="a" * 20)
+    for _ in range(policy.max_attempts - 1):
+        world.verify(verification_id, "000000", session_id="a" * 20)
+    clock.step(60)
+    with pytest.raises(errors.RateLimited):
+        world.request(session_id="b" * 20)
+
+
+def test_a_failed_resend_leaves_the_earlier_code_in_hand(policy: Policy, clock: StepClock) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    verification_id = world.request()
+    world.failures["sinch"] = DestinationUnavailable("sinch", "scripted")
+    clock.step(60)
+    with pytest.raises(errors.ProviderUnavailable):
+        resend_code(world.service, ResendOtp(verification_id), world.caller())
+    clock.step(120)
+    with pytest.raises(errors.RateLimited) as refused:
+        world.request(session_id="b" * 20)
+    assert refused.value.reason == "code in hand"
+
+
+def rotated(world: Routed) -> None:
+    """The next pepper is in use, and the one of before is still read."""
+    peppers = Peppers("the-next-pepper-that-is-long-enough", PEPPERS.current)
+    world.service = replace(world.service, peppers=lambda: peppers)
+
+
+def test_a_code_in_somebodys_hand_stays_right_while_the_pepper_is_rotated(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch", "infobip")
+    first = world.request(session_id="a" * 20)
+    rotated(world)
+    clock.step(60)
+    world.request(session_id="b" * 20)
+    assert holders(world) == ["sinch", "infobip"]
+    assert world.verify(first, session_id="a" * 20) == "ok"
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_the_session_that_asked_for_a_code_may_ask_for_another_while_the_pepper_is_rotated(
+    policy: Policy, clock: StepClock, is_cancelled: bool
+) -> None:
+    world = one_code_at_sinch(policy, clock, "sinch")
+    first = world.request(session_id="a" * 20)
+    if is_cancelled:
+        cancelled(world, first)
+    rotated(world)
+    clock.step(60)
+    world.request(session_id=("b" if is_cancelled else "a") * 20)
+    assert holders(world) == ["sinch", "sinch"]
+
+
 def stopped(world: Routed, provider: str, seconds: int = 600) -> None:
     now = Seconds(int(world.clock()))
     world.store.stops.stop([Stop(Scope.PROVIDER, provider)], Seconds(now + seconds), now)
@@ -553,15 +664,14 @@ def test_where_every_provider_is_stopped_nothing_is_sent_until_the_first_may(
 
 
 def test_where_those_that_are_left_lack_the_channel_the_stop_is_the_reason(
-    policy: Policy, clock: StepClock, monkeypatch: pytest.MonkeyPatch
+    policy: Policy, clock: StepClock
 ) -> None:
-    monkeypatch.setattr(Scripted, "channels", frozenset({Channel.SMS}))
-    world = Routed(policy, clock)
+    world = Routed(policy, clock, {"sinch": frozenset({Channel.SMS})})
     stopped(world, "infobip")
     with pytest.raises(errors.SendingStopped) as refused:
         request_code(world.service, RequestOtp(NUMBER, Channel.VOICE), world.caller())
     assert (refused.value.reason, refused.value.retry_after) == ("provider", 600)
-    assert sends(world) == 0
+    assert world.store.numbers == {}
 
 
 def test_a_resend_goes_through_another_provider_while_the_holder_is_stopped(

@@ -189,7 +189,9 @@ def test_a_stack_that_cannot_be_deployed_on_is_refused_with_the_way_out(status: 
         current(status)
 
 
-@pytest.mark.parametrize("value", ["", "GB,IE", "en=Your code is {{pin}}.", 'a "quoted" \\ word'])
+@pytest.mark.parametrize(
+    "value", ["", "GB,IE", "en=Your code is {{pin}}.", 'a "quoted" \\ word', r"en={{pin}}\n{{appHash}}"]
+)
 def test_a_value_reaches_sam_whole(value: str) -> None:
     """By the pattern that SAM CLI reads it with."""
     quoted = deploy._quoted(value)
@@ -211,3 +213,19 @@ def test_make_deploy_takes_the_region_that_the_aws_cli_takes(
     printed = make(tmp_path, "deploy", **environment)
     assert "started: -m ops.deploy" in printed
     assert "region: eu-west-1\n" in printed
+
+
+def test_a_text_that_is_billed_as_several_messages_is_shown_before_it_is_deployed() -> None:
+    long = "en={{pin}}" + "x" * 155
+    provisioned = deployed(ProvisionInfobip="true", InfobipTexts=long)
+    (line,) = deploy.long_texts(provisioned, "sms-otp-dev")
+    assert "InfobipTexts: en" in line
+    assert "2 messages" in line
+    assert deploy.long_texts(deployed(InfobipTexts=long), "sms-otp-dev") == []
+    assert deploy.long_texts(deployed(ProvisionInfobip="true"), "sms-otp-dev") == []
+
+
+def test_a_text_that_infobip_cannot_be_given_is_refused_before_it_is_built() -> None:
+    wrong = deployed(ProvisionInfobip="true", InfobipTexts="xx={{pin}}")
+    with pytest.raises(deploy.Refused, match="xx is none of Infobip's languages"):
+        deploy.long_texts(wrong, "sms-otp-dev")

@@ -6,6 +6,7 @@ from local.template import environment
 from sms_otp.domain.errors import DeploymentRefused
 from sms_otp.setup import deployed_settings
 
+AWS = {"ProviderOrder": "aws", "AwsSmsIdentityArn": "arn:aws:sms-voice:eu-west-1:123456789012:pool/p"}
 NAME = {"POWERTOOLS_SERVICE_NAME": "sms-otp"}
 
 
@@ -35,7 +36,16 @@ def properties(**parameters: str) -> dict[str, object]:
             ["TestNumbers", "CodeLength"],
         ),
         ({"SmsPrices": "DE=0.81", "DailySpendCap": "1"}, ["SmsPrices", "DE", "DailySpendCap", "0.8 USD"]),
-        ({"VoicePrices": "*=41"}, ["VoicePrices", "*", "DailySpendCap", "40 USD"]),
+        ({"VoiceCountries": "*=41"}, ["VoiceCountries", "*", "DailySpendCap", "40 USD"]),
+        ({"VoiceCountries": "UK"}, ["VoiceCountries has UK", "write GB"]),
+        ({"VoiceCountries": "GB", "AllowedCountries": "US"}, ["VoiceCountries has GB", "AllowedCountries"]),
+        ({"VoiceCountries": "GB"} | AWS, ["VoiceCountries has GB", "infobip or sinch"]),
+        ({"WhatsappCountries": "BR"}, ["WhatsappCountries has BR", "sinch", "ProviderOrder"]),
+        ({"WhatsappCountries": "*"}, ["WhatsappCountries has *", "sinch"]),
+        (
+            {"WhatsappCountries": "BR,IN", "ProviderOrder": "sinch", "ProviderRoutes": "IN=infobip"},
+            ["WhatsappCountries has IN", "sinch"],
+        ),
         ({"CodeLength": "6.5"}, ["CODE_LENGTH"]),
         ({"CodeLifeSeconds": "300.5"}, ["CODE_LIFE_SECONDS"]),
         ({"DailySpendCap": "nan"}, ["DAILY_SPEND_CAP"]),
@@ -57,6 +67,9 @@ def test_settings_that_no_function_could_work_with_are_refused_by_name(
         {"ProviderRoutes": "EU=sinch;CA=infobip"},
         {"ProviderRoutes": "CA=aws", "AwsSmsIdentityArn": "arn:aws:sms-voice:eu-west-1:123456789012:pool/p"},
         {"InfobipSenderIds": "*=Acme"},
+        {"VoiceCountries": "GB,EU=0.1", "AllowedCountries": "GB,EU"},
+        {"WhatsappCountries": "BR=0.03", "ProviderRoutes": "BR=infobip,sinch"},
+        {"WhatsappCountries": "*", "ProviderOrder": "infobip,sinch"},
         # CloudFormation's Number takes these, and they are whole.
         {"CodeLength": "6.0", "DailySpendCap": "1e4"},
     ],

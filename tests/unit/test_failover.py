@@ -18,7 +18,6 @@ from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
-    ChannelUnsupported,
     Check,
     CodeMessage,
     DestinationUnavailable,
@@ -62,7 +61,6 @@ class Scripted:
     """A provider that does what the script says for its name, and notes that it was asked."""
 
     name: ClassVar[str] = "scripted"
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
 
     def __init__(self, name: str, key: str, world: "World") -> None:
         self._name, self._key, self._world = name, key, world
@@ -94,12 +92,6 @@ class Scripted:
         return Sent(ref=f"{self._name}:{ref}")
 
 
-class ScriptedSms(Scripted):
-    """One that knows no voice."""
-
-    channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS})
-
-
 class World:
     """A router over scripted providers, and what happened to them."""
 
@@ -118,7 +110,14 @@ class World:
         self.reserved, self.has_room = 0, True
         self.secret_cache = secret_cache or SecretCache()
         self.router = Router(
-            order, routes or {}, self.secret_cache, self.build, TESTS, NoBreaker(), self.emit
+            order,
+            routes or {},
+            self.secret_cache,
+            self.build,
+            TESTS,
+            NoBreaker(),
+            self.emit,
+            channels={"aws": frozenset({Channel.SMS})},
         )
 
     def reserve_again(self) -> str | None:
@@ -129,8 +128,7 @@ class World:
         self.told.append((event, fields))
 
     def build(self, name: str, credentials: Mapping[str, str]) -> Provider:
-        kind = ScriptedSms if name == "aws" else Scripted
-        return kind(name, credentials["key"], self)
+        return Scripted(name, credentials["key"], self)
 
     def send(self, order: Order = ORDER) -> tuple[str, Sent]:
         return self.router.send(order, Deadline(5), self.failed.append, self.reserve_again)
@@ -235,20 +233,7 @@ def test_a_provider_without_the_channel_is_passed_over_and_not_asked() -> None:
     world = World(("aws", "sinch"))
     assert world.send(Order(TO, Channel.VOICE, None, "r", Seconds(300), NUMBER_KEY))[0] == "sinch"
     assert world.names() == ["sinch"]
-    assert [type(failed) for failed in world.failed] == [ChannelUnsupported]
-
-
-def test_a_channel_that_a_provider_never_had_is_no_failure_that_its_breaker_counts() -> None:
-    world, asked = World(("aws", "sinch")), list[str]()
-
-    class Noting(NoBreaker):
-        def call(self, provider: str, *about: Any, **named: Any) -> Any:
-            asked.append(provider)
-            return super().call(provider, *about, **named)
-
-    world.router = Router(("aws", "sinch"), {}, world.secret_cache, world.build, TESTS, Noting(), world.emit)
-    world.send(Order(TO, Channel.VOICE, None, "r", Seconds(300), NUMBER_KEY))
-    assert asked == ["sinch"], "five calls in a row would stop the texts that it does send"
+    assert world.failed == []
 
 
 def test_a_provider_whose_secret_is_missing_is_passed_over() -> None:
@@ -278,6 +263,46 @@ def test_where_the_holder_cannot_send_again_another_sends_a_new_code() -> None:
         ("resend", "infobip"),
         ("send", "sinch"),
     ]
+
+
+GOES_ON = replace(ORDER, goes_on=True)
+
+
+@pytest.mark.parametrize(("holder", "next_one"), [("infobip", "sinch"), ("sinch", "aws"), ("aws", "infobip")])
+def test_a_resend_that_goes_on_is_sent_by_the_provider_after_the_holder(holder: str, next_one: str) -> None:
+    world = World(("infobip", "sinch", "aws"))
+    assert world.resend(holder, GOES_ON) == (next_one, Sent(ref=f"{next_one}:r"))
+    assert world.names() == [next_one]
+
+
+def test_a_resend_that_goes_on_comes_back_to_the_holder_where_no_other_can_send() -> None:
+    world = World(("infobip", "sinch", "aws"))
+    world.failures |= {"aws": NotSent, "infobip": DestinationUnavailable}
+    assert world.resend("sinch", GOES_ON) == ("sinch", Sent(ref="sinch:old-ref"))
+    assert [(operation, name) for operation, name, _ in world.asked] == [
+        ("send", "aws"),
+        ("send", "infobip"),
+        ("resend", "sinch"),
+    ]
+
+
+def test_a_resend_that_goes_on_without_another_provider_is_sent_by_the_holder() -> None:
+    assert World(("infobip",)).resend("infobip", GOES_ON)[0] == "infobip"
+
+
+def test_a_resend_that_goes_on_ends_no_code_in_somebodys_hand() -> None:
+    world = World(("infobip", "sinch", "aws"))
+    assert world.resend("infobip", replace(GOES_ON, avoid=frozenset({"sinch"})))[0] == "aws"
+
+
+def test_a_holder_without_the_channel_does_not_send_again() -> None:
+    world = World(("aws", "sinch"))
+    assert world.resend("aws", replace(ORDER, channel=Channel.VOICE))[0] == "sinch"
+    assert [(operation, name) for operation, name, _ in world.asked] == [("send", "sinch")]
+
+
+def test_a_resend_goes_on_from_a_holder_that_no_longer_sends() -> None:
+    assert World(("sinch", "aws")).resend("infobip", GOES_ON)[0] == "sinch"
 
 
 @pytest.mark.parametrize("failure", [Refused, Ambiguous])
@@ -463,13 +488,11 @@ def test_the_circuits_that_were_read_and_the_numbers_key_reach_the_breaker() -> 
 
 
 def test_the_candidates_are_those_of_the_route_or_of_the_order() -> None:
-    world, order = World(), ("infobip", "sinch")
-    router = Router(
-        order, {"IN": ("sinch",)}, world.secret_cache, world.build, TESTS, NoBreaker(), world.emit
-    )
-    assert router.candidates(TO) == order
-    assert router.candidates(PhoneNumber("+918123456789", "IN")) == ("sinch",)
-    assert router.candidates(PhoneNumber("+14155550100", "ZZ", is_test=True)) == ("test",)
+    router = World(("infobip", "aws"), {"IN": ("sinch",)}).router
+    assert router.candidates(TO, Channel.SMS) == ("infobip", "aws")
+    assert router.candidates(TO, Channel.VOICE) == ("infobip",)
+    assert router.candidates(PhoneNumber("+918123456789", "IN"), Channel.SMS) == ("sinch",)
+    assert router.candidates(PhoneNumber("+14155550100", "ZZ", is_test=True), Channel.VOICE) == ("test",)
 
 
 def test_a_provider_that_is_stopped_is_not_called_and_keeps_no_place_in_the_order() -> None:

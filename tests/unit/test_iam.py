@@ -89,6 +89,7 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
     "WebhooksFunction": {
         *on_table("BatchGetItem", "UpdateItem"),
         ("secretsmanager:GetSecretValue", "ProviderSecret"),
+        ("secretsmanager:GetSecretValue", "PepperSecret"),
         *own_log("WebhooksLogGroup"),
         *XRAY,
     },

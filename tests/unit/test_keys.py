@@ -6,6 +6,7 @@ and the subjects of tokens.
 """
 
 import re
+from collections import Counter
 
 import pytest
 
@@ -14,6 +15,8 @@ from sms_otp.domain import keys
 from sms_otp.domain.keys import IdForm, Peppers
 
 NUMBER_KEY = "0c07fa9f1efdbc49ac5a7de24537108c343e1aacb6c4e3a76143a7f8fcb8ef58"
+OWN_CODE = "5450688668"
+CALLBACK_KEY = "9ORCoyxUltd1kzQ2tb4Avw"
 VERIFICATION_KEY = "13a48784935b810f9b66cfb8ba888d160fe1ce869665caa287051a7b2fe43397"
 
 
@@ -48,6 +51,37 @@ def test_a_token_names_the_subscriber_as_it_always_did() -> None:
     assert keys.subject(NUMBER_KEY, "tenant-a") == (
         "bc98e3ae8e16f9e356234b177c7f9aac98d0ce9010f963ac4a2b02078e6c89b7"
     )
+
+
+def named(nonce: str, form: IdForm = IdForm.OWN, pepper: str = PEPPER) -> str:
+    return keys.verification_key(keys.verification_id(pepper, nonce, form))
+
+
+def test_a_code_of_ours_and_a_callback_key_are_made_as_they_always_were() -> None:
+    # The HMAC of "own code:a-nonce" ends so, as a decimal number.
+    assert keys.own_code(Peppers(PEPPER), "a-nonce", named("a-nonce"), 10) == OWN_CODE
+    assert keys.callback_key(PEPPER, VERIFICATION_KEY) == CALLBACK_KEY
+
+
+@pytest.mark.parametrize("form", IdForm)
+def test_a_code_of_ours_is_the_same_under_either_pepper(form: IdForm) -> None:
+    made = keys.own_code(Peppers(PEPPER), "a-nonce", named("a-nonce", form), 6)
+    rotated = Peppers("the-next-pepper-that-is-long-enough", PEPPER)
+    assert made == keys.own_code(rotated, "a-nonce", named("a-nonce", form), 6)
+    assert keys.own_code(Peppers("another-pepper"), "a-nonce", named("a-nonce", form), 6) is None
+
+
+def test_codes_of_ours_are_spread_over_all_that_there_are_zeros_first_too() -> None:
+    nonces = [f"nonce-{number}" for number in range(10_000)]
+    codes = [keys.own_code(Peppers(PEPPER), nonce, named(nonce), 6) for nonce in nonces]
+    assert all(code is not None and re.fullmatch("[0-9]{6}", code) for code in codes)
+    # Of 10,000 drawn from a million, 50 are expected to be another's too.
+    assert len(set(codes)) > 9_850
+    for place in range(6):
+        digits = Counter(code[place] for code in codes if code)
+        # Each of the ten is expected 1,000 times, with a standard deviation of 30.
+        assert set(digits) == set("0123456789")
+        assert all(850 < count < 1150 for count in digits.values())
 
 
 def test_a_new_nonce_is_192_random_bits_and_so_is_the_verification_id_made_of_it() -> None:

@@ -9,9 +9,9 @@ from fakes.memory import PEPPER, StepClock, number_key, outcome
 from sms_otp.domain import errors
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.commands import Policy, RequestOtp, ResendOtp
-from sms_otp.domain.keys import keyed, verification_key
+from sms_otp.domain.keys import callback_key, keyed, verification_key
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, WriteConflict
+from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, StoreError, WriteConflict
 from sms_otp.domain.provider import Ambiguous, Channel, NotSent, Order, ProviderError, Refused
 from sms_otp.domain.verification import State
 from sms_otp.use_cases.request import request_code
@@ -43,6 +43,39 @@ def test_a_cancellation_is_told_and_one_that_is_refused_is_not(world: World, lif
     with pytest.raises(errors.VerificationNotFound):
         lifecycle.cancel(verification_id, world.caller("tenant-b"))
     assert world.told == [("otp_cancelled", {"verification": verification_key(verification_id)})]
+
+
+@pytest.mark.parametrize(
+    ("provider", "is_over"),
+    [("fake", True), (None, True), ("another", False)],
+    ids=["it", "none yet", "other"],
+)
+def test_a_cancelled_verification_is_over_at_its_number_where_its_provider_keeps_one_code(
+    world: World, provider: str | None, is_over: bool
+) -> None:
+    key = verification_key(verification_id := world.request())
+    held = dataclasses.replace(world.store.verifications[key], provider=provider)
+    world.store.verifications[key] = held
+    lifecycle = Lifecycle(
+        world.service.policy, world.store, world.clock, world.service.emit, frozenset({"fake"})
+    )
+    for _ in range(2):
+        lifecycle.cancel(verification_id, world.caller())
+    assert world.number().over == ({key} if is_over else set())
+
+
+def test_a_cancellation_stands_although_its_number_could_not_be_told(world: World) -> None:
+    def fails(*_: object) -> None:
+        raise StoreError("UpdateItem: ThrottlingException")
+
+    verification_id = world.request()
+    world.store.end_code = fails  # type: ignore[method-assign, assignment] # one fault
+    Lifecycle(world.service.policy, world.store, world.clock, world.service.emit, frozenset({"fake"})).cancel(
+        verification_id, world.caller()
+    )
+    (held,) = world.store.verifications.values()
+    assert held.state is State.CANCELLED
+    assert world.told[-1] == ("store_failed", {"reason": "UpdateItem: ThrottlingException"})
 
 
 def test_a_resend_goes_on_with_the_same_verification_and_expiry(world: World) -> None:
@@ -335,10 +368,10 @@ def test_a_resend_asks_for_what_is_left_of_the_codes_life_under_a_reference_of_i
     world.clock.step(40)
     assert resend(world, verification_id) == "ok"
     key = verification_key(verification_id)
-    to = PhoneNumber(NUMBER, "US")
+    to, handed_back = PhoneNumber(NUMBER, "US"), callback_key(PEPPER, key)
     assert orders == [
-        Order(to, Channel.SMS, None, key, Seconds(300), number_key(NUMBER)),
-        Order(to, Channel.SMS, None, f"{key}-1", Seconds(260), number_key(NUMBER)),
+        Order(to, Channel.SMS, None, key, Seconds(300), number_key(NUMBER), callback_key=handed_back),
+        Order(to, Channel.SMS, None, f"{key}-1", Seconds(260), number_key(NUMBER), callback_key=handed_back),
     ]
 
 

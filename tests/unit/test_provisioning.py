@@ -9,8 +9,15 @@ import pytest
 from local.template import template
 from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, TransportError
 from sms_otp.domain.clock import Deadline
-from sms_otp.setup.desired_state import Body, ProvisioningFailed, Setting, desired_state_from, differences
-from sms_otp.setup.provisioning import Account, find_application, find_template, provision
+from sms_otp.setup.desired_state import (
+    Body,
+    ProvisioningFailed,
+    Setting,
+    desired_state_from,
+    differences,
+    long_texts,
+)
+from sms_otp.setup.provisioning import Account, find_application, find_templates, provision
 from tests.unit.providers.scripted import ScriptedTransport, answer
 
 SET_UP = template()["Resources"]["InfobipSetup"]["Properties"]
@@ -22,7 +29,7 @@ PARAMETERS = {
 INDIA = {"IndiaDlt": "1101;1107"}
 VOICE = {"InfobipVoices": "en=Joanna,rate=0.9,repeat=1#"}
 WANTED = desired_state_from({**PARAMETERS, **INDIA, **VOICE, "InfobipSenderIds": "*=Acme,GB=Other"})
-(TEMPLATE,) = WANTED.templates
+(TEMPLATE,) = WANTED.templates.values()
 
 # Each field that we set: another value, and whether that lets through more.
 OTHER: list[tuple[str, object, bool]] = [
@@ -130,22 +137,72 @@ def test_the_parameters_become_the_application_and_its_template() -> None:
             "sendPinPerApplicationLimit": "1000000/1d",
         },
     }
-    assert desired.templates == (
+    assert list(desired.templates.values()) == [
         {"pinType": "NUMERIC", "pinLength": 6, "messageText": "Your code is {{pin}}.", "language": "en"},
-    )
+    ]
 
 
 def test_a_further_locale_is_a_further_template() -> None:
     texts = "en={{pin}};de=Ihr Code ist {{pin}}.; pt_br=Seu código é {{pin}}."
-    default, german, brazilian = desired_state_from({**PARAMETERS, "InfobipTexts": texts}).templates
+    default, german, brazilian = desired_state_from({**PARAMETERS, "InfobipTexts": texts}).templates.values()
     assert (german["language"], german["messageText"]) == ("de", "Ihr Code ist {{pin}}.")
     assert (brazilian["language"], brazilian["messageText"]) == ("pt_br", "Seu código é {{pin}}.")
     assert "regional" not in {**default, **german, **brazilian}
 
 
+def test_a_text_for_a_purpose_and_one_with_an_apps_hash_are_templates_of_their_own() -> None:
+    texts = "en={{pin}};en/login={{pin}} logs you in.\\n@example.com #{{pin}} {{appHash}}"
+    templates = desired_state_from({**PARAMETERS, "InfobipTexts": texts}).templates
+    login = "{{pin}} logs you in.\n@example.com #{{pin}}"
+    assert {name: (body["language"], body["messageText"]) for name, body in templates.items()} == {
+        "en": ("en", "{{pin}}"),
+        "en/login": ("en", login),
+        "en/login+appHash": ("en", login + " {{appHash}}"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{{pin}}" + "x" * 154, []),
+        ("{{pin}}" + "x" * 155, ["InfobipTexts: en is sent, and billed, as 2 messages (GSM-7)."]),
+        ("{{pin}}ç" + "x" * 64, ["InfobipTexts: en is sent, and billed, as 2 messages (UCS-2)."]),
+        ("{{pin}}" + "x" * 143 + "{{appHash}}", []),
+        (
+            "{{pin}}" + "x" * 144 + "{{appHash}}",
+            ["InfobipTexts: en+appHash is sent, and billed, as 2 messages (GSM-7)."],
+        ),
+    ],
+)
+def test_a_text_that_is_billed_as_several_messages_is_named(text: str, told: list[str]) -> None:
+    assert list(long_texts({**PARAMETERS, "InfobipTexts": f"en={text}"})) == told
+
+
+LOGIN = {**TEMPLATE, "messageText": "{{pin}} logs you in."}
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        (["{{pin}} logs you in.", "Your code is {{pin}}."], {"en": 1, "en/login": 0}),
+        # A text that changed is the other one of its language.
+        (["{{pin}} logs you in.", "Old {{pin}}."], {"en": 1, "en/login": 0}),
+        (["Your code is {{pin}}.", "Old {{pin}}."], {"en": 0, "en/login": 1}),
+        (["Old {{pin}}."], {"en": 0}),
+        (["Old {{pin}}.", "Older {{pin}}."], {"en": 0, "en/login": 1}),
+    ],
+)
+def test_templates_of_one_language_are_told_apart_by_their_texts(
+    held: list[str], found: dict[str, int]
+) -> None:
+    templates = [{**MESSAGE, "messageText": text, "messageId": str(at)} for at, text in enumerate(held)]
+    matched = find_templates(templates, {"en": TEMPLATE, "en/login": LOGIN})
+    assert {name: int(str(body["messageId"])) for name, body in matched.items()} == found
+
+
 def test_each_text_has_the_id_under_which_it_is_registered_in_india() -> None:
     registered = {"InfobipTexts": "en={{pin}};de=: {{pin}};fr={{pin}}", "IndiaDlt": "1101;1107;fr=1109"}
-    default, german, french = desired_state_from({**PARAMETERS, **registered}).templates
+    default, german, french = desired_state_from({**PARAMETERS, **registered}).templates.values()
     assert default["regional"] == {"indiaDlt": {"principalEntityId": "1101", "contentTemplateId": "1107"}}
     assert french["regional"] == {"indiaDlt": {"principalEntityId": "1101", "contentTemplateId": "1109"}}
     assert "regional" not in german
@@ -160,6 +217,9 @@ def test_each_text_has_the_id_under_which_it_is_registered_in_india() -> None:
         ({"InfobipTexts": "Hallo {{pin}}"}, "InfobipTexts"),
         ({"InfobipTexts": ""}, "InfobipTexts"),
         ({"InfobipTexts": "en={{pin}};en=: {{pin}}"}, "InfobipTexts"),
+        ({"InfobipTexts": "en/login={{pin}}"}, "en/login, must be for every purpose"),
+        ({"InfobipTexts": "en={{appHash}} {{pin}}"}, "must end with {{appHash}}"),
+        ({"InfobipTexts": "en={{pin}} {{appHash}} {{appHash}}"}, "must end with {{appHash}}"),
         ({"IndiaDlt": "1"}, "entity;template"),
         ({"IndiaDlt": ";;fr=1"}, "entity;template"),
         ({"IndiaDlt": "1101;1107;fr=1"}, "IndiaDlt has fr"),
@@ -199,7 +259,7 @@ def test_an_update_clears_what_is_no_longer_wanted() -> None:
     provision(account(transport), plain)
     (update,) = [asked for asked in transport.asked if asked.method == "PUT"]
     nothing = {"senderId": "", "voiceName": "", "repeatDTMF": "", "speechRate": 1.0, "regional": {}}
-    assert update.json == {**plain.templates[0], **nothing}
+    assert update.json == {**plain.templates["en"], **nothing}
 
 
 def test_where_nothing_differs_nothing_is_written() -> None:
@@ -221,7 +281,7 @@ def test_the_same_length_of_time_spelt_otherwise_is_no_difference(field: str, sp
 
 
 def test_a_sender_or_register_that_is_there_and_not_wanted_is_a_difference() -> None:
-    (plain,) = desired_state_from(PARAMETERS).templates
+    (plain,) = desired_state_from(PARAMETERS).templates.values()
     assert {difference.field for difference in differences(plain, TEMPLATE)} == {
         "senderId",
         "voiceName",
@@ -233,7 +293,7 @@ def test_a_sender_or_register_that_is_there_and_not_wanted_is_a_difference() -> 
 
 
 def test_infobips_own_speech_rate_is_no_difference() -> None:
-    (plain,) = desired_state_from(PARAMETERS).templates
+    (plain,) = desired_state_from(PARAMETERS).templates.values()
     assert differences(plain, {**plain, "speechRate": 1.0, "senderId": "", "regional": {}}) == ()
 
 
@@ -252,6 +312,13 @@ def test_in_an_empty_account_the_application_and_the_template_are_made() -> None
     made = provision(account(transport), WANTED)
     assert [method for method, _ in transport.written] == ["POST", "POST"]
     assert (made.application_id, made.message_ids) == ("NEW-APPLICATION", {"en": "NEW-MESSAGE"})
+
+
+def test_the_functions_get_to_know_which_texts_are_billed_as_several_messages() -> None:
+    transport = ScriptedInfobip([], [])
+    long = desired_state_from({**PARAMETERS, "InfobipTexts": "en={{pin}}" + "x" * 155})
+    assert provision(account(transport), long).attributes["MessageParts"] == "NEW-MESSAGE=2"
+    assert provision(account(transport), WANTED).attributes["MessageParts"] == ""
 
 
 def test_an_application_of_another_name_is_not_ours() -> None:
@@ -275,7 +342,7 @@ def test_two_applications_of_our_name_are_refused() -> None:
     ],
 )
 def test_a_template_is_found_by_its_language_or_without_one_by_its_text(held: Body, found: bool) -> None:
-    assert (find_template([held], TEMPLATE) is not None) is found
+    assert bool(find_templates([held], {"en": TEMPLATE})) is found
 
 
 @pytest.mark.parametrize(

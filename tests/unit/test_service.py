@@ -171,7 +171,7 @@ def test_a_guess_that_a_lock_refuses_is_given_back(world: World) -> None:
 
 
 def test_a_guess_that_cannot_be_given_back_stays_spent_and_is_refused_all_the_same(world: World) -> None:
-    def fails(_: str) -> None:
+    def fails(*_: object) -> None:
         raise StoreError("UpdateItem: ThrottlingException")
 
     verification_id = world.request()

@@ -34,7 +34,6 @@ from sms_otp.domain.number import ListedVerification, Number
 from sms_otp.domain.ports import Result, StoreError, TokenError, WriteConflict
 from sms_otp.domain.provider import (
     COUNTED_BY_BREAKER,
-    Channel,
     Check,
     CircuitOpen,
     CodeMessage,
@@ -45,6 +44,7 @@ from sms_otp.domain.provider import (
 )
 from sms_otp.domain.verification import Verification
 from sms_otp.entry_points import bootstrap, http
+from sms_otp.use_cases.delivery import LOOK_SECONDS
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
@@ -85,6 +85,9 @@ class Longest:
             "the provider's no, which the circuit counts, then the release": self.state + self.write,
             "the provider's yes, which closes the circuit, then its record, tried twice": self.state
             + 2 * self.write,
+            "the provider's yes to a resend, then the look at whose the code is, then its record": self.read
+            + 2 * self.write
+            - LOOK_SECONDS,
             "the second send's read and reservation, then the record of its doubt": self.read
             + 2 * self.write
             - SECOND_SEND_SECONDS,
@@ -294,7 +297,6 @@ class SlowProvider:
     """Takes what the transport lets it take."""
 
     name: ClassVar[str] = "slow"
-    channels: ClassVar[frozenset[Channel]] = frozenset(Channel)
 
     def __init__(self, world: SlowWorld) -> None:
         self._world = world

@@ -61,8 +61,8 @@ MUTANTS = (
     ("domain/admission.py", "asker.client_keys, to_seconds(now)", "asker.client_keys, now"),
     (
         "domain/admission.py",
-        "waits(self._providers, to_seconds(self._now))",
-        "waits(self._providers, self._now)",
+        "waits(self.providers, to_seconds(self._now))",
+        "waits(self.providers, self._now)",
     ),
     ("domain/admission.py", "send.at > self._now - lanes.memory", "send.at > now - lanes.memory"),
     (

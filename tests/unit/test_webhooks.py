@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from fakes.memory import START, MemoryStore, StepClock, a_verification
+from fakes.memory import PEPPERS, START, MemoryStore, StepClock, a_verification
 from sms_otp.adapters.providers import aws_events
 from sms_otp.adapters.providers.infobip_callbacks import InfobipCallbacks
 from sms_otp.adapters.providers.sinch import signature_of
 from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
-from sms_otp.domain import errors
+from sms_otp.domain import errors, keys
 from sms_otp.domain.commands import Callback
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import ProviderHandle
@@ -44,6 +44,7 @@ class World:
         }
         self.rotated: dict[str, Mapping[str, str]] = {}
         self.may_renew, self.renewals = True, 0
+        self.peppers = PEPPERS
         self.webhooks = Webhooks(
             store=self.store,
             credentials=self.secrets.__getitem__,
@@ -51,6 +52,8 @@ class World:
             readers={"infobip": INFOBIP, "sinch": SINCH},
             read_from_aws=aws_events.read,
             providers=frozenset({"infobip", "sinch"}),
+            peppers=lambda: self.peppers,
+            code_length=6,
             clock=self.clock,
             emit=lambda event, **fields: self.told.append((event, fields)),
         )
@@ -692,6 +695,115 @@ def test_only_the_newest_send_of_a_verification_may_be_sent(
 def test_sinch_may_send_nothing_else(world: World, changes: dict[str, Any], fields: dict[str, Any]) -> None:
     held = world.hold("sinch", **changes)
     assert world.receive(sinch(held, "VerificationRequestEvent", **fields)) == {"action": "deny"}
+
+
+def reserved(world: World) -> Verification:
+    """A verification whose first send is under way at Sinch."""
+    nonce = keys.new_nonce()
+    key = keys.verification_key(keys.verification_id(PEPPERS.current, nonce))
+    held = a_verification(key=key, nonce=nonce, provider=None, provider_ref=None)
+    world.store.verifications[key] = held
+    return held
+
+
+def code_requested(held: Verification, **fields: Any) -> Callback:
+    """As Sinch requests the code of a send that our start announced."""
+    custom = keys.callback_key(PEPPERS.current, held.key)
+    return sinch(held, "VerificationRequestEvent", **{"custom": custom} | fields)
+
+
+def own_code(held: Verification) -> str | None:
+    return keys.own_code(PEPPERS, str(held.nonce), held.key, 6)
+
+
+@pytest.mark.parametrize("method", ["sms", "callout"])
+def test_a_send_of_ours_is_given_the_verifications_own_code(world: World, method: str) -> None:
+    held = reserved(world)
+    answer = {"action": "allow", method: {"code": own_code(held)}}
+    for _ in range(2):
+        assert world.receive(code_requested(held, method=method)) == answer
+    assert world.store.verifications[held.key] == replace(held, own_code_refs=(SINCH_ID,))
+    assert world.told == []
+
+
+def test_every_send_of_a_verification_is_given_the_same_code(world: World) -> None:
+    held = reserved(world)
+    first = world.receive(code_requested(held))
+    resent = reserved_again(world, held)
+    assert world.receive(code_requested(held, id="another-id", reference=f"{held.key}-1")) == first
+    found = world.store.verifications[held.key]
+    assert found == replace(resent, own_code_refs=tuple(sorted((SINCH_ID, "another-id"))))
+
+
+def reserved_again(world: World, held: Verification) -> Verification:
+    """Sinch holds the code of the first send, and a second one is under way."""
+    world.store.verifications[held.key] = replace(
+        world.store.verifications[held.key], provider="sinch", provider_ref=SINCH_ID, sends=2
+    )
+    return world.store.verifications[held.key]
+
+
+@pytest.mark.parametrize("method", ["whatsapp", "flashcall", "seamless", "", None])
+def test_a_method_that_takes_no_code_is_allowed_without_one(world: World, method: str | None) -> None:
+    held = reserved(world)
+    assert world.receive(code_requested(held, method=method)) == {"action": "allow"}
+    assert world.store.verifications == {held.key: held}
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        None,
+        "",
+        "a-guess",
+        7,
+        keys.callback_key(PEPPERS.current, "f" * 64),
+        keys.callback_key("another-pepper", keys.verification_key("an-id")),
+        "é",
+    ],
+)
+def test_whoever_has_the_application_secret_alone_is_told_no_code(world: World, custom: object) -> None:
+    held = reserved(world)
+    assert world.receive(code_requested(held, custom=custom)) == {"action": "allow"}
+    assert world.store.verifications == {held.key: held}
+
+
+def test_a_request_for_a_code_that_is_replayed_after_sinch_answered_is_told_none(world: World) -> None:
+    held = reserved(world)
+    requested = code_requested(held)
+    world.receive(requested)
+    holder = ProviderHandle("sinch", SINCH_ID, "sms", "accepted")
+    world.store.record_sent(held.key, holder)
+    before = world.store.verifications[held.key]
+    assert world.receive(requested) == {"action": "allow"}
+    assert world.store.verifications[held.key] == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": State.VERIFIED},
+        {"state": State.CANCELLED},
+        {"state": State.FAILED},
+        {"expires_at": int(START)},
+        {"phone": "+14155550199"},
+        {"sends": 2},
+    ],
+)
+def test_no_code_is_given_to_a_send_that_is_not_under_way(world: World, changes: dict[str, Any]) -> None:
+    held = reserved(world)
+    requested = code_requested(held)
+    changed = replace(held, **changes)
+    world.store.verifications[held.key] = changed
+    assert world.receive(requested) == {"action": "deny"}
+    assert world.store.verifications == {held.key: changed}
+
+
+def test_a_code_that_no_pepper_makes_any_more_is_sinchs_to_make(world: World) -> None:
+    held = reserved(world)
+    world.peppers = keys.Peppers("another-pepper-that-is-long-enough")
+    custom = keys.callback_key(world.peppers.current, held.key)
+    assert world.receive(code_requested(held, custom=custom)) == {"action": "allow"}
 
 
 def test_a_callback_does_not_show_its_body() -> None:

@@ -166,7 +166,7 @@ export class OtpForm extends HTMLElement {
     const answer = await this.#post("request-url", withChallenge(body, challenge));
     if (answer.ok) return this.#arrives(answer, { number, channel, isNewest: false });
     if (await this.#wasSentTo(number, answer.problem)) return;
-    this.#refusedToSend(answer.problem, "wait", (response) => this.#request(channel, response));
+    this.#refusedToSend(answer.problem, "wait", (response) => this.#request(channel, response), channel);
   }
 
   /**
@@ -240,9 +240,9 @@ export class OtpForm extends HTMLElement {
     this.#emit("otp-verified", detail);
   }
 
-  #refusedToSend(problem, countdown, repeat) {
+  #refusedToSend(problem, countdown, repeat, channel) {
     if (!problem) return;
-    const text = this.#texts.error(problem.errorCode);
+    const text = this.#texts.error(problem.errorCode, channel);
     if (problem.errorCode === "CHALLENGE_REQUIRED") return this.#challenge(problem, text, repeat);
     if (ABOUT_THE_NUMBER.includes(problem.errorCode)) {
       if (this.#step !== "number") this.#changeNumber();

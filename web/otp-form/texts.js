@@ -97,8 +97,10 @@ export class Texts {
     return this.say(name).split(`{${key}}`).flatMap((text, index) => (index ? [make(), text] : [text]));
   }
 
-  /** The text for an errorCode; a general one for a code without a text. */
-  error(code) {
+  /** The text for an errorCode, of a send by this channel; a general one for a code without a text. */
+  error(code, channel = "sms") {
+    // The number may still be sent an SMS.
+    if (code === "DESTINATION_NOT_ALLOWED" && channel !== "sms") return this.say("error-channel");
     return this.#text(`error-${code.toLowerCase().replaceAll("_", "-")}`) ?? this.say("error-unknown");
   }
 

@@ -2,6 +2,9 @@ import { node } from "/otp-form/dom.js";
 import { Call } from "./call.js";
 import { nameOf, written } from "./names.js";
 
+/** Where a code came from, if not from Messages. */
+const FROM = { voice: "From the call", whatsapp: "From WhatsApp" };
+
 /** The phone on the page: every message that the sandbox delivered, for any number. */
 export class Phone {
   #use;
@@ -95,7 +98,7 @@ export class Phone {
     const button = node(
       "button",
       { type: "button", onclick: () => this.#use(message.code) },
-      message.channel === "voice" ? "From the call" : "From Messages",
+      FROM[message.channel] ?? "From Messages",
       node("b", {}, message.code),
     );
     this.#suggestion.replaceChildren(button);

@@ -100,6 +100,7 @@ def send(
     locale: str | None = None,
     ttl_seconds: Seconds = LIFE,
     deadline: Deadline = DEADLINE,
+    **more: str | None,
 ) -> Sent:
     return provider.send(
         CodeMessage(
@@ -108,6 +109,7 @@ def send(
             locale=locale,
             reference="our-reference",
             ttl_seconds=ttl_seconds,
+            **more,
         ),
         deadline,
     )
@@ -293,6 +295,62 @@ def test_a_text_is_one_sms_with_the_code_in_it_once(
         with pytest.raises(Misconfigured) as caught:
             aws(client, **{field: template})
         assert caught.value.reason == f"secret field aws.{field}"
+
+
+@pytest.mark.parametrize(
+    ("locale", "purpose", "word"),
+    [
+        (None, "login", "Login"),
+        ("de", "login", "Login"),
+        ("sv-SE", "login", "Logga"),
+        ("sv", "sign-up", "Kod"),
+        # A text in the user's language goes before one for the purpose in another.
+        ("pt-BR", "login", "Seu"),
+        (None, "Login", "Code"),
+        (None, None, "Code"),
+    ],
+)
+def test_the_text_is_for_the_purpose_where_there_is_one(
+    client: ScriptedClient, locale: str | None, purpose: str | None, word: str
+) -> None:
+    texts = {
+        "template": "Code {code}",
+        "template/login": "Login {code}",
+        "template.sv": "Kod {code}",
+        "template.sv/login": "Logga in {code}",
+        "template.pt-BR": "Seu codigo {code}",
+    }
+    send(aws(client, **texts), locale=locale, purpose=purpose)
+    assert client.sent[0]["MessageBody"].startswith(f"{word} ")
+
+
+APP_HASH = "FA+9qCX9VSu"
+
+
+def test_the_hash_of_an_app_is_the_last_line_in_place_of_the_sites(client: ScriptedClient) -> None:
+    sent = send(aws(client, template="Code {code}", domain="example.com"), app_hash=APP_HASH)
+    first, last = client.sent[0]["MessageBody"].split("\n")
+    assert (first, last, sent.has_app_hash) == (f"Code {code_in(first)}", APP_HASH, True)
+
+
+def test_a_hash_that_would_make_two_messages_of_one_is_left_out(client: ScriptedClient) -> None:
+    for extra, has_app_hash in ((142, True), (143, False)):
+        sent = send(aws(client, template="{code}" + "x" * extra), app_hash=APP_HASH)
+        assert sent.has_app_hash is has_app_hash
+        assert client.sent[-1]["MessageBody"].endswith(APP_HASH) is has_app_hash
+
+
+def test_a_text_that_is_registered_in_india_has_no_hash(client: ScriptedClient) -> None:
+    ids = {"inEntityId": "1101234567890123456", "inTemplateId": "1107654321098765432"}
+    sent = send(
+        aws(client, **{"template/login": "Login {code}"}, **ids),
+        to=INDIAN,
+        purpose="login",
+        app_hash=APP_HASH,
+    )
+    assert not sent.has_app_hash
+    assert client.sent[0]["MessageBody"].startswith("Your verification code")
+    assert APP_HASH not in client.sent[0]["MessageBody"]
 
 
 def test_the_last_line_counts_too(client: ScriptedClient) -> None:

@@ -1,7 +1,7 @@
 """Infobip 2FA's answers, one by one, and what each means here."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -333,7 +333,7 @@ def resend(given: HttpResponse | TransportError, channel: Channel = Channel.SMS)
 @pytest.mark.parametrize(("channel", "path"), [(Channel.SMS, "resend"), (Channel.VOICE, "resend/voice")])
 def test_the_same_pin_is_sent_again_and_its_delivery_reported(channel: Channel, path: str) -> None:
     sent, asked = resend(answer(200, {**SENT, "externalMessageId": "another-message"}), channel)
-    assert sent == Sent(PIN_ID, message_id="another-message")
+    assert sent == Sent(PIN_ID, message_id="another-message", is_same_code=True)
     assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/2fa/2/pin/{PIN_ID}/{path}")
     assert asked.headers["Authorization"] == "App the-key"
     assert asked.json == {"trackDelivery": True}
@@ -525,6 +525,99 @@ def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
     with pytest.raises(Ambiguous) as caught:
         act()
     assert (caught.value.provider, caught.value.reason) == ("infobip", reason)
+
+
+APP_HASH = "FA+9qCX9VSu"
+BY_PURPOSE = {
+    "en": "the-message",
+    "en/login": "the-login",
+    "en/login+appHash": "the-login-in-an-app",
+    "de": "the-german-message",
+    "pt_br/login": "the-brazilian-login",
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """What decides about the text of a code."""
+
+    locale: str | None
+    purpose: str | None
+    app_hash: str | None = None
+
+
+IN_AN_APP = Message(None, "login", APP_HASH)
+
+
+def with_purposes(transport: ScriptedTransport) -> Infobip:
+    return Infobip(
+        BASE_URL,
+        CREDENTIALS,
+        transport,
+        message_ids=BY_PURPOSE,
+        india_message_ids={"en": "the-message"},
+        sender_ids={},
+        number_lookup=False,
+        code_length=6,
+        message_parts={"the-login-in-an-app": 2},
+    )
+
+
+def in_text(message: Message, channel: Channel, to: PhoneNumber = PHONE) -> CodeMessage:
+    return CodeMessage(
+        to, channel, message.locale, "ours", LIFE, purpose=message.purpose, app_hash=message.app_hash
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "message_id"),
+    [
+        (Message(None, "login"), "the-login"),
+        (Message("en-GB", "login"), "the-login"),
+        (Message("pt-BR", "login"), "the-brazilian-login"),
+        (Message("sv", "login"), "the-login"),
+        # A text in the user's language goes before one for the purpose in another.
+        (Message("de", "login"), "the-german-message"),
+        (Message("pt-BR", "sign-up"), "the-message"),
+        (Message(None, "sign-up"), "the-message"),
+        (Message(None, None, APP_HASH), "the-message"),
+        (IN_AN_APP, "the-login-in-an-app"),
+        (Message("de", "login", APP_HASH), "the-german-message"),
+    ],
+)
+def test_a_code_is_sent_in_the_text_of_its_language_and_purpose(message: Message, message_id: str) -> None:
+    transport = ScriptedTransport(answer(200, SENT))
+    with_purposes(transport).send(in_text(message, Channel.SMS), DEADLINE)
+    assert transport.asked[0].json["messageId"] == message_id
+
+
+def test_a_text_that_is_not_registered_in_india_is_not_sent_there_for_its_purpose() -> None:
+    transport = ScriptedTransport(answer(200, SENT))
+    india = PhoneNumber("+919999900000", "IN")
+    sent = with_purposes(transport).send(in_text(IN_AN_APP, Channel.SMS, india), DEADLINE)
+    assert (transport.asked[0].json["messageId"], sent.has_app_hash) == ("the-message", False)
+
+
+def test_an_sms_ends_with_the_apps_hash_in_every_message_of_the_pin() -> None:
+    transport = ScriptedTransport(answer(200, SENT))
+    provider, message = with_purposes(transport), in_text(IN_AN_APP, Channel.SMS)
+    sent, again = provider.send(message, DEADLINE), provider.resend(PIN_ID, message, DEADLINE)
+    assert [asked.json["placeholders"] for asked in transport.asked] == [{"appHash": APP_HASH}] * 2
+    assert [(each.has_app_hash, each.parts) for each in (sent, again)] == [(True, 2)] * 2
+
+
+def test_a_call_reads_out_no_hash() -> None:
+    transport = ScriptedTransport(answer(200, SENT))
+    again = with_purposes(transport).resend(PIN_ID, in_text(IN_AN_APP, Channel.VOICE), DEADLINE)
+    assert transport.asked[0].json["placeholders"] == {"appHash": "."}
+    assert (again.has_app_hash, again.parts) == (False, 1)
+
+
+def test_a_text_without_a_place_for_a_hash_says_that_it_has_none() -> None:
+    transport = ScriptedTransport(answer(200, SENT))
+    sent = with_purposes(transport).send(in_text(Message("de", None, APP_HASH), Channel.SMS), DEADLINE)
+    assert not sent.has_app_hash
+    assert "placeholders" not in transport.asked[0].json
 
 
 def test_sending_again_costs_as_many_messages_as_the_first_time() -> None:

@@ -56,7 +56,14 @@ def check(given: HttpResponse | TransportError) -> Check:
 def asked_by_send(channel: Channel, locale: str | None) -> Asked:
     transport = ScriptedTransport(answer(200, STARTED))
     provider(transport).send(
-        CodeMessage(PHONE, channel=channel, locale=locale, reference="our-reference", ttl_seconds=LIFE),
+        CodeMessage(
+            PHONE,
+            channel=channel,
+            locale=locale,
+            reference="our-reference",
+            ttl_seconds=LIFE,
+            callback_key="a-callback-key",
+        ),
         DEADLINE,
     )
     (asked,) = transport.asked
@@ -180,6 +187,7 @@ def test_an_sms_is_asked_for_with_the_number_the_expiry_and_our_reference() -> N
         "identity": {"type": "number", "endpoint": "+14155550123"},
         "method": "sms",
         "reference": "our-reference",
+        "custom": "a-callback-key",
         "smsOptions": {"expiry": "00:05:00", "codeType": "Numeric"},
     }
     assert asked.headers["Accept-Language"] == "sv-SE"
@@ -193,6 +201,7 @@ def test_a_call_is_asked_for_by_the_name_callout_and_in_the_users_language() -> 
         "identity": {"type": "number", "endpoint": "+14155550123"},
         "method": "callout",
         "reference": "our-reference",
+        "custom": "a-callback-key",
         "calloutOptions": {"speech": {"locale": "fr-FR"}},
     }
 
@@ -407,7 +416,14 @@ def test_sending_again_is_a_new_start(channel: Channel) -> None:
     transport = ScriptedTransport(answer(200, STARTED))
     sent = provider(transport).resend(
         "an-older-id",
-        CodeMessage(PHONE, channel=channel, locale="fr-FR", reference="our-reference", ttl_seconds=LIFE),
+        CodeMessage(
+            PHONE,
+            channel=channel,
+            locale="fr-FR",
+            reference="our-reference",
+            ttl_seconds=LIFE,
+            callback_key="a-callback-key",
+        ),
         DEADLINE,
     )
     assert sent == Sent(REF)

@@ -13,6 +13,7 @@ from typing import Any
 
 from sms_otp.domain.clock import NO_SECONDS, Seconds
 from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.provider import Channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,11 @@ class Settings:
     """Where the deployment provisioned Infobip; then this and the next take the place of the secret's."""
     infobip_message_id: str
     infobip_message_ids: Mapping[str, str]
-    """Message templates of further languages, by Infobip's name of each, such as `pt_br`."""
+    """Message templates by language in Infobip's names, such as `pt_br`, and purpose; see `Infobip`."""
     infobip_india_message_ids: Mapping[str, str]
     """Those of them that numbers in India are sent, where each text is registered."""
     infobip_message_parts: Mapping[str, int]
-    """By message template, the messages that its text is billed as, where the deployment knows the text."""
+    """By message template, the messages that its text is billed as, where they are several."""
     infobip_sender_ids: Mapping[str, str]
     """Whom a text is from in place of the template's sender, by ISO 3166-1 alpha-2 country."""
 
@@ -70,12 +71,14 @@ class Settings:
 
     allowed_countries: tuple[str, ...]
     """ISO 3166-1 alpha-2 codes, or `*` for all; `EU` has been spelled out."""
+    voice_countries: Mapping[str, float | None]
+    """Those of them that are called, with US dollars a call where the deployment names its price."""
+    whatsapp_countries: Mapping[str, float | None]
+    """The same for WhatsApp."""
     pumping_guard: str
     """`off`, `record` or `enforce`."""
     sms_prices: Mapping[str, float]
     """US dollars a message, by ISO 3166-1 alpha-2 country and `*` for every other, before `domain.prices`."""
-    voice_prices: Mapping[str, float]
-    """The same for a call."""
 
     users_table_name: str
     """Empty where no users are kept."""
@@ -94,6 +97,11 @@ class Settings:
     """Fixed codes by E.164 number. Never where `stage` is `prod`."""
     test_numbers_end: Seconds
     """From which they are numbers like any other; 0 where there are none."""
+
+    @property
+    def channel_countries(self) -> Mapping[Channel, Mapping[str, float | None]]:
+        """Where each channel other than SMS goes."""
+        return {Channel.VOICE: self.voice_countries, Channel.WHATSAPP: self.whatsapp_countries}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -192,6 +200,16 @@ def _countries(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(country for countries in named for country in countries))
 
 
+def _priced_countries(text: str) -> Mapping[str, float | None]:
+    """`GB,US=0.015,EU=0.1`: a country's own word goes before the Union's, which is spelled out."""
+    named: dict[str, float | None] = {}
+    for word in _words(text):
+        place, _, price = word.partition("=")
+        named[place] = float(price) if price else None
+    union = dict.fromkeys(EU, named["EU"]) if "EU" in named else {}
+    return union | {place: price for place, price in named.items() if place != "EU"}
+
+
 def _routes(text: str) -> Mapping[str, tuple[str, ...]]:
     """`IN=infobip;EU=sinch,infobip`: what names one country goes before what names the Union."""
     routes: dict[str, tuple[str, ...]] = {}
@@ -224,7 +242,8 @@ _BY_NAME: Mapping[str, Callable[[str], Any]] = {
     "infobip_sender_ids": _named,
     "infobip_message_parts": _parts,
     "sms_prices": _prices,
-    "voice_prices": _prices,
+    "voice_countries": _priced_countries,
+    "whatsapp_countries": _priced_countries,
     "test_numbers_end": _date,
 }
 

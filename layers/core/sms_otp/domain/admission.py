@@ -21,6 +21,7 @@ from sms_otp.domain.number import Approach, Lane, LanePolicy, ListedVerification
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Carried, NumberChange
 from sms_otp.domain.prices import EVERYWHERE
+from sms_otp.domain.provider import Channel
 from sms_otp.domain.spending import Payment, Spending, SpendPolicy
 from sms_otp.domain.verification import Verification
 
@@ -136,7 +137,7 @@ class Admission:
         history: History,
         peppers: Peppers,
         to: PhoneNumber,
-        channel: str,
+        channel: Channel,
         providers: tuple[str, ...],
         asker: Asker,
         idempotency_records: Sequence[IdempotencyRecord],
@@ -144,7 +145,7 @@ class Admission:
     ) -> None:
         """`providers`: those that could send, the preferred one first."""
         self._lanes = policy.number_limits(to.country)
-        self._to, self._channel, self._providers = to, channel, providers
+        self._to, self._channel, self.providers = to, channel, providers
         self._now = now
         self._exempt = to.is_test
         self._peppers = peppers
@@ -168,7 +169,7 @@ class Admission:
         return replace(
             query,
             counters=counters,
-            circuits=self._providers,
+            circuits=self.providers,
             with_stops=not self._exempt,
             previous=previous[0] if previous else None,
         )
@@ -198,13 +199,28 @@ class Admission:
         previous = snapshot.previous
         return snapshot.number if previous is None else snapshot.number.joined(previous.number)
 
+    def verifications_of(self, snapshot: AdmissionSnapshot, session_id: str | None) -> frozenset[str]:
+        """Keys of the number's verifications that this session asked for, under whichever pepper.
+
+        None without a session.
+        """
+        if session_id is None:
+            return frozenset()
+        tenant = self._asker.approach.tenant
+        return frozenset(
+            key
+            for number_key, under in zip(self._number_keys, snapshot.by_pepper, strict=True)
+            for key, listed in under.number.verifications.items()
+            if listed.owner == keys.owner(number_key, tenant, session_id)
+        )
+
     def lane(self, snapshot: AdmissionSnapshot) -> Lane:
         """Whose budget the send is taken from."""
         return number.lane_of(self.number(snapshot), self._asker.approach, self._lanes, to_seconds(self._now))
 
     def stopped(self, snapshot: AdmissionSnapshot) -> dict[str, Seconds]:
         """Those of the providers that are stopped, and for how long yet."""
-        return snapshot.stops.waits(self._providers, to_seconds(self._now))
+        return snapshot.stops.waits(self.providers, to_seconds(self._now))
 
     def decide(self, snapshot: AdmissionSnapshot, *, ignore_gap: bool = False) -> Admitted:
         """Raises `SendingStopped`, `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.
@@ -212,7 +228,7 @@ class Admission:
         `ignore_gap` for the second send of one code request.
         """
         stopped = snapshot.stops.send_error(
-            self._to.country, self._channel, self._providers, to_seconds(self._now)
+            self._to.country, self._channel, self.providers, to_seconds(self._now)
         )
         if stopped is not None:
             raise stopped
@@ -267,6 +283,7 @@ class Admission:
             keep_until=number.keep_until(known, lanes, now),
             ended=number.ended_failures(before, lanes, self._now),
             forgotten=number.forgotten_tenants(before, now),
+            expired=number.expired_over(before, now),
             carried=self._carried(snapshot) if listed_as is not None else None,
         )
 

@@ -1,7 +1,7 @@
-"""Provider-neutral callbacks: delivery reports, and the question whether a code may be sent."""
+"""Provider-neutral callbacks: delivery reports, and requests for permission to send a code."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sms_otp.domain.commands import Callback
@@ -36,12 +36,19 @@ class SendName:
 
 
 @dataclass(frozen=True, slots=True)
-class MaySend:
-    """A provider's question before it sends; `send` is None where it names none of ours."""
+class CodeRequest:
+    """A provider's request before it sends: may it, and with which code?"""
 
     send: SendName | None
+    """None where it names none of ours."""
     phone: str
     """The number that it is about to send to, in E.164; empty where it names none."""
+    method: str = ""
+    """The provider's word for the channel."""
+    takes_code: bool = False
+    """Whether the answer may choose the code."""
+    callback_key: str = field(default="", repr=False)
+    """What our own start gave it to hand back; see `keys.callback_key`."""
 
 
 class CallbackReader(Protocol):
@@ -54,10 +61,10 @@ class CallbackReader(Protocol):
         """
         ...
 
-    def read(self, event: Mapping[str, Any]) -> Sequence[Report] | MaySend:
+    def read(self, event: Mapping[str, Any]) -> Sequence[Report] | CodeRequest:
         """What an event says. One that is not known, such as the provider may yet add, says nothing."""
         ...
 
-    def answer(self, *, may_send: bool) -> dict[str, Any]:
-        """The body that answers a `MaySend`."""
+    def answer(self, request: CodeRequest, *, may_send: bool, code: str | None) -> dict[str, Any]:
+        """The body that answers a `CodeRequest`. Without a code the provider makes one."""
         ...

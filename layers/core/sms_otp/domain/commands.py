@@ -64,6 +64,8 @@ class RequestOtp:
     is_challenged: bool = False
     """The backend's word that its user has passed a challenge."""
     id_form: IdForm = IdForm.OWN
+    app_hash: str | None = field(default=None, repr=False)
+    """Eleven characters that name an Android app to its phone; see `provider.CodeMessage`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,10 @@ class Requested:
     channel: str
     expires_at: Seconds
     resend_after: Seconds
+    same_code: bool | None = None
+    """Of a resend: whether an earlier message's code is still right."""
+    app_hash_sent: bool | None = None
+    """Where the first request named an `app_hash`: whether the message ends with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +145,21 @@ class Policy:
     """Numbers whose code is fixed, by E.164."""
     test_numbers_end: Seconds = NO_SECONDS
     """From then on they are numbers like any other."""
+    channel_countries: Mapping[Channel, frozenset[str] | None] = field(default_factory=dict)
+    """Of `countries`, those that a channel other than SMS goes to; None is all of them. One that is not there
+    goes nowhere.
+    """
 
     def sends_to(self, country: str) -> bool:
         """Whether codes go to this country."""
         return self.countries is None or country in self.countries
+
+    def allows(self, country: str, channel: Channel) -> bool:
+        """Whether codes go to the country by this channel, as far as the channel decides."""
+        if channel is Channel.SMS:
+            return True
+        allowed = self.channel_countries.get(channel, frozenset())
+        return allowed is None or country in allowed
 
     def number_limits(self, country: str) -> LanePolicy:
         """The limits on sends to a number of this country, and on guesses at it."""

@@ -104,7 +104,7 @@ class InvalidOtpFormat(InvalidRequest):
 
 
 class DestinationNotAllowed(OtpError):
-    """The number's country or kind is not one that this deployment sends to."""
+    """The number's country or kind is not one that this deployment sends to, or not by this channel."""
 
     code = "DESTINATION_NOT_ALLOWED"
     detail = "Codes are not sent to this country or kind of number."

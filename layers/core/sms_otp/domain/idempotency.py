@@ -8,7 +8,7 @@ claimed under both, or an environment that knows only one of them first would se
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 from sms_otp.domain import errors, keys
 from sms_otp.domain.clock import DAY, NO_SECONDS, SECOND, Seconds
@@ -32,12 +32,14 @@ class StoredAnswer:
     error: str | None = None
     attempts_remaining: int | None = None
     same_code: bool | None = None
-    """Of a resend: whether it sent the code of before."""
+    """Of a resend: whether an earlier message's code is still right."""
+    app_hash_sent: bool | None = None
+    """Where the first request named an `app_hash`: whether the message ended with it."""
 
     def dump(self) -> str:
         """As text for the store."""
-        written = (self.expires_at, self.resend_after, self.error, self.attempts_remaining, self.same_code)
-        return json.dumps(written)
+        written = astuple(self)
+        return json.dumps(written[:-1] if self.app_hash_sent is None else written)
 
     @classmethod
     def load(cls, text: str) -> "StoredAnswer":

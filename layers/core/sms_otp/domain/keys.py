@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -57,8 +58,38 @@ def verification_id(pepper: str, nonce: str, form: IdForm = IdForm.OWN) -> str:
 
 def named_again(peppers: Peppers, nonce: str, key: str) -> str | None:
     """The verificationId that a verification with this nonce and key was given, under whichever pepper."""
-    made = (verification_id(pepper, nonce, form) for pepper in peppers.all for form in IdForm)
-    return next((each for each in made if verification_key(each) == key), None)
+    return next((named for _, named in _names(peppers, nonce) if verification_key(named) == key), None)
+
+
+def own_code(peppers: Peppers, nonce: str, key: str, length: int) -> str | None:
+    """The code of this many digits that a verification has where the service chooses it.
+
+    The same under either pepper while one is rotated: it derives from the pepper that named the verification.
+    None if neither did. Nobody without the pepper can compute it, whatever ids they know.
+    """
+    pepper = next((by for by, named in _names(peppers, nonce) if verification_key(named) == key), None)
+    if pepper is None:
+        return None
+    # 256 bits modulo at most 10^10: no code is likelier than another by more than 2^-222.
+    drawn = int.from_bytes(hmac.digest(pepper.encode(), f"own code:{nonce}".encode(), "sha256"))
+    return f"{drawn % 10**length:0{length}d}"
+
+
+def callback_key(pepper: str, key: str) -> str:
+    """What a provider hands back when it requests a code: it shows that the send was ours. 22 characters."""
+    return _short(hmac.digest(pepper.encode(), f"callback:{key}".encode(), "sha256")[:16])
+
+
+def is_callback_key(peppers: Peppers, key: str, given: str) -> bool:
+    """Whether this is the verification's callback key, under whichever pepper. In constant time."""
+    raw = given.encode(errors="surrogatepass")
+    found = [hmac.compare_digest(raw, callback_key(pepper, key).encode()) for pepper in peppers.all]
+    return any(found)
+
+
+def _names(peppers: Peppers, nonce: str) -> Iterator[tuple[str, str]]:
+    """Each pepper with each verificationId that it makes of the nonce."""
+    return ((pepper, verification_id(pepper, nonce, form)) for pepper in peppers.all for form in IdForm)
 
 
 def owner(number_key: str, tenant: str, session_id: str | None) -> str:

@@ -72,6 +72,8 @@ class Number:
     """What the next reservation is conditioned on; 0 where none was made yet."""
     verifications: Mapping[str, ListedVerification] = field(default_factory=dict)
     """By their keys."""
+    over: frozenset[str] = frozenset()
+    """Keys of listed verifications that were over before they expired: their code is in nobody's hand."""
     failures: Mapping[tuple[str, Lane], Failures] = field(default_factory=dict)
     """By tenant and lane: in a row, cleared by a success."""
     totals: Mapping[str, int] = field(default_factory=dict)
@@ -120,6 +122,8 @@ class Number:
         return replace(
             self,
             sends=tuple(sorted({*self.sends, *other.sends}, key=lambda send: send.at)),
+            verifications={**other.verifications, **self.verifications},
+            over=self.over | other.over,
             failures={
                 about: self.failures_of(*about).joined(other.failures_of(*about))
                 for about in {*self.failures, *other.failures}
@@ -368,13 +372,14 @@ def keep_until(number: Number, policy: LanePolicy, now: Seconds) -> Seconds:
 def codes_in_hand(known: Number, own: Collection[str], now: Seconds) -> dict[str, Seconds]:
     """By provider, until when it holds a code of this number that somebody may still type.
 
-    Less those of `own` verifications, and those from before the number was verified last: whoever has the
-    phone has typed a newer one since.
+    Less those of `own` verifications, of those that are over, and those from before the number was verified
+    last: whoever has the phone has typed a newer one since.
     """
     since = known.verified_at or NO_SECONDS
     held: dict[str, Seconds] = {}
     for key, listed in known.verifications.items():
-        if key not in own and listed.expires_at > now and listed.created_at > since:
+        is_in_hand = listed.expires_at > now and listed.created_at > since and key not in known.over
+        if is_in_hand and key not in own:
             held[listed.provider] = max(listed.expires_at, held.get(listed.provider, NO_SECONDS))
     return held
 
@@ -386,6 +391,12 @@ def still_listed(number: Number, now: Seconds) -> dict[str, ListedVerification]:
         for key, listed in number.verifications.items()
         if listed.expires_at + KEEP_VERIFICATION + LATE_DELETION > now
     }
+
+
+def expired_over(number: Number, now: Seconds) -> frozenset[str]:
+    """Those of `over` that have expired since, or are not listed any more."""
+    listed = number.verifications
+    return frozenset(key for key in number.over if key not in listed or listed[key].expires_at <= now)
 
 
 def ended_failures(number: Number, policy: LanePolicy, now: Milliseconds) -> tuple[tuple[str, Lane], ...]:

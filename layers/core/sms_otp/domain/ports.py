@@ -78,6 +78,8 @@ class NumberChange:
     """Tenants and lanes whose failures have ended."""
     forgotten: tuple[str, ...] = ()
     """Tenants at which it was verified too long ago to be remembered."""
+    expired: frozenset[str] = frozenset()
+    """Those of the number's `over` that have expired."""
     carried: "Carried | None" = None
 
 
@@ -118,6 +120,21 @@ class ProviderHandle:
     delivery: str
     message_id: str | None = None
     """The handle that delivery reports name, where it is not `ref`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCode:
+    """A send whose provider requests its code, to be given the verification's own."""
+
+    key: str
+    """Of the verification."""
+    number: int
+    """Of the send: 0 for the first one of the verification."""
+    ref: str
+    """The provider's handle for this send."""
+    phone: str
+    """The number that it goes to, in E.164."""
+    now: Seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +299,18 @@ class Store(Protocol):
         """The verification with this key, of any tenant. Strongly consistent."""
         ...
 
-    def cancel(self, key: str, tenant: str) -> None:
-        """Make a pending verification a cancelled one. Raises `VerificationNotFound` or `AlreadyVerified`."""
+    def cancel(self, key: str, tenant: str) -> Verification:
+        """Make a pending verification a cancelled one, and answer it; also one that was over already.
+
+        Raises `VerificationNotFound` or `AlreadyVerified`.
+        """
+        ...
+
+    def end_code(self, number_key: str, key: str) -> None:
+        """Note at the number that its verification is over before it expires: its code is in nobody's hand.
+
+        For good: only where no guess at it can be made any more. Does nothing where it is not listed.
+        """
         ...
 
     def record_sent(
@@ -308,6 +335,14 @@ class Store(Protocol):
         """Keep the answer for repetitions of a request whose send has an unknown outcome."""
         ...
 
+    def note_own_code(self, request: OwnCode) -> Verification | None:
+        """Note that this send's code is the verification's own, if it is its newest send and under way.
+
+        Answers the verification then. None, and nothing is noted, where it is not pending, is another
+        number's, or has this handle already: its provider has answered and requests no code any more.
+        """
+        ...
+
     def record_delivery(self, key: str, delivery: str) -> bool:
         """Note what became of an accepted message, as `DELIVERY_BEFORE` allows; whether that was new.
 
@@ -330,8 +365,12 @@ class Store(Protocol):
         """
         ...
 
-    def return_guess(self, key: str) -> None:
-        """Give back a guess that a lock of its number refused, if the verification still goes on."""
+    def return_guess(self, verification: Verification, max_attempts: int) -> None:
+        """Give back a guess that a lock of its number refused, if the verification still goes on.
+
+        `verification` as this guess left it. Where another guess was the last one since, nothing is given
+        back, so that a verification stays locked after it.
+        """
         ...
 
     def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
@@ -369,8 +408,8 @@ class Store(Protocol):
 class Providers(Protocol):
     """The providers, in their order. See `failover.Router`."""
 
-    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
-        """The providers that may send to this number, the preferred one first."""
+    def candidates(self, to: PhoneNumber, channel: Channel) -> tuple[str, ...]:
+        """The providers that may send to this number by this channel, the preferred one first."""
         ...
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
@@ -392,7 +431,11 @@ class Providers(Protocol):
         on_failure: OnFailure,
         reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
-        """Send again, through the holder of the code where it can. Otherwise as `send`."""
+        """As `send`, by the providers of `turns`."""
+        ...
+
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """The providers that are called for a resend of the holder's code, one after the other."""
         ...
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:

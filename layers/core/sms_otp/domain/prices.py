@@ -1,7 +1,8 @@
 """What a code costs, roughly, by country and channel: the weights of the guard and of the day's cap.
 
 Money is whole micro-dollars everywhere inside, so that sums are exact. The table is a first guess for a
-deployment that names no prices of its own: `SmsPrices` takes the place of each line that it names.
+deployment that names no prices of its own: `SmsPrices` takes the place of each line that it names, and so do
+the prices in `VoiceCountries` and `WhatsappCountries`.
 """
 
 from collections.abc import Mapping
@@ -53,6 +54,7 @@ class Prices:
 
     sms: Mapping[str, float] = field(default_factory=dict)
     voice: Mapping[str, float] = field(default_factory=dict)
+    whatsapp: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, country: str, channel: str) -> int:
         """Micro-dollars for one message or call; never nothing, or no budget would ever end."""
@@ -60,10 +62,14 @@ class Prices:
 
     def dollars(self, country: str, channel: str) -> float:
         """US dollars for one message or call."""
-        is_call = channel == "voice"
-        own, table = (self.voice, VOICE_DOLLARS) if is_call else (self.sms, SMS_DOLLARS)
-        for prices in (own, table):
+        for prices in self._in_order(channel):
             for place in (country, EVERYWHERE):
                 if place in prices:
                     return prices[place]
         raise KeyError(country)
+
+    def _in_order(self, channel: str) -> tuple[Mapping[str, float], ...]:
+        if channel == "voice":
+            return self.voice, VOICE_DOLLARS
+        own = (self.whatsapp, self.sms) if channel == "whatsapp" else (self.sms,)
+        return *own, SMS_DOLLARS

@@ -8,8 +8,7 @@ breaker counts it, and whether the send stays counted against the number's limit
     DestinationUnavailable   yes               no        kept
     Throttled                yes               yes       released if no provider took it
     NotSent                  yes               yes       released if no provider took it
-    |- CircuitOpen           yes               no        as NotSent
-    `- ChannelUnsupported    yes               no        as NotSent
+    `- CircuitOpen           yes               no        as NotSent
     Misconfigured            yes               yes       released if no provider took it
     TooLate                  no                no        released if no provider took it
     Doubtful                 once, if counted  yes       kept
@@ -78,6 +77,10 @@ class Sent:
     """The handle that delivery reports carry, where it differs from `ref`."""
     parts: int = 1
     """The messages that it is billed as, as far as the text is known."""
+    is_same_code: bool = False
+    """Of a resend: whether an earlier message's code is still right."""
+    has_app_hash: bool = False
+    """Whether the text ends with the message's `app_hash`."""
 
 
 class ProviderError(Exception):
@@ -118,10 +121,6 @@ class CircuitOpen(NotSent):
     """The provider was not called, because its circuit breaker is open."""
 
 
-class ChannelUnsupported(NotSent):
-    """The provider was not called, because it has no such channel."""
-
-
 class Misconfigured(ProviderError):
     """Our credentials, account or settings are refused. Certainly not sent."""
 
@@ -138,12 +137,11 @@ class Ambiguous(ProviderError):
     """The request left and no answer came: it may have been sent, so it is never repeated."""
 
 
-NOT_CALLED = (CircuitOpen, ChannelUnsupported)
 FAILS_OVER = (DestinationUnavailable, Throttled, NotSent, Misconfigured)
 """Certainly not sent, so the next provider may be called at once."""
 MAY_HAVE_SENT = (Doubtful, Ambiguous)
 COUNTED_BY_BREAKER = (Throttled, NotSent, Misconfigured, Doubtful, Ambiguous)
-"""Less `NOT_CALLED`: a circuit that is open counts nothing more."""
+"""Less `CircuitOpen`, which counts nothing more."""
 KEPT = (Refused, DestinationUnavailable, Doubtful, Ambiguous)
 """After one of these the send stays counted, also where another provider certainly did not send."""
 
@@ -165,6 +163,12 @@ class CodeMessage:
     """Ours, unique to this send and safe in a URL's path."""
     ttl_seconds: Seconds
     """How long the code may still be used."""
+    callback_key: str | None = field(default=None, kw_only=True, repr=False)
+    """What a provider that asks for the code hands back; see `keys.callback_key`."""
+    purpose: str | None = field(default=None, kw_only=True)
+    """As the caller names it: a provider whose text can be chosen may have a text for it."""
+    app_hash: str | None = field(default=None, kw_only=True, repr=False)
+    """Eleven characters that an SMS ends with, so that Android hands it to the app (SMS Retriever API)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +182,14 @@ class Order(CodeMessage):
     """Providers at which a new send would make a code wrong that somebody else was sent."""
     stopped: Mapping[str, Seconds] = field(default_factory=dict)
     """Providers through which an administrator has stopped sending, and for how long yet."""
+    goes_on: bool = False
+    """Of a resend: whether the provider after the holder of the code is called first."""
 
 
 class Provider(Protocol):
     """Generates, delivers and checks codes. Adapters are safe to share between requests."""
 
     name: ClassVar[str]
-    channels: ClassVar[frozenset[Channel]]
 
     def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
         """Ask for a new code to be made and delivered.

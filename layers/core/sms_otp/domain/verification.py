@@ -8,7 +8,7 @@ an item up to days after its TTL. `verified` is absorbing, and nothing else ever
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sms_otp.domain import errors
@@ -59,6 +59,8 @@ class Verification:
     purpose: str | None = None
     locale: str | None = None
     """Of the first code, and of what is sent after it."""
+    app_hash: str | None = field(default=None, repr=False)
+    """The same; see `provider.CodeMessage`."""
     consent: Consent | None = None
     """That came with the request, where users are kept."""
     idempotency_records: tuple[str, ...] = ()
@@ -75,6 +77,8 @@ class Verification:
     provider: str | None = None
     provider_ref: str | None = None
     """The holder's handle for the code; absent until a provider has taken it."""
+    own_code_refs: tuple[str, ...] = ()
+    """Handles at the provider whose code is the one that `keys.own_code` makes; see `CodeRequest`."""
     counted_on: tuple[str, ...] = ()
     """The counts in which the first send stands as unverified; see `budgets.OpenCount`."""
     resends_counted_on: tuple[str, ...] = ()

@@ -34,7 +34,7 @@ from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.status import Lifecycle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -74,6 +74,7 @@ def service() -> Service:
             CircuitBreaker(DynamoCircuits(_dynamodb(), chosen.table_name), time.time, events.emit),
             events.emit,
             registry.ONE_CODE_PER_NUMBER,
+            registry.CHANNELS,
         ),
         peppers=secret_cache.peppers,
         clock=time.time,
@@ -147,7 +148,8 @@ def event_bus() -> Any:
 def lifecycle() -> Lifecycle:
     """Status and cancellation, which need no provider and no secret."""
     chosen = settings()
-    return Lifecycle(policy(chosen), _store(chosen), time.time, events.emit)
+    ends_codes = registry.ONE_CODE_PER_NUMBER & {*_names(chosen)}
+    return Lifecycle(policy(chosen), _store(chosen), time.time, events.emit, ends_codes)
 
 
 @cache
@@ -177,6 +179,8 @@ def webhooks() -> "Webhooks":
         readers=READERS,
         read_from_aws=aws_events.read,
         providers=frozenset(_names(chosen)),
+        peppers=secret_cache.peppers,
+        code_length=chosen.code_length,
         clock=time.time,
         emit=events.emit,
     )
@@ -262,16 +266,27 @@ def policy(chosen: Settings) -> Policy:
                 daily_cap=chosen.daily_spend_cap * USD,
                 shards=shards_for(chosen.daily_spend_cap),
                 network=Spans(chosen.client_sends_per_hour, chosen.client_sends_per_day),
-                prices=Prices(chosen.sms_prices, chosen.voice_prices),
+                prices=Prices(
+                    chosen.sms_prices, _priced(chosen.voice_countries), _priced(chosen.whatsapp_countries)
+                ),
             ),
         ),
-        countries=None if chosen.allowed_countries == ("*",) else frozenset(chosen.allowed_countries),
+        countries=_places(chosen.allowed_countries),
+        channel_countries={name: _places(named) for name, named in chosen.channel_countries.items()},
         trust_client_ip=chosen.trust_client_ip,
         require_verification_id=chosen.require_verification_id,
         keeps_users=bool(chosen.users_table_name),
         test_numbers=_test_numbers(chosen),
         test_numbers_end=chosen.test_numbers_end,
     )
+
+
+def _places(countries: "Collection[str]") -> frozenset[str] | None:
+    return None if "*" in countries else frozenset(countries)
+
+
+def _priced(countries: "Mapping[str, float | None]") -> dict[str, float]:
+    return {country: price for country, price in countries.items() if price is not None}
 
 
 def _number_limits(chosen: Settings) -> LanePolicy:

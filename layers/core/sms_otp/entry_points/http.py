@@ -199,6 +199,8 @@ def requested(answer: Requested) -> Body:
         "channel": answer.channel,
         "expiresAt": iso(answer.expires_at),
         "resendAfter": answer.resend_after,
+        **({} if answer.same_code is None else {"sameCode": answer.same_code}),
+        **({} if answer.app_hash_sent is None else {"appHashSent": answer.app_hash_sent}),
     }
 
 

@@ -16,7 +16,7 @@ from sms_otp.domain.provider import Channel
 
 Schema = dict[str, Any]
 
-CHANNELS = [Channel.SMS.value, Channel.VOICE.value]
+CHANNELS = [channel.value for channel in Channel]
 """The channels that a caller may ask for. `tests/unit/test_channels.py` holds every place that lists them."""
 
 _IDENTIFIER = {"type": "string", "minLength": 1, "maxLength": 64}
@@ -43,6 +43,7 @@ REQUEST_OTP: Schema = {
         "clientIp": {"type": "string", "minLength": 2, "maxLength": 64},
         "deviceToken": _DEVICE_TOKEN,
         "challenged": _CHALLENGED,
+        "appHash": {"type": "string", "pattern": "^[A-Za-z0-9+/]{11}$"},
         "consent": {
             "type": "object",
             "additionalProperties": False,

@@ -45,7 +45,12 @@ WORDS: Mapping[str, tuple[int, int, str]] = {
     "SENDING_STOPPED": (503, 20503, "Service unavailable"),
 }
 COUNTRY = (403, 60605, "Codes are not sent to this country")
-"""A `DESTINATION_NOT_ALLOWED` whose reason is the country."""
+BY_REASON: Mapping[str, tuple[int, int, str]] = {
+    "country": COUNTRY,
+    "no country": COUNTRY,
+    "channel": (400, 60223, "Delivery channel disabled"),
+}
+"""A `DESTINATION_NOT_ALLOWED` for another reason than the kind of number."""
 OTHERWISE = (500, 20500, "Internal server error")
 """All other errors: internal ones, and those that cannot happen on these routes."""
 
@@ -54,7 +59,6 @@ _MORE_INFO = "https://www.twilio.com/docs/errors/"
 
 IGNORED = frozenset(
     (
-        "AppHash",
         "ChannelConfiguration",
         "CustomFriendlyName",
         "EnableSnaClientToken",
@@ -66,7 +70,7 @@ IGNORED = frozenset(
     )
 )
 """Parameters of a start that change nothing here, nor what its verification means."""
-_START = frozenset(("To", "Channel", "Locale", "DeviceIp")) | IGNORED
+_START = frozenset(("To", "Channel", "Locale", "DeviceIp", "AppHash")) | IGNORED
 _CHECK = frozenset(("To", "VerificationSid", "Code"))
 
 _SERVICE = re.compile("VA[0-9a-fA-F]{32}")
@@ -74,6 +78,7 @@ _SID = re.compile("VE[0-9a-f]{32}")
 _ACCOUNT = re.compile("AC[0-9a-fA-F]{32}")
 _CODE = re.compile("[0-9]{4,10}")
 _LOCALE = re.compile("[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_APP_HASH = re.compile("[A-Za-z0-9+/]{11}")
 _LONGEST = 64
 """Characters of a parameter. Longer than any number, sid, code, address and locale."""
 
@@ -92,11 +97,15 @@ def _start(event: http.Event, caller: Caller) -> http.Body:
     locale = form.get("Locale")
     if locale and not _LOCALE.fullmatch(locale):
         raise _invalid("Locale")
+    app_hash = form.get("AppHash")
+    if app_hash and not _APP_HASH.fullmatch(app_hash):
+        raise _invalid("AppHash")
     command = RequestOtp(
         phone_number=_required(form, "To"),
         channel=_channel(_required(form, "Channel")),
         locale=locale or None,
         client_ip=form.get("DeviceIp") or None,
+        app_hash=app_hash or None,
     )
     named = start(bootstrap.service(), bootstrap.by_number(), command, caller)
     return _verification(event, named, "pending", _now())
@@ -241,8 +250,8 @@ def _invalid(name: str) -> errors.InvalidRequest:
 
 def _failure(_event: http.Event, error: errors.OtpError, _request_id: str) -> http.Response:
     status, code, message = WORDS.get(error.code, OTHERWISE)
-    if error.code == "DESTINATION_NOT_ALLOWED" and error.reason in ("country", "no country"):
-        status, code, message = COUNTRY
+    if error.code == "DESTINATION_NOT_ALLOWED":
+        status, code, message = BY_REASON.get(error.reason or "", (status, code, message))
     places = "".join(f": {place['pointer']}" for place in error.errors)
     body = {
         "code": code,

@@ -10,14 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sms_otp.adapters.config import Settings
+from sms_otp.adapters.providers import registry
 from sms_otp.domain import phone
 from sms_otp.domain.errors import DeploymentRefused, ServiceMisconfigured
+from sms_otp.domain.provider import Channel
 from sms_otp.domain.service_day import KEPT_FOR_KNOWN
 
 DIGEST_LENGTH = 16
 LONGEST_STACK_NAME = 37
 """CloudFormation cuts role names after 64 characters, and the token key's policy holds a role by its name."""
 EVERYWHERE = "*"
+PARAMETERS = {Channel.VOICE: "VoiceCountries", Channel.WHATSAPP: "WhatsappCountries"}
+"""Each says where a channel other than SMS goes."""
 
 
 def accept(properties: Mapping[str, Any]) -> Mapping[str, str]:
@@ -50,6 +54,7 @@ def faults_of(environment: Mapping[str, str], aws_sms_identity_arn: str) -> Iter
         yield f"The stack's name has more than {LONGEST_STACK_NAME} characters."
     yield from country_faults_of(settings)
     yield from price_faults_of(settings)
+    yield from channel_faults_of(settings)
     routed = [name for order in settings.provider_routes.values() for name in order]
     if "aws" in (*settings.provider_order, *routed) and not aws_sms_identity_arn:
         yield "AwsSmsIdentityArn must say what aws sends from: ProviderOrder or ProviderRoutes names aws."
@@ -60,20 +65,38 @@ def country_faults_of(settings: Settings) -> Iterator[str]:
     yield from _unknown("AllowedCountries", settings.allowed_countries)
     yield from _unknown("ProviderRoutes", settings.provider_routes)
     yield from _unknown("SmsPrices", settings.sms_prices)
-    yield from _unknown("VoicePrices", settings.voice_prices)
+    for channel, countries in settings.channel_countries.items():
+        yield from _unknown(PARAMETERS[channel], countries)
     yield from _unknown("InfobipSenderIds", settings.infobip_sender_ids)
 
 
 def price_faults_of(settings: Settings) -> Iterator[str]:
     """Which prices a day's money does not pay even once for a number that is new, a sentence for each."""
     most = settings.daily_spend_cap * (1 - 1 / KEPT_FOR_KNOWN)
-    for parameter, prices in (("SmsPrices", settings.sms_prices), ("VoicePrices", settings.voice_prices)):
+    channels = {PARAMETERS[channel]: prices for channel, prices in settings.channel_countries.items()}
+    for parameter, prices in {"SmsPrices": settings.sms_prices, **channels}.items():
         for country, price in prices.items():
-            if price > most:
+            if price is not None and price > most:
                 yield (
                     f"{parameter} has {country}={price:g}, and DailySpendCap leaves {most:g} USD a day"
                     " to new numbers."
                 )
+
+
+def channel_faults_of(settings: Settings) -> Iterator[str]:
+    """Which countries no provider has the channel for, or no code is sent to, a sentence for each."""
+    allowed = {*settings.allowed_countries}
+    for channel, countries in settings.channel_countries.items():
+        for country in countries:
+            order = settings.provider_routes.get(country, settings.provider_order)
+            able = [name for name, channels in registry.CHANNELS.items() if channel in channels]
+            if not set(able) & set(order):
+                yield (
+                    f"{PARAMETERS[channel]} has {country}, where no provider in use has the channel:"
+                    f" name {' or '.join(able)} in ProviderOrder or ProviderRoutes."
+                )
+            if EVERYWHERE not in {country, *allowed} and country not in allowed:
+                yield f"{PARAMETERS[channel]} has {country}, and AllowedCountries has not."
 
 
 def _unknown(parameter: str, countries: Iterable[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from sms_otp.adapters.providers.infobip import WITH_APP_HASH
 from sms_otp.domain import sms_text
 
 Body = Mapping[str, Any]
@@ -17,6 +18,9 @@ Body = Mapping[str, Any]
 
 # Of the message template's field `language`, which Infobip has for texts that are read out.
 LANGUAGES = ("en es ca da nl fr de it ja ko no pl ru sv fi hr sl ro pt_pt pt_br zh_cn zh_tw").split()  # noqa: SIM905 # as in config
+
+APP_HASH, APP_HASH_LENGTH = "{{appHash}}", 11
+"""Where a text ends with the hash of an Android app (SMS Retriever API)."""
 
 SENDS_PER_NUMBER, SENDS_PER_APPLICATION = 200, 1_000_000
 """Twice what any deployment allows a number in a day, and more than any day has: our limits are the ones that
@@ -32,7 +36,8 @@ class DesiredState:
     """The desired resources. The first template serves every other language."""
 
     application: Body
-    templates: tuple[Body, ...]
+    templates: Mapping[str, Body]
+    """By name, as the adapter looks for it: `en`, `en/login`, `en/login+appHash`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +57,37 @@ def desired_state_from(parameters: Mapping[str, str]) -> DesiredState:
     Raises `ProvisioningFailed`, naming the one at fault.
     """
     texts = list(_by_language(parameters["InfobipTexts"], "InfobipTexts", ";"))
-    languages = [language for language, _ in texts]
-    if not texts or len(set(languages)) < len(languages):
-        raise ProvisioningFailed("InfobipTexts must have a text, and each language once")
-    registered = _registered(parameters, languages)
-    voices = _voices(parameters, languages)
+    names = [name for name, _ in texts]
+    if not texts or len(set(names)) < len(names):
+        raise ProvisioningFailed("InfobipTexts must have a text, and each language and purpose once")
+    if "/" in names[0]:
+        raise ProvisioningFailed(f"the first of InfobipTexts, {names[0]}, must be for every purpose")
+    registered = _registered(parameters, names)
+    voices = _voices(parameters, [_language(name) for name in names])
     return DesiredState(
         _application(parameters),
-        tuple(
-            _template(parameters, language, text, registered.get(language, ""), voices)
-            for language, text in texts
-        ),
+        {
+            variant: _template(parameters, _language(name), written, registered.get(variant, ""), voices)
+            for name, text in texts
+            for variant, written in _variants(name, text)
+        },
     )
+
+
+def _language(name: str) -> str:
+    """Of `en/login`, `en`."""
+    return name.partition("/")[0]
+
+
+def _variants(name: str, text: str) -> Iterator[tuple[str, str]]:
+    """The text, and where it ends with an app's hash the same without it, for everybody who names no app."""
+    written = text.replace("\\n", "\n")
+    plain = written.removesuffix(APP_HASH)
+    if APP_HASH in plain:
+        raise ProvisioningFailed(f"the message text of {name} must end with {APP_HASH}, and have it once")
+    yield name, plain.rstrip()
+    if plain != written:
+        yield name + WITH_APP_HASH, written
 
 
 def _application(parameters: Mapping[str, str]) -> Body:
@@ -107,7 +131,16 @@ def _template(
 
 def parts_of(template: Body) -> int:
     """How many messages a template's text is sent, and billed, as."""
-    return sms_text.parts(str(template["messageText"]).replace("{{pin}}", "0" * int(template["pinLength"])))
+    text = str(template["messageText"]).replace("{{pin}}", "0" * int(template["pinLength"]))
+    return sms_text.parts(text.replace(APP_HASH, "0" * APP_HASH_LENGTH))
+
+
+def long_texts(parameters: Mapping[str, str]) -> Iterator[str]:
+    """The texts that are billed as several messages, a sentence for each. Raises `ProvisioningFailed`."""
+    for name, template in desired_state_from(parameters).templates.items():
+        if (parts := parts_of(template)) > 1:
+            alphabet = "GSM-7" if sms_text.is_gsm7(str(template["messageText"])) else "UCS-2"
+            yield f"InfobipTexts: {name} is sent, and billed, as {parts} messages ({alphabet})."
 
 
 def _voices(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:
@@ -126,17 +159,17 @@ def _voices(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str,
 _RATE = re.compile(r"0\.[5-9][0-9]?|1(\.[0-9]{1,2})?|2(\.0)?")
 
 
-def _registered(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:
-    """The content template that each text is in India's register, by language."""
+def _registered(parameters: Mapping[str, str], names: list[str]) -> Mapping[str, str]:
+    """The content template that each text is in India's register, by the text's name."""
     if not parameters["IndiaDlt"]:
         return {}
     entity, template, pairs, *_ = [*parameters["IndiaDlt"].split(";", 2), "", ""]
     if not entity or not template:
         raise ProvisioningFailed("IndiaDlt must be entity;template")
     further = dict(_by_language(pairs, "IndiaDlt", ","))
-    default, *locales = languages
-    if unknown := sorted(set(further) - set(locales)):
-        raise ProvisioningFailed(f"IndiaDlt has {unknown[0]}, which is no further language of InfobipTexts")
+    default, *others = names
+    if unknown := sorted(set(further) - set(others)):
+        raise ProvisioningFailed(f"IndiaDlt has {unknown[0]}, which is no further text of InfobipTexts")
     return {default: template, **further}
 
 

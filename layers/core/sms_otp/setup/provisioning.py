@@ -45,14 +45,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """The ids of what now stands there; of the templates by language, the default's first."""
+    """The ids of what now stands there; of the templates by name, the default's first."""
 
     application_id: str
     message_ids: Mapping[str, str]
     india_message_ids: Mapping[str, str]
     """Those that numbers in India may be sent: all, or those that are registered there."""
     message_parts: Mapping[str, int]
-    """By message id, how many messages its text is billed as."""
+    """By message id, how many messages its text is billed as, where it is more than one."""
 
     @property
     def attributes(self) -> Mapping[str, str]:
@@ -154,13 +154,30 @@ def find_application(applications: Sequence[Body], name: str, application_id: st
     return named[0] if named else None
 
 
-def find_template(templates: Sequence[Body], body: Body) -> Body | None:
-    """By its language, which is as good as a name in an application of our own; by its text without one."""
-    for template in templates:
-        key = "language" if template.get("language") else "messageText"
-        if "messageText" in template and template.get(key) == body[key]:
-            return template
-    return None
+def find_templates(templates: Sequence[Body], desired: Mapping[str, Body]) -> Mapping[str, Body]:
+    """Which template stands for which desired one, by its name; what is not there is left out.
+
+    Templates have no names at Infobip, and none can be deleted. So one with the same text is taken first, and
+    then any other of the language: a text that has changed is updated, and no template is made in vain.
+    """
+    free = [template for template in templates if "messageText" in template]
+    found: dict[str, Body] = {}
+    for is_same in (_is_same_text, _is_same_language):
+        for name, body in desired.items():
+            match = next((each for each in free if name not in found and is_same(each, body)), None)
+            if match is not None:
+                found[name] = match
+                free.remove(match)
+    return found
+
+
+def _is_same_text(template: Body, body: Body) -> bool:
+    is_same_text = template["messageText"] == body["messageText"]
+    return is_same_text and template.get("language") in (None, "", body["language"])
+
+
+def _is_same_language(template: Body, body: Body) -> bool:
+    return bool(template.get("language") == body["language"])
 
 
 def look(account: Account, desired: DesiredState, application_id: str = "") -> tuple[Found, ...]:
@@ -171,12 +188,10 @@ def look(account: Account, desired: DesiredState, application_id: str = "") -> t
     name = desired.application["name"]
     application = find_application(account.applications(), name, application_id)
     templates = account.templates(id_of(application, "applicationId")) if application else ()
+    found = find_templates(templates, desired.templates)
     return (
         Found(f"application {name}", desired.application, application),
-        *(
-            Found(f"template {body['language']}", body, find_template(templates, body))
-            for body in desired.templates
-        ),
+        *(Found(f"template {key}", body, found.get(key)) for key, body in desired.templates.items()),
     )
 
 
@@ -193,12 +208,14 @@ def provision(account: Account, desired: DesiredState) -> Provisioned:
         if application.differences:
             account.update_application(application_id, application.desired)
     made = {
-        each.desired["language"]: _provision_template(account, application_id, each) for each in templates
+        name: _provision_template(account, application_id, each)
+        for name, each in zip(desired.templates, templates, strict=True)
     }
-    registered = {body["language"] for body in desired.templates if "regional" in body}
-    in_india = {language: held for language, held in made.items() if language in registered}
-    parts = {made[body["language"]]: desired_state.parts_of(body) for body in desired.templates}
-    return Provisioned(application_id, made, in_india or made, parts)
+    registered = {name for name, body in desired.templates.items() if "regional" in body}
+    in_india = {name: held for name, held in made.items() if name in registered}
+    parts = {made[name]: desired_state.parts_of(body) for name, body in desired.templates.items()}
+    several = {message_id: count for message_id, count in parts.items() if count > 1}
+    return Provisioned(application_id, made, in_india or made, several)
 
 
 def _provision_template(account: Account, application_id: str, template: Found) -> str:

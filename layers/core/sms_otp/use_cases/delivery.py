@@ -10,8 +10,7 @@ from sms_otp.domain.ports import EventSink, ProviderHandle, Providers, Reservati
 from sms_otp.domain.provider import (
     KEPT,
     MAY_HAVE_SENT,
-    NOT_CALLED,
-    ChannelUnsupported,
+    CircuitOpen,
     OnFailure,
     Order,
     ProviderError,
@@ -19,8 +18,12 @@ from sms_otp.domain.provider import (
     ReserveAgain,
     Sent,
 )
+from sms_otp.domain.verification import Verification
 from sms_otp.use_cases.event_fields import event_fields, failure_fields
 from sms_otp.use_cases.service import unavailable
+
+LOOK_SECONDS = 2.0
+"""With less time left, nobody looks whose the code of a resend is before its outcome is stored."""
 
 
 @dataclass(slots=True)
@@ -40,14 +43,9 @@ class Failures:
         return any(isinstance(failed, MAY_HAVE_SENT) for failed in self.all)
 
     @property
-    def is_unsupported(self) -> bool:
-        """Whether no provider has the channel."""
-        return all(isinstance(failed, ChannelUnsupported) for failed in self.all)
-
-    @property
     def decisive(self) -> ProviderError:
         """The failure to answer with: the last one of a provider that was called, if any was."""
-        called = [failed for failed in self.all if not isinstance(failed, NOT_CALLED)]
+        called = [failed for failed in self.all if not isinstance(failed, CircuitOpen)]
         return (called or self.all)[-1]
 
 
@@ -68,10 +66,8 @@ class CodeSender:
         resend_after: Seconds,
         deadline: Deadline,
         reserve_again: ReserveAgain,
-    ) -> None:
-        """Raises `ProviderRejected`, `ProviderUnavailable`, or `InvalidRequest` for a channel that none has.
-
-        `SendingStopped` for a channel that none has of those that are not stopped.
+    ) -> StoredAnswer:
+        """The answer to the request. Raises `ProviderRejected` or `ProviderUnavailable`.
 
         What was certainly not sent, for reasons that are not the number's, is released. All else stays
         reserved. A resend that fails leaves the verification as it was: an earlier code may be right.
@@ -90,13 +86,19 @@ class CodeSender:
         except Refused as refused:
             self.emit("otp_rejected", **fields | failure_fields(refused))
             self._note("rejection_unrecorded", lambda: self._record_refused(reservation))
+            self._end_code(reservation)
             raise errors.ProviderRejected(reason=refused.reason) from refused
         except ProviderError as failed:
             failures.all.append(failed)
             self.emit("provider_failed", **fields | failure_fields(failed))
-            raise self._give_up(reservation, order, failures, resend_after) from failed
+            raise self._give_up(reservation, failures, resend_after) from failed
         holder = ProviderHandle(name, sent.ref, order.channel, sent.delivery, sent.message_id)
-        answer = StoredAnswer(verification.expires_at, resend_after)
+        answer = StoredAnswer(
+            verification.expires_at,
+            resend_after,
+            same_code=self._is_same_code(verification, name, sent, deadline) if reservation.resend else None,
+            app_hash_sent=None if order.app_hash is None else sent.has_app_hash,
+        )
         self._record_sent(reservation, holder, answered(reservation.idempotency_record, answer))
         event = "otp_resent" if reservation.resend else "otp_requested"
         # The handle that the provider's own staff and reports know this message by. That of a number whose
@@ -106,8 +108,11 @@ class CodeSender:
             "provider": name,
             "provider_ref": handle,
             "cost": None if self.price is None else round(self.price * sent.parts, 6),
+            "same_code": answer.same_code,
+            "app_hash_sent": answer.app_hash_sent,
         }
         self.emit(event, **fields | more)
+        return answer
 
     def _send(
         self,
@@ -124,22 +129,48 @@ class CodeSender:
             str(held.provider), str(held.provider_ref), order, deadline, on_failure, reserve_again
         )
 
+    def _is_same_code(self, held: Verification, name: str, sent: Sent, deadline: Deadline) -> bool:
+        """Whether a resend sent the code of before: its provider says so, or both are our own.
+
+        The new one is our own if the provider requested it: the verification says so by now.
+        """
+        if sent.is_same_code:
+            return True
+        was_chosen = name == held.provider and held.provider_ref in held.own_code_refs
+        if not was_chosen or deadline.remaining() < LOOK_SECONDS:
+            return False
+        try:
+            found = self.store.find(held.key)
+        except StoreError as error:
+            self.emit("store_failed", reason=error.reason)
+            return False
+        return found is not None and sent.ref in found.own_code_refs
+
     def _give_up(
-        self, reservation: Reservation, order: Order, failures: Failures, resend_after: Seconds
+        self, reservation: Reservation, failures: Failures, resend_after: Seconds
     ) -> errors.OtpError:
         """Keep or release the reservation of a send that no provider took; the error to raise."""
         if not failures.keep_reservation:
             self._note("release_failed", lambda: self.store.release(reservation))
-            if failures.is_unsupported and order.stopped:
-                # One of those that were not called may have the channel.
-                return errors.SendingStopped(reason="provider", retry_after=min(order.stopped.values()))
-            if failures.is_unsupported:
-                detail = "no provider of this deployment sends by this channel"
-                return errors.InvalidRequest(errors=[{"pointer": "/channel", "detail": detail}])
             return unavailable(failures.decisive)
         self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))
+        if not failures.may_have_sent:
+            self._end_code(reservation)
         reason = "ambiguous" if failures.may_have_sent else failures.decisive.reason
         return errors.ProviderUnavailable(reason=reason, retry_after=resend_after)
+
+    def _end_code(self, reservation: Reservation) -> None:
+        """Let others have a code where the one of this first send was kept right: there is none.
+
+        Where that fails, they wait until it would have expired.
+        """
+        number, key = reservation.number, reservation.verification.key
+        listed = number.verifications.get(key) if number else None
+        if number is None or listed is None or reservation.resend:
+            return
+        number_key = number.key
+        if self.providers.ends_a_code({listed.provider}):
+            self._note("store_failed", lambda: self.store.end_code(number_key, key))
 
     def _record_refused(self, reservation: Reservation) -> None:
         refused = StoredAnswer(error=errors.ProviderRejected.code)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.provider import NOT_CALLED, Misconfigured, ProviderError
+from sms_otp.domain.provider import CircuitOpen, Misconfigured, ProviderError
 from sms_otp.domain.verification import Verification
 
 HTTP_SERVER_ERROR = 500
@@ -27,7 +27,7 @@ def failure_fields(error: ProviderError) -> dict[str, Any]:
         "provider": error.provider,
         "reason": error.reason,
         "kind": type(error).__name__,
-        "failed": None if isinstance(error, NOT_CALLED) else 1,
+        "failed": None if isinstance(error, CircuitOpen) else 1,
         "server_error": 1 if (error.status or 0) >= HTTP_SERVER_ERROR else None,
         "misconfigured": 1 if isinstance(error, Misconfigured) else None,
     }

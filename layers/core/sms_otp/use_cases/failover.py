@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TypeVar
 
 from sms_otp.domain.clock import Deadline
@@ -13,7 +14,6 @@ from sms_otp.domain.ports import Breaker, CredentialSource, EventSink
 from sms_otp.domain.provider import (
     FAILS_OVER,
     Channel,
-    ChannelUnsupported,
     Check,
     Doubtful,
     Misconfigured,
@@ -27,6 +27,7 @@ from sms_otp.domain.provider import (
 )
 
 Result = TypeVar("Result")
+ALL_CHANNELS = frozenset(Channel)
 SendCall = Callable[[Provider, Order, Deadline], Sent]
 Calls = list[tuple[str, SendCall]]
 """The providers to call, in their order, and what to call each with."""
@@ -49,8 +50,12 @@ class Router:
         breaker: Breaker,
         emit: EventSink,
         one_code_per_number: frozenset[str] = frozenset(),
+        channels: Mapping[str, frozenset[Channel]] = MappingProxyType({}),
     ) -> None:
-        """`one_code_per_number`: those at which a new code ends the number's earlier one."""
+        """`one_code_per_number`: those at which a new code ends the number's earlier one.
+
+        `channels`: what each provider can send by; one that is not there can send by all.
+        """
         if not order:
             raise ServiceMisconfigured(reason="environment variable PROVIDER_ORDER")
         self._order = order
@@ -61,11 +66,13 @@ class Router:
         self._breaker = breaker
         self._emit = emit
         self._one_code_per_number = one_code_per_number
+        self._channels = channels
         self._built: dict[str, tuple[Mapping[str, str], Provider]] = {}
 
-    def candidates(self, to: PhoneNumber) -> tuple[str, ...]:
-        """The providers that may send to this number, the preferred one first."""
-        return (self._test_numbers.name,) if to.is_test else self._routes.get(to.country, self._order)
+    def candidates(self, to: PhoneNumber, channel: Channel) -> tuple[str, ...]:
+        """The providers that may send to this number by this channel, the preferred one first."""
+        order = (self._test_numbers.name,) if to.is_test else self._routes.get(to.country, self._order)
+        return tuple(name for name in order if self._has(name, channel))
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
         """Those of the providers that hold a code of a number which a new send to it would make wrong."""
@@ -93,7 +100,7 @@ class Router:
         on_failure: OnFailure,
         reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
-        """As `send`, by the provider that holds the code first: it alone can send the same code again.
+        """As `send`, by the providers of `turns`: the holder alone can send the same code again.
 
         Where that one is stopped, another one sends a new code.
         """
@@ -101,9 +108,21 @@ class Router:
         def again(provider: Provider, order: Order, deadline: Deadline) -> Sent:
             return provider.resend(ref, order, deadline)
 
-        holders: Calls = [] if holder in order.stopped else [(holder, again)]
-        others: Calls = [(name, _send) for name in self._free(order) if name != holder]
-        return self._first_of([*holders, *others], order, deadline, on_failure, reserve_again)
+        turns = self.turns(holder, order)
+        calls: Calls = [(name, again if name == holder else _send) for name in turns]
+        return self._first_of(calls, order, deadline, on_failure, reserve_again)
+
+    def turns(self, holder: str, order: Order) -> tuple[str, ...]:
+        """The providers that are called for a resend, one after the other until one sends: the holder first.
+
+        Where the order `goes_on`, those that follow it in the preferred order come first, then those before
+        it, and the holder last.
+        """
+        can_hold = self._has(holder, order.channel) and holder not in order.stopped
+        held = [holder] if can_hold else []
+        if order.goes_on:
+            return (*self._after(holder, order), *held)
+        return (*held, *(name for name in self._free(order) if name != holder))
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         """The holder's word on a guess. Raises a `ProviderError`. No breaker ever skips a check."""
@@ -124,7 +143,7 @@ class Router:
         is_repeated = False
         for position, (name, call) in enumerate(calls, start=1):
             later = [name for name, _ in calls[position:]]
-            has_next = partial(self._any_sends, later, order.channel, deadline)
+            has_next = partial(self._any_usable, later, deadline)
             try:
                 return name, self._deliver(name, order, call, deadline, has_next)
             except FAILS_OVER as failed:
@@ -139,18 +158,28 @@ class Router:
                 on_failure(failed)
         raise AssertionError("the last call returns or raises")
 
+    def _has(self, name: str, channel: Channel) -> bool:
+        return channel in self._channels.get(name, ALL_CHANNELS)
+
     def _free(self, order: Order) -> list[str]:
         left_out = order.avoid | order.stopped.keys()
-        return [name for name in self.candidates(order.to) if name not in left_out]
+        return [name for name in self.candidates(order.to, order.channel) if name not in left_out]
 
-    def _any_sends(self, names: list[str], channel: Channel, deadline: Deadline) -> bool:
-        """Whether one of these has the channel. One without usable credentials cannot send."""
+    def _after(self, holder: str, order: Order) -> list[str]:
+        """The others that may send, from the one that follows the holder in the preferred order on."""
+        names = self.candidates(order.to, order.channel)
+        first = names.index(holder) + 1 if holder in names else 0
+        left_out = {holder, *order.avoid, *order.stopped}
+        return [name for name in (*names[first:], *names[:first]) if name not in left_out]
+
+    def _any_usable(self, names: list[str], deadline: Deadline) -> bool:
+        """Whether one of these has credentials that an adapter can be built from."""
         for name in names:
             try:
-                if channel in self._provider(name, deadline).channels:
-                    return True
+                self._provider(name, deadline)
             except ProviderError:
                 continue
+            return True
         return False
 
     def _deliver(
@@ -161,9 +190,8 @@ class Router:
         deadline: Deadline,
         has_next: Callable[[], bool],
     ) -> Sent:
-        # Before its circuit breaker decides: a channel that a provider never had says nothing of how it is.
-        if order.channel not in self._provider(name, deadline).channels:
-            raise ChannelUnsupported(name, "no such channel")
+        # Before its circuit breaker decides: credentials that are missing say nothing of how it is.
+        self._provider(name, deadline)
         _check_time(name, deadline)
 
         def act() -> Sent:

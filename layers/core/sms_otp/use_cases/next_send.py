@@ -68,7 +68,7 @@ def _askers(
 def _next_send(
     service: Service, to: PhoneNumber, comes_as: Lane, asker: Asker, now: Milliseconds
 ) -> NextSend:
-    providers = service.providers.candidates(to)
+    providers = service.providers.candidates(to, Channel.SMS)
     for _ in range(RESERVE_TRIES):
         admission = Admission(
             service.policy.admission,
@@ -89,7 +89,7 @@ def _next_send(
     tenant, lane = asker.approach.tenant or None, admission.lane(snapshot)
     try:
         admitted = admission.decide(snapshot)
-        avoided(service, admission, snapshot, lane, to, (), now)
+        avoided(service, admission, snapshot, lane, (), now)
     except errors.OtpError as refused:
         return NextSend(comes_as, tenant, lane, error=refused)
     return NextSend(comes_as, tenant, lane, admitted.payment.lane if admitted.payment else None)

@@ -13,17 +13,18 @@ from sms_otp.domain.keys import Peppers
 from sms_otp.domain.number import ListedVerification
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import Reservation
-from sms_otp.domain.provider import Order
+from sms_otp.domain.provider import Channel, Order
 from sms_otp.domain.verification import Verification, ended_error
 from sms_otp.use_cases.sending import (
     RESERVE_TRIES,
     TEST_COUNTRY,
     avoided,
+    check_channel,
     contended,
     decide,
     deliver,
-    own_verifications,
     refused_send,
+    requested,
     reserve,
 )
 from sms_otp.use_cases.service import Service, check_time
@@ -37,6 +38,8 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
     """
     _check_consent(service, command)
     to = destination(service, command.phone_number)
+    check_channel(service, to, command.channel)
+    providers = service.providers.candidates(to, command.channel)
     network = _network(service, command, caller)
     for _ in range(RESERVE_TRIES):
         check_time(caller)
@@ -59,7 +62,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             peppers,
             to,
             command.channel,
-            service.providers.candidates(to),
+            providers,
             asker,
             records,
             now,
@@ -73,8 +76,8 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
         if not isinstance(admitted, Admitted):
             return _repeat(service, command, caller, peppers, *admitted)
         try:
-            own = own_verifications(admission, snapshot, caller.tenant, command.session_id)
-            avoid = avoided(service, admission, snapshot, admitted.lane, to, own, now)
+            own = admission.verifications_of(snapshot, command.session_id)
+            avoid = avoided(service, admission, snapshot, admitted.lane, own, now)
         except errors.RateLimited as refused:
             raise refused_send(service, refused, admission, snapshot, to, caller) from None
         stopped = admission.stopped(snapshot)
@@ -96,7 +99,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             verification.created_at,
             verification.expires_at,
             keys.owner(admission.number_key, caller.tenant, command.session_id),
-            next(name for name in service.providers.candidates(to) if name not in avoid | stopped.keys()),
+            next(name for name in providers if name not in avoid | stopped.keys()),
         )
         reservation = Reservation(
             verification=verification,
@@ -113,7 +116,10 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             channel=command.channel,
             locale=command.locale,
             reference=key,
+            callback_key=keys.callback_key(peppers.current, key),
             ttl_seconds=service.policy.code_ttl_seconds,
+            purpose=command.purpose,
+            app_hash=verification.app_hash,
             circuits=snapshot.circuits,
             avoid=avoid,
             stopped=stopped,
@@ -163,7 +169,7 @@ def _repeat(
     verification_id = keys.named_again(peppers, str(found.nonce), found.key) if found else None
     if verification_id is None:
         raise errors.OtpExpired(reason="no pepper names it")
-    return Requested(verification_id, command.channel, answer.expires_at, answer.resend_after)
+    return requested(verification_id, command.channel, answer)
 
 
 def _verification(
@@ -181,6 +187,8 @@ def _verification(
         expires_at=now + service.policy.code_ttl_seconds,
         purpose=command.purpose,
         locale=command.locale,
+        # Infobip sends an SMS after a call in the call's template, which has no place for a hash.
+        app_hash=command.app_hash if command.channel is Channel.SMS else None,
         consent=command.consent,
         session_hash=keys.session_hash(key, command.session_id),
     )

@@ -1,26 +1,33 @@
 """Send a pending verification's code again."""
 
-from sms_otp.domain import errors, idempotency, keys, number
+from dataclasses import replace
+
+from sms_otp.domain import errors, idempotency, keys
 from sms_otp.domain.admission import Admission, Admitted, Asker
-from sms_otp.domain.clock import Milliseconds, Seconds, milliseconds, to_seconds
+from sms_otp.domain.clock import Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, ResendOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import AdmissionSnapshot, Reservation
-from sms_otp.domain.provider import Channel, Order
+from sms_otp.domain.ports import NumberChange, Reservation
+from sms_otp.domain.provider import Channel, Delivery, Order
 from sms_otp.domain.verification import Guess, Verification, ended_error, guess_error
 from sms_otp.use_cases.sending import (
     RESERVE_TRIES,
     TEST_COUNTRY,
     avoided,
+    check_channel,
     contended,
     decide,
     deliver,
     refused_send,
+    requested,
     reserve,
 )
 from sms_otp.use_cases.service import Service, check_time
+
+SENDS_BEFORE_NEXT = 2
+"""Sends of a verification after which the next one goes by another provider."""
 
 
 def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Requested:
@@ -28,6 +35,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
 
     Raises an `OtpError`. The number's limits count it like any send, in the lane and at the client of the
     first. Where the provider can, it is the same code, so that an earlier message that arrives late is right.
+    The next provider is called first where the holder of the code has had its turn.
     """
     key = keys.verification_key(command.verification_id)
     session_hash = keys.session_hash(key, command.session_id)
@@ -43,6 +51,19 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         peppers = service.peppers()
         to = PhoneNumber(found.phone, found.country, is_test=found.country == TEST_COUNTRY)
         channel = command.channel or Channel(found.channel)
+        check_channel(service, to, channel)
+        order = Order(
+            to=to,
+            number_key=found.number_key,
+            channel=channel,
+            locale=found.locale,
+            reference=f"{key}-{found.sends}",
+            callback_key=keys.callback_key(peppers.current, key),
+            ttl_seconds=found.expires_at - to_seconds(now),
+            purpose=found.purpose,
+            app_hash=found.app_hash,
+            goes_on=_goes_on(found),
+        )
         asker = Asker.of_resend(
             peppers,
             to,
@@ -58,7 +79,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             peppers,
             to,
             channel,
-            _could_send(service, found, to),
+            service.providers.turns(str(found.provider), order),
             asker,
             records,
             now,
@@ -73,56 +94,41 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         admitted = decide(service, admission, snapshot, to, caller)
         if not isinstance(admitted, Admitted):
             return _repeat(found, command, to_seconds(now), *admitted)
-        stopped = admission.stopped(snapshot)
         try:
-            avoid = _avoided(service, admission, snapshot, admitted, found, to, now)
+            avoid = avoided(service, admission, snapshot, admitted.lane, {key}, now, found.provider)
         except errors.RateLimited as too_early:
             raise refused_send(service, too_early, admission, snapshot, to, caller) from None
+        order = replace(order, circuits=snapshot.circuits, avoid=avoid, stopped=admission.stopped(snapshot))
         reservation = Reservation(
             verification=found,
             sent_at=admitted.sent_at,
-            number=admission.change(snapshot, admitted, found),
+            number=_announced(service, admission.change(snapshot, admitted, found), found, order),
             increments=admitted.increments,
             idempotency_record=idempotency.about_verification(records[0] if records else None, key),
             resend=True,
         )
         if not reserve(service, reservation, caller):
             continue
-        order = Order(
-            to=to,
-            number_key=found.number_key,
-            channel=channel,
-            locale=found.locale,
-            reference=f"{key}-{found.sends}",
-            ttl_seconds=found.expires_at - to_seconds(now),
-            circuits=snapshot.circuits,
-            avoid=avoid,
-            stopped=stopped,
-        )
         return deliver(service, command.verification_id, reservation, order, admitted, caller, asker)
     raise contended()
 
 
-def _could_send(service: Service, found: Verification, to: PhoneNumber) -> tuple[str, ...]:
-    """The holder of the code first, whether or not it would be sent a new one."""
-    holder = () if found.provider is None else (found.provider,)
-    return tuple(dict.fromkeys((*holder, *service.providers.candidates(to))))
+def _announced(service: Service, change: NumberChange, found: Verification, order: Order) -> NumberChange:
+    """The change that lists who is called first, if a new code there ends the number's earlier one.
+
+    Before that code is sent: a request that comes meanwhile must not end it.
+    """
+    first, *_ = service.providers.turns(str(found.provider), order)
+    listed = change.verifications.get(found.key)
+    if listed is None or not service.providers.ends_a_code({first}):
+        return change
+    announced = {**change.verifications, found.key: replace(listed, provider=first)}
+    return replace(change, verifications=announced)
 
 
-def _avoided(
-    service: Service,
-    admission: Admission,
-    snapshot: AdmissionSnapshot,
-    admitted: Admitted,
-    found: Verification,
-    to: PhoneNumber,
-    now: Milliseconds,
-) -> frozenset[str]:
-    """As `avoided`; but a holder that is not stopped sends again, also where it holds another code."""
-    if found.provider in admission.stopped(snapshot):
-        return avoided(service, admission, snapshot, admitted.lane, to, {found.key}, now)
-    held = number.codes_in_hand(admission.number(snapshot), {found.key}, to_seconds(now))
-    return service.providers.ends_a_code(held)
+def _goes_on(found: Verification) -> bool:
+    """Whether the next provider is to send: after two sends, or one that is reported as failed."""
+    return found.sends >= SENDS_BEFORE_NEXT or found.delivery == Delivery.FAILED
 
 
 def _repeat(
@@ -132,8 +138,7 @@ def _repeat(
     answer.raise_error()
     if (ended := ended_error(found, now)) is not None:
         raise ended
-    channel = command.channel or Channel(found.channel)
-    return Requested(command.verification_id, channel, answer.expires_at, answer.resend_after)
+    return requested(command.verification_id, command.channel or Channel(found.channel), answer)
 
 
 def _idempotency_records(

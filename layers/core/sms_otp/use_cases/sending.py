@@ -4,15 +4,16 @@ import secrets
 from collections.abc import Collection
 from dataclasses import replace
 
-from sms_otp.domain import errors, guard, keys, number
+from sms_otp.domain import errors, guard, number
 from sms_otp.domain.admission import Admission, Admitted, Asker, EarlierAnswer
 from sms_otp.domain.clock import SECOND, Milliseconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested
+from sms_otp.domain.idempotency import StoredAnswer
 from sms_otp.domain.number import Lane
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionSnapshot, Reservation, StoreError, WriteConflict
 from sms_otp.domain.prices import USD
-from sms_otp.domain.provider import Order
+from sms_otp.domain.provider import Channel, Order
 from sms_otp.use_cases.delivery import CodeSender
 from sms_otp.use_cases.event_fields import event_fields
 from sms_otp.use_cases.service import Service, check_time, try_to_store
@@ -25,6 +26,19 @@ MOST_NOTED = 11
 """Requests of an hour up to which a refused one is written down: one more than the alarm's threshold."""
 TEST_COUNTRY = "ZZ"
 """The country of a test number: a code that ISO 3166-1 leaves to its users."""
+
+
+def check_channel(service: Service, to: PhoneNumber, channel: Channel) -> None:
+    """Refuse a channel that does not go to the number's country.
+
+    Raises `DestinationNotAllowed`, or `InvalidRequest` where none of the country's providers has the channel.
+    """
+    if not to.is_test and not service.policy.allows(to.country, channel):
+        detail = "Codes are not sent to this country by this channel."
+        raise errors.DestinationNotAllowed(detail, reason="channel", context={"number": to})
+    if not service.providers.candidates(to, channel):
+        detail = "no provider of this deployment sends by this channel"
+        raise errors.InvalidRequest(errors=[{"pointer": "/channel", "detail": detail}])
 
 
 def decide(
@@ -84,37 +98,26 @@ def avoided(
     admission: Admission,
     snapshot: AdmissionSnapshot,
     lane: Lane,
-    to: PhoneNumber,
     own: Collection[str],
     now: Milliseconds,
+    holder: str | None = None,
 ) -> frozenset[str]:
     """The providers at which a new code would make one wrong that somebody else was sent and may still type.
 
-    Where no other provider is left, the number's owner and the session that asked for the earlier code may
-    end it; `own` are the keys of that session's verifications. Raises `RateLimited` for everybody else, until
-    the earlier code has ended.
+    `own` are the keys of the verifications whose code the caller may end; the `holder` of one, if it can,
+    sends it again whatever other codes it holds. Where no other provider is left, the number's owner may end
+    a code. Raises `RateLimited` for everybody else, until the earlier code has ended.
     """
     held = number.codes_in_hand(admission.number(snapshot), own, to_seconds(now))
     avoid = service.providers.ends_a_code(held)
-    left = {*service.providers.candidates(to)} - admission.stopped(snapshot).keys()
-    if not avoid.issuperset(left):
+    left = {*admission.providers} - admission.stopped(snapshot).keys()
+    if holder in left or not avoid.issuperset(left):
         return avoid
     if lane is Lane.STRANGER:
         raise errors.RateLimited(
             reason="code in hand", retry_after=min(held[name] for name in left) - to_seconds(now)
         )
     return frozenset()
-
-
-def own_verifications(
-    admission: Admission, snapshot: AdmissionSnapshot, tenant: str, session_id: str | None
-) -> set[str]:
-    """The keys of the number's verifications that are of this session."""
-    if session_id is None:
-        return set()
-    owner = keys.owner(admission.number_key, tenant, session_id)
-    known = admission.number(snapshot)
-    return {key for key, listed in known.verifications.items() if listed.owner == owner}
 
 
 def contended() -> errors.RateLimited:
@@ -139,9 +142,20 @@ def deliver(
         return reserve_second_send(service, reservation, order, caller, asker)
 
     delivery = CodeSender(service.store, service.providers, service.emit, price)
-    delivery.deliver(reservation, order, admitted.resend_after, caller.deadline, reserve_again)
-    expires_at = reservation.verification.expires_at
-    return Requested(verification_id, order.channel, expires_at, admitted.resend_after)
+    answer = delivery.deliver(reservation, order, admitted.resend_after, caller.deadline, reserve_again)
+    return requested(verification_id, order.channel, answer)
+
+
+def requested(verification_id: str, channel: Channel, answer: StoredAnswer) -> Requested:
+    """What a request or a resend is answered with, also when it is repeated."""
+    return Requested(
+        verification_id,
+        channel,
+        answer.expires_at,
+        answer.resend_after,
+        answer.same_code,
+        answer.app_hash_sent,
+    )
 
 
 def reserve_second_send(
@@ -165,7 +179,7 @@ def reserve_second_send(
             service.peppers(),
             order.to,
             order.channel,
-            service.providers.candidates(order.to),
+            service.providers.candidates(order.to, order.channel),
             asker,
             (),
             now,

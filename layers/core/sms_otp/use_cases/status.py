@@ -6,7 +6,7 @@ from sms_otp.domain import errors, keys, limits, number
 from sms_otp.domain.clock import Clock, Milliseconds, Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Policy
 from sms_otp.domain.number import Approach
-from sms_otp.domain.ports import AdmissionQuery, EventSink, Store
+from sms_otp.domain.ports import AdmissionQuery, EventSink, Store, StoreError
 from sms_otp.domain.verification import Verification, status_of
 
 
@@ -30,6 +30,8 @@ class Lifecycle:
     store: Store
     clock: Clock
     emit: EventSink
+    one_code_per_number: frozenset[str] = frozenset()
+    """Providers at which a new code ends the number's earlier one."""
 
     def cancel(self, verification_id: str, caller: Caller) -> None:
         """Cancel a verification: its code is never right again. Idempotent.
@@ -37,8 +39,20 @@ class Lifecycle:
         Raises `VerificationNotFound`, or `AlreadyVerified` for what cannot be undone.
         """
         key = keys.verification_key(verification_id)
-        self.store.cancel(key, caller.tenant)
+        cancelled = self.store.cancel(key, caller.tenant)
         self.emit("otp_cancelled", verification=key)
+        self._end_code(cancelled, caller)
+
+    def _end_code(self, cancelled: Verification, caller: Caller) -> None:
+        """Let others have a code where this one was kept right. If that fails, they wait until it expires."""
+        # Without a holder yet, the code may be under way to any of the providers.
+        may_be_kept = cancelled.provider is None or cancelled.provider in self.one_code_per_number
+        if not self.one_code_per_number or not may_be_kept or not caller.deadline.remaining():
+            return
+        try:
+            self.store.end_code(cancelled.number_key, cancelled.key)
+        except StoreError as error:
+            self.emit("store_failed", reason=error.reason)
 
     def status(self, verification_id: str, caller: Caller) -> Status:
         """The state of a verification now. Raises `VerificationNotFound`."""

@@ -104,8 +104,13 @@ def _guess(
         return _verified(service, found, command, caller, peppers)
     check_time(caller)
     counted = _count_at_number(service, verification, command, caller, peppers)
-    check = _check(service, verification, command.otp, caller.deadline)
+    try:
+        check = _check(service, verification, command.otp, caller.deadline)
+    except errors.OtpError:
+        _end_code(service, verification, caller)
+        raise
     if check is not Check.CORRECT:
+        _end_code(service, verification, caller)
         raise _wrong(service, check, verification, counted)
     verified_at = seconds(service.clock)
     code_hash = keys.code_hash(peppers.current, key, command.otp)
@@ -156,7 +161,8 @@ def _count_at_number(
         )
     except (errors.NumberLocked, errors.NumberDisabled):
         # Where that fails, the guess stays spent.
-        try_to_store(service, caller, lambda: service.store.return_guess(verification.key))
+        most = service.policy.max_attempts
+        try_to_store(service, caller, lambda: service.store.return_guess(verification, most))
         raise
 
 
@@ -225,6 +231,17 @@ def _check(service: Service, verification: Verification, otp: str, deadline: Dea
     except ProviderError as failed:
         service.emit("provider_failed", **event_fields(verification) | failure_fields(failed))
         raise unavailable(failed) from failed
+
+
+def _end_code(service: Service, verification: Verification, caller: Caller) -> None:
+    """After the last guess, let others have a code where this one was kept right.
+
+    Not before its outcome: a new code would end this one while it is checked.
+    """
+    is_over = verification.attempts >= service.policy.max_attempts
+    if is_over and service.providers.ends_a_code({str(verification.provider)}):
+        number_key, key = verification.number_key, verification.key
+        try_to_store(service, caller, lambda: service.store.end_code(number_key, key))
 
 
 def _wrong(

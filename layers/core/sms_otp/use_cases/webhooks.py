@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sms_otp.domain import errors, strict_json
-from sms_otp.domain.callbacks import BY_SECRET, CallbackReader, Credentials, MaySend, Report
+from sms_otp.domain import errors, keys, strict_json
+from sms_otp.domain.callbacks import BY_SECRET, CallbackReader, CodeRequest, Credentials, Report
 from sms_otp.domain.clock import Clock, seconds
 from sms_otp.domain.commands import Callback
-from sms_otp.domain.ports import EventSink, Store
+from sms_otp.domain.keys import Peppers
+from sms_otp.domain.ports import EventSink, OwnCode, Store
 from sms_otp.domain.provider import Delivery
 from sms_otp.domain.verification import DELIVERY_BEFORE, State, Verification
 from sms_otp.use_cases.event_fields import event_fields
@@ -35,6 +36,9 @@ class Webhooks:
     read_from_aws: Callable[[Mapping[str, Any]], Sequence[Report]]
     providers: frozenset[str]
     """Those that this deployment uses; it takes no callback of another."""
+    peppers: Callable[[], Peppers]
+    """Raises `ServiceMisconfigured`."""
+    code_length: int
     clock: Clock
     emit: EventSink
 
@@ -56,8 +60,10 @@ class Webhooks:
             self.emit("webhook_ignored", provider=provider, reason="unreadable")
             return {}
         said = self.readers[provider].read(event)
-        if isinstance(said, MaySend):
-            return self.readers[provider].answer(may_send=self._may_be_sent(said))
+        if isinstance(said, CodeRequest):
+            code = self._own_code(said)
+            may_send = code is not None or self._may_be_sent(said)
+            return self.readers[provider].answer(said, may_send=may_send, code=code)
         self._record_all(provider, said)
         return {}
 
@@ -75,19 +81,42 @@ class Webhooks:
             return "too long"
         return self.readers[provider].refusal(callback, self.credentials(provider), self.clock())
 
-    def _may_be_sent(self, question: MaySend) -> bool:
+    def _own_code(self, request: CodeRequest) -> str | None:
+        """The verification's own code, the same for each of its sends; None where the provider makes one.
+
+        Given to a send that our own start announced and that is under way, so that a stolen application key
+        reads no code. The permission to send is in it: it holds for exactly the same sends.
+        """
+        if request.send is None or not request.takes_code or not request.callback_key:
+            return None
+        try:
+            peppers = self.peppers()
+        except errors.ServiceMisconfigured as error:
+            # Without its own code a verification goes on; without an answer the provider sends nothing.
+            self.emit("own_code_failed", reason=error.reason)
+            return None
+        send = request.send
+        if not keys.is_callback_key(peppers, send.key, request.callback_key):
+            return None
+        under_way = OwnCode(send.key, send.number, send.ref, request.phone, seconds(self.clock))
+        found = self.store.note_own_code(under_way)
+        if found is None or found.nonce is None:
+            return None
+        return keys.own_code(peppers, found.nonce, found.key, self.code_length)
+
+    def _may_be_sent(self, request: CodeRequest) -> bool:
         """Only what was reserved here is sent, so that a stolen application key cannot spend money.
 
-        The newest send of a verification alone: the provider's question comes before its answer to our start.
+        The newest send of a verification alone: the provider's request comes before its answer to our start.
         """
-        found = self.store.find(question.send.key) if question.send else None
-        if question.send is None or found is None:
+        found = self.store.find(request.send.key) if request.send else None
+        if request.send is None or found is None:
             return False
         return (
             found.state is State.PENDING
             and self.clock() < found.expires_at
-            and found.phone == question.phone
-            and found.sends - 1 == question.send.number
+            and found.phone == request.phone
+            and found.sends - 1 == request.send.number
         )
 
     def _record_all(self, provider: str, reports: Sequence[Report]) -> None:

@@ -18,6 +18,7 @@ parent and a reservation overwrites none:
     version                             changed by each reservation, and by nothing else
     sends                               `<moment>:<lane>:<network>[:c]`, c where a challenge was passed
     verifications                       by key: `<createdAt>:<expiresAt>:<owner>:<provider>`
+    over                                keys of those that were over before they expired
     unproven                            sends since the last success
     networks                            by hash: when the number was verified from there last
     failures#<lane>#<tenant>            in a row, in this lane
@@ -65,6 +66,7 @@ _VERIFICATION_ATTRIBUTES = (
     ("sends", "sends", "N"),
     ("purpose", "purpose", "S"),
     ("locale", "locale", "S"),
+    ("appHash", "app_hash", "S"),
     ("claims", "idempotency_records", "SS"),
     ("nonce", "nonce", "S"),
     ("lane", "lane", "S"),
@@ -73,6 +75,7 @@ _VERIFICATION_ATTRIBUTES = (
     ("sessionHash", "session_hash", "S"),
     ("provider", "provider", "S"),
     ("providerRef", "provider_ref", "S"),
+    ("ownCode", "own_code_refs", "SS"),
     ("countedOn", "counted_on", "L"),
     ("alsoCountedOn", "resends_counted_on", "L"),
     ("delivery", "delivery", "S"),
@@ -199,6 +202,7 @@ def number_of(item: Item | None) -> Number:
             sends=tuple(sorted(sends, key=lambda send: send.at)),
             version=_number(item, "version") or 0,
             verifications={listed_key(key): listed_of(entry["S"]) for key, entry in listed.items()},
+            over=frozenset(map(listed_key, item.get("over", {"SS": []})["SS"])),
             failures=failures,
             totals=totals,
             verified=_by_tenant(item, "verified"),

@@ -116,10 +116,8 @@ def reserve_number(change: NumberChange) -> WriteRequest:
         write.values["version"] = before.version
     write.set("version", before.version + 1)
     write.set_ttl(change.keep_until)
-    write.set(
-        "verifications",
-        {list_key(key): listed_text(listed) for key, listed in change.verifications.items()},
-    )
+    _list(write, before, change)
+    write.take_out("over", frozenset(map(list_key, change.expired)))
     if change.send:
         write.set("sends", frozenset(map(send_text, change.sends)))
         write.add("unproven", 1)
@@ -138,6 +136,24 @@ def reserve_number(change: NumberChange) -> WriteRequest:
     if change.carried:
         _carry(write, before, change.carried)
     return write.write(number_pk(change.key))
+
+
+def _list(write: Expression, before: Number, change: NumberChange) -> None:
+    """What the reservation changes in the list. The rest is left as it is: it may be relisted meanwhile."""
+    if not before.verifications:
+        whole = {list_key(key): listed_text(listed) for key, listed in change.verifications.items()}
+        write.set("verifications", whole)
+        return
+    for key, listed in change.verifications.items():
+        if listed != before.verifications.get(key):
+            write.sets.append(f"{_entry(write, key)} = {write.value(listed_text(listed))}")
+    gone = [key for key in before.verifications if key not in change.verifications]
+    write.removes += (_entry(write, key) for key in gone)
+
+
+def _entry(write: Expression, key: str) -> str:
+    """The path of a verification in the number's list."""
+    return f"{write.name('verifications')}.{write.name(list_key(key))}"
 
 
 def _carry(write: Expression, before: Number, carried: Carried) -> None:
@@ -196,17 +212,24 @@ def release_number(change: NumberChange, reservation: Reservation) -> WriteReque
         write.add("unproven", -1)
         write.take_out("sends", frozenset({send_text(change.send)}))
     if not reservation.resend:
-        listed = f"{write.name('verifications')}.{write.name(list_key(reservation.verification.key))}"
-        write.removes.append(listed)
+        write.removes.append(_entry(write, reservation.verification.key))
     return write.write(number_pk(change.key))
 
 
 def relist(number_key: str, key: str, listed: ListedVerification) -> WriteRequest:
     """A verification that is listed has another holder than was expected."""
     write = Expression()
-    entry = f"{write.name('verifications')}.{write.name(list_key(key))}"
+    entry = _entry(write, key)
     write.sets.append(f"{entry} = {write.value(listed_text(listed))}")
     write.conditions.append(f"attribute_exists({entry})")
+    return write.write(number_pk(number_key))
+
+
+def end_listed(number_key: str, key: str) -> WriteRequest:
+    """A verification that is listed is over before it expires."""
+    write = Expression()
+    write.add("over", frozenset({list_key(key)}))
+    write.conditions.append(f"attribute_exists({_entry(write, key)})")
     return write.write(number_pk(number_key))
 
 

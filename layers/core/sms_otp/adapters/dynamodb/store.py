@@ -30,6 +30,7 @@ from sms_otp.adapters.dynamodb.items import (
 )
 from sms_otp.adapters.dynamodb.number_writes import (
     clear_number,
+    end_listed,
     forget_refused,
     leave_behind,
     note_refused,
@@ -46,12 +47,14 @@ from sms_otp.adapters.dynamodb.writes import (
     HAS_SPENT,
     IS_ALIVE,
     IS_HELD_BY,
+    IS_LAST_GUESS,
     IS_NEW,
     IS_OF_NUMBER,
     IS_OF_SESSION,
     IS_OF_TENANT,
     IS_PENDING,
     delete_record,
+    note_own_code,
     put_answer,
     put_message,
     put_record,
@@ -69,6 +72,7 @@ from sms_otp.domain.ports import (
     CountedGuess,
     NumberChange,
     NumberGuess,
+    OwnCode,
     ProviderHandle,
     Reservation,
     StoreError,
@@ -140,7 +144,7 @@ class DynamoStore:
         found = self._table.read([pk]).get(pk)
         return verification_of(found) if found else None
 
-    def cancel(self, key: str, tenant: str) -> None:
+    def cancel(self, key: str, tenant: str) -> Verification:
         """See `ports.Store`."""
         write_request = update(
             verification_pk(key),
@@ -151,11 +155,21 @@ class DynamoStore:
             cancelled=State.CANCELLED,
         )
         try:
-            self._table.update(write_request)
+            return verification_of(self._table.update(write_request))
         except ConditionFailed as failed:
             found = verification_of(failed.item) if failed.item else None
+            if found is None:
+                raise errors.VerificationNotFound from failed
             if (refused := cancel_error(found, tenant)) is not None:
                 raise refused from failed
+            return found
+
+    def end_code(self, number_key: str, key: str) -> None:
+        """See `ports.Store`."""
+        try:
+            self._table.update(end_listed(number_key, key))
+        except ConditionFailed:
+            return
 
     def record_sent(
         self,
@@ -225,6 +239,13 @@ class DynamoStore:
         """See `ports.Store`."""
         self._table.transact(delete_record(idempotency_record))
 
+    def note_own_code(self, request: OwnCode) -> Verification | None:
+        """See `ports.Store`."""
+        try:
+            return verification_of(self._table.update(note_own_code(request)))
+        except ConditionFailed:
+            return None
+
     def record_delivery(self, key: str, delivery: str) -> bool:
         """See `ports.Store`."""
         before = {word: word for word in DELIVERY_BEFORE[delivery]}
@@ -280,15 +301,17 @@ class DynamoStore:
             raise guess_error(found, guess) or errors.VerificationNotFound() from failed
         return verification_of(spent)
 
-    def return_guess(self, key: str) -> None:
+    def return_guess(self, verification: Verification, max_attempts: int) -> None:
         """See `ports.Store`."""
         given_back = update(
-            verification_pk(key),
+            verification_pk(verification.key),
             "ADD attempts :minus",
-            f"{IS_PENDING} AND {HAS_SPENT}",
+            f"{IS_PENDING} AND {HAS_SPENT} AND ({HAS_GUESSES} OR {IS_LAST_GUESS})",
             pending=State.PENDING,
             minus=-1,
             none=0,
+            max=max_attempts,
+            spent=verification.attempts,
         )
         try:
             self._table.update(given_back)

@@ -22,7 +22,7 @@ from sms_otp.domain.budgets import dumped
 from sms_otp.domain.clock import seconds, to_seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
 from sms_otp.domain.number import KEEP_VERIFICATION
-from sms_otp.domain.ports import ProviderHandle, Reservation
+from sms_otp.domain.ports import OwnCode, ProviderHandle, Reservation
 from sms_otp.domain.verification import State
 
 # The parts of conditions.
@@ -33,8 +33,10 @@ IS_PENDING = "#state = :pending"
 IS_ALIVE = "expiresAt > :now"
 HAS_GUESSES = "attempts < :max"
 HAS_SPENT = "attempts > :none"
+IS_LAST_GUESS = "attempts = :spent"
 HAS_HOLDER = "attribute_exists(providerRef)"
 IS_HELD_BY = "providerRef = :ref"
+IS_NOT_HELD_BY = "(attribute_not_exists(providerRef) OR providerRef <> :ref)"
 IS_AS_OFTEN_SENT = "sends = :sends"
 IS_OF_SESSION = "sessionHash = :session"
 HAS_NO_SESSION = "attribute_not_exists(sessionHash)"
@@ -69,6 +71,25 @@ def send_again(reservation: Reservation) -> WriteRequest:
         now=to_seconds(reservation.sent_at),
         **held_by,
         **claims,
+    )
+
+
+def note_own_code(request: OwnCode) -> WriteRequest:
+    """The code of a send is to be the verification's own: of its newest, while it is under way.
+
+    A provider that has answered our start no longer asks for its code; whoever does then is another.
+    """
+    conditions = (IS_PENDING, IS_ALIVE, IS_OF_NUMBER, IS_AS_OFTEN_SENT, IS_NOT_HELD_BY)
+    return update(
+        verification_pk(request.key),
+        "ADD ownCode :refs",
+        " AND ".join(conditions),
+        refs=frozenset({request.ref}),
+        ref=request.ref,
+        pending=State.PENDING,
+        now=request.now,
+        phone=request.phone,
+        sends=request.number + 1,
     )
 
 

@@ -29,11 +29,10 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-from sms_otp.adapters.providers import aws_codes, codes, outcomes
+from sms_otp.adapters.providers import aws_codes, codes, outcomes, texts
 from sms_otp.adapters.providers.outcomes import word
 from sms_otp.adapters.providers.transport import IDLE_SECONDS, TOTAL_SECONDS
 from sms_otp.domain.clock import Deadline
-from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
@@ -54,6 +53,8 @@ SHORTEST_LIFE, LONGEST_LIFE = 5, 259_200
 """Seconds, the bounds of `TimeToLive`."""
 
 _TEMPLATE = "Your verification code is {code}."
+_TEXT = re.compile(r"template(\.(?=[^/]))?(?P<locale>[^./]*)(?P<purpose>(/[A-Za-z0-9_.:-]{1,64})?)")
+"""A field of the secret that holds a text."""
 _PLACEHOLDER = "{code}"
 
 # botocore's model of the service, where it gives a pattern.
@@ -108,7 +109,6 @@ class Aws:
     """
 
     name: ClassVar[str] = "aws"
-    channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS})
 
     def __init__(
         self,
@@ -121,7 +121,8 @@ class Aws:
         _check(credentials)
         self._key = credentials["codeKey"].encode()
         self._code_length = code_length
-        self._texts = _texts(credentials, code_length)
+        self._last_line = _last_line(credentials)
+        self._texts = _texts(credentials, self._last_line, code_length)
         self._india = _given(credentials, _DLT)
         self._parameters = {
             "MessageType": "TRANSACTIONAL",
@@ -144,10 +145,10 @@ class Aws:
             **self._parameters,
             "DestinationPhoneNumber": message.to.e164,
             "TimeToLive": min(max(message.ttl_seconds, SHORTEST_LIFE), LONGEST_LIFE),
-            **self._text(message.to, message.locale, code),
         }
-        message_id = word(self._sent(parameters, seconds).get("MessageId"))
-        return Sent(self._ref(code, message_id), message_id=message_id)
+        text, has_app_hash = self._text(message, code)
+        message_id = word(self._sent(parameters | text, seconds).get("MessageId"))
+        return Sent(self._ref(code, message_id), message_id=message_id, has_app_hash=has_app_hash)
 
     def resend(
         self,
@@ -205,20 +206,19 @@ class Aws:
         digest = hmac.digest(self._key, f"{nonce}:{code}".encode(), "sha256")
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
-    def _text(self, to: PhoneNumber, locale: str | None, code: str) -> dict[str, Any]:
-        """The message and, for India, under what it is registered there."""
-        if to.country == "IN" and self._india:
-            # A DLT template's id stands for one text, which is sent in every locale.
-            registered = self._texts[""].replace(_PLACEHOLDER, code)
-            return {"MessageBody": registered, "DestinationCountryParameters": self._india}
-        return {"MessageBody": self._in_language(locale).replace(_PLACEHOLDER, code)}
-
-    def _in_language(self, locale: str | None) -> str:
-        """The text for `locale`, for its language, or for everybody else."""
-        language = (locale or "").lower()
-        while language not in self._texts:
-            language = language.rpartition("-")[0]
-        return self._texts[language]
+    def _text(self, message: CodeMessage, code: str) -> tuple[dict[str, Any], bool]:
+        """The message and, for India, its registration there; and whether it ends with the app's hash."""
+        if message.to.country == "IN" and self._india:
+            # A DLT template's id stands for one text, which is sent for every locale, purpose and app.
+            registered = (self._texts[""] + self._last_line).replace(_PLACEHOLDER, code)
+            return {"MessageBody": registered, "DestinationCountryParameters": self._india}, False
+        found = (name for name in texts.names(message.locale, message.purpose) if name in self._texts)
+        template = self._texts[next(found)]
+        with_hash = f"{template}\n{message.app_hash}".replace(_PLACEHOLDER, code)
+        # Both a hash and WebOTP's line must come last; who names an app is in no browser.
+        has_app_hash = message.app_hash is not None and parts(with_hash) == 1
+        text = with_hash if has_app_hash else (template + self._last_line).replace(_PLACEHOLDER, code)
+        return {"MessageBody": text}, has_app_hash
 
     def _sent(self, message: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
         """AWS's answer, within `seconds`. Raises a `ProviderError`."""
@@ -302,19 +302,23 @@ def _given(credentials: Mapping[str, str], names: Mapping[str, str]) -> dict[str
     return {name: credentials[field] for field, name in names.items() if field in credentials}
 
 
-def _texts(credentials: Mapping[str, str], code_length: int) -> dict[str, str]:
-    """By locale in small letters, "" being everybody else's: `template` and each `template.<locale>`."""
-    # The last line binds the code to a site, so that browsers fill it in there alone (WebOTP).
-    last_line = f"\n@{credentials['domain']} #{_PLACEHOLDER}" if "domain" in credentials else ""
-    texts: dict[str, str] = {}
-    for name, template in {"template": _TEMPLATE, **credentials}.items():
-        kind, _, locale = name.partition(".")
-        if kind == "template":
-            text = template + last_line
-            if template.count(_PLACEHOLDER) != 1 or parts(text.replace(_PLACEHOLDER, "0" * code_length)) > 1:
-                raise _unusable(name)
-            texts[locale.lower()] = text
-    return texts
+def _last_line(credentials: Mapping[str, str]) -> str:
+    """Binds the code to a site: browsers fill it in there alone (WebOTP). Empty without a `domain`."""
+    return f"\n@{credentials['domain']} #{_PLACEHOLDER}" if "domain" in credentials else ""
+
+
+def _texts(credentials: Mapping[str, str], last_line: str, code_length: int) -> dict[str, str]:
+    """By name, as `texts.names` has them: `template`, `template.<locale>`, `template.<locale>/<purpose>`."""
+    found: dict[str, str] = {}
+    for field, template in {"template": _TEMPLATE, **credentials}.items():
+        named = _TEXT.fullmatch(field)
+        if named is None:
+            continue
+        whole = (template + last_line).replace(_PLACEHOLDER, "0" * code_length)
+        if template.count(_PLACEHOLDER) != 1 or parts(whole) > 1:
+            raise _unusable(field)
+        found[named["locale"].lower() + named["purpose"]] = template
+    return found
 
 
 def _unusable(field: str) -> Misconfigured:

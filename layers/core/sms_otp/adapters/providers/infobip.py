@@ -4,15 +4,14 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from sms_otp.adapters.providers import codes, infobip_codes, outcomes
+from sms_otp.adapters.providers import codes, infobip_codes, outcomes, texts
 from sms_otp.adapters.providers.outcomes import word
 from sms_otp.adapters.providers.transport import HttpResponse, Transport
 from sms_otp.domain.clock import Deadline
-from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.provider import (
     Ambiguous,
     Channel,
@@ -41,17 +40,21 @@ PACE_SECONDS = 3
 _ERROR_CODE = re.compile(r"[A-Z_]{1,40}|E[0-9]{3}")
 
 
+WITH_APP_HASH = "+appHash"
+"""Ends the name of a template whose text ends with `{{appHash}}`."""
+
+
 class Infobip:
     """`credentials` are `apiKey`, `applicationId` and `messageId`; `base_url` is checked.
 
-    `message_ids` are message templates by language, in Infobip's names; `messageId` is for every other.
+    `message_ids` are message templates by language in Infobip's names, with `/purpose` where one is for that
+    alone and `WITH_APP_HASH` where it is for apps; `messageId` is for all others.
     Numbers in India are sent `india_message_ids` in their place: operators there drop unregistered texts.
     `sender_ids`, by country, go before the template's own. `code_length` is what every template must have,
-    and `message_parts` how many messages its text is billed as, where that is known.
+    and `message_parts` how many messages its text is billed as, where they are several.
     """
 
     name: ClassVar[str] = "infobip"
-    channels: ClassVar[frozenset[Channel]] = frozenset({Channel.SMS, Channel.VOICE})
 
     def __init__(
         self,
@@ -93,24 +96,25 @@ class Infobip:
         """
         to, channel = message.to, message.channel
         sender = self._sender_ids.get(to.country) if channel is Channel.SMS else None
-        message_id = self._template(to, message.locale)
+        template = self._template(message)
         body = {
             "applicationId": self._application_id,
-            "messageId": message_id,
+            "messageId": template.id,
             "to": to.digits,
             "trackDelivery": True,
             **({"from": sender} if sender else {}),
+            **template.placeholders,
         }
         answer = self._ask(self._send_paths[channel], body, deadline)
         if not answer.ok:
             raise self._send_failure(answer)
-        sent = self._sent(outcomes.content(self.name, answer))
-        return replace(sent, parts=self._parts(channel, message_id))
+        return self._in(template, channel, self._sent(outcomes.content(self.name, answer)))
 
     def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
         """`POST /2fa/2/pin/{pinId}/resend` or `…/resend/voice`: the same PIN. Raises a `ProviderError`."""
         path = f"{_pin_path(ref)}/{self._resend_paths[message.channel]}"
-        answer = self._ask(path, {"trackDelivery": True}, deadline)
+        template = self._template(message)
+        answer = self._ask(path, {"trackDelivery": True, **template.placeholders}, deadline)
         if answer.status == 404:
             # Nothing was sent, and no setting is wrong: only this PIN is gone, and a new one may go out.
             raise NotSent(self.name, "unknown_pin")
@@ -119,7 +123,7 @@ class Infobip:
         sent = self._sent(outcomes.content(self.name, answer))
         if sent.ref != ref:
             raise Ambiguous(self.name, "other_pin_id")
-        return replace(sent, parts=self._parts(message.channel, self._template(message.to, message.locale)))
+        return replace(self._in(template, message.channel, sent), is_same_code=True)
 
     def check(
         self,
@@ -171,18 +175,31 @@ class Infobip:
             if (template.get("pinType"), template.get("pinLength")) != ("NUMERIC", self._code_length):
                 raise Misconfigured(self.name, "CodeLength")
 
-    def _template(self, to: PhoneNumber, locale: str | None) -> str:
-        """For `pt-BR` that of `pt_br`, else of `pt`, else the one for every other language."""
-        message_ids = self._india_message_ids if to.country == "IN" else self._message_ids
-        words = (locale or "").lower().split("-")
-        for count in range(len(words), 0, -1):
-            if found := message_ids.get("_".join(words[:count])):
-                return found
-        return self._message_id
+    def _template(self, message: CodeMessage) -> "_Template":
+        """For `pt-BR` that of `pt_br`, else of `pt`, else the one for every other language.
 
-    def _parts(self, channel: Channel, message_id: str) -> int:
-        """A call is one call however long its text."""
-        return self._message_parts.get(message_id, 1) if channel is Channel.SMS else 1
+        In each the purpose's own goes first, and its variant for an app where the message names one.
+        """
+        message_ids = self._india_message_ids if message.to.country == "IN" else self._message_ids
+        defaults = (name for name, message_id in message_ids.items() if message_id == self._message_id)
+        for locale in (message.locale, next(defaults, "").replace("_", "-")):
+            for name in texts.names(locale, message.purpose, joint="_"):
+                if name not in message_ids:
+                    continue
+                if message.app_hash is None or name + WITH_APP_HASH not in message_ids:
+                    return _Template(message_ids[name])
+                # A resend by voice reads out the text of the SMS. A hash would be noise there, and whether
+                # Infobip takes an empty value is unknown.
+                app_hash = message.app_hash if message.channel is Channel.SMS else "."
+                return _Template(message_ids[name + WITH_APP_HASH], app_hash)
+        return _Template(self._message_id)
+
+    def _in(self, template: "_Template", channel: Channel, sent: Sent) -> Sent:
+        """What was sent in this template. A call is one call however long its text."""
+        if channel is not Channel.SMS:
+            return sent
+        has_app_hash = template.app_hash is not None
+        return replace(sent, parts=self._message_parts.get(template.id, 1), has_app_hash=has_app_hash)
 
     def _sent(self, content: dict[str, Any]) -> Sent:
         """A 200 may still say that nothing was sent. Without a status, a pinId alone says that it was."""
@@ -238,6 +255,18 @@ class Infobip:
 
     def _failure(self, answer: HttpResponse, kind: type[ProviderError] | None = None) -> ProviderError:
         return outcomes.failure(self.name, answer, code=_error_code(answer), kind=kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """A message template at Infobip, and what takes the place of `{{appHash}}` in it."""
+
+    id: str
+    app_hash: str | None = None
+
+    @property
+    def placeholders(self) -> dict[str, object]:
+        return {} if self.app_hash is None else {"placeholders": {"appHash": self.app_hash}}
 
 
 def _pin_path(ref: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sms_otp.adapters.providers import infobip_codes
 from sms_otp.adapters.providers.outcomes import equal, is_reference
-from sms_otp.domain.callbacks import Credentials, MaySend, Report
+from sms_otp.domain.callbacks import CodeRequest, Credentials, Report
 from sms_otp.domain.commands import Callback
 
 
@@ -26,7 +26,7 @@ class InfobipCallbacks:
         pair = base64.b64encode(f"{user}:{password}".encode()).decode()
         return None if scheme.lower() == "basic" and equal(value, pair) else "password"
 
-    def read(self, event: Mapping[str, Any]) -> Sequence[Report] | MaySend:
+    def read(self, event: Mapping[str, Any]) -> Sequence[Report] | CodeRequest:
         """`{"results": [{"messageId", "status": {"id", "groupId"}, …}, …]}`."""
         results = event.get("results")
         found = []
@@ -37,6 +37,6 @@ class InfobipCallbacks:
                 found.append(Report(code.delivery, code.name or None, message_id=result["messageId"]))
         return found
 
-    def answer(self, *, may_send: bool) -> dict[str, Any]:
+    def answer(self, request: CodeRequest, *, may_send: bool, code: str | None) -> dict[str, Any]:
         """Never called: Infobip has no such question."""
         raise NotImplementedError

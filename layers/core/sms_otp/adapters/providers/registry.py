@@ -11,13 +11,19 @@ from sms_otp.adapters.aws import clients
 from sms_otp.adapters.config import Settings
 from sms_otp.adapters.providers import hosts
 from sms_otp.domain.errors import ServiceMisconfigured
-from sms_otp.domain.provider import Provider
+from sms_otp.domain.provider import Channel, Provider
 
 if TYPE_CHECKING:
     from sms_otp.adapters.providers.aws import Client
     from sms_otp.adapters.providers.transport import Transport
 
 
+CHANNELS: Mapping[str, frozenset[Channel]] = {
+    "infobip": frozenset({Channel.SMS, Channel.VOICE}),
+    "sinch": frozenset({Channel.SMS, Channel.VOICE, Channel.WHATSAPP}),
+    "aws": frozenset({Channel.SMS}),
+}
+"""What each provider can send by: known without its adapter, which is imported only where it is built."""
 ONE_CODE_PER_NUMBER = frozenset({"sinch"})
 """A new verification of a number there ends the number's earlier one (Sinch Verification API, "Start")."""
 

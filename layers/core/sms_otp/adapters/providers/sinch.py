@@ -1,4 +1,7 @@
-"""Sinch Verification, version 1. Sinch makes, delivers and checks the code; it is known by its `id`."""
+"""Sinch Verification, version 1. Sinch delivers and checks the code, which is known by its `id`.
+
+It makes the code too, unless it requests one from the callback; see `use_cases.webhooks`.
+"""
 
 import base64
 import hashlib
@@ -60,7 +63,6 @@ class Sinch:
     """`authorize` is `signed` or `basic`; `base_url` is checked."""
 
     name: ClassVar[str] = "sinch"
-    channels: ClassVar[frozenset[Channel]] = frozenset(_METHODS)
 
     def __init__(self, base_url: str, authorize: Authorize, transport: Transport) -> None:
         self._url = base_url + _PATH
@@ -78,6 +80,9 @@ class Sinch:
             "method": _METHODS[message.channel],
             "reference": message.reference,
         }
+        if message.callback_key:
+            # Handed back with the request for a code: see `CodeRequest`.
+            body["custom"] = message.callback_key
         if message.channel is Channel.SMS:
             expiry = time.strftime("%H:%M:%S", time.gmtime(message.ttl_seconds))
             body["smsOptions"] = {"expiry": expiry, "codeType": "Numeric"}
@@ -101,7 +106,7 @@ class Sinch:
         message: CodeMessage,
         deadline: Deadline,
     ) -> Sent:
-        """A new start, for Sinch has no resend: a new code, and the old one is right no more."""
+        """A new start, for Sinch has no resend. Its callback may bring the same code; see `CodeRequest`."""
         return self.send(message, deadline)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:

@@ -9,7 +9,7 @@ from sms_otp.adapters.providers import sinch_codes
 from sms_otp.adapters.providers.outcomes import equal, word
 from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
 from sms_otp.domain import errors
-from sms_otp.domain.callbacks import Credentials, MaySend, Report, SendName
+from sms_otp.domain.callbacks import CodeRequest, Credentials, Report, SendName
 from sms_otp.domain.commands import Callback
 from sms_otp.domain.provider import Misconfigured
 
@@ -18,6 +18,9 @@ CLOCK_WINDOW = 300
 
 # `2023-12-01T15:01:20.0406449Z`: always UTC, with up to seven digits after the seconds.
 _TIMESTAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?Z")
+
+_TAKES_CODE = ("sms", "callout")
+"""Methods whose code the answer may choose (Sinch, "Verification Request Event"): WhatsApp is none."""
 
 # The verification's key and, for every send after the first, which one it is; see `service`.
 _REFERENCE = re.compile(r"([0-9a-f]{64})(?:-([1-9][0-9]{0,3}))?")
@@ -55,20 +58,29 @@ class SinchCallbacks:
             return "key"
         return None if is_signed else "signature"
 
-    def read(self, event: Mapping[str, Any]) -> Sequence[Report] | MaySend:
+    def read(self, event: Mapping[str, Any]) -> Sequence[Report] | CodeRequest:
         """See `CallbackReader`. A report on an earlier code has another `id`."""
         match event.get("event"):
             case "VerificationRequestEvent":
-                return MaySend(_send(event), _endpoint(event))
+                method = word(event.get("method"))
+                return CodeRequest(
+                    send=_send(event),
+                    phone=_endpoint(event),
+                    method=method,
+                    takes_code=method in _TAKES_CODE,
+                    callback_key=word(event.get("custom")),
+                )
             case "VerificationSmsDeliveredEvent":
                 return _reports(event, word(event.get("smsResult")))
             case "VerificationResultEvent":
                 return _reports(event, word(event.get("status")))
         return ()
 
-    def answer(self, *, may_send: bool) -> dict[str, Any]:
+    def answer(self, request: CodeRequest, *, may_send: bool, code: str | None) -> dict[str, Any]:
         """See `CallbackReader`."""
-        return {"action": "allow" if may_send else "deny"}
+        if not may_send:
+            return {"action": "deny"}
+        return {"action": "allow"} | ({request.method: {"code": code}} if code else {})
 
 
 def _reports(event: Mapping[str, Any], said: str) -> Sequence[Report]:

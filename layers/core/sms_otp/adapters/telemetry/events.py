@@ -26,6 +26,7 @@ _WARNINGS = frozenset(
         "events_failed",
         "failed_over",
         "keys_failed",
+        "own_code_failed",
         "provider_failed",
         "rejection_unrecorded",
         "release_failed",

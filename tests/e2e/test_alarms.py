@@ -25,6 +25,7 @@ from sms_otp.domain.clock import seconds
 from sms_otp.domain.prices import USD
 from tests.e2e.conftest import SENDER, Backend
 from tests.e2e.test_iam_enforced import without
+from tests.eventually import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
@@ -73,7 +74,6 @@ AWS_OWN: dict[tuple[str, str], tuple[set[str], float]] = {
 
 SECONDS_LEFT = 4.0
 """How long a bad point stays in its alarm's window after it was given to CloudWatch."""
-PATIENCE = 20.0
 PRICE = USD // 50
 USERS = 3
 """Of the good time."""
@@ -149,14 +149,16 @@ def points_of(stack: LocalStack) -> list[Datapoint]:
 
 def points_with(stack: LocalStack, metric: str, times: int) -> list[Datapoint]:
     """The points, once so many of one metric are among them: a line comes into the log after its answer."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
+    of_service = {"service": STACK_NAME}
+
+    def found() -> list[Datapoint]:
         points = points_of(stack)
-        of_service = {"service": STACK_NAME}
-        if sum(point.name == metric and point.dimensions == of_service for point in points) == times:
-            return points
-        time.sleep(0.1)
-    raise AssertionError(f"not {times} points of {metric}")
+        of_metric = [point for point in points if (point.name, point.dimensions) == (metric, of_service)]
+        return points if len(of_metric) == times else []
+
+    points = eventually(found)
+    assert points, f"not {times} points of {metric}"
+    return points
 
 
 def be_well(backend: Backend) -> None:
@@ -207,13 +209,10 @@ def guess_wrong(backend: Backend, number: str, verification_id: str, times: int 
 
 
 def await_delivery(backend: Backend, verification_id: str) -> None:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        told = backend.post("/otp-status", {"verificationId": verification_id}).json()
-        if told["delivery"] != "accepted":
-            return
-        time.sleep(0.1)
-    raise AssertionError("no delivery report came")
+    def delivery() -> str:
+        return str(backend.post("/otp-status", {"verificationId": verification_id}).json()["delivery"])
+
+    assert eventually(lambda: delivery() != "accepted"), "no delivery report came"
 
 
 class CloudWatch:

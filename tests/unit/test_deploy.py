@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from local.template import ROOT, template
 from ops import deploy
+from tests.make import make
 
 DECLARED = template()["Parameters"]
 
@@ -206,6 +208,18 @@ def test_a_value_reaches_sam_whole(value: str) -> None:
 
 def test_the_operator_reads_the_template_as_sam_does() -> None:
     assert template() == template()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"AWS_REGION": "eu-west-1"}, {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"}],
+)
+def test_make_deploy_takes_the_region_that_the_aws_cli_takes(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    printed = make(tmp_path, "deploy", **environment)
+    assert "started: -m ops.deploy" in printed
+    assert "region: eu-west-1\n" in printed
 
 
 def test_a_text_that_is_billed_as_several_messages_is_shown_before_it_is_deployed() -> None:

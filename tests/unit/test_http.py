@@ -527,6 +527,20 @@ def test_a_malformed_stop_is_answered_with_what_is_taken(members: dict[str, Any]
     assert said in body_of(answer)["errors"][0]["detail"]
 
 
+@pytest.mark.parametrize("path", ["/admin/stop-sending", "/admin/resume-sending"])
+@pytest.mark.parametrize(
+    "members", [{"all": True, "countries": ["GB"]}, {"channels": ["sms"], "providers": ["sinch"]}]
+)
+def test_what_is_to_be_stopped_is_said_in_exactly_one_way(
+    cases: UseCases, path: str, members: dict[str, Any]
+) -> None:
+    answer = administer(path, **members)
+    assert answer["statusCode"] == 400
+    detail = "exactly one of all, countries, channels, providers"
+    assert body_of(answer)["errors"] == [{"pointer": "", "detail": detail}]
+    assert not cases.given
+
+
 PROBLEM = {"type", "title", "status", "detail", "instance", "success", "errorCode"}
 
 

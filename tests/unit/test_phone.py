@@ -224,3 +224,15 @@ def test_what_is_not_e164_can_be_looked_for_by_nobody() -> None:
 )
 def test_a_gabonese_number_of_before_2019_is_the_same_subscriber(spellings: tuple[str, ...]) -> None:
     assert {phone.parse(spelled).e164 for spelled in spellings} == {spellings[-1]}
+
+
+@pytest.mark.parametrize("national", ["592123456", "599123456", "562123456", "569123456"])
+def test_a_palestinian_number_behind_israels_country_code_is_the_same_subscriber(national: str) -> None:
+    number = phone.parse(f"+972{national}")
+    assert (number.e164, number.country) == (f"+970{national}", "PS")
+    assert number == phone.parse(f"+970{national}")
+
+
+@pytest.mark.parametrize("israeli", ["+972502345678", "+972552012345", "+972542234567"])
+def test_an_israeli_number_stays_one(israeli: str) -> None:
+    assert phone.parse(israeli).country == "IL"

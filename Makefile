@@ -84,11 +84,11 @@ help: ## List the targets
 
 run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PROVIDERS=sinch,infobip PARAMETERS="Name=Value …"
 	@$(MAKE) --no-print-directory .venv/.web || echo "npm's packages cannot be installed: the API runs without them, the page is plainer"
-	@exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
+	@PYTHONPATH=layers/core exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
 screenshots: .venv/.dev .venv/.web-dev ## Take the screenshots in docs/images; needs Chromium
-	@$(BIN)/python -m generators.screenshots
+	@PYTHONPATH=layers/core $(BIN)/python -m generators.screenshots
 
 # The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
 # small files comes last, so that no process is left with a long one at the end.
@@ -205,7 +205,7 @@ lockout: .venv/.dev ## Simulate a stranger who keeps a number's owner out, print
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.lockout
 
 dashboard: .venv/.dev ## Draw the dashboard from two minutes of traffic on a local stack; TO=docs/images/dashboard.png for the document
-	@$(BIN)/python -m generators.dashboard "$(TO)"
+	@PYTHONPATH=layers/core $(BIN)/python -m generators.dashboard "$(TO)"
 
 audit: .venv/.dev ## List the deployed packages with licences and known advisories; writes .local/sbom.cdx.json
 	@PYTHONPATH=layers/core $(BIN)/python -m release.audit
@@ -235,10 +235,10 @@ rotate-pepper: .venv/.run ## Rotate the pepper: take the next step, if it is due
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.rotate_pepper --stack "$(STACK)"
 
 sam-local-invoke: .venv/.run ## Run one function in a container on `make run HOST=docker`; FUNCTION=… EVENT=…
-	@exec $(BIN)/python -m local.containers invoke "$(FUNCTION)" "$(EVENT)"
+	@PYTHONPATH=layers/core exec $(BIN)/python -m local.containers invoke "$(FUNCTION)" "$(EVENT)"
 
 sam-local-api: .venv/.run ## Serve the API from containers on `make run HOST=docker`; API_PORT=…
-	@exec $(BIN)/python -m local.containers api --port "$(API_PORT)"
+	@PYTHONPATH=layers/core exec $(BIN)/python -m local.containers api --port "$(API_PORT)"
 
 test-sam-local: .venv/.dev ## Request and verify a code in real containers; needs Docker and Lambda's base image
 	$(BIN)/python -m pytest tests/sam_local

@@ -26,7 +26,7 @@ from local.processes import Child, free_port, require_free
 from local.sandbox.credentials import INFOBIP_WEBHOOK_PASSWORD, INFOBIP_WEBHOOK_USER, credentials
 from local.sandbox.infobip_report import basic
 from local.stack_file import LOCAL, REGION, ROOT, LocalStackError, StackFile, local_client
-from local.template import parameter_faults, resource, template
+from local.template import environment, parameter_faults, resource, template
 from sms_otp.adapters.providers import registry
 from sms_otp.setup import deployed_settings
 
@@ -397,7 +397,9 @@ def aws_environment(endpoint_url: str) -> dict[str, str]:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_CLI_"))}
+    # Of Python's path nothing: a function must find the layer that was built, not this directory's.
+    dropped = ("AWS_", "SAM_CLI_", "PYTHONPATH")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {
         **kept,
         "PYTHONUNBUFFERED": "1",
@@ -421,6 +423,9 @@ def _require_allowed(parameters: Mapping[str, str]) -> None:
     faults = [
         fault for name, value in parameters.items() for fault in parameter_faults(declared, name, value)
     ]
+    if not faults:
+        variables = environment(**parameters) | {"POWERTOOLS_SERVICE_NAME": STACK_NAME}
+        faults = [*deployed_settings.faults_of(variables, parameters.get("AwsSmsIdentityArn", ""))]
     if faults:
         raise LocalStackError("; ".join(faults))
 

@@ -366,7 +366,7 @@ class Store(Protocol):
         ...
 
     def return_guess(self, key: str) -> None:
-        """Give back a guess that a lock of the number refused, unless the verification's guesses have ended."""
+        """Give back a guess that its number's lock refused, unless the verification's guesses have ended."""
         ...
 
     def end_guesses(self, key: str, max_attempts: int) -> bool:

@@ -6,6 +6,7 @@ PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check --no-dep
 # checkov pins other versions of what SAM CLI and MiniStack pin, so it has an environment and a lock of its own.
 CHECKOV_BIN = .venv/checkov/bin
 SITE_BIN = .venv/site/bin
+CLIENTS_BIN = .venv/clients/bin
 COMPILE = $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url $(UPGRADE)
 NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel=error
@@ -48,6 +49,9 @@ SOURCE ?=
 # of `make drill`
 ABLATE ?=
 
+# of `make dashboard`
+TO ?= .local/dashboard.png
+
 # of `make load`
 RATE ?= 50
 SECONDS ?= 120
@@ -63,6 +67,11 @@ FUNCTION ?= RequestOtpFunction
 EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
+# The Region that the AWS CLI takes, for boto3 and SAM CLI, which read AWS_DEFAULT_REGION alone.
+ifdef AWS_REGION
+export AWS_DEFAULT_REGION := $(AWS_REGION)
+endif
+
 # Bytecode is made when a package is first imported, also where this shell wants none: without it, each of the
 # many processes that the targets start would compile what it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -75,15 +84,15 @@ help: ## List the targets
 
 run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PROVIDERS=sinch,infobip PARAMETERS="Name=Value …"
 	@$(MAKE) --no-print-directory .venv/.web || echo "npm's packages cannot be installed: the API runs without them, the page is plainer"
-	@exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
+	@PYTHONPATH=layers/core exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
 screenshots: .venv/.dev .venv/.web-dev ## Take the screenshots in docs/images; needs Chromium
-	@$(BIN)/python -m generators.screenshots
+	@PYTHONPATH=layers/core $(BIN)/python -m generators.screenshots
 
 # The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
 # small files comes last, so that no process is left with a long one at the end.
-test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors $(DYNAMODB_LOCAL) $(ALTCHA) $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs at a small size
+test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors .venv/.clients $(DYNAMODB_LOCAL) $(ALTCHA) $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs at a small size
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' \
 	    tests/e2e tests/contract tests/proofs tests/functional tests/races tests/browser tests/unit
 
@@ -143,12 +152,14 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	$(COMPILE) -c requirements-dev.txt layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
 	$(COMPILE) requirements-checkov.in -o requirements-checkov.txt
 	$(COMPILE) requirements-site.in -o requirements-site.txt
+	$(COMPILE) requirements-clients.in -o requirements-clients.txt
 	$(COMPILE) -c requirements-dev.txt examples/fastapi/requirements.in -o examples/fastapi/requirements.txt
 	cd examples/altcha && $(NPM) install --package-lock-only
 	cd examples/express && $(NPM) install --package-lock-only
 	cd examples/better-auth && $(NPM) install --package-lock-only
 	cd web && $(NPM) install --package-lock-only
 	cd tests/vendors && $(NPM) install --package-lock-only
+	cd tests/clients && $(NPM) install --package-lock-only
 	cd tests/dynamodb_local && $(NPM) install --package-lock-only
 
 docs: .venv/.dev ## Make docs/api.md from openapi.yaml, tables of docs/scaling.md and docs/providers.md, and events/
@@ -193,8 +204,8 @@ drill: .venv/.dev ## Simulate SMS pumping before and after the guard, print who 
 lockout: .venv/.dev ## Simulate a stranger who keeps a number's owner out, print who can still verify
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.lockout
 
-dashboard: .venv/.dev ## Draw docs/images/dashboard.png from two minutes of traffic on a local stack
-	@$(BIN)/python -m generators.dashboard docs/images/dashboard.png
+dashboard: .venv/.dev ## Draw the dashboard from two minutes of traffic on a local stack; TO=docs/images/dashboard.png for the document
+	@PYTHONPATH=layers/core $(BIN)/python -m generators.dashboard "$(TO)"
 
 audit: .venv/.dev ## List the deployed packages with licences and known advisories; writes .local/sbom.cdx.json
 	@PYTHONPATH=layers/core $(BIN)/python -m release.audit
@@ -224,10 +235,10 @@ rotate-pepper: .venv/.run ## Rotate the pepper: take the next step, if it is due
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.rotate_pepper --stack "$(STACK)"
 
 sam-local-invoke: .venv/.run ## Run one function in a container on `make run HOST=docker`; FUNCTION=… EVENT=…
-	@exec $(BIN)/python -m local.containers invoke "$(FUNCTION)" "$(EVENT)"
+	@PYTHONPATH=layers/core exec $(BIN)/python -m local.containers invoke "$(FUNCTION)" "$(EVENT)"
 
 sam-local-api: .venv/.run ## Serve the API from containers on `make run HOST=docker`; API_PORT=…
-	@exec $(BIN)/python -m local.containers api --port "$(API_PORT)"
+	@PYTHONPATH=layers/core exec $(BIN)/python -m local.containers api --port "$(API_PORT)"
 
 test-sam-local: .venv/.dev ## Request and verify a code in real containers; needs Docker and Lambda's base image
 	$(BIN)/python -m pytest tests/sam_local
@@ -266,6 +277,15 @@ clean: ## Remove everything that make created, .venv too
 	@mkdir -p .venv/vendors
 	@cp tests/vendors/package.json tests/vendors/package-lock.json .venv/vendors
 	@cd .venv/vendors && $(NPM) ci --ignore-scripts >/dev/null
+	@touch $@
+
+# Generators of typed clients, in Python and in Node, and what the clients import.
+.venv/.clients: requirements-clients.txt tests/clients/package.json tests/clients/package-lock.json | .venv/.run
+	@echo "installing requirements-clients.txt and tests/clients/package-lock.json into .venv/clients; seconds, once"
+	@$(BIN)/python -m venv .venv/clients
+	@$(CLIENTS_BIN)/$(PIP_INSTALL) --no-compile -r requirements-clients.txt
+	@cp tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc .venv/clients
+	@cd .venv/clients && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
 # AWS's DynamoDB Local, in an npm package of AWS's. The tests that need it are skipped where npm cannot have it.

@@ -160,6 +160,7 @@ class MemoryStore:
         self.idempotency_records: dict[str, IdempotencyRecord] = {}
         self.counters: dict[str, dict[str, int]] = {}
         self.messages: dict[tuple[str, str], tuple[str, str]] = {}
+        self.guesses_ended: set[str] = set()
         self.circuits = MemoryCircuits()
         self.stops = MemoryStops()
 
@@ -356,13 +357,19 @@ class MemoryStore:
             self.verifications[guess.key] = spent
             return spent
 
-    def return_guess(self, verification: Verification, max_attempts: int) -> None:
+    def return_guess(self, key: str) -> None:
         with self.lock:
-            found = self.verifications.get(verification.key)
-            if found is None or found.state is not State.PENDING or not found.attempts:
-                return
-            if found.attempts < max_attempts or found.attempts == verification.attempts:
-                self._change(found.key, attempts=found.attempts - 1)
+            found = self.verifications.get(key)
+            if found and found.state is State.PENDING and found.attempts and key not in self.guesses_ended:
+                self._change(key, attempts=found.attempts - 1)
+
+    def end_guesses(self, key: str, max_attempts: int) -> bool:
+        with self.lock:
+            found = self.verifications.get(key)
+            if found is None or found.state is not State.PENDING or found.attempts < max_attempts:
+                return False
+            self.guesses_ended.add(key)
+            return True
 
     def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
         with self.lock:

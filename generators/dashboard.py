@@ -1,11 +1,12 @@
 """`make dashboard`: the deployed dashboard's panels, drawn from a run of the local stack.
 
-    python -m generators.dashboard docs/images/dashboard.png
+    python -m generators.dashboard .local/dashboard.png
 
 What the functions logged is given to the emulated CloudWatch as the real one would take it, and every panel
 asks CloudWatch for what the template's dashboard says. Panels over log lines are counted from the lines.
 """
 
+import itertools
 import json
 import math
 import re
@@ -36,7 +37,8 @@ ALARM_ROWS = 3
 HEADROOM = 1.45
 """Of a panel's highest value, so that the legend has a place of its own."""
 COLOURS = ("#2563eb", "#d9480f", "#15803d", "#7c3aed", "#b91c1c", "#0e7490", "#a16207", "#475569")
-CALCULATED = re.compile(r"100 \* (\w+) / (\w+)")
+CALCULATED = re.compile(r"IF\((?P<part>\w+) > (?P<whole>\w+), 100, 100 \* (?P=part) / (?P=whole)\)")
+"""A share in percent, 100 at most: what was sent in one period may be verified in the next."""
 SEARCHED = re.compile(
     r"SEARCH\('\{(?P<ns>\w+),service,(?P<by>\w+)\} MetricName=\"(?P<name>\w+)\" .*', '(?P<stat>\w+)'\)"
 )
@@ -65,6 +67,8 @@ class CloudWatch:
         self._client = stack.client("cloudwatch")
         self._start = start - start % (5 * BUCKET)
         self.moments = [float(at) for at in range(0, int(end - self._start), BUCKET)]
+        self.colours: dict[str, str] = {}
+        """One for each country and provider that metrics were told apart by, the same in every panel."""
 
     def take(self, logged: Sequence[Line]) -> None:
         """Every number in the lines, as CloudWatch takes them out."""
@@ -118,7 +122,10 @@ class CloudWatch:
         """The values of a dimension that a metric was emitted with."""
         listed = self._client.list_metrics(Namespace=namespace, MetricName=name)["Metrics"]
         dimensions = [{each["Name"]: each["Value"] for each in one["Dimensions"]} for one in listed]
-        return sorted(one[by] for one in dimensions if one.keys() == {"service", by})
+        found = sorted(one[by] for one in dimensions if one.keys() == {"service", by})
+        for place in found:
+            self.colours.setdefault(place, COLOURS[len(self.colours) % len(COLOURS)])
+        return found
 
 
 def series_of(panel: Panel, cloudwatch: CloudWatch) -> list[Series]:
@@ -149,11 +156,12 @@ def calculated(
 ) -> Iterator[tuple[str, Values]]:
     """The two kinds of expression that the dashboard uses: a percentage, and a search by one dimension."""
     if (quotient := CALCULATED.fullmatch(options["expression"])) is not None:
-        above, below = by_id[quotient[1]], by_id[quotient[2]]
-        yield (
-            options["label"],
-            {at: 100 * above.get(at, 0) / count if count else math.nan for at, count in below.items()},
-        )
+        part, whole = by_id[quotient["part"]], by_id[quotient["whole"]]
+        shares = {
+            at: min(100.0, 100 * part.get(at, 0) / count) if count else math.nan
+            for at, count in whole.items()
+        }
+        yield options["label"], shares
         return
     found = match(SEARCHED, options["expression"])
     for place in cloudwatch.known(found["ns"], found["name"], found["by"]):
@@ -214,9 +222,9 @@ def draw_metrics(axes: Axes, panel: Panel, cloudwatch: CloudWatch, _logged: Sequ
     bounds = panel["properties"].get("yAxis", {})
     right = axes.twinx() if any(series.on_the_right for series in every) else None
     if panel["properties"].get("stacked"):
-        stack_up(axes, every, cloudwatch.moments)
+        stack_up(axes, every, cloudwatch)
     else:
-        for colour, series in zip(COLOURS, every, strict=False):
+        for colour, series in zip(colours_of(every, cloudwatch), every, strict=True):
             on = right if series.on_the_right and right is not None else axes
             moments, values = list(series.values), list(series.values.values())
             style = "--" if series.on_the_right else "-"
@@ -241,10 +249,18 @@ def draw_metrics(axes: Axes, panel: Panel, cloudwatch: CloudWatch, _logged: Sequ
     )
 
 
-def stack_up(axes: Axes, every: Sequence[Series], moments: Sequence[float]) -> None:
+def colours_of(every: Sequence[Series], cloudwatch: CloudWatch) -> list[str]:
+    """A country's own, and for what is no country the next that no other line of this panel has."""
+    taken = {cloudwatch.colours.get(series.label) for series in every}
+    free = itertools.cycle([colour for colour in COLOURS if colour not in taken] or COLOURS)
+    return [cloudwatch.colours.get(series.label) or next(free) for series in every]
+
+
+def stack_up(axes: Axes, every: Sequence[Series], cloudwatch: CloudWatch) -> None:
     """Bars upon one another: unlike areas, they claim nothing of what is between two moments."""
+    moments = cloudwatch.moments
     base = dict.fromkeys(moments, 0.0)
-    for colour, series in zip(COLOURS, every, strict=False):
+    for colour, series in zip(colours_of(every, cloudwatch), every, strict=True):
         heights = [series.values.get(at, 0.0) for at in moments]
         axes.bar(moments, heights, BUCKET * 0.8, bottom=list(base.values()), color=colour, label=series.label)
         base = {at: base[at] + high for at, high in zip(moments, heights, strict=True)}

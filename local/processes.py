@@ -8,13 +8,13 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from local.stack_file import LocalStackError
 
-STOP_SECONDS = 3
+STOP_SECONDS = 2
 TAIL_LINES = 15
 
 # Not through this machine's proxy, if it has one.
@@ -66,10 +66,20 @@ class Child:
 
     def answers(self, url: str, timeout: float) -> None:
         """Wait until it answers. Raises `LocalStackError` if it ends first or takes longer (seconds)."""
+
+        def answered() -> bool:
+            with contextlib.suppress(urllib.error.URLError, OSError), _direct.open(url, timeout=1):
+                return True
+            return False
+
+        self.wait_until(answered, timeout)
+
+    def wait_until(self, is_ready: Callable[[], bool], timeout: float) -> None:
+        """Wait until it is ready. Raises `LocalStackError` if it ends first or takes longer (seconds)."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             self.check()
-            with contextlib.suppress(urllib.error.URLError, OSError), _direct.open(url, timeout=1):
+            if is_ready():
                 return
             time.sleep(0.05)
         raise LocalStackError(f"{self.name} does not answer after {timeout:.0f} s. {self._told()}")

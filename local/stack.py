@@ -10,7 +10,6 @@ import contextlib
 import fcntl
 import json
 import os
-import re
 import secrets
 import shutil
 import sys
@@ -27,6 +26,7 @@ from local.processes import Child, free_port, require_free
 from local.sandbox.credentials import INFOBIP_WEBHOOK_PASSWORD, INFOBIP_WEBHOOK_USER, credentials
 from local.sandbox.infobip_report import basic
 from local.stack_file import LOCAL, REGION, ROOT, LocalStackError, StackFile, local_client
+from local.template import environment, parameter_faults, resource, template
 from sms_otp.adapters.providers import registry
 from sms_otp.setup import deployed_settings
 
@@ -124,14 +124,17 @@ class LocalStack:
     @property
     def base_url(self) -> str:
         """What the API's paths are appended to."""
-        stage = self.outputs["ApiUrl"].rsplit("/", 1)[-1]
-        return f"{self.aws_endpoint_url}/restapis/{self.outputs['ApiId']}/{stage}/_user_request_"
+        return f"{self.aws_endpoint_url}/restapis/{self.outputs['ApiId']}/{self._api_stage}/_user_request_"
 
     @property
     def public_url(self) -> str:
         """The same, as a URL of API Gateway's: what is registered for callbacks, which sign its path."""
-        stage = self.outputs["ApiUrl"].rsplit("/", 1)[-1]
-        return f"http://{self.outputs['ApiId']}.execute-api.localhost:{self._port}/{stage}"
+        return f"http://{self.outputs['ApiId']}.execute-api.localhost:{self._port}/{self._api_stage}"
+
+    @property
+    def _api_stage(self) -> str:
+        """API Gateway's stage, the last part of the API's URL."""
+        return self.outputs["ApiUrl"].rsplit("/", 1)[-1]
 
     @property
     def _twilio_api_url(self) -> str:
@@ -295,6 +298,27 @@ class LocalStack:
                 raise LocalStackError("\n".join([str(error), *self._failures()])) from None
         described = self.client("cloudformation").describe_stacks(StackName=STACK_NAME)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+        self._put_gateway_responses()
+
+    def _put_gateway_responses(self) -> None:
+        """Give API Gateway's own refusals the form that the template gives them.
+
+        SAM writes them into the API's OpenAPI document, where MiniStack does not read them.
+        """
+        client, api = self.client("apigateway"), self.outputs["ApiId"]
+        for kind, declared in resource("Api")["GatewayResponses"].items():
+            headers = declared["ResponseParameters"]["Headers"]
+            client.put_gateway_response(
+                restApiId=api,
+                responseType=kind,
+                statusCode=str(declared["StatusCode"]),
+                responseParameters={
+                    f"gatewayresponse.header.{name}": value for name, value in headers.items()
+                },
+                responseTemplates=declared["ResponseTemplates"],
+            )
+        # They take effect with the next deployment of the stage.
+        client.create_deployment(restApiId=api, stageName=self._api_stage)
 
     def _failures(self) -> list[str]:
         """Why resources of the stack were not made, which stands far above the end of the log."""
@@ -373,7 +397,9 @@ def aws_environment(endpoint_url: str) -> dict[str, str]:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_CLI_"))}
+    # Of Python's path nothing: a function must find the layer that was built, not this directory's.
+    dropped = ("AWS_", "SAM_CLI_", "PYTHONPATH")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {
         **kept,
         "PYTHONUNBUFFERED": "1",
@@ -384,22 +410,24 @@ def _environment() -> dict[str, str]:
 def _pin_api_id(template: Path) -> None:
     """Give the API MiniStack's own tag for its id, so that its URL is the same from run to run."""
     parsed = yaml_parse(template.read_text())
-    parsed["Resources"]["Api"]["Properties"].setdefault("Tags", {})["ms-custom-id"] = API_ID
+    properties = parsed["Resources"]["Api"]["Properties"]
+    properties.setdefault("Tags", {})["ms-custom-id"] = API_ID
+    # SAM tags the stage alone otherwise.
+    properties["PropagateTags"] = True
     template.write_text(yaml_dump(parsed))
 
 
 def _require_allowed(parameters: Mapping[str, str]) -> None:
     """Raises `LocalStackError` for what a deployment would refuse later, or SAM CLI would leave out."""
-    known = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
-    unknown = sorted(set(parameters) - set(known))
-    if unknown:
-        raise LocalStackError(f"the template has no {', '.join(unknown)}; it has {', '.join(known)}")
-    for name, value in parameters.items():
-        allowed, pattern = known[name].get("AllowedValues"), known[name].get("AllowedPattern")
-        if (allowed and value not in map(str, allowed)) or (pattern and not re.fullmatch(pattern, value)):
-            listed = f"one of {', '.join(map(str, allowed or []))}" if allowed else f"of the form {pattern}"
-            expected = known[name].get("ConstraintDescription", listed)
-            raise LocalStackError(f"{name} cannot be {value!r}; it must be: {expected}")
+    declared = template()["Parameters"]
+    faults = [
+        fault for name, value in parameters.items() for fault in parameter_faults(declared, name, value)
+    ]
+    if not faults:
+        variables = environment(**parameters) | {"POWERTOOLS_SERVICE_NAME": STACK_NAME}
+        faults = [*deployed_settings.faults_of(variables, parameters.get("AwsSmsIdentityArn", ""))]
+    if faults:
+        raise LocalStackError("; ".join(faults))
 
 
 def _memory() -> Path | None:

@@ -3,7 +3,9 @@
 It reads YAML without SAM CLI, which an operator's machine has as a program and not as a library.
 """
 
+import difflib
 import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -71,3 +73,23 @@ def environment(**parameters: str) -> dict[str, str]:
     if not given.keys() <= made.keys():
         raise ValueError("the template has neither such a parameter nor such a constant")
     return made | given
+
+
+def parameter_faults(declared: Mapping[str, Mapping[str, Any]], name: str, value: str) -> Iterator[str]:
+    """What is wrong with one parameter's name or value, by what `declared`, the template's, allow."""
+    if name not in declared:
+        near = difflib.get_close_matches(name, declared, n=1, cutoff=0.5)
+        yield f"there is no parameter {name}" + (f"; did you mean {near[0]}?" if near else "")
+        return
+    known = declared[name]
+    values = [str(each) for each in known.get("AllowedValues", ())]
+    if values and value not in values:
+        yield f"{name}={value}: one of {', '.join(values)}"
+    elif "AllowedPattern" in known and not re.fullmatch(known["AllowedPattern"], value):
+        yield f"{name}={value}: {known['ConstraintDescription']}"
+    elif "MinValue" in known and not _is_within(value, known["MinValue"], known["MaxValue"]):
+        yield f"{name}={value}: a whole number from {known['MinValue']} to {known['MaxValue']}"
+
+
+def _is_within(value: str, least: int, most: int) -> bool:
+    return re.fullmatch("[0-9]{1,9}", value) is not None and least <= int(value) <= most

@@ -37,13 +37,18 @@ ALL = (
     "ProviderError",
     "FailedOver",
     "BreakerOpen",
-    "BreakerClosed",
     "EstimatedCost",
     "DailyCapUsed",
     *REFUSALS,
     *LATENCIES,
 )
 """Every metric that is shown; a test holds them against the code's."""
+
+EXPLAINED = (
+    "delivered: of the messages that were reported on. conversion: verified of sent. errors: a provider's "
+    "failures. failed over: sent by another one instead. breaker OPEN: nothing is sent there for now. "
+    "cost: USD, estimated. day's cap: the part of DailySpendCap that is spent."
+)
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -105,15 +110,16 @@ class Board:
         return sum(self.total(name, place) for name in SENT)
 
     def conversion(self, place: str = WHOLE) -> float | None:
-        """Codes verified of those sent."""
+        """Codes verified of those sent; 1 at most, also where one was sent before the span began."""
         sent = self.sent(place)
-        return self.total("OtpVerified", place) / sent if sent else None
+        return min(1.0, self.total("OtpVerified", place) / sent) if sent else None
 
     def breaker(self, provider: str) -> str:
         """What it last changed to, within the span; closed where it did not."""
-        newest = max((each.at for each in self._of("BreakerOpen", provider)), default=0)
-        closed = max((each.at for each in self._of("BreakerClosed", provider)), default=0)
-        return "OPEN" if newest > closed else "closed"
+        minutes = self._of("BreakerOpen", provider)
+        opened = max((each.at for each in minutes if each.total), default=0)
+        closed = max((each.at for each in minutes if each.total < each.count), default=0)
+        return "OPEN" if opened > closed else "closed"
 
     def places(self, kind: str) -> list[str]:
         """The providers or countries that anything was measured of, the busiest first."""
@@ -138,7 +144,13 @@ def draw(board: Board, stack: str) -> Group:
     at = time.strftime("%H:%M:%S", time.gmtime(board.now))
     title = Text(f"{stack}: the last {board.span} minutes, at {at} UTC", style="bold")
     return Group(
-        title, _story(board), _by_the_minute(board), _providers(board), _countries(board), _refusals(board)
+        title,
+        _story(board),
+        _by_the_minute(board),
+        _providers(board),
+        _countries(board),
+        _refusals(board),
+        Text(EXPLAINED, style="dim"),
     )
 
 

@@ -181,7 +181,7 @@ def _metrics(stack: Stack, countries: int, providers: int) -> int:
 
 UNMEASURED: Mapping[str, tuple[str, ...]] = {
     "IssuesTokens": ("TokenFailed",),
-    "GuardsAgainstPumping": ("UnverifiedSends", "SendSuspect"),
+    "GuardsAgainstPumping": ("UnverifiedSends", "ExpiredUnused", "SendSuspect"),
 }
 """Metrics that are there only where a condition of the template holds."""
 

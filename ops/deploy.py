@@ -8,9 +8,7 @@ anything is built. It shows what changes, and asks once on a terminal; in a pipe
 
 import argparse
 import contextlib
-import difflib
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -25,7 +23,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.template import template
+from local.template import parameter_faults, template
 from ops import cost
 from ops.template import Stack
 from sms_otp.adapters.config import Settings
@@ -107,7 +105,7 @@ def pairs(text: str) -> dict[str, str]:
 
 def check_values(declared: Mapping[str, Mapping[str, Any]], given: Values) -> None:
     """Each name and value against the template's parameters. Raises `Refused` with every fault."""
-    faults = [fault for name, value in given.items() for fault in _faults(declared, name, value)]
+    faults = [fault for name, value in given.items() for fault in parameter_faults(declared, name, value)]
     if faults:
         raise Refused("\n  ".join(["nothing was deployed:", *faults]))
 
@@ -123,25 +121,6 @@ def check_countries(template: Mapping[str, Any], stack: str, given: Values) -> N
 
 def _defaults(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     return {name: str(known["Default"]) for name, known in declared.items() if "Default" in known}
-
-
-def _faults(declared: Mapping[str, Mapping[str, Any]], name: str, value: str) -> Iterator[str]:
-    if name not in declared:
-        near = difflib.get_close_matches(name, declared, n=1, cutoff=0.5)
-        yield f"there is no parameter {name}" + (f"; did you mean {near[0]}?" if near else "")
-        return
-    known = declared[name]
-    values = [str(each) for each in known.get("AllowedValues", ())]
-    if values and value not in values:
-        yield f"{name}={value}: one of {', '.join(values)}"
-    elif "AllowedPattern" in known and not re.fullmatch(known["AllowedPattern"], value):
-        yield f"{name}={value}: {known['ConstraintDescription']}"
-    elif "MinValue" in known and not _is_within(value, known["MinValue"], known["MaxValue"]):
-        yield f"{name}={value}: a whole number from {known['MinValue']} to {known['MaxValue']}"
-
-
-def _is_within(value: str, least: int, most: int) -> bool:
-    return re.fullmatch("[0-9]{1,9}", value) is not None and least <= int(value) <= most
 
 
 def stack_of(env: str) -> str:
@@ -194,6 +173,10 @@ def plan(template: Mapping[str, Any], target: Target, given: Values) -> Values:
     stack = Stack(template, target.stack, desired)
     faults = [*stack.broken_rules()]
     faults += deployed_settings.faults_of(stack.environment(), desired["AwsSmsIdentityArn"])
+    # Only what is named now: a day that has passed since must not keep an operator from deploying.
+    end = given.get("TestNumbersEnd")
+    if end and end <= f"{datetime.now(UTC):%Y-%m-%d}":
+        faults.append(f"TestNumbersEnd={end} has passed: TestNumbers would get real messages.")
     if faults:
         raise Refused("\n  ".join(["nothing was deployed:", *dict.fromkeys(faults)]))
     return desired

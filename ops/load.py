@@ -44,17 +44,30 @@ HTTP_OK, NO_ANSWER = 200, None
 """What the sandbox's log has as the status of a call."""
 
 EXPECTED = {
-    "/request-otp": {"200", "429 RATE_LIMITED", "429 NUMBER_LOCKED"},
+    "/request-otp": {
+        "200",
+        "403 CHALLENGE_REQUIRED",
+        "403 NUMBER_DISABLED",
+        "429 RATE_LIMITED",
+        "429 NUMBER_LOCKED",
+    },
     "/verify-otp": {
         "200",
         "400 OTP_INCORRECT",
         "409 ALREADY_VERIFIED",
         "429 TOO_MANY_ATTEMPTS",
         "429 NUMBER_LOCKED",
+        "403 NUMBER_DISABLED",
         "410 OTP_EXPIRED",
     },
 }
 """Any other answer, or none, is an error."""
+
+EXPLAINED = (
+    "unexpected: an answer that no limit explains. most: of one number, client or code. at it: how many "
+    "used all that is allowed. BROKEN: more than that reached a provider, counted in the sandbox's own "
+    "log."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +271,7 @@ def unexpected(answered: Sequence[Answered]) -> Counter[str]:
 
 
 def report(shared: Drive, took: float, found: Sequence[Limit], say: Callable[[Any], None]) -> bool:
-    """Three tables; whether all is as it should be."""
+    """Three tables and what their words mean; whether all is as it should be."""
     say(f"{len(shared.answered)} requests in {took:.0f} s: {len(shared.answered) / took:.1f} a second")
     slow = Table("path", "requests", "p50 ms", "p95 ms", "p99 ms", "most ms")
     for path, count, milliseconds in latencies(shared.answered):
@@ -270,8 +283,8 @@ def report(shared: Drive, took: float, found: Sequence[Limit], say: Callable[[An
     for each in found:
         at_it = str(each.at_it) if each.at_it else ""
         kept.add_row(each.name, str(each.allowed), str(each.most), at_it, "held" if each.held else "BROKEN")
-    for table in (slow, said, kept):
-        say(table)
+    for shown in (slow, said, kept, EXPLAINED):
+        say(shown)
     return not unexpected(shared.answered) and all(each.held for each in found)
 
 

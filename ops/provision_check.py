@@ -19,6 +19,11 @@ from sms_otp.setup import desired_state, provisioning
 Row = tuple[str, str, str, str, str]
 HEADINGS = ("resource", "field", "desired", "found", "")
 WORSE = ("weaker", "missing")
+EXPLAINED = (
+    "desired: what the stack's parameters ask for. weaker: lets through more than that. differs: another "
+    "value, no weaker. missing: not at Infobip. longer than one SMS: each code is billed as several. The "
+    "command ends with 1 where anything is weaker or missing."
+)
 
 
 def rows(found: Sequence[provisioning.Found]) -> Iterator[Row]:
@@ -77,7 +82,7 @@ def main() -> None:
     except (ServiceMisconfigured, Misconfigured) as error:
         sys.exit(f"provision-check: {error.reason}")
     lines = list(rows(found))
-    print(table(lines))
+    print(f"{table(lines)}\n\n{EXPLAINED}")
     sys.exit(any(verdict in WORSE for *_, verdict in lines))
 
 

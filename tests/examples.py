@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,12 +45,12 @@ def command(name: str, port: int) -> list[str]:
 
 
 def wait_for(child: Child, url: str) -> None:
-    """Until something listens there."""
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        child.check()
+    """Until it answers there, with any status. Raises `LocalStackError`."""
+
+    def answered() -> bool:
         with contextlib.suppress(requests.ConnectionError):
             requests.get(url, timeout=1)
-            return
-        time.sleep(0.05)
-    raise AssertionError(child.log.read_text())
+            return True
+        return False
+
+    child.wait_until(answered, START_SECONDS)

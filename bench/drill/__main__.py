@@ -48,7 +48,9 @@ def main() -> None:
     if chosen.ablate:
         console.print(
             table.for_people(
-                list(_in_turn(range(len(PARTS)), ablated, console)), "Each part left out in turn"
+                list(_in_turn(range(len(PARTS)), ablated, console)),
+                "Each part left out in turn",
+                table.ABLATION_EXPLAINED,
             )
         )
         return
@@ -57,11 +59,12 @@ def main() -> None:
     jobs = list(groups(scenarios, ("before", "guard"), seeds))
     told = [one for played in _in_turn(jobs, played_group, console) for one in played]
     lines = table.rows(sorted(told, key=lambda one: names(scenarios).index(one.scenario.name)))
-    console.print(table.for_people(lines, "SMS pumping, before and now"))
+    console.print(table.for_people(lines, "SMS pumping, before and now", table.EXPLAINED))
     missed = [line["scenario"] for line in lines if line["held"] != "yes"]
     if chosen.all:
         sieges = list(_in_turn(victim.SIEGES, besieged, console))
-        console.print(table.for_people(sieges, "One number under attack for two weeks"))
+        title = "One number under attack for two weeks"
+        console.print(table.for_people(sieges, title, table.SIEGES_EXPLAINED))
         missed += [line["scenario"] for line in sieges if line["held"] != "yes"]
     if chosen.write:
         write(lines)

@@ -84,7 +84,7 @@ class SpendingBefore:
         except NoRoom as full:
             raise errors.RateLimited(reason=full.budget, retry_after=full.retry_after) from None
         increments.append(replace(service, spent={"sends": 1}))
-        return Payment(BudgetLane.OPEN, tuple(increments), self._price, None, 0.0, None)
+        return Payment(BudgetLane.OPEN, tuple(increments), self._price, None, 0.0, None, None)
 
 
 def policy_before(policy: Policy) -> Policy:

@@ -9,8 +9,17 @@ from rich.table import Table
 from bench.drill.scenarios import Most, Told
 
 EXPLAINED = (
-    "people: of a day's 2,000, how many got no code, and how many met a challenge. attack: codes that were "
-    "sent and US dollars. goal: the most of each that is allowed, bills being usual days' cost."
+    "before: the guard as it was. guard: as it is. refused, challenged: of a day's 2,000 people, how many "
+    "got no code, and how many met a challenge. attack: codes that were sent and US dollars. goal: the "
+    "most of each that is allowed, bills being usual days' cost. held: yes, or what is over its goal."
+)
+ABLATION_EXPLAINED = (
+    "Each part of the guard is left out on the day when that is felt. refused, challenged: of a day's 2,000 "
+    "people. USD: what the attack cost."
+)
+SIEGES_EXPLAINED = (
+    "hours out: of two weeks, the hours at which the number's owner could not sign in. goal: the most "
+    "that is allowed. held: yes, or by how much it is missed."
 )
 BAR, ROW, LEFT = 300, 34, 330
 
@@ -54,9 +63,9 @@ def goal(most: Most) -> str:
     return ", ".join(told)
 
 
-def for_people(lines: Sequence[Mapping[str, str]], title: str) -> Table:
+def for_people(lines: Sequence[Mapping[str, str]], title: str, explained: str) -> Table:
     """For a terminal."""
-    table = Table(title=title, caption=EXPLAINED, caption_justify="left")
+    table = Table(title=title, caption=explained, caption_justify="left")
     names = list(dict.fromkeys(name for line in lines for name in line))
     for name in names:
         table.add_column(name, justify="left" if name in ("scenario", "goal", "held", "part") else "right")

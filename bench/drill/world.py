@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 from bench.drill.people import Visit
@@ -145,9 +145,9 @@ class World:
         """From now on."""
         self.policy, self._service = policy, replace(self._service, policy=policy)
 
-    def copy(self) -> "World":
+    def copy(self) -> Self:
         """The same state; verifications that have ended are left behind."""
-        twin = World(self.policy)
+        twin = type(self)(self.policy)
         twin.clock.now, twin.tokens = self.clock.now, dict(self.tokens)
         twin.store.numbers = dict(self.store.numbers)
         twin.store.counters = {key: dict(counts) for key, counts in self.store.counters.items()}

@@ -25,10 +25,13 @@ def _write(report: Report) -> http.Body:
         "timestamp": http.iso(seconds(time.time)),
         "table": report.table,
         "secret": report.secret,
+        "pepper": report.pepper,
+        **({"tokens": report.tokens} if report.tokens else {}),
         "providers": {
             name: {"status": found.status, "breaker": found.breaker}
             for name, found in report.providers.items()
         },
+        **({"reasons": report.reasons} if report.reasons else {}),
     }
 
 

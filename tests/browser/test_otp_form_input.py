@@ -233,6 +233,21 @@ def test_a_country_that_does_not_exist_is_warned_of_and_the_form_goes_on(
             assert any('"UK"' in text and '"GB"' in text for text in said)
 
 
+@pytest.mark.parametrize(
+    ("language", "names"),
+    [
+        ("en", ["Hong Kong", "Palestine", "United Kingdom", "United States"]),
+        ("de", ["Hongkong", "Palästina", "Vereinigte Staaten", "Vereinigtes Königreich"]),
+        ("es", ["Estados Unidos", "Hong Kong", "Palestina", "Reino Unido"]),
+        ("zh", ["巴勒斯坦", "美国", "香港", "英国"]),
+    ],
+)
+def test_countries_have_the_names_that_people_look_for(page: Page, language: str, names: list[str]) -> None:
+    put_form(page, lang=language, countries="GB HK PS US")
+    options = page.locator("otp-form select option").all_text_contents()
+    assert sorted(option.partition(" (")[0] for option in options) == sorted(names)
+
+
 @pytest.mark.parametrize("elsewhere", ["+966512345678", "+447400123456"])
 def test_reset_chooses_the_first_country_again(page: Page, backend: StubBackend, elsewhere: str) -> None:
     put_form(page, country="GB", countries="GB SA US")

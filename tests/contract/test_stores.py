@@ -449,29 +449,43 @@ def test_an_own_lane_that_must_wait_is_not_left_for_the_strangers(store: Store, 
 
 def test_a_guess_is_given_back_once_and_never_to_what_has_ended(store: Store, lanes: LanePolicy) -> None:
     verification = pending(store)
-    store.return_guess(verification, 5)
+    store.return_guess(verification.key)
     spent = store.spend_guess(guess(verification))
-    store.return_guess(spent, 5)
-    store.return_guess(spent, 5)
+    store.return_guess(spent.key)
+    store.return_guess(spent.key)
     assert store.find(verification.key) == verification
     store.consume(verification, counted(store, lanes), "r", NOW, "a-code-hash")
     ended = store.find(verification.key)
-    store.return_guess(spent, 5)
+    store.return_guess(spent.key)
     assert store.find(verification.key) == ended
-    store.return_guess(dataclasses.replace(spent, key=B), 5)
+    store.return_guess(B)
     assert store.find(B) is None
 
 
-def test_the_last_guess_is_given_back_but_none_before_it_once_it_was_made(store: Store) -> None:
+def test_each_guess_of_a_crowd_is_given_back_until_the_guesses_have_ended(store: Store) -> None:
     verification = pending(store)
     spent = [store.spend_guess(guess(verification)) for _ in range(5)]
-    store.return_guess(spent[3], 5)
+    for each in spent[:4]:
+        store.return_guess(each.key)
+    assert not store.end_guesses(verification.key, 5), "four were given back"
+    for _ in range(4):
+        store.spend_guess(guess(verification))
+    assert store.end_guesses(verification.key, 5)
+    store.return_guess(verification.key)
     assert outcome(lambda: store.spend_guess(guess(verification))) == "TOO_MANY_ATTEMPTS"
-    store.return_guess(spent[4], 5)
-    store.return_guess(spent[3], 5)
     found = store.find(verification.key)
     assert found is not None
-    assert found.attempts == 3
+    assert found.attempts == 5
+
+
+def test_the_guesses_of_what_is_over_or_was_never_there_do_not_end(store: Store) -> None:
+    verification = pending(store)
+    for _ in range(5):
+        store.spend_guess(guess(verification))
+    store.cancel(verification.key, "tenant-a")
+    assert not store.end_guesses(verification.key, 5)
+    assert not store.end_guesses(B, 5)
+    assert store.find(B) is None
 
 
 def test_a_verification_is_noted_as_over_where_its_number_lists_it(store: Store) -> None:

@@ -463,6 +463,7 @@ HABITS = (
     Row("+54111523456789", INVALID),
     Row("+4402079460018", INVALID),
     Row("+5212221234567", "+522221234567"),  # Mexico's old spelling of the same subscriber
+    Row("+972599123456", "+970599123456"),  # Palestine's mobile numbers in Israel's plan
     Row("+5212001234567", REFUSED),
     Row("+390312345678", REFUSED),
     Row("+39312345678", INVALID),

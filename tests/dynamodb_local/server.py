@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -23,7 +22,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from local.processes import Child, free_port
 from local.stack import LOGS
-from local.stack_file import REGION, ROOT, LocalStackError
+from local.stack_file import REGION, ROOT
 
 EMULATOR = ROOT / ".venv/dynamodb-local/node_modules/amplify-dynamodb-simulator/emulator"
 RELAY = Path(__file__).with_name("relay.py")
@@ -55,7 +54,7 @@ def running_dynamodb_local() -> Iterator[DynamoDBClient]:
             aws_secret_access_key="test",
             config=Config(max_pool_connections=MOST_AT_ONCE),
         )
-        _wait_for(server, client)
+        server.wait_until(lambda: _answers(client), START_SECONDS)
         yield client
         client.close()
 
@@ -82,14 +81,8 @@ def _namespace() -> tuple[str, ...]:
     return ()
 
 
-def _wait_for(server: Child, client: DynamoDBClient) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end:
-        server.check()
-        with suppress(BotoCoreError):
-            client.list_tables()
-            return
-        time.sleep(0.05)
-    raise LocalStackError(
-        f"{server.name} does not answer after {START_SECONDS} s; its output is in {server.log}"
-    )
+def _answers(client: DynamoDBClient) -> bool:
+    with suppress(BotoCoreError):
+        client.list_tables()
+        return True
+    return False

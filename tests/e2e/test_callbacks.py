@@ -24,11 +24,10 @@ from local.sandbox.infobip_report import basic
 from local.sandbox.sinch_auth import signature
 from sms_otp.domain.keys import verification_key
 from tests.e2e.conftest import Backend, fresh_number, passed
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.e2e
 
-PATIENCE = 60.0
-"""Seconds to wait for what comes by itself."""
 TYPE = "application/json; charset=utf-8"
 
 
@@ -48,10 +47,8 @@ def status(backend: Backend, verification_id: str) -> dict[str, Any]:
 
 def delivery(backend: Backend, verification_id: str, wanted: str) -> str:
     """What became of the message, once that is `wanted` or patience has ended."""
-    until = time.monotonic() + PATIENCE
-    while (found := status(backend, verification_id)["delivery"]) != wanted and time.monotonic() < until:
-        time.sleep(0.1)
-    return str(found)
+    eventually(lambda: status(backend, verification_id)["delivery"] == wanted)
+    return str(status(backend, verification_id)["delivery"])
 
 
 def reported(backend: Backend, number: str, outcome: str) -> None:

@@ -79,7 +79,7 @@ def test_a_deployment_changes_what_is_named_and_keeps_the_rest(stack: LocalStack
     made = parameters_of(stack)
     assert made.items() >= (FIRST | {"Stage": "local"}).items()
     assert "aws secretsmanager put-secret-value" in first.stdout
-    assert "Each month, whatever the traffic: at most " in first.stdout
+    assert "Each month, without any traffic: at most " in first.stdout
     assert live_environment(stack)["MAX_ATTEMPTS"] == "4"
 
     second = deploy(stack, MaxAttempts="3")

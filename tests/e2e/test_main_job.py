@@ -151,7 +151,7 @@ def test_deep_health_needs_a_key_and_asks_all_that_the_service_leans_on(backend:
     report = deep_health(backend).json()
     found = report.pop("providers")
     assert report.pop("timestamp").endswith("Z")
-    assert report == {"success": True, "status": "healthy", "table": "up", "secret": "up"}
+    assert report == {"success": True, "status": "healthy", "table": "up", "secret": "up", "pepper": "up"}
     assert found.keys() >= {"infobip", "sinch"}
     assert all(each == {"status": "up", "breaker": "closed"} for each in found.values())
 

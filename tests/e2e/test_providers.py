@@ -1,15 +1,11 @@
 """The providers beside the first one, and what each of the first one's failures comes to on a phone."""
 
-import time
-
 import pytest
 
 from tests.e2e.conftest import Backend, fresh_number
+from tests.eventually import eventually
 
 pytestmark = pytest.mark.e2e
-
-PATIENCE = 60.0
-"""Seconds to wait for what comes by itself."""
 
 
 def test_the_whole_job_with_aws_which_is_asked_to_send_and_never_to_check(backend: Backend) -> None:
@@ -21,9 +17,7 @@ def test_the_whole_job_with_aws_which_is_asked_to_send_and_never_to_check(backen
     assert backend.verify(verification_id, wrong).json()["errorCode"] == "OTP_INCORRECT"
     assert backend.verify(verification_id, message["code"]).status_code == 200
     # Nobody waits for the feedback on the message.
-    until = time.monotonic() + PATIENCE
-    while not backend.calls("feedback", number) and time.monotonic() < until:
-        time.sleep(0.1)
+    eventually(lambda: backend.calls("feedback", number))
     assert [call["operation"] for call in backend.every_call(number)] == ["send", "feedback"]
 
 

@@ -132,6 +132,13 @@ def test_a_body_is_read_only_as_json_in_utf_8(deployed: Deployment, content_type
         ),
         ("request_otp", '{"phoneNumber": 1}', "/phoneNumber", "type: string"),
         ("request_otp", '{"phoneNumber": ""}', "/phoneNumber", "minLength: 1"),
+        ("request_otp", '{"phoneNumber": "+14155550177", "locale": null}', "/locale", "type: string"),
+        (
+            "verify_otp",
+            '{"verificationId": "unknown", "otp": "042917", "sessionId": null}',
+            "/sessionId",
+            "type: string",
+        ),
         (
             "request_otp",
             '{"phoneNumber": "+14155550177", "channel": "canary"}',
@@ -150,7 +157,7 @@ def test_a_body_is_read_only_as_json_in_utf_8(deployed: Deployment, content_type
             "/consent",
             "required: textVersion, source",
         ),
-        ("verify_otp", '{"otp": "042917"}', "", "required: verificationId or phoneNumber"),
+        ("verify_otp", '{"otp": "042917"}', "/verificationId", "required"),
     ],
 )
 def test_what_is_wrong_with_a_body_is_told_to_the_caller_and_in_the_log(

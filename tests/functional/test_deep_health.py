@@ -1,5 +1,6 @@
 """GET /health/deep through its handler, with each thing that the service leans on hanging, down or wrong."""
 
+import base64
 import json
 import threading
 import time
@@ -18,7 +19,7 @@ from local.sandbox.credentials import credentials
 from sms_otp.domain.circuit import NUMBERS
 from sms_otp.use_cases.health import CHECK_SECONDS
 from tests.functional.deployment import Answer, Context
-from tests.functional.faults.world import Aws, AwsFault, World, aws_error, deployed_world
+from tests.functional.faults.world import Aws, AwsFault, World, aws_answer, aws_error, deployed_world
 from tests.functional.test_openapi_examples import DOCUMENT, check_declared
 
 NEVER_SECONDS = 60
@@ -26,8 +27,13 @@ NEVER_SECONDS = 60
 PATIENT_SECONDS = 30.0
 WELL = {"status": "up", "breaker": "closed"}
 OPERATION = DOCUMENT.root["paths"]["/health/deep"]["get"]
-READS = {"table": "BatchGetItem", "secret": "GetSecretValue"}
+READS = {"table": "BatchGetItem", "secret": "GetSecretValue", "pepper": "GetSecretValue"}
 PROBES = {"infobip": "provision", "sinch": "status"}
+
+
+def public_key() -> bytes:
+    """Of some Ed25519 key, as KMS shows it."""
+    return bytes.fromhex("302a300506032b6570032100") + bytes(range(32))
 
 
 @pytest.fixture
@@ -71,6 +77,11 @@ def asked(world: World) -> dict[str, Any]:
     return answer.body
 
 
+def spoiled(part: str, instead: Any) -> AwsFault:
+    """Every reading of its kind: the two secrets are read at once, so either may be the first."""
+    return AwsFault(READS[part], instead, calls=2, tries=4)
+
+
 def spoil(world: World, provider: str, fault: str) -> None:
     wanted = {"provider": provider, "operation": PROBES[provider], "fault": fault}
     requests.post(f"{world.sandbox}/faults", json=wanted, timeout=5).raise_for_status()
@@ -90,17 +101,18 @@ def test_a_service_that_can_do_its_job_is_healthy_and_nothing_was_sent_or_writte
         "status": "healthy",
         "table": "up",
         "secret": "up",
+        "pepper": "up",
         "providers": {"infobip": WELL, "sinch": WELL},
     }
     assert world.inbox() == []
-    assert world.aws.calls == {"BatchGetItem": 1, "GetSecretValue": 1}
+    assert world.aws.calls == {"BatchGetItem": 1, "GetSecretValue": 2}
 
 
 @pytest.mark.parametrize("part", READS)
 def test_what_hangs_in_aws_is_down_and_the_answer_comes_all_the_same(
     world: World, part: str, hung: Any
 ) -> None:
-    world.aws.faults = [AwsFault(READS[part], hung)]
+    world.aws.faults = [spoiled(part, hung)]
     report = asked(world)
     assert (report["status"], report[part]) == ("unhealthy", "down")
 
@@ -108,9 +120,10 @@ def test_what_hangs_in_aws_is_down_and_the_answer_comes_all_the_same(
 @pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("part", READS)
 def test_what_aws_refuses_is_down(world: World, part: str) -> None:
-    world.aws.faults = [AwsFault(READS[part], aws_error("AccessDeniedException"))]
+    world.aws.faults = [spoiled(part, aws_error("AccessDeniedException"))]
     report = asked(world)
     assert (report["status"], report[part]) == ("unhealthy", "down")
+    assert "AccessDeniedException" in report["reasons"][part]
     world.heal()
     assert asked(world)["status"] == "healthy"
 
@@ -152,6 +165,110 @@ def test_a_secret_that_was_just_changed_is_looked_at_as_it_is_now(world: World) 
     report = asked(world)
     assert report["status"] == "degraded"
     assert report["providers"]["infobip"]["status"] == "misconfigured"
+    assert report["reasons"] == {"infobip": "secret field infobip"}
+
+
+def alone(world: World, monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    """A deployment with Infobip alone and these settings."""
+    for name, value in {"PROVIDER_ORDER": "infobip", **variables}.items():
+        monkeypatch.setenv(name, value)
+    world.restart()
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("apiKey", "", "secret field infobip.apiKey"),
+        ("apiKey", 5, "secret field infobip.apiKey"),
+        ("baseUrl", "", "secret field infobip.baseUrl"),
+        ("messageId", "of-another-application", "messageId"),
+    ],
+)
+def test_a_field_of_the_secret_with_which_nobody_can_verify_is_named(
+    world: World, monkeypatch: pytest.MonkeyPatch, field: str, value: object, reason: str
+) -> None:
+    alone(world, monkeypatch)
+    fields: dict[str, object] = {**credentials(world.sandbox)["infobip"], field: value}
+    world.put_secret("provider_secret_arn", json.dumps({"infobip": fields}))
+    report = asked(world)
+    assert (report["status"], report["reasons"]) == ("unhealthy", {"infobip": reason})
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_code_of_another_length_than_the_providers_is_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone(world, monkeypatch, CODE_LENGTH="8")
+    report = asked(world)
+    assert (report["status"], report["reasons"]) == ("unhealthy", {"infobip": "CodeLength"})
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(
+    ("secret", "reason"),
+    [
+        ({"pepper": "short"}, "secret field pepper"),
+        ({}, "secret field pepper"),
+        ({"pepper": PEPPER, "alsoRead": "short"}, "secret field alsoRead"),
+    ],
+)
+def test_a_pepper_without_which_nobody_can_verify_is_named(
+    world: World, secret: dict[str, str], reason: str
+) -> None:
+    assert asked(world)["status"] == "healthy"
+    world.put_secret("pepper_secret_arn", json.dumps(secret))
+    report = asked(world)
+    assert (report["status"], report["pepper"]) == ("unhealthy", "down")
+    assert report["reasons"] == {"pepper": reason}
+
+
+TOKEN_KEY = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-4000-8000-000000000000"
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_key_of_tokens_that_there_is_none_of_is_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone(world, monkeypatch, TOKEN_KEYS=TOKEN_KEY)
+    world.aws.faults = [AwsFault("GetPublicKey", aws_error("NotFoundException"))]
+    report = asked(world)
+    assert (report["status"], report["tokens"]) == ("unhealthy", "down")
+    assert report["reasons"] == {"tokens": "GetPublicKey: NotFoundException"}
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(
+    ("key", "tokens", "reasons"),
+    [
+        (public_key(), "up", None),
+        (b"a key of another kind", "down", {"tokens": "not an Ed25519 key"}),
+    ],
+)
+def test_a_key_of_tokens_is_up_if_tokens_can_be_checked_with_it(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    key: bytes,
+    tokens: str,
+    reasons: dict[str, str] | None,
+) -> None:
+    alone(world, monkeypatch, TOKEN_KEYS=TOKEN_KEY)
+    shown = aws_answer(200, {"PublicKey": base64.b64encode(key).decode()})
+    world.aws.faults = [AwsFault("GetPublicKey", shown)]
+    report = asked(world)
+    assert (report["tokens"], report.get("reasons")) == (tokens, reasons)
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_key_of_tokens_that_was_disabled_since_is_seen(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone(world, monkeypatch, TOKEN_KEYS=TOKEN_KEY)
+    shown = aws_answer(200, {"PublicKey": base64.b64encode(public_key()).decode()})
+    world.aws.faults = [AwsFault("GetPublicKey", shown)]
+    assert asked(world)["status"] == "healthy"
+    world.aws.faults = [AwsFault("GetPublicKey", aws_error("DisabledException"))]
+    assert asked(world)["reasons"] == {"tokens": "GetPublicKey: DisabledException"}
 
 
 @pytest.mark.usefixtures("patient")

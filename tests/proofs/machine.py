@@ -15,7 +15,7 @@ from sms_otp.domain import keys
 from sms_otp.domain.clock import DAY, Deadline
 from sms_otp.domain.commands import Caller, RequestOtp, ResendOtp, VerifyOtp
 from sms_otp.domain.errors import OtpError
-from sms_otp.domain.limits import SECOND, Failures
+from sms_otp.domain.limits import LAST_SECONDS, SECOND, Failures
 from sms_otp.domain.number import Lane, Number
 from sms_otp.domain.ports import AdmissionQuery, Store, StoreError
 from sms_otp.domain.provider import Check
@@ -411,8 +411,11 @@ class Machine(RuleBasedStateMachine):
     def _resend(self, issued: Issued, by: str) -> None:
         self.clock.step(1)
         tenant, session, verification_id = self._as(issued, by)
-        expected = self.model.no_use(issued, tenant, session, int(self.clock()))
-        if expected is None:
+        now = int(self.clock())
+        expected = self.model.no_use(issued, tenant, session, now)
+        if expected is None and issued.made_at + self.model.rules.ttl_seconds - now < LAST_SECONDS:
+            expected = "RATE_LIMITED"
+        elif expected is None:
             lane = self.model.lane_of_a_send(issued.number, tenant, issued.client, token=False)
             expected, fault = self._expect_sent(issued, lane)
             issued.sends += expected in ("ok", "PROVIDER_REJECTED", "PROVIDER_UNAVAILABLE")

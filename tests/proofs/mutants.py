@@ -321,15 +321,15 @@ MUTANTS = (
     Mutant(
         "a guess that a lock refuses stays spent",
         "use_cases/verify.py",
-        "        try_to_store(service, caller, lambda: service.store.return_guess(verification, most))\n",
+        "        try_to_store(service, caller, lambda: service.store.return_guess(verification.key))\n",
         "        pass\n",
         SERVICE,
     ),
     _store(
-        "a guess is given back after the last one was decided",
-        "({HAS_GUESSES} OR {IS_LAST_GUESS})",
-        f"({{HAS_GUESSES}} OR {{IS_LAST_GUESS}} OR {ALWAYS})",
-        "last_guess_is_given_back",
+        "a guess is given back after the guesses have ended",
+        "{HAS_SPENT} AND {MAY_GO_ON}",
+        "{HAS_SPENT}",
+        "given_back_until_the_guesses_have_ended",
     ),
     # The code at Sinch.
     Mutant(
@@ -497,8 +497,8 @@ MUTANTS = (
     Mutant(
         "credentials go to any host that begins like Infobip's",
         "adapters/providers/hosts.py",
-        "_INFOBIP_URL.fullmatch(configured)",
-        "_INFOBIP_URL.match(configured)",
+        "_INFOBIP_URL.fullmatch(configured.lower()",
+        "_INFOBIP_URL.match(configured.lower()",
         "tests/unit/providers/test_hosts.py",
         "infobips_credentials",
     ),

@@ -54,7 +54,7 @@ NEXT = (
     NextSend(Lane.STRANGER, error=errors.RateLimited(reason="number", retry_after=Seconds(30))),
 )
 STANDING = {Stop(Scope.COUNTRY, "GB"): NOW}
-HEALTHY = Report("up", "up", {"aws": ProviderReport("up", "closed")})
+HEALTHY = Report("up", "up", "up", {"aws": ProviderReport("up", "closed")}, "up", {"aws": "a_code"})
 KINDS = ("verifications", "numbers", "idempotencyKeys", "messages", "users")
 
 
@@ -98,9 +98,7 @@ WHOLE: dict[str, Callable[[], Any]] = {
         "/one-time-password-sms/v1/send-code"
     ].write(REQUESTED),
     "/health": lambda: json.loads(health.app.lambda_handler({}, None)["body"]),
-    "/health/deep": lambda: deep_health.app._ROUTE.write(
-        Report("up", "up", {"aws": ProviderReport("up", "closed")})
-    ),
+    "/health/deep": lambda: deep_health.app._ROUTE.write(HEALTHY),
     "/admin/number-status": lambda: administered("/admin/number-status"),
     "/admin/unlock-number": lambda: administered("/admin/unlock-number"),
     "/admin/erase-number": lambda: administered("/admin/erase-number"),

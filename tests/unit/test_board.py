@@ -59,7 +59,7 @@ def recorded() -> Iterator[dict[str, Any]]:
     yield line(1, infobip, ProviderError=1)
     yield line(1, infobip, BreakerOpen=1)
     yield line(3, sinch, BreakerOpen=1)
-    yield line(2, sinch, BreakerClosed=1)
+    yield line(2, sinch, BreakerOpen=0)
     yield line(30, whole, OtpRequested=1000)
 
 
@@ -98,6 +98,17 @@ def test_the_screen_tells_the_story_of_the_last_minutes(board: Board) -> None:
     assert row(text, "SendRateLimited")[-1] == "1"
     assert "OtpLocked" not in text
     assert "a-stack: the last 15 minutes, at 08:00:00 UTC" in text
+
+
+def test_the_screen_says_what_its_words_mean(board: Board) -> None:
+    text = " ".join(screen(board).split())
+    for word in ("delivered", "conversion", "errors", "failed over", "breaker OPEN", "cost", "day's cap"):
+        assert f"{word}: " in text
+
+
+def test_a_conversion_is_a_share_also_where_a_code_was_sent_before_the_span(board: Board) -> None:
+    of_sinch = [Minute("OtpVerified", "provider", "sinch", int(NOW) - MINUTE, total=9, count=9, p95=1)]
+    assert Board([*board.minutes, *of_sinch], NOW, 15).conversion("sinch") == 1
 
 
 def test_the_minutes_stand_in_their_order_and_what_is_older_is_left_out(board: Board) -> None:

@@ -27,7 +27,6 @@ from sms_otp.domain.provider import (
     CircuitOpen,
     DestinationUnavailable,
     Doubtful,
-    Health,
     Misconfigured,
     NotSent,
     Provider,
@@ -74,9 +73,8 @@ class Scripted:
         self._fail()
         return Check.CORRECT if otp == "123456" else Check.WRONG
 
-    def probe(self, deadline: Deadline) -> Health:
+    def probe(self, deadline: Deadline) -> None:
         del deadline
-        return Health.UP
 
     def _fail(self) -> None:
         if self._name in self._failures:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from local.template import ROOT, template
 from ops import deploy
+from tests.make import make
 
 DECLARED = template()["Parameters"]
 
@@ -113,15 +115,22 @@ def test_the_stage_is_that_of_the_environment(env: str) -> None:
     ("given", "word"),
     [
         ({"TestNumbers": "+14155550100=123456"}, "TestNumbersEnd"),
+        ({"TestNumbers": "+14155550100=123456", "TestNumbersEnd": "2026-01-01"}, "has passed"),
         ({"ProviderOrder": "aws"}, "AwsSmsIdentityArn"),
         ({"ProviderSandboxUrl": "http://127.0.0.1:4600"}, "Stage is local"),
         ({"InfobipTexts": "en=Code: {{pin}}"}, "ProvisionInfobip"),
+        ({"InfobipVoices": "en=Joanna"}, "ProvisionInfobip"),
         ({"ResendGapSeconds": "100", "CodeLifeSeconds": "60"}, "CodeLifeSeconds"),
     ],
 )
 def test_parameters_that_contradict_each_other_are_refused(given: dict[str, str], word: str) -> None:
     with pytest.raises(deploy.Refused, match=word):
         deploy.plan(template(), target(**deployed()), given)
+
+
+def test_test_numbers_that_have_ended_since_keep_nobody_from_deploying() -> None:
+    has = deployed(TestNumbers="+14155550100=123456", TestNumbersEnd="2026-01-01")
+    deploy.plan(template(), target(**has), {"AllowedCountries": "GB"})
 
 
 def test_a_contradiction_with_what_the_stack_has_is_refused_too() -> None:
@@ -199,6 +208,18 @@ def test_a_value_reaches_sam_whole(value: str) -> None:
 
 def test_the_operator_reads_the_template_as_sam_does() -> None:
     assert template() == template()
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"AWS_REGION": "eu-west-1"}, {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"}],
+)
+def test_make_deploy_takes_the_region_that_the_aws_cli_takes(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    printed = make(tmp_path, "deploy", **environment)
+    assert "started: -m ops.deploy" in printed
+    assert "region: eu-west-1\n" in printed
 
 
 def test_a_text_that_is_billed_as_several_messages_is_shown_before_it_is_deployed() -> None:

@@ -29,6 +29,7 @@ def properties(**parameters: str) -> dict[str, object]:
         ({"InfobipSenderIds": "*=Acme,UK=Acme"}, ["InfobipSenderIds has UK"]),
         ({"ProviderRoutes": "CA=aws"}, ["AwsSmsIdentityArn"]),
         ({"ResendGapSeconds": "240", "CodeLifeSeconds": "240"}, ["ResendGapSeconds", "CodeLifeSeconds"]),
+        ({"ResendGapSeconds": "31", "CodeLifeSeconds": "60"}, ["ResendGapSeconds", "30 seconds below"]),
         ({"ResendGapSeconds": "241", "CodeLifeSeconds": "600"}, ["ResendGapSeconds", "240"]),
         ({"FailureWaitSeconds": "3601"}, ["first wait"]),
         (

@@ -1,5 +1,6 @@
 """The drill in small: its people and attackers, and that it can show a guard that does too little."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -111,3 +112,12 @@ def test_the_documented_table_is_of_the_scenarios_that_the_drill_plays() -> None
 
 def test_a_siege_names_its_goal() -> None:
     assert {siege.most_hours for siege in victim.SIEGES} == {0, 18}
+
+
+def test_each_table_says_what_its_columns_are(told: dict[str, Told]) -> None:
+    for line in table.rows(told.values()):
+        for column in line.keys() - {"scenario"}:
+            policy, _, word = column.rpartition(": ")
+            assert re.search(rf"\b{word.removesuffix(' %')}\b", table.EXPLAINED), column
+            assert policy in table.EXPLAINED
+    assert all(f"{word}: " in table.SIEGES_EXPLAINED for word in ("hours out", "goal", "held"))

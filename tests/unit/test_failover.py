@@ -22,7 +22,6 @@ from sms_otp.domain.provider import (
     CodeMessage,
     DestinationUnavailable,
     Doubtful,
-    Health,
     Misconfigured,
     NotSent,
     Order,
@@ -78,9 +77,8 @@ class Scripted:
         self._ask("check", ref)
         return Check.CORRECT
 
-    def probe(self, deadline: Deadline) -> Health:
+    def probe(self, deadline: Deadline) -> None:
         del deadline
-        return Health.UP
 
     def _ask(self, operation: str, ref: str) -> Sent:
         self._world.asked.append((operation, self._name, self._key))

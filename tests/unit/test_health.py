@@ -10,8 +10,16 @@ import pytest
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.errors import ServiceMisconfigured
-from sms_otp.domain.ports import StoreError
-from sms_otp.domain.provider import Health, Provider
+from sms_otp.domain.ports import StoreError, TokenError
+from sms_otp.domain.provider import (
+    Ambiguous,
+    Health,
+    Misconfigured,
+    NotSent,
+    Provider,
+    ProviderError,
+    Throttled,
+)
 from sms_otp.use_cases.health import HealthCheck, ProviderReport, Report
 
 UP = ProviderReport(Health.UP, "closed")
@@ -24,13 +32,13 @@ SHORT = 0.1
 class Probed(FixedCodes):
     """A provider whose probe does what it is told."""
 
-    def __init__(self, probe: Callable[[], Health]) -> None:
+    def __init__(self, probe: Callable[[], object]) -> None:
         super().__init__({})
         self._probe = probe
 
-    def probe(self, deadline: Deadline) -> Health:
+    def probe(self, deadline: Deadline) -> None:
         del deadline
-        return self._probe()
+        self._probe()
 
 
 class Parts:
@@ -40,8 +48,11 @@ class Parts:
         self.released = threading.Event()
         self.states: Callable[[], Mapping[str, str]] = lambda: {"infobip": "closed", "sinch": "closed"}
         self.fetch: Callable[[], None] = lambda: None
-        self.probes: dict[str, Callable[[], Health]] = dict.fromkeys(("infobip", "sinch"), lambda: Health.UP)
+        self.fetch_peppers: Callable[[], None] = lambda: None
+        self.read_token_keys: Callable[[], object] | None = None
+        self.probes: dict[str, Callable[[], object]] = dict.fromkeys(("infobip", "sinch"), lambda: None)
         self.missing: set[str] = set()
+        self.logged: list[tuple[str, dict[str, Any]]] = []
 
     def hang(self, *_: object) -> Any:
         """Not a sleep: it ends with the test."""
@@ -61,7 +72,14 @@ class Parts:
         return Probed(self.probes[name])
 
     def report(self, seconds: float = 10) -> Report:
-        health_check = HealthCheck(("infobip", "sinch"), lambda _: self.states(), self, self.build)
+        health_check = HealthCheck(
+            names=("infobip", "sinch"),
+            breakers=lambda _: self.states(),
+            secret_cache=self,
+            build=self.build,
+            emit=lambda event, **fields: self.logged.append((event, fields)),
+            read_token_keys=self.read_token_keys,
+        )
         return health_check.run(Deadline(seconds))
 
 
@@ -81,8 +99,9 @@ def fail(error: Exception) -> Callable[[], Any]:
 
 def test_where_all_answer_all_is_well(parts: Parts) -> None:
     report = parts.report()
-    assert report == Report(Health.UP, Health.UP, {"infobip": UP, "sinch": UP})
+    assert report == Report(Health.UP, Health.UP, Health.UP, {"infobip": UP, "sinch": UP})
     assert report.status == "healthy"
+    assert parts.logged == []
 
 
 @pytest.mark.parametrize(
@@ -102,7 +121,7 @@ def test_where_all_answer_all_is_well(parts: Parts) -> None:
 def test_one_provider_that_can_send_is_enough_to_do_the_job(
     infobip: ProviderReport, sinch: ProviderReport, status: str
 ) -> None:
-    assert Report(Health.UP, Health.UP, {"infobip": infobip, "sinch": sinch}).status == status
+    assert Report(Health.UP, Health.UP, Health.UP, {"infobip": infobip, "sinch": sinch}).status == status
 
 
 def test_a_table_that_cannot_be_read_says_nothing_of_the_breakers(parts: Parts) -> None:
@@ -136,15 +155,75 @@ def test_a_thread_that_hangs_keeps_no_process_from_ending(parts: Parts) -> None:
 
 def test_a_probe_that_raises_after_all_found_nothing_up(parts: Parts) -> None:
     parts.probes["sinch"] = fail(RuntimeError("a defect of ours"))
-    assert parts.report().providers["sinch"] == DOWN
+    report = parts.report()
+    assert report.providers["sinch"] == DOWN
+    assert report.reasons == {"sinch": "RuntimeError"}, "not its text"
 
 
-@pytest.mark.parametrize("hanging", ["table", "secret", "infobip", "all"])
+def test_a_provider_that_throttles_its_probe_is_up(parts: Parts) -> None:
+    parts.probes["sinch"] = fail(Throttled("sinch", "429"))
+    report = parts.report()
+    assert (report.providers["sinch"], report.reasons) == (UP, {})
+
+
+@pytest.mark.parametrize(
+    ("failure", "found"),
+    [(Misconfigured, Health.MISCONFIGURED), (NotSent, Health.DOWN), (Ambiguous, Health.DOWN)],
+)
+def test_a_provider_whose_probe_fails_is_named_with_the_reason(
+    parts: Parts, failure: type[ProviderError], found: Health
+) -> None:
+    parts.probes["sinch"] = fail(failure("sinch", "a_code"))
+    report = parts.report()
+    assert report.providers["sinch"].status == found
+    assert report.reasons == {"sinch": "a_code"}
+
+
+def test_a_pepper_under_which_no_number_has_a_key_is_unhealthy(parts: Parts) -> None:
+    parts.fetch_peppers = fail(ServiceMisconfigured(reason="secret field pepper"))
+    report = parts.report()
+    assert (report.pepper, report.status) == (Health.DOWN, "unhealthy")
+    assert report.reasons == {"pepper": "secret field pepper"}
+
+
+def test_where_tokens_are_issued_their_keys_are_asked_for(parts: Parts) -> None:
+    parts.read_token_keys = lambda: {"keys": []}
+    report = parts.report()
+    assert (report.tokens, report.status) == (Health.UP, "healthy")
+
+
+def test_a_key_that_signs_nothing_is_unhealthy(parts: Parts) -> None:
+    parts.read_token_keys = fail(TokenError("GetPublicKey: NotFoundException"))
+    report = parts.report()
+    assert (report.tokens, report.status) == (Health.DOWN, "unhealthy")
+    assert report.reasons == {"tokens": "GetPublicKey: NotFoundException"}
+
+
+def test_without_tokens_nothing_is_said_of_their_keys(parts: Parts) -> None:
+    assert parts.report().tokens is None
+
+
+def test_what_is_wrong_is_logged_by_its_name(parts: Parts) -> None:
+    parts.missing.add("sinch")
+    parts.states = fail(StoreError("throttled"))
+    report = parts.report()
+    assert report.reasons == {"table": "throttled", "sinch": "secret field sinch"}
+    assert parts.logged == [
+        ("dependency_failed", {"dependency": "table", "reason": "throttled"}),
+        ("dependency_failed", {"dependency": "sinch", "reason": "secret field sinch"}),
+    ]
+
+
+@pytest.mark.parametrize("hanging", ["table", "secret", "pepper", "tokens", "infobip", "all"])
 def test_whatever_hangs_the_answer_comes_with_the_deadline_and_names_it(parts: Parts, hanging: str) -> None:
     if hanging in ("table", "all"):
         parts.states = parts.hang
     if hanging in ("secret", "all"):
         parts.fetch = parts.hang
+    if hanging in ("pepper", "all"):
+        parts.fetch_peppers = parts.hang
+    if hanging in ("tokens", "all"):
+        parts.read_token_keys = parts.hang
     if hanging in ("infobip", "all"):
         parts.probes["infobip"] = parts.hang
     began = time.monotonic()
@@ -152,6 +231,9 @@ def test_whatever_hangs_the_answer_comes_with_the_deadline_and_names_it(parts: P
     assert time.monotonic() - began < SHORT + 10, "what hangs does so for a minute"
     assert (report.table == Health.DOWN) is (hanging in ("table", "all"))
     assert (report.secret == Health.DOWN) is (hanging in ("secret", "all"))
+    assert (report.pepper == Health.DOWN) is (hanging in ("pepper", "all"))
+    assert (report.tokens == Health.DOWN) is (hanging in ("tokens", "all"))
+    assert set(report.reasons.values()) == {"no answer in time"}
     assert report.status == ("degraded" if hanging == "infobip" else "unhealthy")
     if hanging == "infobip":
         assert report.providers == {"infobip": DOWN, "sinch": UP}

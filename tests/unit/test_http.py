@@ -535,6 +535,20 @@ def test_a_malformed_stop_is_answered_with_what_is_taken(members: dict[str, Any]
     assert said in body_of(answer)["errors"][0]["detail"]
 
 
+@pytest.mark.parametrize("path", ["/admin/stop-sending", "/admin/resume-sending"])
+@pytest.mark.parametrize(
+    "members", [{"all": True, "countries": ["GB"]}, {"channels": ["sms"], "providers": ["sinch"]}]
+)
+def test_what_is_to_be_stopped_is_said_in_exactly_one_way(
+    cases: UseCases, path: str, members: dict[str, Any]
+) -> None:
+    answer = administer(path, **members)
+    assert answer["statusCode"] == 400
+    detail = "exactly one of all, countries, channels, providers"
+    assert body_of(answer)["errors"] == [{"pointer": "", "detail": detail}]
+    assert not cases.given
+
+
 PROBLEM = {"type", "title", "status", "detail", "instance", "success", "errorCode"}
 
 
@@ -666,17 +680,22 @@ def test_a_misconfiguration_is_told_apart_in_the_log_and_not_to_the_caller(cases
 
 
 REPORT = Report(
-    "up", "up", {"infobip": ProviderReport("up", "closed"), "sinch": ProviderReport("down", "open")}
+    "up", "up", "up", {"infobip": ProviderReport("up", "closed"), "sinch": ProviderReport("down", "open")}
 )
-DOWN = Report("down", "up", {"infobip": ProviderReport("unknown", "unknown")})
+DOWN = Report(
+    "down", "up", "up", {"infobip": ProviderReport("unknown", "unknown")}, "down", {"table": "a_code"}
+)
 
 
 @pytest.mark.parametrize(
     ("report", "status", "word", "more"),
-    [(REPORT, 200, "degraded", {}), (DOWN, 503, "unhealthy", {"retryAfter": 1})],
+    [
+        (REPORT, 200, "degraded", {}),
+        (DOWN, 503, "unhealthy", {"tokens": "down", "reasons": {"table": "a_code"}, "retryAfter": 1}),
+    ],
 )
 def test_health_is_a_503_with_a_time_to_wait_where_the_service_cannot_do_its_job(
-    cases: UseCases, report: Report, status: int, word: str, more: dict[str, int]
+    cases: UseCases, report: Report, status: int, word: str, more: dict[str, object]
 ) -> None:
     cases.answers["run"] = report
     answer = deep_health.app.lambda_handler(events.build("/health/deep", "GET"), Context())
@@ -689,6 +708,7 @@ def test_health_is_a_503_with_a_time_to_wait_where_the_service_cannot_do_its_job
         "status": word,
         "table": report.table,
         "secret": "up",
+        "pepper": "up",
         "providers": {
             name: {"status": found.status, "breaker": found.breaker}
             for name, found in report.providers.items()

@@ -111,7 +111,8 @@ ALLOWED: dict[str, set[tuple[str, str]]] = {
     "JwksFunction": {PUBLIC_KEYS_OF_TOKENS, *own_log("JwksLogGroup"), *XRAY},
     "DeepHealthFunction": {
         *on_table("BatchGetItem"),
-        ("secretsmanager:GetSecretValue", "ProviderSecret"),
+        *SECRETS,
+        PUBLIC_KEYS_OF_TOKENS,
         ACCOUNT_OF_AWS,
         *own_log("DeepHealthLogGroup"),
         *XRAY,

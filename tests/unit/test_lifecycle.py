@@ -122,6 +122,19 @@ def test_a_resend_is_counted_by_the_limits_of_the_number(world: World) -> None:
     assert resend(world, verification_id) == "RATE_LIMITED", "three in 15 minutes are spent"
 
 
+def test_no_code_is_sent_again_in_its_last_half_minute(world: World) -> None:
+    """It would end before its user has read it."""
+    verification_id = world.request()
+    world.clock.step(270)
+    assert resend(world, verification_id) == "ok"
+    world.clock.step(1)
+    with pytest.raises(errors.RateLimited) as refused:
+        resend_code(world.service, ResendOtp(verification_id), world.caller())
+    assert (refused.value.reason, refused.value.retry_after) == ("code ends", 29)
+    assert world.sends() == 2
+    assert world.verify(verification_id) == "ok"
+
+
 def test_a_resend_refills_no_guesses_and_forgets_no_failures(world: World) -> None:
     verification_id = world.request()
     for _ in range(4):

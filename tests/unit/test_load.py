@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from ops.load import Answered, Drive, guesses_within, limits, most_within, percentile, unexpected
+from ops.load import (
+    EXPECTED,
+    Answered,
+    Drive,
+    guesses_within,
+    limits,
+    most_within,
+    percentile,
+    report,
+    unexpected,
+)
+from tests.answers import DOCUMENT
 
 PARAMETERS = {
     "SendsPerQuarterHour": 3,
@@ -97,3 +108,27 @@ def test_whatever_is_not_listed_is_unexpected() -> None:
         Answered("/verify-otp", "400 OTP_INCORRECT", NUMBER, "", 1),
     ]
     assert unexpected(answered) == {"/request-otp 503 PROVIDER_UNAVAILABLE": 1, "/verify-otp ReadTimeout": 1}
+
+
+@pytest.mark.parametrize("path", EXPECTED)
+def test_whatever_a_limit_refuses_is_expected(path: str) -> None:
+    (operation,) = DOCUMENT.root["paths"][path].values()
+    refused = {
+        f"{status} {example['value']['errorCode']}"
+        for status in ("403", "429")
+        for example in DOCUMENT.examples(
+            operation["responses"][status]["content"]["application/problem+json"]
+        ).values()
+    }
+    # The run has a key, whose plan is wide on the local stack, and numbers of countries that are sent to.
+    left_out = {"403 FORBIDDEN", "403 DESTINATION_NOT_ALLOWED", "429 RATE_LIMITED"}
+    assert refused - left_out <= EXPECTED[path]
+
+
+def test_the_report_says_what_its_words_mean() -> None:
+    answered, calls = sent(1)
+    shared = Drive("", "", "", random.Random(0), answered)  # noqa: S311 # no secret
+    said: list[Any] = []
+    assert report(shared, 10, list(limits(PARAMETERS, shared, calls, 10)), said.append)
+    for word in ("unexpected", "most", "at it", "BROKEN"):
+        assert f"{word}: " in said[-1]

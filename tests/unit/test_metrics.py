@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.template import template
+from local.template import resource, template
 from ops.board import Board, Minute, draw
 from ops.measured import LOG_GROUPS, lines
 from sms_otp.adapters.telemetry import events, metrics
@@ -87,6 +87,7 @@ def test_every_refusal_that_is_measured_is_one_that_there_is_of_a_path_that_ther
         for event in made["Properties"].get("Events", {}).values()
     ]
     paths = {event["Properties"]["Path"] for event in events if event["Type"] == "Api"}
+    paths |= resource("TwilioVerifyApi")["DefinitionBody"]["paths"].keys()
     assert metrics.BY_REFUSAL.keys() <= paths
     for refusals in metrics.BY_REFUSAL.values():
         assert refusals.keys() <= PROBLEMS.keys()
@@ -99,7 +100,8 @@ def test_every_function_whose_requests_are_measured_is_read_by_who_shows_the_mea
         for event in made["Properties"].get("Events", {}).values()
         if event["Type"] == "Api"
     }
-    assert {groups[path] for path in (*metrics.BY_REFUSAL, "/webhooks/sinch")} == {*LOG_GROUPS}
+    measured = {path for path in metrics.BY_REFUSAL if path in groups}
+    assert {groups[path] for path in (*measured, "/webhooks/sinch")} == {*LOG_GROUPS}
 
 
 @pytest.mark.parametrize(("outputs", "is_read"), [({}, False), ({"AwsEventsTopicArn": "an-arn"}, True)])
@@ -192,7 +194,7 @@ def test_what_is_asked_for_is_counted_by_country_and_a_number_and_the_cap_for_th
         ),
         ("failed_over", {}, {"FailedOver": 1}),
         ("breaker_open", {}, {"BreakerOpen": 1}),
-        ("breaker_closed", {}, {"BreakerClosed": 1}),
+        ("breaker_closed", {}, {"BreakerOpen": 0}),
         ("webhook_refused", {}, {"WebhookRefused": 1}),
         ("otp_resent", {"cost": 0.1}, {"OtpResent": 1, "EstimatedCost": 0.1}),
         ("otp_rejected", {}, {"SendRefused": 1}),
@@ -264,6 +266,8 @@ def test_a_provider_that_was_not_asked_adds_no_error(capsys: pytest.CaptureFixtu
         ("/request-otp", "DESTINATION_NOT_ALLOWED", {"SendRefused"}),
         ("/verify-otp", "NUMBER_LOCKED", {"OtpLocked", "VerifySuccess"}),
         ("/verify-otp", "OTP_EXPIRED", {"OtpExpired", "VerifySuccess"}),
+        ("/verify-otp", "INVALID_OTP_FORMAT", {"OtpIncorrect", "VerifySuccess"}),
+        ("/v2/Services/{ServiceSid}/Verifications", "RATE_LIMITED", {"SendRateLimited"}),
         ("/verify-otp", "VERIFICATION_NOT_FOUND", set()),
         ("/otp-status", "VERIFICATION_NOT_FOUND", set()),
     ],
@@ -332,8 +336,15 @@ def test_what_is_read_by_hand_is_what_an_alarm_advises(metric: tuple[str, str]) 
     assert ADVISED[metric] in " ".join(advice[metric[0]].split())
 
 
-@pytest.mark.parametrize("code", ["OTP_EXPIRED", "TOO_MANY_ATTEMPTS", "NUMBER_LOCKED"])
-@pytest.mark.parametrize("path", ["/verify-otp", "/one-time-password-sms/v1/validate-code"])
+@pytest.mark.parametrize("code", ["INVALID_OTP_FORMAT", "OTP_EXPIRED", "TOO_MANY_ATTEMPTS", "NUMBER_LOCKED"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/verify-otp",
+        "/one-time-password-sms/v1/validate-code",
+        "/v2/Services/{ServiceSid}/VerificationCheck",
+    ],
+)
 def test_a_guess_that_is_refused_is_measured_as_one_that_failed(
     capsys: pytest.CaptureFixture[str], path: str, code: str
 ) -> None:

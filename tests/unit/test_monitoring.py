@@ -116,6 +116,18 @@ def test_an_alarm_watches_one_metric_tells_the_topic_and_says_what_to_do_first(n
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
+def test_every_function_that_the_service_runs_by_has_an_alarm_on_its_errors() -> None:
+    """API Gateway counts a crash that it rewords as 4XX. What CloudFormation calls fails the deployment."""
+    watched = {
+        dimension["Value"]["Ref"]
+        for alarm in ALARMS.values()
+        for dimension in alarm["Dimensions"]
+        if alarm["MetricName"] == "Errors"
+    }
+    functions = of_type("AWS::Serverless::Function").keys()
+    assert watched == functions - {"CheckSettingsFunction", "ProvisionInfobipFunction"}
+
+
 @pytest.mark.parametrize("name", ALARMS)
 def test_an_alarms_threshold_is_a_constant_but_where_traffic_decides(name: str) -> None:
     threshold = ALARMS[name]["Threshold"]

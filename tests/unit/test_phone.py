@@ -244,3 +244,15 @@ def test_the_plans_of_the_countries_that_are_sent_to_are_read_before_their_first
     monkeypatch.setattr(phonenumbers.PhoneMetadata, "metadata_for_region", read.append)
     phone.load(("US", "GB"))
     assert read == ["US", "GB"]
+
+
+@pytest.mark.parametrize("national", ["592123456", "599123456", "562123456", "569123456"])
+def test_a_palestinian_number_behind_israels_country_code_is_the_same_subscriber(national: str) -> None:
+    number = phone.parse(f"+972{national}")
+    assert (number.e164, number.country) == (f"+970{national}", "PS")
+    assert number == phone.parse(f"+970{national}")
+
+
+@pytest.mark.parametrize("israeli", ["+972502345678", "+972552012345", "+972542234567"])
+def test_an_israeli_number_stays_one(israeli: str) -> None:
+    assert phone.parse(israeli).country == "IL"

@@ -14,7 +14,7 @@ from sms_otp.domain.clock import Deadline, Milliseconds, Seconds
 from sms_otp.domain.commands import Policy, Requested, RequestOtp, ResendOtp
 from sms_otp.domain.number import LanePolicy
 from sms_otp.domain.prices import EVERYWHERE
-from sms_otp.domain.provider import Channel, Check, CodeMessage, Delivery, Health, NotSent, Provider, Sent
+from sms_otp.domain.provider import Channel, Check, CodeMessage, Delivery, NotSent, Provider, Sent
 from sms_otp.use_cases.failover import Router
 from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
@@ -54,9 +54,8 @@ class OfItsOwn:
         del ref, channel, deadline
         return Check.CORRECT if otp == CODES[self._name] else Check.WRONG
 
-    def probe(self, deadline: Deadline) -> Health:
-        del deadline
-        return Health.UP
+    def probe(self, deadline: Deadline) -> None:
+        """It is up."""
 
 
 class Three(World):

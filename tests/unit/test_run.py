@@ -11,6 +11,7 @@ from local import run, stack
 from local.processes import Child
 from local.stack import LocalStack
 from local.stack_file import LocalStackError, StackFile
+from tests.make import make
 
 API = "http://127.0.0.1:4566/restapis/0a1b2c3d/v1/_user_request_"
 KEY = "the-key-of-the-first-tenant"
@@ -50,6 +51,14 @@ def test_the_guide_says_what_the_page_lacks_without_npms_packages(
     assert "npm" not in run.guide(stack_file)
 
 
+def test_without_npms_registry_the_stack_starts_and_says_what_is_missing(tmp_path: Path) -> None:
+    printed = make(tmp_path, "run", "NPM=false", "PROVIDERS=sinch")
+    assert "npm's packages cannot be installed" in printed
+    assert "started: -m local.run" in printed
+    assert "--providers sinch" in printed
+    assert not (tmp_path / ".venv/.web").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -57,6 +66,8 @@ def test_the_guide_says_what_the_page_lacks_without_npms_packages(
         ("ProviderOrder", "Infobip"),
         ("ProviderOrder", "infobip sinch"),
         ("SinchAuth", "token"),
+        ("CodeLength", "99"),
+        ("MaxAttempts", "many"),
         ("NoSuchParameter", "1"),
     ],
 )

@@ -15,6 +15,7 @@ from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, StoreError, WriteConflict
 from sms_otp.domain.provider import (
     Ambiguous,
+    Channel,
     Check,
     CircuitOpen,
     Doubtful,
@@ -484,6 +485,13 @@ def test_a_country_that_is_not_sent_to_is_named_in_the_log(policy: Policy, clock
     assert outcome(lambda: world.request("+447400123456")) == "ok"
 
 
+@pytest.mark.parametrize("channel", [Channel.SMS, Channel.VOICE])
+def test_a_landline_is_sent_to_by_no_channel(world: World, channel: Channel) -> None:
+    refused = refused_by(lambda: world.request("+61212345678", channel=channel))
+    assert (refused.code, refused.reason) == ("DESTINATION_NOT_ALLOWED", "kind of number")
+    assert world.sends() == 0
+
+
 def test_what_is_wrong_with_a_request_is_named_by_its_place(world: World) -> None:
     consent = refused_by(lambda: world.request(consent=Consent("terms", "form")))
     assert [error["pointer"] for error in consent.errors] == ["/consent"]
@@ -542,6 +550,7 @@ def test_an_admitted_send_is_emitted_with_its_number_of_requests_and_its_part_of
             "budget": "open",
             "cap_used": 0.0,
             "unverified": 1,
+            "expired_unused": None,
         },
     )
 

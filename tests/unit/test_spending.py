@@ -262,7 +262,7 @@ def test_the_past_is_read_once_and_what_is_too_old_is_forgotten(bank: Bank) -> N
 def test_yesterday_is_read_again_while_its_codes_may_be_verified(
     bank: Bank, seconds: int, is_read_again: bool
 ) -> None:
-    bank.now = NOON + 12 * HOUR + Seconds(seconds)
+    bank.now = Seconds(NOON + 12 * HOUR + Seconds(seconds))
     bank.send()
     assert (day() in bank.spending("US", "sms", "b", None).keys) is is_read_again
 
@@ -294,3 +294,112 @@ def test_codes_to_a_country_where_nobody_verifies_are_told(
         return
     payments.append(bank.send())
     assert [payment.unverified for payment in payments] == codes
+
+
+def codes(number: int) -> int:
+    """Micro-dollars of so many codes."""
+    return number * CENT
+
+
+@pytest.fixture
+def recording() -> Bank:
+    """Sends also what the guard objects to."""
+    return Bank(replace(POLICY, mode=Mode.RECORD))
+
+
+def of_last_hour(bank: Bank, unverified: int, verified: int) -> None:
+    """Codes of 11:00 to 12:00."""
+    bank.counts[day()] = {
+        "open": codes(unverified),
+        "open11": codes(unverified - 1),
+        "fresh11": codes(1),
+        "verified": codes(verified),
+        "verified11": codes(verified),
+    }
+
+
+@pytest.mark.parametrize(("unverified", "verified", "beyond"), [(32, 10, 20), (12, 10, 0), (11, 10, 0)])
+def test_what_is_beyond_twice_the_usual_ratio_of_the_last_hour_is_measured(
+    recording: Bank, unverified: int, verified: int, beyond: int
+) -> None:
+    """A country without history is taken to leave 0.6 unverified for each verified one."""
+    recording.now = Seconds(NOON + 600)
+    of_last_hour(recording, unverified, verified)
+    assert recording.send().unverified == beyond
+
+
+def test_what_is_usual_is_what_the_country_has_left_unverified_before(recording: Bank) -> None:
+    recording.now = Seconds(NOON + 600)
+    recording.remember("US", verified=codes(100_000), unverified=codes(100_000))
+    of_last_hour(recording, 50, 10)
+    assert recording.send().unverified == 30
+
+
+def test_an_hour_whose_codes_may_still_be_typed_is_not_judged(recording: Bank) -> None:
+    recording.now = Seconds(NOON + 599)
+    of_last_hour(recording, 32, 10)
+    assert recording.send().unverified == 0
+
+
+def test_after_midnight_the_last_hour_is_yesterdays(recording: Bank) -> None:
+    midnight = NOON + 12 * HOUR
+    recording.counts[day()] = {"open23": codes(50), "verified23": codes(10)}
+    recording.now = Seconds(midnight + 600)
+    assert recording.send().unverified == 38
+
+
+def test_an_hour_in_which_nobody_verified_counts_as_long_as_nobody_does(recording: Bank) -> None:
+    recording.now = Seconds(NOON + 600)
+    of_last_hour(recording, 30, 0)
+    first = recording.send()
+    assert first.unverified == 30
+    recording.verify(first)
+    assert recording.send().unverified == 30
+    recording.now = Seconds(NOON + HOUR)
+    assert recording.send().unverified == 0
+
+
+@pytest.mark.parametrize(
+    ("unverified", "verified", "percent"), [(25, 75, 25.0), (74, 25, None), (0, 100, 0.0)]
+)
+def test_the_share_of_a_days_codes_that_expired_unused_is_measured_from_a_hundred_on(
+    recording: Bank, unverified: int, verified: int, percent: float | None
+) -> None:
+    of_last_hour(recording, unverified, verified)
+    assert recording.send().expired_unused == percent
+
+
+def test_codes_of_the_running_hour_have_not_expired(recording: Bank) -> None:
+    of_last_hour(recording, 50, 50)
+    recording.send()
+    recording.verify(recording.send())
+    assert recording.send().expired_unused == 50.0
+
+
+def test_yesterdays_codes_count_for_the_rest_of_their_24_hours(recording: Bank) -> None:
+    yesterday = DayCounter.of("B#US", NOON - DAY).first
+    recording.counts[yesterday] = {"open": codes(100), "verified": codes(100)}
+    assert recording.send().expired_unused == 50.0
+    recording.now = Seconds(NOON + 1)
+    assert recording.send().expired_unused is None, "half of them, less one"
+
+
+def test_of_many_shards_only_the_codes_that_were_read_are_judged(recording: Bank) -> None:
+    """One code of one shard would stand for ten."""
+    recording.policy = replace(recording.policy, daily_cap=1_000 * USD, shards=11)
+    recording.now = Seconds(NOON + 600)
+    yesterday = DayCounter.of("B#US", recording.now - DAY)
+    recording.counts[yesterday.first] = {"open": codes(1_000)}
+    for shard in range(11):
+        recording.counts[f"{DayCounter.of('B#US', recording.now).stem}#{shard}"] = {
+            "open11": codes(2),
+            "open": codes(2),
+        }
+    payment = recording.send()
+    assert payment.unverified == 8
+    assert payment.expired_unused is not None
+
+
+def test_with_the_guard_off_nothing_of_a_country_is_measured() -> None:
+    payment = Bank(replace(POLICY, mode=Mode.OFF)).send()
+    assert (payment.unverified, payment.expired_unused) == (None, None)

@@ -126,7 +126,8 @@ def lines_above(name: str) -> list[str]:
     """What stands directly above a resource."""
     lines = (ROOT / "template.yaml").read_text().splitlines()
     start = lines.index("Resources:")
-    return lines[start : lines.index(f"  {name}:", start)]
+    (own,) = (at for at, line in enumerate(lines) if at > start and line.startswith(f"  {name}:"))
+    return lines[start:own]
 
 
 def uncommented() -> Iterator[tuple[str, str]]:
@@ -144,7 +145,7 @@ def test_every_resource_has_a_comment_or_follows_one_of_its_type() -> None:
 
 
 def test_the_template_is_read_in_one_sitting() -> None:
-    assert len((ROOT / "template.yaml").read_text().splitlines()) <= 2800
+    assert len((ROOT / "template.yaml").read_text().splitlines()) <= 2500
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -569,8 +570,9 @@ def test_what_is_named_for_the_account_or_the_world_holds_the_stacks_name() -> N
 
 
 def test_nothing_is_measured_that_nobody_reads() -> None:
-    for each in only("AWS::ApiGateway::Stage")["MethodSettings"]:
-        assert each["MetricsEnabled"] is False
+    for stage in of_type("AWS::ApiGateway::Stage").values():
+        for each in stage["MethodSettings"]:
+            assert each["MetricsEnabled"] is False
 
 
 def test_every_layer_and_function_runs_on_the_declared_python() -> None:

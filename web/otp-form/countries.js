@@ -20,6 +20,17 @@ export function countriesIn(attribute, library, name) {
   return found;
 }
 
+/** A name with a mark in it or of capitals alone, such as "UK" and "EE. UU.". */
+const ABBREVIATION = /\p{P}|^\p{Lu}+$/u;
+
+/** Countries' names in a language: the short one of Unicode CLDR ("Palestine"), unless that is an abbreviation. */
+export function countryNames(language) {
+  const [short, long] = ["short", "long"].map(
+    (style) => new Intl.DisplayNames([language, "en"], { type: "region", style }),
+  );
+  return (code) => (ABBREVIATION.test(short.of(code)) ? long : short).of(code);
+}
+
 /** "UK" is Unicode CLDR's alias of "GB". */
 function meant(code) {
   try {

@@ -1,4 +1,4 @@
-import { countriesIn } from "./countries.js";
+import { countriesIn, countryNames } from "./countries.js";
 import { node } from "./dom.js";
 import { e164Of, plainNumber } from "./phone-number.js";
 
@@ -119,12 +119,12 @@ export class PhoneField {
   #offer() {
     this.#countries = countriesIn(this.#host.getAttribute("countries"), this.#library, "countries");
     const [named] = countriesIn(this.#host.getAttribute("country"), this.#library, "country");
-    const names = new Intl.DisplayNames([this.#texts.language, "en"], { type: "region" });
+    const nameOf = countryNames(this.#texts.language);
     const offered = this.#offers();
     const options = offered.map((code) => {
       const calling = this.#library.getCountryCallingCode(code);
       // The mark keeps the plus before its digits where the names are written from right to left.
-      return { code, text: `${names.of(code)} (\u200e+${calling})` };
+      return { code, text: `${nameOf(code)} (\u200e+${calling})` };
     });
     options.sort((one, other) => one.text.localeCompare(other.text, this.#texts.language));
     this.select.replaceChildren(...options.map(({ code, text }) => node("option", { value: code }, text)));

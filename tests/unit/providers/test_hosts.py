@@ -30,13 +30,14 @@ INFOBIP_URLS = [
     ("https://a_b.api.infobip.com", False),
     ("http://api.infobip.com", False),
     ("ftp://api.infobip.com", False),
-    ("HTTPS://api.infobip.com", False),
+    ("HTTPS://api.infobip.com", True),
     ("https:api.infobip.com", False),
     ("https:///api.infobip.com", False),
     ("//api.infobip.com", False),
-    ("https://API.INFOBIP.COM", False),
+    ("https://API.INFOBIP.COM", True),
     ("https://api.infobip.com.", False),
-    ("https://api.infobip.com/", False),
+    ("https://api.infobip.com/", True),
+    ("https://api.infobip.com//", False),
     ("https://api.infobip.com/2fa", False),
     ("https://api.infobip.com?x=1", False),
     ("https://api.infobip.com#x", False),
@@ -129,7 +130,8 @@ def test_infobips_credentials_go_to_infobips_hosts_alone(
     url: str, allowed: bool, production: Settings
 ) -> None:
     if allowed:
-        assert hosts.infobip_url(url, production) == f"https://{url.removeprefix('https://')}"
+        host = url.lower().removeprefix("https://").removesuffix("/")
+        assert hosts.infobip_url(url, production) == f"https://{host}"
         return
     with pytest.raises(Misconfigured) as caught:
         hosts.infobip_url(url, production)

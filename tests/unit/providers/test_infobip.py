@@ -17,7 +17,6 @@ from sms_otp.domain.provider import (
     Delivery,
     DestinationUnavailable,
     Doubtful,
-    Health,
     Misconfigured,
     NotSent,
     ProviderError,
@@ -475,28 +474,36 @@ TEMPLATES = [
 
 
 @pytest.mark.parametrize(
-    ("templates", "health"),
+    ("templates", "field"),
     [
-        (TEMPLATES, Health.UP),
-        ([*TEMPLATES, {"messageId": "another", "pinLength": 4}], Health.UP),
-        ([TEMPLATES[0] | {"pinLength": 8}, *TEMPLATES[1:]], Health.MISCONFIGURED),
-        ([TEMPLATES[0], TEMPLATES[1] | {"pinLength": 4}, TEMPLATES[2]], Health.MISCONFIGURED),
-        ([TEMPLATES[0] | {"pinType": "HEX"}, *TEMPLATES[1:]], Health.MISCONFIGURED),
-        (TEMPLATES[1:], Health.MISCONFIGURED),
-        ([], Health.MISCONFIGURED),
-        ({"templates": TEMPLATES}, Health.DOWN),
+        ([TEMPLATES[0] | {"pinLength": 8}, *TEMPLATES[1:]], "CodeLength"),
+        ([TEMPLATES[0], TEMPLATES[1] | {"pinLength": 4}, TEMPLATES[2]], "CodeLength"),
+        ([TEMPLATES[0] | {"pinType": "HEX"}, *TEMPLATES[1:]], "CodeLength"),
+        (TEMPLATES[1:], "messageId"),
+        ([], "messageId"),
     ],
 )
 def test_a_template_whose_pins_nobody_could_type_here_is_a_wrong_setting(
-    templates: object, health: Health
+    templates: object, field: str
 ) -> None:
-    assert infobip(ScriptedTransport(answer(200, templates))).probe(DEADLINE) is health
+    with pytest.raises(Misconfigured) as wrong:
+        infobip(ScriptedTransport(answer(200, templates))).probe(DEADLINE)
+    assert wrong.value.reason == field
+
+
+def test_templates_that_are_not_used_may_be_of_any_form() -> None:
+    infobip(ScriptedTransport(answer(200, [*TEMPLATES, {"messageId": "another", "pinLength": 4}]))).probe(
+        DEADLINE
+    )
+
+
+def test_what_is_no_list_of_templates_is_no_health() -> None:
+    with pytest.raises(Ambiguous):
+        infobip(ScriptedTransport(answer(200, {"templates": TEMPLATES}))).probe(DEADLINE)
 
 
 def test_a_key_that_may_only_send_is_right_for_all_that_is_done_with_it() -> None:
-    assert (
-        infobip(ScriptedTransport(answer(403, service_exception("FORBIDDEN")))).probe(DEADLINE) is Health.UP
-    )
+    infobip(ScriptedTransport(answer(403, service_exception("FORBIDDEN")))).probe(DEADLINE)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.provider import (
     Ambiguous,
     Doubtful,
-    Health,
     Misconfigured,
     NotSent,
     ProviderError,
@@ -116,25 +115,6 @@ def test_a_success_that_holds_no_object_may_have_been_sent(body: bytes) -> None:
 def test_the_object_of_an_answer_is_handed_on() -> None:
     assert outcomes.content("sinch", answer(200, {"a": 1})) == {"a": 1}
     assert outcomes.error_content(answer(400, {"a": 1})) == {"a": 1}
-
-
-@pytest.mark.parametrize(
-    ("failure", "health"),
-    [
-        (None, Health.UP),
-        (Throttled, Health.UP),
-        (Misconfigured, Health.MISCONFIGURED),
-        (NotSent, Health.DOWN),
-        (Ambiguous, Health.DOWN),
-        (TooLate, Health.DOWN),
-    ],
-)
-def test_a_probe_says_whether_a_provider_answers(failure: type[ProviderError] | None, health: Health) -> None:
-    def probe() -> None:
-        if failure is not None:
-            raise failure("sinch", "scripted")
-
-    assert outcomes.health(probe) is health
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import Any
 
 from sms_otp.domain.clock import NO_SECONDS, Seconds
 from sms_otp.domain.errors import ServiceMisconfigured
+from sms_otp.domain.limits import LAST_SECONDS
 from sms_otp.domain.provider import Channel
 
 
@@ -130,8 +131,11 @@ def _contradiction(chosen: Settings) -> str | None:
         return "the first wait after wrong codes is longer than the longest one"
     if chosen.resend_gap_seconds > chosen.resend_gap_max_seconds:
         return f"ResendGapSeconds is longer than the longest gap, {chosen.resend_gap_max_seconds} seconds"
-    if chosen.resend_gap_seconds >= chosen.code_life_seconds:
-        return "ResendGapSeconds must be below CodeLifeSeconds: no code could be sent again while it lives"
+    if chosen.resend_gap_seconds > chosen.code_life_seconds - LAST_SECONDS:
+        return (
+            f"ResendGapSeconds must be {LAST_SECONDS} seconds below CodeLifeSeconds:"
+            " no code could be sent again while it lives"
+        )
     return None
 
 

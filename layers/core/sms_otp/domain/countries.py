@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from sms_otp.domain.budgets import (
+    NOTHING,
+    SAMPLE,
     Counts,
     DayCounter,
     NoRoom,
@@ -16,7 +18,7 @@ from sms_otp.domain.budgets import (
     hourly,
     per_hour_and_day,
 )
-from sms_otp.domain.clock import DAY, Seconds
+from sms_otp.domain.clock import DAY, HOUR, Seconds
 from sms_otp.domain.guard import (
     COUNTED_LANES,
     COUNTRY,
@@ -30,6 +32,11 @@ from sms_otp.domain.guard import (
 LONGEST_CODE_LIFE = Seconds(600)
 """NIST SP 800-63B-4 §3.1.3.2; a code is counted as verified in the hour and day in which it was sent."""
 VERIFIED, VERIFIED_KNOWN = "verified", "verifiedKnown"
+TOO_MANY = 2
+"""Times its usual ratio: what a country leaves unverified beyond it is a sign of pumping or of lost codes.
+The guard stops an attack that solves no challenge at about three times, so an alarm must come before."""
+LEAST_ENDED = 100
+"""Codes of a day of which a share is measured: of fewer, chance alone makes a bad one."""
 
 
 @dataclass(slots=True)
@@ -98,11 +105,8 @@ class CountryCounter:
 
     def facts(self, read: Mapping[str, Counts]) -> CountryFacts:
         """The country's input to the guard."""
-        days = self._days
-        verified = sum(day.get(VERIFIED, 0) for day in days) / self._price_of_sms
-        unverified = sum(day.get(lane, 0) for day in days for lane in COUNTED_LANES) / self._price_of_sms
         return CountryFacts(
-            learned_ratio(unverified, verified),
+            self._ratio,
             self._granted(read, VERIFIED),
             self._granted(read, VERIFIED_KNOWN),
         )
@@ -127,18 +131,67 @@ class CountryCounter:
         """One more send, never refused."""
         return self._counted(self._today.unlimited(read, self._sampled[self._today.stem]), lane, price)
 
-    def sent_unverified(self, read: Mapping[str, Counts]) -> int:
-        """Codes of this hour, this one included; 0 where anyone verified in it or in the last."""
-        today, hour = self._total(read), self._today.hour
-        last = (today if hour else self._days[0]).get(hourly(VERIFIED, (hour - 1) % 24), 0)
-        if last or today.get(hourly(VERIFIED, hour), 0):
-            return 0
-        return sum(today.get(hourly(lane, hour), 0) for lane in COUNTED_LANES) // self._price_of_sms + 1
+    def unverified_beyond_usual(self, read: Mapping[str, Counts]) -> int:
+        """Codes of one hour that went unverified beyond twice what the country usually leaves so.
+
+        Of the last full hour, once its codes have ended; and of the running one, this code included, as long
+        as nobody verified in either: a code that a user is about to type says nothing yet. Only codes on the
+        shards that were read: an estimate from one code of a few shards would be a guess.
+        """
+        today, hour = self._seen(read), self._today.hour
+        last_day, last_hour = (today if hour else self._seen_yesterday), (hour - 1) % 24
+        verified, beyond = last_day.get(hourly(VERIFIED, last_hour), 0), 0.0
+        if self._today.now % HOUR >= LONGEST_CODE_LIFE:
+            beyond = _unverified(last_day, last_hour) - TOO_MANY * self._ratio * verified
+        if not verified and not today.get(hourly(VERIFIED, hour), 0):
+            beyond = max(beyond, _unverified(today, hour) + self._price_of_sms)
+        return max(0, int(beyond / self._price_of_sms))
+
+    def expired_unused(self, read: Mapping[str, Counts]) -> float | None:
+        """Percent of the last 24 hours' codes, the running hour's left out, that nobody used.
+
+        None for fewer than `LEAST_ENDED` on the shards that were read. Codes in the own lane are not counted,
+        here as everywhere.
+        """
+        today, yesterday, hour = self._seen(read), self._seen_yesterday, self._today.hour
+
+        def ended(name: str) -> int:
+            last_day = self._today.last_24_hours(name, today, yesterday)
+            return last_day - today.get(hourly(name, hour), 0)
+
+        unverified = sum(map(ended, COUNTED_LANES))
+        all_ended = unverified + ended(VERIFIED)
+        if all_ended < LEAST_ENDED * self._price_of_sms:
+            return None
+        return round(100 * unverified / all_ended, 1)
 
     @property
     def _days(self) -> list[Counts]:
         """The past days, yesterday first."""
         return [self._history.totals[day.stem] for day in self._past]
+
+    @property
+    def _ratio(self) -> float:
+        """Unverified codes for each verified one, as learned from the past days."""
+        days = self._days
+        verified = sum(day.get(VERIFIED, 0) for day in days) / self._price_of_sms
+        unverified = sum(day.get(lane, 0) for day in days for lane in COUNTED_LANES) / self._price_of_sms
+        return learned_ratio(unverified, verified)
+
+    def _seen(self, read: Mapping[str, Counts]) -> Counts:
+        """Today's counts on the sampled shards together."""
+        seen: dict[str, int] = {}
+        for key in self._sampled[self._today.stem]:
+            for name, amount in read.get(key, NOTHING).items():
+                seen[name] = seen.get(name, 0) + amount
+        return seen
+
+    @property
+    def _seen_yesterday(self) -> Counts:
+        """Yesterday's counts, of which only the estimate is kept, as so many shards would show them."""
+        day = self._past[0]
+        part = min(SAMPLE, day.shards) / day.shards
+        return {name: int(amount * part) for name, amount in self._days[0].items()}
 
     def _total(self, read: Mapping[str, Counts]) -> Counts:
         return self._today.total(read, self._sampled[self._today.stem])
@@ -155,3 +208,8 @@ class CountryCounter:
         if lane is BudgetLane.KNOWN:
             verified |= per_hour_and_day(VERIFIED_KNOWN, price, hour)
         return replace(increment, open=per_hour_and_day(lane, price, hour), verified=verified)
+
+
+def _unverified(counts: Counts, hour: int) -> int:
+    """Micro-dollars of one hour."""
+    return sum(counts.get(hourly(lane, hour), 0) for lane in COUNTED_LANES)

@@ -22,6 +22,9 @@ MINUTE = to_milliseconds(clock.MINUTE)
 HOUR = to_milliseconds(clock.HOUR)
 DAY = to_milliseconds(clock.DAY)
 
+LAST_SECONDS = 30
+"""Of a code's life: sent again within them it would end before the user has read it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

@@ -19,6 +19,8 @@ _MEXICAN_MOBILE = re.compile(r"\+521([0-9]{10})")
 _GABONESE_MOBILE = re.compile(r"\+2410?([24567])([0-9]{6})")
 _GABONESE_PREFIXES = {"2": "62", "4": "74", "5": "65", "6": "66", "7": "77"}
 """Gabon's mobile prefixes of before 2019, less their zero, and what took their place."""
+_PALESTINIAN_MOBILE = re.compile(r"\+972(5[69][0-9]{7})")
+"""Jawwal's and Ooredoo's prefixes in Israel's numbering plan, which reach the same phones as behind +970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,15 @@ def canonical(text: str) -> str:
     Mexico dropped the 1 that stood before its mobile numbers, and both are still dialled. Argentina's
     and Italy's second spellings need no rule: without its 9 an Argentine number is a fixed line, and
     without its 0 an Italian one is none at all, so neither is sent to. Gabon gave its mobile numbers another
-    prefix in 2019; libphonenumber still takes those of before, with their zero and without.
+    prefix in 2019; libphonenumber still takes those of before, with their zero and without. Palestine's
+    mobile numbers are dialled behind +970, which the ITU gave it, and behind Israel's +972.
     """
     if not E164.fullmatch(text):
         raise InvalidPhoneNumber(reason="not E.164")
     if (old := _GABONESE_MOBILE.fullmatch(text)) is not None:
         return f"+241{_GABONESE_PREFIXES[old[1]]}{old[2]}"
+    if (shared := _PALESTINIAN_MOBILE.fullmatch(text)) is not None:
+        return f"+970{shared[1]}"
     return _MEXICAN_MOBILE.sub(r"+52\1", text)
 
 

@@ -365,11 +365,14 @@ class Store(Protocol):
         """
         ...
 
-    def return_guess(self, verification: Verification, max_attempts: int) -> None:
-        """Give back a guess that a lock of its number refused, if the verification still goes on.
+    def return_guess(self, key: str) -> None:
+        """Give back a guess that its number's lock refused, unless the verification's guesses have ended."""
+        ...
 
-        `verification` as this guess left it. Where another guess was the last one since, nothing is given
-        back, so that a verification stays locked after it.
+    def end_guesses(self, key: str, max_attempts: int) -> bool:
+        """End the guesses at a verification that has none left, so that none is given back any more.
+
+        False where one was given back meanwhile, or it is not pending: nothing has changed then.
         """
         ...
 

@@ -213,6 +213,9 @@ class Provider(Protocol):
         """
         ...
 
-    def probe(self, deadline: Deadline) -> Health:
-        """Check the provider's health, by a request that sends, changes and costs nothing."""
+    def probe(self, deadline: Deadline) -> None:
+        """Check the provider's health, by a request that sends, changes and costs nothing.
+
+        Raises a `ProviderError` where it does not answer as it should; `Throttled` is an answer too.
+        """
         ...

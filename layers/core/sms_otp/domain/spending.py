@@ -59,7 +59,9 @@ class Payment:
     cap_used: float
     """Percent of the day's money that is spent with this send, estimated from a few shards."""
     unverified: int | None
-    """As `CountryCounter.sent_unverified`; None where the guard is off."""
+    """As `CountryCounter.unverified_beyond_usual`; None where the guard is off."""
+    expired_unused: float | None
+    """As `CountryCounter.expired_unused`; None where the guard is off."""
 
 
 class Spending:
@@ -173,5 +175,8 @@ class Spending:
         increments: tuple[ShardIncrement, ...],
         over: str | None = None,
     ) -> Payment:
-        unverified = None if self._mode is Mode.OFF else self._country.sent_unverified(read)
-        return Payment(lane, increments, self._price, over, self._service.used(read), unverified)
+        used, unverified, unused = self._service.used(read), None, None
+        if self._mode is not Mode.OFF:
+            unverified = self._country.unverified_beyond_usual(read)
+            unused = self._country.expired_unused(read)
+        return Payment(lane, increments, self._price, over, used, unverified, unused)

@@ -196,6 +196,8 @@ def health_check() -> "HealthCheck":
     names = _names(chosen)
     # Before its deadline begins, so that a cold start makes no dependency look down.
     registry.prepare(names, chosen)
+    if chosen.token_keys:
+        kms_client()
     circuits = DynamoCircuits(_dynamodb(), chosen.table_name)
 
     def breakers(names: tuple[str, ...]) -> dict[str, str]:
@@ -207,7 +209,17 @@ def health_check() -> "HealthCheck":
         breakers=breakers,
         secret_cache=_secret_cache(chosen),
         build=_builder(chosen),
+        emit=events.emit,
+        read_token_keys=_read_token_keys if chosen.token_keys else None,
     )
+
+
+def _read_token_keys() -> None:
+    """Ask KMS for every key of tokens, and that they are such. Raises `TokenError`."""
+    from sms_otp.use_cases.tokens import key_set
+
+    token_keys.cache_clear()  # a key remembers its public half
+    key_set(token_keys())
 
 
 def _names(chosen: Settings) -> tuple[str, ...]:

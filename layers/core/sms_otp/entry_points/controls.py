@@ -29,7 +29,13 @@ def _read_resume(event: http.Event) -> tuple[Stop, ...]:
 
 
 def _stops(body: http.Body) -> tuple[Stop, ...]:
-    """Raises `InvalidRequest` for a country or provider that there is not: to stop it would stop nothing."""
+    """Raises `InvalidRequest` unless one member says what, and each country and provider in it exists.
+
+    To stop one that does not exist would stop nothing.
+    """
+    members = ("all", *_SCOPES)
+    if sum(member in body for member in members) != 1:
+        raise InvalidRequest(errors=[{"pointer": "", "detail": f"exactly one of {', '.join(members)}"}])
     if "all" in body:
         return (EVERYTHING,)
     if faults := tuple(_faults(body)):

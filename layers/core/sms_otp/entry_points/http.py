@@ -265,10 +265,6 @@ def _detail(rule: str | None, expected: Any) -> str:
     match rule:
         case "additionalProperties":
             return "unknown property"
-        case "anyOf":
-            return "required: " + " or ".join(", ".join(each["required"]) for each in expected)
-        case "oneOf":
-            return "exactly one required: " + " or ".join(", ".join(each["required"]) for each in expected)
         case "required" | "enum":
             texts = (each if isinstance(each, str) else json.dumps(each) for each in expected)
             return f"{rule}: {', '.join(texts)}"

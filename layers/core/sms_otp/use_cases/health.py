@@ -1,21 +1,25 @@
 """Deep health check: calls every dependency at once, by one deadline.
 
-    unhealthy   the table or the secret does not answer, or no provider is up
+    unhealthy   nobody could be sent a code, verify one, or have a token checked: the table, a secret or a key
+                of tokens is not as it must be, or no provider is up
     degraded    a provider cannot be sent by: it is not up, or its circuit breaker is open
     healthy     otherwise
 
 Each call has a thread of its own that can be left behind, so that a dependency that hangs delays no answer.
+What is wrong is named, in the answer and in the log: a field of a secret, a code of AWS's or a provider's.
 """
 
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from sms_otp.domain.clock import Deadline
 from sms_otp.domain.errors import ServiceMisconfigured
-from sms_otp.domain.provider import Health, Misconfigured, Provider
+from sms_otp.domain.ports import EventSink, StoreError, TokenError
+from sms_otp.domain.provider import Health, Misconfigured, Provider, ProviderError, Throttled
 
 CHECK_SECONDS = 1.2
 """For all calls together; the whole answer takes 2 seconds at most."""
@@ -27,12 +31,14 @@ OPEN = "open"
 Result = TypeVar("Result")
 
 
-class Credentials(Protocol):
+class Secrets(Protocol):
     """See `secrets.SecretCache`."""
 
     def credentials(self, provider: str) -> Mapping[str, str]: ...
 
     def fetch_credentials(self) -> None: ...
+
+    def fetch_peppers(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,17 @@ class ProviderReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result. `table` and `secret` are `Health`."""
+    """The result. `table`, `secret`, `pepper` and `tokens` are up or down."""
 
     table: str
     secret: str
+    """The providers' credentials."""
+    pepper: str
     providers: Mapping[str, ProviderReport]
+    tokens: str | None = None
+    """The keys of verification tokens; None where none are issued."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with a part, by its name or the provider's. Safe to show and to log."""
 
     @property
     def status(self) -> str:
@@ -63,7 +75,8 @@ class Report:
         providers = self.providers.values()
         # The last provider that is left for a destination is called although its circuit is open.
         is_any_up = any(report.status == Health.UP for report in providers)
-        if self.table != Health.UP or self.secret != Health.UP or not is_any_up:
+        needed = {self.table, self.secret, self.pepper, self.tokens or Health.UP}
+        if needed != {Health.UP} or not is_any_up:
             return "unhealthy"
         return "healthy" if all(report.can_send for report in providers) else "degraded"
 
@@ -74,36 +87,48 @@ class HealthCheck:
 
     names: tuple[str, ...]
     breakers: Callable[[tuple[str, ...]], Mapping[str, str]]
-    secret_cache: Credentials
+    secret_cache: Secrets
     build: Callable[[str, Mapping[str, str]], Provider]
+    emit: EventSink
+    read_token_keys: Callable[[], object] | None = None
+    """Raises `TokenError`. None where no tokens are issued."""
 
     def run(self, deadline: Deadline) -> Report:
-        """Ask everything, and wait until the deadline at most. Raises nothing."""
+        """Ask everything, wait until the deadline at most, and log what is wrong. Raises nothing."""
         table = _begin(lambda: self.breakers(self.names))
         secret = _begin(self.secret_cache.fetch_credentials)
+        pepper = _begin(self.secret_cache.fetch_peppers)
+        keys = _begin(self.read_token_keys) if self.read_token_keys else None
         probes = {name: _begin(self._probe(name, secret, deadline)) for name in self.names}
-        states = _outcome(table, deadline)
-        has_secret = _ended_well(secret, deadline)
+        failures = {
+            "table": _failure(table, deadline),
+            "secret": _failure(secret, deadline),
+            "pepper": _failure(pepper, deadline),
+            "tokens": _failure(keys, deadline) if keys else None,
+        }
+        if failures["secret"] is None:
+            failures |= {name: _failure(probe, deadline) for name, probe in probes.items()}
+        reasons = {part: _reason(error) for part, error in failures.items() if error is not None}
+        for part, reason in reasons.items():
+            self.emit("dependency_failed", dependency=part, reason=reason)
+        states = dict.fromkeys(self.names, UNKNOWN) if failures["table"] else table.result()
         return Report(
-            table=Health.DOWN if states is None else Health.UP,
-            secret=Health.UP if has_secret else Health.DOWN,
+            table=_up_or_down(failures["table"]),
+            secret=_up_or_down(failures["secret"]),
+            pepper=_up_or_down(failures["pepper"]),
             providers={
-                name: ProviderReport(
-                    status=_health(probe, deadline) if has_secret else UNKNOWN,
-                    breaker=UNKNOWN if states is None else states[name],
-                )
-                for name, probe in probes.items()
+                name: ProviderReport(health_of(failures[name]) if name in failures else UNKNOWN, states[name])
+                for name in self.names
             },
+            tokens=_up_or_down(failures["tokens"]) if keys else None,
+            reasons=reasons,
         )
 
-    def _probe(self, name: str, secret: Future[None], deadline: Deadline) -> Callable[[], Health]:
-        def probe() -> Health:
+    def _probe(self, name: str, secret: Future[None], deadline: Deadline) -> Callable[[], None]:
+        def probe() -> None:
             secret.result(timeout=deadline.remaining())
-            try:
-                provider = self.build(name, self.secret_cache.credentials(name))
-            except (ServiceMisconfigured, Misconfigured):
-                return Health.MISCONFIGURED
-            return provider.probe(deadline)
+            with suppress(Throttled):  # an answer too
+                self.build(name, self.secret_cache.credentials(name)).probe(deadline)
 
         return probe
 
@@ -122,21 +147,30 @@ def _begin(act: Callable[[], Result]) -> Future[Result]:
     return answer
 
 
-def _health(probe: Future[Health], deadline: Deadline) -> Health:
-    found = _outcome(probe, deadline)
-    return Health.DOWN if found is None else found
-
-
-def _ended_well(answer: Future[None], deadline: Deadline) -> bool:
+def _failure(answer: Future[Any], deadline: Deadline) -> BaseException | None:
+    """What a call raised, or that it has not answered."""
     try:
-        return answer.exception(timeout=deadline.remaining()) is None
-    except TimeoutError:
-        return False
+        return answer.exception(timeout=deadline.remaining())
+    except TimeoutError as late:
+        return late
 
 
-def _outcome(answer: Future[Result], deadline: Deadline) -> Result | None:
-    """None where it failed or has not come. The cause is logged where it happened."""
-    try:
-        return answer.result(timeout=deadline.remaining())
-    except Exception:
-        return None
+def _up_or_down(error: BaseException | None) -> Health:
+    return Health.UP if error is None else Health.DOWN
+
+
+def health_of(error: BaseException | None) -> Health:
+    """A provider's health, by what its probe raised."""
+    is_refused = isinstance(error, (ServiceMisconfigured, Misconfigured))
+    return Health.MISCONFIGURED if is_refused else _up_or_down(error)
+
+
+def _reason(error: BaseException) -> str:
+    """Without the text of an exception that is not ours, which may hold what a provider sent."""
+    match error:
+        case ServiceMisconfigured() | ProviderError() | StoreError() | TokenError():
+            return str(error.reason)
+        case TimeoutError():
+            return "no answer in time"
+        case _:
+            return type(error).__name__

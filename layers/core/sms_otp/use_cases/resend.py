@@ -8,6 +8,7 @@ from sms_otp.domain.clock import Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, ResendOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.keys import Peppers
+from sms_otp.domain.limits import LAST_SECONDS
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import NumberChange, Reservation
 from sms_otp.domain.provider import Channel, Delivery, Order
@@ -35,7 +36,8 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
 
     Raises an `OtpError`. The number's limits count it like any send, in the lane and at the client of the
     first. Where the provider can, it is the same code, so that an earlier message that arrives late is right.
-    The next provider is called first where the holder of the code has had its turn.
+    The next provider is called first where the holder of the code has had its turn. None is sent in the last
+    30 seconds of the code.
     """
     key = keys.verification_key(command.verification_id)
     session_hash = keys.session_hash(key, command.session_id)
@@ -91,6 +93,8 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             return _repeat(found, command, to_seconds(now), *repeated)
         if refused is not None:
             raise refused
+        if (left := found.expires_at - to_seconds(now)) < LAST_SECONDS:
+            raise errors.RateLimited(reason="code ends", retry_after=left)
         admitted = decide(service, admission, snapshot, to, caller)
         if not isinstance(admitted, Admitted):
             return _repeat(found, command, to_seconds(now), *admitted)

@@ -217,4 +217,5 @@ def _emit_admitted(service: Service, reservation: Reservation, to: PhoneNumber, 
         budget=payment.lane,
         cap_used=payment.cap_used,
         unverified=payment.unverified,
+        expired_unused=payment.expired_unused,
     )

@@ -161,8 +161,7 @@ def _count_at_number(
         )
     except (errors.NumberLocked, errors.NumberDisabled):
         # Where that fails, the guess stays spent.
-        most = service.policy.max_attempts
-        try_to_store(service, caller, lambda: service.store.return_guess(verification, most))
+        try_to_store(service, caller, lambda: service.store.return_guess(verification.key))
         raise
 
 
@@ -236,12 +235,18 @@ def _check(service: Service, verification: Verification, otp: str, deadline: Dea
 def _end_code(service: Service, verification: Verification, caller: Caller) -> None:
     """After the last guess, let others have a code where this one was kept right.
 
-    Not before its outcome: a new code would end this one while it is checked.
+    Not before its outcome: a new code would end this one while it is checked. Nor while a guess that a lock
+    refused may still be given back: that one would find a code that somebody else's has ended.
     """
-    is_over = verification.attempts >= service.policy.max_attempts
-    if is_over and service.providers.ends_a_code({str(verification.provider)}):
-        number_key, key = verification.number_key, verification.key
-        try_to_store(service, caller, lambda: service.store.end_code(number_key, key))
+    most = service.policy.max_attempts
+    if verification.attempts < most or not service.providers.ends_a_code({str(verification.provider)}):
+        return
+
+    def end() -> None:
+        if service.store.end_guesses(verification.key, most):
+            service.store.end_code(verification.number_key, verification.key)
+
+    try_to_store(service, caller, end)
 
 
 def _wrong(

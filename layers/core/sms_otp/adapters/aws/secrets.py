@@ -50,7 +50,7 @@ class SecretCache:
         return self._read(self._pepper_secret, "pepper", _peppers)
 
     def credentials(self, provider: str) -> Mapping[str, str]:
-        """The named provider's fields, all strings. Raises `ServiceMisconfigured`."""
+        """The named provider's fields that are text. Raises `ServiceMisconfigured`."""
         return self._read(self._provider_secret, "provider", lambda fields: _credentials(fields, provider))
 
     def forget_credentials(self) -> None:
@@ -69,6 +69,11 @@ class SecretCache:
         """Fetch them now, past the cache. Raises `ServiceMisconfigured`."""
         self.forget_credentials()
         self._read(self._provider_secret, "provider", lambda fields: fields)
+
+    def fetch_peppers(self) -> None:
+        """Fetch them now, past the cache. Raises `ServiceMisconfigured`."""
+        self._cached.pop(self._pepper_secret, None)
+        self.peppers()
 
     def _read(self, secret: str, name: str, take: Callable[[Mapping[str, Any]], Taken]) -> Taken:
         """A malformed secret is not cached, so that the next request sees the corrected one."""
@@ -113,7 +118,5 @@ def _credentials(secret: Mapping[str, Any], provider: str) -> Mapping[str, str]:
     fields = secret.get(provider)
     if not isinstance(fields, dict):
         raise ServiceMisconfigured(reason=f"secret field {provider}")
-    for name, value in fields.items():
-        if not isinstance(value, str) or not value:
-            raise ServiceMisconfigured(reason=f"secret field {provider}.{name}")
-    return fields
+    # Who needs a field that is missing names it; a comment or a field left empty stops nobody.
+    return {name: value for name, value in fields.items() if isinstance(value, str) and value}

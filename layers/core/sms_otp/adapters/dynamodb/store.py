@@ -43,16 +43,17 @@ from sms_otp.adapters.dynamodb.stops import STOPS_PK, stops_of
 from sms_otp.adapters.dynamodb.writes import (
     HAS_GUESSES,
     HAS_HOLDER,
+    HAS_NO_GUESSES,
     HAS_NO_SESSION,
     HAS_SPENT,
     IS_ALIVE,
     IS_HELD_BY,
-    IS_LAST_GUESS,
     IS_NEW,
     IS_OF_NUMBER,
     IS_OF_SESSION,
     IS_OF_TENANT,
     IS_PENDING,
+    MAY_GO_ON,
     delete_record,
     note_own_code,
     put_answer,
@@ -301,22 +302,36 @@ class DynamoStore:
             raise guess_error(found, guess) or errors.VerificationNotFound() from failed
         return verification_of(spent)
 
-    def return_guess(self, verification: Verification, max_attempts: int) -> None:
+    def return_guess(self, key: str) -> None:
         """See `ports.Store`."""
         given_back = update(
-            verification_pk(verification.key),
+            verification_pk(key),
             "ADD attempts :minus",
-            f"{IS_PENDING} AND {HAS_SPENT} AND ({HAS_GUESSES} OR {IS_LAST_GUESS})",
+            f"{IS_PENDING} AND {HAS_SPENT} AND {MAY_GO_ON}",
             pending=State.PENDING,
             minus=-1,
             none=0,
-            max=max_attempts,
-            spent=verification.attempts,
         )
         try:
             self._table.update(given_back)
         except ConditionFailed:
             return
+
+    def end_guesses(self, key: str, max_attempts: int) -> bool:
+        """See `ports.Store`."""
+        ended = update(
+            verification_pk(key),
+            "SET guessesEnded = :true",
+            f"{IS_PENDING} AND {HAS_NO_GUESSES}",
+            pending=State.PENDING,
+            true=True,
+            max=max_attempts,
+        )
+        try:
+            self._table.update(ended)
+        except ConditionFailed:
+            return False
+        return True
 
     def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
         """See `ports.Store`. One write; a second one where the first lane is not open, or at its end."""

@@ -38,7 +38,6 @@ from sms_otp.domain.provider import (
     Channel,
     Check,
     CodeMessage,
-    Health,
     Misconfigured,
     NotSent,
     ProviderError,
@@ -185,16 +184,12 @@ class Aws:
 
         threading.Thread(target=put, name="aws-feedback", daemon=True).start()
 
-    def probe(self, deadline: Deadline) -> Health:
+    def probe(self, deadline: Deadline) -> None:
         """`DescribeAccountAttributes`, which names neither a number nor an identity."""
         seconds = min(TOTAL_SECONDS, deadline.remaining())
-
-        def describe() -> None:
-            answer = self._call(lambda client: client.describe_account_attributes(), seconds)
-            if "AccountAttributes" not in answer:
-                raise Ambiguous(self.name, "no_attributes")
-
-        return outcomes.health(describe)
+        answer = self._call(lambda client: client.describe_account_attributes(), seconds)
+        if "AccountAttributes" not in answer:
+            raise Ambiguous(self.name, "no_attributes")
 
     def _ref(self, code: str, message_id: str) -> str:
         nonce = secrets.token_urlsafe(16)

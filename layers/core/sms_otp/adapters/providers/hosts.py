@@ -8,7 +8,8 @@ from sms_otp.domain.provider import Misconfigured
 
 SINCH_URL = "https://verification.api.sinch.com"
 
-# The whole URL is matched rather than parsed: no port, path, user or escape can hide in what is spelled out.
+# The whole URL is matched rather than parsed, in small letters and without a final slash: no port, path, user
+# or escape can hide in what is spelled out.
 # An account's host is in its region (`api`, `api-us`, `api-in`); Infobip's portal shows it without a scheme.
 _INFOBIP_URL = re.compile(r"(?:https://)?((?:[a-z0-9-]{1,63}\.)?api(?:-[a-z]{2,4})?\.infobip\.com)")
 _SANDBOX_URL = re.compile(r"http://([a-z0-9.-]+|\[::1\])(:[0-9]{1,5})?")
@@ -25,7 +26,7 @@ def infobip_url(configured: str, settings: Settings) -> str:
     sandbox = _sandbox_url("infobip", settings)
     if sandbox:
         return sandbox
-    host = _INFOBIP_URL.fullmatch(configured)
+    host = _INFOBIP_URL.fullmatch(configured.lower().removesuffix("/"))
     if host is None:
         raise Misconfigured("infobip", "secret field infobip.baseUrl")
     return f"https://{host[1]}"

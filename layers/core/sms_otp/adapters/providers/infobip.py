@@ -19,7 +19,6 @@ from sms_otp.domain.provider import (
     CodeMessage,
     Delivery,
     DestinationUnavailable,
-    Health,
     Misconfigured,
     NotSent,
     ProviderError,
@@ -149,29 +148,26 @@ class Infobip:
             raise self._failure(answer)
         return self._verdict(ref, outcomes.content(self.name, answer))
 
-    def probe(self, deadline: Deadline) -> Health:
+    def probe(self, deadline: Deadline) -> None:
         """`GET /2fa/2/applications/{appId}/messages`: key, host, application and templates at once.
 
         A template whose PINs no caller could type here is a wrong setting. A key whose one scope is
         `2fa:pin:send` may not read them (403), and is right for all else.
         """
-
-        def read() -> None:
-            path = f"/2fa/2/applications/{quote(self._application_id, safe='')}/messages"
-            answer = self._exchange("GET", path, b"", deadline)
-            if answer.ok:
-                self._check_templates(answer)
-            elif answer.status != 403:
-                raise self._failure(answer)
-
-        return outcomes.health(read)
+        path = f"/2fa/2/applications/{quote(self._application_id, safe='')}/messages"
+        answer = self._exchange("GET", path, b"", deadline)
+        if answer.ok:
+            self._check_templates(answer)
+        elif answer.status != 403:
+            raise self._failure(answer)
 
     def _check_templates(self, answer: HttpResponse) -> None:
         """Raises `Misconfigured` where one that is used is missing, or its PINs are not ours to take."""
         listed = outcomes.items(self.name, answer)
         held = {word(template.get("messageId")): template for template in listed}
         for message_id in {self._message_id, *self._message_ids.values(), *self._india_message_ids.values()}:
-            template = held.get(message_id, {})
+            if (template := held.get(message_id)) is None:
+                raise Misconfigured(self.name, "messageId")
             if (template.get("pinType"), template.get("pinLength")) != ("NUMERIC", self._code_length):
                 raise Misconfigured(self.name, "CodeLength")
 

@@ -2,7 +2,7 @@
 
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from sms_otp.adapters.providers.transport import HttpResponse, NoAnswer, RequestNotSent, Transport
@@ -10,7 +10,6 @@ from sms_otp.domain.clock import Deadline
 from sms_otp.domain.provider import (
     Ambiguous,
     Doubtful,
-    Health,
     Misconfigured,
     NotSent,
     ProviderError,
@@ -105,19 +104,6 @@ def failure(
 def of_status(status: int) -> type[ProviderError]:
     """The outcome of a status other than 2xx, where nothing else is known."""
     return _STATUSES.get(status) or _CLASSES.get(status // 100, Ambiguous)
-
-
-def health(ask: Callable[[], object]) -> Health:
-    """The health that a probe shows. `ask` raises a `ProviderError` where it fails."""
-    try:
-        ask()
-    except Throttled:
-        return Health.UP
-    except Misconfigured:
-        return Health.MISCONFIGURED
-    except ProviderError:
-        return Health.DOWN
-    return Health.UP
 
 
 def word(value: object) -> str:

@@ -96,9 +96,9 @@ def _sinch(credentials: Mapping[str, object], settings: Settings) -> Provider:
 def _aws(credentials: Mapping[str, object], settings: Settings) -> Provider:
     from sms_otp.adapters.providers.aws import Aws
 
-    fields("aws", credentials, ("codeKey", "originationIdentity"))
-    # The rest may hold blanks, since some of it is text; `SecretCache` lets nothing but strings through.
-    held = {name: value for name, value in credentials.items() if isinstance(value, str)}
+    # The rest may hold blanks, since some of it is text.
+    texts = {name: value for name, value in credentials.items() if isinstance(value, str)}
+    held = texts | fields("aws", credentials, ("codeKey", "originationIdentity"))
     return Aws(held, _end_user_messaging(hosts.aws_url(settings)), code_length=settings.code_length)
 
 
@@ -121,7 +121,7 @@ _BUILDERS: Mapping[str, Callable[[Mapping[str, object], Settings], Provider]] = 
 NAMES = frozenset(_BUILDERS)
 
 
-# What a header can hold as it is. A blank or a line's end, pasted along, would be refused by the provider.
+# What a header can hold as it is.
 _VISIBLE = re.compile("[!-~]+")
 
 
@@ -151,11 +151,15 @@ def _end_user_messaging(endpoint_url: str | None) -> "Client":
 
 
 def fields(provider: str, credentials: Mapping[str, object], names: tuple[str, ...]) -> dict[str, str]:
-    """The named fields, each of them visible ASCII. Raises `ServiceMisconfigured`, naming what is not."""
+    """The named fields, each of them visible ASCII, without blanks and line ends that were pasted along.
+
+    Raises `ServiceMisconfigured`, naming what is not.
+    """
     values: dict[str, str] = {}
     for name in names:
         value = credentials.get(name)
-        if not isinstance(value, str) or not _VISIBLE.fullmatch(value):
+        text = value.strip() if isinstance(value, str) else ""
+        if not _VISIBLE.fullmatch(text):
             raise ServiceMisconfigured(reason=f"secret field {provider}.{name}")
-        values[name] = value
+        values[name] = text
     return values

@@ -23,7 +23,6 @@ from sms_otp.domain.provider import (
     Check,
     CodeMessage,
     Doubtful,
-    Health,
     Misconfigured,
     ProviderError,
     Refused,
@@ -123,17 +122,13 @@ class Sinch:
             return Check.WRONG
         raise self._failure(answer, _REPORT_CODES)
 
-    def probe(self, deadline: Deadline) -> Health:
+    def probe(self, deadline: Deadline) -> None:
         """`GET …/reference/{reference}` of an unknown verification: 40400 if our credentials are right."""
-
-        def look() -> None:
-            answer = self._ask("GET", f"{self._url}/reference/{_NOBODYS_REFERENCE}", deadline)
-            if answer.ok:
-                outcomes.content(self.name, answer)
-            elif _error_code(answer) != "40400":
-                raise self._failure(answer, _REPORT_CODES)
-
-        return outcomes.health(look)
+        answer = self._ask("GET", f"{self._url}/reference/{_NOBODYS_REFERENCE}", deadline)
+        if answer.ok:
+            outcomes.content(self.name, answer)
+        elif _error_code(answer) != "40400":
+            raise self._failure(answer, _REPORT_CODES)
 
     def _start(self, body: Mapping[str, object], language: Mapping[str, str], deadline: Deadline) -> Sent:
         answer = self._ask("POST", self._url, deadline, body, language)

@@ -22,6 +22,7 @@ _CHATTY = ("boto3", "botocore", "urllib3")
 _WARNINGS = frozenset(
     {
         "breaker_open",
+        "dependency_failed",
         "doubt_unrecorded",
         "events_failed",
         "failed_over",

@@ -42,6 +42,7 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
     "otp_asked": (
         Metric("OtpRequested", COUNTRY),
         Metric("UnverifiedSends", value="unverified"),
+        Metric("ExpiredUnused", value="expired_unused", unit="Percent"),
         Metric("NumberSpike", value="asked"),
         Metric("DailyCapUsed", value="cap_used", unit="Percent"),
     ),
@@ -65,7 +66,8 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
     ),
     "failed_over": (Metric("FailedOver", PROVIDER),),
     "breaker_open": (Metric("BreakerOpen", PROVIDER),),
-    "breaker_closed": (Metric("BreakerClosed", PROVIDER),),
+    # Not a metric of its own, which would be billed: the times that it closed are the samples less the sum.
+    "breaker_closed": (Metric("BreakerOpen", PROVIDER, value=0),),
     "otp_verified": (
         Metric("OtpVerified", PLACES, always=PLACES),
         Metric("VerifySuccess", value=1),
@@ -92,6 +94,8 @@ SEND_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
     "SENDING_STOPPED": (Metric("SendRefused"),),
 }
 VERIFY_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
+    # Where the provider's codes have another length than `CodeLength`, nobody can verify.
+    "INVALID_OTP_FORMAT": (Metric("OtpIncorrect"), Metric("VerifySuccess", value=0)),
     "OTP_EXPIRED": (Metric("OtpExpired"), Metric("VerifySuccess", value=0)),
     "TOO_MANY_ATTEMPTS": (Metric("OtpLocked"), Metric("VerifySuccess", value=0)),
     "NUMBER_LOCKED": (Metric("OtpLocked"), Metric("VerifySuccess", value=0)),
@@ -102,6 +106,8 @@ BY_REFUSAL: Mapping[str, Mapping[str, tuple[Metric, ...]]] = {
     "/one-time-password-sms/v1/send-code": SEND_REFUSALS,
     "/verify-otp": VERIFY_REFUSALS,
     "/one-time-password-sms/v1/validate-code": VERIFY_REFUSALS,
+    "/v2/Services/{ServiceSid}/Verifications": SEND_REFUSALS,
+    "/v2/Services/{ServiceSid}/VerificationCheck": VERIFY_REFUSALS,
 }
 """The metrics of a refused request, by its path and errorCode."""
 

@@ -37,7 +37,6 @@ from sms_otp.domain.provider import (
     CodeMessage,
     DestinationUnavailable,
     Doubtful,
-    Health,
     Misconfigured,
     NotSent,
     ProviderError,
@@ -660,15 +659,19 @@ def test_a_message_whose_id_cannot_be_kept_is_sent_all_the_same() -> None:
     assert client.feedback.empty()
 
 
+def test_a_probe_reads_the_accounts_attributes() -> None:
+    aws(ScriptedClient({"AccountAttributes": []})).probe(DEADLINE)
+
+
 @pytest.mark.parametrize(
-    ("outcome", "health"),
+    ("outcome", "failure"),
     [
-        ({"AccountAttributes": []}, Health.UP),
-        ({}, Health.DOWN),
-        (refusal("AccessDeniedException"), Health.MISCONFIGURED),
-        (refusal("ThrottlingException"), Health.UP),
-        (refusal("InternalServerException", 500), Health.DOWN),
+        ({}, Ambiguous),
+        (refusal("AccessDeniedException"), Misconfigured),
+        (refusal("ThrottlingException"), Throttled),
+        (refusal("InternalServerException", 500), Doubtful),
     ],
 )
-def test_a_probe_reads_the_accounts_attributes(outcome: Outcome, health: Health) -> None:
-    assert aws(ScriptedClient(outcome)).probe(DEADLINE) is health
+def test_a_probe_that_fails_says_why(outcome: Outcome, failure: type[ProviderError]) -> None:
+    with pytest.raises(failure):
+        aws(ScriptedClient(outcome)).probe(DEADLINE)

@@ -637,20 +637,21 @@ def test_sending_again_costs_as_many_messages_as_the_first_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "health"),
+    ("given", "failure"),
     [
-        (answer(401, service_exception("UNAUTHORIZED")), Health.MISCONFIGURED),
-        (answer(404, service_exception("RESOURCE_NOT_FOUND")), Health.MISCONFIGURED),
-        (answer(429, service_exception("TOO_MANY_REQUESTS")), Health.UP),
-        (answer(503), Health.DOWN),
-        (NoAnswer("read_timeout"), Health.DOWN),
+        (answer(401, service_exception("UNAUTHORIZED")), Misconfigured),
+        (answer(404, service_exception("RESOURCE_NOT_FOUND")), Misconfigured),
+        (answer(429, service_exception("TOO_MANY_REQUESTS")), Throttled),
+        (answer(503), Doubtful),
+        (NoAnswer("read_timeout"), Ambiguous),
     ],
 )
-def test_a_probe_reads_the_applications_templates(
-    given: HttpResponse | TransportError, health: Health
+def test_a_probe_of_the_applications_templates_that_fails_says_why(
+    given: HttpResponse | TransportError, failure: type[ProviderError]
 ) -> None:
     transport = ScriptedTransport(given)
-    assert infobip(transport).probe(DEADLINE) is health
+    with pytest.raises(failure):
+        infobip(transport).probe(DEADLINE)
     (asked,) = transport.asked
     assert asked.method == "GET"
     assert asked.url.removeprefix(BASE_URL) == "/2fa/2/applications/the-application/messages"

@@ -16,7 +16,6 @@ from sms_otp.domain.provider import (
     CodeMessage,
     DestinationUnavailable,
     Doubtful,
-    Health,
     Misconfigured,
     NotSent,
     ProviderError,
@@ -540,24 +539,28 @@ def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
     assert (caught.value.provider, caught.value.reason) == ("sinch", reason)
 
 
-@pytest.mark.parametrize(
-    ("given", "health"),
-    [
-        (answer(404, error(40400)), Health.UP),
-        (answer(200, PENDING), Health.UP),
-        (answer(200, HTML), Health.DOWN),
-        (answer(404, HTML), Health.MISCONFIGURED),
-        (answer(401, error(40100)), Health.MISCONFIGURED),
-        (answer(429, error(42900)), Health.UP),
-        (answer(503, error(50300)), Health.DOWN),
-        (NoAnswer("read_timeout"), Health.DOWN),
-    ],
-)
-def test_a_probe_looks_for_a_start_that_nobody_made(
-    given: HttpResponse | TransportError, health: Health
-) -> None:
+@pytest.mark.parametrize("given", [answer(404, error(40400)), answer(200, PENDING)])
+def test_a_probe_looks_for_a_start_that_nobody_made(given: HttpResponse) -> None:
     transport = ScriptedTransport(given)
-    assert provider(transport).probe(DEADLINE) is health
+    provider(transport).probe(DEADLINE)
     (asked,) = transport.asked
     assert asked.method == "GET"
     assert asked.url.removeprefix(BASE_URL) == "/verification/v1/verifications/reference/sms-otp-probe"
+
+
+@pytest.mark.parametrize(
+    ("given", "failure"),
+    [
+        (answer(200, HTML), Ambiguous),
+        (answer(404, HTML), Misconfigured),
+        (answer(401, error(40100)), Misconfigured),
+        (answer(429, error(42900)), Throttled),
+        (answer(503, error(50300)), Doubtful),
+        (NoAnswer("read_timeout"), Ambiguous),
+    ],
+)
+def test_a_probe_that_fails_says_why(
+    given: HttpResponse | TransportError, failure: type[ProviderError]
+) -> None:
+    with pytest.raises(failure):
+        provider(ScriptedTransport(given)).probe(DEADLINE)

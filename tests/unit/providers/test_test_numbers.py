@@ -5,7 +5,7 @@ import pytest
 from sms_otp.adapters.providers.test_numbers import FixedCodes
 from sms_otp.domain.clock import Deadline, Seconds
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.provider import Channel, Check, CodeMessage, Health, Sent
+from sms_otp.domain.provider import Channel, Check, CodeMessage, Sent
 
 NUMBER = "+14155550100"
 DEADLINE = Deadline(10)
@@ -34,7 +34,3 @@ def test_a_code_is_sent_under_the_number_and_is_the_same_each_time() -> None:
 )
 def test_the_fixed_code_alone_is_right(ref: str, otp: str, check: Check) -> None:
     assert PROVIDER.check(ref, otp, channel=Channel.SMS, deadline=DEADLINE) is check
-
-
-def test_it_is_always_up() -> None:
-    assert PROVIDER.probe(DEADLINE) is Health.UP

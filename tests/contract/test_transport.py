@@ -344,6 +344,20 @@ def test_the_deadline_ends_the_wait_whatever_trickles_in(
     assert len(server.requests) == 1
 
 
+def test_nothing_waits_for_an_exchange_where_the_process_ends(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_in: list[threading.Thread] = []
+
+    def perform(*_: object) -> HttpResponse:
+        made_in.append(threading.current_thread())
+        return HttpResponse(200, b"")
+
+    monkeypatch.setattr(Transport, "_perform", perform)
+    exchange(transport, "https://provider.example")
+    assert [(thread.name, thread.daemon) for thread in made_in] == [("provider-exchange", True)]
+
+
 def test_without_a_nearer_deadline_the_total_ends_a_drip(transport: Transport, serve: Serve) -> None:
     server = serve(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"))
     began = time.monotonic()

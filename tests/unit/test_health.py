@@ -150,7 +150,8 @@ def test_a_thread_that_hangs_keeps_no_process_from_ending(parts: Parts) -> None:
     before = {*threading.enumerate()}
     parts.states = parts.hang
     parts.report(SHORT)
-    assert [thread.daemon for thread in {*threading.enumerate()} - before] == [True]
+    left = {*threading.enumerate()} - before
+    assert [(thread.name, thread.daemon) for thread in left] == [("checkup", True)]
 
 
 def test_a_probe_that_raises_after_all_found_nothing_up(parts: Parts) -> None:

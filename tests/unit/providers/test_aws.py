@@ -72,6 +72,7 @@ class ScriptedClient:
         return self._outcome
 
     def put_message_feedback(self, *, MessageId: str, MessageFeedbackStatus: str) -> object:  # noqa: N803 - AWS's
+        assert threading.current_thread().daemon, "nothing waits for it where the process ends"
         self.feedback.put((MessageId, MessageFeedbackStatus))
         if isinstance(self._outcome, Exception):
             raise self._outcome
@@ -592,6 +593,8 @@ def test_an_answer_that_does_not_come_by_the_deadline_leaves_it_open_what_was_se
     with pytest.raises(Ambiguous) as caught:
         send(aws(slow), deadline=Deadline(0.05))
     assert caught.value.reason == "deadline"
+    left = [thread for thread in threading.enumerate() if thread.name == "aws-exchange"]
+    assert [thread.daemon for thread in left] == [True]
 
 
 def test_connections_that_were_idle_for_long_are_not_used_again(client: ScriptedClient) -> None:

@@ -1,5 +1,6 @@
 """Every body of the corpus, through the function that would get it."""
 
+import base64
 import json
 import re
 
@@ -191,6 +192,14 @@ def test_a_body_that_claims_to_be_base64_and_is_not_is_refused(
     event = events.build(PATHS[function]) | {"body": text, "isBase64Encoded": True}
     assert deployed.call(function, event).outcome == "INVALID_REQUEST"
     assert deployed.untouched()
+
+
+def test_a_character_that_base64_has_not_is_not_passed_over(deployed: Deployment) -> None:
+    whole = base64.b64encode(b'{"phoneNumber": "+14155550123"}').decode()
+    event = events.build(PATHS["request_otp"]) | {"isBase64Encoded": True}
+    assert deployed.call("request_otp", event | {"body": f"!{whole}"}).outcome == "INVALID_REQUEST"
+    assert deployed.untouched()
+    assert deployed.call("request_otp", event | {"body": whole}).outcome == "ok"
 
 
 @pytest.mark.parametrize("function", ["request_otp", "verify_otp"])

@@ -420,6 +420,19 @@ def test_a_body_that_no_client_sends_is_refused(service: Deployment, base_url: s
     assert service.untouched()
 
 
+@pytest.mark.parametrize("form", [{"Channel": "sms"}, {"To": "", "Channel": "sms"}])
+def test_a_start_names_its_number(service: Deployment, base_url: str, form: dict[str, str]) -> None:
+    answer = requests.post(
+        f"{base_url}/v2/Services/{SERVICE}/Verifications",
+        data=form,
+        auth=(ACCOUNT, events.API_KEY),
+        timeout=10,
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, 60200)
+    assert answer.json()["message"].endswith(": To")
+    assert service.untouched()
+
+
 def test_a_check_names_a_verification_or_its_number(service: Deployment, base_url: str) -> None:
     answer = requests.post(
         f"{base_url}/v2/Services/{SERVICE}/VerificationCheck",

@@ -1,6 +1,7 @@
 """The files in `events/` are the generator's, fit the template, and are read by their handlers as meant."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -109,4 +110,13 @@ def test_an_event_is_read_as_its_name_says(name: str, expected: str) -> None:
 
 
 def test_the_health_event_is_answered() -> None:
-    assert health(read("health-up"), None)["statusCode"] == 200
+    answer = health(read("health-up"), None)
+    assert answer["statusCode"] == 200
+    assert answer["headers"] == {
+        "Content-Type": "application/json; charset=utf-8",
+        "Cache-Control": "public, max-age=5",
+        "X-Content-Type-Options": "nosniff",
+    }
+    body = json.loads(answer["body"])
+    assert datetime.strptime(body.pop("timestamp"), "%Y-%m-%dT%H:%M:%SZ")
+    assert body == {"success": True, "status": "healthy"}

@@ -321,10 +321,10 @@ class DynamoStore:
         """See `ports.Store`."""
         ended = update(
             verification_pk(key),
-            "SET guessesEnded = :true",
+            "SET guessesEnded = :one",
             f"{IS_PENDING} AND {HAS_NO_GUESSES}",
             pending=State.PENDING,
-            true=True,
+            one=1,
             max=max_attempts,
         )
         try:

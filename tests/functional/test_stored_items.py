@@ -267,3 +267,18 @@ def test_a_verified_user_is_kept_as_long_as_the_deployment_says(
     (user,) = tables.items()["users"]
     until = FOREVER if ends is None else int(tables.clock()) + ends
     assert user["ttl"] == user["verifiedUntil"] == {"N": str(until)}
+
+
+@pytest.mark.parametrize(("days", "later", "ends"), [(400, 1, 400), (1, 2, 92), (100, 15, 105)])
+def test_a_user_who_requests_again_is_kept_until_the_later_of_both_ends(
+    tables: Tables, days: int, later: int, ends: int
+) -> None:
+    users = UsersTable(tables.client, "users", Retention(90, days))
+    tables.service = replace(tables.service, store=DynamoStore(tables.client, "a-table", users))
+    began = int(tables.clock())
+    assert tables.verify(tables.request()) == "ok"
+    tables.clock.step(later * DAY)
+    assert tables.request()
+    (user,) = tables.items()["users"]
+    assert user["ttl"] == {"N": str(began + ends * DAY)}
+    assert user["verifiedUntil"] == {"N": str(began + days * DAY)}

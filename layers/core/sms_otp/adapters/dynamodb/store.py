@@ -118,15 +118,25 @@ class DynamoStore:
         )
         if reservation.idempotency_record:
             writes += put_record(reservation.idempotency_record)
-        if self._users and not reservation.resend:
-            writes.append(self._users.requested(verification, to_seconds(reservation.sent_at)))
         if number and number.carried and (left := leave_behind(number.carried)):
             writes.append(left)
         writes += map(count_send, reservation.increments)
         try:
-            self._table.transact(writes)
+            self._reserve(writes, reservation)
         except (ConditionFailed, Conflict) as moved:
             raise WriteConflict from moved
+
+    def _reserve(self, writes: list[WriteRequest], reservation: Reservation) -> None:
+        if self._users is None or reservation.resend:
+            self._table.transact(writes)
+            return
+        verification, now = reservation.verification, to_seconds(reservation.sent_at)
+        try:
+            self._table.transact([*writes, self._users.requested(verification, now)])
+        except ConditionFailed as failed:
+            if failed.at != len(writes):
+                raise
+            self._table.transact([*writes, self._users.requested(verification, now, lives_on=True)])
 
     def release(self, reservation: Reservation) -> None:
         """See `ports.Store`."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 HAS_ROOM_FOR_PURPOSE = (
     "attribute_not_exists(purposes) OR size(purposes) < :most OR contains(purposes, :purpose)"
 )
+KEPT_UNTIL = "if_not_exists(verifiedUntil, :ttl)"
+ENDS_LATER = "attribute_not_exists(verifiedUntil) OR verifiedUntil >= :ttl"
 
 
 class UsersTable:
@@ -31,8 +33,12 @@ class UsersTable:
         self._name = name
         self._retention = retention
 
-    def requested(self, verification: Verification, now: Seconds) -> WriteRequest:
-        """A code is sent to the number. Changes nothing that was verified, nor how long that is kept."""
+    def requested(self, verification: Verification, now: Seconds, *, lives_on: bool = False) -> WriteRequest:
+        """A code is sent to the number. Changes nothing that was verified.
+
+        What was verified is kept as long as it would be without the request, and its condition fails where
+        that ends before the request's own record. It `lives_on` then, as long as the request's.
+        """
         values: dict[str, Any] = {
             "country": verification.country,
             "now": now,
@@ -43,9 +49,10 @@ class UsersTable:
             consent, values["consent"] = ", requestedConsent = :consent", given
         return self._update(
             verification,
-            "SET country = :country, lastRequestedAt = :now, #ttl = if_not_exists(verifiedUntil, :ttl),"
+            f"SET country = :country, lastRequestedAt = :now, #ttl = {':ttl' if lives_on else KEPT_UNTIL},"
             f" firstRequestedAt = if_not_exists(firstRequestedAt, :now){consent}",
             values,
+            f"NOT ({ENDS_LATER})" if lives_on else ENDS_LATER,
         )
 
     def verified(self, verification: Verification, now: Seconds, *, with_purpose: bool) -> WriteRequest:

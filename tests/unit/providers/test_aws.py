@@ -45,6 +45,7 @@ from sms_otp.domain.provider import (
     Throttled,
     TooLate,
 )
+from sms_otp.domain.sms_text import parts
 from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE
 
 KEY = "a-key-of-no-less-than-32-letters"
@@ -288,14 +289,17 @@ LAST_LINE = len("\n@example.com #123456")
 def test_a_text_is_one_sms_with_the_code_in_it_once(
     client: ScriptedClient, template: str, fits: bool
 ) -> None:
-    if fits:
-        send(aws(client, template=template))
-        assert client.sent[0]["MessageBody"].count(code_in(client.sent[0]["MessageBody"])) == 1
-        return
     for field in ("template", "template.sv"):
-        with pytest.raises(Misconfigured) as caught:
-            aws(client, **{field: template})
-        assert caught.value.reason == f"secret field aws.{field}"
+        provider = aws(client, **{field: template})
+        client.sent.clear()
+        send(provider, locale="sv")
+        sent = client.sent[0]["MessageBody"]
+        assert sent.count(code_in(sent)) == 1
+        assert sent.startswith("Your") is not fits, "a bad text spoils that text alone"
+        if not fits:
+            with pytest.raises(Misconfigured) as caught:
+                aws(ScriptedClient({"AccountAttributes": []}), **{field: template}).probe(DEADLINE)
+            assert caught.value.reason == f"secret field aws.{field}"
 
 
 @pytest.mark.parametrize(
@@ -354,16 +358,19 @@ def test_a_text_that_is_registered_in_india_has_no_hash(client: ScriptedClient) 
     assert APP_HASH not in client.sent[0]["MessageBody"]
 
 
-def test_the_last_line_counts_too(client: ScriptedClient) -> None:
-    aws(client, template="{code}" + "x" * (154 - LAST_LINE), domain="example.com")
+def test_the_last_line_counts_too() -> None:
+    client = ScriptedClient({"AccountAttributes": []})
+    aws(client, template="{code}" + "x" * (154 - LAST_LINE), domain="example.com").probe(DEADLINE)
     with pytest.raises(Misconfigured):
-        aws(client, template="{code}" + "x" * (155 - LAST_LINE), domain="example.com")
+        aws(client, template="{code}" + "x" * (155 - LAST_LINE), domain="example.com").probe(DEADLINE)
 
 
 def test_the_longest_domain_and_code_leave_room_for_the_usual_text(client: ScriptedClient) -> None:
     domain = "a" * 48 + "." + "b" * 47 + ".com"
-    Aws({**CREDENTIALS, "domain": domain}, client, code_length=10)
+    provider = Aws({**CREDENTIALS, "domain": domain}, client, code_length=10)
     assert len(domain) == 100
+    send(provider)
+    assert parts(client.sent[0]["MessageBody"]) == 1
 
 
 @pytest.mark.parametrize(

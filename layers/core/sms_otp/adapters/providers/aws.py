@@ -121,7 +121,7 @@ class Aws:
         self._key = credentials["codeKey"].encode()
         self._code_length = code_length
         self._last_line = _last_line(credentials)
-        self._texts = _texts(credentials, self._last_line, code_length)
+        self._texts, self._bad_texts = _texts(credentials, self._last_line, code_length)
         self._india = _given(credentials, _DLT)
         self._parameters = {
             "MessageType": "TRANSACTIONAL",
@@ -185,11 +185,13 @@ class Aws:
         threading.Thread(target=put, name="aws-feedback", daemon=True).start()
 
     def probe(self, deadline: Deadline) -> None:
-        """`DescribeAccountAttributes`, which names neither a number nor an identity."""
+        """`DescribeAccountAttributes`, which names no number and no identity. Then the texts are checked."""
         seconds = min(TOTAL_SECONDS, deadline.remaining())
         answer = self._call(lambda client: client.describe_account_attributes(), seconds)
         if "AccountAttributes" not in answer:
             raise Ambiguous(self.name, "no_attributes")
+        for field in self._bad_texts:
+            raise _unusable(field)
 
     def _ref(self, code: str, message_id: str) -> str:
         nonce = secrets.token_urlsafe(16)
@@ -302,18 +304,24 @@ def _last_line(credentials: Mapping[str, str]) -> str:
     return f"\n@{credentials['domain']} #{_PLACEHOLDER}" if "domain" in credentials else ""
 
 
-def _texts(credentials: Mapping[str, str], last_line: str, code_length: int) -> dict[str, str]:
-    """By name, as `texts.names` has them: `template`, `template.<locale>`, `template.<locale>/<purpose>`."""
-    found: dict[str, str] = {}
-    for field, template in {"template": _TEMPLATE, **credentials}.items():
+def _texts(
+    credentials: Mapping[str, str], last_line: str, code_length: int
+) -> tuple[dict[str, str], list[str]]:
+    """By name, as `texts.names` has them: `template`, `template.<locale>`, `template.<locale>/<purpose>`.
+
+    And the fields whose text is not one SMS with the code in it once: those spoil nothing but themselves.
+    """
+    found, bad = {"": _TEMPLATE}, list[str]()
+    for field, template in credentials.items():
         named = _TEXT.fullmatch(field)
         if named is None:
             continue
         whole = (template + last_line).replace(_PLACEHOLDER, "0" * code_length)
         if template.count(_PLACEHOLDER) != 1 or parts(whole) > 1:
-            raise _unusable(field)
+            bad.append(field)
+            continue
         found[named["locale"].lower() + named["purpose"]] = template
-    return found
+    return found, bad
 
 
 def _unusable(field: str) -> Misconfigured:

@@ -97,7 +97,7 @@ def test_a_deployment_changes_what_is_named_and_keeps_the_rest(stack: LocalStack
     # Past `make deploy`, which would refuse it at once.
     contradiction = sam_deploy(stack, ResendGapSeconds="90", CodeLifeSeconds="60")
     assert contradiction.returncode != 0
-    assert "ResendGapSeconds must be below CodeLifeSeconds" in reasons(stack)
+    assert "ResendGapSeconds must be 30 seconds below CodeLifeSeconds" in reasons(stack)
     assert parameters_of(stack) == {**made, "MaxAttempts": "5"}
     assert live_environment(stack)["CODE_LIFE_SECONDS"] == "300"
 

@@ -26,7 +26,7 @@ def test_the_smoke_test_does_the_main_job_and_sends_nothing(deployed: Deployed, 
     assert [line.split(": ")[-1] for line in told] == [
         "200 healthy",
         "200 healthy",
-        "403",
+        "403 FORBIDDEN",
         "200",
         "200 pending",
         "400 OTP_INCORRECT",

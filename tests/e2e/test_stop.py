@@ -59,6 +59,7 @@ def test_ctrl_c_after_a_load_leaves_nothing_behind(folder: Path, memory: Path) -
         running = subprocess.Popen(  # noqa: S603 - what `make run` becomes
             [sys.executable, "-c", RUN, *options, str(folder), str(memory)],
             cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": "layers/core"},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -180,6 +180,6 @@ def test_forged_and_stale_callbacks_change_nothing(backend: Backend) -> None:
     assert post(backend, "infobip", report, basic(INFOBIP_WEBHOOK_USER, "another"))[0] == 401
     by_infobip = basic(INFOBIP_WEBHOOK_USER, INFOBIP_WEBHOOK_PASSWORD)
     assert post(backend, "infobip", report, by_infobip) == (200, {})
-    assert status(backend, verification_id) == before | {
-        "resendAfter": status(backend, verification_id)["resendAfter"]
-    }
+    after = status(backend, verification_id)
+    # It counts down meanwhile.
+    assert after == before | {"resendAfter": after["resendAfter"]}

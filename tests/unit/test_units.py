@@ -90,8 +90,8 @@ MUTANTS = (
     ),
     (
         "adapters/dynamodb/store.py",
-        "self._users.requested(verification, to_seconds(reservation.sent_at))",
-        "self._users.requested(verification, reservation.sent_at)",
+        "reservation.verification, to_seconds(reservation.sent_at)",
+        "reservation.verification, reservation.sent_at",
     ),
     (
         "entry_points/bootstrap.py",

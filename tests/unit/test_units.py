@@ -90,8 +90,8 @@ MUTANTS = (
     ),
     (
         "adapters/dynamodb/store.py",
-        "reservation.verification, to_seconds(reservation.sent_at)",
-        "reservation.verification, reservation.sent_at",
+        "requested(verification, to_seconds(now))",
+        "requested(verification, now)",
     ),
     (
         "entry_points/bootstrap.py",

@@ -130,13 +130,15 @@ class DynamoStore:
         if self._users is None or reservation.resend:
             self._table.transact(writes)
             return
-        verification, now = reservation.verification, to_seconds(reservation.sent_at)
+        verification, now = reservation.verification, reservation.sent_at
         try:
-            self._table.transact([*writes, self._users.requested(verification, now)])
+            self._table.transact([*writes, self._users.requested(verification, to_seconds(now))])
         except ConditionFailed as failed:
             if failed.at != len(writes):
                 raise
-            self._table.transact([*writes, self._users.requested(verification, now, lives_on=True)])
+            self._table.transact(
+                [*writes, self._users.requested(verification, to_seconds(now), lives_on=True)]
+            )
 
     def release(self, reservation: Reservation) -> None:
         """See `ports.Store`."""

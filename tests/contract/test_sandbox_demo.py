@@ -20,6 +20,7 @@ from local.sandbox.demo import COOKIE, DEVICE_COOKIE
 from local.sandbox.exchanges import curl
 from local.sandbox.server import running_sandbox
 from tests.challenges import solution_of
+from tests.feed import first_event
 
 API_KEY = "the-key-that-stays-in-the-backend"
 NUMBER = "+14155550123"
@@ -95,10 +96,7 @@ class App:
 
     def told(self) -> dict[str, Any]:
         """What the page is told first."""
-        with requests.get(f"{self.url}/demo/events", stream=True, timeout=5) as events:
-            line = next(line for line in events.iter_lines() if line)
-        told: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
-        return told
+        return first_event(self.url)
 
 
 @pytest.fixture

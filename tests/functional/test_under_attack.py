@@ -22,6 +22,7 @@ from local.template import ROOT
 from sms_otp.domain.guard import BLOCK
 from tests.challenges import solution_of
 from tests.chromium import accessibility_problems, overflow, watched
+from tests.feed import first_event
 from tests.functional.deployment import Deployment
 from tests.functional.served import served
 
@@ -46,10 +47,7 @@ class User:
 
     def feed(self) -> dict[str, Any]:
         """What the page is sent first."""
-        with requests.get(f"{self.url}/demo/events", stream=True, timeout=10) as sent:
-            line = next(line for line in sent.iter_lines() if line)
-        first: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
-        return first
+        return first_event(self.url)
 
 
 @pytest.fixture

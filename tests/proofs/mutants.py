@@ -321,7 +321,8 @@ MUTANTS = (
     Mutant(
         "a guess that a lock refuses stays spent",
         "use_cases/verify.py",
-        "        try_to_store(service, caller, lambda: service.store.return_guess(verification.key))\n",
+        "        try_to_store(service.emit, caller.deadline,"
+        " lambda: service.store.return_guess(verification.key))\n",
         "        pass\n",
         SERVICE,
     ),

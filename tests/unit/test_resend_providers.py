@@ -229,13 +229,19 @@ def test_whatsapp_again_is_a_new_code_of_the_only_provider_that_has_it(
     assert (world.senders(), world.channels()) == (["sinch", "sinch"], ["whatsapp", "whatsapp"])
 
 
+def sent_by_sinch(world: Three) -> Requested:
+    """Somebody's code at the provider that keeps one for each number."""
+    world.down.add("infobip")
+    theirs = world.ask(session_id="a" * 20)
+    world.down.clear()
+    return theirs
+
+
 def test_no_whatsapp_message_ends_a_code_that_somebody_else_was_sent(
     policy: Policy, clock: StepClock
 ) -> None:
     world = Three(policy, clock, "infobip", "sinch")
-    world.down.add("infobip")
-    theirs = world.ask(session_id="a" * 20)
-    world.down.clear()
+    theirs = sent_by_sinch(world)
     clock.step(60)
     mine = world.ask(session_id="b" * 20)
     assert world.senders() == ["sinch", "infobip"]
@@ -256,9 +262,7 @@ def test_a_resend_that_goes_on_ends_no_code_that_somebody_else_was_sent(
     roomy: Policy, clock: StepClock
 ) -> None:
     world = Three(roomy, clock, "infobip", "sinch")
-    world.down.add("infobip")
-    theirs = world.ask(session_id="a" * 20)
-    world.down.clear()
+    theirs = sent_by_sinch(world)
     clock.step(1)
     mine = world.ask(session_id="b" * 20)
     for _ in range(3):

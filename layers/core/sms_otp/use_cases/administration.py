@@ -5,7 +5,7 @@ peppers while one is being rotated.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -66,7 +66,7 @@ class NumberStatus:
     @property
     def known(self) -> Number:
         """What is known of it under either pepper."""
-        return reduce(Number.joined, (record_of.number for record_of in self.standings), Number())
+        return _joined(self.standings)
 
     @property
     def tenants(self) -> frozenset[str]:
@@ -92,7 +92,7 @@ class Administration:
         number_keys = self._called("status", phone_number, who)
         now = milliseconds(self.clock)
         standings = tuple(self.numbers.record_of(key, to_seconds(now)) for key in number_keys)
-        known = reduce(Number.joined, (record_of.number for record_of in standings), Number())
+        known = _joined(standings)
         lanes = self.policy.number_limits(phone.parse_any_kind(phone_number).country)
         next_code = number.next_send_at(known, Lane.STRANGER, Approach(""), lanes, now)
         return NumberStatus(
@@ -149,6 +149,10 @@ class Administration:
         self.emit(
             event, number=phone.parse_any_kind(number), number_key=number_keys[0], caller=who.arn, **more
         )
+
+
+def _joined(standings: Sequence[NumberRecord]) -> Number:
+    return reduce(Number.joined, (record_of.number for record_of in standings), Number())
 
 
 def _lock(known: Number, tenant: str, lane: Lane, lanes: LanePolicy, now: Milliseconds) -> Lock:

@@ -78,7 +78,11 @@ def refused_send(
         moment = number.moment(now, secrets.randbelow(number.FINER))
         while moment in known.refused:
             moment += 1
-        try_to_store(service, caller, lambda: service.store.note_refused(admission.number_key, now, moment))
+        try_to_store(
+            service.emit,
+            caller.deadline,
+            lambda: service.store.note_refused(admission.number_key, now, moment),
+        )
     service.emit("otp_asked", **about, asked=asked)
     return refused.with_context(**about)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sms_otp.domain import errors
-from sms_otp.domain.clock import Clock, Seconds
+from sms_otp.domain.clock import Clock, Deadline, Seconds
 from sms_otp.domain.commands import Caller, Policy
 from sms_otp.domain.countries import History
 from sms_otp.domain.keys import Peppers
@@ -36,13 +36,13 @@ def check_time(caller: Caller) -> None:
         raise errors.ProviderUnavailable(reason="deadline", retry_after=RETRY_AFTER)
 
 
-def try_to_store(service: Service, caller: Caller, write: Callable[[], object]) -> None:
+def try_to_store(emit: EventSink, deadline: Deadline, write: Callable[[], object]) -> None:
     """Write what changes no answer: after the deadline, or if it fails, the request goes on without it."""
     try:
-        if caller.deadline.remaining():
+        if deadline.remaining():
             write()
     except StoreError as error:
-        service.emit("store_failed", reason=error.reason)
+        emit("store_failed", reason=error.reason)
 
 
 def unavailable(failed: ProviderError) -> errors.ProviderUnavailable:

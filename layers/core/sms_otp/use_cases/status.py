@@ -6,8 +6,9 @@ from sms_otp.domain import errors, keys, limits, number
 from sms_otp.domain.clock import Clock, Milliseconds, Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Policy
 from sms_otp.domain.number import Approach
-from sms_otp.domain.ports import AdmissionQuery, EventSink, Store, StoreError
+from sms_otp.domain.ports import AdmissionQuery, EventSink, Store
 from sms_otp.domain.verification import Verification, status_of
+from sms_otp.use_cases.service import try_to_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,9 @@ class Lifecycle:
         """Let others have a code where this one was kept right. If that fails, they wait until it expires."""
         # Without a holder yet, the code may be under way to any of the providers.
         may_be_kept = cancelled.provider is None or cancelled.provider in self.one_code_per_number
-        if not self.one_code_per_number or not may_be_kept or not caller.deadline.remaining():
-            return
-        try:
-            self.store.end_code(cancelled.number_key, cancelled.key)
-        except StoreError as error:
-            self.emit("store_failed", reason=error.reason)
+        if self.one_code_per_number and may_be_kept:
+            number_key, key = cancelled.number_key, cancelled.key
+            try_to_store(self.emit, caller.deadline, lambda: self.store.end_code(number_key, key))
 
     def status(self, verification_id: str, caller: Caller) -> Status:
         """The state of a verification now. Raises `VerificationNotFound`."""

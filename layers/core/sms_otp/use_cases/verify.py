@@ -46,7 +46,7 @@ def verify_code(service: Service, command: VerifyOtp, caller: Caller) -> Verifie
         _keep_answer(service, record, error, caller)
         raise
     except Exception:
-        try_to_store(service, caller, lambda: service.store.unclaim(record))
+        try_to_store(service.emit, caller.deadline, lambda: service.store.unclaim(record))
         raise
     _keep_answer(service, record, StoredAnswer(), caller)
     return verified
@@ -161,7 +161,7 @@ def _count_at_number(
         )
     except (errors.NumberLocked, errors.NumberDisabled):
         # Where that fails, the guess stays spent.
-        try_to_store(service, caller, lambda: service.store.return_guess(verification.key))
+        try_to_store(service.emit, caller.deadline, lambda: service.store.return_guess(verification.key))
         raise
 
 
@@ -246,7 +246,7 @@ def _end_code(service: Service, verification: Verification, caller: Caller) -> N
         if service.store.end_guesses(verification.key, most):
             service.store.end_code(verification.number_key, verification.key)
 
-    try_to_store(service, caller, end)
+    try_to_store(service.emit, caller.deadline, end)
 
 
 def _wrong(
@@ -325,4 +325,4 @@ def _repeat(
 def _keep_answer(service: Service, record: IdempotencyRecord, answer: StoredAnswer, caller: Caller) -> None:
     """Where that fails, the key is answered as one whose request died, or by what the verification says."""
     if (kept := idempotency.answered(record, answer)) is not None:
-        try_to_store(service, caller, lambda: service.store.record_answer(kept))
+        try_to_store(service.emit, caller.deadline, lambda: service.store.record_answer(kept))

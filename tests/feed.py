@@ -1,0 +1,14 @@
+"""The demo page's feed of server-sent events."""
+
+import json
+from typing import Any
+
+import requests
+
+
+def first_event(url: str) -> dict[str, Any]:
+    """What a page of the sandbox at `url` is sent first."""
+    with requests.get(f"{url}/demo/events", stream=True, timeout=10) as events:
+        line = next(line for line in events.iter_lines() if line)
+    event: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+    return event

@@ -202,12 +202,12 @@ def shown(declared: Mapping[str, Any], target: Target, desired: Values) -> str:
     return "\n".join(lines)
 
 
-def long_texts(wanted: Values, stack: str) -> list[str]:
+def long_texts(desired: Values, stack: str) -> list[str]:
     """The texts of Infobip's that cost several messages each. Raises `Refused` where one cannot be used."""
-    if wanted["ProvisionInfobip"] != "true":
+    if desired["ProvisionInfobip"] != "true":
         return []
     try:
-        return list(desired_state.long_texts({**wanted, "InfobipApplicationName": stack}))
+        return list(desired_state.long_texts({**desired, "InfobipApplicationName": stack}))
     except desired_state.ProvisioningFailed as wrong:
         raise Refused(f"nothing was deployed: {wrong}") from None
 

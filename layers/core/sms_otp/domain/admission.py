@@ -195,12 +195,12 @@ class Admission:
         return None
 
     def number(self, snapshot: AdmissionSnapshot) -> Number:
-        """What is known of the number, under whichever pepper."""
+        """What is known of the number, under either pepper."""
         previous = snapshot.previous
         return snapshot.number if previous is None else snapshot.number.joined(previous.number)
 
     def verifications_of(self, snapshot: AdmissionSnapshot, session_id: str | None) -> frozenset[str]:
-        """Keys of the number's verifications that this session asked for, under whichever pepper.
+        """Keys of the number's verifications of this session, under either pepper.
 
         None without a session.
         """

@@ -57,7 +57,7 @@ def verification_id(pepper: str, nonce: str, form: IdForm = IdForm.OWN) -> str:
 
 
 def named_again(peppers: Peppers, nonce: str, key: str) -> str | None:
-    """The verificationId that a verification with this nonce and key was given, under whichever pepper."""
+    """The verificationId that a verification with this nonce and key was given, under either pepper."""
     return next((named for _, named in _names(peppers, nonce) if verification_key(named) == key), None)
 
 
@@ -65,7 +65,7 @@ def own_code(peppers: Peppers, nonce: str, key: str, length: int) -> str | None:
     """The code of this many digits that a verification has where the service chooses it.
 
     The same under either pepper while one is rotated: it derives from the pepper that named the verification.
-    None if neither did. Nobody without the pepper can compute it, whatever ids they know.
+    None if neither did. Nobody without the pepper can compute it, even from every id.
     """
     pepper = next((by for by, named in _names(peppers, nonce) if verification_key(named) == key), None)
     if pepper is None:
@@ -81,7 +81,7 @@ def callback_key(pepper: str, key: str) -> str:
 
 
 def is_callback_key(peppers: Peppers, key: str, given: str) -> bool:
-    """Whether this is the verification's callback key, under whichever pepper. In constant time."""
+    """Whether this is the verification's callback key, under either pepper. In constant time."""
     raw = given.encode(errors="surrogatepass")
     found = [hmac.compare_digest(raw, callback_key(pepper, key).encode()) for pepper in peppers.all]
     return any(found)

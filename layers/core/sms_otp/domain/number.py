@@ -373,7 +373,7 @@ def codes_in_hand(known: Number, own: Collection[str], now: Seconds) -> dict[str
     """By provider, until when it holds a code of this number that somebody may still type.
 
     Less those of `own` verifications, of those that are over, and those from before the number was verified
-    last: whoever has the phone has typed a newer one since.
+    last: the phone's owner has typed a newer one since.
     """
     since = known.verified_at or NO_SECONDS
     held: dict[str, Seconds] = {}

@@ -109,7 +109,7 @@ def avoided(
     """The providers at which a new code would make one wrong that somebody else was sent and may still type.
 
     `own` are the keys of the verifications whose code the caller may end; the `holder` of one, if it can,
-    sends it again whatever other codes it holds. Where no other provider is left, the number's owner may end
+    sends it again even if it holds other codes. Where no other provider is left, the number's owner may end
     a code. Raises `RateLimited` for everybody else, until the earlier code has ended.
     """
     held = number.codes_in_hand(admission.number(snapshot), own, to_seconds(now))

@@ -78,7 +78,7 @@ def send_again(reservation: Reservation) -> WriteRequest:
 def note_own_code(request: OwnCode) -> WriteRequest:
     """The code of a send is to be the verification's own: of its newest, while it is under way.
 
-    A provider that has answered our start no longer asks for its code; whoever does then is another.
+    A provider that has answered our start no longer requests its code; a later request is somebody else's.
     """
     conditions = (IS_PENDING, IS_ALIVE, IS_OF_NUMBER, IS_AS_OFTEN_SENT, IS_NOT_HELD_BY)
     return update(

@@ -6,6 +6,7 @@ B#<country>#<day>   `known`, `open`, `fresh`, `challenged`: unverified money by 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from sms_otp.domain.budgets import (
     NOTHING,
@@ -170,7 +171,7 @@ class CountryCounter:
         """The past days, yesterday first."""
         return [self._history.totals[day.stem] for day in self._past]
 
-    @property
+    @cached_property
     def _ratio(self) -> float:
         """Unverified codes for each verified one, as learned from the past days."""
         days = self._days

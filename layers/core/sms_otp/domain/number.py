@@ -363,8 +363,11 @@ def cleared(number: Number, tenant: str, lane: Lane) -> Number:
 
 def keep_until(number: Number, policy: LanePolicy, now: Seconds) -> Seconds:
     """When the item of a number that somebody comes to at `now` may be forgotten."""
-    if is_disabled(number, policy):
-        return FOREVER
+    return FOREVER if is_disabled(number, policy) else usual_end(number, now)
+
+
+def usual_end(number: Number, now: Seconds) -> Seconds:
+    """When the item of a number that is not disabled may be forgotten."""
     known_until = (number.verified_at or NO_SECONDS) + REMEMBERED
     return max(now + KEEP_LOG, known_until) + LATE_DELETION
 

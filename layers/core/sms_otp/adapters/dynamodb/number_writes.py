@@ -22,17 +22,17 @@ from sms_otp.adapters.dynamodb.items import (
     verified_name,
 )
 from sms_otp.adapters.dynamodb.writes import HAS_NO_VERSION, IS_VERSION
-from sms_otp.domain.clock import NO_SECONDS, Milliseconds, Seconds, to_seconds
+from sms_otp.domain.clock import Milliseconds, Seconds, to_seconds
 from sms_otp.domain.limits import KEEP_LOG, GuessPolicy
 from sms_otp.domain.number import (
     LATE_DELETION,
-    REMEMBERED,
     Lane,
     ListedVerification,
     Number,
     cleared,
     hour_old,
     keep_until,
+    usual_end,
     verified_from,
 )
 from sms_otp.domain.ports import Carried, CountedGuess, NumberChange, NumberGuess, Reservation
@@ -299,8 +299,7 @@ def unlock_number(number_key: str, number: Number, now: Seconds) -> WriteRequest
     write.conditions.append(IS_VERSION if number.version else HAS_NO_VERSION)
     if number.version:
         write.values["version"] = number.version
-    known_until = (number.verified_at or NO_SECONDS) + REMEMBERED
-    write.set_ttl(max(now + KEEP_LOG, known_until) + LATE_DELETION)
+    write.set_ttl(usual_end(number, now))
     write.add("version", 1)
     for tenant, lane in number.failures:
         write.remove(failures_name(lane, tenant))

@@ -238,7 +238,7 @@ class World:
         return ()
 
     def _note(self, event: str, **fields: Any) -> None:
-        if event == "otp_asked" and fields.get("budget"):
+        if event == "send_decided" and fields.get("budget"):
             self.tally.lanes[fields["budget"]] += 1
 
     def _bill(self, price: int) -> None:

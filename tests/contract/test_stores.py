@@ -573,7 +573,7 @@ def test_refused_requests_are_counted_at_their_number(store: Store) -> None:
     assert known(store, "n").refused == frozenset(moments)
     assert known(store, "n").version == 0
     reserve(store, known(store, "n"), number_key="n")
-    assert known(store, "n").asked(NOW_MS) == 12
+    assert known(store, "n").requests_within_hour(NOW_MS) == 12
 
 
 def test_no_more_than_22_refused_requests_are_kept_at_a_number(store: Store) -> None:

@@ -163,7 +163,7 @@ def test_a_user_who_passed_a_challenge_is_sent_a_code(policy: Policy, clock: Ste
     world = with_spending(policy, clock, prices=HALF_A_DOLLAR)
     world.request(number(0))
     assert outcome_of(world, RequestOtp(number(1), is_challenged=True)) == "ok"
-    budgets = [fields.get("budget") for event, fields in world.told if event == "otp_asked"]
+    budgets = [fields.get("budget") for event, fields in world.told if event == "send_decided"]
     assert budgets == ["open", "challenged"]
 
 
@@ -305,7 +305,7 @@ def read_torn(world: World, meanwhile: Callable[[], object]) -> str:
 def test_a_repetition_whose_read_is_torn_by_the_first_request_gets_its_answer(world: World) -> None:
     assert read_torn(world, lambda: world.request(idempotency_key="a-key")) == "ok"
     assert world.sends() == 1
-    assert gauges(world, "asked") == [1], "it is no refused request either"
+    assert gauges(world, "requests") == [1], "it is no refused request either"
 
 
 def test_a_repetition_whose_read_is_torn_while_the_first_request_sends_is_told_so(world: World) -> None:
@@ -471,7 +471,7 @@ def test_a_mexican_test_number_is_one_in_either_spelling(
 
 def gauges(world: World, name: str) -> list[Any]:
     """What each request told of this number, the oldest first."""
-    return [fields[name] for event, fields in world.told if event == "otp_asked" and name in fields]
+    return [fields[name] for event, fields in world.told if event == "send_decided" and name in fields]
 
 
 def test_each_admitted_send_tells_how_much_of_the_daily_cap_is_used(policy: Policy, clock: StepClock) -> None:

@@ -273,12 +273,12 @@ def test_requests_of_an_hour_are_counted_at_the_number_whatever_environment_refu
 ) -> None:
     answers = [outcome(world.request) for _ in range(14)]
     assert answers == ["ok", *["RATE_LIMITED"] * 13]
-    asked = [fields["asked"] for event, fields in world.told if event == "otp_asked"]
+    asked = [fields["requests"] for event, fields in world.told if event == "send_decided"]
     assert asked == [*range(1, 13), 12, 12]
     assert len(world.number().refused) == 10, "eleven requests are written down, and no more"
     world.clock.step(3600)
     assert outcome(world.request) == "ok"
-    assert [fields["asked"] for event, fields in world.told if event == "otp_asked"][-1] == 1
+    assert [fields["requests"] for event, fields in world.told if event == "send_decided"][-1] == 1
 
 
 def test_failed_verifications_of_an_hour_are_counted_with_successes_between(world: World) -> None:

@@ -349,7 +349,7 @@ def test_a_resend_that_loses_a_race_for_the_number_says_when_the_next_may_be_sen
     assert (refused.value.reason, refused.value.retry_after) == ("number", 60)
     about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
     assert refused.value.context == about
-    assert world.told[-1] == ("otp_asked", {**about, "asked": 3})
+    assert world.told[-1] == ("send_decided", {**about, "requests": 3})
     assert world.sends() == 2
 
 
@@ -364,7 +364,7 @@ def test_a_resend_that_a_limit_refuses_is_counted_as_asked_for_and_says_whom_it_
     assert (refused.value.reason, refused.value.retry_after) == ("number", 17)
     about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
     assert refused.value.context == about
-    assert world.told == [("otp_asked", {**about, "asked": 2})]
+    assert world.told == [("send_decided", {**about, "requests": 2})]
 
 
 def test_a_resend_asks_for_what_is_left_of_the_codes_life_under_a_reference_of_its_own(

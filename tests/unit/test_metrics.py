@@ -166,8 +166,8 @@ def test_what_is_always_told_apart_is_told_apart_in_more_detail_too() -> None:
 def test_what_is_asked_for_is_counted_by_country_and_a_number_and_the_cap_for_the_service_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    fields = {"country": "US", "asked": 3, "cap_used": 80.1, "unverified": 0}
-    metrics.emit("otp_asked", fields)
+    fields = {"country": "US", "requests": 3, "cap_used": 80.1, "unverified": 0}
+    metrics.emit("send_decided", fields)
     (line,) = emitted(capsys)
     for_all = {"UnverifiedSends": 0, "NumberSpike": 3, "DailyCapUsed": 80.1}
     assert values([line]) == {"OtpRequested": 1, **for_all}
@@ -214,7 +214,7 @@ def test_an_event_adds_these_numbers(
 
 def test_an_invocations_events_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with events.invocation("an-id", "another"):
-        metrics.emit("otp_asked", {"country": "US", "asked": 1})
+        metrics.emit("send_decided", {"country": "US", "requests": 1})
         metrics.emit("provider_answered", {"provider": "sinch", "milliseconds": 41.5})
         metrics.emit("otp_requested", {"country": "US", "provider": "sinch", "cost": 0.008})
         assert [line for line in capsys.readouterr().out.splitlines() if "_aws" in line] == []
@@ -291,7 +291,7 @@ def test_what_every_request_adds_is_measured_without_a_line_of_its_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     events._logger.cache_clear()
-    events.emit("otp_asked", number=PhoneNumber("+14155550123", "US"), asked=1)
+    events.emit("send_decided", number=PhoneNumber("+14155550123", "US"), requests=1)
     metrics.flush()
     printed = capsys.readouterr().out.splitlines()
     assert printed

@@ -319,7 +319,7 @@ def test_requests_of_the_last_hour_are_counted_refused_ones_included() -> None:
         sends=(Send(NOW - HOUR), Send(NOW - HOUR + Milliseconds(1))),
         refused=frozenset({number.moment(NOW - HOUR, 0), number.moment(NOW, 1), number.moment(NOW, 2)}),
     )
-    assert known.asked(NOW) == 3
+    assert known.requests_within_hour(NOW) == 3
 
 
 def test_a_verification_is_listed_for_as_long_as_its_item_may_be_there() -> None:

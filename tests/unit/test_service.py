@@ -399,7 +399,7 @@ def test_every_event_carries_the_number_only_as_an_object_that_hides_it(world: W
     verification_id = world.request()
     world.verify(verification_id, "000000")
     world.verify(verification_id)
-    told = ["otp_asked", "otp_requested", "otp_incorrect", "otp_verified"]
+    told = ["send_decided", "otp_requested", "otp_incorrect", "otp_verified"]
     assert [event for event, _ in world.told] == told
     for _, fields in world.told:
         assert isinstance(fields["number"], PhoneNumber)
@@ -439,7 +439,7 @@ def test_a_request_that_loses_a_race_says_whom_it_is_about_and_is_counted_as_ask
     world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
     refused = refused_by(world.request)
     assert (refused.reason, refused.context) == ("number", ABOUT)
-    assert world.told[-1] == ("otp_asked", {**ABOUT, "asked": 2})
+    assert world.told[-1] == ("send_decided", {**ABOUT, "requests": 2})
 
 
 def test_a_request_that_a_limit_refuses_says_which_and_when_to_come_again(world: World) -> None:
@@ -537,7 +537,7 @@ def test_an_admitted_send_is_emitted_with_its_number_of_requests_and_its_part_of
     world.request(purpose="login")
     (key,) = world.store.verifications
     assert world.told[0] == (
-        "otp_asked",
+        "send_decided",
         {
             "number": PhoneNumber(NUMBER, "US"),
             "number_key": number_key(NUMBER),
@@ -546,7 +546,7 @@ def test_an_admitted_send_is_emitted_with_its_number_of_requests_and_its_part_of
             "provider": None,
             "purpose": "login",
             "lane": "stranger",
-            "asked": 1,
+            "requests": 1,
             "budget": "open",
             "cap_used": 0.0,
             "unverified": 1,

@@ -36,7 +36,7 @@ class Measured(World):
 
     def _note(self, event: str, **fields: Any) -> None:
         super()._note(event, **fields)
-        for metric in BY_EVENT["otp_asked"] if event == "otp_asked" else ():
+        for metric in BY_EVENT["send_decided"] if event == "send_decided" else ():
             if isinstance(metric.value, str) and fields.get(metric.value) is not None:
                 self.points[metric.name].append((self.clock.now, fields[metric.value]))
 

@@ -116,8 +116,8 @@ class Admitted:
     sent_at: Milliseconds
     """Unlike that of any other send to the number, so that each is counted."""
     resend_after: Seconds
-    """How long until the next send by the same asker."""
-    asked: int = 1
+    """How long until the next send in the same lane."""
+    requests: int = 1
     """Requests for the number within the hour, this one and refused ones included."""
     payment: Payment | None = None
     """None where nothing is paid for it."""
@@ -254,7 +254,7 @@ class Admission:
             resend_after=whole_seconds(
                 number.next_send_at(after, lane, approach, lanes, self._now) - self._now
             ),
-            asked=after.asked(self._now),
+            requests=after.requests_within_hour(self._now),
             payment=payment,
         )
 

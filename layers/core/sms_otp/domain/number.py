@@ -112,7 +112,7 @@ class Number:
         """Whether the number was verified from one of these networks."""
         return any(self.networks.get(network, NO_SECONDS) > now - REMEMBERED for network in networks)
 
-    def asked(self, now: Milliseconds) -> int:
+    def requests_within_hour(self, now: Milliseconds) -> int:
         """Requests for it within the hour before `now`, refused ones included."""
         return sum(send.at > now - HOUR for send in self.sends) + within_hour(self.refused, now)
 

@@ -71,10 +71,10 @@ def refused_send(
         service.emit("send_suspect", **about, limit=refused.reason)
     now = milliseconds(service.clock)
     known = admission.number(snapshot)
-    asked = known.asked(now) + 1
+    requests = known.requests_within_hour(now) + 1
     # While sending is stopped every request is refused, and none is to cost a write.
     is_noted = not to.is_test and not isinstance(refused, errors.SendingStopped)
-    if is_noted and asked <= MOST_NOTED:
+    if is_noted and requests <= MOST_NOTED:
         moment = number.moment(now, secrets.randbelow(number.FINER))
         while moment in known.refused:
             moment += 1
@@ -83,7 +83,7 @@ def refused_send(
             caller.deadline,
             lambda: service.store.note_refused(admission.number_key, now, moment),
         )
-    service.emit("otp_asked", **about, asked=asked)
+    service.emit("send_decided", **about, requests=requests)
     return refused.with_context(**about)
 
 
@@ -209,14 +209,15 @@ def reserve_second_send(
 
 
 def _emit_admitted(service: Service, reservation: Reservation, to: PhoneNumber, admitted: Admitted) -> None:
-    fields = event_fields(reservation.verification, to) | {"lane": admitted.lane, "asked": admitted.asked}
+    fields = event_fields(reservation.verification, to)
+    fields |= {"lane": admitted.lane, "requests": admitted.requests}
     if (payment := admitted.payment) is None:
-        service.emit("otp_asked", **fields)
+        service.emit("send_decided", **fields)
         return
     if payment.over:
         service.emit("send_suspect", **fields, limit=payment.over)
     service.emit(
-        "otp_asked",
+        "send_decided",
         **fields,
         budget=payment.lane,
         cap_used=payment.cap_used,

@@ -60,13 +60,13 @@ class UsersTable:
         values: dict[str, Any] = {
             "country": verification.country,
             "now": now,
-            "asked": verification.created_at,
+            "requested": verification.created_at,
             "until": self._retention.verified_until(now),
         }
         expression = (
             "SET country = :country, verifiedAt = :now, verifiedUntil = :until, #ttl = :until,"
-            " firstRequestedAt = if_not_exists(firstRequestedAt, :asked),"
-            " lastRequestedAt = if_not_exists(lastRequestedAt, :asked)"
+            " firstRequestedAt = if_not_exists(firstRequestedAt, :requested),"
+            " lastRequestedAt = if_not_exists(lastRequestedAt, :requested)"
         )
         if (given := _given(verification)) is not None:
             expression, values["consent"] = f"{expression}, consent = :consent", given

@@ -42,7 +42,7 @@ _WARNINGS = frozenset(
 )
 """Events that an operator should look at."""
 
-_MEASURED_ONLY = frozenset({"otp_asked", "provider_answered"})
+_MEASURED_ONLY = frozenset({"send_decided", "provider_answered"})
 """Events of every request whose line would repeat another one."""
 
 _KEPT_OF_KEYS = {"number_key": 8, "verification": 16}

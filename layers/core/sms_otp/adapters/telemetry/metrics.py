@@ -39,11 +39,11 @@ class Metric:
 
 
 BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
-    "otp_asked": (
+    "send_decided": (
         Metric("OtpRequested", COUNTRY),
         Metric("UnverifiedSends", value="unverified"),
         Metric("ExpiredUnused", value="expired_unused", unit="Percent"),
-        Metric("NumberSpike", value="asked"),
+        Metric("NumberSpike", value="requests"),
         Metric("DailyCapUsed", value="cap_used", unit="Percent"),
     ),
     "otp_requested": (

@@ -577,18 +577,18 @@ class Ed25519Kms:
 
     def __init__(self) -> None:
         self._key = Ed25519PrivateKey.generate()
-        self.asked: list[str] = []
+        self.calls: list[str] = []
 
     def sign(self, **request: Any) -> dict[str, Any]:
         """Plain Ed25519 of the message itself, as `ED25519_SHA_512` is."""
         assert (request["SigningAlgorithm"], request["MessageType"]) == ("ED25519_SHA_512", "RAW")
-        self.asked.append("Sign")
+        self.calls.append("Sign")
         return {"Signature": self._key.sign(request["Message"])}
 
     def get_public_key(self, **request: Any) -> dict[str, Any]:
         """The SubjectPublicKeyInfo, DER."""
         del request
-        self.asked.append("GetPublicKey")
+        self.calls.append("GetPublicKey")
         der, spki = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
         return {"PublicKey": self._key.public_key().public_bytes(der, spki)}
 

@@ -88,7 +88,7 @@ class StubBackend:
 
     def __init__(self, page: Page, now: datetime) -> None:
         self._date = format_datetime(now, usegmt=True)
-        self.asked: list[tuple[str, Any]] = []
+        self.calls: list[tuple[str, Any]] = []
         """The steps requested, such as `request`, with their bodies."""
         self.keys: list[str] = []
         """The `Idempotency-Key` of each."""
@@ -113,7 +113,7 @@ class StubBackend:
 
     def _answer(self, route: Route) -> None:
         step = urlsplit(route.request.url).path.removeprefix("/demo/").removesuffix("-code")
-        self.asked.append((step, route.request.post_data_json))
+        self.calls.append((step, route.request.post_data_json))
         self.keys.append(route.request.headers["idempotency-key"])
         status, body = self._answers.pop(0)
         if status == LOST:

@@ -12,7 +12,7 @@ def test_a_number_is_formatted_as_it_is_typed_and_asked_for_in_e164(page: Page, 
     expect(number(page)).to_have_value("(415) 555-0123")
     number(page).press("Enter")
     expect(page.get_by_text("We sent a text message to +1 415 555 0123.")).to_be_visible()
-    assert backend.asked == [("request", {"phoneNumber": NUMBER, "channel": "sms", "locale": "en"})]
+    assert backend.calls == [("request", {"phoneNumber": NUMBER, "channel": "sms", "locale": "en"})]
 
 
 def test_a_number_typed_with_its_country_code_chooses_the_country(page: Page, backend: StubBackend) -> None:
@@ -22,7 +22,7 @@ def test_a_number_typed_with_its_country_code_chooses_the_country(page: Page, ba
     expect(number(page)).to_have_value("+44 7700 900123")
     button(page, "Text me a code").click()
     expect(code(page)).to_be_visible()
-    assert backend.asked[0][1]["phoneNumber"] == "+447700900123"
+    assert backend.calls[0][1]["phoneNumber"] == "+447700900123"
 
 
 def test_a_number_of_the_chosen_country_needs_no_country_code(page: Page, backend: StubBackend) -> None:
@@ -32,7 +32,7 @@ def test_a_number_of_the_chosen_country_needs_no_country_code(page: Page, backen
     number(page).press_sequentially("07700900123")
     number(page).press("Enter")
     expect(code(page)).to_be_visible()
-    assert backend.asked[0][1]["phoneNumber"] == "+447700900123"
+    assert backend.calls[0][1]["phoneNumber"] == "+447700900123"
 
 
 def test_what_is_no_number_is_told_at_the_field_and_asked_of_nobody(page: Page, backend: StubBackend) -> None:
@@ -42,7 +42,7 @@ def test_what_is_no_number_is_told_at_the_field_and_asked_of_nobody(page: Page, 
     expect(number(page)).to_have_attribute("aria-invalid", "true")
     expect(number(page)).to_have_accessible_description("Enter a valid phone number.")
     expect(spoken(page)).to_have_text("Enter a valid phone number.")
-    assert backend.asked == []
+    assert backend.calls == []
 
 
 def test_without_the_library_the_number_is_typed_with_its_country_code(
@@ -59,7 +59,7 @@ def test_without_the_library_the_number_is_typed_with_its_country_code(
     number(page).fill("+1 (415) 555-0123")
     number(page).press("Enter")
     expect(code(page)).to_be_focused()
-    assert backend.asked[0][1]["phoneNumber"] == NUMBER
+    assert backend.calls[0][1]["phoneNumber"] == NUMBER
 
 
 def test_a_number_that_is_refused_is_told_at_its_field(page: Page, backend: StubBackend) -> None:
@@ -90,7 +90,7 @@ def test_a_wait_is_counted_down_and_nothing_is_asked_meanwhile(page: Page, backe
         expect(spoken(page)).to_have_text("Try again in 0:20")
         page.clock.run_for(20_000)
         expect(spoken(page)).to_have_text("You can try again now.")
-    assert len(backend.asked) == 3
+    assert len(backend.calls) == 3
     backend.will(200, sent())
     button(page, "Text me a code").click()
     expect(code(page)).to_be_focused()
@@ -111,7 +111,7 @@ def test_a_wrong_code_says_how_many_tries_are_left_and_can_be_typed_over(
     page.keyboard.type(CODE)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Your number is verified.")).to_be_visible()
-    assert backend.asked[-1] == ("verify", {"otp": CODE})
+    assert backend.calls[-1] == ("verify", {"otp": CODE})
 
 
 def test_a_typed_code_waits_for_the_user_because_a_slip_costs_a_try(page: Page, backend: StubBackend) -> None:
@@ -121,7 +121,7 @@ def test_a_typed_code_waits_for_the_user_because_a_slip_costs_a_try(page: Page, 
     expect(spoken(page)).to_have_text("Enter all 6 digits of the code.")
     page.keyboard.type(CODE)
     expect(code(page)).to_have_value(CODE)
-    assert len(backend.asked) == 1
+    assert len(backend.calls) == 1
 
 
 def test_a_pasted_code_is_found_whatever_its_form_and_verified_at_once(
@@ -134,7 +134,7 @@ def test_a_pasted_code_is_found_whatever_its_form_and_verified_at_once(
         code(page).evaluate(PASTE, text)
         expect(code(page)).to_have_value(CODE)
         expect(button(page, "Verify")).to_have_attribute("aria-disabled", "false")
-    assert backend.asked[1:] == [("verify", {"otp": CODE})] * len(texts)
+    assert backend.calls[1:] == [("verify", {"otp": CODE})] * len(texts)
 
 
 def test_a_code_that_the_browser_fills_in_is_verified_at_once(page: Page, backend: StubBackend) -> None:
@@ -160,7 +160,7 @@ def test_a_code_that_the_browser_reads_in_the_message_is_verified_at_once(
         number(page).fill(NUMBER)
         number(page).press("Enter")
         expect(page.get_by_text("Your number is verified.")).to_be_visible()
-        assert backend.asked[-1] == ("verify", {"otp": CODE})
+        assert backend.calls[-1] == ("verify", {"otp": CODE})
 
 
 def test_a_code_that_is_over_leads_to_a_new_one(page: Page, backend: StubBackend) -> None:
@@ -180,8 +180,8 @@ def test_a_code_that_is_over_leads_to_a_new_one(page: Page, backend: StubBackend
         page.keyboard.press("Enter")
         expect(code(page)).to_be_focused()
         expect(code(page)).to_have_value("")
-        assert [step for step, _ in backend.asked[-2:]] == ["verify", "request"]
-        assert backend.asked[-1][1]["phoneNumber"] == NUMBER
+        assert [step for step, _ in backend.calls[-2:]] == ["verify", "request"]
+        assert backend.calls[-1][1]["phoneNumber"] == NUMBER
 
 
 def test_a_code_that_could_not_be_checked_stays_and_is_tried_again_after_the_wait(
@@ -205,7 +205,7 @@ def test_a_code_that_could_not_be_checked_stays_and_is_tried_again_after_the_wai
     backend.will(200, {})
     button(page, "Verify").click()
     expect(page.get_by_text("Your number is verified.")).to_be_visible()
-    assert backend.asked[1:] == [("verify", {"otp": CODE})] * 3
+    assert backend.calls[1:] == [("verify", {"otp": CODE})] * 3
 
 
 def test_the_codes_life_is_counted_down_and_its_end_told(page: Page, backend: StubBackend) -> None:
@@ -232,7 +232,7 @@ def test_the_code_is_sent_again_or_by_call_once_the_gap_is_over(page: Page, back
     ask(page, backend)
     expect(button(page, "Send it again in 0:30")).to_have_attribute("aria-disabled", "true")
     button(page, "Call me instead").click(force=True)
-    assert [step for step, _ in backend.asked] == ["request"]
+    assert [step for step, _ in backend.calls] == ["request"]
     page.clock.run_for(30_000)
     expect(spoken(page)).to_have_text("You can request the code again now.")
     backend.will(200, sent(channel="voice", resendAfter=60))
@@ -243,7 +243,7 @@ def test_the_code_is_sent_again_or_by_call_once_the_gap_is_over(page: Page, back
     backend.will(200, sent(channel="voice"))
     button(page, "Send it again").click()
     expect(button(page, "Send it again in 0:30")).to_be_visible()
-    assert backend.asked[1:] == [("resend", {"channel": "voice"})] * 2
+    assert backend.calls[1:] == [("resend", {"channel": "voice"})] * 2
 
 
 def test_a_resend_that_is_refused_says_so_and_counts_its_own_wait(page: Page, backend: StubBackend) -> None:
@@ -261,9 +261,9 @@ def test_a_screen_reader_is_not_told_of_each_second(page: Page, backend: StubBac
     ask(page, backend)
     page.evaluate(
         """() => {
-          window.told = [];
+          window.emitted = [];
           const region = document.querySelector("otp-form").shadowRoot.querySelector("[role=status]");
-          const tell = () => window.told.push(region.textContent);
+          const tell = () => window.emitted.push(region.textContent);
           new MutationObserver(tell).observe(region, { childList: true });
         }"""
     )
@@ -307,9 +307,9 @@ def test_no_connection_is_told_and_the_form_goes_on_from_there(browser: Browser,
 def test_the_app_is_told_by_events(page: Page, backend: StubBackend) -> None:
     page.evaluate(
         """() => {
-          window.told = [];
+          window.emitted = [];
           for (const name of ["otp-step", "otp-error", "otp-verified"])
-            document.addEventListener(name, ({ detail }) => window.told.push([name, detail]));
+            document.addEventListener(name, ({ detail }) => window.emitted.push([name, detail]));
         }"""
     )
     ask(page, backend)
@@ -349,7 +349,7 @@ def test_every_text_can_be_said_in_another_language_with_its_plurals(
         "We sent a text message to +14155550123. Zły kod. Zostały 3 próby."
     )
     expect(button(page, "Send it again")).to_be_hidden()
-    assert backend.asked[0][1]["locale"] == "pl"
+    assert backend.calls[0][1]["locale"] == "pl"
 
 
 def test_motion_is_left_out_where_the_user_wants_none(page: Page, backend: StubBackend) -> None:

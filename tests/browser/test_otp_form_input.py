@@ -80,7 +80,7 @@ def test_a_number_that_an_input_method_composes_is_not_doubled(
     backend.will(200, sent())
     number(page).press("Enter")
     expect(code(page)).to_be_focused()
-    assert backend.asked[0][1]["phoneNumber"] == e164
+    assert backend.calls[0][1]["phoneNumber"] == e164
 
 
 @pytest.mark.parametrize("text", ONE_CODE)
@@ -92,7 +92,7 @@ def test_the_one_code_in_a_text_is_verified_at_once(page: Page, backend: StubBac
             code(page).evaluate(put_in, text)
         expect(code(page)).to_have_value(CODE)
         expect(code(page)).to_have_attribute("aria-invalid", "true")
-    assert backend.asked[1:] == [("verify", {"otp": CODE})] * 2
+    assert backend.calls[1:] == [("verify", {"otp": CODE})] * 2
 
 
 @pytest.mark.parametrize("text", NO_CODE)
@@ -105,7 +105,7 @@ def test_a_text_without_one_code_spends_no_attempt(page: Page, backend: StubBack
     page.keyboard.insert_text(text)
     page.evaluate("(text) => document.querySelector('otp-form').fill(text)", text)
     expect(button(page, "Verify")).to_have_attribute("aria-disabled", "false")
-    assert [step for step, _ in backend.asked] == ["request"]
+    assert [step for step, _ in backend.calls] == ["request"]
 
 
 def test_the_first_digits_of_a_code_are_put_in_to_be_completed(page: Page, backend: StubBackend) -> None:
@@ -114,7 +114,7 @@ def test_the_first_digits_of_a_code_are_put_in_to_be_completed(page: Page, backe
     expect(code(page)).to_have_value("4829")
     code(page).press_sequentially("13")
     expect(code(page)).to_have_value(CODE)
-    assert len(backend.asked) == 1
+    assert len(backend.calls) == 1
 
 
 def test_a_date_or_a_part_of_a_number_is_no_code_of_four_digits(page: Page, backend: StubBackend) -> None:
@@ -129,7 +129,7 @@ def test_a_date_or_a_part_of_a_number_is_no_code_of_four_digits(page: Page, back
     backend.will(200, {})
     field.evaluate(PASTE, "12/11/2026: your code is 4829")
     expect(page.get_by_role("group", name="verified")).to_be_visible()
-    assert backend.asked[-1] == ("verify", {"otp": "4829"})
+    assert backend.calls[-1] == ("verify", {"otp": "4829"})
 
 
 @pytest.mark.parametrize("typed", ["४८२९१३", "౪౮౨౯౧౩", "４８２９１３", "٤٨٢٩١٣", "៤៨២៩១៣", "𝟺𝟾𝟸𝟿𝟷𝟹"])
@@ -143,7 +143,7 @@ def test_a_code_is_typed_in_the_digits_of_any_script(page: Page, backend: StubBa
         expect(code(page)).to_have_value(CODE)
         code(page).press("Enter")
     expect(page.get_by_role("group", name="verified")).to_be_visible()
-    assert backend.asked[-1] == ("verify", {"otp": CODE})
+    assert backend.calls[-1] == ("verify", {"otp": CODE})
 
 
 @pytest.mark.parametrize("library", [True, False])
@@ -167,7 +167,7 @@ def test_a_number_with_its_country_code_is_the_same_in_every_spelling(
     number(page).fill(put_in)
     number(page).press("Enter")
     expect(code(page)).to_be_focused()
-    assert backend.asked[0][1]["phoneNumber"] == e164
+    assert backend.calls[0][1]["phoneNumber"] == e164
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_number_is_taken_as_people_of_its_country_write_it(
     number(page).fill(put_in)
     number(page).press("Enter")
     expect(code(page)).to_be_focused()
-    assert backend.asked[0][1]["phoneNumber"] == e164
+    assert backend.calls[0][1]["phoneNumber"] == e164
 
 
 @pytest.mark.parametrize(
@@ -260,4 +260,4 @@ def test_reset_chooses_the_first_country_again(page: Page, backend: StubBackend,
     number(page).fill("07400 123456")
     number(page).press("Enter")
     expect(code(page)).to_be_focused()
-    assert backend.asked[0][1]["phoneNumber"] == "+447400123456"
+    assert backend.calls[0][1]["phoneNumber"] == "+447400123456"

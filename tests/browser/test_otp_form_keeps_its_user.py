@@ -56,7 +56,7 @@ def test_the_form_begins_at_the_code_that_the_session_says_was_sent(page: Page, 
     left(page, "4:00")
     expect(button(page, "Send it again in 0:12")).to_have_attribute("aria-disabled", "true")
     assert events(page)[-1] == ["otp-step", {"step": "code", "resumed": True}]
-    assert backend.asked == []
+    assert backend.calls == []
     verify(page, backend)
 
 
@@ -127,7 +127,7 @@ def test_change_number_by_mistake_leads_back_to_the_same_code(page: Page, backen
     expect(code(page)).to_be_focused()
     left(page, "3:00")
     verify(page, backend)
-    assert [step for step, _ in backend.asked] == ["request", "verify"]
+    assert [step for step, _ in backend.calls] == ["request", "verify"]
 
 
 def test_a_code_that_expires_meanwhile_is_offered_no_more(page: Page, backend: StubBackend) -> None:
@@ -210,7 +210,7 @@ def test_a_resend_or_a_code_whose_answer_was_lost_keeps_its_key(
     for _ in range(2):
         act.click()
         expect(page.locator("otp-form [aria-busy=true]")).to_have_count(0)
-    assert [each for each, _ in backend.asked] == ["request", step, step]
+    assert [each for each, _ in backend.calls] == ["request", step, step]
     assert backend.keys[1] == backend.keys[2] != backend.keys[0]
 
 
@@ -243,7 +243,7 @@ def test_a_request_that_is_still_in_progress_is_awaited(page: Page, backend: Stu
             button(page, "Text me a code").click() if waits == 2_000 else page.clock.run_for(2_000)
     page.clock.run_for(1_000)
     expect(code(page)).to_be_focused()
-    assert len(backend.asked) == 3
+    assert len(backend.calls) == 3
     assert len(set(backend.keys)) == 1
 
 

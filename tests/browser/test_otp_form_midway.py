@@ -11,8 +11,8 @@ HELD = """() => {
   let tell;
   const hold = () => (window.held = new Promise((resolve) => (tell = resolve)));
   hold();
-  window.fetch = async (...asked) => {
-    const answer = await fetched(...asked);
+  window.fetch = async (...calls) => {
+    const answer = await fetched(...calls);
     await new Promise((go) => tell(go));
     hold();
     return answer;
@@ -77,7 +77,7 @@ def test_a_form_that_is_reset_does_not_go_on_with_the_answer_that_comes_later(
     release(page)
     expect(button(page, "Text me a code")).to_have_attribute("aria-disabled", "false")
     expect(number(page)).to_be_visible()
-    assert len(backend.asked) == 1
+    assert len(backend.calls) == 1
     number(page).press("Enter")
     release(page)
     expect(page.get_by_text("We sent a text message to +1 415 555 0145.")).to_be_visible()
@@ -115,7 +115,7 @@ def test_a_number_that_must_wait_does_not_keep_another_one_waiting(page: Page, b
     expect(call).to_have_attribute("aria-disabled", "false")
     button(page, "Text me a code").click()
     expect(code(page)).to_be_focused()
-    assert backend.asked[-1][1]["phoneNumber"] == OTHER_NUMBER
+    assert backend.calls[-1][1]["phoneNumber"] == OTHER_NUMBER
 
 
 def test_a_code_that_expires_takes_nobody_away_from_elsewhere_on_the_page(
@@ -228,14 +228,14 @@ def test_a_number_copied_with_marks_that_nobody_sees_is_one(page: Page, backend:
     number(page).fill("\u202a+1\u2011415\u2011555\u20110123\u202c")
     number(page).press("Enter")
     expect(code(page)).to_be_focused()
-    assert backend.asked[0][1]["phoneNumber"] == NUMBER
+    assert backend.calls[0][1]["phoneNumber"] == NUMBER
 
 
 def test_a_language_that_is_written_as_programs_do_is_understood(page: Page, backend: StubBackend) -> None:
     for language, locale in (("en_US", "en-US"), ("de-u-co-phonebk", "de"), ("as you like", "en")):
         page.evaluate("(language) => (document.documentElement.lang = language)", language)
         ask(page, backend)
-        assert backend.asked[-1][1]["locale"] == locale
+        assert backend.calls[-1][1]["locale"] == locale
         page.evaluate("document.querySelector('otp-form').reset()")
 
 
@@ -264,7 +264,7 @@ def test_a_code_that_an_input_method_composes_is_neither_doubled_nor_verified_at
         keyboard.send("Input.insertText", {"text": typed})
         expect(code(page)).to_have_value(CODE)
         expect(button(page, "Verify")).to_have_attribute("aria-disabled", "false")
-    assert len(backend.asked) == 1
+    assert len(backend.calls) == 1
     backend.will(200, {})
     code(page).press("Enter")
     expect(page.get_by_text("Your number is verified.")).to_be_visible()

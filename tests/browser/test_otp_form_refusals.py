@@ -105,13 +105,13 @@ def test_after_the_last_wrong_code_the_button_counts_the_wait_down_and_then_work
     expect(waiting).to_be_focused()
     expect(code(page)).to_be_disabled()
     page.keyboard.press("Enter")
-    assert len(backend.asked) == 2
+    assert len(backend.calls) == 2
     page.clock.run_for(31_000)
     expect(page.locator("otp-form #code-error")).to_be_visible()
     backend.will(200, sent())
     page.keyboard.press("Enter")
     expect(code(page)).to_be_focused()
-    assert backend.asked[-1][0] == "request"
+    assert backend.calls[-1][0] == "request"
 
 
 def test_a_locked_number_says_the_wait_and_not_the_attempts(page: Page, backend: StubBackend) -> None:
@@ -161,7 +161,7 @@ def test_a_challenge_is_shown_passed_and_the_request_repeated(page: Page, backen
     captcha.click()
     expect(code(page)).to_be_focused()
     expect(captcha).to_be_hidden()
-    (_, first), (_, second) = backend.asked
+    (_, first), (_, second) = backend.calls
     assert second == {**first, "challenge": "a-response"}
 
 
@@ -177,7 +177,7 @@ def test_a_challenge_before_a_resend_keeps_the_code_in_reach(page: Page, backend
         expect(code(page)).to_be_enabled()
         captcha.click()
     expect(captcha).to_be_hidden()
-    assert backend.asked[1:] == [
+    assert backend.calls[1:] == [
         ("resend", {"channel": "voice"}),
         ("resend", {"channel": "voice", "challenge": "a-response"}),
         ("resend", {"channel": "voice", "challenge": "a-response"}),
@@ -220,7 +220,7 @@ def test_a_challenge_for_a_number_is_not_anothers(page: Page, backend: StubBacke
     number(page).fill("+14155550145")
     expect(captcha).to_be_hidden()
     page.evaluate("document.querySelector('otp-form').passChallenge('late')")
-    assert len(backend.asked) == 1
+    assert len(backend.calls) == 1
 
 
 def test_each_channel_that_is_offered_can_be_chosen_first_and_instead(
@@ -238,7 +238,7 @@ def test_each_channel_that_is_offered_can_be_chosen_first_and_instead(
     button(page, "Send it by WhatsApp instead").click()
     expect(page.get_by_text("We sent a WhatsApp message to").first).to_be_visible()
     expect(button(page, "Call me instead")).to_be_visible()
-    assert [body["channel"] for _, body in backend.asked] == ["sms", "whatsapp"]
+    assert [body["channel"] for _, body in backend.calls] == ["sms", "whatsapp"]
 
 
 def test_a_channel_that_does_not_go_to_the_number_leaves_the_others(page: Page, backend: StubBackend) -> None:

@@ -31,10 +31,10 @@ FIRST_ASKED_COMES_LATE = """() => {
   let answered = 0;
   let tell;
   window.over = new Promise((resolve) => (tell = resolve));
-  window.fetch = async (...asked) => {
+  window.fetch = async (...calls) => {
     await new Promise((go) => setTimeout(go, late));
     late = 0;
-    const answer = await fetched(...asked);
+    const answer = await fetched(...calls);
     answered += 1;
     // Twice that all are cleared, and four faults.
     if (answered === 6) tell();
@@ -153,7 +153,7 @@ def test_who_has_the_phone_below_the_form_is_told_there_that_a_message_came(
         backend.will(200, {})
         suggestion.press("Enter")
         expect(page.get_by_text("Your number is verified.")).to_be_in_viewport()
-        assert backend.asked[-1] == ("verify", {"otp": right})
+        assert backend.calls[-1] == ("verify", {"otp": right})
 
 
 def test_who_has_the_phone_beside_the_form_sees_it_there(browser: Browser, alone: str) -> None:

@@ -57,13 +57,13 @@ class Town:
     numbers: DynamoNumbers
     users: UsersTable
     clock: StepClock
-    told: list[tuple[str, dict[str, Any]]]
+    emitted: list[tuple[str, dict[str, Any]]]
     calls: list[str] = field(default_factory=list)
     meanwhile: Callable[[int], None] | None = None
     """Is called before each call to DynamoDB, with how many there were."""
 
     def caller(self, tenant: str = "tenant-a") -> Caller:
-        return Caller(tenant, f"request-{len(self.told)}", Deadline(10), "198.51.100.1")
+        return Caller(tenant, f"request-{len(self.emitted)}", Deadline(10), "198.51.100.1")
 
     def request(self, number: str = NUMBER, tenant: str = "tenant-a", **fields: Any) -> str:
         return request_code(self.service, RequestOtp(number, **fields), self.caller(tenant)).verification_id
@@ -519,14 +519,14 @@ def test_every_use_is_told_with_who_it_was_and_without_the_number(town: Town) ->
     town.administration.status(NUMBER, who)
     town.administration.unlock(NUMBER, who)
     town.administration.erase(NUMBER, who)
-    assert [event for event, _ in town.told] == [
+    assert [event for event, _ in town.emitted] == [
         "admin_called",
         "admin_called",
         "number_unlocked",
         "admin_called",
         "number_erased",
     ]
-    for _, fields in town.told:
+    for _, fields in town.emitted:
         assert (fields["caller"], fields["number_key"]) == (who.arn, number_key(NUMBER))
         assert NUMBER not in repr(fields)
 

@@ -51,7 +51,7 @@ class World:
         self.sandbox, self.receiver, self.clock = sandbox, receiver, clock
         self.store, self.peppers = MemoryStore(), PEPPERS
         self.code_length, self.may_read_pepper = 6, True
-        self.told: list[str] = []
+        self.emitted: list[str] = []
         settings = Settings.from_environment(
             environment(ProviderOrder="sinch", VoiceCountries="US", WhatsappCountries="US")
         )
@@ -77,7 +77,7 @@ class World:
         receiver.relay = self.webhook
 
     def emit(self, event: str, **fields: object) -> None:
-        self.told.append(json.dumps([event, fields], default=str))
+        self.emitted.append(json.dumps([event, fields], default=str))
 
     def credentials(self, provider: str) -> Mapping[str, str]:
         """See `CredentialSource`."""
@@ -243,5 +243,5 @@ def test_no_code_is_told_in_any_event(world: World) -> None:
     verification_id = world.request()
     world.resend(verification_id)
     (code,) = set(world.codes())
-    assert not any(code in line for line in world.told)
+    assert not any(code in line for line in world.emitted)
     assert not any(code in repr(each) for each in world.store.verifications.values())

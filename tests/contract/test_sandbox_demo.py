@@ -51,13 +51,13 @@ class Service:
     """Stands in for the API: keeps what it was asked and gives the answers that it was told to."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, Any], str]] = []
+        self.calls: list[tuple[str, dict[str, Any], str]] = []
         self.keys: list[str] = []
         self.answers: list[tuple[int, Any]] = []
         self.before_answer: Callable[[], None] = lambda: None
 
     async def answer(self, request: Request) -> Response:
-        self.asked.append((request.url.path, await request.json(), request.headers["x-api-key"]))
+        self.calls.append((request.url.path, await request.json(), request.headers["x-api-key"]))
         self.keys.append(request.headers["idempotency-key"])
         await run_in_threadpool(self.before_answer)
         status, body = self.answers.pop(0)
@@ -94,7 +94,7 @@ class App:
         answer: dict[str, Any] = self.browser.get(f"{self.url}/demo/session", timeout=5).json()
         return answer
 
-    def told(self) -> dict[str, Any]:
+    def shown(self) -> dict[str, Any]:
         """What the page is told first."""
         return first_event(self.url)
 
@@ -116,8 +116,8 @@ def test_the_browser_learns_neither_the_key_nor_the_verification(app: App) -> No
     answer = app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     assert answer.json() == {"channel": "sms", "expiresAt": "2026-11-22T09:05:00Z", "resendAfter": 30}
     assert "no-store" in answer.headers["Cache-Control"]
-    assert [(path, key) for path, _, key in app.service.asked] == [("/request-otp", API_KEY)]
-    assert API_KEY not in json.dumps(app.told())
+    assert [(path, key) for path, _, key in app.service.calls] == [("/request-otp", API_KEY)]
+    assert API_KEY not in json.dumps(app.shown())
 
 
 def test_what_is_asked_for_is_bound_to_the_browser_and_says_where_it_is(app: App) -> None:
@@ -129,7 +129,7 @@ def test_what_is_asked_for_is_bound_to_the_browser_and_says_where_it_is(app: App
         "sessionId": "x",
     }
     app.post("request", wanted, answer=(200, REQUESTED))
-    asked = app.service.asked[0][1]
+    asked = app.service.calls[0][1]
     assert {name: asked[name] for name in ("phoneNumber", "channel", "locale")} == {
         "phoneNumber": NUMBER,
         "channel": "voice",
@@ -138,7 +138,7 @@ def test_what_is_asked_for_is_bound_to_the_browser_and_says_where_it_is(app: App
     assert (asked["purpose"], asked["clientIp"]) == ("sign-up", "127.0.0.1")
     assert asked["sessionId"] not in ("x", app.browser.cookies[COOKIE])
     app.post("verify", {"otp": "123456"}, answer=(400, WRONG))
-    assert app.service.asked[1][1] == {
+    assert app.service.calls[1][1] == {
         "verificationId": VERIFICATION_ID,
         "sessionId": asked["sessionId"],
         "otp": "123456",
@@ -149,7 +149,7 @@ def test_another_browser_has_no_part_in_it(app: App) -> None:
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     app.browser = requests.Session()
     app.post("verify", {"otp": "123456"}, answer=(404, {"errorCode": "VERIFICATION_NOT_FOUND"}))
-    (_, first, _), (_, second, _) = app.service.asked
+    (_, first, _), (_, second, _) = app.service.calls
     assert second["verificationId"] != VERIFICATION_ID
     assert second["sessionId"] != first["sessionId"]
 
@@ -168,7 +168,7 @@ def test_who_is_verified_can_verify_another_number(app: App) -> None:
     for _ in range(2):
         app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
         app.post("verify", {"otp": "123456"}, answer=(200, VERIFIED))
-        (_, asked, _), (_, verified, _) = app.service.asked[-2:]
+        (_, asked, _), (_, verified, _) = app.service.calls[-2:]
         assert (verified["verificationId"], verified["sessionId"]) == (VERIFICATION_ID, asked["sessionId"])
 
 
@@ -190,7 +190,7 @@ def test_a_session_that_the_browser_made_up_is_not_taken(app: App) -> None:
 def test_a_request_that_another_site_could_make_is_refused(app: App, headers: dict[str, str]) -> None:
     answer = app.post("request", {"phoneNumber": NUMBER}, headers=headers)
     assert (answer.status_code, answer.json()["errorCode"]) == (403, "FORBIDDEN")
-    assert app.service.asked == []
+    assert app.service.calls == []
 
 
 def test_a_problem_is_passed_on_as_it_is(app: App) -> None:
@@ -208,7 +208,7 @@ def test_what_is_no_object_is_refused_and_what_is_no_service_told(app: App, sand
 def test_each_exchange_is_told_to_the_page_without_code_or_token(app: App) -> None:
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     app.post("verify", {"otp": "123456"}, answer=(200, VERIFIED))
-    verify, request = app.told()["exchanges"]
+    verify, request = app.shown()["exchanges"]
     assert (request["method"], request["path"], request["status"]) == ("POST", "/request-otp", 200)
     assert verify["request"]["otp"] == "$OTP"
     assert verify["response"]["verificationToken"] == "$TOKEN"
@@ -278,7 +278,7 @@ def test_a_refused_request_leaves_the_code_that_was_sent_before(app: App) -> Non
     app.post("request", {"phoneNumber": "+14155550145"}, answer=(429, {"errorCode": "RATE_LIMITED"}))
     assert app.session()["phoneNumber"] == NUMBER
     app.post("verify", {"otp": "123456"}, answer=(200, VERIFIED))
-    assert app.service.asked[-1][1]["verificationId"] == VERIFICATION_ID
+    assert app.service.calls[-1][1]["verificationId"] == VERIFICATION_ID
 
 
 def test_a_click_has_one_key_which_is_no_other_browsers(app: App) -> None:
@@ -305,11 +305,11 @@ def test_a_right_code_whose_answer_was_lost_is_right_again_for_the_page_that_sen
     for _ in range(2):
         # Without the answer the browser has no new cookie either.
         app.browser.cookies.update(before)
-        answer = [] if app.service.asked[-1][0] == "/verify-otp" else [(200, VERIFIED)]
+        answer = [] if app.service.calls[-1][0] == "/verify-otp" else [(200, VERIFIED)]
         app.service.answers.extend(answer)
         assert app.post("verify", {"otp": "123456"}, headers=click).status_code == 200
         assert app.session() == {"step": "done"}
-    assert [path for path, _, _ in app.service.asked] == ["/request-otp", "/verify-otp"]
+    assert [path for path, _, _ in app.service.calls] == ["/request-otp", "/verify-otp"]
     for other in ({"Idempotency-Key": "another"}, {}):
         app.browser = requests.Session()
         app.browser.cookies.update(before)
@@ -324,7 +324,7 @@ def test_a_right_code_whose_answer_was_lost_is_right_again_for_the_page_that_sen
 
 def test_a_device_token_stays_in_the_browsers_cookie_and_speaks_for_it(app: App) -> None:
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
-    assert "deviceToken" not in app.service.asked[-1][1]
+    assert "deviceToken" not in app.service.calls[-1][1]
     verified = app.post("verify", {"otp": "123456"}, answer=(200, {**VERIFIED, "deviceToken": "a-token"}))
     assert "a-token" not in verified.text
     (cookie,) = [each for each in verified.headers["Set-Cookie"].split(", ") if DEVICE_COOKIE in each]
@@ -335,8 +335,8 @@ def test_a_device_token_stays_in_the_browsers_cookie_and_speaks_for_it(app: App)
         ("verify", (400, WRONG)),
     ):
         app.post(step, {"phoneNumber": NUMBER, "otp": "123456"}, answer=answer)
-        assert app.service.asked[-1][1]["deviceToken"] == "a-token"
-    assert "a-token" not in json.dumps(app.told())
+        assert app.service.calls[-1][1]["deviceToken"] == "a-token"
+    assert "a-token" not in json.dumps(app.shown())
 
 
 CHALLENGED = (403, {"errorCode": "CHALLENGE_REQUIRED", "status": 403})
@@ -351,7 +351,7 @@ def test_no_claim_of_the_pages_is_passed_on(app: App) -> None:
     for claim in ({}, {"challenge": "person"}, {"challenge": 1}, {"challenged": True}):
         answer = app.post("request", {"phoneNumber": NUMBER, **claim}, answer=CHALLENGED)
         assert answer.json()["errorCode"] == "CHALLENGE_REQUIRED"
-        assert not {"challenge", "challenged"} & app.service.asked[-1][1].keys()
+        assert not {"challenge", "challenged"} & app.service.calls[-1][1].keys()
 
 
 def test_a_challenge_that_was_passed_counts_for_the_request_that_was_refused(app: App) -> None:
@@ -359,19 +359,19 @@ def test_a_challenge_that_was_passed_counts_for_the_request_that_was_refused(app
     app.post("request", {"phoneNumber": NUMBER}, answer=CHALLENGED)
     solution = solution_of(challenge(app).json())
     app.post("request", {"phoneNumber": "+14155550145", "challenge": solution}, answer=CHALLENGED)
-    assert "challenged" not in app.service.asked[-1][1]
+    assert "challenged" not in app.service.calls[-1][1]
     click = {"Idempotency-Key": "one"}
     for _ in range(2):
         body = {"phoneNumber": NUMBER, "challenge": solution}
         app.post("request", body, answer=(200, REQUESTED), headers=click)
-        assert app.service.asked[-1][1]["challenged"] is True
+        assert app.service.calls[-1][1]["challenged"] is True
     app.post("request", {"phoneNumber": NUMBER, "challenge": solution}, answer=CHALLENGED)
-    assert "challenged" not in app.service.asked[-1][1]
+    assert "challenged" not in app.service.calls[-1][1]
     app.post("resend", answer=CHALLENGED)
     app.post("resend", {"challenge": solution_of(challenge(app).json())}, answer=(200, REQUESTED))
-    assert app.service.asked[-1][1]["challenged"] is True
+    assert app.service.calls[-1][1]["challenged"] is True
     assert challenge(app).status_code == 404
-    assert solution not in json.dumps(app.told())
+    assert solution not in json.dumps(app.shown())
 
 
 def test_under_attack_strangers_come_before_the_user_and_are_no_part_of_the_phone(app: App) -> None:
@@ -380,28 +380,28 @@ def test_under_attack_strangers_come_before_the_user_and_are_no_part_of_the_phon
     app.post("attack", {"isOn": True})
     app.service.answers = [(200, REQUESTED), (503, {"errorCode": "PROVIDER_UNAVAILABLE"}), CHALLENGED]
     app.post("request", {"phoneNumber": NUMBER}, answer=CHALLENGED)
-    bodies = [body for _, body, _ in app.service.asked]
+    bodies = [body for _, body, _ in app.service.calls]
     numbers, clients = ({body[name] for body in bodies} for name in ("phoneNumber", "clientIp"))
     assert (len(bodies), len(numbers), len(clients)) == (4, 4, 4)
     assert bodies[-1]["phoneNumber"] == NUMBER
     assert all(number.startswith(NUMBER[:-2]) for number in numbers)
-    shown = app.told()
+    shown = app.shown()
     assert shown["attack"] == {"isOn": True, "requested": 3, "sent": 1, "isChallenged": True}
     assert [exchange["page"] for exchange in shown["exchanges"]] == ["", *["attack"] * 3]
     # The user's next request, with a solution, comes alone and from the same network.
     app.post("request", {"phoneNumber": NUMBER, "challenge": "x"}, answer=(200, REQUESTED))
-    assert len(app.service.asked) == 5
-    assert app.service.asked[-1][1]["clientIp"] == bodies[-1]["clientIp"]
+    assert len(app.service.calls) == 5
+    assert app.service.calls[-1][1]["clientIp"] == bodies[-1]["clientIp"]
     app.post("attack", {"isOn": False})
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
-    assert len(app.service.asked) == 6
+    assert len(app.service.calls) == 6
 
 
 def test_what_is_no_number_is_not_attacked(app: App) -> None:
     app.post("attack", {"isOn": True})
     for body in ({}, {"phoneNumber": 1}, {"phoneNumber": "+1"}, {"phoneNumber": ["+14155550123"]}):
         app.post("request", body, answer=(400, {"errorCode": "INVALID_PHONE_NUMBER", "status": 400}))
-    assert len(app.service.asked) == 4
+    assert len(app.service.calls) == 4
 
 
 def test_an_attackers_messages_arrive_on_no_phone_of_the_users(app: App) -> None:
@@ -410,19 +410,19 @@ def test_an_attackers_messages_arrive_on_no_phone_of_the_users(app: App) -> None
     headers = {"Authorization": f"App {account['apiKey']}"}
 
     def deliver() -> None:
-        to = {"to": app.service.asked[-1][1]["phoneNumber"][1:]}
+        to = {"to": app.service.calls[-1][1]["phoneNumber"][1:]}
         requests.post(f"{account['baseUrl']}/2fa/2/pin", json=body | to, headers=headers, timeout=5)
 
     app.service.before_answer = deliver
     app.post("attack", {"isOn": True})
     app.service.answers = [(200, REQUESTED), (200, REQUESTED), CHALLENGED]
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
-    assert [message["to"] for message in app.told()["messages"]] == [NUMBER]
+    assert [message["to"] for message in app.shown()["messages"]] == [NUMBER]
     # A number that was an attacker's may become the user's.
-    stranger = app.service.asked[0][1]["phoneNumber"]
+    stranger = app.service.calls[0][1]["phoneNumber"]
     app.post("attack", {"isOn": False})
     app.post("request", {"phoneNumber": stranger}, answer=(200, REQUESTED))
-    assert {message["to"] for message in app.told()["messages"]} == {NUMBER, stranger}
+    assert {message["to"] for message in app.shown()["messages"]} == {NUMBER, stranger}
 
 
 def test_a_provider_call_stands_under_the_request_that_led_to_it(app: App) -> None:
@@ -446,7 +446,7 @@ def test_a_provider_call_stands_under_the_request_that_led_to_it(app: App) -> No
     app.post("request?page=this-tab", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     app.service.before_answer = lambda: None
     send(NUMBER[1:])
-    told = app.told()
+    told = app.shown()
     (exchange,) = told["exchanges"]
     assert [(call["provider"], call["status"]) for call in exchange["calls"]] == [
         ("infobip", 500),

@@ -33,7 +33,7 @@ class Refused(Exception):
 
     def __init__(self, status: int, code: int) -> None:
         super().__init__(status, code)
-        self.told = (status, code)
+        self.outcome = (status, code)
 
 
 class Api(Protocol):
@@ -142,7 +142,7 @@ def api(request: pytest.FixtureRequest, backend: Backend) -> Api:
 def refused(call: Any) -> tuple[int, int]:
     with pytest.raises(Refused) as error:
         call()
-    return error.value.told
+    return error.value.outcome
 
 
 def wrong_for(code: str) -> str:
@@ -226,7 +226,7 @@ def test_a_number_has_a_limit_of_sends(backend: Backend, api: Api) -> None:
         try:
             outcomes.append(api.start(number)["status"])
         except Refused as error:
-            outcomes.append(str(error.told))
+            outcomes.append(str(error.outcome))
             break
     assert outcomes[-1] == "(429, 60203)"
     assert len(backend.inbox(number)) == len(outcomes) - 1 > 0

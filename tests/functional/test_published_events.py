@@ -40,7 +40,7 @@ class Bus:
         self.entries += Entries
         return {"FailedEntryCount": 0, "Entries": [{"EventId": "an-id"} for _ in Entries]}
 
-    def told(self) -> list[tuple[str, dict[str, Any]]]:
+    def published(self) -> list[tuple[str, dict[str, Any]]]:
         return [(entry["DetailType"], json.loads(entry["Detail"])) for entry in self.entries]
 
 
@@ -65,7 +65,7 @@ def test_a_verification_is_told_from_its_request_to_its_success(deployed: Deploy
     deployed.post("verify_otp", verificationId=asked, otp=WRONG)
     deployed.post("verify_otp", verificationId=asked, otp=RIGHT)
     publish(deployed.lines())
-    told = bus.told()
+    told = bus.published()
     assert [kind for kind, _ in told] == ["otp.requested", "otp.requested", "otp.verified"]
     assert [detail.get("resent") for _, detail in told] == [False, True, None]
     for _, detail in told:
@@ -81,17 +81,17 @@ def test_an_event_has_neither_the_number_nor_a_key_of_it(deployed: Deployment, b
     deployed.post("verify_otp", verificationId=asked, otp=RIGHT)
     publish(deployed.lines())
     known = {"version", "id", "resent", *published.DETAIL}
-    for _, detail in bus.told():
+    for _, detail in bus.published():
         assert detail.keys() <= known
-    assert "1415" not in json.dumps(bus.told())
-    assert asked not in json.dumps(bus.told())
+    assert "1415" not in json.dumps(bus.published())
+    assert asked not in json.dumps(bus.published())
 
 
 def test_a_number_that_is_refused_for_good_has_failed(deployed: Deployment, bus: Bus) -> None:
     deployed.provider.fails_with = lambda: Refused("fake", "opted out")
     deployed.post("request_otp", phoneNumber=NUMBER)
     publish(deployed.lines())
-    ((kind, detail),) = bus.told()
+    ((kind, detail),) = bus.published()
     assert (kind, detail["reason"]) == ("otp.failed", "opted out")
 
 
@@ -108,8 +108,8 @@ def test_a_guess_at_a_number_that_must_wait_says_that_it_is_locked(deployed: Dep
         deployed.post("verify_otp", verificationId=last, otp=WRONG)
     assert deployed.post("verify_otp", verificationId=second, otp=RIGHT).outcome == "NUMBER_LOCKED"
     publish(deployed.lines())
-    assert bus.told()[-1][0] == "number.locked"
-    assert bus.told()[-1][1]["verification"] == verification_key(second)[:16]
+    assert bus.published()[-1][0] == "number.locked"
+    assert bus.published()[-1][1]["verification"] == verification_key(second)[:16]
 
 
 @pytest.mark.parametrize(

@@ -52,11 +52,11 @@ class Scripted:
     name: str
     is_down: bool = False
     fails_with: type[ProviderError] | None = None
-    asked: int = 0
+    calls: int = 0
     message_id: str | None = None
 
     def send(self, *_: Any, **__: Any) -> Sent:
-        self.asked += 1
+        self.calls += 1
         if self.is_down:
             raise NotSent(self.name, "scripted")
         if self.fails_with:
@@ -153,17 +153,17 @@ def test_a_failover_is_one_write_more_that_the_circuit_counts(wire: Wire) -> Non
     wire.first.is_down = True
     relisted = TRANSACTION  # the number's list says who holds the code, with the record of the send
     assert wire.post("request_otp", phoneNumber=NUMBERS[0])[1] == [READ, TRANSACTION, WRITE, relisted]
-    assert (wire.first.asked, wire.second.asked) == (1, 1)
+    assert (wire.first.calls, wire.second.calls) == (1, 1)
 
 
 def test_an_open_circuit_is_known_from_the_same_read_in_every_environment(wire: Wire) -> None:
     wire.first.is_down = True
     for number in NUMBERS[:FAILURES]:
         wire.post("request_otp", phoneNumber=number)
-    asked = wire.first.asked
+    asked = wire.first.calls
     wire.restarted()
     assert wire.post("request_otp", phoneNumber=NUMBERS[10])[1] == [READ, TRANSACTION, TRANSACTION]
-    assert wire.first.asked == asked == FAILURES
+    assert wire.first.calls == asked == FAILURES
 
 
 def test_a_probe_is_elected_and_closes_the_circuit_for_everybody(wire: Wire) -> None:
@@ -184,7 +184,7 @@ def test_a_probe_is_elected_and_closes_the_circuit_for_everybody(wire: Wire) -> 
     assert probed == [READ, TRANSACTION, WRITE, "DeleteItem", WRITE]
     wire.restarted()
     assert wire.post("request_otp", phoneNumber=NUMBERS[12])[1] == [READ, TRANSACTION, WRITE]
-    assert wire.first.asked == FAILURES + 2
+    assert wire.first.calls == FAILURES + 2
 
 
 def test_a_right_code_is_three_round_trips(wire: Wire) -> None:

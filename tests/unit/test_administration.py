@@ -29,18 +29,18 @@ class Tables:
 
     standings: dict[str, NumberRecord] = field(default_factory=dict)
     erased: dict[str, Erased] = field(default_factory=dict)
-    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     def record_of(self, number_key: str, now: int) -> NumberRecord:
-        self.asked.append(("standing", number_key, now))
+        self.calls.append(("standing", number_key, now))
         return self.standings.get(number_key, NumberRecord())
 
     def unlock(self, number_key: str, now: int) -> int:
-        self.asked.append(("unlock", number_key, now))
+        self.calls.append(("unlock", number_key, now))
         return 2
 
     def erase(self, number_key: str, now: int, deadline: Deadline) -> Erased:
-        self.asked.append(("erase", number_key, now, deadline))
+        self.calls.append(("erase", number_key, now, deadline))
         return self.erased.get(number_key, Erased({}))
 
 
@@ -50,7 +50,7 @@ class World:
 
     tables: Tables
     clock: StepClock
-    told: list[tuple[str, dict[str, Any]]]
+    emitted: list[tuple[str, dict[str, Any]]]
     administration: Administration
 
 
@@ -80,7 +80,7 @@ def test_each_operation_is_done_under_both_peppers_in_whole_seconds(world: World
     assert world.administration.unlock(NUMBER, WHO) == 4
     world.administration.erase(NUMBER, WHO)
     old_key = number_key(NUMBER)
-    assert world.tables.asked == [
+    assert world.tables.calls == [
         ("standing", NEW_KEY, NOW),
         ("standing", old_key, NOW),
         ("unlock", NEW_KEY, NOW),
@@ -100,7 +100,7 @@ def test_each_operation_is_emitted_before_and_after_with_who_it_was(world: World
     erased = world.administration.erase(NUMBER, WHO)
     counts = {"verifications": 3, "failures": 1}
     assert (erased.counts, erased.retry_after) == (counts, 30)
-    assert world.told == [
+    assert world.emitted == [
         ("admin_called", {**about(), "operation": "status"}),
         ("admin_called", {**about(), "operation": "unlock"}),
         ("number_unlocked", {**about(), "tenants": 4}),
@@ -109,7 +109,7 @@ def test_each_operation_is_emitted_before_and_after_with_who_it_was(world: World
     ]
     world.tables.erased = {}
     world.administration.erase(NUMBER, WHO)
-    assert world.told[-1][1]["complete"] is True
+    assert world.emitted[-1][1]["complete"] is True
 
 
 @pytest.mark.parametrize("operation", ["status", "unlock", "erase"])
@@ -117,7 +117,7 @@ def test_a_number_of_a_kind_that_is_not_sent_to_any_more_is_still_looked_for(
     world: World, operation: str
 ) -> None:
     getattr(world.administration, operation)(LANDLINE, WHO)
-    assert world.told[0] == ("admin_called", {**about(LANDLINE, "ZZ"), "operation": operation})
+    assert world.emitted[0] == ("admin_called", {**about(LANDLINE, "ZZ"), "operation": operation})
     with pytest.raises(errors.InvalidPhoneNumber):
         getattr(world.administration, operation)("4155550123", WHO)
 

@@ -163,7 +163,7 @@ def test_a_user_who_passed_a_challenge_is_sent_a_code(policy: Policy, clock: Ste
     world = with_spending(policy, clock, prices=HALF_A_DOLLAR)
     world.request(number(0))
     assert outcome_of(world, RequestOtp(number(1), is_challenged=True)) == "ok"
-    budgets = [fields.get("budget") for event, fields in world.told if event == "send_decided"]
+    budgets = [fields.get("budget") for event, fields in world.emitted if event == "send_decided"]
     assert budgets == ["open", "challenged"]
 
 
@@ -177,7 +177,7 @@ def test_a_guard_that_records_tells_what_it_would_have_refused(policy: Policy, c
     world = with_spending(policy, clock, prices=HALF_A_DOLLAR, mode=Mode.RECORD)
     for index in range(3):
         world.request(number(index))
-    suspects = [fields["limit"] for event, fields in world.told if event == "send_suspect"]
+    suspects = [fields["limit"] for event, fields in world.emitted if event == "send_suspect"]
     assert suspects == ["country"] * 2
 
 
@@ -395,7 +395,7 @@ def test_a_test_number_takes_its_code_and_no_send_limit_counts_it(policy: Policy
     assert world.store.counters == {}
     (known,) = world.store.numbers.values()
     assert (known.sends, known.unproven) == ((), 0)
-    assert world.told[-1][1]["number"].is_test
+    assert world.emitted[-1][1]["number"].is_test
 
 
 def test_a_test_number_that_is_locked_takes_no_code(policy: Policy, clock: StepClock) -> None:
@@ -465,13 +465,13 @@ def test_a_mexican_test_number_is_one_in_either_spelling(
     settings = dataclasses.replace(settings, test_numbers_end=Seconds(START) + HOUR)
     world = World(policy_of(settings), clock)
     verification_id = world.request(spelled)
-    assert world.told[-1][1]["number"].is_test
+    assert world.emitted[-1][1]["number"].is_test
     assert world.verify(verification_id, "123456", phone_number=spelled) == "ok"
 
 
 def gauges(world: World, name: str) -> list[Any]:
     """What each request told of this number, the oldest first."""
-    return [fields[name] for event, fields in world.told if event == "send_decided" and name in fields]
+    return [fields[name] for event, fields in world.emitted if event == "send_decided" and name in fields]
 
 
 def test_each_admitted_send_tells_how_much_of_the_daily_cap_is_used(policy: Policy, clock: StepClock) -> None:
@@ -500,5 +500,5 @@ def test_a_guard_that_enforces_tells_what_it_refuses(policy: Policy, clock: Step
     world = with_spending(policy, clock, prices=HALF_A_DOLLAR)
     for index in range(3):
         outcome_of(world, RequestOtp(number(index)))
-    suspects = [fields["limit"] for event, fields in world.told if event == "send_suspect"]
+    suspects = [fields["limit"] for event, fields in world.emitted if event == "send_suspect"]
     assert suspects == ["country"] * 2

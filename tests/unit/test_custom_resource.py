@@ -38,12 +38,12 @@ class World:
     """The function, what it asked for, and CloudFormation's end of the URL."""
 
     transport: ScriptedTransport = field(default_factory=lambda: ScriptedTransport(answer(200)))
-    asked: list[tuple[str, Any]] = field(default_factory=list)
+    calls: list[tuple[str, Any]] = field(default_factory=list)
     fails: Exception | None = None
 
     def __call__(self, **changes: Any) -> dict[str, Any]:
         provision_infobip.app.lambda_handler({**EVENT, **changes}, None)  # type: ignore[typeddict-item] # as AWS sends it
-        (put,) = self.transport.asked
+        (put,) = self.transport.calls
         assert (put.method, put.url, put.headers) == (
             "PUT",
             changes.get("ResponseURL", URL),
@@ -62,18 +62,18 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made = World()
 
     def credentials(provider: str) -> dict[str, str]:
-        made.asked.append(("credentials", provider))
+        made.calls.append(("credentials", provider))
         if made.fails is not None:
             raise made.fails
         return {"apiKey": "a-key"}
 
     def open_account(fields: dict[str, str], settings: config.Settings) -> str:
         assert settings == config.settings()
-        made.asked.append(("account", fields))
+        made.calls.append(("account", fields))
         return "an-account"
 
     def provision(account: str, desired: str) -> SimpleNamespace:
-        made.asked.append((account, desired))
+        made.calls.append((account, desired))
         return SimpleNamespace(attributes={"ApplicationId": "an-id"})
 
     monkeypatch.setattr(bootstrap, "credentials", credentials)
@@ -90,7 +90,7 @@ def test_infobip_is_provisioned_with_its_own_credentials_and_the_stack_gets_the_
     world: World, kind: str
 ) -> None:
     assert world(RequestType=kind) == {"Status": "SUCCESS", "Data": {"ApplicationId": "an-id"}, **NAMED}
-    assert world.asked == [
+    assert world.calls == [
         ("credentials", "infobip"),
         ("account", {"apiKey": "a-key"}),
         ("an-account", "6"),
@@ -101,7 +101,7 @@ def test_settings_are_checked_and_their_digest_answered(world: World) -> None:
     settings = environment() | {"POWERTOOLS_SERVICE_NAME": "sms-otp"}
     properties = {"Environment": settings, "AwsSmsIdentityArn": ""}
     check_settings.app.lambda_handler({**EVENT, "ResourceProperties": properties}, None)
-    (put,) = world.transport.asked
+    (put,) = world.transport.calls
     body = put.json
     assert isinstance(body, dict)
     assert (body["Status"], body["Data"].keys()) == ("SUCCESS", {"Digest"})
@@ -109,7 +109,7 @@ def test_settings_are_checked_and_their_digest_answered(world: World) -> None:
 
 def test_a_deletion_changes_nothing_and_succeeds(world: World) -> None:
     assert world(RequestType="Delete") == {"Status": "SUCCESS", **NAMED}
-    assert world.asked == []
+    assert world.calls == []
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_an_answer_goes_over_https_or_to_a_local_stacks_emulator(
         return
     with pytest.raises(ValueError, match="https"):
         world(ResponseURL=url)
-    assert world.transport.asked == []
+    assert world.transport.calls == []
 
 
 def test_settings_are_answered_for_at_the_stage_that_they_are_for(
@@ -161,7 +161,7 @@ def test_settings_are_answered_for_at_the_stage_that_they_are_for(
     config.settings.cache_clear()
     at = "http://127.0.0.1:4566/a"
     check_settings.app.lambda_handler({**EVENT, "RequestType": "Delete", "ResponseURL": at}, None)
-    assert [put.url for put in world.transport.asked] == [at]
+    assert [put.url for put in world.transport.calls] == [at]
 
 
 @pytest.mark.parametrize("end", [answer(403), NoAnswer("timeout")])
@@ -173,6 +173,6 @@ def test_what_cannot_be_answered_is_raised_so_that_lambda_runs_it_again(world: W
 
 def test_an_answer_may_take_six_seconds(world: World) -> None:
     world()
-    (put,) = world.transport.asked
+    (put,) = world.transport.calls
     assert 5 < put.deadline.remaining() <= 6
     assert json.loads(put.body)["RequestId"] == "a-request"

@@ -101,7 +101,7 @@ class Routed(World):
         self.failures: dict[str, ProviderError] = {}
 
         def emit(event: str, **fields: Any) -> None:
-            self.told.append((event, fields))
+            self.emitted.append((event, fields))
 
         def build(name: str, _: Mapping[str, str]) -> Provider:
             return Scripted(name, self.failures)
@@ -114,11 +114,11 @@ class Routed(World):
 
     def events(self, *names: str) -> Told:
         """Those of these names, in their order."""
-        return [(event, fields) for event, fields in self.told if event in names]
+        return [(event, fields) for event, fields in self.emitted if event in names]
 
     def measured(self) -> Measured:
         """(metric, value, its event's provider) of everything emitted, except how long it took."""
-        return [row for row in measured_of(self.told) if row[0] != "ProviderLatency"]
+        return [row for row in measured_of(self.emitted) if row[0] != "ProviderLatency"]
 
 
 def measured_of(told: Told) -> Measured:
@@ -210,7 +210,7 @@ def test_a_send_is_emitted_with_the_provider_that_took_it_its_handle_and_its_pri
 def test_a_resend_that_fails_over_is_emitted_as_a_send_is(world: Routed) -> None:
     verification_id = world.request(purpose="login")
     world.clock.step(30)
-    world.told.clear()
+    world.emitted.clear()
     world.failures["infobip"] = Throttled("infobip", "http_429", status=429)
     resend_code(world.service, ResendOtp(verification_id, Channel.VOICE), world.caller())
     told = world.events("provider_failed", "failed_over", "otp_resent")
@@ -284,7 +284,7 @@ def test_a_send_that_no_provider_took_is_emitted_and_says_when_to_come_again(
         def act() -> object:
             return resend_code(world.service, ResendOtp(verification_id), world.caller())
 
-    world.told.clear()
+    world.emitted.clear()
     world.failures["infobip"] = NotSent("infobip", "no_connection")
     world.failures["sinch"] = failure
     with pytest.raises(errors.OtpError) as refused:
@@ -335,7 +335,7 @@ def test_a_check_that_gets_no_word_is_emitted_with_the_provider_and_says_when_to
     world: Routed,
 ) -> None:
     verification_id = world.request()
-    world.told.clear()
+    world.emitted.clear()
     world.failures["infobip"] = Throttled("infobip", "http_429", retry_after=Seconds(7), status=429)
     with pytest.raises(errors.ProviderUnavailable) as refused:
         verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
@@ -347,7 +347,7 @@ def test_a_check_that_gets_no_word_is_emitted_with_the_provider_and_says_when_to
 
 def test_a_guess_is_emitted_with_the_country_and_provider_that_it_is_measured_by(world: Routed) -> None:
     verification_id = world.request(purpose="login")
-    world.told.clear()
+    world.emitted.clear()
     world.clock.step(7)
     assert world.verify(verification_id, "000000") == "OTP_INCORRECT"
     world.clock.step(5)

@@ -81,7 +81,7 @@ class Scripted:
         del deadline
 
     def _ask(self, operation: str, ref: str) -> Sent:
-        self._world.asked.append((operation, self._name, self._key))
+        self._world.calls.append((operation, self._name, self._key))
         failure = self._world.failures.get(self._name)
         if failure is not None:
             raise failure(self._name, "scripted")
@@ -100,10 +100,10 @@ class World:
         secret_cache: SecretCache | None = None,
         right_key: str = "old-key",
     ) -> None:
-        self.asked: list[tuple[str, str, str]] = []
+        self.calls: list[tuple[str, str, str]] = []
         self.failures: dict[str, type[ProviderError]] = {}
         self.failed: list[ProviderError] = []
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.emitted: list[tuple[str, dict[str, Any]]] = []
         self.right_key = right_key
         self.reserved, self.has_room = 0, True
         self.secret_cache = secret_cache or SecretCache()
@@ -123,7 +123,7 @@ class World:
         return "r-1" if self.has_room else None
 
     def emit(self, event: str, **fields: Any) -> None:
-        self.told.append((event, fields))
+        self.emitted.append((event, fields))
 
     def build(self, name: str, credentials: Mapping[str, str]) -> Provider:
         return Scripted(name, credentials["key"], self)
@@ -140,7 +140,7 @@ class World:
         return self.router.check(holder, "ref", "123456", channel=Channel.SMS, deadline=Deadline(5))
 
     def names(self) -> list[str]:
-        return [name for _, name, _ in self.asked]
+        return [name for _, name, _ in self.calls]
 
 
 @pytest.mark.parametrize("order", [("infobip", "sinch"), ("sinch", "infobip"), ("sinch",)])
@@ -252,20 +252,20 @@ def test_after_the_deadline_no_provider_is_asked() -> None:
     world = World()
     with pytest.raises(TooLate):
         world.router.send(ORDER, Deadline(0), world.failed.append, world.reserve_again)
-    assert world.asked == []
+    assert world.calls == []
 
 
 def test_the_holder_of_a_code_sends_it_again() -> None:
     world = World(("sinch", "infobip"))
     assert world.resend("infobip") == ("infobip", Sent(ref="infobip:old-ref"))
-    assert world.asked == [("resend", "infobip", "old-key")]
+    assert world.calls == [("resend", "infobip", "old-key")]
 
 
 def test_where_the_holder_cannot_send_again_another_sends_a_new_code() -> None:
     world = World()
     world.failures["infobip"] = NotSent
     assert world.resend("infobip") == ("sinch", Sent(ref="sinch:r"))
-    assert [(operation, name) for operation, name, _ in world.asked] == [
+    assert [(operation, name) for operation, name, _ in world.calls] == [
         ("resend", "infobip"),
         ("send", "sinch"),
     ]
@@ -285,7 +285,7 @@ def test_a_resend_that_goes_on_comes_back_to_the_holder_where_no_other_can_send(
     world = World(("infobip", "sinch", "aws"))
     world.failures |= {"aws": NotSent, "infobip": DestinationUnavailable}
     assert world.resend("sinch", GOES_ON) == ("sinch", Sent(ref="sinch:old-ref"))
-    assert [(operation, name) for operation, name, _ in world.asked] == [
+    assert [(operation, name) for operation, name, _ in world.calls] == [
         ("send", "aws"),
         ("send", "infobip"),
         ("resend", "sinch"),
@@ -304,7 +304,7 @@ def test_a_resend_that_goes_on_ends_no_code_in_somebodys_hand() -> None:
 def test_a_holder_without_the_channel_does_not_send_again() -> None:
     world = World(("aws", "sinch"))
     assert world.resend("aws", replace(ORDER, channel=Channel.VOICE))[0] == "sinch"
-    assert [(operation, name) for operation, name, _ in world.asked] == [("send", "sinch")]
+    assert [(operation, name) for operation, name, _ in world.calls] == [("send", "sinch")]
 
 
 def test_a_resend_goes_on_from_a_holder_that_no_longer_sends() -> None:
@@ -347,7 +347,7 @@ def test_a_provider_is_built_once_for_the_same_credentials() -> None:
 def test_refused_credentials_are_fetched_anew_once_and_the_request_goes_through() -> None:
     world = World(secret_cache=SecretCache(rotated="new-key"), right_key="new-key")
     assert world.send()[0] == "infobip"
-    assert [key for _, _, key in world.asked] == ["old-key", "new-key"]
+    assert [key for _, _, key in world.calls] == ["old-key", "new-key"]
     assert world.secret_cache.forgotten == 1
 
 
@@ -355,14 +355,14 @@ def test_credentials_that_are_still_the_same_are_not_tried_again() -> None:
     world = World(right_key="another")
     with pytest.raises(Misconfigured):
         world.check("infobip")
-    assert [key for _, _, key in world.asked] == ["old-key"]
+    assert [key for _, _, key in world.calls] == ["old-key"]
 
 
 def test_fresh_credentials_that_are_refused_too_are_the_end_of_it() -> None:
     world = World(("infobip",), secret_cache=SecretCache(rotated="new-key"), right_key="another")
     with pytest.raises(Misconfigured):
         world.send()
-    assert [key for _, _, key in world.asked] == ["old-key", "new-key"]
+    assert [key for _, _, key in world.calls] == ["old-key", "new-key"]
 
 
 def test_a_provider_that_is_named_twice_is_in_the_order_once() -> None:
@@ -398,7 +398,7 @@ def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
     )
     asked = world.router.check("test", ref, otp, channel=Channel.SMS, deadline=Deadline(5))
     assert asked is expected
-    assert world.asked == []
+    assert world.calls == []
 
 
 def test_how_long_each_provider_took_is_told_whatever_it_said() -> None:
@@ -406,19 +406,19 @@ def test_how_long_each_provider_took_is_told_whatever_it_said() -> None:
     world.failures["infobip"] = NotSent
     world.send()
     world.check("sinch")
-    told = [(event, fields["provider"]) for event, fields in world.told]
+    told = [(event, fields["provider"]) for event, fields in world.emitted]
     assert told == [("provider_answered", name) for name in ("infobip", "sinch", "sinch")]
-    assert all(fields["milliseconds"] >= 0 for _, fields in world.told)
+    assert all(fields["milliseconds"] >= 0 for _, fields in world.emitted)
 
 
 class Watched(NoBreaker):
     """Notes of whom it is asked, and whether there is another provider to ask instead."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, bool]] = []
+        self.calls: list[tuple[str, bool]] = []
 
     def call(self, provider: str, *about: Any, has_next: Callable[[], bool]) -> Any:
-        self.asked.append((provider, has_next()))
+        self.calls.append((provider, has_next()))
         return super().call(provider, *about, has_next=has_next)
 
 
@@ -433,23 +433,23 @@ def test_the_last_provider_of_an_order_has_nobody_after_it() -> None:
     world, breaker = watched(("infobip", "sinch", "third"))
     world.failures |= {"infobip": NotSent, "sinch": NotSent}
     world.send()
-    assert breaker.asked == [("infobip", True), ("sinch", True), ("third", False)]
+    assert breaker.calls == [("infobip", True), ("sinch", True), ("third", False)]
     alone, breaker = watched(("infobip",))
     alone.send()
-    assert breaker.asked == [("infobip", False)]
+    assert breaker.calls == [("infobip", False)]
 
 
 def test_the_holder_that_resends_has_others_after_it_only_where_there_are_any() -> None:
     world, breaker = watched(("infobip", "sinch"))
     world.failures["infobip"] = NotSent
     world.resend("infobip")
-    assert breaker.asked == [("infobip", True), ("sinch", False)]
+    assert breaker.calls == [("infobip", True), ("sinch", False)]
     alone, breaker = watched(("infobip",))
     alone.resend("infobip")
-    assert breaker.asked == [("infobip", False)]
+    assert breaker.calls == [("infobip", False)]
     elsewhere, breaker = watched(("sinch",))
     elsewhere.resend("infobip")
-    assert breaker.asked == [("infobip", True)]
+    assert breaker.calls == [("infobip", True)]
 
 
 @pytest.mark.parametrize("operation", ["send", "resend", "check"])
@@ -475,7 +475,7 @@ def test_how_long_a_provider_took_is_emitted_in_milliseconds(
         "check": lambda: world.check("infobip"),
     }
     acts[operation]()
-    assert world.told == [("provider_answered", {"provider": "infobip", "milliseconds": 43.3})]
+    assert world.emitted == [("provider_answered", {"provider": "infobip", "milliseconds": 43.3})]
 
 
 def test_the_circuits_that_were_read_and_the_numbers_key_reach_the_breaker() -> None:

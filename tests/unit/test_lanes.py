@@ -273,12 +273,12 @@ def test_requests_of_an_hour_are_counted_at_the_number_whatever_environment_refu
 ) -> None:
     answers = [outcome(world.request) for _ in range(14)]
     assert answers == ["ok", *["RATE_LIMITED"] * 13]
-    asked = [fields["requests"] for event, fields in world.told if event == "send_decided"]
+    asked = [fields["requests"] for event, fields in world.emitted if event == "send_decided"]
     assert asked == [*range(1, 13), 12, 12]
     assert len(world.number().refused) == 10, "eleven requests are written down, and no more"
     world.clock.step(3600)
     assert outcome(world.request) == "ok"
-    assert [fields["requests"] for event, fields in world.told if event == "send_decided"][-1] == 1
+    assert [fields["requests"] for event, fields in world.emitted if event == "send_decided"][-1] == 1
 
 
 def test_failed_verifications_of_an_hour_are_counted_with_successes_between(world: World) -> None:
@@ -288,11 +288,11 @@ def test_failed_verifications_of_an_hour_are_counted_with_successes_between(worl
             world.verify(verification_id, WRONG)
         assert world.verify(verification_id) == "ok"
         world.clock.step(60)
-    failures = [fields["failures"] for event, fields in world.told if event == "otp_incorrect"]
+    failures = [fields["failures"] for event, fields in world.emitted if event == "otp_incorrect"]
     assert failures == [1, 2, 3, 4, 5, 6, 7]
     world.clock.step(3600)
     world.verify(world.request(), WRONG)
-    assert [fields["failures"] for event, fields in world.told if event == "otp_incorrect"][-1] == 1
+    assert [fields["failures"] for event, fields in world.emitted if event == "otp_incorrect"][-1] == 1
 
 
 def test_who_consumed_a_code_is_an_id_that_no_caller_can_choose(world: World) -> None:

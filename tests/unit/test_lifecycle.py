@@ -38,11 +38,11 @@ def resend(world: World, verification_id: str, tenant: str = "tenant-a", **field
 
 def test_a_cancellation_is_told_and_one_that_is_refused_is_not(world: World, lifecycle: Lifecycle) -> None:
     verification_id = world.request()
-    world.told.clear()
+    world.emitted.clear()
     lifecycle.cancel(verification_id, world.caller())
     with pytest.raises(errors.VerificationNotFound):
         lifecycle.cancel(verification_id, world.caller("tenant-b"))
-    assert world.told == [("otp_cancelled", {"verification": verification_key(verification_id)})]
+    assert world.emitted == [("otp_cancelled", {"verification": verification_key(verification_id)})]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_cancellation_stands_although_its_number_could_not_be_told(world: Worl
     )
     (held,) = world.store.verifications.values()
     assert held.state is State.CANCELLED
-    assert world.told[-1] == ("store_failed", {"reason": "UpdateItem: ThrottlingException"})
+    assert world.emitted[-1] == ("store_failed", {"reason": "UpdateItem: ThrottlingException"})
 
 
 def test_a_resend_goes_on_with_the_same_verification_and_expiry(world: World) -> None:
@@ -225,7 +225,7 @@ def test_a_resend_during_which_the_earlier_code_is_typed_or_given_up_is_told_so(
 
     world.provider.send = meanwhile  # type: ignore[method-assign, assignment] # one interleaving
     assert resend(world, verification_id) == expected
-    assert "store_failed" not in [event for event, _ in world.told]
+    assert "store_failed" not in [event for event, _ in world.emitted]
 
 
 def test_a_resend_that_was_certainly_not_sent_costs_nothing(world: World) -> None:
@@ -349,7 +349,7 @@ def test_a_resend_that_loses_a_race_for_the_number_says_when_the_next_may_be_sen
     assert (refused.value.reason, refused.value.retry_after) == ("number", 60)
     about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
     assert refused.value.context == about
-    assert world.told[-1] == ("send_decided", {**about, "requests": 3})
+    assert world.emitted[-1] == ("send_decided", {**about, "requests": 3})
     assert world.sends() == 2
 
 
@@ -357,14 +357,14 @@ def test_a_resend_that_a_limit_refuses_is_counted_as_asked_for_and_says_whom_it_
     world: World,
 ) -> None:
     verification_id = world.request()
-    world.told.clear()
+    world.emitted.clear()
     world.clock.step(13)
     with pytest.raises(errors.RateLimited) as refused:
         resend_code(world.service, ResendOtp(verification_id), world.caller())
     assert (refused.value.reason, refused.value.retry_after) == ("number", 17)
     about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
     assert refused.value.context == about
-    assert world.told == [("send_decided", {**about, "requests": 2})]
+    assert world.emitted == [("send_decided", {**about, "requests": 2})]
 
 
 def test_a_resend_asks_for_what_is_left_of_the_codes_life_under_a_reference_of_its_own(

@@ -167,9 +167,9 @@ def test_to_look_changes_nothing(world: World) -> None:
     world.clock.step(HOUR)
     exhausted(world)
     store = world.store
-    before = copy.deepcopy((store.numbers, store.counters, store.verifications, world.told))
+    before = copy.deepcopy((store.numbers, store.counters, store.verifications, world.emitted))
     decisions(world, tenants=("tenant-a",))
-    assert (store.numbers, store.counters, store.verifications, world.told) == before
+    assert (store.numbers, store.counters, store.verifications, world.emitted) == before
 
 
 def test_what_cannot_be_decided_for_more_and_more_shards_is_refused(

@@ -106,7 +106,7 @@ class ScriptedInfobip(ScriptedTransport):
     @property
     def written(self) -> list[tuple[str, str]]:
         """What was asked other than to read."""
-        return [(each.method, each.url) for each in self.asked if each.method != "GET"]
+        return [(each.method, each.url) for each in self.calls if each.method != "GET"]
 
 
 APPLICATION = {**WANTED.application, "applicationId": "APP"}
@@ -257,7 +257,7 @@ def test_an_update_clears_what_is_no_longer_wanted() -> None:
     transport = ScriptedInfobip([APPLICATION], [MESSAGE])
     plain = desired_state_from(PARAMETERS)
     provision(account(transport), plain)
-    (update,) = [asked for asked in transport.asked if asked.method == "PUT"]
+    (update,) = [asked for asked in transport.calls if asked.method == "PUT"]
     nothing = {"senderId": "", "voiceName": "", "repeatDTMF": "", "speechRate": 1.0, "regional": {}}
     assert update.json == {**plain.templates["en"], **nothing}
 

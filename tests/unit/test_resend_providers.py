@@ -327,7 +327,7 @@ def test_every_sms_of_a_verification_has_the_apps_hash_where_its_provider_can(
     assert [each.app_hash_sent for each in (first, *later)] == [False, False, True]
     assert world.sent == [("infobip", "sms", APP_HASH)] * 2 + [("aws", "sms", APP_HASH)]
     logged = [
-        fields["app_hash_sent"] for event, fields in world.told if event in ("otp_requested", "otp_resent")
+        fields["app_hash_sent"] for event, fields in world.emitted if event in ("otp_requested", "otp_resent")
     ]
     assert logged == [False, False, True]
 

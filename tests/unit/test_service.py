@@ -275,7 +275,7 @@ def test_a_provider_that_its_open_breaker_spares_has_not_failed(
 ) -> None:
     world.provider.fails_with = lambda: failure("fake", "scripted")
     assert outcome(world.request) == "PROVIDER_UNAVAILABLE"
-    (fields,) = [fields for event, fields in world.told if event == "provider_failed"]
+    (fields,) = [fields for event, fields in world.emitted if event == "provider_failed"]
     assert fields["failed"] == failed
 
 
@@ -293,7 +293,7 @@ def test_a_release_that_fails_leaves_the_send_reserved_and_the_answer_as_it_was(
     world.store.release = no_release  # type: ignore[method-assign, assignment] # one fault
     world.provider.fails_with = lambda: NotSent("fake", "http_500")
     assert outcome(world.request) == "PROVIDER_UNAVAILABLE"
-    assert ("release_failed", {"reason": "TransactWriteItems: ThrottlingException"}) in world.told
+    assert ("release_failed", {"reason": "TransactWriteItems: ThrottlingException"}) in world.emitted
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ def test_what_could_not_be_stored_of_a_send_is_told_by_its_own_name(
     world.provider.fails_with = lambda: failure("fake", "scripted")
     asked = RequestOtp(NUMBER, idempotency_key="a-key")
     assert outcome(lambda: request_code(world.service, asked, world.caller())) == answer
-    assert (told, {"reason": "throttled"}) in world.told
+    assert (told, {"reason": "throttled"}) in world.emitted
 
 
 @pytest.mark.parametrize("failure", [*CERTAINLY_NOT_SENT, Ambiguous, Refused])
@@ -351,7 +351,7 @@ def test_a_guess_that_was_not_right_is_measured_once_whatever_the_provider_calle
     verification_id = world.request()
     world.provider.check = lambda *_, **__: check  # type: ignore[method-assign] # one answer
     refused = {"path": "/verify-otp", "error_code": world.verify(verification_id)}
-    told = [*world.told, ("request_refused", refused)]
+    told = [*world.emitted, ("request_refused", refused)]
     measured = [metric.name for event, fields in told for metric in metrics.measured_by(event, fields)]
     assert measured.count("VerifySuccess") == measured.count("NumberFailures") == 1
     assert measured.count("OtpIncorrect") == (check is Check.WRONG)
@@ -400,8 +400,8 @@ def test_every_event_carries_the_number_only_as_an_object_that_hides_it(world: W
     world.verify(verification_id, "000000")
     world.verify(verification_id)
     told = ["send_decided", "otp_requested", "otp_incorrect", "otp_verified"]
-    assert [event for event, _ in world.told] == told
-    for _, fields in world.told:
+    assert [event for event, _ in world.emitted] == told
+    for _, fields in world.emitted:
         assert isinstance(fields["number"], PhoneNumber)
         assert NUMBER not in repr(fields)
         assert "123456" not in repr(fields)
@@ -439,7 +439,7 @@ def test_a_request_that_loses_a_race_says_whom_it_is_about_and_is_counted_as_ask
     world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
     refused = refused_by(world.request)
     assert (refused.reason, refused.context) == ("number", ABOUT)
-    assert world.told[-1] == ("send_decided", {**ABOUT, "requests": 2})
+    assert world.emitted[-1] == ("send_decided", {**ABOUT, "requests": 2})
 
 
 def test_a_request_that_a_limit_refuses_says_which_and_when_to_come_again(world: World) -> None:
@@ -536,7 +536,7 @@ def test_an_admitted_send_is_emitted_with_its_number_of_requests_and_its_part_of
 ) -> None:
     world.request(purpose="login")
     (key,) = world.store.verifications
-    assert world.told[0] == (
+    assert world.emitted[0] == (
         "send_decided",
         {
             "number": PhoneNumber(NUMBER, "US"),
@@ -568,7 +568,7 @@ def test_a_refusal_that_the_store_does_not_note_is_answered_all_the_same_and_say
     world.request()
     world.store.note_refused = fail  # type: ignore[method-assign, assignment] # one fault
     assert outcome(world.request) == "RATE_LIMITED"
-    assert ("store_failed", {"reason": "UpdateItem: ThrottlingException"}) in world.told
+    assert ("store_failed", {"reason": "UpdateItem: ThrottlingException"}) in world.emitted
 
 
 @pytest.mark.parametrize(

@@ -59,12 +59,12 @@ class Dynamo:
 
     def __init__(self, **script: list[Answer]) -> None:
         self.script = script
-        self.asked: list[Request] = []
+        self.calls: list[Request] = []
 
     def __getattr__(self, operation: str) -> Callable[..., dict[str, Any]]:
         def call(**request: Any) -> dict[str, Any]:
-            self.asked.append((operation, request))
-            assert len(self.asked) < 1000, "it would go on for ever"
+            self.calls.append((operation, request))
+            assert len(self.calls) < 1000, "it would go on for ever"
             answers = self.script[operation]
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
             given = answer(request) if callable(answer) else answer
@@ -75,7 +75,7 @@ class Dynamo:
         return call
 
     def count(self, operation: str) -> int:
-        return sum(1 for asked, _ in self.asked if asked == operation)
+        return sum(1 for asked, _ in self.calls if asked == operation)
 
 
 def refused(item: dict[str, Any] | None = None) -> ClientError:
@@ -196,7 +196,7 @@ def test_the_last_guess_is_one_update_and_leaves_an_item_without_end(policy: Pol
     dynamo = Dynamo(update_item=[refused(failures_item(79, 0)), {"Attributes": disabled}])
     spent = store(dynamo).spend_number_guess(guess_at_number(policy))
     assert spent.number.failures_of("tenant-a", Lane.STRANGER).count == 80
-    (_, _), (_, request) = dynamo.asked
+    (_, _), (_, request) = dynamo.calls
     ttl = next(alias for alias, name in request["ExpressionAttributeNames"].items() if name == "ttl")
     (value,) = re.findall(f"{ttl} = (:v[0-9]+)", request["UpdateExpression"])
     assert request["ExpressionAttributeValues"][value] == {"N": str(FOREVER)}
@@ -277,7 +277,7 @@ def test_a_counter_that_cannot_be_written_costs_no_success(fault: ClientError) -
     answers: list[Answer] = [fault] * (4 if "TransactionConflict" in str(fault.response) else 1)
     dynamo = Dynamo(transact_write_items=[*answers, {}])
     consume(dynamo)
-    sizes = [len(request["TransactItems"]) for _, request in dynamo.asked]
+    sizes = [len(request["TransactItems"]) for _, request in dynamo.calls]
     assert {*sizes[:-1]} == {3}
     assert sizes[-1] == 2, "the verification and its failures alone"
 
@@ -342,7 +342,7 @@ def test_a_read_asks_once_more_for_what_dynamodb_did_not_get_to() -> None:
     whole = {"Responses": {"a-table": [verification_item(HELD)]}}
     dynamo = Dynamo(batch_get_item=[left, whole])
     assert store(dynamo).find(HELD.key) == HELD
-    assert dynamo.asked[1][1] == {
+    assert dynamo.calls[1][1] == {
         "RequestItems": {"a-table": {"Keys": [{"pk": {"S": pk}}], "ConsistentRead": True}}
     }
     with pytest.raises(StoreError, match="BatchGetItem: throttled"):
@@ -388,7 +388,7 @@ def test_a_release_gives_back_each_part_of_a_reservation() -> None:
     dynamo = Dynamo(transact_write_items=[{}])
     increments = (ShardIncrement("D#0", spent={"spent": 5}), ShardIncrement("C#a-client", open={"used7": 1}))
     store(dynamo).release(reservation(idempotency_record=CLAIM, increments=increments))
-    ((_, request),) = dynamo.asked
+    ((_, request),) = dynamo.calls
     assert [
         (kind, content["Key"]["pk"]["S"])
         for step in request["TransactItems"]
@@ -430,7 +430,7 @@ def test_a_partition_is_read_a_page_at_a_time_to_its_end() -> None:
     last = {"pk": {"S": "last"}}
     dynamo = Dynamo(query=[{"Items": [{"a": 1}], "LastEvaluatedKey": last}, {"Items": [{"a": 2}]}])
     assert [*Table(cast(Any, dynamo), "a-table").partition("pk", "a")] == [{"a": 1}, {"a": 2}]
-    first, second = (request for _, request in dynamo.asked)
+    first, second = (request for _, request in dynamo.calls)
     assert first["ConsistentRead"] is second["ConsistentRead"] is True
     assert (first.get("ExclusiveStartKey"), second["ExclusiveStartKey"]) == (None, last)
 

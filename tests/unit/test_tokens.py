@@ -117,7 +117,7 @@ def test_tokens_of_both_keys_are_good_while_both_are_published(key: kms.KmsKey) 
 
 def test_a_public_key_is_asked_for_once(aws: Ed25519Kms, key: kms.KmsKey) -> None:
     assert tokens.key_set([key]) == tokens.key_set([key])
-    assert aws.asked == ["GetPublicKey"]
+    assert aws.calls == ["GetPublicKey"]
 
 
 def test_a_key_that_is_not_of_ed25519_is_not_published() -> None:
@@ -179,7 +179,7 @@ def test_without_a_token_the_verification_is_none_the_less_one_and_the_answer_sa
     verified = verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
     assert (verified.token, verified.token_failed, verified.phone_number) == (None, True, NUMBER)
     assert [state.state for state in world.store.verifications.values()] == [State.VERIFIED]
-    assert [event for event, _ in world.told][-2:] == ["otp_verified", "token_failed"]
+    assert [event for event, _ in world.emitted][-2:] == ["otp_verified", "token_failed"]
     assert world.verify(verification_id) == "ALREADY_VERIFIED"
 
 
@@ -196,7 +196,7 @@ def test_nothing_is_signed_for_whoever_is_not_verified(
     world.store.consume = fail  # type: ignore[method-assign, assignment] # one fault
     with pytest.raises((StoreError, OtpIncorrect)):
         verify_code(world.service, VerifyOtp(verification_id, otp), world.caller())
-    assert aws.asked == []
+    assert aws.calls == []
 
 
 def test_an_answer_without_a_place_for_a_token_asks_for_none(
@@ -205,7 +205,7 @@ def test_an_answer_without_a_place_for_a_token_asks_for_none(
     world = proving()
     asked = VerifyOtp(world.request(), "123456", with_token=False)
     verified = verify_code(world.service, asked, world.caller())
-    assert (verified.token, verified.token_failed, aws.asked) == (None, False, [])
+    assert (verified.token, verified.token_failed, aws.calls) == (None, False, [])
 
 
 def test_where_no_tokens_are_issued_none_is_missed(policy: Policy, clock: StepClock) -> None:

@@ -39,7 +39,7 @@ class World:
 
     def __init__(self) -> None:
         self.store, self.clock = MemoryStore(), StepClock()
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.emitted: list[tuple[str, dict[str, Any]]] = []
         self.secrets: dict[str, Mapping[str, str]] = {
             "sinch": {"applicationKey": KEY, "applicationSecret": SECRET},
             "infobip": PASSWORD,
@@ -57,7 +57,7 @@ class World:
             peppers=lambda: self.peppers,
             code_length=6,
             clock=self.clock,
-            emit=lambda event, **fields: self.told.append((event, fields)),
+            emit=lambda event, **fields: self.emitted.append((event, fields)),
         )
 
     def hold(self, provider: str, **changes: Any) -> Verification:
@@ -331,7 +331,7 @@ def test_a_forged_callback_of_sinch_is_refused_and_changes_nothing(
     before = world.snapshot()
     assert world.receive(SINCH_FORGERIES[name](sinch_event(held, event))) == "FORBIDDEN"
     assert world.snapshot() == before
-    assert world.told == []
+    assert world.emitted == []
 
 
 def test_what_the_forgeries_were_made_of_is_taken(world: World) -> None:
@@ -385,7 +385,7 @@ def test_a_forged_report_of_infobip_is_refused_and_changes_nothing(world: World,
     before = world.snapshot()
     assert world.receive(callback) == "FORBIDDEN"
     assert world.snapshot() == before
-    assert world.told == []
+    assert world.emitted == []
 
 
 @pytest.mark.parametrize("provider", ["sinch", "infobip"])
@@ -552,14 +552,14 @@ def test_a_report_of_infobip_is_read_by_its_statuss_id(
 def test_a_failed_delivery_is_told_with_the_providers_code_for_it(world: World) -> None:
     held = world.hold("sinch")
     world.receive(sinch(held, "VerificationResultEvent", status="ERROR", reason="SMS delivery failure"))
-    ((_, fields),) = world.told
+    ((_, fields),) = world.emitted
     assert (fields["delivery"], fields["reason"]) == ("failed", "SMS delivery failure")
 
 
 def test_no_text_of_a_providers_is_told_for_a_reason(world: World) -> None:
     held = world.hold("sinch")
     world.receive(sinch(held, "VerificationResultEvent", status="ERROR", reason=f"to {held.phone}"))
-    ((_, fields),) = world.told
+    ((_, fields),) = world.emitted
     assert fields["reason"] == "ERROR"
 
 
@@ -598,9 +598,9 @@ def test_a_report_on_nothing_that_is_known_changes_nothing(world: World, body: b
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{", b"\xff", b'{"a":1,"a":2}', b"[" * 60000])
 def test_a_signed_body_that_cannot_be_read_is_taken_and_told(world: World, body: bytes) -> None:
     for provider, callback in (("sinch", Post(body).signed()), ("infobip", infobip(body))):
-        world.told.clear()
+        world.emitted.clear()
         assert world.receive(callback) == {}
-        assert world.told == [("webhook_ignored", {"provider": provider, "reason": "unreadable"})]
+        assert world.emitted == [("webhook_ignored", {"provider": provider, "reason": "unreadable"})]
 
 
 @pytest.mark.parametrize("provider", ["sinch", "infobip"])
@@ -611,7 +611,7 @@ def test_a_report_that_comes_again_changes_nothing_and_is_told_once(world: World
     for _ in range(3):
         assert world.receive(callback) == {}
     assert world.store.verifications == {held.key: replace(held, delivery="delivered")}
-    ((event, fields),) = world.told
+    ((event, fields),) = world.emitted
     assert event == "delivery_reported"
     told = {name: fields[name] for name in ("provider", "delivery", "delivered", "seconds")}
     assert told == {"provider": provider, "delivery": "delivered", "delivered": 1, "seconds": 4}
@@ -627,7 +627,7 @@ def test_a_failure_before_or_after_the_delivery_ends_as_delivered(world: World, 
 
 def test_how_long_a_failure_took_is_not_told_as_a_latency(world: World) -> None:
     world.receive(sinch(world.hold("sinch"), smsResult="Failed"))
-    ((_, fields),) = world.told
+    ((_, fields),) = world.emitted
     assert (fields["delivered"], fields["seconds"]) == (0, None)
 
 
@@ -757,7 +757,7 @@ def test_a_send_of_ours_is_given_the_verifications_own_code(world: World, method
     for _ in range(2):
         assert world.receive(code_requested(held, method=method)) == answer
     assert world.store.verifications[held.key] == replace(held, own_code_refs=(SINCH_ID,))
-    assert world.told == []
+    assert world.emitted == []
 
 
 def test_every_send_of_a_verification_is_given_the_same_code(world: World) -> None:
@@ -931,7 +931,7 @@ def test_an_event_of_awss_says_nothing_of_what_another_provider_holds_by_now(wor
 def test_an_event_of_awss_that_cannot_be_read_is_emitted_as_a_callback_is(world: World, message: str) -> None:
     before = world.snapshot()
     world.webhooks.receive_from_aws(message)
-    assert world.told == [("webhook_ignored", {"provider": "aws", "reason": "unreadable"})]
+    assert world.emitted == [("webhook_ignored", {"provider": "aws", "reason": "unreadable"})]
     assert world.snapshot() == before
 
 
@@ -945,7 +945,7 @@ def test_a_report_is_emitted_with_everything_that_it_is_measured_by(
     world.clock.step(9.8)
     world.webhooks.receive_from_aws(json.dumps({"eventType": event, "isFinal": True, "messageId": MESSAGE}))
     is_delivered = event == "TEXT_DELIVERED"
-    assert world.told == [
+    assert world.emitted == [
         (
             "delivery_reported",
             {

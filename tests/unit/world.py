@@ -22,14 +22,14 @@ class World:
 
     def __init__(self, policy: Policy, clock: StepClock, issue_token: IssueToken | None = None) -> None:
         self.store, self.provider, self.clock = MemoryStore(), FakeProvider(), clock
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.emitted: list[tuple[str, dict[str, Any]]] = []
         self.service = Service(
             policy=policy,
             store=self.store,
             providers=self.provider,
             peppers=lambda: PEPPERS,
             clock=clock,
-            emit=lambda event, **fields: self.told.append((event, fields)),
+            emit=lambda event, **fields: self.emitted.append((event, fields)),
             issue_token=issue_token,
         )
 

@@ -17,7 +17,7 @@ DEADLINE = Deadline(10, monotonic=lambda: 0.0)
 
 
 @dataclass(frozen=True)
-class Asked:
+class Call:
     """One exchange, as an adapter asked for it."""
 
     method: str
@@ -36,14 +36,14 @@ class ScriptedTransport(Transport):
 
     def __init__(self, *outcomes: HttpResponse | TransportError) -> None:
         super().__init__()
-        self.asked: list[Asked] = []
+        self.calls: list[Call] = []
         self._outcomes = outcomes
 
     def exchange(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, deadline: Deadline
     ) -> HttpResponse:
-        outcome = self._outcomes[min(len(self.asked), len(self._outcomes) - 1)]
-        self.asked.append(Asked(method, url, headers, body, deadline))
+        outcome = self._outcomes[min(len(self.calls), len(self._outcomes) - 1)]
+        self.calls.append(Call(method, url, headers, body, deadline))
         if isinstance(outcome, TransportError):
             raise outcome
         return outcome

@@ -24,7 +24,7 @@ from sms_otp.domain.provider import (
     Sent,
     Throttled,
 )
-from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Asked, ScriptedTransport, answer, outcome
+from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Call, ScriptedTransport, answer, outcome
 
 BASE_URL = "https://abc123.api.infobip.com"
 CREDENTIALS = {"apiKey": "the-key", "applicationId": "the-application", "messageId": "the-message"}
@@ -83,13 +83,13 @@ def check(given: HttpResponse | TransportError, ref: str = PIN_ID) -> Check:
     return infobip(ScriptedTransport(given)).check(ref, "123456", channel=Channel.SMS, deadline=DEADLINE)
 
 
-def asked_by_send(channel: Channel, *, number_lookup: bool = False) -> Asked:
+def send_call(channel: Channel, *, number_lookup: bool = False) -> Call:
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport, number_lookup=number_lookup).send(
         CodeMessage(PHONE, channel=channel, locale="sv-SE", reference="our-reference", ttl_seconds=LIFE),
         DEADLINE,
     )
-    (asked,) = transport.asked
+    (asked,) = transport.calls
     return asked
 
 
@@ -113,7 +113,7 @@ def test_a_code_is_sent_in_the_text_of_its_locale_or_else_in_the_default(
         CodeMessage(PHONE, channel=Channel.SMS, locale=locale, reference="our-reference", ttl_seconds=LIFE),
         DEADLINE,
     )
-    assert transport.asked[0].json["messageId"] == message_id
+    assert transport.calls[0].json["messageId"] == message_id
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_number_in_india_is_sent_no_text_that_is_not_registered_there(locale: 
         ),
         DEADLINE,
     )
-    assert transport.asked[0].json["messageId"] == message_id
+    assert transport.calls[0].json["messageId"] == message_id
 
 
 @pytest.mark.parametrize(
@@ -150,11 +150,11 @@ def test_a_text_is_from_its_countrys_sender_where_there_is_one(
         CodeMessage(to, channel=channel, locale=None, reference="our-reference", ttl_seconds=LIFE),
         DEADLINE,
     )
-    assert transport.asked[0].json.get("from") == sender
+    assert transport.calls[0].json.get("from") == sender
 
 
 def test_an_sms_is_asked_for_with_the_api_key_and_the_digits_of_the_number() -> None:
-    asked = asked_by_send(Channel.SMS)
+    asked = send_call(Channel.SMS)
     assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/2fa/2/pin?ncNeeded=false")
     assert asked.headers["Authorization"] == "App the-key"
     assert asked.headers["Content-Type"] == "application/json"
@@ -168,11 +168,11 @@ def test_an_sms_is_asked_for_with_the_api_key_and_the_digits_of_the_number() -> 
 
 
 def test_the_number_is_looked_up_first_where_that_is_chosen() -> None:
-    assert asked_by_send(Channel.SMS, number_lookup=True).url.endswith("/2fa/2/pin?ncNeeded=true")
+    assert send_call(Channel.SMS, number_lookup=True).url.endswith("/2fa/2/pin?ncNeeded=true")
 
 
 def test_a_call_is_asked_for_at_the_voice_endpoint_which_knows_no_lookup() -> None:
-    asked = asked_by_send(Channel.VOICE, number_lookup=True)
+    asked = send_call(Channel.VOICE, number_lookup=True)
     assert asked.url == f"{BASE_URL}/2fa/2/pin/voice"
     assert asked.json["to"] == "14155550123"
 
@@ -180,7 +180,7 @@ def test_a_call_is_asked_for_at_the_voice_endpoint_which_knows_no_lookup() -> No
 def test_a_guess_is_put_to_the_pin_it_is_about() -> None:
     transport = ScriptedTransport(answer(200, RIGHT))
     infobip(transport).check(PIN_ID, "012345", channel=Channel.SMS, deadline=DEADLINE)
-    (asked,) = transport.asked
+    (asked,) = transport.calls
     assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/2fa/2/pin/{PIN_ID}/verify")
     assert asked.headers["Authorization"] == "App the-key"
     assert asked.json == {"pin": "012345"}
@@ -190,7 +190,7 @@ def test_a_guess_is_put_to_the_pin_it_is_about() -> None:
 def test_a_pin_id_cannot_leave_its_place_in_the_path() -> None:
     transport = ScriptedTransport(answer(404))
     infobip(transport).check("../a?b#c%/é", "123456", channel=Channel.SMS, deadline=DEADLINE)
-    assert transport.asked[0].url == f"{BASE_URL}/2fa/2/pin/..%2Fa%3Fb%23c%25%2F%C3%A9/verify"
+    assert transport.calls[0].url == f"{BASE_URL}/2fa/2/pin/..%2Fa%3Fb%23c%25%2F%C3%A9/verify"
 
 
 @pytest.mark.parametrize(
@@ -320,14 +320,14 @@ def test_a_send_that_failed_says_what_may_be_done_next(
     assert outcome(lambda: send(given)) is expected
 
 
-def resend(given: HttpResponse | TransportError, channel: Channel = Channel.SMS) -> tuple[Sent, Asked]:
+def resend(given: HttpResponse | TransportError, channel: Channel = Channel.SMS) -> tuple[Sent, Call]:
     transport = ScriptedTransport(given)
     sent = infobip(transport).resend(
         PIN_ID,
         CodeMessage(PHONE, channel=channel, locale="sv-SE", reference="our-reference", ttl_seconds=LIFE),
         DEADLINE,
     )
-    (asked,) = transport.asked
+    (asked,) = transport.calls
     return sent, asked
 
 
@@ -597,28 +597,28 @@ def in_text(message: Message, channel: Channel, to: PhoneNumber = PHONE) -> Code
 def test_a_code_is_sent_in_the_text_of_its_language_and_purpose(message: Message, message_id: str) -> None:
     transport = ScriptedTransport(answer(200, SENT))
     with_purposes(transport).send(in_text(message, Channel.SMS), DEADLINE)
-    assert transport.asked[0].json["messageId"] == message_id
+    assert transport.calls[0].json["messageId"] == message_id
 
 
 def test_a_text_that_is_not_registered_in_india_is_not_sent_there_for_its_purpose() -> None:
     transport = ScriptedTransport(answer(200, SENT))
     india = PhoneNumber("+919999900000", "IN")
     sent = with_purposes(transport).send(in_text(IN_AN_APP, Channel.SMS, india), DEADLINE)
-    assert (transport.asked[0].json["messageId"], sent.has_app_hash) == ("the-message", False)
+    assert (transport.calls[0].json["messageId"], sent.has_app_hash) == ("the-message", False)
 
 
 def test_an_sms_ends_with_the_apps_hash_in_every_message_of_the_pin() -> None:
     transport = ScriptedTransport(answer(200, SENT))
     provider, message = with_purposes(transport), in_text(IN_AN_APP, Channel.SMS)
     sent, again = provider.send(message, DEADLINE), provider.resend(PIN_ID, message, DEADLINE)
-    assert [asked.json["placeholders"] for asked in transport.asked] == [{"appHash": APP_HASH}] * 2
+    assert [asked.json["placeholders"] for asked in transport.calls] == [{"appHash": APP_HASH}] * 2
     assert [(each.has_app_hash, each.parts) for each in (sent, again)] == [(True, 2)] * 2
 
 
 def test_a_call_reads_out_no_hash() -> None:
     transport = ScriptedTransport(answer(200, SENT))
     again = with_purposes(transport).resend(PIN_ID, in_text(IN_AN_APP, Channel.VOICE), DEADLINE)
-    assert transport.asked[0].json["placeholders"] == {"appHash": "."}
+    assert transport.calls[0].json["placeholders"] == {"appHash": "."}
     assert (again.has_app_hash, again.parts) == (False, 1)
 
 
@@ -626,7 +626,7 @@ def test_a_text_without_a_place_for_a_hash_says_that_it_has_none() -> None:
     transport = ScriptedTransport(answer(200, SENT))
     sent = with_purposes(transport).send(in_text(Message("de", None, APP_HASH), Channel.SMS), DEADLINE)
     assert not sent.has_app_hash
-    assert "placeholders" not in transport.asked[0].json
+    assert "placeholders" not in transport.calls[0].json
 
 
 def test_sending_again_costs_as_many_messages_as_the_first_time() -> None:
@@ -652,6 +652,6 @@ def test_a_probe_of_the_applications_templates_that_fails_says_why(
     transport = ScriptedTransport(given)
     with pytest.raises(failure):
         infobip(transport).probe(DEADLINE)
-    (asked,) = transport.asked
+    (asked,) = transport.calls
     assert asked.method == "GET"
     assert asked.url.removeprefix(BASE_URL) == "/2fa/2/applications/the-application/messages"

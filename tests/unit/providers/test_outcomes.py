@@ -56,7 +56,7 @@ def test_an_exchange_is_made_as_it_was_asked_for() -> None:
     got = outcomes.ask(
         "sinch", transport, "PUT", "https://a.example/b", headers={"a": "b"}, body=b"c", deadline=DEADLINE
     )
-    (asked,) = transport.asked
+    (asked,) = transport.calls
     assert got.status == 200
     assert (asked.method, asked.url, asked.headers, asked.body, asked.deadline) == (
         "PUT",

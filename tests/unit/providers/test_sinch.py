@@ -23,7 +23,7 @@ from sms_otp.domain.provider import (
     Sent,
     Throttled,
 )
-from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Asked, ScriptedTransport, answer, outcome
+from tests.unit.providers.scripted import DEADLINE, LIFE, PHONE, Call, ScriptedTransport, answer, outcome
 
 BASE_URL = "https://verification.api.sinch.com"
 KEY = "the-key"
@@ -53,7 +53,7 @@ def check(given: HttpResponse | TransportError) -> Check:
     return provider(ScriptedTransport(given)).check(REF, "123456", channel=Channel.SMS, deadline=DEADLINE)
 
 
-def asked_by_send(channel: Channel, locale: str | None) -> Asked:
+def send_call(channel: Channel, locale: str | None) -> Call:
     transport = ScriptedTransport(answer(200, STARTED))
     provider(transport).send(
         CodeMessage(
@@ -66,14 +66,14 @@ def asked_by_send(channel: Channel, locale: str | None) -> Asked:
         ),
         DEADLINE,
     )
-    (asked,) = transport.asked
+    (asked,) = transport.calls
     return asked
 
 
-def asked_by_check(ref: str, channel: Channel = Channel.SMS, base_url: str = BASE_URL) -> Asked:
+def check_call(ref: str, channel: Channel = Channel.SMS, base_url: str = BASE_URL) -> Call:
     transport = ScriptedTransport(answer(404))
     provider(transport, base_url).check(ref, "012345", channel=channel, deadline=DEADLINE)
-    (asked,) = transport.asked
+    (asked,) = transport.calls
     return asked
 
 
@@ -181,7 +181,7 @@ def test_a_secret_that_is_not_base64_is_refused_without_being_shown(secret: str)
 
 
 def test_an_sms_is_asked_for_with_the_number_the_expiry_and_our_reference() -> None:
-    asked = asked_by_send(Channel.SMS, "sv-SE")
+    asked = send_call(Channel.SMS, "sv-SE")
     assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/verification/v1/verifications")
     assert asked.json == {
         "identity": {"type": "number", "endpoint": "+14155550123"},
@@ -196,7 +196,7 @@ def test_an_sms_is_asked_for_with_the_number_the_expiry_and_our_reference() -> N
 
 
 def test_a_call_is_asked_for_by_the_name_callout_and_in_the_users_language() -> None:
-    asked = asked_by_send(Channel.VOICE, "fr-FR")
+    asked = send_call(Channel.VOICE, "fr-FR")
     assert asked.json == {
         "identity": {"type": "number", "endpoint": "+14155550123"},
         "method": "callout",
@@ -208,7 +208,7 @@ def test_a_call_is_asked_for_by_the_name_callout_and_in_the_users_language() -> 
 
 @pytest.mark.parametrize("channel", list(Channel))
 def test_no_language_is_asked_for_where_none_is_given(channel: Channel) -> None:
-    asked = asked_by_send(channel, None)
+    asked = send_call(channel, None)
     assert "Accept-Language" not in asked.headers
     assert "calloutOptions" not in asked.json
 
@@ -218,13 +218,13 @@ def test_no_language_is_asked_for_where_none_is_given(channel: Channel) -> None:
     [(Channel.SMS, "sms"), (Channel.VOICE, "callout"), (Channel.WHATSAPP, "whatsapp")],
 )
 def test_a_guess_is_reported_by_id_under_the_method_it_was_started_with(channel: Channel, name: str) -> None:
-    asked = asked_by_check(REF, channel)
+    asked = check_call(REF, channel)
     assert (asked.method, asked.url) == ("PUT", f"{BASE_URL}/verification/v1/verifications/id/{REF}")
     assert asked.json == {"method": name, name: {"code": "012345"}}
 
 
 def test_what_is_signed_is_what_is_sent() -> None:
-    asked = asked_by_send(Channel.SMS, None)
+    asked = send_call(Channel.SMS, None)
     signature = sinch.signature_of(
         sinch.decoded_secret(SECRET),
         "POST",
@@ -238,7 +238,7 @@ def test_what_is_signed_is_what_is_sent() -> None:
 
 
 def test_the_signed_path_is_that_of_the_real_url_and_decoded() -> None:
-    asked = asked_by_check("a/b +é", base_url="http://127.0.0.1:4600/sinch")
+    asked = check_call("a/b +é", base_url="http://127.0.0.1:4600/sinch")
     assert asked.url == "http://127.0.0.1:4600/sinch/verification/v1/verifications/id/a%2Fb%20%2B%C3%A9"
     signature = sinch.signature_of(
         sinch.decoded_secret(SECRET),
@@ -256,7 +256,7 @@ def test_basic_credentials_use_the_secret_as_it_is_shown() -> None:
     Sinch(BASE_URL, sinch.basic("key", "c2VjcmV0"), transport).check(
         REF, "123456", channel=Channel.SMS, deadline=DEADLINE
     )
-    headers = transport.asked[0].headers
+    headers = transport.calls[0].headers
     assert headers["Authorization"] == "Basic " + base64.b64encode(b"key:c2VjcmV0").decode()
     assert "x-timestamp" not in headers
 
@@ -268,7 +268,7 @@ def test_a_codes_life_is_spelled_in_hours_minutes_and_seconds(seconds: int, expi
         CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference="ours", ttl_seconds=Seconds(seconds)),
         DEADLINE,
     )
-    assert transport.asked[0].json["smsOptions"]["expiry"] == expiry
+    assert transport.calls[0].json["smsOptions"]["expiry"] == expiry
 
 
 def test_a_send_that_was_taken_answers_sinchs_id() -> None:
@@ -351,7 +351,7 @@ def test_a_start_whose_outcome_is_unknown_is_looked_up_once_by_our_reference(
         DEADLINE,
     )
     assert sent == Sent(REF)
-    start, lookup = transport.asked
+    start, lookup = transport.calls
     assert start.method == "POST"
     assert (lookup.method, lookup.body, lookup.deadline) == ("GET", b"", DEADLINE)
     assert lookup.url == f"{BASE_URL}/verification/v1/verifications/reference/our-reference"
@@ -396,7 +396,7 @@ def test_a_start_that_is_not_found_stays_unknown_and_is_not_repeated(
             DEADLINE,
         )
     assert caught.value.reason == "truncated"
-    assert [asked.method for asked in transport.asked] == ["POST", "GET"]
+    assert [asked.method for asked in transport.calls] == ["POST", "GET"]
 
 
 @pytest.mark.parametrize("failed", [answer(302), answer(429), RequestNotSent("connection")])
@@ -408,7 +408,7 @@ def test_a_start_that_certainly_failed_is_not_looked_up(failed: HttpResponse | T
             DEADLINE,
         )
     )
-    assert [asked.method for asked in transport.asked] == ["POST"]
+    assert [asked.method for asked in transport.calls] == ["POST"]
 
 
 @pytest.mark.parametrize("channel", list(Channel))
@@ -427,8 +427,8 @@ def test_sending_again_is_a_new_start(channel: Channel) -> None:
         DEADLINE,
     )
     assert sent == Sent(REF)
-    (asked,) = transport.asked
-    assert asked == asked_by_send(channel, "fr-FR")
+    (asked,) = transport.calls
+    assert asked == send_call(channel, "fr-FR")
 
 
 CHECKS: list[tuple[str, HttpResponse | TransportError, object]] = [
@@ -516,7 +516,7 @@ def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
 
 
 def test_whatsapp_is_asked_for_with_digits_and_no_life_that_sinch_does_not_know() -> None:
-    asked = asked_by_send(Channel.WHATSAPP, "pt-BR")
+    asked = send_call(Channel.WHATSAPP, "pt-BR")
     assert asked.json["method"] == "whatsapp"
     assert asked.json["whatsappOptions"] == {"codeType": "Numeric"}
     assert not {"smsOptions", "calloutOptions"} & set(asked.json)
@@ -543,7 +543,7 @@ def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
 def test_a_probe_looks_for_a_start_that_nobody_made(given: HttpResponse) -> None:
     transport = ScriptedTransport(given)
     provider(transport).probe(DEADLINE)
-    (asked,) = transport.asked
+    (asked,) = transport.calls
     assert asked.method == "GET"
     assert asked.url.removeprefix(BASE_URL) == "/verification/v1/verifications/reference/sms-otp-probe"
 

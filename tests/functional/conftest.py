@@ -1,4 +1,4 @@
-"""The functions over an AWS of this process's own, and a provider that keeps its codes in memory."""
+"""The functions over an in-process AWS emulator, and a provider that keeps its codes in memory."""
 
 import io
 import itertools
@@ -32,7 +32,7 @@ loggers = itertools.count()
 
 @pytest.fixture(scope="module")
 def _wired() -> Iterator[Service]:
-    """The service as `bootstrap` puts it together from the template's environment, its secrets put."""
+    """The service as `bootstrap` builds it from the template's environment, with its secrets stored."""
     with emulated_aws(), pytest.MonkeyPatch.context() as patch:
         variables = environment(VoiceCountries="*", WhatsappCountries="*")
         for name, value in (variables | {"AWS_DEFAULT_REGION": REGION}).items():
@@ -57,12 +57,12 @@ def _dynamodb(_wired: Service) -> DynamoDBClient:
 
 @pytest.fixture
 def _log(monkeypatch: pytest.MonkeyPatch, watch: Watch) -> Iterator[io.StringIO]:
-    """What the functions log. Python keeps a logger and its stream by name, so each test takes a new name."""
+    """The functions' log. Python keeps a logger and its stream by name, so each test takes a new name."""
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", f"functional-{next(loggers)}")
     events._logger.cache_clear()
     log = io.StringIO()
     events._logger().registered_handler.setStream(log)  # type: ignore[attr-defined] # a StreamHandler
-    watch.listen("the log", log.getvalue)
+    watch.record_from("the log", log.getvalue)
     yield log
     events._logger.cache_clear()
 
@@ -76,27 +76,27 @@ def deployed(
     watch: Watch,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Deployment]:
-    """The deployed functions over an empty table. Only the providers and the clock are not the real ones."""
+    """The deployed functions over an empty table. Only the providers and the clock are fakes."""
     table = config.settings().table_name
     create_table(_dynamodb, table)
     provider = FakeProvider()
     service = replace(_wired, providers=provider, clock=clock)
-    # The one seam: a handler asks `bootstrap` for its service.
+    # The one seam: a handler gets its service from `bootstrap`.
     monkeypatch.setattr(bootstrap, "service", lambda: service)
     yield Deployment(_dynamodb, table, provider, clock, _log)
-    watch.look_into(_dynamodb, table, clock())
+    watch.record_items(_dynamodb, table, clock())
     _dynamodb.delete_table(TableName=table)
 
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[str]:
-    """The providers' stand-in on loopback: its URL."""
+    """The URL of the provider sandbox on loopback."""
     with running_sandbox(app=create_wide_app()) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Aws]:
-    """An account whose calls a test can spoil."""
+    """An AWS account whose calls a test can make fail."""
     with faulty_aws() as account:
         yield account

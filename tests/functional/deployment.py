@@ -1,4 +1,4 @@
-"""The functions as they are deployed, in one process: what their tests call and look into."""
+"""The deployed functions in one process, for tests to call and inspect."""
 
 import io
 import json
@@ -31,17 +31,17 @@ PATHS = {name: f"/{name.replace('_', '-')}" for name in HANDLERS}
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "instance", "success", "errorCode"}
 EXTRA_MEMBERS = {"attemptsRemaining", "retryAfter", "errors"}
 MUST_WAIT = (429, 503)
-"""The statuses that say when to come again."""
+"""The statuses whose answers carry Retry-After."""
 
 
 class Context:
-    """What Lambda tells of the one invocation."""
+    """The Lambda context of an invocation."""
 
     aws_request_id = "11111111-2222-4333-8444-555555555555"
 
     @staticmethod
     def get_remaining_time_in_millis() -> int:
-        """The whole of the functions' timeout."""
+        """The functions' whole timeout."""
         return 20_000
 
 
@@ -55,7 +55,7 @@ class Answer:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The JSON object that every answer is."""
+        """The parsed JSON object."""
         body = json.loads(self.text)
         assert isinstance(body, dict)
         return body
@@ -68,7 +68,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The real functions and bootstrap over a table and secrets of moto's. No provider is reached."""
+    """The real functions and bootstrap over an emulated table and secrets. No provider is called."""
 
     dynamodb: DynamoDBClient
     table: str
@@ -77,21 +77,21 @@ class Deployment:
     log: io.StringIO
 
     def call(self, function: str, event: dict[str, Any]) -> Answer:
-        """One event through one function's handler. The answer's shape is checked whatever it says."""
+        """Pass one event to a function's handler. The shape of every answer is checked."""
         answered = HANDLERS[function](event, Context())
         answer = Answer(answered["statusCode"], answered["headers"], answered["body"])
         check(answer, "public, max-age=5" if function == "health" else "no-store")
-        # Fuzzing names resources that are another function's, or that the API does not have.
+        # Fuzzing also sends resources of other functions, and resources that do not exist.
         if answer.status == 200 and event["resource"] == PATHS[function]:
             assert undocumented(event["resource"], 200, answer.body) == []
         return answer
 
     def post(self, function: str, **members: Any) -> Answer:
-        """The body that these members make, through one function's handler."""
+        """Post a JSON body with these members to a function's handler."""
         return self.call(function, events.build(PATHS[function], body=json.dumps(members)))
 
     def items(self) -> list[dict[str, Any]]:
-        """Everything that the table holds."""
+        """All items of the table."""
         page = self.dynamodb.scan(TableName=self.table)
         assert "LastEvaluatedKey" not in page
         return page["Items"]
@@ -110,12 +110,12 @@ class Deployment:
         self.log.truncate()
 
     def lines(self) -> list[str]:
-        """What was logged, line by line."""
+        """The log, line by line."""
         return self.log.getvalue().splitlines()
 
 
 def check(answer: Answer, caching: str = "no-store") -> None:
-    """What holds for every answer: kept by nobody but the public one, never sniffed, an error a problem."""
+    """Check the headers and shape of an answer: caching, no sniffing, errors as problem documents."""
     body, headers = answer.body, answer.headers
     assert headers["Cache-Control"] == caching
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -130,7 +130,7 @@ def check(answer: Answer, caching: str = "no-store") -> None:
     assert set(body) <= PROBLEM_MEMBERS | EXTRA_MEMBERS
     assert body["success"] is False
     assert body["status"] == answer.status
-    if answer.outcome != "OTP_INCORRECT":  # which names a wait where it was the last guess for now
+    if answer.outcome != "OTP_INCORRECT":  # it carries retryAfter when the next guess must wait
         assert ("retryAfter" in body) is (answer.status in MUST_WAIT)
     if answer.status in MUST_WAIT:
         assert headers["Retry-After"] == str(body["retryAfter"])

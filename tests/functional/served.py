@@ -1,4 +1,4 @@
-"""The functions of a `Deployment` behind real HTTP on loopback, as API Gateway is in front of them."""
+"""The functions of a `Deployment` behind real HTTP on loopback, in the place of API Gateway."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,12 +13,12 @@ from local.sandbox.server import running_sandbox
 from tests.functional.deployment import PATHS, Deployment
 
 FORWARDED = ("content-type", "idempotency-key")
-"""The headers of a caller that reach a function here."""
+"""The request headers that are passed on to a function."""
 
 
 @contextmanager
 def served(deployed: Callable[[], Deployment]) -> Iterator[str]:
-    """The API's URL. Every call needs `events.API_KEY`; the deployment of that moment answers it."""
+    """The API's URL. Every call needs `events.API_KEY`; the current deployment answers it."""
     functions = {path: name for name, path in PATHS.items()}
 
     async def answer(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The better-auth example, run as its README says, before the service."""
+"""The better-auth example, run as its README says, in front of the service."""
 
 import time
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Site:
 
 @dataclass
 class Browser:
-    """One browser before the example. It keeps cookies, and says which page a request comes from."""
+    """A browser at the example. It keeps cookies and sends an Origin."""
 
     url: str
     cookies: requests.Session = field(default_factory=requests.Session)
@@ -65,12 +65,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def service(site: Site, deployed: Deployment, watch: Watch) -> Deployment:
-    """What is behind the example, its clock at the time of the example's."""
-    watch.hide("number", NUMBER[-LAST_DIGITS:])
+    """The deployment behind the example, with its clock set to the example's time."""
+    watch.look_for("number", NUMBER[-LAST_DIGITS:])
     for code in (RIGHT, WRONG):
-        watch.hide("code", code)
+        watch.look_for("code", code)
     before = len(site.log.read_text())
-    watch.listen("the example's log", lambda: site.log.read_text()[before:])
+    watch.record_from("the example's log", lambda: site.log.read_text()[before:])
     deployed.clock.now = time.time()
     site.behind.append(deployed)
     return deployed
@@ -107,7 +107,7 @@ def test_a_wrong_code_signs_nobody_in_and_the_service_counts_it(
 
 @pytest.mark.usefixtures("service")
 def test_the_limit_of_guesses_is_the_services_and_not_the_plugins(browser: Browser) -> None:
-    """Its own is three."""
+    """The plugin's own limit is three."""
     browser.send()
     for _ in range(3):
         browser.verify(WRONG)
@@ -178,15 +178,15 @@ def test_a_new_password_has_a_code_of_its_own(service: Deployment, browser: Brow
     assert signed_in.status_code == 200
 
 
-def test_the_user_is_not_who_the_body_names_but_whose_number_was_verified(
-    service: Deployment, browser: Browser
-) -> None:
+def test_another_spelling_of_a_number_is_refused(service: Deployment, browser: Browser) -> None:
     for spelled in ("14155550177", "+1 415 555 0177", "+1(415)5550177"):
         assert refused(browser.send(spelled)) == (400, "INVALID_PHONE_NUMBER")
     assert service.untouched()
 
 
-def test_a_number_that_is_not_sent_to_is_refused_in_words(service: Deployment, browser: Browser) -> None:
+def test_a_number_that_is_not_sent_to_is_refused_with_a_message(
+    service: Deployment, browser: Browser
+) -> None:
     answer = browser.send("+442079460123")
     assert refused(answer) == (403, "DESTINATION_NOT_ALLOWED")
     assert answer.json()["message"].endswith(".")
@@ -213,7 +213,7 @@ def test_nobody_signs_in_where_the_service_is_down(tmp_path: Path) -> None:
 
 
 def test_the_users_address_reaches_the_service(service: Deployment, browser: Browser) -> None:
-    """And not one that the user makes up."""
+    """An address that the user claims is ignored."""
     browser.cookies.headers["X-Client-Ip"] = "192.0.2.99"
     sent = [browser.send(f"+1415555{last:04}").status_code for last in range(100, 111)]
     assert sent == [200] * 10 + [429]

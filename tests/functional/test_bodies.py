@@ -1,4 +1,4 @@
-"""Every body of the corpus, through the function that would get it."""
+"""Every body of the corpus, sent to its function."""
 
 import base64
 import json
@@ -22,11 +22,11 @@ KNOWN = {
     "success",
     "tenant",
 }
-"""Words of the API's own, that an answer may hold whoever asked."""
+"""The API's own words, which any answer may contain."""
 
 
 def is_text(body: Body) -> bool:
-    """Whether API Gateway could hand the body over as text."""
+    """Whether API Gateway could pass the body on as text."""
     try:
         body.raw.decode()
     except UnicodeDecodeError:
@@ -35,7 +35,7 @@ def is_text(body: Body) -> bool:
 
 
 def words_of(raw: bytes) -> set[str]:
-    """The words of a body that must appear nowhere else."""
+    """The words of a body that must not appear in an answer or the log."""
     text = raw[:20_000].decode(errors="ignore")
     return {word for word in re.findall(r"\w{6,}", text) if word not in KNOWN}
 
@@ -62,23 +62,21 @@ TAKEN = [case for case in CASES if case[1].expected == "ok"]
 
 
 @pytest.mark.parametrize(("function", "body"), [case for case in REFUSED if is_text(case[1])], ids=named)
-def test_a_bad_body_is_refused_without_being_repeated_stored_or_sent(
+def test_a_bad_body_is_refused_and_not_echoed_stored_or_sent(
     deployed: Deployment, function: str, body: Body
 ) -> None:
     check_refused(deployed, function, body, as_base64=False)
 
 
 @pytest.mark.parametrize(("function", "body"), REFUSED, ids=named)
-def test_a_bad_body_in_base64_is_refused_in_the_same_way(
-    deployed: Deployment, function: str, body: Body
-) -> None:
+def test_a_bad_body_in_base64_is_refused_too(deployed: Deployment, function: str, body: Body) -> None:
     check_refused(deployed, function, body, as_base64=True)
 
 
 @pytest.mark.parametrize("as_base64", [False, True], ids=["text", "base64"])
 @pytest.mark.parametrize(("function", "body"), TAKEN, ids=named)
 def test_a_good_body_is_acted_on(deployed: Deployment, function: str, body: Body, as_base64: bool) -> None:
-    """To verify: an id that nobody was given, so the answer is that there is no such verification."""
+    """The bodies for /verify-otp have an unknown verificationId: their answer is VERIFICATION_NOT_FOUND."""
     event = events.build(PATHS[function], body=body.raw, as_base64=as_base64)
     answer = deployed.call(function, event)
     assert answer.outcome == {"request_otp": "ok", "verify_otp": "VERIFICATION_NOT_FOUND"}[function]
@@ -161,7 +159,7 @@ def test_a_body_is_read_only_as_json_in_utf_8(deployed: Deployment, content_type
         ("verify_otp", '{"otp": "042917"}', "/verificationId", "required"),
     ],
 )
-def test_what_is_wrong_with_a_body_is_told_to_the_caller_and_in_the_log(
+def test_the_error_in_a_body_is_in_the_answer_and_in_the_log(
     deployed: Deployment, function: str, body: str, pointer: str, detail: str
 ) -> None:
     answer = deployed.call(function, events.build(PATHS[function], body=body))
@@ -170,7 +168,7 @@ def test_what_is_wrong_with_a_body_is_told_to_the_caller_and_in_the_log(
     assert json.loads(line)["reason"] == f"{pointer} {detail}".lstrip()
 
 
-def test_why_a_body_cannot_be_read_is_in_the_log(deployed: Deployment) -> None:
+def test_the_log_says_why_a_body_cannot_be_read(deployed: Deployment) -> None:
     deployed.call("request_otp", events.build("/request-otp", body='{"phoneNumber": "+14155550177"'))
     (line,) = deployed.lines()
     assert json.loads(line)["reason"] == "not JSON"
@@ -194,7 +192,7 @@ def test_a_body_that_claims_to_be_base64_and_is_not_is_refused(
     assert deployed.untouched()
 
 
-def test_a_character_that_base64_has_not_is_not_passed_over(deployed: Deployment) -> None:
+def test_a_character_outside_the_base64_alphabet_is_refused(deployed: Deployment) -> None:
     whole = base64.b64encode(b'{"phoneNumber": "+14155550123"}').decode()
     event = events.build(PATHS["request_otp"]) | {"isBase64Encoded": True}
     assert deployed.call("request_otp", event | {"body": f"!{whole}"}).outcome == "INVALID_REQUEST"
@@ -203,9 +201,7 @@ def test_a_character_that_base64_has_not_is_not_passed_over(deployed: Deployment
 
 
 @pytest.mark.parametrize("function", ["request_otp", "verify_otp"])
-def test_a_lone_surrogate_in_the_text_of_a_body_is_refused_and_not_repeated(
-    deployed: Deployment, function: str
-) -> None:
+def test_a_lone_surrogate_in_a_body_is_refused_and_not_echoed(deployed: Deployment, function: str) -> None:
     event = events.build(PATHS[function]) | {"body": '{"sessionId":"\ud83d"}'}
     answer = deployed.call(function, event)
     assert answer.outcome == "INVALID_REQUEST"

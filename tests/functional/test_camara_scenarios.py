@@ -22,7 +22,7 @@ MAX_LENGTH = 160
 CORRELATOR = "b4333c46-49c0-4f62-80d7-f0ef930f1c46"
 RIGHT, WRONG = "123456", "654321"
 
-Ask = Callable[[Deployment], Answer]
+Request = Callable[[Deployment], Answer]
 
 
 def post(operation: str, body: str | None, correlator: str | None = CORRELATOR) -> Answer:
@@ -49,7 +49,7 @@ def validate(authentication_id: str, code: str = RIGHT, correlator: str | None =
 
 
 def send_one_too_many(deployed: Deployment) -> Answer:
-    """One after the other, in the same second: the gap lets one of them through."""
+    """Two sends in the same second: the gap allows only the first."""
     del deployed
     sent()
     return send()
@@ -88,7 +88,7 @@ def spend_the_last_try(deployed: Deployment) -> Answer:
     return validate(authentication_id, WRONG)
 
 
-REQUESTS: dict[str, Ask] = {
+REQUESTS: dict[str, Request] = {
     "01_send_code_success_scenario": lambda _: send(),
     "02_send_code_success_scenario_without_x-correlator": lambda _: send(correlator=None),
     "400.1_send_code_no_request_body": lambda _: post("send-code", None),
@@ -122,7 +122,7 @@ REQUESTS: dict[str, Ask] = {
 
 
 def met(scenario: Scenario, answer: Answer) -> bool:
-    """Whether an answer is what the definition expects: status, code, text, correlator and schema."""
+    """Whether an answer matches the definition: status, code, text, correlator and schema."""
     if answer.status != scenario.status:
         return False
     if "without_x-correlator" not in scenario.tag and answer.headers.get("x-correlator") != CORRELATOR:
@@ -139,7 +139,7 @@ def met(scenario: Scenario, answer: Answer) -> bool:
 
 
 @pytest.mark.parametrize("tag", REQUESTS)
-def test_a_scenario_comes_out_as_the_table_says(deployed: Deployment, tag: str) -> None:
+def test_a_scenario_has_the_result_in_the_table(deployed: Deployment, tag: str) -> None:
     scenario = SCENARIOS[tag]
     answer = REQUESTS[tag](deployed)
     assert met(scenario, answer) is (scenario.result is Result.PASSED), (answer.status, answer.text)
@@ -155,5 +155,5 @@ def test_every_scenario_that_applies_is_run() -> None:
 def test_the_page_has_the_table() -> None:
     rows = table(ROOT / "docs/camara.md", "## The standard's own tests")
     columns = list(rows[0])
-    told = {row[columns[0]]: (row[columns[1]], row[columns[2]]) for row in rows}
-    assert told == {tag: (str(scenario.result), scenario.why) for tag, scenario in SCENARIOS.items()}
+    documented = {row[columns[0]]: (row[columns[1]], row[columns[2]]) for row in rows}
+    assert documented == {tag: (str(scenario.result), scenario.why) for tag, scenario in SCENARIOS.items()}

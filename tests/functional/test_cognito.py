@@ -1,4 +1,4 @@
-"""Amazon Cognito's triggers of `examples/cognito`, with the events that AWS documents, before the service."""
+"""The Cognito triggers of `examples/cognito` with documented events, in front of the service."""
 
 import io
 import json
@@ -38,7 +38,7 @@ Step = dict[str, Any]
 
 @dataclass
 class SignIn:
-    """One sign-in, run as the user pool runs it: which trigger gets what, and what the app sees of it."""
+    """One sign-in, run as the user pool runs it, with the challenge that the app sees."""
 
     attributes: dict[str, str] = field(default_factory=lambda: dict(USER))
     user_not_found: bool = False
@@ -46,9 +46,9 @@ class SignIn:
     private: dict[str, str] = field(default_factory=dict)
     metadata: str = ""
     shown: dict[str, str] = field(default_factory=dict)
-    """What the app gets: the public parameters of the challenge."""
+    """The public parameters of the challenge, which the app gets."""
     kept: list[Any] = field(default_factory=list)
-    """Everything that the triggers answered."""
+    """All answers of the triggers."""
 
     def begin(self, *passed: str) -> str:
         """InitiateAuth; `passed` are the rounds of a password before the code, as Cognito reports them."""
@@ -144,10 +144,10 @@ def mode() -> Literal["passwordless", "mfa"]:
 def pool(
     deployed: Deployment, mode: str, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Deployment]:
-    """The triggers' environment as their template makes it, before the deployed service."""
-    watch.hide("number", NUMBER[-LAST_DIGITS:])
+    """The triggers' environment from their template, in front of the deployed service."""
+    watch.look_for("number", NUMBER[-LAST_DIGITS:])
     for code in (RIGHT, WRONG):
-        watch.hide("code", code)
+        watch.look_for("code", code)
     manager = boto3.client("secretsmanager", region_name=REGION)
     arn = manager.create_secret(Name=SECRET, SecretString=events.API_KEY)["ARN"]
     with served(lambda: deployed) as url:
@@ -161,11 +161,11 @@ def pool(
 
 @pytest.fixture
 def log(watch: Watch) -> Iterator[io.StringIO]:
-    """What the triggers log, looked through for canaries."""
+    """The triggers' log, which is searched for canaries."""
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     triggers.LOG.addHandler(handler)
-    watch.listen("the triggers' log", written.getvalue)
+    watch.record_from("the triggers' log", written.getvalue)
     yield written
     triggers.LOG.removeHandler(handler)
 
@@ -186,7 +186,7 @@ def test_the_right_code_signs_in(pool: Deployment) -> None:
     assert sign_in.answer(RIGHT) == "tokens"
 
 
-def test_a_wrong_code_is_no_sign_in_and_sends_no_other(pool: Deployment) -> None:
+def test_a_wrong_code_signs_nobody_in_and_sends_no_new_code(pool: Deployment) -> None:
     sign_in = SignIn()
     sign_in.begin()
     shown = sign_in.shown
@@ -203,9 +203,9 @@ def test_nothing_that_cognito_keeps_holds_a_code(pool: Deployment) -> None:
     pool.clock.step(30)
     sign_in.answer("anything", resend="true")
     sign_in.answer(RIGHT)
-    told = json.dumps(sign_in.kept)
-    assert RIGHT not in told
-    assert WRONG not in told
+    kept = json.dumps(sign_in.kept)
+    assert RIGHT not in kept
+    assert WRONG not in kept
     assert all(
         answer.get("privateChallengeParameters", {}).keys() <= {"verificationId"} for answer in sign_in.kept
     )
@@ -268,7 +268,7 @@ def test_an_expired_code_ends_the_sign_in(pool: Deployment) -> None:
         sign_in.answer(RIGHT)
 
 
-def test_no_sign_in_takes_more_rounds_than_ten(pool: Deployment) -> None:
+def test_a_sign_in_ends_after_ten_rounds(pool: Deployment) -> None:
     sign_in = SignIn()
     sign_in.begin()
     ended = [sign_in.answer("-", resend="true") for _ in range(10)]
@@ -277,7 +277,7 @@ def test_no_sign_in_takes_more_rounds_than_ten(pool: Deployment) -> None:
 
 
 def test_a_sign_in_begun_twice_within_the_gap_shares_the_code_on_its_way(pool: Deployment) -> None:
-    """Cognito calls a trigger again that it had no answer of, and impatient users begin again."""
+    """Cognito retries a trigger that did not answer, and impatient users start again."""
     first, second = SignIn(), SignIn()
     first.begin()
     assert second.begin() == "CUSTOM_CHALLENGE"
@@ -290,7 +290,7 @@ def test_a_sign_in_begun_twice_within_the_gap_shares_the_code_on_its_way(pool: D
 
 @pytest.mark.usefixtures("pool")
 def test_another_users_sign_in_cannot_use_the_verification() -> None:
-    """Not even where a fault of ours mixed two up: the verification is bound to the user."""
+    """Not even if a bug mixed two sign-ins up: the verification is bound to the user."""
     sign_in = SignIn()
     sign_in.begin()
     sign_in.attributes = USER | {"sub": "another-user"}
@@ -352,7 +352,7 @@ def test_a_user_without_a_number_gets_no_code(pool: Deployment) -> None:
     assert pool.untouched()
 
 
-def test_nobody_who_does_not_exist_gets_a_code_or_signs_in_and_the_app_sees_no_difference(
+def test_an_unknown_user_gets_no_code_and_the_app_sees_no_difference(
     pool: Deployment,
 ) -> None:
     nobody, somebody = SignIn(user_not_found=True), SignIn()
@@ -414,7 +414,7 @@ def test_the_template_wires_each_trigger_and_lets_no_other_flow_sign_in() -> Non
     assert client["ExplicitAuthFlows"] == ["ALLOW_CUSTOM_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"]
 
 
-def test_only_what_calls_the_service_reads_its_key() -> None:
+def test_only_triggers_that_call_the_service_read_its_key() -> None:
     resources = TEMPLATE["Resources"]
     assert "Policies" not in resources["DefineAuthChallenge"]["Properties"]
     for name in ("CreateAuthChallenge", "VerifyAuthChallengeResponse"):

@@ -1,4 +1,4 @@
-"""GET /health/deep through its handler, with each thing that the service leans on hanging, down or wrong."""
+"""GET /health/deep while each of the service's dependencies hangs, is down or is misconfigured."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ from tests.functional.faults.world import Aws, AwsFault, World, aws_answer, aws_
 from tests.functional.test_openapi_examples import DOCUMENT, check_declared
 
 NEVER_SECONDS = 60
-"""How long what hangs would hang."""
+"""How long a hanging dependency hangs."""
 PATIENT_SECONDS = 30.0
 WELL = {"status": "up", "breaker": "closed"}
 OPERATION = DOCUMENT.root["paths"]["/health/deep"]["get"]
@@ -32,7 +32,7 @@ PROBES = {"infobip": "provision", "sinch": "status"}
 
 
 def public_key() -> bytes:
-    """Of some Ed25519 key, as KMS shows it."""
+    """A made-up Ed25519 public key in the form that KMS returns."""
     return bytes.fromhex("302a300506032b6570032100") + bytes(range(32))
 
 
@@ -46,7 +46,7 @@ def world(
 
 @pytest.fixture
 def hung() -> Iterator[Any]:
-    """What an AWS that never answers does; it lets go at the test's end."""
+    """An AWS fault that never answers. It ends with the test."""
     over = threading.Event()
 
     def hang(_url: str) -> AWSResponse:
@@ -59,12 +59,12 @@ def hung() -> Iterator[Any]:
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However busy this machine is, what answers does so in time."""
+    """A deadline that a busy machine meets, too."""
     monkeypatch.setattr(deep_health.app, "CHECK_SECONDS", PATIENT_SECONDS)
 
 
-def asked(world: World) -> dict[str, Any]:
-    """The report, which waited for nothing that hangs, in the declared shape, and without a secret."""
+def check_health(world: World) -> dict[str, Any]:
+    """Read the report: it waits for no hanging dependency, has the declared shape and holds no secret."""
     world.aws.calls.clear()
     began = time.monotonic()
     answered = deep_health.app.lambda_handler(events.CASES["deep_health-up"], Context())
@@ -78,23 +78,23 @@ def asked(world: World) -> dict[str, Any]:
 
 
 def spoiled(part: str, instead: Any) -> AwsFault:
-    """Every reading of its kind: the two secrets are read at once, so either may be the first."""
+    """A fault of every read of its kind: the two secrets are read at once, so either may be the first."""
     return AwsFault(READS[part], instead, calls=2, tries=4)
 
 
 def spoil(world: World, provider: str, fault: str) -> None:
-    wanted = {"provider": provider, "operation": PROBES[provider], "fault": fault}
-    requests.post(f"{world.sandbox}/faults", json=wanted, timeout=5).raise_for_status()
+    body = {"provider": provider, "operation": PROBES[provider], "fault": fault}
+    requests.post(f"{world.sandbox}/faults", json=body, timeout=5).raise_for_status()
 
 
-def test_the_answer_is_to_come_within_two_seconds() -> None:
-    """That it comes with the deadline is seen in `tests/unit/test_health.py`."""
+def test_the_deadline_leaves_time_to_answer_within_two_seconds() -> None:
+    """`tests/unit/test_health.py` checks that the answer comes by the deadline."""
     assert CHECK_SECONDS < 1.5
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_service_that_can_do_its_job_is_healthy_and_nothing_was_sent_or_written(world: World) -> None:
-    report = asked(world)
+def test_a_working_service_is_healthy_and_the_check_writes_nothing(world: World) -> None:
+    report = check_health(world)
     assert datetime.fromisoformat(report.pop("timestamp")) <= datetime.now(UTC)
     assert report == {
         "success": True,
@@ -109,23 +109,23 @@ def test_a_service_that_can_do_its_job_is_healthy_and_nothing_was_sent_or_writte
 
 
 @pytest.mark.parametrize("part", READS)
-def test_what_hangs_in_aws_is_down_and_the_answer_comes_all_the_same(
+def test_a_hanging_aws_dependency_is_down_and_the_report_still_comes(
     world: World, part: str, hung: Any
 ) -> None:
     world.aws.faults = [spoiled(part, hung)]
-    report = asked(world)
+    report = check_health(world)
     assert (report["status"], report[part]) == ("unhealthy", "down")
 
 
 @pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("part", READS)
-def test_what_aws_refuses_is_down(world: World, part: str) -> None:
+def test_an_aws_dependency_that_refuses_is_down(world: World, part: str) -> None:
     world.aws.faults = [spoiled(part, aws_error("AccessDeniedException"))]
-    report = asked(world)
+    report = check_health(world)
     assert (report["status"], report[part]) == ("unhealthy", "down")
     assert "AccessDeniedException" in report["reasons"][part]
     world.heal()
-    assert asked(world)["status"] == "healthy"
+    assert check_health(world)["status"] == "healthy"
 
 
 @pytest.mark.usefixtures("patient")
@@ -135,7 +135,7 @@ def test_one_provider_in_trouble_leaves_the_service_degraded(
     world: World, provider: str, fault: str, found: str
 ) -> None:
     spoil(world, provider, fault)
-    report = asked(world)
+    report = check_health(world)
     assert report["status"] == ("healthy" if found == "up" else "degraded")
     assert report["providers"][provider]["status"] == found
     assert WELL in report["providers"].values()
@@ -144,25 +144,25 @@ def test_one_provider_in_trouble_leaves_the_service_degraded(
 @pytest.mark.parametrize("provider", PROBES)
 def test_a_provider_that_hangs_leaves_the_service_degraded(world: World, provider: str) -> None:
     spoil(world, provider, "timeout")
-    report = asked(world)
+    report = check_health(world)
     assert (report["status"], report["providers"][provider]["status"]) == ("degraded", "down")
     assert WELL in report["providers"].values()
 
 
-def test_no_provider_that_answers_is_no_service(world: World) -> None:
+def test_the_service_is_unhealthy_when_no_provider_answers(world: World) -> None:
     for provider in PROBES:
         spoil(world, provider, "timeout")
-    report = asked(world)
+    report = check_health(world)
     assert report["status"] == "unhealthy"
     assert {each["status"] for each in report["providers"].values()} == {"down"}
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_secret_that_was_just_changed_is_looked_at_as_it_is_now(world: World) -> None:
-    assert asked(world)["status"] == "healthy"
+def test_the_check_reads_a_changed_secret_at_once(world: World) -> None:
+    assert check_health(world)["status"] == "healthy"
     held = {name: fields for name, fields in credentials(world.sandbox).items() if name == "sinch"}
     world.put_secret("provider_secret_arn", json.dumps(held))
-    report = asked(world)
+    report = check_health(world)
     assert report["status"] == "degraded"
     assert report["providers"]["infobip"]["status"] == "misconfigured"
     assert report["reasons"] == {"infobip": "secret field infobip"}
@@ -185,22 +185,22 @@ def alone(world: World, monkeypatch: pytest.MonkeyPatch, **variables: str) -> No
         ("messageId", "of-another-application", "messageId"),
     ],
 )
-def test_a_field_of_the_secret_with_which_nobody_can_verify_is_named(
+def test_an_invalid_field_of_the_provider_secret_is_named(
     world: World, monkeypatch: pytest.MonkeyPatch, field: str, value: object, reason: str
 ) -> None:
     alone(world, monkeypatch)
     fields: dict[str, object] = {**credentials(world.sandbox)["infobip"], field: value}
     world.put_secret("provider_secret_arn", json.dumps({"infobip": fields}))
-    report = asked(world)
+    report = check_health(world)
     assert (report["status"], report["reasons"]) == ("unhealthy", {"infobip": reason})
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_code_of_another_length_than_the_providers_is_named(
+def test_a_code_length_that_differs_from_the_providers_is_named(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alone(world, monkeypatch, CODE_LENGTH="8")
-    report = asked(world)
+    report = check_health(world)
     assert (report["status"], report["reasons"]) == ("unhealthy", {"infobip": "CodeLength"})
 
 
@@ -213,12 +213,10 @@ def test_a_code_of_another_length_than_the_providers_is_named(
         ({"pepper": PEPPER, "alsoRead": "short"}, "secret field alsoRead"),
     ],
 )
-def test_a_pepper_without_which_nobody_can_verify_is_named(
-    world: World, secret: dict[str, str], reason: str
-) -> None:
-    assert asked(world)["status"] == "healthy"
+def test_an_invalid_pepper_is_named(world: World, secret: dict[str, str], reason: str) -> None:
+    assert check_health(world)["status"] == "healthy"
     world.put_secret("pepper_secret_arn", json.dumps(secret))
-    report = asked(world)
+    report = check_health(world)
     assert (report["status"], report["pepper"]) == ("unhealthy", "down")
     assert report["reasons"] == {"pepper": reason}
 
@@ -227,12 +225,10 @@ TOKEN_KEY = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-4000-8000-0000
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_key_of_tokens_that_there_is_none_of_is_named(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_token_key_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     alone(world, monkeypatch, TOKEN_KEYS=TOKEN_KEY)
     world.aws.faults = [AwsFault("GetPublicKey", aws_error("NotFoundException"))]
-    report = asked(world)
+    report = check_health(world)
     assert (report["status"], report["tokens"]) == ("unhealthy", "down")
     assert report["reasons"] == {"tokens": "GetPublicKey: NotFoundException"}
 
@@ -245,7 +241,7 @@ def test_a_key_of_tokens_that_there_is_none_of_is_named(
         (b"a key of another kind", "down", {"tokens": "not an Ed25519 key"}),
     ],
 )
-def test_a_key_of_tokens_is_up_if_tokens_can_be_checked_with_it(
+def test_a_token_key_is_up_only_if_it_is_an_ed25519_key(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
     key: bytes,
@@ -255,35 +251,33 @@ def test_a_key_of_tokens_is_up_if_tokens_can_be_checked_with_it(
     alone(world, monkeypatch, TOKEN_KEYS=TOKEN_KEY)
     shown = aws_answer(200, {"PublicKey": base64.b64encode(key).decode()})
     world.aws.faults = [AwsFault("GetPublicKey", shown)]
-    report = asked(world)
+    report = check_health(world)
     assert (report["tokens"], report.get("reasons")) == (tokens, reasons)
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_key_of_tokens_that_was_disabled_since_is_seen(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_key_that_was_disabled_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     alone(world, monkeypatch, TOKEN_KEYS=TOKEN_KEY)
     shown = aws_answer(200, {"PublicKey": base64.b64encode(public_key()).decode()})
     world.aws.faults = [AwsFault("GetPublicKey", shown)]
-    assert asked(world)["status"] == "healthy"
+    assert check_health(world)["status"] == "healthy"
     world.aws.faults = [AwsFault("GetPublicKey", aws_error("DisabledException"))]
-    assert asked(world)["reasons"] == {"tokens": "GetPublicKey: DisabledException"}
+    assert check_health(world)["reasons"] == {"tokens": "GetPublicKey: DisabledException"}
 
 
 @pytest.mark.usefixtures("patient")
-def test_a_breaker_that_the_sends_have_opened_is_told(world: World) -> None:
+def test_an_open_circuit_breaker_is_reported(world: World) -> None:
     for index in range(NUMBERS):
         for each in ("infobip", "sinch"):
-            wanted = {"provider": each, "operation": "send", "fault": "500"}
-            requests.post(f"{world.sandbox}/faults", json=wanted, timeout=5).raise_for_status()
+            body = {"provider": each, "operation": "send", "fault": "500"}
+            requests.post(f"{world.sandbox}/faults", json=body, timeout=5).raise_for_status()
         assert world.request(key=None, number=f"+1415555014{index}").status == 503
-    report = asked(world)
+    report = check_health(world)
     assert report["status"] == "degraded", "the last one left is called although its circuit is open"
     assert report["providers"]["sinch"] == {"status": "up", "breaker": "open"}
 
 
-def test_without_its_settings_the_function_says_so_in_the_log_alone(
+def test_without_its_settings_the_function_is_an_internal_error(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.restart()

@@ -1,4 +1,4 @@
-"""Whatever arrives, the answer is one of ours: never an exception, never a 5xx.
+"""Arbitrary events get documented answers: never an exception, never a 5xx.
 
 `pytest tests/functional --hypothesis-profile=prove` tries 10,000 events at each function.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
-from hypothesis import event as told
+from hypothesis import event as record
 from hypothesis import strategies as st
 
 from generators import events
@@ -20,7 +20,7 @@ from tests.functional.deployment import PATHS, Answer, Deployment
 # Hypothesis makes the fixture once for all examples of a test; each example begins by emptying it.
 one_deployment = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 one_deployment_often = settings(one_deployment, max_examples=200)
-"""For what `make prove` does not try more often."""
+"""For the tests that `make prove` does not run with more examples."""
 TEXT = st.text(max_size=40)
 FIELDS = st.sampled_from(
     [*schemas.REQUEST_OTP["properties"], *schemas.VERIFY_OTP["properties"], "__proto__", "tenant", "success"]
@@ -102,7 +102,7 @@ PATHNAMES = st.sampled_from([*PATHS.values(), "/", "//request-otp", "/verify-otp
 
 @st.composite
 def arriving(draw: st.DrawFn) -> dict[str, Any]:
-    """An event as API Gateway could make it of anything that a caller with a key may send."""
+    """An event that API Gateway could make of any request of a caller with a key."""
     raw = draw(BODIES)
     path = draw(PATHNAMES)
     method = draw(st.sampled_from(["POST", "GET", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"]))
@@ -122,9 +122,9 @@ def arriving(draw: st.DrawFn) -> dict[str, Any]:
     return event
 
 
-def check_ours(answer: Answer) -> None:
-    """Not a failure of ours, and its status the errorCode's own. Its outcome is told to the statistics."""
-    told(answer.outcome)
+def check_documented(answer: Answer) -> None:
+    """Check that it is no server error and has its errorCode's status. Hypothesis counts its outcome."""
+    record(answer.outcome)
     assert answer.status < 500
     assert answer.outcome == "ok" or http.PROBLEMS[answer.outcome][0] == answer.status
 
@@ -132,29 +132,27 @@ def check_ours(answer: Answer) -> None:
 @pytest.mark.parametrize("function", ["request_otp", "verify_otp"])
 @one_deployment
 @given(event=arriving())
-def test_whatever_arrives_is_answered_in_our_own_words(
+def test_an_arbitrary_event_gets_a_documented_answer(
     deployed: Deployment, function: str, event: dict[str, Any]
 ) -> None:
     deployed.empty()
     answer = deployed.call(function, event)
-    check_ours(answer)
+    check_documented(answer)
 
 
 @pytest.mark.parametrize("function", ["request_otp", "verify_otp"])
 @one_deployment
 @given(raw=BODIES)
 @example(raw=b"{")
-def test_whatever_the_body_is_in_an_otherwise_right_request_is_answered_in_our_own_words(
-    deployed: Deployment, function: str, raw: bytes
-) -> None:
+def test_an_arbitrary_body_gets_a_documented_answer(deployed: Deployment, function: str, raw: bytes) -> None:
     deployed.empty()
     answer = deployed.call(function, events.build(PATHS[function], body=raw, as_base64=True))
-    check_ours(answer)
+    check_documented(answer)
 
 
 @one_deployment
 @given(event=arriving())
-def test_whatever_arrives_finds_the_service_healthy(deployed: Deployment, event: dict[str, Any]) -> None:
+def test_an_arbitrary_event_gets_a_healthy_answer(deployed: Deployment, event: dict[str, Any]) -> None:
     body = deployed.call("health", event).body
     assert (body["success"], body["status"]) == (True, "healthy")
 
@@ -162,7 +160,7 @@ def test_whatever_arrives_finds_the_service_healthy(deployed: Deployment, event:
 @one_deployment_often
 @given(raw=DOCUMENTS | CORPUS)
 def test_a_refused_body_neither_sends_nor_stores(deployed: Deployment, raw: bytes) -> None:
-    """Told apart from a taken one by the answer alone, so the answer must be true."""
+    """A caller learns only from the answer whether a code was sent, so the answer must be true."""
     deployed.empty()
     answer = deployed.call("request_otp", events.build("/request-otp", body=raw, as_base64=True))
     assert deployed.untouched() is (answer.outcome != "ok")

@@ -1,7 +1,7 @@
 """Every example of `openapi.yaml` is sent, and answered with a status, headers and body that it declares.
 
-As they stand, the ids of the examples name nothing; so each is sent once as it is, and once with the id
-of a verification that was made for it.
+The ids of the examples do not exist, so each example is sent once as it is, and once with the id of a
+verification that was made for it.
 """
 
 import importlib
@@ -29,7 +29,7 @@ JSON = "application/json"
 
 
 def handlers() -> dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]]:
-    """By path, as the template has them."""
+    """The handlers by path, from the template."""
     found = {}
     for declared in template()["Resources"].values():
         for event in declared["Properties"].get("Events", {}).values():
@@ -40,7 +40,7 @@ def handlers() -> dict[str, Callable[[dict[str, Any], Any], dict[str, Any]]]:
 
 
 def sent_examples() -> Iterator[Any]:
-    """Of every operation that a caller with a key sends a body to."""
+    """The examples of every operation that takes a body from an authenticated caller."""
     for path, methods in DOCUMENT.root["paths"].items():
         for operation in methods.values():
             media = operation.get("requestBody", {}).get("content", {}).get(JSON)
@@ -51,12 +51,12 @@ def sent_examples() -> Iterator[Any]:
 
 @pytest.fixture
 def whole(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
-    """Where a number may name its verification; and with what asks how one stands, over the same table."""
+    """A deployment that finds verifications by number, with status and administration on the same table."""
     given = bootstrap.service()
     service = replace(given, policy=replace(given.policy, require_verification_id=False, keeps_users=True))
-    asking = Lifecycle(service.policy, service.store, deployed.clock, service.emit)
+    lifecycle = Lifecycle(service.policy, service.store, deployed.clock, service.emit)
     monkeypatch.setattr(bootstrap, "service", lambda: service)
-    monkeypatch.setattr(bootstrap, "lifecycle", lambda: asking)
+    monkeypatch.setattr(bootstrap, "lifecycle", lambda: lifecycle)
     numbers = DynamoNumbers(deployed.dynamodb, deployed.table, None)
     administration = Administration(service.policy, numbers, given.peppers, deployed.clock, given.emit)
     monkeypatch.setattr(bootstrap, "administration", lambda: administration)
@@ -64,7 +64,7 @@ def whole(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
 
 
 def check_declared(operation: dict[str, Any], answer: dict[str, Any]) -> None:
-    """The answer is one that the operation declares."""
+    """Check that the operation declares this answer."""
     declared = DOCUMENT.resolved(operation["responses"][str(answer["statusCode"])])
     for name, reference in declared["headers"].items():
         header = DOCUMENT.resolved(reference)
@@ -81,7 +81,7 @@ def check_declared(operation: dict[str, Any], answer: dict[str, Any]) -> None:
 
 
 def send(path: str, operation: dict[str, Any], body: dict[str, Any]) -> int:
-    """The status, once the whole answer was found to be declared."""
+    """Send one body, check that the answer is declared, and return its status."""
     parameters = [DOCUMENT.resolved(each) for each in operation.get("parameters", ())]
     headers = events.JSON_TYPE | {each["name"]: each["example"] for each in parameters}
     signed = operation.get("security") == api_doc.SIGNED

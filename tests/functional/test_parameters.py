@@ -1,4 +1,4 @@
-"""Whatever parameters the template and its checks let through, the service works with them."""
+"""The service works with all parameters that the template and its checks accept."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from tests.functional.deployment import Deployment
 
 DECLARED: Mapping[str, Mapping[str, Any]] = template()["Parameters"]
 FIXED = {
-    # Every country, so that the test's number is sent to; and what stands outside of one process.
+    # Every country, so that the tests' numbers are allowed; and nothing that needs more than one process.
     "AllowedCountries": "*",
     "ProviderSandboxUrl": "",
     "AwsSmsIdentityArn": "",
@@ -32,7 +32,7 @@ NUMBERS = ("+14155550150", "+14155550151")
 
 
 def values_of(name: str) -> st.SearchStrategy[str]:
-    """Any value that CloudFormation takes for a parameter, its bounds more often than others."""
+    """Any value that CloudFormation accepts for a parameter, its bounds more often than others."""
     known = DECLARED[name]
     if name in FIXED:
         return st.just(FIXED[name])
@@ -52,7 +52,7 @@ DEPLOYMENTS = st.fixed_dictionaries({name: values_of(name) for name in DECLARED}
 
 
 def refused(parameters: Mapping[str, str]) -> list[str]:
-    """Why a deployment with these parameters would not be made."""
+    """The faults for which a deployment with these parameters is refused."""
     stack = Stack(template(), "sms-otp", parameters)
     faults = deployed_settings.faults_of(stack.environment(), parameters["AwsSmsIdentityArn"])
     return [*stack.broken_rules(), *faults]
@@ -64,7 +64,7 @@ def chosen(parameters: Mapping[str, str]) -> Settings:
 
 @given(parameters=DEPLOYMENTS)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_what_is_not_refused_is_read_by_every_function(parameters: dict[str, str]) -> None:
+def test_parameters_that_pass_the_checks_make_valid_settings(parameters: dict[str, str]) -> None:
     faults = refused(parameters)
     assert all(fault.endswith((".", ")")) for fault in faults)
     if not faults:
@@ -73,7 +73,7 @@ def test_what_is_not_refused_is_read_by_every_function(parameters: dict[str, str
 
 @pytest.fixture
 def service(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Puts other parameters into the deployed functions."""
+    """A function that gives other parameters to the deployed functions."""
     given = bootstrap.service()
 
     def deploy(parameters: Mapping[str, str]) -> None:
@@ -99,7 +99,7 @@ def service(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_code_is_sent_and_verified_under_any_parameters_and_over_a_redeployment(
     deployed: Deployment, service: Any, parameters: dict[str, str], later: dict[str, str]
 ) -> None:
-    """None of them may answer 5xx; a right code is right unless its guesses are spent or its time is over."""
+    """No answer is a 5xx. A right code verifies unless its attempts are spent or it has expired."""
     assume(not refused(parameters))
     deployed.empty()
     service(parameters)
@@ -118,7 +118,7 @@ def test_a_code_is_sent_and_verified_under_any_parameters_and_over_a_redeploymen
         deployed.post("resend_otp", verificationId=verification_id),
     ]
     if not refused(later):
-        # A code under way keeps what it was sent with; what counts is that nothing breaks.
+        # A code under way keeps the settings it was sent with. Here it only matters that nothing breaks.
         service(later)
         steps.append(deployed.post("request_otp", phoneNumber=NUMBERS[1]))
         steps.append(deployed.post("verify_otp", verificationId=verification_id, otp=wrong))

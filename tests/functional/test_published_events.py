@@ -1,4 +1,4 @@
-"""What other systems are sent: the functions' own log lines, through the function that publishes them."""
+"""Events for other systems: the functions' log lines, passed through the function that publishes them."""
 
 import base64
 import gzip
@@ -46,9 +46,9 @@ class Bus:
 
 @pytest.fixture
 def bus(monkeypatch: pytest.MonkeyPatch, watch: Watch) -> Bus:
-    watch.hide("number", NUMBER[-LAST_DIGITS:])
+    watch.look_for("number", NUMBER[-LAST_DIGITS:])
     for code in (RIGHT, WRONG):
-        watch.hide("code", code)
+        watch.look_for("code", code)
     made = Bus()
     monkeypatch.setattr(bootstrap, "event_bus", lambda: made)
     return made
@@ -58,36 +58,36 @@ def publish(lines: list[str]) -> None:
     publish_events.app.lambda_handler(events.logged(*lines), Context())
 
 
-def test_a_verification_is_told_from_its_request_to_its_success(deployed: Deployment, bus: Bus) -> None:
-    asked = deployed.post("request_otp", phoneNumber=NUMBER, purpose="login").body["verificationId"]
+def test_a_verification_is_published_from_request_to_success(deployed: Deployment, bus: Bus) -> None:
+    verification_id = deployed.post("request_otp", phoneNumber=NUMBER, purpose="login").body["verificationId"]
     deployed.clock.step(30)
-    deployed.post("resend_otp", verificationId=asked)
-    deployed.post("verify_otp", verificationId=asked, otp=WRONG)
-    deployed.post("verify_otp", verificationId=asked, otp=RIGHT)
+    deployed.post("resend_otp", verificationId=verification_id)
+    deployed.post("verify_otp", verificationId=verification_id, otp=WRONG)
+    deployed.post("verify_otp", verificationId=verification_id, otp=RIGHT)
     publish(deployed.lines())
-    told = bus.published()
-    assert [kind for kind, _ in told] == ["otp.requested", "otp.requested", "otp.verified"]
-    assert [detail.get("resent") for _, detail in told] == [False, True, None]
-    for _, detail in told:
-        assert detail["verification"] == verification_key(asked)[:16]
+    published_events = bus.published()
+    assert [kind for kind, _ in published_events] == ["otp.requested", "otp.requested", "otp.verified"]
+    assert [detail.get("resent") for _, detail in published_events] == [False, True, None]
+    for _, detail in published_events:
+        assert detail["verification"] == verification_key(verification_id)[:16]
         assert (detail["version"], detail["country"], detail["channel"]) == (1, "US", "sms")
         assert (detail["purpose"], detail["tenant"]) == ("login", "examplekey")
-    assert len({detail["id"] for _, detail in told}) == 3
-    assert told[-1][1]["seconds"] == 30
+    assert len({detail["id"] for _, detail in published_events}) == 3
+    assert published_events[-1][1]["seconds"] == 30
 
 
-def test_an_event_has_neither_the_number_nor_a_key_of_it(deployed: Deployment, bus: Bus) -> None:
-    asked = deployed.post("request_otp", phoneNumber=NUMBER).body["verificationId"]
-    deployed.post("verify_otp", verificationId=asked, otp=RIGHT)
+def test_an_event_has_neither_the_number_nor_the_verification_id(deployed: Deployment, bus: Bus) -> None:
+    verification_id = deployed.post("request_otp", phoneNumber=NUMBER).body["verificationId"]
+    deployed.post("verify_otp", verificationId=verification_id, otp=RIGHT)
     publish(deployed.lines())
     known = {"version", "id", "resent", *published.DETAIL}
     for _, detail in bus.published():
         assert detail.keys() <= known
     assert "1415" not in json.dumps(bus.published())
-    assert asked not in json.dumps(bus.published())
+    assert verification_id not in json.dumps(bus.published())
 
 
-def test_a_number_that_is_refused_for_good_has_failed(deployed: Deployment, bus: Bus) -> None:
+def test_a_permanently_refused_number_publishes_a_failure(deployed: Deployment, bus: Bus) -> None:
     deployed.provider.fails_with = lambda: Refused("fake", "opted out")
     deployed.post("request_otp", phoneNumber=NUMBER)
     publish(deployed.lines())
@@ -95,7 +95,7 @@ def test_a_number_that_is_refused_for_good_has_failed(deployed: Deployment, bus:
     assert (kind, detail["reason"]) == ("otp.failed", "opted out")
 
 
-def test_a_guess_at_a_number_that_must_wait_says_that_it_is_locked(deployed: Deployment, bus: Bus) -> None:
+def test_a_guess_at_a_locked_number_publishes_the_lock(deployed: Deployment, bus: Bus) -> None:
     for _ in range(3):
         guessed = deployed.post("request_otp", phoneNumber=NUMBER).body["verificationId"]
         for _ in range(5):
@@ -130,7 +130,7 @@ def test_a_line_is_one_event_or_none(line: dict[str, Any], kind: str | None) -> 
 
 
 @pytest.mark.usefixtures("deployed")
-def test_what_is_no_line_of_ours_is_let_be(bus: Bus) -> None:
+def test_lines_of_another_form_are_ignored(bus: Bus) -> None:
     publish(["START RequestId: 1", "[]", '"verification"', '{"verification": "x"}', "{", ""])
     control = gzip.compress(json.dumps({"messageType": "CONTROL_MESSAGE", "logEvents": []}).encode())
     publish_events.app.lambda_handler({"awslogs": {"data": base64.b64encode(control).decode()}}, Context())
@@ -147,10 +147,10 @@ def test_no_call_has_more_entries_than_the_bus_takes_and_each_has_its_time(bus: 
         assert entry["Time"].timestamp() * 1000 == AT
 
 
-def test_what_the_bus_did_not_take_is_delivered_again(deployed: Deployment, bus: Bus) -> None:
+def test_events_that_the_bus_rejects_raise_and_are_retried(deployed: Deployment, bus: Bus) -> None:
     bus.fails = True
     line = json.dumps({"message": "otp_verified", "verification": "0123456789abcdef"})
     with pytest.raises(publish_events.app.NotPublished):
         publish([line])
-    (told,) = [json.loads(each) for each in deployed.lines()]
-    assert (told["message"], told["reason"]) == ("events_failed", "ThrottlingException")
+    (logged,) = [json.loads(each) for each in deployed.lines()]
+    assert (logged["message"], logged["reason"]) == ("events_failed", "ThrottlingException")

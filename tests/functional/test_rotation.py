@@ -19,7 +19,7 @@ from tests.functional.deployment import Deployment
 
 NUMBER = "+14155550177"
 A_MOMENT = timedelta(seconds=10)
-"""moto dates each version of a secret by the real clock, which goes on a little meanwhile."""
+"""The emulator dates each version of a secret by the real clock, which goes on a little meanwhile."""
 
 
 class Rotation:
@@ -42,7 +42,7 @@ class Rotation:
         return held
 
     def step(self, after: timedelta = timedelta()) -> str:
-        """Some time later, the next step."""
+        """Run the next step some time later."""
         self.now += after
         self.clock.step(after.total_seconds())
         return rotate_pepper.rotate(self.stack, self.now)
@@ -59,7 +59,9 @@ def rotation(deployed: Deployment, monkeypatch: pytest.MonkeyPatch) -> Rotation:
     return rotation
 
 
-def test_no_limit_and_no_verification_is_lost_on_the_way(deployed: Deployment, rotation: Rotation) -> None:
+def test_a_pepper_rotation_loses_no_limit_and_no_verification(
+    deployed: Deployment, rotation: Rotation
+) -> None:
     def requested() -> str:
         answer = deployed.post("request_otp", phoneNumber=NUMBER)
         return str(answer.body.get("verificationId") or answer.outcome)
@@ -72,7 +74,7 @@ def test_no_limit_and_no_verification_is_lost_on_the_way(deployed: Deployment, r
         assert verified(first, "000000") == "OTP_INCORRECT"
     rotation.step()
     second = requested()
-    assert second == "RATE_LIMITED", "announced, and not half a minute over"
+    assert second == "RATE_LIMITED", "the pepper is announced, and the gap of half a minute is not over"
     deployed.clock.step(30)
     second = requested()
     assert verified(second, "000000") == "OTP_INCORRECT"
@@ -91,33 +93,33 @@ def test_no_limit_and_no_verification_is_lost_on_the_way(deployed: Deployment, r
     assert len(requested()) == len(third)
 
 
-def test_the_steps_come_in_their_order_and_none_too_early(rotation: Rotation) -> None:
-    told = [rotation.step()]
+def test_the_steps_run_in_order_and_never_too_early(rotation: Rotation) -> None:
+    messages = [rotation.step()]
     announced = rotation.held()
     assert announced["pepper"] == PEPPER
     with pytest.raises(TooEarly, match="nothing was changed"):
         rotation.step(UNTIL_HEARD - A_MOMENT)
     assert rotation.held() == announced
-    told.append(rotation.step(2 * A_MOMENT))
+    messages.append(rotation.step(2 * A_MOMENT))
     in_use = rotation.held()
     assert (in_use["pepper"], in_use["alsoRead"]) == (announced["alsoRead"], PEPPER)
     with pytest.raises(TooEarly):
         rotation.step(UNTIL_FORGOTTEN - UNTIL_HEARD - 2 * A_MOMENT)
-    told.append(rotation.step(2 * A_MOMENT))
+    messages.append(rotation.step(2 * A_MOMENT))
     assert rotation.held() == {"pepper": announced["alsoRead"]}
-    assert all(PEPPER not in each and announced["alsoRead"] not in each for each in told)
+    assert all(PEPPER not in each and announced["alsoRead"] not in each for each in messages)
     again = rotation.step()
     assert "announced" in again
     assert rotation.held()["alsoRead"] not in (PEPPER, announced["alsoRead"])
 
 
-def test_whoever_rotates_is_told_whom_nobody_can_find_any_more_before_and_when_it_is_so(
+def test_the_rotation_warns_that_kept_users_can_no_longer_be_found(
     deployed: Deployment, rotation: Rotation
 ) -> None:
     del deployed
     assert "Users" not in rotation.step()
     in_use = rotation.step(UNTIL_HEARD + A_MOMENT)
     forgotten = rotation.step(UNTIL_FORGOTTEN)
-    for told in (in_use, forgotten):
-        assert "Users kept under it can no longer be found or erased" in told
+    for message in (in_use, forgotten):
+        assert "Users kept under it can no longer be found or erased" in message
     assert "Where KeepUsers=true, wait" in in_use

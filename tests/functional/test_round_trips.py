@@ -1,4 +1,4 @@
-"""What goes over the wire to DynamoDB for one request: the calls are counted as botocore sends them."""
+"""The DynamoDB calls of one request, counted as botocore sends them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ from tests.functional.deployment import PATHS, Deployment
 NUMBERS = [f"+141555501{index:02d}" for index in range(20, 60)]
 READ, WRITE, TRANSACTION = "BatchGetItem", "UpdateItem", "TransactWriteItems"
 PUT = "PutItem"
-"""A test's own: the service puts within transactions alone."""
+"""Only tests use it: the service puts items within transactions only."""
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Scripted:
 
 
 class SecretCache:
-    """Holds nothing, which is enough."""
+    """Made-up credentials, which the scripted providers do not read."""
 
     def credentials(self, provider: str) -> Mapping[str, str]:
         return {"of": provider}
@@ -82,12 +82,12 @@ class SecretCache:
 
 
 def silent(event: str, **fields: Any) -> None:
-    """Tells nobody."""
+    """Emits nothing."""
 
 
 @dataclass
 class Wire:
-    """The deployed functions over a scripted first and second provider, and what they asked of DynamoDB."""
+    """The deployed functions over a scripted first and second provider, and their DynamoDB operations."""
 
     deployed: Deployment
     service: Service
@@ -96,7 +96,7 @@ class Wire:
     operations: list[str]
 
     def restarted(self) -> None:
-        """A new execution environment, which knows nothing yet."""
+        """Start a new execution environment, which has cached nothing yet."""
         providers = {each.name: each for each in (self.first, self.second)}
         breaker = CircuitBreaker(
             DynamoCircuits(self.deployed.dynamodb, self.deployed.table), self.service.clock, silent
@@ -143,15 +143,15 @@ def wire(
         client.meta.events.unregister("before-call.dynamodb", count)
 
 
-def test_a_request_is_three_round_trips_whatever_the_environment_knew(wire: Wire) -> None:
+def test_a_request_takes_three_round_trips_in_every_new_environment(wire: Wire) -> None:
     for number in NUMBERS[:3]:
         wire.restarted()
         assert wire.post("request_otp", phoneNumber=number)[1] == [READ, TRANSACTION, WRITE]
 
 
-def test_a_failover_is_one_write_more_that_the_circuit_counts(wire: Wire) -> None:
+def test_a_failover_takes_one_more_write_for_the_circuit(wire: Wire) -> None:
     wire.first.is_down = True
-    relisted = TRANSACTION  # the number's list says who holds the code, with the record of the send
+    relisted = TRANSACTION  # the number record names the code's provider, with the record of the send
     assert wire.post("request_otp", phoneNumber=NUMBERS[0])[1] == [READ, TRANSACTION, WRITE, relisted]
     assert (wire.first.calls, wire.second.calls) == (1, 1)
 
@@ -160,10 +160,10 @@ def test_an_open_circuit_is_known_from_the_same_read_in_every_environment(wire: 
     wire.first.is_down = True
     for number in NUMBERS[:FAILURES]:
         wire.post("request_otp", phoneNumber=number)
-    asked = wire.first.calls
+    calls = wire.first.calls
     wire.restarted()
     assert wire.post("request_otp", phoneNumber=NUMBERS[10])[1] == [READ, TRANSACTION, TRANSACTION]
-    assert wire.first.calls == asked == FAILURES
+    assert wire.first.calls == calls == FAILURES
 
 
 def test_a_probe_is_elected_and_closes_the_circuit_for_everybody(wire: Wire) -> None:
@@ -187,21 +187,21 @@ def test_a_probe_is_elected_and_closes_the_circuit_for_everybody(wire: Wire) -> 
     assert wire.first.calls == FAILURES + 2
 
 
-def test_a_right_code_is_three_round_trips(wire: Wire) -> None:
+def test_a_right_code_takes_three_round_trips(wire: Wire) -> None:
     requested, _ = wire.post("request_otp", phoneNumber=NUMBERS[0])
-    told = wire.post("verify_otp", verificationId=requested["verificationId"], otp="123456")
-    assert told[1] == [WRITE, WRITE, TRANSACTION]
+    verified = wire.post("verify_otp", verificationId=requested["verificationId"], otp="123456")
+    assert verified[1] == [WRITE, WRITE, TRANSACTION]
 
 
 @dataclass
 class Meter:
-    """The write units that DynamoDB says were consumed, and the keys that were read."""
+    """The write units that DynamoDB reports as consumed, and the keys that were read."""
 
     consumed: list[float]
     read: list[list[str]]
 
     def spent(self) -> float:
-        """Since it was last looked at."""
+        """The units consumed since the last call."""
         units = sum(self.consumed)
         self.consumed.clear()
         return units
@@ -211,8 +211,8 @@ class Meter:
 def meter(_dynamodb: DynamoDBClient) -> Iterator[Meter]:
     made = Meter([], [])
 
-    def ask(params: dict[str, Any], model: Any, **_: Any) -> None:
-        # Of a read that finds nothing the emulator tells none.
+    def request_capacity(params: dict[str, Any], model: Any, **_: Any) -> None:
+        # The emulator reports no capacity for a read that finds nothing.
         if model.name == READ:
             ((_table, request),) = params["RequestItems"].items()
             made.read.append([key["pk"]["S"] for key in request["Keys"]])
@@ -220,17 +220,18 @@ def meter(_dynamodb: DynamoDBClient) -> Iterator[Meter]:
             params["ReturnConsumedCapacity"] = "TOTAL"
 
     def note(parsed: dict[str, Any], **_: Any) -> None:
-        told = parsed.get("ConsumedCapacity", [])
-        made.consumed.extend(table["CapacityUnits"] for table in (told if isinstance(told, list) else [told]))
+        consumed = parsed.get("ConsumedCapacity", [])
+        tables = consumed if isinstance(consumed, list) else [consumed]
+        made.consumed.extend(table["CapacityUnits"] for table in tables)
 
     # The service's own client, and the breaker's in these tests.
     clients = (bootstrap._dynamodb(), _dynamodb)
     for client in clients:
-        client.meta.events.register("before-parameter-build.dynamodb", ask)
+        client.meta.events.register("before-parameter-build.dynamodb", request_capacity)
         client.meta.events.register("after-call.dynamodb", note)
     yield made
     for client in clients:
-        client.meta.events.unregister("before-parameter-build.dynamodb", ask)
+        client.meta.events.unregister("before-parameter-build.dynamodb", request_capacity)
         client.meta.events.unregister("after-call.dynamodb", note)
 
 
@@ -243,13 +244,13 @@ def with_history(wire: Wire, clock: StepClock) -> None:
 
 
 def verification(wire: Wire, number: str, **request: Any) -> dict[str, Any]:
-    """One request and its right code; the second answer."""
+    """Request a code and verify it. Returns the second answer."""
     requested, _ = wire.post("request_otp", phoneNumber=number, **request)
     verified, _ = wire.post("verify_otp", verificationId=requested["verificationId"], otp="123456")
     return dict(verified)
 
 
-def test_a_verification_consumes_what_its_lane_costs(wire: Wire, meter: Meter, clock: StepClock) -> None:
+def test_a_verification_consumes_the_units_of_its_lane(wire: Wire, meter: Meter, clock: StepClock) -> None:
     with_history(wire, clock)
     unknown = verification(wire, NUMBERS[0])
     assert meter.spent() == cost.WRITE_UNITS["unknown"]
@@ -261,7 +262,7 @@ def test_a_verification_consumes_what_its_lane_costs(wire: Wire, meter: Meter, c
     assert meter.spent() == cost.WRITE_UNITS["own"]
 
 
-def test_a_report_a_client_and_a_key_cost_what_the_bill_adds_for_them(
+def test_a_report_a_client_and_a_key_consume_the_units_on_the_bill(
     wire: Wire, meter: Meter, clock: StepClock
 ) -> None:
     with_history(wire, clock)
@@ -281,9 +282,7 @@ def test_a_report_a_client_and_a_key_cost_what_the_bill_adds_for_them(
     assert meter.spent() == cost.WRITE_UNITS["unknown"] + cost.KEY_UNITS
 
 
-def test_what_goes_another_way_consumes_what_the_table_says(
-    wire: Wire, meter: Meter, clock: StepClock
-) -> None:
+def test_other_outcomes_consume_the_units_in_the_table(wire: Wire, meter: Meter, clock: StepClock) -> None:
     with_history(wire, clock)
     numbers = iter(NUMBERS)
 
@@ -324,5 +323,5 @@ def test_a_request_reads_one_unit_for_each_item_that_decides(
     for number in NUMBERS[:2]:
         wire.post("request_otp", phoneNumber=number)
     first, second = meter.read
-    assert len(first) == cost.MEASURED.read_units + 14, "the past days, once in an environment"
+    assert len(first) == cost.MEASURED.read_units + 14, "the past days are read once in an environment"
     assert sorted(key[0] for key in second) == ["B", "D", "K", "K", "N", "P", "S"]

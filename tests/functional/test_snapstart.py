@@ -62,8 +62,9 @@ for _ in range(2):
         found.getsockname()[1] for found in gc.get_objects()
         if isinstance(found, socket.socket) and found.fileno() >= 0
     )
-    told = {"status": answered["statusCode"], "body": json.loads(answered["body"]), "random": random.random()}
-    print(json.dumps({**told, "ports": ports}), flush=True)
+    body = json.loads(answered["body"])
+    report = {"status": answered["statusCode"], "body": body, "random": random.random(), "ports": ports}
+    print(json.dumps(report), flush=True)
     os._exit(0)
 """
 
@@ -76,8 +77,8 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def told(endpoint: str) -> list[dict[str, Any]]:
-    """What is in the snapshot, and what each of the two environments did."""
+def reports(endpoint: str) -> list[dict[str, Any]]:
+    """A report of the snapshot, then one of each of the two environments."""
     variables = {
         **environment(),
         "STAGE": "local",
@@ -96,22 +97,22 @@ def told(endpoint: str) -> list[dict[str, Any]]:
     return [line for line in lines if not line.keys() & {"_aws", "level"}]
 
 
-def test_the_code_and_the_data_are_in_the_snapshot(told: list[dict[str, Any]]) -> None:
-    assert told[0]["loaded"]
+def test_the_code_and_the_data_are_in_the_snapshot(reports: list[dict[str, Any]]) -> None:
+    assert reports[0]["loaded"]
 
 
 def test_the_snapshot_holds_no_client_no_connection_and_nothing_that_was_fetched(
-    told: list[dict[str, Any]],
+    reports: list[dict[str, Any]],
 ) -> None:
-    snapshot = told[0]
+    snapshot = reports[0]
     assert snapshot["calls"] == []
     assert (snapshot["sockets"], snapshot["service"], snapshot["session"]) == (0, 0, 0)
 
 
 def test_two_restores_share_no_identifier_no_random_number_and_no_connection(
-    told: list[dict[str, Any]],
+    reports: list[dict[str, Any]],
 ) -> None:
-    _, first, second = told
+    _, first, second = reports
     assert (first["status"], second["status"]) == (200, 200)
     assert first["body"]["verificationId"] != second["body"]["verificationId"]
     assert first["random"] != second["random"]
@@ -119,12 +120,12 @@ def test_two_restores_share_no_identifier_no_random_number_and_no_connection(
     assert not set(first["ports"]) & set(second["ports"])
 
 
-def test_each_restore_fetches_the_secrets_itself(told: list[dict[str, Any]], endpoint: str) -> None:
+def test_each_restore_fetches_the_secrets_itself(reports: list[dict[str, Any]], endpoint: str) -> None:
     from urllib.request import urlopen
 
-    assert len(told) == 3
+    assert len(reports) == 3
     with urlopen(f"{endpoint}/_calls") as answer:  # noqa: S310 - loopback
         calls = [call["operation"] for call in json.load(answer)]
     assert calls.count("GetSecretValue") == 2 * 2
-    assert PEPPER not in json.dumps(told)
-    assert INFOBIP_API_KEY not in json.dumps(told)
+    assert PEPPER not in json.dumps(reports)
+    assert INFOBIP_API_KEY not in json.dumps(reports)

@@ -1,4 +1,4 @@
-"""Sending is stopped by one function and refused by the others, in each API's words and in the log."""
+"""One function stops sending. The others refuse it, with each API's own error and in the log."""
 
 import json
 from dataclasses import replace
@@ -22,9 +22,9 @@ HOUR = 3600
 @pytest.fixture(autouse=True)
 def _canaries(watch: Watch) -> None:
     for number in (NUMBER, OTHER, ABROAD):
-        watch.hide("number", number[-LAST_DIGITS:])
+        watch.look_for("number", number[-LAST_DIGITS:])
     for code in (RIGHT, WRONG):
-        watch.hide("code", code)
+        watch.look_for("code", code)
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ def logged(deployed: Deployment, event: str) -> list[dict[str, Any]]:
     return [line for line in map(json.loads, deployed.lines()) if line.get("message") == event]
 
 
-def test_a_stop_holds_from_the_next_request_on_and_what_was_sent_is_checked(deployed: Deployment) -> None:
+def test_a_stop_holds_from_the_next_request_and_sent_codes_are_checked(deployed: Deployment) -> None:
     sent = deployed.post("request_otp", phoneNumber=NUMBER).body
     assert [stop["scope"] for stop in administer("stop-sending", all=True, seconds=HOUR)["stops"]] == ["all"]
     deployed.clock.step(60)
@@ -108,7 +108,7 @@ def test_a_refused_request_writes_nothing_to_the_table(deployed: Deployment) -> 
     assert deployed.items() == before
 
 
-def test_camara_and_twilio_have_their_own_words_for_a_stop() -> None:
+def test_camara_and_twilio_answer_a_stop_with_their_own_codes() -> None:
     administer("stop-sending", all=True, seconds=HOUR)
     body = json.dumps({"phoneNumber": NUMBER, "message": "{{code}} is your code"})
     event = events.build("/one-time-password-sms/v1/send-code", body=body)
@@ -124,7 +124,7 @@ def test_camara_and_twilio_have_their_own_words_for_a_stop() -> None:
     assert refused["headers"]["Retry-After"] == str(HOUR)
 
 
-def test_nothing_is_sent_by_an_item_that_cannot_be_read_and_codes_are_checked(deployed: Deployment) -> None:
+def test_an_unreadable_stop_item_blocks_sends_but_not_checks(deployed: Deployment) -> None:
     sent = deployed.post("request_otp", phoneNumber=NUMBER).body
     item: Any = {"pk": {"S": "S#"}, "everything": {"BOOL": True}}
     deployed.dynamodb.put_item(TableName=deployed.table, Item=item)
@@ -137,7 +137,7 @@ def test_nothing_is_sent_by_an_item_that_cannot_be_read_and_codes_are_checked(de
     assert verified.status == 200
 
 
-def test_a_numbers_status_foretells_the_next_request(deployed: Deployment) -> None:
+def test_a_numbers_status_predicts_the_next_request(deployed: Deployment) -> None:
     sent = deployed.post("request_otp", phoneNumber=NUMBER).body
     deployed.post("verify_otp", verificationId=sent["verificationId"], otp=RIGHT)
     deployed.clock.step(HOUR)

@@ -1,4 +1,4 @@
-"""What each operation leaves in the tables: the items as they are stored, and when each may be deleted.
+"""The items that each operation stores, and when each may be deleted.
 
 `stored_items.json` holds the items of one number as an earlier version wrote them. An upgrade meets such
 items, so they are read here too, not only written.
@@ -40,7 +40,7 @@ NUMBER = "+14155550123"
 TABLES = {"a-table": "Table", "users": "UsersTable"}
 STORED = Path(__file__).with_name("stored_items.json")
 LONGEST_KEPT = 100 * DAY
-"""Seconds. The longest that anything is kept which has an end: an unverified user, for 90 days."""
+"""Seconds. No item with an end is kept longer: an unverified user is kept for 90 days."""
 RIGHT, WRONG = "123456", "000000"
 ADMINISTRATOR = Administrator("arn:aws:iam::123456789012:role/support", Deadline(3600))
 
@@ -73,19 +73,19 @@ class Tables:
         return request_code(self.service, RequestOtp(number, **fields), self.caller()).verification_id
 
     def resend(self, verification_id: str, **fields: Any) -> str:
-        asked = ResendOtp(verification_id, **fields)
-        return outcome(lambda: resend_code(self.service, asked, self.caller()))
+        command = ResendOtp(verification_id, **fields)
+        return outcome(lambda: resend_code(self.service, command, self.caller()))
 
     def verify(self, verification_id: str | None, otp: str = RIGHT, **fields: Any) -> str:
-        asked = VerifyOtp(verification_id, otp, **fields)
-        return outcome(lambda: verify_code(self.service, asked, self.caller()))
+        command = VerifyOtp(verification_id, otp, **fields)
+        return outcome(lambda: verify_code(self.service, command, self.caller()))
 
     def rotate(self, peppers: Peppers) -> None:
         self.service = replace(self.service, peppers=lambda: peppers)
         self.administration = replace(self.administration, peppers=lambda: peppers)
 
     def items(self) -> Items:
-        """Everything that is stored, in one order, sets too."""
+        """All stored items in a fixed order, sets too."""
         found = {}
         for table in TABLES:
             pages = self.client.get_paginator("scan").paginate(TableName=table)
@@ -155,7 +155,7 @@ def test_items_are_stored_as_an_earlier_version_stored_them(tables: Tables) -> N
     assert tables.items() == json.loads(STORED.read_text())
 
 
-def test_a_verification_that_an_earlier_version_stored_goes_on(tables: Tables) -> None:
+def test_a_verification_stored_by_an_earlier_version_still_works(tables: Tables) -> None:
     tables.load(json.loads(STORED.read_text()))
     tables.clock.step(60)
     verification_id = tables.request(**REQUEST)
@@ -178,7 +178,7 @@ def test_a_verification_that_an_earlier_version_stored_goes_on(tables: Tables) -
     assert user["verifiedAt"] == {"N": str(int(tables.clock()))}
 
 
-def test_everything_that_an_earlier_version_stored_of_a_number_is_erased(tables: Tables) -> None:
+def test_all_items_of_a_number_from_an_earlier_version_are_erased(tables: Tables) -> None:
     tables.load(json.loads(STORED.read_text()))
     tables.clock.step(DAY)
     status = tables.administration.status(NUMBER, ADMINISTRATOR)
@@ -205,8 +205,8 @@ def check_deletions(tables: Tables, longest: int = LONGEST_KEPT) -> None:
         assert 0 < seconds <= longest, item
 
 
-def test_whatever_an_operation_writes_may_be_deleted_in_its_time(tables: Tables) -> None:
-    """A TTL in milliseconds, or a sum of two times, is one in tens of thousands of years."""
+def test_no_operation_writes_a_ttl_beyond_the_longest_retention(tables: Tables) -> None:
+    """A TTL in milliseconds, or a sum of two times, would end in tens of thousands of years."""
     first = tables.request(**REQUEST)
     check_deletions(tables)
     assert tables.verify(first, WRONG, session_id="a-session") == "OTP_INCORRECT"

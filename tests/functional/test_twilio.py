@@ -1,4 +1,4 @@
-"""Twilio's own client for Python, unchanged but for its base URL, before the functions."""
+"""Twilio's own client for Python against the functions. Only its base URL is changed."""
 
 import base64
 import logging
@@ -39,11 +39,11 @@ def base_url() -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def service(deployed: Deployment, watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     for number in (NUMBER, OTHER):
-        watch.hide("number", number[-LAST_DIGITS:])
+        watch.look_for("number", number[-LAST_DIGITS:])
     for code in (RIGHT, WRONG):
-        watch.hide("code", code)
-    watch.hide("API key", events.API_KEY)
-    # The clients' own: they would log the paths that they call.
+        watch.look_for("code", code)
+    watch.look_for("API key", events.API_KEY)
+    # These libraries would log the paths that they call.
     for name in ("urllib3", "twilio"):
         logging.getLogger(name).setLevel(logging.WARNING)
     found = bootstrap.by_number()
@@ -105,8 +105,8 @@ def test_every_field_that_the_client_reads_of_a_verification_is_there(service: D
     assert (checked.amount, checked.payee, checked.sna_attempts_error_codes) == (None, None, None)
 
 
-def test_no_member_is_missing_that_twilios_models_have(service: Deployment, base_url: str) -> None:
-    """The clients read what is missing as null, so the JSON itself is looked at."""
+def test_answers_have_every_member_of_twilios_models(service: Deployment, base_url: str) -> None:
+    """The clients read a missing member as null, so this checks the JSON itself."""
     url, auth = f"{base_url}/v2/Services/{SERVICE}", (ACCOUNT, events.API_KEY)
     form = {"To": NUMBER, "Channel": "sms"}
     started = requests.post(f"{url}/Verifications", data=form, auth=auth, timeout=10)
@@ -226,7 +226,7 @@ def test_a_verification_cannot_be_approved_without_its_code(service: Deployment,
     ],
     ids=str,
 )
-def test_what_would_change_the_meaning_of_a_verification_is_refused(
+def test_an_unsupported_or_malformed_parameter_is_refused(
     service: Deployment, api: Any, more: dict[str, str]
 ) -> None:
     with raises() as error:
@@ -235,7 +235,7 @@ def test_what_would_change_the_meaning_of_a_verification_is_refused(
     assert service.untouched()
 
 
-def test_what_changes_nothing_is_taken(service: Deployment, api: Any) -> None:
+def test_parameters_that_change_nothing_are_accepted(service: Deployment, api: Any) -> None:
     api.verifications.create(
         to=NUMBER,
         channel="sms",
@@ -274,7 +274,7 @@ def test_a_channel_that_does_not_go_to_a_country_is_disabled_there(
     assert service.untouched()
 
 
-def test_a_country_and_a_kind_of_number_have_codes_of_their_own(
+def test_a_blocked_country_and_a_landline_have_their_own_error_codes(
     service: Deployment, api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with raises() as landline:
@@ -296,7 +296,7 @@ def test_a_number_that_the_provider_refuses_is_blocked(service: Deployment, api:
     assert refused(error) == (403, 60410)
 
 
-def test_a_provider_that_is_down_is_no_success(service: Deployment, api: Any) -> None:
+def test_a_provider_that_is_down_is_a_503(service: Deployment, api: Any) -> None:
     api.verifications.create(to=OTHER, channel="sms")
     service.provider.fails_with = lambda: NotSent("fake", "500")
     with raises() as sending:
@@ -306,7 +306,7 @@ def test_a_provider_that_is_down_is_no_success(service: Deployment, api: Any) ->
     assert refused(sending) == refused(checking) == (503, 20503)
 
 
-def test_a_fault_is_told_without_its_cause(service: Deployment, api: Any) -> None:
+def test_an_internal_error_is_answered_without_its_cause(service: Deployment, api: Any) -> None:
     service.provider.fails_with = ZeroDivisionError
     with raises() as error:
         api.verifications.create(to=NUMBER, channel="sms")
@@ -315,7 +315,7 @@ def test_a_fault_is_told_without_its_cause(service: Deployment, api: Any) -> Non
 
 
 @pytest.mark.parametrize("sid", ["VE" + "0" * 32, OTHER, "VE0", "%2E%2E", "anything"])
-def test_what_nobody_asked_for_is_not_found(service: Deployment, api: Any, sid: str) -> None:
+def test_a_verification_that_was_never_started_is_not_found(service: Deployment, api: Any, sid: str) -> None:
     api.verifications.create(to=NUMBER, channel="sms")
     with raises() as fetched:
         api.verifications(sid).fetch()
@@ -333,7 +333,7 @@ def test_a_sid_and_a_number_that_do_not_belong_together_verify_nobody(service: D
     assert not service.provider.checked
 
 
-def test_a_verify_service_has_a_sid(service: Deployment, base_url: str) -> None:
+def test_a_service_without_a_valid_sid_is_not_found(service: Deployment, base_url: str) -> None:
     with raises() as error:
         client(base_url).verify.v2.services("default").verifications.create(to=NUMBER, channel="sms")
     assert refused(error) == (404, 20404)
@@ -371,7 +371,7 @@ NAMED = base64.b64encode(f"{ACCOUNT}:{events.API_KEY}".encode()).decode()
         "Basic " + base64.b64encode(f"{ACCOUNT}:".encode()).decode(),
     ],
 )
-def test_credentials_of_another_form_are_not_authenticated(
+def test_malformed_credentials_are_not_authenticated(
     service: Deployment, base_url: str, header: str | None
 ) -> None:
     sent = requests.Request(
@@ -408,7 +408,7 @@ def test_an_api_keys_sid_signs_in_too(service: Deployment, base_url: str) -> Non
         '{"To": "+14155550177", "Channel": "sms"}',
     ],
 )
-def test_a_body_that_no_client_sends_is_refused(service: Deployment, base_url: str, body: str) -> None:
+def test_a_malformed_body_is_refused(service: Deployment, base_url: str, body: str) -> None:
     answer = requests.post(
         f"{base_url}/v2/Services/{SERVICE}/Verifications",
         data=body,
@@ -421,7 +421,9 @@ def test_a_body_that_no_client_sends_is_refused(service: Deployment, base_url: s
 
 
 @pytest.mark.parametrize("form", [{"Channel": "sms"}, {"To": "", "Channel": "sms"}])
-def test_a_start_names_its_number(service: Deployment, base_url: str, form: dict[str, str]) -> None:
+def test_a_verification_without_a_number_is_refused(
+    service: Deployment, base_url: str, form: dict[str, str]
+) -> None:
     answer = requests.post(
         f"{base_url}/v2/Services/{SERVICE}/Verifications",
         data=form,
@@ -433,7 +435,7 @@ def test_a_start_names_its_number(service: Deployment, base_url: str, form: dict
     assert service.untouched()
 
 
-def test_a_check_names_a_verification_or_its_number(service: Deployment, base_url: str) -> None:
+def test_a_check_without_a_sid_or_number_is_refused(service: Deployment, base_url: str) -> None:
     answer = requests.post(
         f"{base_url}/v2/Services/{SERVICE}/VerificationCheck",
         data={"Code": RIGHT},
@@ -460,7 +462,7 @@ def test_the_account_is_the_one_that_signs_in(authorization: str, account: str |
     assert twilio._account({"headers": {"Authorization": authorization}}) == account
 
 
-def test_json_is_not_the_form_of_a_body(service: Deployment, base_url: str) -> None:
+def test_a_json_body_is_refused(service: Deployment, base_url: str) -> None:
     answer = requests.post(
         f"{base_url}/v2/Services/{SERVICE}/Verifications",
         json={"To": NUMBER, "Channel": "sms"},
@@ -471,7 +473,7 @@ def test_json_is_not_the_form_of_a_body(service: Deployment, base_url: str) -> N
     assert service.untouched()
 
 
-def test_both_apis_know_one_verification(service: Deployment, api: Any) -> None:
+def test_both_apis_share_a_verification(service: Deployment, api: Any) -> None:
     """A team can move from one to the other with codes on their way."""
     sid = api.verifications.create(to=NUMBER, channel="sms").sid
     verified = service.post("verify_otp", verificationId=sid, otp=RIGHT)
@@ -487,7 +489,7 @@ def test_a_verification_of_the_other_api_is_not_found_by_its_number(service: Dep
     assert not service.provider.checked
 
 
-def test_a_sid_is_named_again_while_the_pepper_changes(
+def test_a_verification_keeps_its_sid_during_a_pepper_rotation(
     service: Deployment, api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = api.verifications.create(to=NUMBER, channel="sms")
@@ -510,7 +512,7 @@ def test_every_error_code_has_words_or_is_a_fault_or_cannot_happen() -> None:
     body=st.binary(max_size=200) | st.text(max_size=100).map(lambda text: f"To={text}&Channel=sms".encode())
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_body_whatever_its_bytes_is_a_fault(service: Deployment, base_url: str, body: bytes) -> None:
+def test_an_arbitrary_body_is_never_a_server_error(service: Deployment, base_url: str, body: bytes) -> None:
     for path in ("Verifications", "VerificationCheck", f"Verifications/{NUMBER}"):
         answer = requests.post(
             f"{base_url}/v2/Services/{SERVICE}/{path}",
@@ -523,7 +525,7 @@ def test_no_body_whatever_its_bytes_is_a_fault(service: Deployment, base_url: st
     assert not service.provider.checked
 
 
-def test_a_verification_that_no_pepper_names_any_more_is_not_found(
+def test_a_verification_under_a_removed_pepper_is_not_found(
     api: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = api.verifications.create(to=NUMBER, channel="sms")
@@ -536,7 +538,7 @@ def test_a_verification_that_no_pepper_names_any_more_is_not_found(
     assert refused(error) == (404, 20404)
 
 
-def test_no_token_is_signed_for_an_answer_that_has_no_place_for_one(
+def test_no_token_is_signed_for_an_answer_without_a_token(
     api: Any, service: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signed: list[str] = []
@@ -554,7 +556,7 @@ def test_no_token_is_signed_for_an_answer_that_has_no_place_for_one(
 
 
 @pytest.mark.parametrize("failure", [Refused, NotSent])
-def test_a_send_that_came_to_nothing_hides_no_verification_of_the_number(
+def test_a_failed_send_does_not_hide_the_numbers_verification(
     service: Deployment, api: Any, failure: type[ProviderError]
 ) -> None:
     started = api.verifications.create(to=NUMBER, channel="sms")

@@ -1,6 +1,6 @@
-"""The page's switch "Under attack" before the functions themselves: a user is challenged and gets through.
+"""The page's switch "Under attack" with the real functions: a user is challenged and gets through.
 
-Nothing is made up here: the codes of the attack are requested, and the guard decides whom it refuses.
+The attack requests real codes, and the guard decides which requests to refuse.
 """
 
 import json
@@ -30,7 +30,7 @@ NUMBER = "+14155550123"
 
 
 class User:
-    """A browser on the page, and how its form's requests went."""
+    """A user's browser on the page, and the requests of its form."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -42,11 +42,11 @@ class User:
         ).json()
 
     def solution(self) -> str:
-        """Of the challenge that this session is given."""
+        """The solution of this session's challenge."""
         return solution_of(self.cookies.get(f"{self.url}/demo/challenge", timeout=10).json())
 
     def feed(self) -> dict[str, Any]:
-        """What the page is sent first."""
+        """The first event that the page receives."""
         return first_event(self.url)
 
 
@@ -77,7 +77,7 @@ def test_a_user_is_challenged_under_attack_and_gets_through(user: User, deployed
     assert [to for to, _ in deployed.provider.sent].count(NUMBER) == 1
     assert user.post("verify-code", {"otp": deployed.provider.code})["purpose"] == "sign-up"
     deployed.clock.step(60)
-    # Whom the service knows, it challenges no more.
+    # The service no longer challenges a number that was verified.
     assert user.post("request-code", {"phoneNumber": NUMBER})["channel"] == "sms"
     assert NUMBER not in deployed.log.getvalue()
 

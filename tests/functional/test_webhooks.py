@@ -48,7 +48,7 @@ SINCH_ID = "018c25e1-7163-5677-b8fb-467d7b1cffa5"
 
 @dataclass
 class Deployed:
-    """The handler, over a table and a provider secret of moto's."""
+    """The handler, over an emulated table and provider secret."""
 
     dynamodb: DynamoDBClient
     table: str
@@ -57,7 +57,7 @@ class Deployed:
     capsys: pytest.CaptureFixture[str]
 
     def call(self, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Status and body. What holds for every answer is checked."""
+        """Status and body. The headers of every answer are checked."""
         answer = webhooks.app.lambda_handler(event, Context())
         problem = answer["statusCode"] != 200
         kind = "application/problem+json" if problem else "application/json"
@@ -66,7 +66,7 @@ class Deployed:
         return answer["statusCode"], json.loads(answer["body"])
 
     def hold(self, provider: str) -> Verification:
-        """A verification whose code this provider has taken."""
+        """A verification whose code this provider has accepted for sending."""
         verification = a_verification(provider=None, provider_ref=None)
         self.store.reserve(Reservation(verification, Milliseconds(int(START) * 1000)))
         self.store.record_sent(
@@ -83,11 +83,11 @@ class Deployed:
         return sorted(self.dynamodb.scan(TableName=self.table)["Items"], key=lambda item: item["pk"]["S"])
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was logged."""
+        """The parsed log."""
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
     def metrics(self) -> dict[str, float]:
-        """What was measured, by name."""
+        """The metrics, by name."""
         lines = [json.loads(line) for line in self.capsys.readouterr().out.splitlines() if "_aws" in line]
         return {point.name: point.value for line in lines for point in datapoints(line)}
 
@@ -100,7 +100,7 @@ def deployed(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Deployed]:
-    """`bootstrap` as it is deployed; the clock alone is not the real one."""
+    """The real `bootstrap`; only the clock is a fake."""
     variables = environment(ProviderOrder="infobip,sinch")
     for name, value in (variables | {"AWS_DEFAULT_REGION": "eu-west-1"}).items():
         monkeypatch.setenv(name, value)
@@ -120,7 +120,7 @@ def deployed(
         monkeypatch.setattr(bootstrap, "webhooks", lambda: made)
         store = DynamoStore(dynamodb, variables["TABLE_NAME"])
         yield Deployed(dynamodb, variables["TABLE_NAME"], store, _log, capsys)
-        watch.look_into(dynamodb, variables["TABLE_NAME"], clock())
+        watch.record_items(dynamodb, variables["TABLE_NAME"], clock())
         for cached in caches:
             cached.cache_clear()
 
@@ -142,7 +142,7 @@ def delivered(held: Verification, result: str = "Successful") -> dict[str, Any]:
     return {"event": "VerificationSmsDeliveredEvent", "reference": held.key, "smsResult": result}
 
 
-def asks(held: Verification, number: str | None = None) -> dict[str, Any]:
+def verification_request(held: Verification, number: str | None = None) -> dict[str, Any]:
     identity = {"type": "number", "endpoint": number or held.phone}
     return {"event": "VerificationRequestEvent", "reference": held.key, "identity": identity}
 
@@ -154,7 +154,7 @@ def infobip(*groups: int, password: str = INFOBIP_WEBHOOK_PASSWORD, message: str
 
 
 def a_report(group: int, message: str) -> dict[str, Any]:
-    """As Infobip writes it, with all that is not read here."""
+    """A report as Infobip sends it, including the fields that are not read."""
     return {
         "bulkId": "BULK-ID-123-xyz",
         "messageId": message,
@@ -164,14 +164,14 @@ def a_report(group: int, message: str) -> dict[str, Any]:
         "doneAt": "2027-01-15T16:00:00.000+0100",
         "messageCount": 1,
         "price": {"pricePerMessage": 0.01, "currency": "EUR"},
-        "status": {"groupId": group, "groupName": "ANY", "description": "What became of the message"},
+        "status": {"groupId": group, "groupName": "ANY", "description": "The message's description"},
         "error": {"groupId": 0, "groupName": "OK", "id": 0, "name": "NO_ERROR", "permanent": False},
         "platform": {"entityId": "an-entity", "applicationId": "an-application"},
     }
 
 
 @pytest.mark.parametrize("as_base64", [False, True])
-def test_a_delivery_that_sinch_reports_is_stored_told_and_measured_once(
+def test_a_sinch_delivery_report_is_stored_logged_and_measured_once(
     deployed: Deployed, clock: StepClock, as_base64: bool
 ) -> None:
     held = deployed.hold("sinch")
@@ -187,7 +187,7 @@ def test_a_delivery_that_sinch_reports_is_stored_told_and_measured_once(
 @pytest.mark.parametrize(
     ("group", "delivery"), [(3, "delivered"), (2, "failed"), (5, "failed"), (1, "accepted")]
 )
-def test_a_delivery_that_infobip_reports_is_found_by_its_message(
+def test_an_infobip_delivery_report_is_matched_by_its_message_id(
     deployed: Deployed, group: int, delivery: str
 ) -> None:
     held = deployed.hold("infobip")
@@ -196,8 +196,8 @@ def test_a_delivery_that_infobip_reports_is_found_by_its_message(
     assert deployed.call(infobip(group, message="another")) == (200, {})
 
 
-def test_the_largest_batch_of_reports_that_infobip_sends_is_taken(deployed: Deployed) -> None:
-    """2000, by the maximum of a subscription's `maxBucketSize`; one of them is about a code of ours."""
+def test_the_largest_batch_of_infobip_reports_is_accepted(deployed: Deployed) -> None:
+    """2000 reports, the maximum of a subscription's `maxBucketSize`; one of them is about our code."""
     held = deployed.hold("infobip")
     results = [a_report(3, f"another-{count}") for count in range(1999)] + [a_report(3, "infobip-message")]
     event = infobip(3)
@@ -205,7 +205,7 @@ def test_the_largest_batch_of_reports_that_infobip_sends_is_taken(deployed: Depl
     assert deployed.read(held) == replace(held, delivery="delivered")
 
 
-def test_what_nobody_knows_is_no_success_and_no_failure(deployed: Deployed) -> None:
+def test_an_unknown_delivery_status_is_neither_success_nor_failure(deployed: Deployed) -> None:
     held = deployed.hold("infobip")
     status = {"groupId": 4, "groupName": "EXPIRED", "id": 29, "name": "EXPIRED_DLR_UNKNOWN"}
     body = json.dumps({"results": [a_report(4, "infobip-message") | {"status": status}]})
@@ -216,7 +216,7 @@ def test_what_nobody_knows_is_no_success_and_no_failure(deployed: Deployed) -> N
     assert deployed.metrics() == {}
 
 
-def test_a_delivery_that_aws_reports_is_found_by_its_message(deployed: Deployed) -> None:
+def test_an_aws_delivery_report_is_matched_by_its_message_id(deployed: Deployed) -> None:
     held = deployed.hold("aws")
     event = {"eventType": "TEXT_DELIVERED", "isFinal": True, "messageId": "aws-message"}
     brought = events.published(json.dumps(event))
@@ -226,7 +226,7 @@ def test_a_delivery_that_aws_reports_is_found_by_its_message(deployed: Deployed)
     assert [line["message"] for line in deployed.lines()] == ["delivery_reported"]
 
 
-def test_an_event_of_awss_that_cannot_be_noted_is_brought_again(deployed: Deployed) -> None:
+def test_an_aws_event_that_cannot_be_stored_raises_and_is_retried(deployed: Deployed) -> None:
     deployed.dynamodb.delete_table(TableName=deployed.table)
     with pytest.raises(StoreError):
         aws_events.app.lambda_handler(events.PUBLISHED["aws_events-delivered"], Context())
@@ -240,52 +240,55 @@ def test_reports_out_of_order_end_as_delivered(deployed: Deployed) -> None:
     assert deployed.read(held) == replace(held, delivery="delivered")
 
 
-def test_sinch_may_send_only_what_was_reserved_here(deployed: Deployed, clock: StepClock) -> None:
+def test_sinch_may_send_only_for_a_reserved_verification(deployed: Deployed, clock: StepClock) -> None:
     held = deployed.hold("sinch")
     before = deployed.items()
-    assert deployed.call(sinch(asks(held))) == (200, {"action": "allow"})
-    assert deployed.call(sinch(asks(held, "+14155550199"))) == (200, {"action": "deny"})
+    assert deployed.call(sinch(verification_request(held))) == (200, {"action": "allow"})
+    assert deployed.call(sinch(verification_request(held, "+14155550199"))) == (200, {"action": "deny"})
     assert deployed.call(sinch({"event": "VerificationRequestEvent"})) == (200, {"action": "deny"})
     deployed.store.cancel(held.key, held.tenant)
-    assert deployed.call(sinch(asks(held))) == (200, {"action": "deny"})
+    assert deployed.call(sinch(verification_request(held))) == (200, {"action": "deny"})
     assert len(before) == len(deployed.items())
     clock.step(301)
-    assert deployed.call(sinch(asks(held)))[0] == 401, "five minutes later it is a replay"
+    assert deployed.call(sinch(verification_request(held)))[0] == 401, "five minutes later it is a replay"
 
 
-def test_sinch_is_given_the_verifications_own_code_which_nothing_else_tells(
+def test_sinch_gets_the_verifications_own_code_and_nothing_else_shows_it(
     deployed: Deployed, watch: Watch
 ) -> None:
     nonce = keys.new_nonce()
     key = keys.verification_key(keys.verification_id(PEPPER, nonce))
     held = a_verification(key=key, nonce=nonce, provider=None, provider_ref=None)
     deployed.store.reserve(Reservation(held, Milliseconds(int(START) * 1000)))
-    request = {**asks(held), "custom": keys.callback_key(PEPPER, key)}
+    request = {**verification_request(held), "custom": keys.callback_key(PEPPER, key)}
     status, answer = deployed.call(sinch(request))
     code = answer["sms"]["code"]
-    watch.hide("code", code)
+    watch.look_for("code", code)
     assert (status, answer) == (200, {"action": "allow", "sms": {"code": code}})
     assert code == keys.own_code(PEPPERS, nonce, key, 6)
-    assert deployed.call(sinch(request)) == (status, answer), "Sinch may come again"
+    assert deployed.call(sinch(request)) == (status, answer), "Sinch may repeat its request"
     assert deployed.read(held) == replace(held, own_code_refs=(SINCH_ID,))
     assert (deployed.lines(), deployed.metrics()) == ([], {})
 
 
 @pytest.mark.parametrize("custom", [None, "", "a-guess"])
-def test_a_thief_of_sinchs_application_secret_is_told_no_code(deployed: Deployed, custom: str | None) -> None:
+def test_the_sinch_application_secret_alone_reveals_no_code(deployed: Deployed, custom: str | None) -> None:
     held = deployed.hold("sinch")
     before = deployed.items()
-    assert deployed.call(sinch({**asks(held), "custom": custom})) == (200, {"action": "allow"})
+    assert deployed.call(sinch({**verification_request(held), "custom": custom})) == (
+        200,
+        {"action": "allow"},
+    )
     assert deployed.items() == before
 
 
-def test_where_the_pepper_cannot_be_read_sinch_makes_the_code(
+def test_sinch_makes_the_code_when_the_pepper_cannot_be_read(
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = deployed.hold("sinch")
     made = replace(bootstrap.webhooks(), peppers=_no_pepper)
     monkeypatch.setattr(bootstrap, "webhooks", lambda: made)
-    request = {**asks(held), "custom": keys.callback_key(PEPPER, held.key)}
+    request = {**verification_request(held), "custom": keys.callback_key(PEPPER, held.key)}
     assert deployed.call(sinch(request)) == (200, {"action": "allow"})
     assert [line["message"] for line in deployed.lines()] == ["own_code_failed"]
 
@@ -294,15 +297,15 @@ def _no_pepper() -> keys.Peppers:
     raise errors.ServiceMisconfigured(reason="pepper secret: AccessDeniedException")
 
 
-def test_no_result_of_sinchs_verifies_anyone(deployed: Deployed) -> None:
+def test_a_sinch_result_event_verifies_nobody(deployed: Deployed) -> None:
     held = deployed.hold("sinch")
     event = {"event": "VerificationResultEvent", "reference": held.key, "status": "SUCCESSFUL"}
     assert deployed.call(sinch(event)) == (200, {})
     assert deployed.read(held).state is State.PENDING
 
 
-# (the URL that is registered with Sinch, its path, API Gateway's `path`). As AWS was seen to fill them:
-# `requestContext.path` is what the caller used, `path` leaves out the stage of an execute-api URL.
+# (the URL that is registered with Sinch, its path, API Gateway's `path`). AWS fills them like this:
+# `requestContext.path` is the path that the caller used, `path` leaves out the stage of an execute-api URL.
 PUBLIC = [
     ("the API's own URL", "/v1/webhooks/sinch", "/webhooks/sinch"),
     ("a domain mapped to the stage", "/webhooks/sinch", "/webhooks/sinch"),
@@ -313,7 +316,7 @@ PUBLIC = [
 
 
 @pytest.mark.parametrize(("public", "path"), [each[1:] for each in PUBLIC], ids=[each[0] for each in PUBLIC])
-def test_sinch_signs_the_path_of_whichever_url_reaches_the_api(
+def test_a_sinch_signature_is_checked_against_the_public_path(
     deployed: Deployed, public: str, path: str
 ) -> None:
     held = deployed.hold("sinch")
@@ -364,15 +367,15 @@ def test_a_forged_callback_is_a_401_that_changes_nothing(deployed: Deployed, nam
     assert deployed.metrics() == {"WebhookRefused": 1}
 
 
-def test_a_store_that_fails_is_told_as_such_so_that_the_provider_comes_again(deployed: Deployed) -> None:
+def test_a_store_failure_is_a_500_so_that_the_provider_retries(deployed: Deployed) -> None:
     held = deployed.hold("sinch")
     deployed.dynamodb.delete_table(TableName=deployed.table)
-    status, body = deployed.call(sinch(asks(held)))
+    status, body = deployed.call(sinch(verification_request(held)))
     create_table(deployed.dynamodb, deployed.table)
     assert (status, body["errorCode"]) == (500, "INTERNAL_ERROR")
 
 
-def test_a_secret_that_cannot_be_read_verifies_no_signature(
+def test_no_signature_is_verified_when_the_secret_cannot_be_read(
     deployed: Deployed, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = deployed.hold("sinch")

@@ -1,6 +1,6 @@
-"""Twilio's API over the functions of a `Deployment`: what API Gateway does with the template's definition.
+"""Twilio's API over the functions of a `Deployment`, routed as API Gateway routes the template's definition.
 
-Credentials go through the real authorizer; what API Gateway refuses itself, the template words.
+Credentials go through the real authorizer. The template has the answers to requests that API Gateway refuses.
 """
 
 import re
@@ -49,8 +49,8 @@ async def _answer(request: Request) -> Response:
         return gateway_response("UNAUTHORIZED")
     try:
         called = f"{ARN}/v1/{method}{path}"
-        asked = {"type": "TOKEN", "authorizationToken": credentials, "methodArn": called}
-        authorized = authorize(asked, None)
+        authorizer_event = {"type": "TOKEN", "authorizationToken": credentials, "methodArn": called}
+        authorized = authorize(authorizer_event, None)
     except Unauthorized:
         return gateway_response("UNAUTHORIZED")
     (statement,) = authorized["policyDocument"]["Statement"]
@@ -73,7 +73,7 @@ def _match(key: tuple[str, str], method: str, path: str) -> tuple[tuple[str, str
 
 
 def gateway_response(name: str) -> Response:
-    """What API Gateway says itself, as the template words it."""
+    """The template's answer to a request that API Gateway refuses."""
     worded = resource("TwilioVerifyApi")["GatewayResponses"][name]
     headers = {header: value.strip("'") for header, value in worded["ResponseParameters"]["Headers"].items()}
     return Response(worded["ResponseTemplates"]["application/json"], worded["StatusCode"], headers)

@@ -33,7 +33,7 @@ LEFT_OUT = (
     "tests/functional/test_openapi_examples",
     "tests/functional/test_snapstart",
 )
-"""What takes minutes, or tests the sandbox alone. What these would notice, a quicker test is to notice."""
+"""Tests that take minutes, or test the sandbox alone. Quicker tests must notice the same mutants."""
 CACHE = ROOT / ".local" / "mutants"
 RESULT = "MUTANTS_MEASURED"
 """The variable that names the file which a measured run writes."""
@@ -44,7 +44,7 @@ Lines = dict[str, dict[str, list[int]]]
 
 @dataclass
 class CoverageMap:
-    """What was measured of every test file."""
+    """The measurements of every test file."""
 
     lines: Lines = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class CoverageMap:
     def covering(self, module: str, first: int, last: int) -> list[str]:
         """The test files to try on a change of these lines, the likely and the quick ones first.
 
-        What runs at import belongs to no test; every file that runs anything of the module may notice it.
+        Code that runs at import belongs to no test; each file that runs anything of the module may notice it.
         """
         touched = set(range(first, last + 1))
         found = {name for name, lines in self.lines.items() if touched & {*lines.get(module, ())}}
@@ -108,7 +108,7 @@ def _imported_by(name: str) -> Iterator[str]:
 
 
 def _fingerprint() -> str:
-    """Of everything that decides which line is run by what."""
+    """A hash of the code and tests that the map depends on."""
     content = hashlib.sha256()
     tests = (str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").rglob("*.py")))
     for path in (*sources(), *tests):
@@ -118,7 +118,7 @@ def _fingerprint() -> str:
 
 
 def _measure() -> CoverageMap:
-    """Every test file is run once, dealt out to as many processes as there are processors."""
+    """Run every test file once, spread over as many processes as there are processors."""
     made = CoverageMap()
     CACHE.mkdir(parents=True, exist_ok=True)
     count = os.cpu_count() or 1

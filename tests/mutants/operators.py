@@ -34,7 +34,7 @@ class Mutation:
 
     @property
     def diff(self) -> str:
-        """As a person reads it."""
+        """The change as a readable diff."""
         return f"{self.module}:{self.line}  ({self.operator})\n  - {self.was}\n  + {self.now}"
 
 
@@ -135,7 +135,7 @@ def arithmetic(node: ast.AST, text: _Text) -> Iterator[Edit]:
 
 
 def constants(node: ast.AST, text: _Text) -> Iterator[Edit]:
-    """A number more or less by one, a name that is empty. Sentences for people are let be."""
+    """A number more or less by one, a name that is empty. Sentences for people are left alone."""
     if not isinstance(node, ast.Constant) or isinstance(node.value, bool):
         return
     value, start, end = node.value, text.start(node), text.end(node)
@@ -244,7 +244,7 @@ OPERATORS: dict[str, Operator] = {
 
 
 def mutations(module: str, source: str) -> list[Mutation]:
-    """All that the operators make of a module, in the order of its lines."""
+    """All mutations of a module, in the order of its lines."""
     text, found = _Text(source), []
     for node in _mutable(ast.parse(source)):
         for name, operator in OPERATORS.items():
@@ -268,10 +268,10 @@ def _joined(lines: str) -> str:
 
 
 def _mutable(node: ast.AST) -> Iterator[ast.AST]:
-    """Everything that is done when it runs, except what the type checker and the dataclass decorator hold.
+    """All code that runs, except the code that the type checker and the dataclass decorator check.
 
-    Nor the words of a `Literal` and the keywords of a class, which mypy alone reads; nor `zip(strict=True)`,
-    which asserts what is so. Nor f-strings: before Python 3.12 the tree does not say where their parts stand.
+    Also left out: the words of a `Literal` and the keywords of a class, which only mypy reads;
+    `zip(strict=True)`, which is an assertion; f-strings, whose parts have no positions before Python 3.12.
     """
     if isinstance(node, ast.JoinedStr) or _is_for_types(node):
         return
@@ -316,5 +316,5 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def _is_sentence(text: str) -> bool:
-    """Words for a person, of which tests hold facts and no wording. An expression has signs in it."""
+    """A sentence for a person: tests pin facts, not wording. An expression has operators in it."""
     return " " in text.strip() and not re.search(r"[=(:#/]", text)

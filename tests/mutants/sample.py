@@ -33,7 +33,7 @@ KILLED_PERCENT = 95
 QUICK_SECONDS = 4.0
 """Test files that take no longer together are run first; most mutants go no further."""
 BOUND_SECONDS = 60
-"""What a run may take beyond ten times its usual time, on a machine that is busy with others."""
+"""Seconds that a run may take beyond ten times its usual time, on a machine that is busy with others."""
 NO_TESTS = 5
 """pytest's exit status where it found none."""
 
@@ -47,7 +47,7 @@ Try = Callable[[Mutation], bool]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a sample."""
+    """The result of a sample."""
 
     killed: int
     accepted: int
@@ -69,7 +69,7 @@ class Verdict:
 
 
 def every_mutation(root: Path = ROOT) -> list[Mutation]:
-    """All that can be made of the code."""
+    """All mutations of the code."""
     return [
         mutation
         for module in coverage_map.sources(root)
@@ -78,7 +78,7 @@ def every_mutation(root: Path = ROOT) -> list[Mutation]:
 
 
 def accepted(text: str) -> Accepted:
-    """The list of mutants that nothing can notice, from its file's text."""
+    """The mutants that nothing can notice, from the list's text."""
     listed = tomllib.loads(text).get("mutant", [])
     return {(each["module"], each["was"], each["now"]): each["reason"] for each in listed}
 
@@ -89,8 +89,8 @@ def key_of(mutation: Mutation) -> tuple[str, str, str]:
 
 
 def sampled(found: Iterable[Mutation], count: int, seed: int) -> list[Mutation]:
-    """As many, evenly from every module and in it from every operator: a rare fault is no less bad."""
-    chance = random.Random(seed)  # noqa: S311 # another draw of the same seed is to be the same
+    """`count` mutations, evenly from every module and every operator in it: a rare fault is no less bad."""
+    chance = random.Random(seed)  # noqa: S311 # the same seed must draw the same sample
     by_module: dict[str, dict[str, list[Mutation]]] = {}
     for mutation in found:
         by_module.setdefault(mutation.module, {}).setdefault(mutation.operator, []).append(mutation)
@@ -141,7 +141,7 @@ def on(changed: Changed, found: Iterable[Mutation]) -> list[Mutation]:
 
 
 def judge(sample: Sequence[Mutation], known: Accepted, is_killed: Try, workers: int = 1) -> Verdict:
-    """Try a sample. What is accepted is not tried."""
+    """Try a sample. Accepted mutants are not tried."""
     to_try = [mutation for mutation in sample if key_of(mutation) not in known]
     with ThreadPoolExecutor(workers) as pool:
         killed = list(pool.map(is_killed, to_try))
@@ -245,18 +245,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=100, help="how many mutants")
     parser.add_argument("--changed", metavar="REV", default="", help="only of lines changed since REV")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="how many are tried at once")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     found = every_mutation()
-    if asked.changed:
-        found = on(changed_since(asked.changed), found)
-    sample = sampled(found, asked.count, asked.seed)
-    print(f"{len(sample)} of {len(found)} mutants, seed {asked.seed}", flush=True)
+    if options.changed:
+        found = on(changed_since(options.changed), found)
+    sample = sampled(found, options.count, options.seed)
+    print(f"{len(sample)} of {len(found)} mutants, seed {options.seed}", flush=True)
     known = accepted(ACCEPTED.read_text())
     if not any(key_of(mutation) not in known for mutation in sample):
         return 0
     tests = coverage_map.load()
     with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
-        laboratory = Laboratory(Path(directory), tests, asked.workers)
-        verdict = judge(sample, known, laboratory.is_killed, asked.workers)
+        laboratory = Laboratory(Path(directory), tests, options.workers)
+        verdict = judge(sample, known, laboratory.is_killed, options.workers)
     print(verdict)
-    return 0 if verdict.is_good(no_survivor=bool(asked.changed)) else 1
+    return 0 if verdict.is_good(no_survivor=bool(options.changed)) else 1

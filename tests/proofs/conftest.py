@@ -29,7 +29,7 @@ def _dynamodb() -> Iterator[DynamoDBClient]:
 def functions(
     _dynamodb: DynamoDBClient, clock: StepClock, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Functions]:
-    """Over an empty table. Only the provider and the clock are not the real ones."""
+    """The functions over an empty table. Only the provider and the clock are fakes."""
     variables = environment()
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -45,7 +45,7 @@ def functions(
         emit=lambda *_, **__: None,
     )
     lifecycle = Lifecycle(limits, store, clock, service.emit)
-    # The one seam: a handler asks `bootstrap` for what it needs.
+    # The one seam: a handler gets its use cases from `bootstrap`.
     monkeypatch.setattr(bootstrap, "service", lambda: service)
     monkeypatch.setattr(bootstrap, "lifecycle", lambda: lifecycle)
     yield Functions(provider, clock, fresh_numbers())

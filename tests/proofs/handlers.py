@@ -1,4 +1,4 @@
-"""Requests to the functions as API Gateway would hand them over, from one tenant or another."""
+"""Requests to the functions as API Gateway would pass them on, from one tenant or another."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ OWNER, OTHER = "one-key-id", "another-key-id"
 
 @dataclass(frozen=True)
 class Functions:
-    """The functions, and what they are to find."""
+    """The functions, with their provider, clock and unused numbers."""
 
     provider: FakeProvider
     clock: StepClock
@@ -44,7 +44,7 @@ class Functions:
         return answer["statusCode"], answer["headers"], body
 
     def request(self, **members: Any) -> str:
-        """The id of a verification of a number that has none yet."""
+        """Request a code for an unused number. Returns the verificationId."""
         status, _, body = self.post("/request-otp", phoneNumber=next(self.numbers), **members)
         assert status == 200, body
         verification_id: str = body["verificationId"]

@@ -1,4 +1,4 @@
-"""The service as a machine that Hypothesis may do anything with. See `test_state_machine`."""
+"""The service as a state machine on which Hypothesis tries any steps. See `test_state_machine`."""
 
 import itertools
 from collections import Counter
@@ -65,10 +65,10 @@ class Machine(RuleBasedStateMachine):
         self.tokens: dict[tuple[str, str], str] = {}
         self.checks_seen = 0
         self.cleared: dict[tuple[str, str], int] = {}
-        self.is_told = True
+        self.is_answered = True
         self.restart()
 
-    # What may happen.
+    # The steps.
 
     @rule()
     def restart(self) -> None:
@@ -91,7 +91,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.failures)
     @rule(which=st.integers(0, 7), early=st.sampled_from([0, 0, 1]))
     def wait_for_the_next_guess(self, which: int, early: int) -> None:
-        """At a number that failed, to the second: when it is allowed, or just before."""
+        """Wait at a number that failed: until its next guess is allowed, or until a second before."""
         failures = [*self.model.failures]
         self._wait_out(*failures[which % len(failures)], early=early)
 
@@ -123,7 +123,7 @@ class Machine(RuleBasedStateMachine):
         challenged: bool,
     ) -> None:
         self.carrier.fault = fault
-        asked = RequestOtp(
+        command = RequestOtp(
             number,
             session_id=session,
             client_ip=client,
@@ -132,7 +132,7 @@ class Machine(RuleBasedStateMachine):
             is_challenged=challenged,
         )
         for _ in range(times):
-            self._request(asked, tenant)
+            self._request(command, tenant)
             self._check()
 
     @rule(
@@ -149,19 +149,19 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.keys)
     @rule(which=st.integers(0, 3), another=st.booleans())
     def repeat_a_request_with_a_key(self, which: int, another: bool) -> None:
-        """By the tenant whose key it is, or by another."""
+        """By the tenant that used the key, or by another."""
         tenant, key = [*self.model.keys][which % len(self.model.keys)]
         number, session = self.model.keys[tenant, key].body
-        asked = RequestOtp(number, session_id=session, idempotency_key=key)
-        self._request(asked, _other(TENANTS, tenant) if another else tenant)
+        command = RequestOtp(number, session_id=session, idempotency_key=key)
+        self._request(command, _other(TENANTS, tenant) if another else tenant)
 
     @some_issued
     @rule(back=an_issued)
     def request_again(self, back: int) -> None:
         """A new verification for the number, tenant and session of an earlier one."""
         earlier = self._issued(back)
-        asked = RequestOtp(earlier.number, session_id=earlier.session, client_ip=earlier.client)
-        self._request(asked, earlier.tenant)
+        command = RequestOtp(earlier.number, session_id=earlier.session, client_ip=earlier.client)
+        self._request(command, earlier.tenant)
 
     @some_issued
     @rule(back=an_issued, by=st.sampled_from(["owner", "owner", "owner", "tenant", "session"]), fault=a_fault)
@@ -191,7 +191,7 @@ class Machine(RuleBasedStateMachine):
     @some_issued
     @rule(back=st.integers(0, 2))
     def repeat_the_right_code(self, back: int) -> None:
-        """As whoever lost the answer."""
+        """As a client that lost the answer."""
         issued = self._issued(back)
         for _ in range(2):
             self._guess(issued, "right", "owner")
@@ -207,7 +207,7 @@ class Machine(RuleBasedStateMachine):
     @some_issued
     @rule(back=st.integers(0, 2), times=st.integers(2, 12))
     def guess_wrong_patiently(self, back: int, times: int) -> None:
-        """As somebody who always waits, and asks for a new code when the old one is of no more use."""
+        """As an attacker who always waits, and requests a new code once the old one is of no use."""
         target = self._issued(back)
         for _ in range(times):
             self._wait_out(target.number, target.tenant, self.model.lane_of_a_guess(target, token=False))
@@ -215,8 +215,8 @@ class Machine(RuleBasedStateMachine):
             self._check()
             if self.model.status(target, int(self.clock())) != "pending":
                 self.clock.step(self.limits.gap_max)
-                asked = RequestOtp(target.number, session_id=target.session, client_ip=target.client)
-                self._request(asked, target.tenant)
+                command = RequestOtp(target.number, session_id=target.session, client_ip=target.client)
+                self._request(command, target.tenant)
                 target = self._issued(0)
 
     @some_issued
@@ -227,11 +227,11 @@ class Machine(RuleBasedStateMachine):
 
     @some_issued
     @rule(back=an_issued, by=st.sampled_from(["owner", "tenant"]))
-    def ask_how_it_stands(self, back: int, by: str) -> None:
+    def read_the_status(self, back: int, by: str) -> None:
         issued = self._issued(back)
         tenant = issued.tenant if by == "owner" else _other(TENANTS, issued.tenant)
         found: list[str] = []
-        answer = self._told(
+        answer = self._outcome(
             lambda: found.append(self.lifecycle.status(issued.verification_id, _caller(tenant)).status)
         )
         assert answer == ("ok" if by == "owner" else "VERIFICATION_NOT_FOUND")
@@ -243,7 +243,7 @@ class Machine(RuleBasedStateMachine):
         issued = Issued(TENANTS[0], None, number, int(self.clock()))
 
         def act() -> None:
-            self._ask(RequestOtp(number), issued)
+            self._request_once(RequestOtp(number), issued)
 
         self._while_the_store_fails(issued, calls, acts, act)
 
@@ -252,10 +252,10 @@ class Machine(RuleBasedStateMachine):
     def resend_while_the_store_fails(self, back: int, calls: int, acts: bool) -> None:
         self.clock.step(1)
         issued = self._issued(back)
-        asked = ResendOtp(issued.verification_id, session_id=issued.session)
+        command = ResendOtp(issued.verification_id, session_id=issued.session)
 
         def act() -> None:
-            self._told(lambda: resend_code(self.service, asked, _caller(issued.tenant)))
+            self._outcome(lambda: resend_code(self.service, command, _caller(issued.tenant)))
 
         self._while_the_store_fails(issued, calls, acts, act)
 
@@ -276,7 +276,7 @@ class Machine(RuleBasedStateMachine):
 
         self._while_the_store_fails(issued, calls, acts, act)
 
-    # What must hold.
+    # The invariants.
 
     @invariant()
     def the_six_hold(self) -> None:
@@ -298,7 +298,7 @@ class Machine(RuleBasedStateMachine):
                 assert before.attempts < self.limits.guesses
                 assert after.verified_at is not None
                 assert after.verified_at < before.created_at + self.limits.ttl_seconds
-                assert self.successes[key] == 1 or not self.is_told
+                assert self.successes[key] == 1 or not self.is_answered
                 verified.add((before.number_key, before.tenant))
         now = int(self.clock()) * SECOND
         for about, failed in self.counts.items():
@@ -320,11 +320,11 @@ class Machine(RuleBasedStateMachine):
                 issued.ref,
             )
         assert all(count == 1 for count in self.successes.values())
-        self.stored, self.checks_seen, self.is_told = stored, len(self.carrier.checks), True
+        self.stored, self.checks_seen, self.is_answered = stored, len(self.carrier.checks), True
         self.counts = dict(seen.failures)
 
     def _about_to_send(self, number: str, reference: str) -> None:
-        """What must be stored before anything leaves, and the limits as the phones see them."""
+        """Check that a send is stored before it leaves, and the limits as the phones see them."""
         now, key = int(self.clock()), reference.partition("-")[0]
         (reserved,) = (held for held in self.shelf.look().verifications if held.key == key)
         assert (reserved.state, reserved.phone) == (State.PENDING, number)
@@ -337,7 +337,7 @@ class Machine(RuleBasedStateMachine):
         assert sum(at // DAY == now // DAY for at, _ in self.carrier.texts) < self.limits.day
 
     def _about_to_check(self, ref: str) -> None:
-        """What must be counted before a provider is asked, and the limits as the provider sees them."""
+        """Check that a guess is counted before it reaches a provider, and the limits as it sees them."""
         now, issued = int(self.clock()), self.by_ref[ref]
         (held,) = (held for held in self.shelf.look().verifications if held.provider_ref == ref)
         earlier = [at for at, other, _ in self.carrier.checks if self.by_ref[other] is issued]
@@ -362,32 +362,32 @@ class Machine(RuleBasedStateMachine):
         since = self.carrier.checks[self.cleared.get(about, 0) :]
         return [at for at, ref, _ in since if (self.by_ref[ref].number, self.by_ref[ref].tenant) == about]
 
-    # How it is done, and what the model says to it.
+    # Each step, compared with the model.
 
-    def _request(self, asked: RequestOtp, tenant: str) -> None:
+    def _request(self, command: RequestOtp, tenant: str) -> None:
         self.clock.step(1)
-        now, number, client = int(self.clock()), asked.phone_number, asked.client_ip
-        body = (number, asked.session_id)
-        lane = self.model.lane_of_a_send(number, tenant, client, token=asked.device_token is not None)
-        issued = Issued(tenant, asked.session_id, number, now, lane=lane, client=client)
-        if (earlier := self.model.earlier(tenant, asked.idempotency_key, now)) is not None:
+        now, number, client = int(self.clock()), command.phone_number, command.client_ip
+        body = (number, command.session_id)
+        lane = self.model.lane_of_a_send(number, tenant, client, token=command.device_token is not None)
+        issued = Issued(tenant, command.session_id, number, now, lane=lane, client=client)
+        if (earlier := self.model.earlier(tenant, command.idempotency_key, now)) is not None:
             texts = len(self.carrier.texts)
-            answer = self._ask(asked, issued, is_new=False)
+            answer = self._request_once(command, issued, is_new=False)
             assert answer == (
                 self._as_it_stands(earlier) if body == earlier.body else "IDEMPOTENCY_KEY_REUSED"
             )
             assert issued.verification_id == (earlier.verification_id if answer == "ok" else "")
             assert len(self.carrier.texts) == texts
             return
-        expected, fault = self._expect_sent(issued, lane, challenged=asked.is_challenged)
-        answer = self._ask(asked, issued)
+        expected, fault = self._expect_sent(issued, lane, challenged=command.is_challenged)
+        answer = self._request_once(command, issued)
         assert answer == expected
-        if asked.idempotency_key and fault not in CERTAINLY_NOT_SENT and answer in KEPT_ANSWERS:
+        if command.idempotency_key and fault not in CERTAINLY_NOT_SENT and answer in KEPT_ANSWERS:
             answered = Answered(body, now, answer, issued.verification_id)
-            self.model.keys[tenant, asked.idempotency_key] = answered
+            self.model.keys[tenant, command.idempotency_key] = answered
 
     def _as_it_stands(self, earlier: Answered) -> str:
-        """What a repeated key is told: its answer again, or that its verification is over."""
+        """The answer to a repeated key: the earlier one, or that its verification is over."""
         if earlier.outcome != "ok":
             return earlier.outcome
         (issued,) = (each for each in self.issued if each.verification_id == earlier.verification_id)
@@ -398,11 +398,13 @@ class Machine(RuleBasedStateMachine):
             "expired": "OTP_EXPIRED",
         }.get(self.model.status(issued, int(self.clock())), "VERIFICATION_CANCELLED")
 
-    def _ask(self, asked: RequestOtp, issued: Issued, *, is_new: bool = True) -> str:
+    def _request_once(self, command: RequestOtp, issued: Issued, *, is_new: bool = True) -> str:
         def act() -> None:
-            issued.verification_id = request_code(self.service, asked, _caller(issued.tenant)).verification_id
+            issued.verification_id = request_code(
+                self.service, command, _caller(issued.tenant)
+            ).verification_id
 
-        answer = self._told(act)
+        answer = self._outcome(act)
         if answer == "ok" and is_new:
             self._held_by(issued)
             self.issued.append(issued)
@@ -421,13 +423,13 @@ class Machine(RuleBasedStateMachine):
             issued.sends += expected in ("ok", "PROVIDER_REJECTED", "PROVIDER_UNAVAILABLE")
             if expected == "PROVIDER_UNAVAILABLE" and fault in CERTAINLY_NOT_SENT:
                 self.model.forget(issued.number, int(self.clock()))
-        asked = ResendOtp(verification_id, session_id=session)
-        assert self._told(lambda: resend_code(self.service, asked, _caller(tenant))) == expected
+        command = ResendOtp(verification_id, session_id=session)
+        assert self._outcome(lambda: resend_code(self.service, command, _caller(tenant))) == expected
         if expected == "ok" and self.carrier.renews:
             self._held_by(issued)
 
     def _expect_sent(self, issued: Issued, lane: str, *, challenged: bool = False) -> tuple[str, str | None]:
-        """What a send is answered, and the fault that will have spoilt it."""
+        """The expected answer to a send, and the fault that hits it."""
         now, fault, number, client = int(self.clock()), self.carrier.fault, issued.number, issued.client
         refused = self.model.send_error(number, issued.tenant, lane, client, now, challenged=challenged)
         if refused is not None:
@@ -457,7 +459,7 @@ class Machine(RuleBasedStateMachine):
         target = issued if by != "stranger" else None
         device = self.tokens.get((issued.number, tenant)) if token else None
         if self.model.is_repeated(target, tenant, session, otp, now):
-            assert self._told(lambda: self._verify_once(verification_id, otp, tenant, session)) == "ok"
+            assert self._outcome(lambda: self._verify_once(verification_id, otp, tenant, session)) == "ok"
             return
         refused, lane = self.model.no_use(target, tenant, session, now), ""
         if refused is None:
@@ -485,7 +487,7 @@ class Machine(RuleBasedStateMachine):
     def _verify(
         self, verification_id: str, otp: str, tenant: str, session: str | None, device: str | None = None
     ) -> str:
-        answer = self._told(lambda: self._verify_once(verification_id, otp, tenant, session, device))
+        answer = self._outcome(lambda: self._verify_once(verification_id, otp, tenant, session, device))
         if answer == "ok":
             self.successes[keys.verification_key(verification_id)] += 1
         return answer
@@ -493,12 +495,12 @@ class Machine(RuleBasedStateMachine):
     def _verify_once(
         self, verification_id: str, otp: str, tenant: str, session: str | None, device: str | None = None
     ) -> None:
-        asked = VerifyOtp(verification_id, otp, session_id=session, device_token=device)
-        verified = verify_code(self.service, asked, _caller(tenant))
+        command = VerifyOtp(verification_id, otp, session_id=session, device_token=device)
+        verified = verify_code(self.service, command, _caller(tenant))
         self.tokens[verified.phone_number, tenant] = str(verified.device_token)
 
     def _cancel(self, issued: Issued, tenant: str) -> None:
-        answer = self._told(lambda: self.lifecycle.cancel(issued.verification_id, _caller(tenant)))
+        answer = self._outcome(lambda: self.lifecycle.cancel(issued.verification_id, _caller(tenant)))
         if tenant != issued.tenant:
             assert answer == "VERIFICATION_NOT_FOUND"
         elif issued.state == "verified":
@@ -508,22 +510,22 @@ class Machine(RuleBasedStateMachine):
             issued.state = "cancelled" if issued.state == "pending" else issued.state
 
     def _while_the_store_fails(self, issued: Issued, calls: int, acts: bool, act: Callable[[], None]) -> None:
-        """Told or not, sent or not: what is stored decides, and nothing is sent that is not stored."""
+        """Act while a call of the store fails. The stored state decides, and every send is stored."""
         now, texts = int(self.clock()), len(self.carrier.texts)
         charged = now * SECOND in self._sends_on_record(issued.number)
         self.failing.fail(calls, acts=acts)
         act()
         self.failing.heal()
-        self.is_told = not self.failing.failed
+        self.is_answered = not self.failing.failed
         if now * SECOND in self._sends_on_record(issued.number) and not charged:
             send = self._number(issued.number).sends[-1]
             self.model.charge(issued, send.lane, issued.client, now)
         else:
             assert len(self.carrier.texts) == texts
-        self._learn(issued)
+        self._copy_stored_state(issued)
 
-    def _learn(self, issued: Issued) -> None:
-        """What is stored after a call that the store failed in. That it may be is checked elsewhere."""
+    def _copy_stored_state(self, issued: Issued) -> None:
+        """Copy the stored state into the model after the store failed. `_check` checks that it is valid."""
         seen = self.shelf.look()
         key, about = keys.verification_key(issued.verification_id), (issued.number, issued.tenant)
         for found in seen.verifications:
@@ -545,8 +547,8 @@ class Machine(RuleBasedStateMachine):
         self.model.totals[about] = held.totals.get(issued.tenant, 0)
         self.model.forget(issued.number, int(self.clock()))
 
-    def _told(self, act: Callable[[], Any]) -> str:
-        """`ok`, an errorCode, or that the store failed. Nothing else may come out of the service."""
+    def _outcome(self, act: Callable[[], Any]) -> str:
+        """`ok`, an errorCode or `StoreError`. The service may raise nothing else."""
         try:
             act()
             answer = reason = "ok"
@@ -574,7 +576,7 @@ class Machine(RuleBasedStateMachine):
         return others[-1] if kind == "another's" and others else "999999"
 
     def _as(self, issued: Issued, by: str) -> tuple[str, str | None, str]:
-        """Tenant, session and verificationId of whoever asks."""
+        """The tenant, session and verificationId that the caller sends."""
         if by == "tenant":
             return _other(TENANTS, issued.tenant), issued.session, issued.verification_id
         if by == "session":
@@ -594,7 +596,7 @@ class Machine(RuleBasedStateMachine):
 
 
 KEPT_ANSWERS = ("ok", "PROVIDER_REJECTED", "PROVIDER_UNAVAILABLE")
-"""What a repeated Idempotency-Key is told again. What a limit refused leaves the key free."""
+"""The answers that a repeated Idempotency-Key gets again. A refusal by a limit leaves the key free."""
 
 
 def _caller(tenant: str) -> Caller:

@@ -1,4 +1,4 @@
-"""What the service must answer, worked out a second time and from the rules alone.
+"""The expected answers of the service, worked out a second time from the rules alone.
 
 Nothing of `limits`, `admission`, `verification` or a store is used here. Times are whole seconds.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sms_otp.domain.clock import DAY, HOUR
 
-KEY_LIFE = 24 * HOUR
+KEY_TTL_SECONDS = 24 * HOUR
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Rules:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The same as parameters of the template."""
+        """These limits as parameters of the template."""
         (quarter, _), (hour, _), (day, _) = self.windows
         (client_hour, _), (client_day, _) = self.client_windows
         named = {
@@ -110,7 +110,7 @@ TIGHT = Rules(
     stranger_closed_at=8,
     disabled_at=10,
 )
-"""So small that every limit is met within a few dozen steps."""
+"""So small that every limit is reached within a few dozen steps."""
 
 TOKEN, NETWORK, STRANGER = LANES = ("token", "network", "stranger")
 MONTH = 30 * DAY
@@ -129,7 +129,7 @@ class SentOne:
 
 @dataclass
 class Issued:
-    """A verification that somebody asked for."""
+    """A verification that was requested."""
 
     tenant: str
     session: str | None
@@ -148,12 +148,12 @@ class Issued:
     sent_at: list[int] = field(default_factory=list)
     """Its sends, which count at its client until it is verified."""
     right: str = ""
-    """The code that was."""
+    """The code that verified it."""
 
 
 @dataclass
 class Answered:
-    """What a request with an Idempotency-Key was answered with, to be told again."""
+    """The answer to a request with an Idempotency-Key, which a repetition gets again."""
 
     body: tuple[str, str | None]
     at: int
@@ -163,26 +163,26 @@ class Answered:
 
 @dataclass
 class Model:
-    """Everything that the rules make depend on the past."""
+    """The past that the rules depend on."""
 
     rules: Rules
     sends: dict[str, list[SentOne]] = field(default_factory=dict)
     client_sends: dict[str, list[int]] = field(default_factory=dict)
-    """Moments of those that were not verified."""
+    """Moments of the sends that were not verified."""
     client_verified: dict[str, list[int]] = field(default_factory=dict)
-    """Moments at which codes were asked for that were verified."""
+    """Moments at which codes were requested that were verified later."""
     day_sends: dict[int, int] = field(default_factory=dict)
     stranger_sends: dict[int, int] = field(default_factory=dict)
-    """Of the day's, those that known numbers and own lanes have no part in."""
+    """Of the day's sends, those neither to known numbers nor in own lanes."""
     unproven: dict[str, int] = field(default_factory=dict)
     """By number: codes since it was verified last."""
     verified_at: dict[str, int] = field(default_factory=dict)
-    """By number, at whichever tenant."""
+    """By number, for all tenants together."""
     failures: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
     """By number, tenant and lane: how many in a row, and when the last was."""
     totals: dict[tuple[str, str], int] = field(default_factory=dict)
     known: set[tuple[str, str]] = field(default_factory=set)
-    """Numbers that were verified, and at which tenant."""
+    """(number, tenant) of each success."""
     networks: dict[str, set[str]] = field(default_factory=dict)
     """By number: the clients that it was verified from."""
     keys: dict[tuple[str, str], Answered] = field(default_factory=dict)
@@ -195,7 +195,7 @@ class Model:
         return STRANGER
 
     def lane_of_a_send(self, number: str, tenant: str, client: str | None, *, token: bool) -> str:
-        """The lane in which a code is asked for."""
+        """The lane in which a code is requested."""
         opened: tuple[str, ...] = (TOKEN,) if token and (number, tenant) in self.known else ()
         opened += (NETWORK,) if client in self.networks.get(number, ()) else ()
         return self.lane(number, tenant, opened)
@@ -206,7 +206,7 @@ class Model:
         return self.lane(issued.number, issued.tenant, (*opened, issued.lane))
 
     def lock(self, number: str, tenant: str, lane: str, now: int) -> str | None:
-        """With which errorCode the lane's next guess is refused, or None."""
+        """The errorCode that refuses the lane's next guess, or None."""
         count, last = self.failures.get((number, tenant, lane), (0, 0))
         if (
             count >= self.rules.closed_at(lane)
@@ -216,14 +216,14 @@ class Model:
         return "NUMBER_LOCKED" if now < last + self.rules.wait_after(count, lane) else None
 
     def earlier(self, tenant: str, key: str | None, now: int) -> Answered | None:
-        """What was answered to this tenant's key within its life."""
+        """The answer to this tenant's key within the key's lifetime."""
         answered = self.keys.get((tenant, key or ""))
-        return answered if answered and now < answered.at + KEY_LIFE else None
+        return answered if answered and now < answered.at + KEY_TTL_SECONDS else None
 
     def send_error(
         self, number: str, tenant: str, lane: str, client: str | None, now: int, *, challenged: bool = False
     ) -> str | None:
-        """The errorCode with which a request is refused before anything is sent, or None."""
+        """The errorCode that refuses a request before anything is sent, or None."""
         if (locked := self.lock(number, tenant, lane, now)) is not None:
             return locked
         mine = [sent for sent in self.sends.get(number, []) if sent.lane == lane]
@@ -280,7 +280,7 @@ class Model:
     def charge(
         self, issued: Issued, lane: str, client: str | None, now: int, *, challenged: bool = False
     ) -> None:
-        """A send that may have gone out. What has ended by then is forgotten with it."""
+        """Count a send that may have gone out, and forget the number's expired failures."""
         number, today = issued.number, now // DAY
         self.sends.setdefault(number, []).append(SentOne(now, lane, client, challenged))
         issued.sent_at.append(now)
@@ -313,7 +313,7 @@ class Model:
         return "locked" if issued.guesses >= self.rules.guesses else "pending"
 
     def no_use(self, issued: Issued | None, tenant: str, session: str | None, now: int) -> str | None:
-        """The errorCode with which neither a guess nor a resend is taken, or None."""
+        """The errorCode that refuses both a guess and a resend, or None."""
         if issued is None or (issued.tenant, issued.session) != (tenant, session):
             return "VERIFICATION_NOT_FOUND"
         return {
@@ -348,7 +348,7 @@ class Model:
         return None
 
     def succeed(self, issued: Issued, lane: str, ref: str, otp: str, now: int) -> str:
-        """What comes of the provider's yes to a handle. The one thing that clears a number's failures."""
+        """The answer when the provider accepts a code. Nothing else clears a number's failures."""
         if issued.state != "pending":
             return "ALREADY_VERIFIED" if issued.state == "verified" else "VERIFICATION_CANCELLED"
         if now >= issued.made_at + self.rules.ttl_seconds or ref != issued.ref:
@@ -358,7 +358,7 @@ class Model:
         return "ok"
 
     def verified(self, issued: Issued, lane: str, now: int) -> None:
-        """What a success changes at the number."""
+        """Apply a success to the number."""
         number, tenant = issued.number, issued.tenant
         for each in (lane, STRANGER):
             self.failures.pop((number, tenant, each), None)

@@ -19,7 +19,7 @@ class Mutant:
     new: str
     tests: str
     names: str = ""
-    """As pytest's `-k` takes them; without any, all."""
+    """As pytest's `-k` takes them; without it, all."""
 
 
 def _store(name: str, old: str, new: str, names: str) -> Mutant:
@@ -195,24 +195,24 @@ MUTANTS = (
         "    for tenant, lane in before.failures:\n",
         "forgets_no_failures",
     ),
-    # What is refused, and told of it.
+    # What a refusal reveals.
     Mutant(
-        "another tenant is told of a verification",
+        "another tenant sees a verification",
         "domain/verification.py",
         "found.tenant == guess.tenant\n",
         "True\n",
         VERIFICATION,
     ),
     Mutant(
-        "another session is told of a verification",
+        "another session sees a verification",
         "domain/verification.py",
         "and found.session_hash == guess.session_hash\n",
         "",
         VERIFICATION,
     ),
-    # The order of things, in the use cases.
+    # The order of steps, in the use cases.
     Mutant(
-        "a number's failure is counted after the provider was asked",
+        "a number's failure is counted after the provider's check",
         "use_cases/verify.py",
         COUNTED + CHECKED,
         CHECKED + COUNTED,
@@ -228,7 +228,7 @@ MUTANTS = (
         SERVICE,
     ),
     Mutant(
-        "any word of the provider but wrong is a yes",
+        "any verdict of the provider but wrong is a success",
         "use_cases/verify.py",
         "if check is not Check.CORRECT:",
         "if check is Check.WRONG:",
@@ -243,7 +243,7 @@ MUTANTS = (
         SERVICE,
     ),
     Mutant(
-        "a repetition whose first request sends is told that a limit refuses it",
+        "a limit refuses a repetition while its first request still sends",
         "use_cases/sending.py",
         "        if admission.has_key:\n",
         "        if False:\n",
@@ -251,7 +251,7 @@ MUTANTS = (
         "torn",
     ),
     Mutant(
-        "a send that may have gone out is given back",
+        "a send that may have gone out is released",
         "use_cases/delivery.py",
         'self._note("doubt_unrecorded", lambda: self._record_unknown(reservation, resend_after))',
         'self._note("doubt_unrecorded", lambda: self.store.release(reservation))',
@@ -266,7 +266,7 @@ MUTANTS = (
         "goes_only",
     ),
     Mutant(
-        "a resend does not list who is called before its code is sent",
+        "a resend does not list the provider before its code is sent",
         "use_cases/resend.py",
         "if listed is None or not service.providers.ends_a_code({first}):",
         "if True:",
@@ -289,7 +289,7 @@ MUTANTS = (
         "tests/unit/test_failover.py",
     ),
     Mutant(
-        "a code is checked by whoever sends now",
+        "a code is checked by the provider that sends now",
         "use_cases/failover.py",
         "return self._ask(name, check, deadline)",
         "return self._ask(self._order[0], check, deadline)",
@@ -334,14 +334,14 @@ MUTANTS = (
     ),
     # The code at Sinch.
     Mutant(
-        "whoever has the application's secret is told a code",
+        "the application's secret alone reveals a code",
         "use_cases/webhooks.py",
         "        if not keys.is_callback_key(peppers, send.key, request.callback_key):\n",
         "        if False:\n",
         "tests/unit/test_webhooks.py",
     ),
     _step(
-        "a code is told after the provider has answered",
+        "a code is given after the provider has answered",
         'IS_NOT_HELD_BY = "(attribute_not_exists(providerRef) OR providerRef <> :ref)"\n',
         f'IS_NOT_HELD_BY = "({ALWAYS} OR providerRef <> :ref)"\n',
         "no_own_code",
@@ -388,14 +388,14 @@ MUTANTS = (
         ADMISSION,
     ),
     Mutant(
-        "a block may have open in a day what it may in each hour of it",
+        "a block's limit of a day allows its limit of an hour in every hour",
         "domain/guard.py",
         "BLOCK = Spans(10, 20)\n",
         "BLOCK = Spans(10, 240)\n",
         "tests/unit/test_guard.py",
     ),
     Mutant(
-        "a number is taken in a spelling that nobody can verify",
+        "a number is accepted in another spelling than E.164",
         "domain/phone.py",
         "phonenumbers.PhoneNumberFormat.E164) != spelled:",
         "phonenumbers.PhoneNumberFormat.E164) is None:",
@@ -403,14 +403,14 @@ MUTANTS = (
         "comes_to_what_stands_beside",
     ),
     Mutant(
-        "a secret that is wrong is kept",
+        "a wrong secret is cached",
         "adapters/aws/secrets.py",
         "        taken = take(fields)\n        self._cached[secret] = (fetched_at, fields)\n",
         "        self._cached[secret] = (fetched_at, fields)\n        taken = take(fields)\n",
         "tests/unit/test_secrets.py",
         "not_kept",
     ),
-    # What administrators stop.
+    # Stops by administrators.
     Mutant(
         "a stop holds nothing back",
         "domain/admission.py",
@@ -442,37 +442,37 @@ MUTANTS = (
         "stopped",
     ),
     Mutant(
-        "an attribute that nobody knows stops nothing",
+        "an unknown attribute stops nothing",
         "adapters/dynamodb/stops.py",
         '_NO_STOP = ("pk", "ttl")',
         '_NO_STOP = ("pk", "ttl", "stopped")',
         "tests/contract/test_stops.py",
         "moto and cannot_be_read",
     ),
-    # What a provider says.
+    # Answers of providers.
     Mutant(
-        "an answer of Sinch's that is not known is a yes",
+        "an unknown answer of Sinch is a success",
         "adapters/providers/sinch.py",
         '_VERDICTS.get(word(content.get("status")))',
         '_VERDICTS.get(word(content.get("status")), Check.CORRECT)',
         "tests/unit/providers/test_sinch.py",
     ),
     Mutant(
-        "anything but false is a yes of Infobip's",
+        "any truthy answer of Infobip is a success",
         "adapters/providers/infobip.py",
         "if verified is True:",
         "if verified:",
         "tests/unit/providers/test_infobip.py",
     ),
     Mutant(
-        "a callback is taken whatever signed it",
+        "a callback is accepted with any signature",
         "adapters/providers/sinch_callbacks.py",
         'return None if is_signed else "signature"',
         "return None",
         "tests/unit/test_webhooks.py",
         "forged_callback",
     ),
-    # What is told, and to whom.
+    # Disclosure.
     Mutant(
         "numbers are not masked",
         "domain/phone.py",

@@ -1,4 +1,4 @@
-"""What surrounds the service in the state machine: a provider and stores that fail when told to."""
+"""The surroundings of the service in the state machine: a provider and stores that fail on demand."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -47,19 +47,19 @@ class Carrier:
 
     clock: Clock
     about_to_send: Callable[[str, str], None]
-    """Told number and reference before anything leaves."""
+    """Called with number and reference before a message leaves."""
     about_to_check: Callable[[str], None]
     renews: bool
     """Whether a resend makes a new code with a new handle, as Sinch does; Infobip sends the same again."""
     lenient: bool
-    """Whether it takes a right code as often as it comes, as Infobip does unless told otherwise."""
+    """Whether it accepts a right code every time, as Infobip does by default."""
     fault: str | None = None
-    """Spoils the next call."""
+    """The fault of the next call."""
     meanwhile: Callable[[], None] | None = None
-    """What happens while the next guess is checked."""
+    """Called while the next guess is checked."""
     codes: list[str] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
-    """The handles whose right code has come."""
+    """The handles whose right code was accepted."""
     texts: list[tuple[int, str]] = field(default_factory=list)
     """(moment, number) of each message that may have reached a phone."""
     checks: list[tuple[int, str, Check | None]] = field(default_factory=list)
@@ -69,7 +69,7 @@ class Carrier:
         return self.codes[int(ref.removeprefix("ref-"))]
 
     def candidates(self, to: PhoneNumber, channel: Channel) -> tuple[str, ...]:
-        """Always itself."""
+        """Always this provider."""
         del to, channel
         return ("carrier",)
 
@@ -103,7 +103,7 @@ class Carrier:
         return holder, Sent(ref)
 
     def turns(self, holder: str, order: Order) -> tuple[str, ...]:
-        """As `Router.turns`: nobody but the holder."""
+        """As `Router.turns`: only the holder."""
         del order
         return (holder,)
 
@@ -123,7 +123,7 @@ class Carrier:
         return said
 
     def verdict(self, ref: str, otp: str) -> Check:
-        """What it would say now."""
+        """The verdict that it would give now."""
         if ref in self.taken and not self.lenient:
             return Check.UNKNOWN
         return Check.CORRECT if otp == self.code_of(ref) else Check.WRONG
@@ -182,7 +182,7 @@ class Seen:
 
 
 class Shelf(Protocol):
-    """A store, and a way into it past its own methods."""
+    """A store, and a way to read all its items."""
 
     @property
     def store(self) -> Store: ...

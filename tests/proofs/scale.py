@@ -1,4 +1,4 @@
-"""How much a proof tries: a taste of it in `make test`, all of it in `make prove`, which sets PROVE=1."""
+"""The size of a proof: a sample in `make test`, everything in `make prove`, which sets PROVE=1."""
 
 import os
 from typing import TypeVar

@@ -3,8 +3,8 @@
 Several execution environments with clocks of their own serve users at random, over one table, two providers
 and one pepper secret. Meanwhile the providers fail and come back, the pepper is rotated, a number is erased
 and the stack is redeployed with other limits. One provider keeps one code for each number and, most of the
-time, requests it from the webhook, as Sinch does. What must hold is asserted as it happens; what was met on
-the way is counted, so that a quiet hour proves nothing by accident.
+time, requests it from the webhook, as Sinch does. The rules are asserted at every event, and events are
+counted, so that a quiet hour does not pass by accident.
 """
 
 import base64
@@ -67,7 +67,7 @@ from tests.proofs.model import Rules, room
 from tests.races.crowd import fresh_numbers
 
 MOST_APART = 4.0
-"""Seconds that an environment's clock is before or behind the true time, at most."""
+"""Seconds that an environment's clock is ahead of or behind the true time, at most."""
 ENVIRONMENTS = 4
 SECONDS_PER_USER = 288
 """Between two acts of one user: so that some are held back by limits, and not all."""
@@ -78,8 +78,8 @@ BEFORE = Rules()
 AFTER = Rules(windows=((2, 900), (4, HOUR), (8, DAY)), guesses=4, gap=20)
 """The limits of the deployment, and those that it is redeployed with."""
 
-LONGEST_LIFE = REMEMBERED + LATE_DELETION + DAY
-"""Seconds for which any item may be kept: a number's own outlives what it lists."""
+LONGEST_RETENTION = REMEMBERED + LATE_DELETION + DAY
+"""The most seconds that an item may be kept: a number record outlives its verifications."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ SINCH_KEY, SINCH_SECRET = "sinch", base64.b64encode(b"a secret for an hour").dec
 
 @dataclass
 class Issued:
-    """A verification that somebody was told of."""
+    """A verification whose id a user has received."""
 
     verification_id: str
     tenant: str
@@ -128,7 +128,7 @@ class Issued:
 
 @dataclass
 class Vendor:
-    """A provider: it makes codes, no two alike, and fails while an outage says so."""
+    """A provider: it makes codes, no two alike, and fails during an outage."""
 
     name: str
     soak: "Soak"
@@ -204,7 +204,7 @@ class SinchVendor(Vendor):
         return verdict if ref in self.current.values() else Check.UNKNOWN
 
     def _requested(self, ref: str, message: CodeMessage) -> str | None:
-        """The code that the webhook of some environment gives; None where Sinch is to make one."""
+        """The code that the webhook of an environment gives; None if Sinch is to make one."""
         begins, ends = CALLS_BACK
         if not begins <= self.soak.minute < ends:
             return None
@@ -313,10 +313,10 @@ class Soak:
         secrets.create_secret(Name="pepper", SecretString=json.dumps(self.pepper))
         self.environments = [Environment(self, BEFORE) for _ in range(ENVIRONMENTS)]
 
-    # What happens.
+    # The course of the hour.
 
     def run(self) -> None:
-        """The whole hour. Raises AssertionError for what must not be."""
+        """Run the whole hour. Raises AssertionError if a rule is broken."""
         plan = self._plan()
         due, happens = next(plan)
         acts = (
@@ -340,7 +340,7 @@ class Soak:
 
     @property
     def minute(self) -> float:
-        """Of the hour."""
+        """The minute of the hour."""
         return (self.time.now - self.started) / 60
 
     def _plan(self) -> Iterator[tuple[float, Callable[[], None]]]:
@@ -361,8 +361,8 @@ class Soak:
         self.met[f"pepper {step.fields['rotation']}"] += 1
 
     def _use_and_erase(self) -> None:
-        """A number is used, and then erased as docs/privacy.md says: again, until it is complete."""
-        assert self._ask(RequestOtp(self.erased), TENANTS[0])[0] == "ok"
+        """Use a number, then erase it as docs/privacy.md says: repeatedly, until it is complete."""
+        assert self._request_code(RequestOtp(self.erased), TENANTS[0])[0] == "ok"
         self.issued.pop()
         self.time.now += 1
         retry_after = 1
@@ -390,31 +390,31 @@ class Soak:
         self.environments[index] = Environment(self, self.environments[index].rules)
         self.met["restarted"] += 1
 
-    # What users do.
+    # Acts of users.
 
     def _request(self) -> None:
         number, tenant = self.random.choice(self.numbers), self.random.choice(TENANTS)
         key = f"key-{self.random.random()}" if self.random.random() < 0.3 else None
-        asked = RequestOtp(number, session_id=self.random.choice(SESSIONS), idempotency_key=key)
+        command = RequestOtp(number, session_id=self.random.choice(SESSIONS), idempotency_key=key)
         is_free = self._may_surely_be_sent_to(number, tenant)
-        outcome, verification_id = self._ask(asked, tenant)
+        outcome, verification_id = self._request_code(command, tenant)
         assert not (is_free and outcome in ("RATE_LIMITED", "NUMBER_LOCKED")), number
         if key and outcome == "ok":
             texts = len(self.texts[number])
-            again, same_id = self._ask(asked, tenant, repeated=True)
+            again, same_id = self._request_code(command, tenant, repeated=True)
             assert (again, same_id) == ("ok", verification_id)
             assert len(self.texts[number]) == texts
             self.met["repeated"] += 1
 
-    def _ask(self, asked: RequestOtp, tenant: str, *, repeated: bool = False) -> tuple[str, str]:
+    def _request_code(self, command: RequestOtp, tenant: str, *, repeated: bool = False) -> tuple[str, str]:
         service = self._environment().service
         made: list[str] = []
         outcome = self._outcome(
-            "request", lambda: made.append(request_code(service, asked, _caller(tenant)).verification_id)
+            "request", lambda: made.append(request_code(service, command, _caller(tenant)).verification_id)
         )
         verification_id = made[0] if made else ""
         if made and not repeated:
-            number, session = asked.phone_number, asked.session_id
+            number, session = command.phone_number, command.session_id
             self.issued.append(Issued(verification_id, tenant, session, number, self.time.now))
         return outcome, verification_id
 
@@ -428,8 +428,8 @@ class Soak:
         environment = self._environment()
         is_sure = kind == "right" and self._is_surely_right(issued)
         about = (issued.number, issued.tenant)
-        asked = VerifyOtp(issued.verification_id, code, session_id=issued.session)
-        outcome = self._outcome("verify", lambda: verify_code(environment.service, asked, _caller(tenant)))
+        command = VerifyOtp(issued.verification_id, code, session_id=issued.session)
+        outcome = self._outcome("verify", lambda: verify_code(environment.service, command, _caller(tenant)))
         assert outcome == "ok" or not is_sure, outcome
         if kind == "another's":
             assert outcome == "VERIFICATION_NOT_FOUND"
@@ -440,7 +440,7 @@ class Soak:
             return
         assert kind == "right"
         if issued.verified_at is not None and issued.session is not None:
-            # The session that it is bound to is told the first answer again, for two minutes.
+            # The session that it is bound to gets the first answer again, for two minutes.
             assert self.time.now - issued.verified_at < REPEATABLE_SECONDS + 2 * MOST_APART
             return
         assert not issued.done, "verified twice, or after it was cancelled"
@@ -453,10 +453,10 @@ class Soak:
         issued = self._waiting() if self.random.random() < 0.5 else self._recent()
         if issued is None:
             return
-        asked = ResendOtp(issued.verification_id, session_id=issued.session)
+        command = ResendOtp(issued.verification_id, session_id=issued.session)
         service, earlier, answers = self._environment().service, self._code(issued), list[Requested]()
         outcome = self._outcome(
-            "resend", lambda: answers.append(resend_code(service, asked, _caller(issued.tenant)))
+            "resend", lambda: answers.append(resend_code(service, command, _caller(issued.tenant)))
         )
         if outcome != "ok":
             return
@@ -466,7 +466,7 @@ class Soak:
         self.met[f"{holder} sent {'the same' if is_same else 'another'}"] += 1
 
     def _other(self) -> None:
-        """Cancel, or ask how it stands."""
+        """Cancel a verification, or read its status."""
         issued = self._recent()
         if issued is None:
             return
@@ -478,17 +478,17 @@ class Soak:
         else:
             assert self._outcome("status", lambda: lifecycle.status(verification_id, caller)) == "ok"
 
-    # What providers see, and what must hold then.
+    # Calls of providers, and the rules that must hold then.
 
     def failure(self, provider: str) -> type[ProviderError] | None:
-        """How a provider fails now, if it does."""
+        """The failure of a provider at this minute, or None."""
         for outage in OUTAGES:
             if outage.provider == provider and outage.begins <= self.minute < outage.ends:
                 return outage.failure
         return None
 
     def call_back(self, body: bytes) -> Mapping[str, Any]:
-        """The answer of some environment's webhook to what Sinch has signed, by the true time."""
+        """The answer of an environment's webhook to a request that Sinch signed at the true time."""
         timestamp = f"{self._date():%Y-%m-%dT%H:%M:%S.%f}0Z"
         path, kind = "/prod/webhooks/sinch", "application/json; charset=utf-8"
         made = signature_of(decoded_secret(SINCH_SECRET), "POST", path, body, kind, timestamp)
@@ -500,7 +500,7 @@ class Soak:
         return self._environment().webhooks.receive(Callback(path, headers, body))
 
     def ends(self, key: str, by: str) -> None:
-        """A start ends a number's earlier code: none that somebody else may still use."""
+        """A start ends a number's earlier code, which nobody else may still be able to use."""
         if key == by or (ended := self._find(key)) is None:
             return
         session, newer = self._session(ended), self._find(by)
@@ -534,16 +534,16 @@ class Soak:
         assert self.checks[ref] <= BEFORE.guesses
 
     def look_at_every_item(self) -> None:
-        """Each has an end, and none a later one than anything needs."""
+        """Check that every item has a TTL within the longest retention."""
         kinds = Counter[str]()
         for item in self._items():
             kind = item["pk"]["S"].partition("#")[0]
             assert "ttl" in item, kind
-            assert int(item["ttl"]["N"]) <= self.time.now + LONGEST_LIFE, kind
+            assert int(item["ttl"]["N"]) <= self.time.now + LONGEST_RETENTION, kind
             kinds[kind] += 1
         self.met.update({f"item {kind}": count for kind, count in kinds.items()})
 
-    # What is certain, whatever the clocks say.
+    # Outcomes that are certain in spite of the clocks' skew.
 
     def _may_surely_be_sent_to(self, number: str, tenant: str) -> bool:
         """Whether the stricter of both versions' limits has room."""
@@ -573,7 +573,7 @@ class Soak:
         return self.vendors[name]
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Counts what the service tells of, and notes what is measured by it."""
+        """Count the event, and note the metrics that it produces."""
         self.met[event] += 1
         self.measured |= {
             metric.name

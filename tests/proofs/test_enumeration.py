@@ -1,5 +1,5 @@
-"""Whoever is not entitled to a verification cannot tell it from one that does not exist: not by the
-answer, and not by its time (OWASP ASVS 5.0 6.3.8).
+"""A caller without access to a verification cannot distinguish it from an unknown one, neither by the
+answer nor by its time (OWASP ASVS 5.0 6.3.8).
 """
 
 import random
@@ -52,7 +52,7 @@ def locked(functions: Functions) -> str:
 
 STATES = (expired, pending, verified, cancelled, locked)
 
-# (path, who asks, what with): the owner's other session and other number too, where the operation takes them.
+# (path, tenant, members): also the owner's other session and other number, where the operation takes them.
 STRANGERS: list[tuple[str, str, dict[str, Any]]] = [
     ("/verify-otp", OTHER, {"otp": RIGHT, "sessionId": "mine"}),
     ("/verify-otp", OTHER, {"otp": WRONG, "sessionId": "mine"}),
@@ -69,7 +69,7 @@ STRANGERS: list[tuple[str, str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize(("path", "tenant", "members"), STRANGERS)
-def test_a_stranger_is_answered_as_of_a_verification_that_does_not_exist(
+def test_a_stranger_gets_the_answer_of_an_unknown_verification(
     functions: Functions,
     state: Callable[[Functions], str],
     path: str,
@@ -77,12 +77,12 @@ def test_a_stranger_is_answered_as_of_a_verification_that_does_not_exist(
     members: dict[str, Any],
 ) -> None:
     verification_id = state(functions)
-    asked_before = len(functions.provider.checked), len(functions.provider.sent)
-    of_this = functions.post(path, tenant, verificationId=verification_id, **members)
-    of_none = functions.post(path, tenant, verificationId=keys.new_nonce(), **members)
-    assert of_this == of_none
-    assert (of_this[0], of_this[2]["errorCode"]) == (404, "VERIFICATION_NOT_FOUND")
-    assert (len(functions.provider.checked), len(functions.provider.sent)) == asked_before
+    calls_before = len(functions.provider.checked), len(functions.provider.sent)
+    of_existing = functions.post(path, tenant, verificationId=verification_id, **members)
+    of_unknown = functions.post(path, tenant, verificationId=keys.new_nonce(), **members)
+    assert of_existing == of_unknown
+    assert (of_existing[0], of_existing[2]["errorCode"]) == (404, "VERIFICATION_NOT_FOUND")
+    assert (len(functions.provider.checked), len(functions.provider.sent)) == calls_before
 
 
 @pytest.mark.parametrize("path", ["/verify-otp", "/resend-otp", "/cancel-otp", "/otp-status"])
@@ -98,22 +98,22 @@ def test_nothing_is_counted_for_a_stranger(functions: Functions, path: str) -> N
     )
 
 
-def test_a_strangers_answer_takes_as_long_as_that_of_a_verification_that_does_not_exist(
+def test_a_stranger_waits_as_long_as_for_an_unknown_verification(
     functions: Functions,
 ) -> None:
-    """Medians of interleaved requests, over HTTP to the store. Timed in `make prove` alone."""
-    asked: dict[str, tuple[str, dict[str, str]]] = {
-        "none": (OWNER, {"verificationId": keys.new_nonce()}),
+    """Medians of interleaved requests, over HTTP to the store. Timed only in `make prove`."""
+    cases: dict[str, tuple[str, dict[str, str]]] = {
+        "unknown": (OWNER, {"verificationId": keys.new_nonce()}),
         "another tenant's": (OTHER, {"verificationId": pending(functions), "sessionId": "mine"}),
         "another session's": (OWNER, {"verificationId": pending(functions), "sessionId": "another"}),
         "another tenant's, cancelled": (OTHER, {"verificationId": cancelled(functions)}),
     }
-    rounds = [name for name in asked for _ in range(scaled(20, 2000))]
+    rounds = [name for name in cases for _ in range(scaled(20, 2000))]
     random.Random(1).shuffle(rounds)  # noqa: S311 - an order to try, not a secret
-    seconds: dict[str, list[float]] = {name: [] for name in asked}
+    seconds: dict[str, list[float]] = {name: [] for name in cases}
     answers = set()
     for name in rounds:
-        tenant, members = asked[name]
+        tenant, members = cases[name]
         began = time.perf_counter()
         answer = functions.post("/verify-otp", tenant, otp=RIGHT, **members)
         seconds[name].append(time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""The lock-out drill's table in docs/security.md is what the drill says."""
+"""The lock-out table in docs/security.md matches the drill."""
 
 import pytest
 
@@ -8,5 +8,5 @@ from tests.proofs.scale import PROVE
 
 
 @pytest.mark.skipif(not PROVE, reason="the whole drill takes half a minute; see make prove")
-def test_the_documented_lock_out_is_the_drills_own() -> None:
+def test_the_documented_lockout_table_matches_the_drill() -> None:
     assert lockout.documented(lockout.rows()) in (ROOT / "docs/security.md").read_text()

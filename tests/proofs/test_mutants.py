@@ -1,8 +1,8 @@
 """Each condition that the service's safety hangs on is tested: without it, a test fails.
 
 Every mutant is a copy of the core with one thing changed, and a few fast tests are run on it in a
-process of their own. `make prove` tries all of them, `make test` each twelfth. That none of them has
-gone stale is tried every time.
+process of their own. `make prove` tries all of them, `make test` each twelfth. Every run checks
+that no mutant is stale.
 """
 
 import os
@@ -47,7 +47,7 @@ def run(directory: Path, tests: str, names: str, change: Mutant | None = None) -
     done = subprocess.run(  # noqa: S603 - a command of our own, no shell
         [*command, *shlex.split(tests), "-k", names],
         cwd=ROOT,
-        # How the whole is run is not how these few are.
+        # The options of the whole run do not apply here.
         env={**variables, "PROVE": "0", "PYTEST_ADDOPTS": "", "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
@@ -59,7 +59,7 @@ def run(directory: Path, tests: str, names: str, change: Mutant | None = None) -
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Verdict]]]:
-    """What tests will have said: by the mutant's name, and of the core as it is by the tests' files.
+    """The verdicts of the tests: by mutant's name, and for the unchanged core by test file.
 
     As many run at once as there are processors.
     """
@@ -75,7 +75,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fut
 
 
 def names_in(tests: str) -> str:
-    """All names by which mutants ask for tests of these files."""
+    """The `-k` expression of all mutants that use these files."""
     names = {mutant.names for mutant in TRIED if mutant.tests == tests}
     return "" if "" in names else " or ".join(f"({name})" for name in sorted(names))
 
@@ -88,25 +88,23 @@ def test_a_missing_condition_is_noticed(mutant: Mutant, verdicts: dict[str, Futu
 
 
 @pytest.mark.parametrize("tests", FILES)
-def test_the_same_tests_pass_on_a_copy_that_nothing_was_changed_in(
-    tests: str, verdicts: dict[str, Future[Verdict]]
-) -> None:
-    """So what they notice is the change, not the copying."""
+def test_the_tests_pass_on_an_unchanged_copy(tests: str, verdicts: dict[str, Future[Verdict]]) -> None:
+    """So the tests notice the change, not the copying."""
     status, output = verdicts[tests].result()
     assert status == pytest.ExitCode.OK, output
 
 
-def test_tests_of_another_core_than_the_copy_are_not_taken_for_an_answer(tmp_path: Path) -> None:
+def test_a_run_that_imports_another_core_has_its_own_exit_status(tmp_path: Path) -> None:
     paths = "-o 'pythonpath=functions layers/core .'"
     status, _ = run(tmp_path, f"{paths} tests/unit/test_verification.py", "")
     assert status == OTHER_CORE
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_what_a_mutant_changes_stands_once_where_it_says(mutant: Mutant) -> None:
+def test_the_code_that_a_mutant_replaces_occurs_once(mutant: Mutant) -> None:
     assert (CORE / "sms_otp" / mutant.file).read_text().count(mutant.old) == 1
     assert mutant.old != mutant.new
 
 
-def test_no_two_mutants_have_one_name() -> None:
+def test_the_names_of_mutants_are_unique() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)

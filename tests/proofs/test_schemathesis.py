@@ -1,9 +1,9 @@
-"""`openapi.yaml` against a deployed stack: whatever may be sent by it, or nearly, is answered as it says.
+"""`openapi.yaml` against a deployed stack: valid and nearly valid requests are answered as documented.
 
 Every check of Schemathesis is made, but for four things that it cannot know:
 
 - *positive data*: whether a number exists, a verification is pending or a key was used is decided by
-  more than a body's form, so what is well-formed may be refused. It may not be called malformed.
+  more than a body's form, so a well-formed body may be refused. It may not be called malformed.
 - *unsupported methods*: API Gateway answers them by itself, with 403 and never with 405.
 - *missing header*: it wants 401 where nothing is signed, and AWS's IAM says 403.
 - *server errors*: the deep health check answers 503 when something does not answer it within 1.2 seconds,
@@ -37,8 +37,8 @@ EXAMPLES = 100
 SECONDS = 10
 """For one answer: as long as the slowest may take on a machine that is busy with others."""
 NOT_OF_THE_FORM_ALONE = ("/verificationId", "/clientIp", "/consent")
-"""Required by a parameter of the template, an address, which no pattern describes, and what is refused by
-a deployment that keeps no users."""
+"""Required by a parameter of the template; an address, which no pattern describes; refused by a deployment
+that keeps no users."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def stack() -> Iterator[LocalStack]:
 
 @schema.parametrize()
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_one_of_the_document(case: schemathesis.Case[Any], stack: LocalStack) -> None:
+def test_every_answer_conforms_to_the_document(case: schemathesis.Case[Any], stack: LocalStack) -> None:
     key = {"x-api-key": stack.api_key}
     answer = case.call(base_url=stack.base_url, headers=key, timeout=SECONDS)
     cannot_know = [positive_data_acceptance, unsupported_method]
@@ -57,10 +57,10 @@ def test_every_answer_is_one_of_the_document(case: schemathesis.Case[Any], stack
         cannot_know.append(not_a_server_error)
     is_unsigned = case.path.startswith("/admin/")
     if is_unsigned:
-        # 400 where what is sent as a signature is none.
+        # 400 for a malformed signature.
         assert answer.status_code in (400, 403)
         cannot_know.append(missing_required_header)
-    # What it is sent with, for the checks that send it once more without the key.
+    # For the checks that send it once more without the key.
     sent = {"base_url": stack.base_url, "headers": key, "timeout": SECONDS}
     case.validate_response(answer, excluded_checks=cannot_know, headers=key, transport_kwargs=sent)
     is_well_formed = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE

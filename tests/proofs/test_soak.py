@@ -2,14 +2,14 @@
 
 1. No number gets more messages than its limits, as its phone sees them, and none leaves unrecorded.
 2. No code is guessed at more often than allowed, and nobody is verified twice, late, or at another tenant.
-3. A right code that must be right is: whatever is restarted, rotated or redeployed meanwhile.
+3. A right code that must be right is, through restarts, rotations and redeployments.
 4. A number that no limit holds back is not refused.
-5. The same Idempotency-Key has the same answer and sends nothing more, whichever environment takes it.
-6. Of an erased number nothing is left, under either pepper.
+5. The same Idempotency-Key has the same answer and sends nothing more, in every environment.
+6. Nothing of an erased number is left, under either pepper.
 7. Every item has an end.
 8. No code is ended at a provider that keeps one for each number while somebody else may still use it.
-9. A resend says whether it sent the code of before, and that is so; of each verification the service makes
-   one code, whichever environment and pepper made it.
+9. A resend says correctly whether it sent the same code. The service makes one code for each verification,
+   in every environment and under both peppers.
 10. Every metric that was measured is on the dashboard, in `make watch` or in an alarm.
 """
 
@@ -54,7 +54,7 @@ MET = {
     "item P",
     "item K",
 }
-"""What an hour must have come across."""
+"""The events that an hour must include."""
 FEWEST_METRICS = 12
 MET_IN_FULL = MET | {
     "sinch Throttled",
@@ -86,7 +86,7 @@ def test_an_hour_of_service_keeps_every_promise(seed: int) -> None:
 
 
 def read_metrics() -> set[str]:
-    """Names of all that the dashboard, `make watch` or an alarm looks at."""
+    """The names of the metrics that the dashboard, `make watch` or an alarm reads."""
     shown = {word for row in rows() for word in row if isinstance(word, str)}
     searched = {found["name"] for found in SEARCH.finditer(DASHBOARD.replace('\\"', '"'))}
     watched = {alarm["MetricName"] for alarm in ALARMS.values() if "MetricName" in alarm}

@@ -1,14 +1,14 @@
-"""Whatever is asked, in whatever order, and whatever fails meanwhile: six things hold after every step.
+"""Six invariants hold after every step of any sequence of requests and faults.
 
 1. A verification's guesses that reach a provider are at most its limit. A number's, at one tenant and
    without a success between, keep each lane's growing wait and end at the limit of all lanes.
-2. A verification succeeds at most once: before its end, unlocked, for the tenant and session that asked,
-   and on the provider's yes to its own handle in that very request.
+2. A verification succeeds at most once: before its end, unlocked, for the tenant and session that requested
+   it, and only if the provider accepts the code of its own handle in that very request.
 3. No send exceeds a limit, and none leaves before it is on record.
 4. A number's failures never decrease but by a success, or a month without any.
-5. `verified`, `cancelled` and `failed` are final, and what is expired or locked never becomes verified.
-6. Whatever ends in an exception has verified nobody; only an answer that is lost after the decision was
-   stored leaves a verification verified that nobody was told of.
+5. `verified`, `cancelled` and `failed` are final, and an expired or locked verification stays unverified.
+6. A request that raises has verified nobody. Only an answer that is lost after the decision was stored
+   leaves a verification verified without its caller knowing.
 
 Beyond these, every answer is the one that `model` works out from the rules.
 """
@@ -29,7 +29,7 @@ from tests.proofs.scale import scaled
 from tests.races.servers import new_table
 
 USUAL_ANSWERS = {"ok", "OTP_INCORRECT", "TOO_MANY_ATTEMPTS", "RATE_LIMITED number"}
-"""What a few runs must have come across, or they have tried too little to prove anything."""
+"""The answers that a few runs must produce, or they have tried too little to prove anything."""
 EVERY_ANSWER = USUAL_ANSWERS | {
     "VERIFICATION_NOT_FOUND",
     "OTP_EXPIRED",
@@ -50,11 +50,11 @@ EVERY_ANSWER = USUAL_ANSWERS | {
     "PROVIDER_UNAVAILABLE replayed",
     "StoreError",
 }
-"""The same of two thousand runs."""
+"""The answers that two thousand runs must produce."""
 
 
 def run(open_shelf: Callable[[], Shelf], runs: int, steps: int = 50) -> set[str]:
-    """So many runs of so many steps. What they were answered."""
+    """Run the state machine. Returns the answers that it produced."""
     came_across: Counter[str] = Counter()
 
     class Deployed(Machine):
@@ -87,7 +87,7 @@ def test_the_six_invariants_hold_over_a_store_in_memory() -> None:
 
 
 def test_the_six_invariants_hold_over_dynamodb(dynamodb: DynamoDBClient) -> None:
-    """Fewer, as each step of the emulator's takes many times as long."""
+    """Fewer runs, because each step on the emulator takes many times as long."""
     came_across = run(
         lambda: DynamoShelf(dynamodb, new_table(dynamodb)), runs=scaled(2, 10), steps=scaled(20, 50)
     )

@@ -21,7 +21,7 @@ _requests = itertools.count()
 
 
 def caller(tenant: str = "tenant-a") -> Caller:
-    """One request's caller, with time enough to be one of a thousand."""
+    """The caller of one request, with enough time to be one of a thousand."""
     return Caller(tenant, f"request-{next(_requests)}", Deadline(600))
 
 
@@ -31,7 +31,7 @@ def fresh_numbers() -> Iterator[str]:
 
 
 def at_once(acts: Sequence[Callable[[], Result]]) -> list[Result]:
-    """What each act answers, when all of them start together, each in a thread of its own."""
+    """The results of acts that all start together, each in a thread of its own."""
     start = Barrier(len(acts))
 
     def run(act: Callable[[], Result]) -> Result:
@@ -43,16 +43,16 @@ def at_once(acts: Sequence[Callable[[], Result]]) -> list[Result]:
 
 
 def tally(acts: Sequence[Callable[[], str]]) -> Counter[str]:
-    """How often each outcome was answered to acts that start together."""
+    """How often each outcome occurs among acts that start together."""
     return Counter(at_once(acts))
 
 
 def persistently(act: Callable[[], Any]) -> Any:
-    """An act whose caller tries again as long as only others' luck refused it. Raises as the act does."""
+    """Repeat an act as long as it is refused only for losing races. Raises as the act does."""
     for _ in range(MOST_LOST_RACES):
         try:
             return act()
         except RateLimited as refused:
             if refused.reason != "contended":
                 raise
-    raise AssertionError("a caller was never told whether a limit refuses it")
+    raise AssertionError("a caller lost every race, so no limit was ever decided")

@@ -1,4 +1,4 @@
-"""What the races run on: DynamoDB, by MiniStack or DynamoDB Local, and the sandbox, all as servers.
+"""The servers that the races run on: DynamoDB, as MiniStack or DynamoDB Local, and the sandbox.
 
 A mock in this process is not atomic under threads, so it could prove nothing here.
 """
@@ -77,7 +77,7 @@ def new_table(dynamodb: DynamoDBClient) -> str:
 
 
 def build_service(dynamodb: DynamoDBClient, sandbox: str, **parameters: str) -> Service:
-    """The deployed bootstrap over a table of its own, on a clock that moves only when told.
+    """The deployed bootstrap over a table of its own, on a clock that a test moves.
 
     `parameters` are the template's, which has the defaults of the rest.
     """
@@ -105,7 +105,7 @@ def build_service(dynamodb: DynamoDBClient, sandbox: str, **parameters: str) -> 
 
 
 def inbox(sandbox: str, number: str) -> list[dict[str, Any]]:
-    """The messages that a phone got, newest first."""
+    """A phone's messages, newest first."""
     found: list[dict[str, Any]] = requests.get(f"{sandbox}/inbox", params={"to": number}, timeout=30).json()
     return found
 
@@ -117,6 +117,6 @@ def sends(sandbox: str) -> list[dict[str, Any]]:
 
 
 def calls(sandbox: str, operation: str, number: str | None = None) -> int:
-    """How many provider calls of one kind there were, about one number or about all."""
+    """The number of provider calls of one operation, for one number or for all."""
     every = requests.get(f"{sandbox}/calls", timeout=30).json()
     return sum(call["operation"] == operation and number in (None, call["to"]) for call in every)

@@ -1,12 +1,12 @@
-"""Guesses, however many at once: none beyond the limit reaches a provider, and a code is right once.
+"""Concurrent guesses: none beyond the limit reaches a provider, and a code verifies once.
 
-What is exact, on DynamoDB as on its emulation: how many guesses reach a provider, of a verification
+Exact, on DynamoDB as on its emulation: how many guesses reach a provider, of a verification
 and of a number, since each is counted by one conditional write before; and that a code is right **at
 most** once, by one conditional write after.
 
-What is best effort: that of many right guesses one **does** succeed. The emulation makes one write after
+Best effort: that of many right guesses one **does** succeed. The emulation makes one write after
 the other. On DynamoDB, the transaction of a success can meet others on its items; it is tried again for
-about a second, and then its caller is told of a failure, the guess spent and nobody verified.
+about a second, and then its caller gets an error, the guess spent and nobody verified.
 """
 
 import random
@@ -66,13 +66,13 @@ def guesses(
     """One caller for each code."""
 
     def guess(code: str) -> Callable[[], str]:
-        asked = VerifyOtp(verification_id, code, device_token=token)
-        return lambda: outcome(lambda: verify_code(service, asked, caller()))
+        command = VerifyOtp(verification_id, code, device_token=token)
+        return lambda: outcome(lambda: verify_code(service, command, caller()))
 
     return [guess(code) for code in codes]
 
 
-def test_of_a_crowd_of_wrong_guesses_exactly_five_reach_the_provider(service: Service, sandbox: str) -> None:
+def test_exactly_five_concurrent_wrong_guesses_reach_the_provider(service: Service, sandbox: str) -> None:
     for _, number in zip(range(ROUNDS), fresh_numbers(), strict=False):
         verification_id = request(service, number)
         right, wrong = code_sent_to(sandbox, number)
@@ -82,7 +82,7 @@ def test_of_a_crowd_of_wrong_guesses_exactly_five_reach_the_provider(service: Se
         assert tally(guesses(service, verification_id, [right])) == {"TOO_MANY_ATTEMPTS": 1}
 
 
-def test_of_a_crowd_of_right_guesses_exactly_one_succeeds(service: Service, sandbox: str) -> None:
+def test_exactly_one_concurrent_right_guess_succeeds(service: Service, sandbox: str) -> None:
     for _, number in zip(range(ROUNDS), fresh_numbers(), strict=False):
         verification_id = request(service, number)
         right, _ = code_sent_to(sandbox, number)
@@ -93,7 +93,7 @@ def test_of_a_crowd_of_right_guesses_exactly_one_succeeds(service: Service, sand
 
 
 @pytest.mark.parametrize("rights", [1, CROWD // 4])
-def test_a_right_guess_in_a_crowd_of_wrong_ones_succeeds_only_as_one_of_the_first_five(
+def test_a_right_guess_among_wrong_ones_succeeds_only_in_the_first_five(
     service: Service, sandbox: str, rights: int
 ) -> None:
     watched = Watched(service.providers)
@@ -110,10 +110,10 @@ def test_a_right_guess_in_a_crowd_of_wrong_ones_succeeds_only_as_one_of_the_firs
         assert len(watched.guesses) == 5 or answers["ok"]
 
 
-def test_of_crowds_at_several_verifications_of_one_number_only_the_free_failures_reach_the_provider(
+def test_guesses_at_several_verifications_share_the_numbers_free_failures(
     build: Callable[..., Service], sandbox: str
 ) -> None:
-    """And then one guess for each wait, which is never shorter than the policy's. The rest is given back."""
+    """Each wait then allows one guess, and is never shorter than the policy's. Other guesses are returned."""
     service = build(ResendGapSeconds="0", SendsPerQuarterHour="10", SendsPerHour="10", FailuresBeforeWait="1")
     clock, number = service.clock, next(fresh_numbers())
     assert isinstance(clock, StepClock)
@@ -122,7 +122,7 @@ def test_of_crowds_at_several_verifications_of_one_number_only_the_free_failures
     crowd = [guess for each in ids for guess in guesses(service, each, [wrong] * (CROWD // 4))]
     answers = tally(crowd)
     assert calls(sandbox, "check", number) == answers["OTP_INCORRECT"] == 4
-    assert spent(service, ids) == 4, "a guess that a lock refuses is given back"
+    assert spent(service, ids) == 4, "a guess that a lock refuses is returned"
     for reached, wait in enumerate((30, 60, 120), start=5):
         clock.step(wait - 1)
         assert outcome(lambda: request(service, number)) == "NUMBER_LOCKED"
@@ -135,14 +135,14 @@ def test_of_crowds_at_several_verifications_of_one_number_only_the_free_failures
         assert spent(service, [verification_id]) == 1
 
 
-def test_crowds_in_two_lanes_of_one_number_each_reach_the_provider_as_often_as_their_own_lane_lets_them(
+def test_concurrent_guesses_in_two_lanes_are_limited_by_their_own_lane(
     build: Callable[..., Service], sandbox: str
 ) -> None:
     service = build(ResendGapSeconds="0", SendsPerQuarterHour="10", SendsPerHour="10", FailuresBeforeWait="1")
     for _, number in zip(range(ROUNDS), fresh_numbers(), strict=False):
         first = request(service, number)
-        asked = VerifyOtp(first, code_sent_to(sandbox, number)[0])
-        token = verify_code(service, asked, caller()).device_token
+        command = VerifyOtp(first, code_sent_to(sandbox, number)[0])
+        token = verify_code(service, command, caller()).device_token
         ids = [request(service, number) for _ in range(2)]
         owned = request(service, number)
         wrong = code_sent_to(sandbox, number)[1]
@@ -159,6 +159,6 @@ def test_crowds_in_two_lanes_of_one_number_each_reach_the_provider_as_often_as_t
 
 
 def spent(service: Service, ids: Sequence[str]) -> int:
-    """Guesses that stand as spent at these verifications."""
+    """The guesses that these verifications have spent."""
     found = (service.store.find(verification_key(each)) for each in ids)
     return sum(each.attempts for each in found if each)

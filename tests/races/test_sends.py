@@ -1,11 +1,11 @@
-"""Sends, however many at once: never one more than a limit, and one for each Idempotency-Key.
+"""Concurrent sends: never one more than a limit, and one for each Idempotency-Key.
 
-What is exact, on DynamoDB as on its emulation: **no limit is ever exceeded.** A send is reserved in one
-transaction, on the condition that every log is the one that was read and every counter has room.
+Exact, on DynamoDB as on its emulation: **no limit is ever exceeded.** A send is reserved in one
+transaction, on the condition that no log has changed since it was read and every counter has room.
 
-What is best effort: **that one burst reaches the limit.** Who finds the number, a client's log or a counter
-moved decides anew, and after five times is refused (`contended`). So a burst may leave room that its callers
-find when they ask again, as the refusal tells them to. Callers that do, reach the limit exactly.
+Best effort: **that one burst reaches the limit.** A request that loses an optimistic lock decides again,
+and is refused after five times (`contended`). So a burst may leave room for callers that try again later, as
+the refusal says. Callers that try again reach the limit exactly.
 """
 
 import dataclasses
@@ -32,33 +32,33 @@ from tests.races.servers import calls, inbox, sends
 CROWD = scaled(60, 200)
 ROUNDS = scaled(1, 20)
 FEW_ROUNDS = scaled(1, 3)
-"""Of callers that try again, each of whom is several."""
+"""Fewer rounds for callers that try again, because each makes several requests."""
 REPEATED = 100
 REPEATED_ROUNDS = scaled(3, 60)
-"""Of one Idempotency-Key: a claim read at one moment and a log at another show in some rounds alone."""
+"""Rounds with one Idempotency-Key: only some of them read the record and the log at different moments."""
 
 
-def request(service: Service, asked: RequestOtp, tenant: str = "tenant-a") -> Callable[[], str]:
-    return lambda: outcome(lambda: request_code(service, asked, caller(tenant)))
+def request(service: Service, command: RequestOtp, tenant: str = "tenant-a") -> Callable[[], str]:
+    return lambda: outcome(lambda: request_code(service, command, caller(tenant)))
 
 
-def request_persistently(service: Service, asked: RequestOtp) -> Callable[[], str]:
-    return lambda: outcome(lambda: persistently(lambda: request_code(service, asked, caller())))
+def request_persistently(service: Service, command: RequestOtp) -> Callable[[], str]:
+    return lambda: outcome(lambda: persistently(lambda: request_code(service, command, caller())))
 
 
 def spoil(sandbox: str, provider: str, fault: str) -> None:
     """Every send at a provider fails."""
-    wanted = {"provider": provider, "operation": "send", "fault": fault, "times": 1_000}
-    requests.post(f"{sandbox}/faults", json=wanted, timeout=10).raise_for_status()
+    body = {"provider": provider, "operation": "send", "fault": fault, "times": 1_000}
+    requests.post(f"{sandbox}/faults", json=body, timeout=10).raise_for_status()
 
 
 def counted_sends(service: Service, number: str) -> int:
-    """Sends that stand in a number's item."""
+    """The sends in a number record."""
     number_key = keyed(PEPPERS.current, "number", number)
     return len(service.store.read(AdmissionQuery(number_key, "tenant-a")).number.sends)
 
 
-def test_of_a_crowd_at_one_number_from_two_tenants_exactly_one_is_sent_a_code(
+def test_concurrent_requests_of_two_tenants_for_a_number_send_one_code(
     service: Service, sandbox: str
 ) -> None:
     for _, number in zip(range(ROUNDS), fresh_numbers(), strict=False):
@@ -79,7 +79,7 @@ def test_a_burst_without_a_gap_never_exceeds_the_window_and_with_retries_reaches
         assert calls(sandbox, "send", number) == 3
 
 
-def test_crowds_in_two_lanes_of_one_number_are_each_sent_what_their_own_lane_allows(
+def test_concurrent_requests_in_two_lanes_are_limited_by_their_own_lane(
     build: Callable[..., Service], sandbox: str
 ) -> None:
     service = build(ResendGapSeconds="0", SendsPerQuarterHour="3")
@@ -87,11 +87,11 @@ def test_crowds_in_two_lanes_of_one_number_are_each_sent_what_their_own_lane_all
         verification_id = request_code(service, RequestOtp(number), caller()).verification_id
         code = inbox(sandbox, number)[0]["code"]
         token = verify_code(service, VerifyOtp(verification_id, code), caller()).device_token
-        service.clock.step(DAY)  # type: ignore[attr-defined] # it moves only when told to
+        service.clock.step(DAY)  # type: ignore[attr-defined] # a StepClock
         before = calls(sandbox, "send", number)
         stranger, owner = RequestOtp(number), RequestOtp(number, device_token=token)
         crowd = [
-            request_persistently(service, asked) for asked in (stranger, owner) for _ in range(CROWD // 2)
+            request_persistently(service, command) for command in (stranger, owner) for _ in range(CROWD // 2)
         ]
         assert tally(crowd) == {"ok": 6, "RATE_LIMITED": len(crowd) - 6}
         number_key = keyed(PEPPERS.current, "number", number)
@@ -101,10 +101,10 @@ def test_crowds_in_two_lanes_of_one_number_are_each_sent_what_their_own_lane_all
 
 
 @pytest.mark.parametrize("fault", ["503", "acted-503"])
-def test_of_pairs_whose_first_provider_may_have_sent_exactly_one_fails_over_into_the_last_place(
+def test_one_of_two_ambiguous_sends_fails_over_into_the_last_place(
     build: Callable[..., Service], sandbox: str, fault: str
 ) -> None:
-    """Both calls of a request that fails over are counted, and a window of three has room for one such."""
+    """Both calls of a request that fails over count, and a window of three has room for one failover."""
     service = build(
         ProviderOrder="infobip,sinch", ResendGapSeconds="0", SendsPerQuarterHour="3", PumpingGuard="record"
     )
@@ -120,10 +120,10 @@ def test_of_pairs_whose_first_provider_may_have_sent_exactly_one_fails_over_into
     assert {counted_sends(service, number) for number in numbers} == {3}
 
 
-def test_of_a_crowd_whose_first_provider_refuses_the_number_each_that_is_counted_is_sent_by_the_next(
+def test_each_counted_send_that_the_first_provider_refuses_goes_to_the_next(
     build: Callable[..., Service], sandbox: str
 ) -> None:
-    """Nothing was sent where it failed over from, so both calls are one send."""
+    """The first provider sent nothing, so both calls count as one send."""
     service = build(ProviderOrder="infobip,sinch", ResendGapSeconds="0", SendsPerQuarterHour="3")
     spoil(sandbox, "infobip", "number-limit")
     for _, number in zip(range(FEW_ROUNDS), fresh_numbers(), strict=False):
@@ -134,24 +134,22 @@ def test_of_a_crowd_whose_first_provider_refuses_the_number_each_that_is_counted
         assert counted_sends(service, number) == len(inbox(sandbox, number)) == 3
 
 
-def test_of_one_clients_crowd_at_different_numbers_never_more_than_its_limit_is_sent(
-    service: Service, sandbox: str
-) -> None:
-    """Ten an hour by default. That ten are reached takes callers that try again."""
+def test_concurrent_requests_of_one_client_never_exceed_its_limit(service: Service, sandbox: str) -> None:
+    """Ten an hour by default. Only callers that try again reach all ten."""
     numbers = fresh_numbers()
     for index in range(FEW_ROUNDS):
         client = f"192.0.2.{index}"
         before = calls(sandbox, "send")
         crowd = [RequestOtp(next(numbers), client_ip=client) for _ in range(CROWD)]
-        burst = tally([request(service, asked) for asked in crowd])
+        burst = tally([request(service, command) for command in crowd])
         assert 1 <= burst["ok"] <= 10
         crowd = [RequestOtp(next(numbers), client_ip=client) for _ in range(CROWD)]
-        rest = tally([request_persistently(service, asked) for asked in crowd])
+        rest = tally([request_persistently(service, command) for command in crowd])
         assert burst["ok"] + rest["ok"] == 10
         assert calls(sandbox, "send") - before == 10
 
 
-def test_of_a_crowd_at_different_numbers_the_daily_cap_lets_through_exactly_itself(
+def test_concurrent_requests_reach_the_daily_cap_and_never_exceed_it(
     build: Callable[..., Service], sandbox: str
 ) -> None:
     service = build(DailySpendCap="10", SmsPrices="*=0.16", PumpingGuard="off")
@@ -159,15 +157,13 @@ def test_of_a_crowd_at_different_numbers_the_daily_cap_lets_through_exactly_itse
     for _ in range(FEW_ROUNDS):
         before = calls(sandbox, "send")
         crowd = [RequestOtp(number) for _, number in zip(range(CROWD), fresh_numbers(), strict=False)]
-        answers = tally([request_persistently(service, asked) for asked in crowd])
+        answers = tally([request_persistently(service, command) for command in crowd])
         assert answers == {"ok": 50, "RATE_LIMITED": CROWD - 50}
         assert calls(sandbox, "send") - before == 50
         service.clock.step(DAY)
 
 
-def test_a_cap_that_is_dealt_out_to_shards_is_never_exceeded(
-    build: Callable[..., Service], sandbox: str
-) -> None:
+def test_a_sharded_daily_cap_is_never_exceeded(build: Callable[..., Service], sandbox: str) -> None:
     """With more shards than a request looks at, it may find them spent while another has something left."""
     service = build(DailySpendCap="10", SmsPrices="*=0.16", PumpingGuard="off")
     admission = service.policy.admission
@@ -175,21 +171,19 @@ def test_a_cap_that_is_dealt_out_to_shards_is_never_exceeded(
     policy = dataclasses.replace(service.policy, admission=dataclasses.replace(admission, spend=sharded))
     service = dataclasses.replace(service, policy=policy)
     crowd = [RequestOtp(number) for _, number in zip(range(CROWD), fresh_numbers(), strict=False)]
-    answers = tally([request_persistently(service, asked) for asked in crowd])
+    answers = tally([request_persistently(service, command) for command in crowd])
     assert 1 <= answers["ok"] <= 50
     assert calls(sandbox, "send") == answers["ok"]
 
 
-def test_of_a_crowd_with_one_idempotency_key_one_code_is_sent_and_nobody_is_told_otherwise(
-    service: Service, sandbox: str
-) -> None:
-    """The rest are told that it is under way, or given the same answer."""
+def test_concurrent_requests_with_one_idempotency_key_send_one_code(service: Service, sandbox: str) -> None:
+    """The other requests get the same answer, or that the first is in progress."""
     for index, number in zip(range(REPEATED_ROUNDS), fresh_numbers(), strict=False):
-        asked = RequestOtp(number, idempotency_key=f"key-{index}")
+        command = RequestOtp(number, idempotency_key=f"key-{index}")
 
-        def act(asked: RequestOtp = asked) -> str:
+        def act(command: RequestOtp = command) -> str:
             try:
-                return request_code(service, asked, caller()).verification_id
+                return request_code(service, command, caller()).verification_id
             except OtpError as error:
                 return error.code
 
@@ -201,11 +195,9 @@ def test_of_a_crowd_with_one_idempotency_key_one_code_is_sent_and_nobody_is_told
         assert calls(sandbox, "send", number) == len(inbox(sandbox, number)) == 1
 
 
-def test_of_a_crowd_with_one_idempotency_key_and_many_bodies_one_code_is_sent(
-    service: Service, sandbox: str
-) -> None:
+def test_one_idempotency_key_with_many_bodies_sends_one_code(service: Service, sandbox: str) -> None:
     numbers = fresh_numbers()
     crowd = [RequestOtp(next(numbers), idempotency_key="a-key") for _ in range(CROWD // 2)]
-    answers = tally([request(service, asked) for asked in crowd])
+    answers = tally([request(service, command) for command in crowd])
     assert answers == {"ok": 1, "IDEMPOTENCY_KEY_REUSED": CROWD // 2 - 1}
     assert calls(sandbox, "send") == 1

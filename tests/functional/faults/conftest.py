@@ -1,6 +1,6 @@
-"""A deployment of which anything may fail, with each of the two providers in turn.
+"""A deployment in which anything can fail, with each of the two providers in turn.
 
-Whatever fails: nobody is verified who must not be, no second SMS leaves, and each answer is documented.
+No fault verifies anybody wrongly or sends a second SMS, and every answer is documented.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def provider(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(autouse=True, params=range(scaled(1, 3)), ids="try {}".format)
 def _again(request: pytest.FixtureRequest) -> int:
-    """Every fault more than once in `make prove`: what goes well by chance goes wrong by it too."""
+    """Try every fault more than once in `make prove`: a test that passes by chance also fails by chance."""
     return int(request.param)
 
 
@@ -36,10 +36,10 @@ def world(
     _log: object,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
-    # How long the SDK waits between its tries is added up by the test of the time budget; here it is waited.
+    # Skip the SDK's waits between its tries; the test of the time budget adds them up.
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)
     with deployed_world(aws, provider, sandbox, clock, monkeypatch) as deployed:
         yield deployed
         for message in deployed.inbox():
-            watch.hide("code", message["code"])
-        watch.look_into(aws.dynamodb, deployed.table, clock())
+            watch.look_for("code", message["code"])
+        watch.record_items(aws.dynamodb, deployed.table, clock())

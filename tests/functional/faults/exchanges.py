@@ -1,7 +1,7 @@
-"""What goes wrong between an adapter and its provider, and how a send and a check end by it.
+"""Faults between an adapter and its provider, and the outcomes of a send and a check.
 
-Each row is one kind of fault. Beside it stands what a backend is answered, what the phone got and what
-is answered when the backend asks the same again once the fault is over.
+Each row is one kind of fault, with the answer to the backend, the messages on the phone, and the answer
+to the same request once the fault is over.
 """
 
 import json
@@ -12,12 +12,12 @@ from sms_otp.adapters.providers.transport import NoAnswer, RequestNotSent
 from sms_otp.domain.clock import Seconds
 from tests.functional.faults.outcomes import (
     FORGOTTEN,
-    NO_WORD,
+    NO_VERDICT,
     NOT_KNOWN,
     NOT_SENT,
     SENT,
     SENT_UNKNOWN,
-    WORD_LOST,
+    VERDICT_LOST,
     Checking,
     Sending,
 )
@@ -60,7 +60,7 @@ def acted(status: int, body: bytes) -> ProviderFault:
 
 
 def edited(*without: str, **changes: Any) -> ProviderFault:
-    """The provider acts, and its answer says something else, or less."""
+    """The provider acts, and its answer has other values or fewer members."""
 
     def fault(really: Exchange) -> HttpAnswer:
         answer = really()
@@ -70,7 +70,7 @@ def edited(*without: str, **changes: Any) -> ProviderFault:
     return fault
 
 
-# Name, fault; how it ends at Infobip, and at Sinch, which can be asked what became of a send.
+# Name, fault; the outcome at Infobip, and at Sinch, which reports the status of a send.
 SENDS: list[tuple[str, ProviderFault, Sending, Sending]] = [
     ("the name does not resolve", never(RequestNotSent("connection")), NOT_SENT, NOT_SENT),
     ("the connection is refused", never(RequestNotSent("connection")), NOT_SENT, NOT_SENT),
@@ -114,37 +114,47 @@ SENDS: list[tuple[str, ProviderFault, Sending, Sending]] = [
 ]
 
 CHECKS: list[tuple[str, ProviderFault, Checking, Checking]] = [
-    ("the name does not resolve", never(RequestNotSent("connection")), NO_WORD, NO_WORD),
-    ("the connection takes too long", never(RequestNotSent("connect_timeout")), NO_WORD, NO_WORD),
-    ("the certificate is not the provider's", never(RequestNotSent("tls")), NO_WORD, NO_WORD),
-    ("the connection is reset while the request leaves", never(NoAnswer("connection")), NO_WORD, NO_WORD),
-    ("no answer comes", never(NoAnswer("read_timeout")), NO_WORD, NO_WORD),
-    ("the answer is lost", lost(NoAnswer("read_timeout")), NO_WORD, WORD_LOST),
-    ("the answer drips in", lost(NoAnswer("deadline")), NO_WORD, WORD_LOST),
-    ("the answer is of 10 MB", lost(NoAnswer("oversize")), NO_WORD, WORD_LOST),
-    ("400", instead(400, {}), NO_WORD, NO_WORD),
-    ("401", instead(401, {}), NO_WORD, NO_WORD),
-    ("403", instead(403, {}), NO_WORD, NO_WORD),
+    ("the name does not resolve", never(RequestNotSent("connection")), NO_VERDICT, NO_VERDICT),
+    ("the connection takes too long", never(RequestNotSent("connect_timeout")), NO_VERDICT, NO_VERDICT),
+    ("the certificate is not the provider's", never(RequestNotSent("tls")), NO_VERDICT, NO_VERDICT),
+    (
+        "the connection is reset while the request leaves",
+        never(NoAnswer("connection")),
+        NO_VERDICT,
+        NO_VERDICT,
+    ),
+    ("no answer comes", never(NoAnswer("read_timeout")), NO_VERDICT, NO_VERDICT),
+    ("the answer is lost", lost(NoAnswer("read_timeout")), NO_VERDICT, VERDICT_LOST),
+    ("the answer drips in", lost(NoAnswer("deadline")), NO_VERDICT, VERDICT_LOST),
+    ("the answer is of 10 MB", lost(NoAnswer("oversize")), NO_VERDICT, VERDICT_LOST),
+    ("400", instead(400, {}), NO_VERDICT, NO_VERDICT),
+    ("401", instead(401, {}), NO_VERDICT, NO_VERDICT),
+    ("403", instead(403, {}), NO_VERDICT, NO_VERDICT),
     ("404, for a code that it no longer knows", instead(404, {}), FORGOTTEN, FORGOTTEN),
-    ("409", instead(409, {}), NO_WORD, NO_WORD),
-    ("429", instead(429, {}), NO_WORD, NO_WORD),
-    ("429 with the seconds to wait", instead(429, {}, retry_after=Seconds(7)), NO_WORD, NO_WORD),
-    ("500", instead(500, {}), NO_WORD, NO_WORD),
-    ("502 of a gateway", instead(502, b"<html>Bad Gateway"), NO_WORD, NO_WORD),
-    ("503", instead(503, {}), NO_WORD, NO_WORD),
-    ("504 of a gateway", instead(504, b"<html>Gateway Timeout"), NO_WORD, NO_WORD),
-    ("520 of a CDN", instead(520, b""), NO_WORD, NO_WORD),
-    ("302", instead(302, b""), NO_WORD, NO_WORD),
-    ("200 with HTML", acted(200, b"<html>Sign in"), NO_WORD, WORD_LOST),
-    ("200 with nothing", acted(200, b""), NO_WORD, WORD_LOST),
-    ("200 with an empty object", acted(200, b"{}"), NO_WORD, WORD_LOST),
-    ("200 with half an object", acted(200, b'{"verified": true'), NO_WORD, WORD_LOST),
-    ("200 with a list", acted(200, b'[{"verified": true}]'), NO_WORD, WORD_LOST),
-    ("200 with a name twice", acted(200, b'{"verified":true,"verified":true}'), NO_WORD, WORD_LOST),
-    ("200 with NaN", acted(200, b'{"verified": true, "status": "SUCCESSFUL", "n": NaN}'), NO_WORD, WORD_LOST),
-    ("200 that says yes as text", edited(verified="true", status="successful"), NO_WORD, WORD_LOST),
-    ("200 that says yes as a number", edited(verified=1, status=1), NO_WORD, WORD_LOST),
-    ("200 that says null", edited(verified=None, status=None), NO_WORD, WORD_LOST),
-    ("200 that says nothing", edited("verified", "status"), NO_WORD, WORD_LOST),
-    ("200 about another code", edited(pinId="ANOTHER", id="another"), NO_WORD, WORD_LOST),
+    ("409", instead(409, {}), NO_VERDICT, NO_VERDICT),
+    ("429", instead(429, {}), NO_VERDICT, NO_VERDICT),
+    ("429 with the seconds to wait", instead(429, {}, retry_after=Seconds(7)), NO_VERDICT, NO_VERDICT),
+    ("500", instead(500, {}), NO_VERDICT, NO_VERDICT),
+    ("502 of a gateway", instead(502, b"<html>Bad Gateway"), NO_VERDICT, NO_VERDICT),
+    ("503", instead(503, {}), NO_VERDICT, NO_VERDICT),
+    ("504 of a gateway", instead(504, b"<html>Gateway Timeout"), NO_VERDICT, NO_VERDICT),
+    ("520 of a CDN", instead(520, b""), NO_VERDICT, NO_VERDICT),
+    ("302", instead(302, b""), NO_VERDICT, NO_VERDICT),
+    ("200 with HTML", acted(200, b"<html>Sign in"), NO_VERDICT, VERDICT_LOST),
+    ("200 with nothing", acted(200, b""), NO_VERDICT, VERDICT_LOST),
+    ("200 with an empty object", acted(200, b"{}"), NO_VERDICT, VERDICT_LOST),
+    ("200 with half an object", acted(200, b'{"verified": true'), NO_VERDICT, VERDICT_LOST),
+    ("200 with a list", acted(200, b'[{"verified": true}]'), NO_VERDICT, VERDICT_LOST),
+    ("200 with a name twice", acted(200, b'{"verified":true,"verified":true}'), NO_VERDICT, VERDICT_LOST),
+    (
+        "200 with NaN",
+        acted(200, b'{"verified": true, "status": "SUCCESSFUL", "n": NaN}'),
+        NO_VERDICT,
+        VERDICT_LOST,
+    ),
+    ("200 that says yes as text", edited(verified="true", status="successful"), NO_VERDICT, VERDICT_LOST),
+    ("200 that says yes as a number", edited(verified=1, status=1), NO_VERDICT, VERDICT_LOST),
+    ("200 that says null", edited(verified=None, status=None), NO_VERDICT, VERDICT_LOST),
+    ("200 that says nothing", edited("verified", "status"), NO_VERDICT, VERDICT_LOST),
+    ("200 about another code", edited(pinId="ANOTHER", id="another"), NO_VERDICT, VERDICT_LOST),
 ]

@@ -1,4 +1,4 @@
-"""How a backend is answered when something fails, what the phone got, and how asking again ends."""
+"""Outcomes of faults: the answer to the backend, the messages on the phone, the answer to a repetition."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ WRONG_CODE = "000000"
 
 @dataclass(frozen=True)
 class Sending:
-    """How a request ends, how many SMS left, how its repetition ends, how many have left by then."""
+    """A request's outcome and the SMS sent by then; its repetition's outcome and the SMS sent by then."""
 
     ends: str
     sms: int
@@ -50,36 +50,36 @@ class Sending:
 
 @dataclass(frozen=True)
 class Checking:
-    """How the right code ends, and how it ends once more when all is well again."""
+    """The outcome of the right code during a fault, and again once the fault is over."""
 
     ends: str
     again: str
 
 
 NOT_SENT = Sending(UNAVAILABLE, sms=0, again=OK, sms_again=1)
-"""Certainly not sent: given back, so that the repetition sends."""
+"""Certainly not sent: the reservation is released, so that the repetition sends."""
 NOT_KNOWN = Sending(UNAVAILABLE, sms=0, again=UNAVAILABLE, sms_again=0)
-"""It may have been sent: kept, so that the repetition is told the same and sends nothing."""
+"""It may have been sent: the repetition gets the same answer and sends nothing."""
 SENT_UNKNOWN = Sending(UNAVAILABLE, sms=1, again=UNAVAILABLE, sms_again=1)
 SENT = Sending(OK, sms=1, again=OK, sms_again=1)
 FOR_GOOD = Sending(REJECTED, sms=0, again=REJECTED, sms_again=0)
 
-NO_WORD = Checking(UNAVAILABLE, again=OK)
+NO_VERDICT = Checking(UNAVAILABLE, again=OK)
 """The guess is spent; the provider still knows the code."""
-WORD_LOST = Checking(UNAVAILABLE, again=EXPIRED)
-"""The guess is spent, and the provider has taken the code: it is right only once there."""
+VERDICT_LOST = Checking(UNAVAILABLE, again=EXPIRED)
+"""The guess is spent, and the provider has used up the code, which it accepts only once."""
 FORGOTTEN = Checking(EXPIRED, again=OK)
 
 
-def told(answer: Answer) -> str:
+def outcome_of(answer: Answer) -> str:
     """`ok` or the errorCode, whose status must be the documented one."""
     assert answer.status == STATUSES[answer.outcome]
     return answer.outcome
 
 
 def refused(answer: Answer) -> bool:
-    """Whether it is anything but a success."""
-    return told(answer) != OK
+    """Whether the answer is an error."""
+    return outcome_of(answer) != OK
 
 
 def state(world: World) -> tuple[str, int]:
@@ -89,20 +89,20 @@ def state(world: World) -> tuple[str, int]:
 
 
 def check_sending(world: World, expected: Sending) -> None:
-    """One request, and the same once more in a new environment, when all is well again."""
-    first = told(world.request())
+    """Send a request, then repeat it in a new environment once the fault is over."""
+    first = outcome_of(world.request())
     sms = world.sms()
     world.heal()
     world.restart()
-    again = told(world.request(request_id="request-9"))
+    again = outcome_of(world.request(request_id="request-9"))
     assert Sending(first, sms, again, world.sms()) == expected
     assert world.reserved() >= world.sms(), "an SMS that left is on record"
     assert world.sms() <= 1
 
 
 def check_again(world: World, verification_id: str, code: str, expected: str) -> None:
-    """The right code once more: a success is stored, and there is no second one."""
+    """Send the right code again: a success is stored, and there is no second success."""
     world.restart()
-    assert told(world.verify(verification_id, code, "request-8")) == expected
+    assert outcome_of(world.verify(verification_id, code, "request-8")) == expected
     assert (state(world)[0] == "verified") is (expected in (OK, USED))
     assert refused(world.verify(verification_id, code, "request-9"))

@@ -1,4 +1,4 @@
-"""How DynamoDB refuses, and in which call of a request or a guess."""
+"""Faults of DynamoDB, and the calls of a request or a guess in which they occur."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,12 +42,12 @@ REFUSALS: dict[str, Callable[[str], Any] | BaseException] = {
     "connection closed": ConnectionClosedError(endpoint_url="https://dynamodb.invalid"),
     "no answer, and nothing done": NO_ANSWER,
 }
-"""AWS does nothing, in every try of the SDK's."""
+"""AWS does nothing, in every try of the SDK."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """The call that is spoiled: which operation, and the how manieth of them in its request."""
+    """The call that fails: its operation, and its position among the request's calls of that operation."""
 
     operation: str
     first: int = 1
@@ -61,4 +61,4 @@ class Step:
 READ, RESERVE, RECORD = Step("BatchGetItem"), Step("TransactWriteItems"), Step("TransactWriteItems", 2)
 GUESS, NUMBERS_GUESS, CONSUME = Step("UpdateItem"), Step("UpdateItem", 2), Step("TransactWriteItems")
 NEVER_CONSUMED = Step("TransactWriteItems", calls=2)
-"""A success is stored at the second try too."""
+"""Both tries to store a success."""

@@ -1,4 +1,4 @@
-"""DynamoDB that fails within a request or a guess: nothing is sent unreserved, nobody verified unstored."""
+"""DynamoDB fails within a request or a guess: nothing is sent unreserved, nobody verified unstored."""
 
 import dataclasses
 from typing import Any
@@ -22,8 +22,8 @@ from tests.functional.faults.outcomes import (
     Sending,
     check_again,
     check_sending,
+    outcome_of,
     state,
-    told,
 )
 from tests.functional.faults.refusals import (
     CONFLICT,
@@ -45,7 +45,7 @@ from tests.functional.faults.world import AwsFault, World, aws_answer, aws_error
 @AT_ONE
 @kinds(REFUSALS, turn=0, of=5)
 @pytest.mark.parametrize("step", [READ, RESERVE], ids=["read", "reserve"])
-def test_nothing_is_sent_that_could_not_be_reserved(step: Step, kind: str, world: World) -> None:
+def test_a_send_that_could_not_be_reserved_is_not_made(step: Step, kind: str, world: World) -> None:
     world.aws.faults.append(step.fails(kind))
     check_sending(world, Sending(INTERNAL, sms=0, again=OK, sms_again=1))
 
@@ -63,7 +63,7 @@ def test_a_send_that_is_never_recorded_is_not_repeated(kind: str, world: World) 
     world.aws.faults.append(AwsFault("TransactWriteItems", REFUSALS[kind], first=2, calls=9))
     check_sending(world, Sending(INTERNAL, sms=1, again=RUNNING, sms_again=1))
     world.clock.step(RUNNING_SECONDS)
-    assert (told(world.request()), world.sms()) == (UNAVAILABLE, 1)
+    assert (outcome_of(world.request()), world.sms()) == (UNAVAILABLE, 1)
 
 
 @AT_ONE
@@ -85,7 +85,7 @@ def test_a_release_that_fails_leaves_the_send_counted_and_not_repeated(kind: str
 def test_nobody_is_verified_while_dynamodb_refuses(step: Step, spent: int, kind: str, world: World) -> None:
     verification_id, code = world.pending()
     world.aws.faults.append(step.fails(kind))
-    assert told(world.verify(verification_id, code)) == INTERNAL
+    assert outcome_of(world.verify(verification_id, code)) == INTERNAL
     assert state(world) == ("pending", spent)
     assert world.checks() == (step is NEVER_CONSUMED)
     world.heal()
@@ -97,18 +97,18 @@ def test_nobody_is_verified_while_dynamodb_refuses(step: Step, spent: int, kind:
 def test_a_success_that_could_not_be_stored_is_stored_at_the_second_try(kind: str, world: World) -> None:
     verification_id, code = world.pending()
     world.aws.faults.append(CONSUME.fails(kind))
-    assert told(world.verify(verification_id, code)) == OK
+    assert outcome_of(world.verify(verification_id, code)) == OK
     assert (state(world), world.checks()) == (("verified", 1), 1)
     world.heal()
     check_again(world, verification_id, code, USED)
 
 
 @pytest.mark.parametrize("provider", ["sinch"], indirect=True)
-def test_a_code_that_only_the_provider_has_taken_is_right_no_more(world: World) -> None:
-    """Sinch says yes once. The answer to that was lost with the write, so the user needs a new code."""
+def test_a_code_that_only_the_provider_has_accepted_is_expired(world: World) -> None:
+    """Sinch accepts a code once. That answer was lost with the write, so the user needs a new code."""
     verification_id, code = world.pending()
     world.aws.faults.append(NEVER_CONSUMED.fails("internal error"))
-    assert told(world.verify(verification_id, code)) == INTERNAL
+    assert outcome_of(world.verify(verification_id, code)) == INTERNAL
     world.heal()
     check_again(world, verification_id, code, EXPIRED)
 
@@ -117,7 +117,7 @@ def test_a_code_that_only_the_provider_has_taken_is_right_no_more(world: World) 
 @pytest.mark.parametrize("step", [READ, RESERVE, RECORD], ids=["read", "reserve", "record"])
 @pytest.mark.parametrize("commits", [False, True], ids=["before it is done", "after it is done"])
 @pytest.mark.parametrize("error", [aws_error("InternalServerError", 500), NO_ANSWER], ids=["500", "lost"])
-def test_what_fails_once_in_a_request_is_tried_again_and_done_once(
+def test_a_call_that_fails_once_in_a_request_is_retried_and_done_once(
     step: Step, commits: bool, error: Any, world: World
 ) -> None:
     world.aws.faults.append(AwsFault(step.operation, error, step.first, tries=1, commits=commits))
@@ -128,30 +128,30 @@ def test_what_fails_once_in_a_request_is_tried_again_and_done_once(
 @pytest.mark.parametrize("step", [GUESS, NUMBERS_GUESS, CONSUME], ids=["guess", "number", "consume"])
 @pytest.mark.parametrize("commits", [False, True], ids=["before it is done", "after it is done"])
 @pytest.mark.parametrize("error", [aws_error("InternalServerError", 500), NO_ANSWER], ids=["500", "lost"])
-def test_what_fails_once_in_a_guess_is_tried_again(
+def test_a_call_that_fails_once_in_a_guess_is_retried(
     step: Step, commits: bool, error: Any, world: World
 ) -> None:
     """A guess whose answer was lost is counted again: twice is safe, and not at all would not be."""
     verification_id, code = world.pending()
     world.aws.faults.append(AwsFault(step.operation, error, step.first, tries=1, commits=commits))
-    assert told(world.verify(verification_id, code)) == OK
+    assert outcome_of(world.verify(verification_id, code)) == OK
     assert state(world) == ("verified", 2 if step is GUESS and commits else 1)
     world.heal()
     check_again(world, verification_id, code, USED)
 
 
 @AT_ONE
-def test_a_reservation_whose_answers_are_all_lost_sends_nothing_and_stays(world: World) -> None:
+def test_a_reservation_whose_answers_are_all_lost_stays_and_sends_nothing(world: World) -> None:
     world.aws.faults.append(AwsFault("TransactWriteItems", NO_ANSWER, commits=True))
     check_sending(world, Sending(INTERNAL, sms=0, again=RUNNING, sms_again=0))
     assert world.reserved() == 1
     world.clock.step(RUNNING_SECONDS)
-    assert (told(world.request()), world.sms()) == (UNAVAILABLE, 0)
-    assert (told(world.request("another-key-of-the-same-order")), world.sms()) == (OK, 1)
+    assert (outcome_of(world.request()), world.sms()) == (UNAVAILABLE, 0)
+    assert (outcome_of(world.request("another-key-of-the-same-order")), world.sms()) == (OK, 1)
 
 
 @AT_ONE
-def test_a_record_whose_answers_are_all_lost_is_a_record(world: World) -> None:
+def test_a_record_of_a_send_counts_even_when_all_its_answers_are_lost(world: World) -> None:
     world.aws.faults.append(AwsFault("TransactWriteItems", NO_ANSWER, first=2, commits=True))
     check_sending(world, SENT)
 
@@ -159,16 +159,16 @@ def test_a_record_whose_answers_are_all_lost_is_a_record(world: World) -> None:
 def test_a_success_whose_answers_are_lost_is_recognised_at_the_second_try(world: World) -> None:
     verification_id, code = world.pending()
     world.aws.faults.append(AwsFault("TransactWriteItems", NO_ANSWER, commits=True))
-    assert told(world.verify(verification_id, code)) == OK
+    assert outcome_of(world.verify(verification_id, code)) == OK
     assert state(world) == ("verified", 1)
     world.heal()
     check_again(world, verification_id, code, USED)
 
 
-def test_a_success_whose_answers_are_all_lost_was_used_when_it_is_asked_for_again(world: World) -> None:
+def test_a_success_whose_answers_are_all_lost_is_already_verified_next_time(world: World) -> None:
     verification_id, code = world.pending()
     world.aws.faults.append(AwsFault("TransactWriteItems", NO_ANSWER, calls=2, commits=True))
-    assert told(world.verify(verification_id, code)) == INTERNAL
+    assert outcome_of(world.verify(verification_id, code)) == INTERNAL
     assert state(world) == ("verified", 1)
     world.heal()
     check_again(world, verification_id, code, USED)
@@ -176,33 +176,33 @@ def test_a_success_whose_answers_are_all_lost_was_used_when_it_is_asked_for_agai
 
 @AT_ONE
 @pytest.mark.parametrize("step", [RESERVE, RECORD], ids=["reserve", "record"])
-def test_a_conflict_with_another_transaction_is_waited_out_in_a_request(step: Step, world: World) -> None:
+def test_a_request_retries_after_a_transaction_conflict(step: Step, world: World) -> None:
     world.aws.faults.append(AwsFault(step.operation, CONFLICT, step.first, calls=2))
     check_sending(world, SENT)
 
 
 @AT_ONE
 @pytest.mark.parametrize("step", [GUESS, NUMBERS_GUESS, CONSUME], ids=["guess", "number", "consume"])
-def test_a_conflict_with_another_transaction_is_waited_out_in_a_guess(step: Step, world: World) -> None:
+def test_a_guess_retries_after_a_transaction_conflict(step: Step, world: World) -> None:
     verification_id, code = world.pending()
     world.aws.faults.append(AwsFault(step.operation, CONFLICT, step.first, calls=2))
-    assert told(world.verify(verification_id, code)) == OK
+    assert outcome_of(world.verify(verification_id, code)) == OK
     assert state(world) == ("verified", 1)
 
 
 @AT_ONE
-def test_an_endless_conflict_ends_a_guess_and_not_the_limit(world: World) -> None:
+def test_an_endless_conflict_fails_a_guess_without_counting_it(world: World) -> None:
     verification_id, code = world.pending()
     world.aws.faults.append(AwsFault("UpdateItem", CONFLICT, calls=99))
-    assert told(world.verify(verification_id, code)) == INTERNAL
+    assert outcome_of(world.verify(verification_id, code)) == INTERNAL
     assert state(world) == ("pending", 0)
 
 
 @AT_ONE
-def test_an_endless_conflict_ends_a_success_unconsumed(world: World) -> None:
+def test_an_endless_conflict_leaves_a_success_unconsumed(world: World) -> None:
     verification_id, code = world.pending()
     world.aws.faults.append(AwsFault("TransactWriteItems", CONFLICT, calls=99))
-    assert told(world.verify(verification_id, code)) == INTERNAL
+    assert outcome_of(world.verify(verification_id, code)) == INTERNAL
     assert state(world) == ("pending", 1)
 
 
@@ -210,43 +210,43 @@ def test_an_endless_conflict_ends_a_success_unconsumed(world: World) -> None:
 def test_a_condition_that_fails_for_no_visible_reason_sends_and_verifies_nothing(world: World) -> None:
     nothing_there = aws_error("ConditionalCheckFailedException")
     world.aws.faults.append(AwsFault("TransactWriteItems", nothing_there, calls=9))
-    assert (told(world.request()), world.sms()) in ((LIMITED, 0), (RUNNING, 0))
+    assert (outcome_of(world.request()), world.sms()) in ((LIMITED, 0), (RUNNING, 0))
     world.heal()
     verification_id, code = world.pending()
     twice = dataclasses.replace(NUMBERS_GUESS, calls=2)
     for step, ends, spent in ((GUESS, UNKNOWN, 0), (twice, LOCKED, 0), (CONSUME, UNKNOWN, 1)):
         world.aws.faults = [AwsFault(step.operation, nothing_there, step.first, step.calls)]
-        assert told(world.verify(verification_id, code)) == ends
+        assert outcome_of(world.verify(verification_id, code)) == ends
         assert state(world) == ("pending", spent)
 
 
-def left_over(world: World) -> AwsFault:
-    """All keys that a read asked for, which DynamoDB did not get to."""
+def unprocessed(world: World) -> AwsFault:
+    """A read that returns its keys as unprocessed."""
     table = {world.table: {"Keys": [{"pk": {"S": "N#1"}}]}}
     return AwsFault("BatchGetItem", aws_answer(200, {"Responses": {}, "UnprocessedKeys": table}))
 
 
 @AT_ONE
-def test_keys_that_dynamodb_did_not_get_to_are_asked_for_once_more(world: World) -> None:
+def test_unprocessed_keys_are_requested_once_more(world: World) -> None:
     del world.aws.bodies[:]
-    world.aws.faults.append(left_over(world))
-    assert (told(world.request()), world.sms()) == (OK, 1)
+    world.aws.faults.append(unprocessed(world))
+    assert (outcome_of(world.request()), world.sms()) == (OK, 1)
     reads = [body for operation, body in world.aws.bodies if operation == "BatchGetItem"]
     again = reads[1]["RequestItems"][world.table]
     assert again == {"Keys": [{"pk": {"S": "N#1"}}], "ConsistentRead": True}
 
 
 @AT_ONE
-def test_keys_that_dynamodb_did_not_get_to_are_not_taken_for_absent(world: World) -> None:
-    world.aws.faults.append(dataclasses.replace(left_over(world), calls=2))
+def test_unprocessed_keys_are_not_treated_as_absent(world: World) -> None:
+    world.aws.faults.append(dataclasses.replace(unprocessed(world), calls=2))
     check_sending(world, Sending(INTERNAL, sms=0, again=OK, sms_again=1))
 
 
 def test_every_read_is_strongly_consistent(world: World) -> None:
     """A stale read could miss a send that is already counted."""
-    asked = world.aws.bodies
+    bodies = world.aws.bodies
     verification_id, code = world.pending()
-    assert told(world.verify(verification_id, code)) == OK
-    reads = [body for operation, body in asked if operation in ("BatchGetItem", "Query", "Scan")]
+    assert outcome_of(world.verify(verification_id, code)) == OK
+    reads = [body for operation, body in bodies if operation in ("BatchGetItem", "Query", "Scan")]
     assert reads
     assert all(table["ConsistentRead"] for body in reads for table in body["RequestItems"].values())

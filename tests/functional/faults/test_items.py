@@ -1,4 +1,4 @@
-"""Items that are not whole, or say something else: what cannot be read verifies nobody and sends nothing."""
+"""Incomplete or changed items: an item that cannot be read verifies nobody and sends nothing."""
 
 from typing import Any
 
@@ -16,8 +16,8 @@ from tests.functional.faults.outcomes import (
     USED,
     WRONG,
     WRONG_CODE,
+    outcome_of,
     state,
-    told,
 )
 from tests.functional.faults.turns import AT_ONE
 from tests.functional.faults.world import World
@@ -27,19 +27,19 @@ WHOLE = (
     *("tenant", "phone", "country", "numberKey", "channel", "createdAt", "expiresAt", "state"),
     *("attempts", "provider", "providerRef"),
 )
-"""Without any of these a verification is none."""
+"""The attributes that every verification item needs."""
 
 
 @AT_ONE
 @pytest.mark.parametrize("attribute", WHOLE)
-def test_a_verification_that_is_not_whole_verifies_nobody(attribute: str, world: World) -> None:
+def test_an_incomplete_verification_item_verifies_nobody(attribute: str, world: World) -> None:
     verification_id, code = world.pending()
     whole = world.verification()
     other = {"S": "?"} if "N" in whole[attribute] else {"N": "1"}
     less = {name: value for name, value in whole.items() if name != attribute}
     for spoiled in (less, *(whole | {attribute: value} for value in (other, *WRONG_TYPES))):
         world.change(spoiled)
-        assert told(world.verify(verification_id, code)) in (INTERNAL, UNKNOWN, UNAVAILABLE, CANCELLED)
+        assert outcome_of(world.verify(verification_id, code)) in (INTERNAL, UNKNOWN, UNAVAILABLE, CANCELLED)
         assert world.verification().get("state") != {"S": "verified"}
     assert world.checks() == 0
     world.change(whole)
@@ -60,12 +60,12 @@ def test_a_verification_that_is_not_whole_verifies_nobody(attribute: str, world:
         ("sessionHash", "0" * 64, UNKNOWN),
     ],
 )
-def test_a_verification_that_says_something_else_verifies_nobody(
+def test_a_changed_verification_item_verifies_nobody(
     attribute: str, value: str, ends: str, world: World
 ) -> None:
     verification_id, code = world.pending()
     world.change(world.verification() | {attribute: {"S": value}})
-    assert told(world.verify(verification_id, code)) == ends
+    assert outcome_of(world.verify(verification_id, code)) == ends
     assert world.checks() == 0
 
 
@@ -73,7 +73,7 @@ def test_a_verification_that_says_something_else_verifies_nobody(
 def test_an_attribute_of_a_later_version_is_left_alone(world: World) -> None:
     verification_id, code = world.pending()
     world.change(world.verification() | {"ofALaterVersion": {"M": {"deep": {"N": "1"}}}})
-    assert told(world.verify(verification_id, code)) == OK
+    assert outcome_of(world.verify(verification_id, code)) == OK
     assert world.verification()["ofALaterVersion"] == {"M": {"deep": {"N": "1"}}}
 
 
@@ -82,7 +82,7 @@ def test_a_verification_that_is_expired_and_not_yet_deleted_verifies_nobody(worl
     verification_id, code = world.pending()
     item = world.verification()
     world.clock.now = int(item["ttl"]["N"]) + 1
-    assert told(world.verify(verification_id, code)) == EXPIRED
+    assert outcome_of(world.verify(verification_id, code)) == EXPIRED
     assert (state(world), world.checks()) == (("pending", 0), 0)
 
 
@@ -94,23 +94,25 @@ def test_a_verification_that_is_expired_and_not_yet_deleted_verifies_nobody(worl
         *(("I", attribute) for attribute in ("fingerprint", "claimedAt")),
     ],
 )
-def test_a_log_or_claim_that_cannot_be_read_sends_nothing(kind: str, attribute: str, world: World) -> None:
+def test_an_unreadable_number_or_idempotency_record_sends_nothing(
+    kind: str, attribute: str, world: World
+) -> None:
     world.pending()
     [whole] = world.items(kind)
     for value in WRONG_TYPES:
         world.change(whole | {attribute: value})
-        assert told(world.request()) == INTERNAL
+        assert outcome_of(world.request()) == INTERNAL
     assert world.sms() == 1
 
 
 @AT_ONE
-def test_failures_that_cannot_be_read_verify_nobody(world: World) -> None:
+def test_unreadable_failures_of_a_number_verify_nobody(world: World) -> None:
     verification_id, code = world.pending()
-    assert told(world.verify(verification_id, WRONG_CODE)) == WRONG
+    assert outcome_of(world.verify(verification_id, WRONG_CODE)) == WRONG
     [whole] = world.items("N")
     [tenant] = [name.rpartition("#")[2] for name in whole if name.startswith("failedAt#stranger#")]
     for name in (f"failures#stranger#{tenant}", f"failedAt#stranger#{tenant}", f"failures#{tenant}"):
         for value in WRONG_TYPES:
             world.change(whole | {name: value})
-            assert told(world.verify(verification_id, code)) in (INTERNAL, LOCKED, SPENT)
+            assert outcome_of(world.verify(verification_id, code)) in (INTERNAL, LOCKED, SPENT)
     assert (state(world)[0], world.checks()) == ("pending", 1)

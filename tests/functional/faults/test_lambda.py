@@ -16,9 +16,9 @@ from tests.functional.faults.outcomes import (
     UNAVAILABLE,
     USED,
     check_again,
+    outcome_of,
     refused,
     state,
-    told,
 )
 from tests.functional.faults.turns import PROVIDERS
 from tests.functional.faults.world import AwsFault, Killed, ProviderFault, World
@@ -27,7 +27,7 @@ CODE_LIFE_SECONDS = 300
 
 
 def killed(act: Callable[[], object]) -> bool:
-    """Whether the environment ended within it."""
+    """Whether the environment ended during the act."""
     try:
         act()
     except Killed:
@@ -41,23 +41,23 @@ def test_a_cold_start_between_send_and_check_loses_nothing(world: World) -> None
     check_again(world, verification_id, code, OK)
 
 
-def test_an_environment_that_was_frozen_for_ten_minutes_goes_on_as_new(world: World) -> None:
+def test_an_environment_works_after_ten_minutes_frozen(world: World) -> None:
     verification_id, code = world.pending()
     world.clock.step(600)
-    assert told(world.verify(verification_id, code)) == EXPIRED
+    assert outcome_of(world.verify(verification_id, code)) == EXPIRED
     assert world.checks() == 0
-    assert told(world.request("another-key-of-another-order")) == OK
+    assert outcome_of(world.request("another-key-of-another-order")) == OK
     newest = world.inbox()[0]["code"]
     assert (newest != code, world.sms()) == (True, 2)
 
 
 @pytest.mark.parametrize("milliseconds", [-1, 0, 1, 999, 1_000, int(http.RESERVE_SECONDS * 1000)])
-def test_with_too_little_time_left_nothing_is_begun(milliseconds: int, world: World) -> None:
+def test_with_too_little_time_left_nothing_is_started(milliseconds: int, world: World) -> None:
     verification_id, code = world.pending()
     before = world.aws.bodies[:]
     world.milliseconds = milliseconds
-    assert told(world.request("another-key-of-another-order")) == UNAVAILABLE
-    assert told(world.verify(verification_id, code)) == UNAVAILABLE
+    assert outcome_of(world.request("another-key-of-another-order")) == UNAVAILABLE
+    assert outcome_of(world.verify(verification_id, code)) == UNAVAILABLE
     assert (world.aws.bodies, world.sms(), state(world), world.checks()) == (before, 1, ("pending", 0), 0)
 
 
@@ -84,10 +84,10 @@ def test_a_request_that_is_killed_sends_no_second_sms(
     assert world.sms() == sms
     world.heal()
     world.restart()
-    assert told(world.request(request_id=request_id)) == again
+    assert outcome_of(world.request(request_id=request_id)) == again
     assert world.sms() == sms_again
     world.clock.step(RUNNING_SECONDS)
-    assert told(world.request(request_id=request_id)) == (OK if again == OK else UNAVAILABLE)
+    assert outcome_of(world.request(request_id=request_id)) == (OK if again == OK else UNAVAILABLE)
     assert world.sms() == sms_again
 
 
@@ -121,13 +121,13 @@ def test_a_guess_that_is_killed_verifies_at_most_once(
     assert state(world) == stored
     world.heal()
     world.restart()
-    assert told(world.verify(verification_id, code, request_id)) == again
+    assert outcome_of(world.verify(verification_id, code, request_id)) == again
     assert (state(world)[0] == "verified") is (again in (OK, USED))
     assert refused(world.verify(verification_id, code, request_id))
 
 
 def spoil(world: World, fault: AwsFault | ProviderFault) -> None:
-    """Whichever of the two it is."""
+    """Inject a fault at AWS or at the provider."""
     if isinstance(fault, AwsFault):
         world.aws.faults.append(fault)
     else:
@@ -135,20 +135,20 @@ def spoil(world: World, fault: AwsFault | ProviderFault) -> None:
 
 
 @pytest.mark.parametrize("fault", [never(MemoryError()), lost(MemoryError())], ids=["before", "after"])
-def test_out_of_memory_at_the_provider_is_an_answer_and_no_success(
+def test_running_out_of_memory_at_the_provider_is_an_internal_error(
     fault: ProviderFault, world: World
 ) -> None:
     world.transport.faults.append(fault)
-    assert told(world.request()) == INTERNAL
+    assert outcome_of(world.request()) == INTERNAL
     assert world.sms() <= 1
     world.clock.step(RUNNING_SECONDS)
-    assert told(world.request()) == UNAVAILABLE
+    assert outcome_of(world.request()) == UNAVAILABLE
     assert world.sms() <= 1
-    # The code that may be on its way is over: while it is not, Sinch is not to make it wrong.
+    # Wait until the code that may be on its way has expired: before, Sinch must not invalidate it.
     world.clock.step(CODE_LIFE_SECONDS)
     verification_id = world.request("another-key-of-the-same-order").body["verificationId"]
     world.transport.faults.append(fault)
-    assert told(world.verify(verification_id, world.inbox()[0]["code"])) == INTERNAL
+    assert outcome_of(world.verify(verification_id, world.inbox()[0]["code"])) == INTERNAL
 
 
 def test_an_event_that_is_delivered_twice_sends_one_sms_and_verifies_once(world: World) -> None:
@@ -156,14 +156,14 @@ def test_an_event_that_is_delivered_twice_sends_one_sms_and_verifies_once(world:
     assert first.body == second.body
     assert world.sms() == 1
     verification_id, code = first.body["verificationId"], world.inbox()[0]["code"]
-    assert told(world.verify(verification_id, code)) == OK
-    assert told(world.verify(verification_id, code)) == USED
+    assert outcome_of(world.verify(verification_id, code)) == OK
+    assert outcome_of(world.verify(verification_id, code)) == USED
     assert world.checks() == 1
 
 
 def test_an_event_without_a_key_that_is_delivered_twice_meets_the_limit(world: World) -> None:
-    assert told(world.request(key=None)) == OK
-    assert told(world.request(key=None)) == LIMITED
+    assert outcome_of(world.request(key=None)) == OK
+    assert outcome_of(world.request(key=None)) == LIMITED
     assert world.sms() == 1
 
 
@@ -172,11 +172,11 @@ def test_a_clock_that_is_two_minutes_off_neither_locks_out_nor_lets_in(skew: int
     verification_id, code = world.pending()
     world.clock.step(skew)
     check_again(world, verification_id, code, OK)
-    assert told(world.request("another-key-of-another-order")) == (OK if skew > 0 else LIMITED)
+    assert outcome_of(world.request("another-key-of-another-order")) == (OK if skew > 0 else LIMITED)
 
 
 @pytest.mark.parametrize("skew", [-120, 120])
 def test_a_clock_that_is_two_minutes_off_shifts_the_expiry_by_no_more(skew: int, world: World) -> None:
     verification_id, code = world.pending()
     world.clock.step(300 + skew)
-    assert told(world.verify(verification_id, code)) == (OK if skew < 0 else EXPIRED)
+    assert outcome_of(world.verify(verification_id, code)) == (OK if skew < 0 else EXPIRED)

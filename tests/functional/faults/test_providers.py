@@ -14,15 +14,15 @@ from tests.functional.faults.outcomes import (
     Sending,
     check_again,
     check_sending,
+    outcome_of,
     refused,
     state,
-    told,
 )
 from tests.functional.faults.turns import rows
 from tests.functional.faults.world import ProviderFault, World
 
 HANG_SECONDS = 0.7
-"""How long an exchange with a provider may take, where none of its answers comes."""
+"""The time limit of an exchange with a provider that never answers in full."""
 
 
 @rows(SENDS)
@@ -38,12 +38,12 @@ def test_a_provider_that_fails_to_check_verifies_nobody(
     fault: ProviderFault, expected: Checking, world: World
 ) -> None:
     verification_id, code = world.pending()
-    # Twice: a guess that came too soon for Infobip is put once more.
+    # Twice: a guess that came too soon for Infobip is sent once more.
     world.transport.faults = [fault, fault]
     assert refused(world.verify(verification_id, WRONG_CODE))
     assert state(world) == ("pending", 1)
     world.transport.faults = [fault, fault]
-    assert told(world.verify(verification_id, code)) == expected.ends
+    assert outcome_of(world.verify(verification_id, code)) == expected.ends
     assert state(world) == ("pending", 2)
     world.heal()
     check_again(world, verification_id, code, expected.again)
@@ -51,7 +51,7 @@ def test_a_provider_that_fails_to_check_verifies_nobody(
 
 @pytest.mark.parametrize("operation", ["send", "check"])
 @pytest.mark.parametrize("fault", ["timeout", "lost", "drip"])
-def test_a_provider_that_hangs_is_left_behind_at_the_deadline(
+def test_a_hanging_provider_is_abandoned_at_the_deadline(
     operation: str, fault: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Over real sockets. Whether a request leaves in so short a time is up to the machine; safety is not."""
@@ -59,15 +59,15 @@ def test_a_provider_that_hangs_is_left_behind_at_the_deadline(
     if operation == "check":
         verification_id, code = world.pending()
         world.spoil_provider("check", fault)
-        assert told(world.verify(verification_id, code)) == UNAVAILABLE
+        assert outcome_of(world.verify(verification_id, code)) == UNAVAILABLE
         assert state(world) == ("pending", 1)
         return
-    # Sinch is asked what became of it, and does not say either.
+    # Sinch's status of the send is read too, and hangs as well.
     world.spoil_provider("send", fault)
     world.spoil_provider("status", "timeout")
-    assert told(world.request()) == UNAVAILABLE
+    assert outcome_of(world.request()) == UNAVAILABLE
     world.heal()
-    told(world.request(request_id="request-9"))
+    outcome_of(world.request(request_id="request-9"))
     assert world.sms() <= 1
 
 
@@ -81,7 +81,7 @@ def test_a_provider_that_hangs_is_left_behind_at_the_deadline(
         ("redirect", NOT_SENT),
     ],
 )
-def test_a_provider_that_fails_in_its_own_words_causes_no_second_sms(
+def test_a_providers_own_error_answers_cause_no_second_sms(
     fault: str, expected: Sending, world: World
 ) -> None:
     world.spoil_provider("send", fault)

@@ -1,4 +1,4 @@
-"""Secrets Manager that fails, and secrets that are rotated meanwhile."""
+"""Secrets Manager fails, or secrets are rotated meanwhile."""
 
 import json
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from tests.functional.faults.outcomes import (
     Sending,
     check_again,
     check_sending,
+    outcome_of,
     state,
-    told,
 )
 from tests.functional.faults.turns import AT_ONE, kinds
 from tests.functional.faults.world import AwsFault, World, aws_answer, aws_error
@@ -89,7 +89,7 @@ def test_without_credentials_nobody_is_verified(kind: str, world: World) -> None
     verification_id, code = world.pending()
     world.restart()
     world.aws.faults.append(AwsFault("GetSecretValue", SECRETS_FAIL[kind], first=PROVIDER_CALL, calls=9))
-    assert told(world.verify(verification_id, code)) in (INTERNAL, UNAVAILABLE)
+    assert outcome_of(world.verify(verification_id, code)) in (INTERNAL, UNAVAILABLE)
     assert (state(world), world.checks()) == (("pending", 1), 0)
     world.heal()
     check_again(world, verification_id, code, OK)
@@ -101,39 +101,37 @@ def test_without_the_pepper_no_guess_is_counted(kind: str, world: World) -> None
     verification_id, code = world.pending()
     world.restart()
     world.aws.faults.append(AwsFault("GetSecretValue", SECRETS_FAIL[kind], first=PEPPER_CALL))
-    assert told(world.verify(verification_id, code)) == INTERNAL
+    assert outcome_of(world.verify(verification_id, code)) == INTERNAL
     assert (state(world), world.checks()) == (("pending", 0), 0)
     world.heal()
     check_again(world, verification_id, code, OK)
 
 
-def test_credentials_that_are_rotated_in_flight_are_fetched_anew(world: World, sandbox: str) -> None:
+def test_credentials_that_are_rotated_in_flight_are_fetched_again(world: World, sandbox: str) -> None:
     right = json.dumps(credentials(sandbox))
     wrong = right.replace(INFOBIP_API_KEY, "the-key-before").replace(SINCH_APPLICATION_SECRET, "YmVmb3JlIQ==")
     world.put_secret("provider_secret_arn", wrong)
-    assert told(world.request()) == UNAVAILABLE  # which puts the old ones into the cache
+    assert outcome_of(world.request()) == UNAVAILABLE  # which puts the old ones into the cache
     world.put_secret("provider_secret_arn", right)
     check_sending(world, SENT)
 
 
-def test_credentials_that_are_rotated_between_send_and_check_are_fetched_anew(
-    world: World, sandbox: str
-) -> None:
+def test_credentials_rotated_between_send_and_check_are_fetched_again(world: World, sandbox: str) -> None:
     verification_id, code = world.pending()
     right = json.dumps(credentials(sandbox))
     wrong = right.replace(INFOBIP_API_KEY, "the-key-before").replace(SINCH_APPLICATION_SECRET, "YmVmb3JlIQ==")
     world.put_secret("provider_secret_arn", wrong)
     world.restart()
-    assert told(world.verify(verification_id, code)) == UNAVAILABLE
+    assert outcome_of(world.verify(verification_id, code)) == UNAVAILABLE
     world.put_secret("provider_secret_arn", right)
-    assert told(world.verify(verification_id, code)) == OK
+    assert outcome_of(world.verify(verification_id, code)) == OK
     assert state(world) == ("verified", 2)
 
 
 def test_a_key_that_is_refused_for_good_is_fetched_once_per_request(world: World, sandbox: str) -> None:
     wrong = json.dumps(credentials(sandbox)).replace(INFOBIP_API_KEY, "an-older-key")
     world.put_secret("provider_secret_arn", wrong.replace(SINCH_APPLICATION_SECRET, "b2xkZXIhIQ=="))
-    assert told(world.request()) == UNAVAILABLE
+    assert outcome_of(world.request()) == UNAVAILABLE
     assert world.aws.calls["GetSecretValue"] == PROVIDER_CALL + 1
-    assert told(world.request()) == UNAVAILABLE
+    assert outcome_of(world.request()) == UNAVAILABLE
     assert world.aws.calls["GetSecretValue"] == 1

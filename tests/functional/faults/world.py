@@ -1,8 +1,8 @@
-"""The deployed functions with everything real but AWS, and AWS, the providers and Lambda failing on demand.
+"""The deployed functions on emulated AWS, where AWS, the providers and Lambda fail on demand.
 
 The bootstrap, the adapters and their HTTP transport are the real ones; the providers are the sandbox on
-loopback; DynamoDB and Secrets Manager are emulated. Between the SDK and the emulator, and between an
-adapter and the network, stands what a test puts there.
+loopback; DynamoDB and Secrets Manager are emulated. A test injects faults between the SDK and the
+emulator, and between an adapter and the network.
 """
 
 import json
@@ -37,11 +37,11 @@ from tests.tables import create_table
 NUMBER = "+14155550177"
 KEY = "an-idempotency-key-of-one-order"
 PLENTY = 20_000
-"""Milliseconds that Lambda says are left; the template's timeout."""
+"""The milliseconds that Lambda reports as left: the template's timeout."""
 
 
 class Killed(BaseException):
-    """The execution environment ends: no handler of exceptions runs, nothing is answered."""
+    """The execution environment ends: no exception handler runs, and there is no answer."""
 
 
 def aws_answer(status: int, body: Mapping[str, Any] | bytes) -> Callable[[str], AWSResponse]:
@@ -52,14 +52,14 @@ def aws_answer(status: int, body: Mapping[str, Any] | bytes) -> Callable[[str], 
 
 
 def aws_error(code: str, status: int = 400, **more: Any) -> Callable[[str], AWSResponse]:
-    """AWS answers with an error. Its message repeats what it was sent, as AWS's own may."""
+    """AWS answers with an error. Its message repeats the request's values, as a real one may."""
     message = f"One or more parameter values are not valid: {NUMBER}, {PEPPER}"
     return aws_answer(status, {"__type": f"com.amazonaws#{code}", "message": message, **more})
 
 
 @dataclass
 class AwsFault:
-    """Spoils so many calls of one operation from the `first` on, and of each so many `tries` of the SDK's."""
+    """Fails `calls` calls of one operation from the `first` on, each in its first `tries` tries."""
 
     operation: str
     instead: Callable[[str], AWSResponse] | BaseException
@@ -67,7 +67,7 @@ class AwsFault:
     calls: int = 1
     tries: int = 2
     commits: bool = False
-    """Whether AWS does what it was asked before its answer is lost or replaced."""
+    """Whether AWS carries the request out before its answer is lost or replaced."""
 
 
 class FaultyAws:
@@ -76,20 +76,20 @@ class FaultyAws:
     def __init__(self) -> None:
         self.faults: list[AwsFault] = []
         self.calls: dict[str, int] = {}
-        """Of the invocation, by operation; the SDK's own repetitions are no calls."""
+        """The calls of the invocation, by operation. The SDK's retries are not counted."""
         self.bodies: list[tuple[str, dict[str, Any]]] = []
-        """What was asked of AWS, operation by operation."""
+        """The requests to AWS, as (operation, body)."""
         self._tries: dict[str, int] = {}
         self._make_client = bootstrap._client
         self._clients: dict[str, Any] = {}
 
     def attach(self, session: boto3.session.Session) -> None:
-        """To all clients that the session makes from now on."""
+        """Intercept the calls of all clients that the session makes from now on."""
         session.events.register("before-call", self._count)
         session.events.register("before-send", self._send)  # type: ignore[arg-type] # it answers
 
     def client(self, name: str, timeouts: dict[str, float]) -> Any:
-        """As `bootstrap._client`, but each made once: making one takes longer than a whole request."""
+        """As `bootstrap._client`, but makes each client once: that takes longer than a whole request."""
         if name not in self._clients:
             self._clients[name] = self._make_client(name, timeouts)
         return self._clients[name]
@@ -126,11 +126,11 @@ class FaultyAws:
 
 Exchange = Callable[[], HttpResponse]
 ProviderFault = Callable[[Exchange], HttpResponse]
-"""What happens to one exchange with a provider; it may or may not let it take place."""
+"""Replaces one exchange with a provider; it may call the real one or not."""
 
 
 class FaultyTransport(Transport):
-    """The real transport, some of whose exchanges are spoiled."""
+    """The real transport, of which some exchanges fail."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class FaultyTransport(Transport):
 
 @dataclass
 class World:
-    """The deployed functions, and the ways to spoil what they stand on."""
+    """The deployed functions, and the ways to make their dependencies fail."""
 
     provider: str
     sandbox: str
@@ -159,36 +159,36 @@ class World:
     table: str
     clock: StepClock
     browser: requests.Session
-    """Looks at the sandbox."""
+    """The client of the sandbox."""
     transport: FaultyTransport = field(default_factory=FaultyTransport)
     milliseconds: int = PLENTY
-    """What Lambda says is left of the time of each invocation."""
+    """The time that Lambda reports as left in each invocation."""
 
     @property
     def aws(self) -> FaultyAws:
-        """What stands between the SDK and AWS."""
+        """The layer between the SDK and AWS."""
         return self.account.faulty
 
     def request(self, key: str | None = KEY, number: str = NUMBER, request_id: str = "request-1") -> Answer:
-        """A backend asks for a code."""
+        """Request a code, as a backend does."""
         headers = {**events.JSON_TYPE, **({"Idempotency-Key": key} if key else {})}
         return self._call("request_otp", {"phoneNumber": number}, headers, request_id)
 
     def verify(self, verification_id: str, otp: str, request_id: str = "request-2") -> Answer:
-        """A backend asks whether a code is right."""
+        """Verify a code."""
         body = {"verificationId": verification_id, "otp": otp}
         return self._call("verify_otp", body, events.JSON_TYPE, request_id)
 
     def resend(self, verification_id: str) -> Answer:
-        """A backend asks for the code once more."""
+        """Resend the code."""
         return self._call("resend_otp", {"verificationId": verification_id}, events.JSON_TYPE, "request-3")
 
     def cancel(self, verification_id: str) -> Answer:
-        """A backend gives a verification up."""
+        """Cancel a verification."""
         return self._call("cancel_otp", {"verificationId": verification_id}, events.JSON_TYPE, "request-4")
 
     def status(self, verification_id: str) -> Answer:
-        """A backend asks how a verification stands."""
+        """Read the status of a verification."""
         return self._call("otp_status", {"verificationId": verification_id}, events.JSON_TYPE, "request-5")
 
     def _call(
@@ -216,33 +216,33 @@ class World:
         self.browser.delete(f"{self.sandbox}/faults", timeout=5)
 
     def restart(self) -> None:
-        """The next request meets a new execution environment. Its clients of AWS alone are the old ones."""
+        """The next request runs in a new execution environment, which keeps only the AWS clients."""
         for cached in (config.settings, *vars(bootstrap).values()):
             getattr(cached, "cache_clear", lambda: None)()
 
     def spoil_provider(self, operation: str, fault: str, times: int = 1) -> None:
-        """The sandbox fails in its own way."""
-        wanted = {"provider": self.provider, "operation": operation, "fault": fault, "times": times}
-        self.browser.post(f"{self.sandbox}/faults", json=wanted, timeout=5).raise_for_status()
+        """Make the sandbox fail the next calls of an operation."""
+        body = {"provider": self.provider, "operation": operation, "fault": fault, "times": times}
+        self.browser.post(f"{self.sandbox}/faults", json=body, timeout=5).raise_for_status()
 
     def put_secret(self, name: str, text: str | bytes) -> None:
-        """A new value of one of the secrets, named as the variable is that holds its ARN."""
+        """Store a new value of a secret. `name` is the setting that holds its ARN."""
         kind = "SecretBinary" if isinstance(text, bytes) else "SecretString"
         secret: dict[str, Any] = {kind: text}
         self.account.secrets.put_secret_value(SecretId=getattr(config.settings(), name), **secret)
 
     def inbox(self, number: str = NUMBER) -> list[dict[str, Any]]:
-        """What the phone got, newest first."""
+        """The phone's messages, newest first."""
         found = self.browser.get(f"{self.sandbox}/inbox", params={"to": number}, timeout=5).json()
         assert isinstance(found, list)
         return found
 
     def sms(self) -> int:
-        """How many messages the phone got."""
+        """The number of messages on the phone."""
         return len(self.inbox())
 
     def checks(self) -> int:
-        """How many guesses the provider was asked about."""
+        """The number of guesses that reached the provider."""
         calls = self.browser.get(f"{self.sandbox}/calls", timeout=5).json()
         return sum(call["operation"] == "check" for call in calls)
 
@@ -257,16 +257,16 @@ class World:
         return item
 
     def change(self, item: Mapping[str, Any]) -> None:
-        """Somebody else writes an item."""
+        """Write an item from outside the functions."""
         self.account.dynamodb.put_item(TableName=self.table, Item=dict(item))
 
     def reserved(self) -> int:
-        """How many sends the number's log holds."""
+        """The number of sends in the number record."""
         return sum(len(item.get("sends", {"SS": []})["SS"]) for item in self.items("N"))
 
 
 class _Context(Context):
-    """One invocation with so much time left."""
+    """An invocation with this much time left."""
 
     def __init__(self, milliseconds: int) -> None:
         self._milliseconds = milliseconds
@@ -277,7 +277,7 @@ class _Context(Context):
 
 @dataclass(frozen=True)
 class Aws:
-    """An account, looked into beside the deployment's own clients, which can be spoiled."""
+    """An account with clients for the test, and the layer that makes the deployment's calls fail."""
 
     dynamodb: DynamoDBClient
     secrets: SecretsManagerClient
@@ -301,7 +301,7 @@ def faulty_aws() -> Iterator[Aws]:
 def deployed_world(
     aws: Aws, provider: str, sandbox: str, clock: StepClock, patch: pytest.MonkeyPatch
 ) -> Iterator[World]:
-    """A deployment with one provider, an empty table, whole secrets, and a phone without messages."""
+    """A deployment with one provider, an empty table, valid secrets, and a phone without messages."""
     variables = environment(Stage="local", ProviderSandboxUrl=sandbox, ProviderOrder=provider)
     for name, value in variables.items():
         patch.setenv(name, value)
@@ -317,9 +317,9 @@ def deployed_world(
         patch.setattr(bootstrap, "time", SimpleNamespace(time=clock))
         patch.setattr(registry, "_transport", lambda: world.transport)
         patch.setattr(bootstrap, "_client", aws.faulty.client)
-        # Infobip's pace between two guesses is waited for in no time.
+        # Skip the pause that Infobip needs between two guesses.
         patch.setitem(Infobip.__init__.__kwdefaults__ or {}, "sleep", lambda _: None)
-        # It would tell of itself in each request of the same client once more for each environment.
+        # It would add itself to a client's user agent once more for each environment.
         patch.setattr(user_agent, "register_feature_to_client", lambda **_: None)
         for path in ("inbox", "calls", "faults"):
             world.browser.delete(f"{sandbox}/{path}", timeout=5)

@@ -79,6 +79,26 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
+_RECORD_TIMERS = """() => {
+  const set = window.setTimeout;
+  window.delays = [];
+  window.setTimeout = (callback, delay, ...rest) => {
+    window.delays.push(delay);
+    return set(callback, delay, ...rest);
+  };
+}"""
+
+
+def record_timers(page: Page) -> None:
+    """Let `await_timer` see the timers that the page sets from now on."""
+    page.evaluate(_RECORD_TIMERS)
+
+
+def await_timer(page: Page, milliseconds: int) -> None:
+    """Return once the page has set a timer of this delay: a clock that is moved before would miss it."""
+    page.wait_for_function("(delay) => window.delays.includes(delay)", arg=milliseconds)
+
+
 LOST = 0
 """In place of a status: the request arrives, and its answer does not."""
 

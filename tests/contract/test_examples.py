@@ -101,7 +101,7 @@ def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield Example(url, service, log, late)
 
 
-def test_a_click_that_failed_and_is_sent_again_is_the_same_click(example: Example) -> None:
+def test_a_failed_click_is_retried_with_its_idempotency_key(example: Example) -> None:
     example.service.status, example.service.body = 503, DOWN
     browser = requests.Session()
     for _ in range(2):
@@ -116,7 +116,7 @@ def test_a_click_that_failed_and_is_sent_again_is_the_same_click(example: Exampl
     ("status", "body"),
     [(403, {"errorCode": "FORBIDDEN"}), (403, {"message": "Forbidden"}), (500, None), (500, [])],
 )
-def test_what_is_no_users_to_mend_is_one_sentence_and_a_line_of_the_log(
+def test_a_fault_of_the_backend_is_answered_as_unavailable_and_logged(
     example: Example, status: int, body: Any
 ) -> None:
     example.service.status, example.service.body = status, body
@@ -129,13 +129,13 @@ def test_what_is_no_users_to_mend_is_one_sentence_and_a_line_of_the_log(
     assert API_KEY not in told
 
 
-def test_a_body_that_is_too_large_is_no_fault_of_the_backends(example: Example) -> None:
+def test_a_body_that_is_too_large_is_an_invalid_request(example: Example) -> None:
     answer = requests.post(f"{example.url}/request-code", json={"padding": "x" * 200_000}, timeout=10)
     assert (answer.status_code, answer.json()["errorCode"]) == (400, "INVALID_REQUEST")
 
 
 @pytest.mark.parametrize("name", ["fastapi", "express"])
-def test_a_backend_that_lacks_its_key_does_not_start(name: str) -> None:
+def test_a_backend_without_its_api_key_does_not_start(name: str) -> None:
     ended = subprocess.run(  # noqa: S603 - what the example's README says to type
         command(name, 0),
         cwd=EXAMPLES / name,
@@ -216,7 +216,9 @@ def test_the_session_says_that_a_code_was_sent(browser_of: Browser) -> None:
     "refusal",
     [(400, {"errorCode": "OTP_INCORRECT", "attemptsRemaining": 0}), (410, {"errorCode": "OTP_EXPIRED"})],
 )
-def test_the_session_awaits_no_code_that_is_over(browser_of: Browser, refusal: tuple[int, Any]) -> None:
+def test_the_session_stops_waiting_for_a_code_that_is_over(
+    browser_of: Browser, refusal: tuple[int, Any]
+) -> None:
     browser_of.requested()
     browser_of.post("/verify-code", {"otp": "123456"}, (400, {"errorCode": "OTP_INCORRECT"}))
     assert browser_of.session()["step"] == "code"
@@ -224,7 +226,7 @@ def test_the_session_awaits_no_code_that_is_over(browser_of: Browser, refusal: t
     assert browser_of.session() == {"step": "number"}
 
 
-def test_each_click_has_one_key_on_every_route(browser_of: Browser) -> None:
+def test_each_click_has_one_idempotency_key_on_every_route(browser_of: Browser) -> None:
     browser_of.requested()
     keys = browser_of.example.service.keys
     keys.clear()
@@ -236,7 +238,7 @@ def test_each_click_has_one_key_on_every_route(browser_of: Browser) -> None:
         keys.clear()
 
 
-def test_a_right_code_whose_answer_was_lost_is_right_again_for_the_page_that_sent_it(
+def test_a_right_code_is_accepted_again_when_its_answer_was_lost(
     browser_of: Browser,
 ) -> None:
     browser_of.requested()
@@ -259,7 +261,7 @@ def test_a_right_code_whose_answer_was_lost_is_right_again_for_the_page_that_sen
     assert browser_of.post("/verify-code", {"otp": "123456"}, click="one").status_code == 404
 
 
-def test_a_device_token_stays_in_the_browsers_cookie_and_speaks_for_it(browser_of: Browser) -> None:
+def test_a_device_token_is_kept_in_a_cookie_and_sent_with_each_request(browser_of: Browser) -> None:
     browser_of.requested()
     assert "deviceToken" not in browser_of.sent
     verified = browser_of.post("/verify-code", {"otp": "123456"}, (200, VERIFIED))
@@ -293,7 +295,7 @@ def is_challenged(browser: Browser, path: str, body: Any, click: str = "") -> bo
     return browser.sent.get("challenged", False) is True
 
 
-def test_no_claim_of_the_browsers_is_passed_on(browser_of: Browser) -> None:
+def test_a_browsers_own_claim_to_be_challenged_is_not_forwarded(browser_of: Browser) -> None:
     claims: list[dict[str, Any]] = [
         {},
         {"challenged": True},
@@ -306,7 +308,7 @@ def test_no_claim_of_the_browsers_is_passed_on(browser_of: Browser) -> None:
         assert not is_challenged(browser_of, "/request-code", {"phoneNumber": NUMBER, **claim}), claim
 
 
-def test_a_solution_is_taken_for_one_code(browser_of: Browser) -> None:
+def test_a_solution_is_accepted_for_one_code(browser_of: Browser) -> None:
     body = {"phoneNumber": NUMBER, "challenge": solved(browser_of)}
     assert is_challenged(browser_of, "/request-code", body, "one")
     # The page whose answer was lost sends the same click again.
@@ -315,7 +317,7 @@ def test_a_solution_is_taken_for_one_code(browser_of: Browser) -> None:
     assert not is_challenged(browser_of, "/request-code", body)
 
 
-def test_a_solution_counts_for_the_session_and_the_number_that_it_was_made_for(browser_of: Browser) -> None:
+def test_a_solution_counts_only_for_its_own_session_number_and_step(browser_of: Browser) -> None:
     solution = solved(browser_of)
     other = Browser(browser_of.example)
     assert not is_challenged(other, "/request-code", {"phoneNumber": NUMBER, "challenge": solution})
@@ -343,9 +345,7 @@ def test_a_resend_has_a_challenge_of_its_own(browser_of: Browser) -> None:
         ("solution", "derivedKey", "0" * 64),
     ],
 )
-def test_a_solution_that_was_tampered_with_is_none(
-    browser_of: Browser, part: str, name: str, value: Any
-) -> None:
+def test_a_tampered_solution_is_rejected(browser_of: Browser, part: str, name: str, value: Any) -> None:
     payload = json.loads(base64.b64decode(solved(browser_of)))
     parts = {**payload, "parameters": payload["challenge"]["parameters"]}
     parts[part][name] = value
@@ -354,7 +354,7 @@ def test_a_solution_that_was_tampered_with_is_none(
     assert not is_challenged(browser_of, "/request-code", body)
 
 
-def test_a_solution_that_comes_late_is_none(browser_of: Browser) -> None:
+def test_a_late_solution_is_rejected(browser_of: Browser) -> None:
     late = browser_of.example.late
     first, second = solved(browser_of), solved(browser_of)
     assert is_challenged(browser_of, "/request-code", {"phoneNumber": NUMBER, "challenge": first})
@@ -366,7 +366,7 @@ def test_a_solution_that_comes_late_is_none(browser_of: Browser) -> None:
         late.unlink()
 
 
-def test_who_needs_no_challenge_is_given_none(browser_of: Browser) -> None:
+def test_no_challenge_is_issued_without_a_refusal(browser_of: Browser) -> None:
     for _ in range(2):
         answer = browser_of.cookies.get(f"{browser_of.example.url}/challenge", timeout=10)
         assert (answer.status_code, answer.json()["errorCode"]) == (404, "VERIFICATION_NOT_FOUND")

@@ -205,12 +205,12 @@ def test_another_spelling_of_the_number_erases_it_too(town: Town) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 10.0])
-def test_a_number_that_is_no_number_is_refused(town: Town, seconds: float) -> None:
+def test_an_erasure_of_an_invalid_number_is_refused(town: Town, seconds: float) -> None:
     with pytest.raises(errors.InvalidPhoneNumber):
         town.erase("4155550123", seconds)
 
 
-def test_what_does_not_fit_into_one_call_is_erased_by_the_next(town: Town) -> None:
+def test_an_erasure_that_runs_out_of_time_is_finished_by_the_next(town: Town) -> None:
     busy(town)
     town.clock.step(600)
     first = town.erase(seconds=0)
@@ -258,7 +258,7 @@ def delete_what_has_ended(town: Town) -> None:
             town.client.delete_item(TableName="a-table", Key={"pk": item["pk"]})
 
 
-def test_a_failure_that_was_left_is_found_however_late_the_next_erasure_comes(town: Town) -> None:
+def test_a_late_erasure_still_finds_a_failure_that_was_left(town: Town) -> None:
     town.request()
     assert town.erase().retry_after == 30
     fail(town)
@@ -268,7 +268,7 @@ def test_a_failure_that_was_left_is_found_however_late_the_next_erasure_comes(to
     assert town.about(NUMBER) == []
 
 
-def test_a_failure_after_an_unlocking_lasts_as_long_as_any(town: Town) -> None:
+def test_a_failure_after_an_unlock_is_kept_for_thirty_days(town: Town) -> None:
     verification_id = town.request()
     town.administration.unlock(NUMBER, Administrator("arn", Deadline(10)))
     town.clock.step(60)
@@ -276,7 +276,7 @@ def test_a_failure_after_an_unlocking_lasts_as_long_as_any(town: Town) -> None:
     assert int(listed(town)["ttl"]["N"]) >= town.clock() + 30 * DAY
 
 
-def test_a_code_that_is_asked_for_during_an_erasure_is_erased_or_whole_and_found_by_the_next(
+def test_a_code_requested_during_an_erasure_is_erased_by_the_next_at_the_latest(
     town: Town,
 ) -> None:
     """At each step of the erasure in turn."""
@@ -309,7 +309,7 @@ def test_a_code_that_is_asked_for_during_an_erasure_is_erased_or_whole_and_found
         assert town.about(NUMBER) == [], step
 
 
-def test_what_was_claimed_by_another_request_since_is_not_erased(town: Town) -> None:
+def test_an_idempotency_record_of_another_number_is_not_erased(town: Town) -> None:
     town.request(idempotency_key="a-key")
     town.clock.step(DAY + 1)
     town.request(OTHER, idempotency_key="a-key")
@@ -318,7 +318,7 @@ def test_what_was_claimed_by_another_request_since_is_not_erased(town: Town) -> 
     assert town.about(NUMBER) == []
 
 
-def test_everything_under_the_other_pepper_is_erased_too(town: Town) -> None:
+def test_records_under_the_previous_pepper_are_erased_too(town: Town) -> None:
     busy(town)
     rotated = replace(
         town.administration, peppers=lambda: Peppers("another-pepper-that-is-long-enough-too", PEPPER)
@@ -329,7 +329,7 @@ def test_everything_under_the_other_pepper_is_erased_too(town: Town) -> None:
     assert town.about(NUMBER) == []
 
 
-def test_a_disabled_number_can_be_unlocked_however_long_after(town: Town) -> None:
+def test_a_disabled_number_can_be_unlocked_at_any_later_time(town: Town) -> None:
     town.request()
     fail(town, times=79)
     town.calls.clear()
@@ -380,7 +380,7 @@ def test_unlocking_forgets_the_failures_of_every_tenant_and_no_send(town: Town) 
     assert len(record_of.number.sends) == 2
 
 
-def test_no_token_from_before_an_unlocking_or_an_erasure_opens_a_lane(town: Town) -> None:
+def test_a_token_from_before_an_unlock_or_an_erasure_opens_no_lane(town: Town) -> None:
     """Whoever the number was taken from may still hold one."""
     token = verify_code(town.service, VerifyOtp(town.request(), RIGHT), town.caller()).device_token
 
@@ -398,7 +398,7 @@ def test_no_token_from_before_an_unlocking_or_an_erasure_opens_a_lane(town: Town
     assert lane_of_a_request() == "stranger"
 
 
-def test_a_number_is_forgotten_after_all_that_it_lists(town: Town) -> None:
+def test_a_number_expires_after_every_record_that_it_lists(town: Town) -> None:
     verification_id = town.request(idempotency_key="a-key")
     town.verify(verification_id, WRONG)
     ends = {item["pk"]["S"][:2]: int(item["ttl"]["N"]) for item in town.items() if "ttl" in item}
@@ -490,7 +490,7 @@ def test_equal_networks_of_two_numbers_cannot_be_linked(town: Town) -> None:
     assert not [item for item in items if "192.0.2.7" in item]
 
 
-def test_a_numbers_item_lists_only_what_there_may_still_be(town: Town) -> None:
+def test_the_item_of_a_number_lists_only_verifications_that_may_still_exist(town: Town) -> None:
     for _ in range(12):
         town.request()
         town.clock.step(DAY)
@@ -514,7 +514,7 @@ def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) 
     assert list(listed(town)["verifications"]["M"]) == [list_key(keys.verification_key(verification_id))]
 
 
-def test_every_use_is_told_with_who_it_was_and_without_the_number(town: Town) -> None:
+def test_every_admin_call_is_emitted_with_its_caller_and_without_the_number(town: Town) -> None:
     who = Administrator("arn:aws:iam::1:role/support", Deadline(10))
     town.administration.status(NUMBER, who)
     town.administration.unlock(NUMBER, who)
@@ -545,7 +545,7 @@ def test_a_request_records_an_unverified_user_for_ninety_days(town: Town) -> Non
     assert user.kept_until == now + 60 + 90 * DAY
 
 
-def test_a_right_code_makes_the_user_a_verified_one_in_the_same_step(town: Town) -> None:
+def test_a_right_code_verifies_the_user_in_the_same_transaction(town: Town) -> None:
     verification_id = town.request(consent=CONSENT, purpose="login")
     town.clock.step(20)
     town.calls.clear()
@@ -573,7 +573,7 @@ def test_a_user_whose_code_was_wrong_or_used_is_not_verified_by_it(town: Town) -
     assert town.users.of(number_key(NUMBER))[0].verified_at == at
 
 
-def test_whoever_asks_for_a_code_changes_nothing_that_was_verified(town: Town) -> None:
+def test_a_request_for_a_code_changes_nothing_that_was_verified(town: Town) -> None:
     """A consent without a right code may be anybody's."""
     assert town.verify(town.request(consent=CONSENT)) == "ok"
     before = town.users.of(number_key(NUMBER))[0]
@@ -603,7 +603,7 @@ def test_a_user_has_no_more_purposes_than_fit_and_is_verified_all_the_same(town:
     assert user.verified_at == int(town.clock())
 
 
-def test_verified_users_end_where_a_deployment_asks_for_it(town: Town) -> None:
+def test_verified_users_expire_where_the_deployment_sets_a_retention(town: Town) -> None:
     users = UsersTable(town.client, "users", Retention(90, 365))
     service = replace(town.service, store=DynamoStore(town.client, "a-table", users))
     verification_id = request_code(service, RequestOtp(NUMBER), town.caller()).verification_id
@@ -614,7 +614,7 @@ def test_verified_users_end_where_a_deployment_asks_for_it(town: Town) -> None:
     assert town.users.of(number_key(NUMBER))[0].kept_until == int(START) + 365 * DAY
 
 
-def test_a_user_whose_time_is_over_is_shown_no_more_and_still_erased(town: Town) -> None:
+def test_an_expired_user_is_no_longer_shown_and_still_erased(town: Town) -> None:
     """DynamoDB deletes up to days after the TTL."""
     town.request()
     who = Administrator("arn:aws:iam::1:role/admin", Deadline(10))
@@ -628,7 +628,7 @@ def test_a_user_whose_time_is_over_is_shown_no_more_and_still_erased(town: Town)
     assert town.items("users") == []
 
 
-def test_no_consent_seems_to_be_kept_where_nothing_keeps_it(town: Town) -> None:
+def test_a_consent_is_refused_where_the_deployment_keeps_no_users(town: Town) -> None:
     service = replace(town.service, policy=replace(town.service.policy, keeps_users=False))
     with pytest.raises(errors.InvalidRequest) as refused:
         request_code(service, RequestOtp(NUMBER, consent=CONSENT), town.caller())

@@ -184,12 +184,12 @@ def other_than(code: str) -> str:
     return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}d}"
 
 
-def test_the_channels_are_those_that_the_suite_goes_through(name: str, provider: Provider) -> None:
+def test_the_suite_covers_every_channel_of_each_provider(name: str, provider: Provider) -> None:
     assert registry.CHANNELS[name] == {channel for of, channel in CHANNELS if of == name}
     assert provider.name == name
 
 
-def test_a_code_for_an_app_and_a_purpose_arrives_whether_or_not_its_text_can_be_chosen(
+def test_a_code_with_an_app_hash_arrives_and_says_whether_it_has_the_hash(
     name: str, provider: Provider, sandbox: str
 ) -> None:
     app_hash, to = "FA+9qCX9VSu", a_phone()
@@ -230,7 +230,7 @@ def test_a_wrong_code_is_wrong_and_leaves_the_right_one_right(
     assert calls(sandbox) == asked(name, "send", "check", "check")
 
 
-def test_whether_a_right_code_is_right_twice_is_up_to_the_provider(
+def test_each_provider_decides_whether_a_right_code_is_right_twice(
     name: str, provider: Provider, sandbox: str
 ) -> None:
     sent = send(provider)
@@ -256,7 +256,7 @@ def test_a_reference_that_the_provider_does_not_know_is_unknown(
     assert calls(sandbox) == asked(name, "check")
 
 
-def test_a_setting_that_the_provider_refuses_is_a_wrong_one(
+def test_a_setting_that_the_provider_refuses_raises_misconfigured(
     name: str, provider: Provider, build: Callable[..., Provider], sandbox: str
 ) -> None:
     sent = send(provider)
@@ -270,7 +270,7 @@ def test_a_setting_that_the_provider_refuses_is_a_wrong_one(
 
 
 @pytest.mark.parametrize("name", CHECKERS)
-def test_a_check_with_a_key_that_the_provider_refuses_is_no_word_on_the_code(
+def test_a_check_with_a_key_that_the_provider_refuses_raises_misconfigured(
     name: str, provider: Provider, build: Callable[..., Provider], sandbox: str
 ) -> None:
     ref = send(provider).ref
@@ -278,7 +278,7 @@ def test_a_check_with_a_key_that_the_provider_refuses_is_no_word_on_the_code(
         check(build(name, WRONG_SETTINGS[name]), ref, inbox(sandbox)[0]["code"])
 
 
-def test_a_code_of_ours_is_right_under_the_key_that_made_it_alone(
+def test_a_code_of_our_own_is_right_only_under_the_key_that_made_it(
     build: Callable[..., Provider], sandbox: str
 ) -> None:
     ref = send(build("aws")).ref
@@ -289,7 +289,7 @@ def test_a_code_of_ours_is_right_under_the_key_that_made_it_alone(
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS.items())
-def test_a_send_that_fails_is_tried_once_and_says_what_may_be_done_next(
+def test_a_failed_send_is_tried_once_and_says_whether_failover_is_safe(
     fault: str, expected: type[ProviderError], name: str, provider: Provider, sandbox: str
 ) -> None:
     spoil(sandbox, name, "send", fault)
@@ -303,7 +303,7 @@ def test_a_send_that_fails_is_tried_once_and_says_what_may_be_done_next(
 
 
 @pytest.mark.parametrize(("fault", "expected"), FAULTS.items())
-def test_a_resend_that_fails_is_tried_once_and_says_what_may_be_done_next(
+def test_a_failed_resend_is_tried_once_and_says_whether_failover_is_safe(
     fault: str, expected: type[ProviderError], name: str, provider: Provider, sandbox: str
 ) -> None:
     to = a_phone()
@@ -321,7 +321,7 @@ def test_a_resend_that_fails_is_tried_once_and_says_what_may_be_done_next(
 
 @pytest.mark.parametrize("name", CHECKERS)
 @pytest.mark.parametrize(("fault", "expected"), FAULTS.items())
-def test_a_check_that_fails_is_tried_once_and_is_no_word_on_the_code(
+def test_a_failed_check_is_tried_once_and_gives_no_verdict_on_the_code(
     fault: str, expected: type[ProviderError], name: str, provider: Provider, sandbox: str
 ) -> None:
     ref = send(provider).ref
@@ -334,7 +334,7 @@ def test_a_check_that_fails_is_tried_once_and_is_no_word_on_the_code(
 
 
 @pytest.mark.parametrize(("name", "channel"), CHANNELS)
-def test_a_number_that_the_provider_refuses_for_good_is_refused(
+def test_a_send_to_a_number_that_the_provider_refuses_raises_refused(
     channel: Channel, name: str, provider: Provider, sandbox: str
 ) -> None:
     spoil(sandbox, name, "send", "refused")
@@ -345,7 +345,7 @@ def test_a_number_that_the_provider_refuses_for_good_is_refused(
 
 
 @pytest.mark.parametrize(("name", "channel"), CHANNELS)
-def test_a_number_that_is_refused_when_it_is_sent_to_again_is_refused(
+def test_a_resend_to_a_number_that_the_provider_refuses_raises_refused(
     channel: Channel, name: str, provider: Provider, sandbox: str
 ) -> None:
     to = a_phone()
@@ -357,7 +357,7 @@ def test_a_number_that_is_refused_when_it_is_sent_to_again_is_refused(
 
 
 @pytest.mark.parametrize("name", CHECKERS)
-def test_a_refused_check_is_no_word_on_the_code(name: str, provider: Provider, sandbox: str) -> None:
+def test_a_refused_check_gives_no_verdict_on_the_code(name: str, provider: Provider, sandbox: str) -> None:
     ref = send(provider).ref
     code = inbox(sandbox)[0]["code"]
     spoil(sandbox, name, "check", "refused")
@@ -394,9 +394,7 @@ def test_a_probe_with_a_key_that_the_provider_refuses_finds_it_misconfigured(
     assert probed(build(name, WRONG_SETTINGS[name]), Deadline(10)) is Health.MISCONFIGURED
 
 
-def test_infobip_is_up_for_a_key_that_may_send_and_nothing_else(
-    build: Callable[..., Provider], sandbox: str
-) -> None:
+def test_infobip_is_up_for_a_key_that_may_only_send(build: Callable[..., Provider], sandbox: str) -> None:
     spoil(sandbox, "infobip", "provision", "refused")
     assert probed(build("infobip"), Deadline(10)) is Health.UP
 
@@ -414,14 +412,16 @@ def test_a_test_numbers_provider_is_always_up() -> None:
     assert probed(FixedCodes({}), Deadline(0)) is Health.UP
 
 
-def test_the_number_is_looked_up_or_not_as_chosen(build: Callable[..., Provider], sandbox: str) -> None:
+def test_a_code_is_sent_with_and_without_a_number_lookup(
+    build: Callable[..., Provider], sandbox: str
+) -> None:
     for lookup in (False, True):
         send(build("infobip", infobip_number_lookup=lookup))
     assert len(inbox(sandbox)) == 2
 
 
 @pytest.mark.parametrize(("name", "channel"), CHANNELS)
-def test_sending_again_delivers_a_code_that_is_right_for_the_new_reference(
+def test_a_resend_delivers_a_code_that_is_right_for_its_reference(
     channel: Channel, name: str, provider: Provider, sandbox: str
 ) -> None:
     first = send(provider)
@@ -438,7 +438,7 @@ def test_sending_again_delivers_a_code_that_is_right_for_the_new_reference(
     assert right is Check.CORRECT
 
 
-def test_sinchs_earlier_code_ends_with_the_new_start(build: Callable[..., Provider], sandbox: str) -> None:
+def test_a_new_start_at_sinch_ends_the_earlier_code(build: Callable[..., Provider], sandbox: str) -> None:
     sinch = build("sinch")
     first = send(sinch)
     code = inbox(sandbox)[0]["code"]
@@ -446,7 +446,7 @@ def test_sinchs_earlier_code_ends_with_the_new_start(build: Callable[..., Provid
     assert check(sinch, first.ref, code) is Check.UNKNOWN
 
 
-def test_a_pin_that_infobip_no_longer_knows_may_be_replaced_by_another_providers(
+def test_a_resend_of_a_pin_that_infobip_does_not_know_was_not_sent(
     build: Callable[..., Provider], sandbox: str
 ) -> None:
     with pytest.raises(NotSent) as caught:
@@ -519,13 +519,13 @@ def test_a_start_that_was_cut_off_is_found_by_a_plain_get_without_a_body(hanging
     assert not {"transfer-encoding", "content-length", "content-type"} & {name.lower() for name in headers}
 
 
-def test_a_request_without_a_body_that_got_no_answer_may_have_left(hanging_up: str) -> None:
+def test_a_get_without_an_answer_raises_no_answer_and_is_not_repeated(hanging_up: str) -> None:
     with pytest.raises(NoAnswer):
         Transport().exchange("GET", f"{hanging_up}/unanswered", headers={}, body=b"", deadline=Deadline(10))
     assert len(Forgetful.looked_up) == 1
 
 
-def test_a_reference_that_sinch_has_seen_is_ones_own_earlier_start(
+def test_a_start_repeated_with_its_reference_finds_the_earlier_start(
     build: Callable[..., Provider], sandbox: str
 ) -> None:
     sinch, reference = build("sinch"), str(uuid.uuid4())
@@ -535,9 +535,7 @@ def test_a_reference_that_sinch_has_seen_is_ones_own_earlier_start(
     assert calls(sandbox) == asked("sinch", "send", "send", "status")
 
 
-def test_a_start_that_is_over_is_not_taken_for_one_that_was_sent(
-    build: Callable[..., Provider], sandbox: str
-) -> None:
+def test_a_start_repeated_after_its_end_is_ambiguous(build: Callable[..., Provider], sandbox: str) -> None:
     sinch, reference = build("sinch"), str(uuid.uuid4())
     send(sinch, reference=reference)
     send(sinch)
@@ -546,7 +544,7 @@ def test_a_start_that_is_over_is_not_taken_for_one_that_was_sent(
     assert len(inbox(sandbox)) == 2
 
 
-def test_sinch_takes_basic_credentials_too(build: Callable[..., Provider], sandbox: str) -> None:
+def test_sinch_accepts_basic_credentials_too(build: Callable[..., Provider], sandbox: str) -> None:
     sinch = build("sinch", sinch_auth="basic")
     sent = send(sinch)
     assert check(sinch, sent.ref, inbox(sandbox)[0]["code"]) is Check.CORRECT

@@ -173,7 +173,7 @@ def workers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "provider-exchange"]
 
 
-def test_an_answer_is_given_whole(transport: Transport, serve: Serve) -> None:
+def test_an_answer_is_returned_whole(transport: Transport, serve: Serve) -> None:
     server = serve(says(b'{"pinId": "A"}'))
     given = exchange(transport, server.url)
     assert (given.status, given.ok, given.json(), given.retry_after) == (200, True, {"pinId": "A"}, None)
@@ -216,7 +216,7 @@ def test_a_cookie_is_not_kept_for_the_next_request(transport: Transport, serve: 
     assert all("cookie" not in dict(headers_of(request)) for request in server.requests)
 
 
-def test_a_connection_in_use_serves_the_next_request_too(transport: Transport, serve: Serve) -> None:
+def test_a_connection_is_reused_for_the_next_request(transport: Transport, serve: Serve) -> None:
     server = serve(says(b"{}"))
     for _ in range(3):
         exchange(transport, server.url)
@@ -254,9 +254,7 @@ def test_a_connection_that_the_provider_has_closed_is_replaced_before_anything_i
     assert (len(server.requests), server.connections) == (3, 3)
 
 
-def test_a_request_that_a_kept_connection_closes_upon_may_have_arrived_and_is_not_repeated(
-    transport: Transport, serve: Serve
-) -> None:
+def test_a_request_lost_on_a_reused_connection_is_not_repeated(transport: Transport, serve: Serve) -> None:
     def answers_only_the_first(connection: socket.socket) -> None:
         if len(server.requests) == 1:
             says(b"{}")(connection)
@@ -270,7 +268,7 @@ def test_a_request_that_a_kept_connection_closes_upon_may_have_arrived_and_is_no
     assert (len(server.requests), server.connections) == (2, 1)
 
 
-def test_requests_at_the_same_time_get_each_their_own_answer(transport: Transport) -> None:
+def test_concurrent_requests_each_get_their_own_answer(transport: Transport) -> None:
     def echo(connection: socket.socket, _: Stub) -> None:
         while request := read_request(connection):
             says(request.partition(b"\r\n\r\n")[2])(connection)
@@ -333,7 +331,7 @@ def test_silence_after_the_request_is_no_answer(transport: Transport, serve: Ser
         pytest.param(drips(b""), id="a drip of what is no HTTP"),
     ],
 )
-def test_the_deadline_ends_the_wait_whatever_trickles_in(
+def test_the_deadline_ends_the_wait_for_silence_and_for_a_drip(
     behave: Behaviour, transport: Transport, serve: Serve
 ) -> None:
     server = serve(behave)
@@ -344,9 +342,7 @@ def test_the_deadline_ends_the_wait_whatever_trickles_in(
     assert len(server.requests) == 1
 
 
-def test_nothing_waits_for_an_exchange_where_the_process_ends(
-    transport: Transport, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_exchange_runs_in_a_daemon_thread(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     made_in: list[threading.Thread] = []
 
     def perform(*_: object) -> HttpResponse:
@@ -395,7 +391,7 @@ def test_a_worker_left_behind_ends_at_the_next_piece_of_body(transport: Transpor
         pytest.param(lambda connection: connection.sendall(b"nonsense\r\n\r\n"), "connection", id="no HTTP"),
     ],
 )
-def test_an_answer_that_is_not_whole_is_no_answer(
+def test_an_incomplete_or_oversized_answer_raises_no_answer(
     behave: Behaviour, reason: str, transport: Transport, serve: Serve
 ) -> None:
     def once(connection: socket.socket) -> None:
@@ -442,7 +438,7 @@ def test_a_redirect_to_nonsense_is_an_answer_too(location: str, transport: Trans
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 502, 503, 504])
-def test_an_error_status_is_an_answer_and_is_not_asked_again(
+def test_an_error_status_is_an_answer_and_is_not_retried(
     status: int, transport: Transport, serve: Serve
 ) -> None:
     server = serve(says(b'{"errorCode": 1}', status=f"{status} Error"))
@@ -530,7 +526,7 @@ def tls_stub(authority: trustme.CA) -> Iterator[Stub]:
         yield server
 
 
-def test_a_certificate_that_nobody_vouches_for_stops_the_request_before_it_leaves(
+def test_an_untrusted_certificate_stops_the_request_before_it_is_sent(
     transport: Transport, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     bundle = str(tmp_path / "bundle.pem")
@@ -575,7 +571,7 @@ def test_a_handshake_that_fails_was_not_sent(
     assert caught.value.reason in reasons
 
 
-def test_a_request_that_was_given_up_before_it_left_does_not_leave_later(
+def test_a_request_abandoned_before_it_was_sent_is_not_sent_later(
     transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve = socket.getaddrinfo

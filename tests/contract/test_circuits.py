@@ -1,4 +1,4 @@
-"""The shared state of circuit breakers: one suite for DynamoDB and for the fake."""
+"""The shared state of circuit breakers: one suite for DynamoDB, on two engines, and for the fake."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

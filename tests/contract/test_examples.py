@@ -1,4 +1,4 @@
-"""The examples' backends before a service that is down, misconfigured or slow; without a deployment."""
+"""The backends of the examples in front of a stubbed service, which may be down or misconfigured."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ import { existsSync } from "node:fs";
 const { now } = Date;
 Date.now = () => now() + (existsSync(process.env.LATE) ? 3_600_000 : 0);
 """
-OURS_TO_MEND = {"INTERNAL_ERROR", "SERVICE_MISCONFIGURED", "FORBIDDEN"}
+FAULTS_OF_THE_BACKEND = {"INTERNAL_ERROR", "SERVICE_MISCONFIGURED", "FORBIDDEN"}
 CODES = {
     *yaml.safe_load((ROOT / "openapi.yaml").read_text())["components"]["schemas"]["Problem"]["properties"][
         "errorCode"
@@ -72,13 +72,13 @@ class Service:
 
 @dataclass
 class Example:
-    """One of the backends, what is behind it, and what it wrote."""
+    """One of the backends, the service behind it, and its log."""
 
     url: str
     service: Service
     log: Path
     late: Path
-    """While there is this file, its clock is an hour ahead."""
+    """The clock of the backend is an hour ahead while this file exists."""
 
 
 @pytest.fixture(scope="module", params=["fastapi", "express"])
@@ -123,10 +123,10 @@ def test_a_fault_of_the_backend_is_answered_as_unavailable_and_logged(
     before = len(example.log.read_text())
     answer = requests.post(f"{example.url}/request-code", json={"phoneNumber": NUMBER}, timeout=10)
     assert (answer.status_code, answer.json()["errorCode"]) == (503, "SERVICE_UNAVAILABLE")
-    told = example.log.read_text()[before:]
-    assert f"/request-otp: {status}" in told
-    assert NUMBER not in told
-    assert API_KEY not in told
+    logged = example.log.read_text()[before:]
+    assert f"/request-otp: {status}" in logged
+    assert NUMBER not in logged
+    assert API_KEY not in logged
 
 
 def test_a_body_that_is_too_large_is_an_invalid_request(example: Example) -> None:
@@ -136,7 +136,7 @@ def test_a_body_that_is_too_large_is_an_invalid_request(example: Example) -> Non
 
 @pytest.mark.parametrize("name", ["fastapi", "express"])
 def test_a_backend_without_its_api_key_does_not_start(name: str) -> None:
-    ended = subprocess.run(  # noqa: S603 - what the example's README says to type
+    ended = subprocess.run(  # noqa: S603 - the command of the example's README
         command(name, 0),
         cwd=EXAMPLES / name,
         env={"PATH": os.environ["PATH"], "OTP_API_URL": "http://127.0.0.1:1", "PORT": "0"},
@@ -151,7 +151,7 @@ def test_a_backend_without_its_api_key_does_not_start(name: str) -> None:
 
 @dataclass
 class Browser:
-    """One browser before an example, and the service behind it."""
+    """One browser in front of an example."""
 
     example: Example
     cookies: requests.Session = field(default_factory=requests.Session)
@@ -162,7 +162,7 @@ class Browser:
         return self.cookies.post(f"{self.example.url}{path}", json=body, headers=headers, timeout=10)
 
     def requested(self, **members: Any) -> requests.Response:
-        """After a first code was sent."""
+        """Request a first code, which the service sends."""
         return self.post("/request-code", {"phoneNumber": NUMBER, **members}, (200, REQUESTED))
 
     def session(self) -> Any:
@@ -280,7 +280,7 @@ CHALLENGED = (403, {"errorCode": "CHALLENGE_REQUIRED", "status": 403})
 
 
 def solved(browser: Browser, path: str = "/request-code", number: str = NUMBER) -> str:
-    """The solution of a challenge that this browser was given after a refusal."""
+    """The solution of a challenge that this browser gets after a refusal."""
     refused = browser.post(path, {"phoneNumber": number} if path == "/request-code" else {}, CHALLENGED)
     assert (refused.status_code, refused.json()["errorCode"]) == (403, "CHALLENGE_REQUIRED")
     given = browser.cookies.get(f"{browser.example.url}/challenge", timeout=10)
@@ -289,7 +289,7 @@ def solved(browser: Browser, path: str = "/request-code", number: str = NUMBER) 
 
 
 def is_challenged(browser: Browser, path: str, body: Any, click: str = "") -> bool:
-    """Whether the service is sent `challenged`."""
+    """Whether the backend sends `challenged` to the service."""
     browser.post(path, body, CHALLENGED, click=click)
     assert "challenge" not in browser.sent
     return browser.sent.get("challenged", False) is True
@@ -383,10 +383,10 @@ def test_the_widget_is_served_by_the_backend_itself(example: Example) -> None:
 def test_every_error_code_is_answered_with_a_sentence(browser_of: Browser, code: str) -> None:
     refused = (400, {"errorCode": code, "retryAfter": 7})
     answer = browser_of.post("/request-code", {"phoneNumber": NUMBER}, refused)
-    told = answer.json()
-    assert re.fullmatch("[A-Z].*[.]", told["detail"])
+    problem = answer.json()
+    assert re.fullmatch("[A-Z].*[.]", problem["detail"])
     assert answer.headers["Content-Type"].startswith("application/problem+json")
-    if code in OURS_TO_MEND:
-        assert (answer.status_code, told["errorCode"]) == (503, "SERVICE_UNAVAILABLE")
+    if code in FAULTS_OF_THE_BACKEND:
+        assert (answer.status_code, problem["errorCode"]) == (503, "SERVICE_UNAVAILABLE")
     else:
-        assert (told["errorCode"], told["retryAfter"]) == (code, 7)
+        assert (problem["errorCode"], problem["retryAfter"]) == (code, 7)

@@ -1,4 +1,4 @@
-"""Users are kept with their verifications, and a number can be erased: over the template's tables."""
+"""Users, erasure and unlocking of a number, over the tables of the template."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ Item = dict[str, Any]
 
 
 class MessageProvider(FakeProvider):
-    """As Infobip: a message has a handle of its own."""
+    """As Infobip: a message has an id of its own."""
 
     def send(self, *given: Any, **named: Any) -> tuple[str, Sent]:
         name, sent = super().send(*given, **named)
@@ -49,7 +49,7 @@ class MessageProvider(FakeProvider):
 
 @dataclass
 class Town:
-    """A service and its administration over the tables, a clock, and everything that was told or asked."""
+    """A service and its administration over the tables, with the emitted events and the calls to DynamoDB."""
 
     client: DynamoDBClient
     service: Service
@@ -60,7 +60,7 @@ class Town:
     emitted: list[tuple[str, dict[str, Any]]]
     calls: list[str] = field(default_factory=list)
     meanwhile: Callable[[int], None] | None = None
-    """Is called before each call to DynamoDB, with how many there were."""
+    """Called before each call to DynamoDB with the count of calls, this one included."""
 
     def caller(self, tenant: str = "tenant-a") -> Caller:
         return Caller(tenant, f"request-{len(self.emitted)}", Deadline(10), "198.51.100.1")
@@ -69,8 +69,8 @@ class Town:
         return request_code(self.service, RequestOtp(number, **fields), self.caller(tenant)).verification_id
 
     def verify(self, verification_id: str, otp: str = RIGHT, tenant: str = "tenant-a", **fields: Any) -> str:
-        asked = VerifyOtp(verification_id, otp, **fields)
-        return outcome(lambda: verify_code(self.service, asked, self.caller(tenant)))
+        command = VerifyOtp(verification_id, otp, **fields)
+        return outcome(lambda: verify_code(self.service, command, self.caller(tenant)))
 
     def erase(self, number: str = NUMBER, seconds: float = 10) -> Erased:
         return self.administration.erase(
@@ -84,7 +84,7 @@ class Town:
 
     def about(self, number: str) -> list[str]:
         """Every item of any table that holds a number in any spelling, or a key of it."""
-        names = every_name(number)
+        names = texts_of(number)
         found = []
         for table in TABLES:
             for item in self.items(table):
@@ -101,8 +101,8 @@ class Town:
             self.meanwhile = self.meanwhile or act
 
 
-def every_name(number: str) -> set[str]:
-    """The ways in which a number may be written down, and what is made of it."""
+def texts_of(number: str) -> set[str]:
+    """The spellings of a number, and the texts that are derived from it."""
     digits = number[1:]
     whole = {digits, digits[-10:], digits[-9:], f"{digits[-10:-7]}-{digits[-7:-4]}-{digits[-4:]}"}
     spaced = {f"({digits[-10:-7]}) {digits[-7:-4]}-{digits[-4:]}", f"{digits[-7:-4]} {digits[-4:]}"}
@@ -123,9 +123,9 @@ def town(dynamodb: DynamoDBClient, policy: Policy, clock: StepClock) -> Iterator
     client = dynamodb
     with tables(client, TABLES):
         users = UsersTable(client, "users", Retention(90, 0))
-        told: list[tuple[str, dict[str, Any]]] = []
+        emitted: list[tuple[str, dict[str, Any]]] = []
         numbers = DynamoNumbers(client, "a-table", users)
-        # Without the guard, whose counts are about no number and take most of this table's time.
+        # Without the guard: its counters concern no number and would make most of the calls to the table.
         admission = replace(policy.admission, spend=replace(policy.admission.spend, mode=Mode.OFF))
         policy = replace(policy, admission=admission, keeps_users=True, require_verification_id=False)
         service = Service(
@@ -134,10 +134,10 @@ def town(dynamodb: DynamoDBClient, policy: Policy, clock: StepClock) -> Iterator
             providers=MessageProvider(),
             peppers=lambda: Peppers(PEPPER),
             clock=clock,
-            emit=lambda event, **fields: told.append((event, fields)),
+            emit=lambda event, **fields: emitted.append((event, fields)),
         )
         administration = Administration(policy, numbers, service.peppers, clock, service.emit)
-        made = Town(client, service, administration, numbers, users, clock, told)
+        made = Town(client, service, administration, numbers, users, clock, emitted)
 
         def count(model: Any, **_: Any) -> None:
             made.count(model.name)
@@ -148,7 +148,7 @@ def town(dynamodb: DynamoDBClient, policy: Policy, clock: StepClock) -> Iterator
 
 
 def busy(town: Town) -> list[str]:
-    """Everything that there can be about a number: at two tenants, verified, failed, claimed, under way."""
+    """Every kind of record of a number: two tenants, verified and pending, failures, idempotency records."""
     verified = town.request(consent=CONSENT, purpose="login", idempotency_key="a-key", session_id="s" * 20)
     assert town.verify(verified, WRONG, session_id="s" * 20) == "OTP_INCORRECT"
     assert town.verify(verified, session_id="s" * 20) == "ok"
@@ -194,7 +194,7 @@ def test_erasing_again_finds_nothing(town: Town) -> None:
     town.clock.step(600)
     town.erase()
     assert town.erase() == Erased({})
-    assert town.erase("+14155550199") == Erased({}), "nor does erasing a number that was never known"
+    assert town.erase("+14155550199") == Erased({}), "an unknown number has nothing to erase"
 
 
 def test_another_spelling_of_the_number_erases_it_too(town: Town) -> None:
@@ -220,7 +220,7 @@ def test_an_erasure_that_runs_out_of_time_is_finished_by_the_next(town: Town) ->
 
 
 def fail(town: Town, tenant: str = "tenant-a", times: int = 1, lane: Lane = Lane.STRANGER) -> None:
-    """So many wrong guesses at the number, an hour apart if there are many."""
+    """Count wrong guesses at the number, an hour apart."""
     for index in range(times):
         now = milliseconds(town.clock) + to_milliseconds(index * HOUR)
         lanes = town.service.policy.number_limits("US")
@@ -251,8 +251,8 @@ def test_a_guess_under_way_leaves_a_failure_that_the_next_erasure_finds(town: To
     assert town.verify(verification_id) == "VERIFICATION_NOT_FOUND"
 
 
-def delete_what_has_ended(town: Town) -> None:
-    """What DynamoDB does some day."""
+def delete_expired(town: Town) -> None:
+    """As DynamoDB does some time after the TTL."""
     for item in town.items():
         if "ttl" in item and int(item["ttl"]["N"]) <= town.clock():
             town.client.delete_item(TableName="a-table", Key={"pk": item["pk"]})
@@ -263,7 +263,7 @@ def test_a_late_erasure_still_finds_a_failure_that_was_left(town: Town) -> None:
     assert town.erase().retry_after == 30
     fail(town)
     town.clock.step(DAY)
-    delete_what_has_ended(town)
+    delete_expired(town)
     assert town.erase().counts["numbers"] == 1
     assert town.about(NUMBER) == []
 
@@ -279,7 +279,7 @@ def test_a_failure_after_an_unlock_is_kept_for_thirty_days(town: Town) -> None:
 def test_a_code_requested_during_an_erasure_is_erased_by_the_next_at_the_latest(
     town: Town,
 ) -> None:
-    """At each step of the erasure in turn."""
+    """At each step of the erasure in turn. Until it is erased, the code works or is not found."""
     town.request(consent=CONSENT, idempotency_key="a-key")
     town.clock.step(DAY)
     town.calls.clear()
@@ -292,11 +292,11 @@ def test_a_code_requested_during_an_erasure_is_erased_by_the_next_at_the_latest(
         town.calls.clear()
         made: list[str] = []
 
-        def ask(call: int, at: int = step, made: list[str] = made) -> None:
+        def request_once(call: int, at: int = step, made: list[str] = made) -> None:
             if call == at and not made:
                 made.append(town.request(consent=CONSENT, purpose="during"))
 
-        town.meanwhile = ask
+        town.meanwhile = request_once
         town.erase()
         town.meanwhile = None
         assert made, step
@@ -336,7 +336,7 @@ def test_a_disabled_number_can_be_unlocked_at_any_later_time(town: Town) -> None
     town.clock.step(100 * DAY)
     fail(town)
     assert town.calls[-2:] == ["UpdateItem", "UpdateItem"], "the second one disables, by itself"
-    assert listed(town)["ttl"]["N"] == str(FOREVER), "or it would be gone when it is to be unlocked"
+    assert listed(town)["ttl"]["N"] == str(FOREVER), "or it would have expired before the unlock"
     assert outcome(town.request) == "NUMBER_DISABLED"
     town.clock.step(400 * DAY)
     town.request(tenant="tenant-b")
@@ -375,13 +375,13 @@ def test_unlocking_forgets_the_failures_of_every_tenant_and_no_send(town: Town) 
     assert town.administration.unlock(NUMBER, who) == 2
     assert town.administration.unlock(NUMBER, who) == 0
     assert town.administration.unlock(OTHER, who) == 0
-    (record_of,) = town.administration.status(NUMBER, who).standings
-    assert (record_of.number.failures, record_of.number.totals) == ({}, {})
-    assert len(record_of.number.sends) == 2
+    (record,) = town.administration.status(NUMBER, who).standings
+    assert (record.number.failures, record.number.totals) == ({}, {})
+    assert len(record.number.sends) == 2
 
 
 def test_a_token_from_before_an_unlock_or_an_erasure_opens_no_lane(town: Town) -> None:
-    """Whoever the number was taken from may still hold one."""
+    """A previous owner of the number may still hold one."""
     token = verify_code(town.service, VerifyOtp(town.request(), RIGHT), town.caller()).device_token
 
     def lane_of_a_request() -> str:
@@ -415,7 +415,7 @@ def test_a_verified_number_is_remembered_for_ninety_days_and_forgotten_after(tow
 
 
 def test_the_form_of_a_numbers_item_is_pinned(town: Town) -> None:
-    """It outlives deployments: a change of a name or a text here forgets what was there."""
+    """It outlives deployments: a change of a name or a text here loses the stored data."""
     first = town.request(client_ip="192.0.2.7", session_id="s" * 20)
     town.verify(first, session_id="s" * 20)
     town.clock.step(60)
@@ -460,7 +460,7 @@ def test_the_form_of_a_numbers_item_is_pinned(town: Town) -> None:
 
 
 def size_of(value: Any) -> int:
-    """Bytes, as DynamoDB reckons an item: names and values, numbers at two digits a byte."""
+    """Bytes of an item by the rules of DynamoDB: names and values, numbers at two digits a byte."""
     if isinstance(value, dict):
         return sum(size_of(inner) + (len(name) if len(name) > 2 else 0) for name, inner in value.items())
     if isinstance(value, list):
@@ -469,7 +469,7 @@ def size_of(value: Any) -> int:
 
 
 def test_the_item_of_a_number_in_daily_use_stays_below_a_kilobyte(town: Town) -> None:
-    """So that each of its writes is one unit, and two in a transaction."""
+    """So that a write of it costs one unit, and two in a transaction."""
     for day in range(6):
         session = f"{day:032x}"
         verification_id = town.request(client_ip=f"192.0.2.{day % 3}", session_id=session)
@@ -498,7 +498,7 @@ def test_the_item_of_a_number_lists_only_verifications_that_may_still_exist(town
 
 
 def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) -> None:
-    """No limit counts them, so whoever asks all through an outage would fill it up to DynamoDB's 400 KB."""
+    """No limit counts them, so requests all through an outage would fill it up to the 400 KB of DynamoDB."""
     provider = town.service.providers
     assert isinstance(provider, MessageProvider)
     provider.fails_with = lambda: NotSent("infobip", "http_503")
@@ -509,8 +509,8 @@ def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) 
     verification_id = town.request()
     town.clock.step(30)
     provider.fails_with = lambda: NotSent("infobip", "http_503")
-    asked = ResendOtp(verification_id)
-    assert outcome(lambda: resend_code(town.service, asked, town.caller())) == "PROVIDER_UNAVAILABLE"
+    command = ResendOtp(verification_id)
+    assert outcome(lambda: resend_code(town.service, command, town.caller())) == "PROVIDER_UNAVAILABLE"
     assert list(listed(town)["verifications"]["M"]) == [list_key(keys.verification_key(verification_id))]
 
 
@@ -553,7 +553,7 @@ def test_a_right_code_verifies_the_user_in_the_same_transaction(town: Town) -> N
     assert town.calls == ["UpdateItem", "UpdateItem", "TransactWriteItems"]
     (user,) = town.users.of(number_key(NUMBER))
     assert (user.verified_at, user.purposes, user.kept_until) == (int(START) + 20, ("login",), None)
-    assert user.consent == ConsentRecord(CONSENT, Seconds(int(START))), "of the moment when it was asked for"
+    assert user.consent == ConsentRecord(CONSENT, Seconds(int(START))), "dated at the request for the code"
     assert user.requested_consent is None
 
 
@@ -574,7 +574,7 @@ def test_a_user_whose_code_was_wrong_or_used_is_not_verified_by_it(town: Town) -
 
 
 def test_a_request_for_a_code_changes_nothing_that_was_verified(town: Town) -> None:
-    """A consent without a right code may be anybody's."""
+    """A consent without a right code may come from anybody."""
     assert town.verify(town.request(consent=CONSENT)) == "ok"
     before = town.users.of(number_key(NUMBER))[0]
     town.clock.step(60)
@@ -619,11 +619,11 @@ def test_an_expired_user_is_no_longer_shown_and_still_erased(town: Town) -> None
     town.request()
     who = Administrator("arn:aws:iam::1:role/admin", Deadline(10))
     town.clock.step(90 * DAY - 1)
-    (record_of,) = town.administration.status(NUMBER, who).standings
-    assert len(record_of.users) == 1
+    (record,) = town.administration.status(NUMBER, who).standings
+    assert len(record.users) == 1
     town.clock.step(1)
-    (record_of,) = town.administration.status(NUMBER, who).standings
-    assert record_of.users == ()
+    (record,) = town.administration.status(NUMBER, who).standings
+    assert record.users == ()
     town.erase()
     assert town.items("users") == []
 
@@ -640,5 +640,5 @@ def test_the_users_table_holds_no_number(town: Town) -> None:
     town.verify(town.request(consent=CONSENT, purpose="login"))
     text = json.dumps(town.items("users"))
     assert number_key(NUMBER) in text
-    for name in every_name(NUMBER) - {number_key(NUMBER), number_key(NUMBER)[:8]}:
+    for name in texts_of(NUMBER) - {number_key(NUMBER), number_key(NUMBER)[:8]}:
         assert name not in text

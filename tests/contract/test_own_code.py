@@ -1,4 +1,4 @@
-"""A resend by Sinch repeats the verification's code where Sinch's callback reaches the service.
+"""A resend by Sinch repeats the code of the verification if the callback of Sinch reaches the service.
 
 The sandbox requests each code from the service's own webhook, signed as Sinch signs, and checks guesses.
 """
@@ -37,7 +37,7 @@ from tests.contract.receiver import Received, Receiver, receiving
 NUMBER = "+14155550123"
 PATH = "/prod/webhooks/sinch"
 GAP = 61
-"""Seconds after which a first and a second resend may go."""
+"""Seconds after which a first and a second resend are allowed."""
 AT_SINCH: Mapping[str, str] = {
     "applicationKey": SINCH_APPLICATION_KEY,
     "applicationSecret": SINCH_APPLICATION_SECRET,
@@ -45,7 +45,7 @@ AT_SINCH: Mapping[str, str] = {
 
 
 class World:
-    """The service and its webhook over the sandbox, all by one clock."""
+    """The service and its webhook over the sandbox, with one clock for all."""
 
     def __init__(self, sandbox: str, receiver: Receiver, clock: StepClock) -> None:
         self.sandbox, self.receiver, self.clock = sandbox, receiver, clock
@@ -110,7 +110,7 @@ class World:
         return self.peppers
 
     def call_back(self, *, is_set_up: bool) -> None:
-        """Whether Sinch's dashboard has the callback's URL."""
+        """Set the URL of the callback in the dashboard of Sinch, or clear it."""
         targets = {"sinch": f"{self.receiver.url}{PATH}"} if is_set_up else {}
         requests.put(f"{self.sandbox}/callbacks", json=targets, timeout=5).raise_for_status()
 
@@ -123,7 +123,7 @@ class World:
     def resend(
         self, verification_id: str, channel: Channel | None = None, key: str | None = None
     ) -> Requested:
-        """After the gap."""
+        """Resend after the gap."""
         self.clock.step(GAP)
         return resend_code(
             self.service, ResendOtp(verification_id, channel, idempotency_key=key), self.caller()
@@ -133,7 +133,7 @@ class World:
         verify_code(self.service, VerifyOtp(verification_id, otp), self.caller())
 
     def codes(self, number: str = NUMBER) -> list[str]:
-        """Those that the phone got, newest first."""
+        """The codes that the phone got, newest first."""
         inbox = requests.get(f"{self.sandbox}/inbox", params={"to": number}, timeout=5).json()
         return [message["code"] for message in inbox]
 

@@ -1,4 +1,4 @@
-"""Infobip set up over real HTTP, as CloudFormation asks for it, and what CloudFormation is told."""
+"""The custom resource sets up Infobip over real HTTP and answers CloudFormation."""
 
 import http.server
 import json
@@ -31,7 +31,7 @@ WRONG_KEY = "canary-of-a-wrong-key"
 
 
 class CloudFormation(http.server.BaseHTTPRequestHandler):
-    """Takes what a custom resource answers."""
+    """Receives the answers of the custom resource."""
 
     answers: ClassVar[list[dict[str, Any]]] = []
     media_types: ClassVar[list[str | None]] = []
@@ -45,7 +45,7 @@ class CloudFormation(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def response_url() -> Iterator[str]:
 
 @dataclass
 class Deployment:
-    """A stack whose custom resource is asked for again and again, at an account of its own."""
+    """A stack that is deployed repeatedly, with an Infobip account of its own."""
 
     sandbox: str
     response_url: str
@@ -89,20 +89,20 @@ class Deployment:
         return provisioning.provision(account, desired_state.desired_state_from(parameters)).attributes
 
     def deployed(self, made: Mapping[str, str]) -> Settings:
-        """The settings that the functions have after a deployment that answered this."""
+        """The settings of the functions after a deployment whose custom resource answered `made`."""
         names = ("ApplicationId", "MessageId", "MessageIds", "IndiaMessageIds", "MessageParts")
         ids = {f"Infobip{name}": made[name] for name in names}
         return Settings.from_environment(environment(Stage="local", ProviderSandboxUrl=self.sandbox, **ids))
 
     def calls(self) -> list[str]:
-        """What reached Infobip since the last look, without what only read."""
+        """The writes that reached Infobip since the last call of this method."""
         made = requests.get(f"{self.sandbox}/calls", timeout=5).json()
         requests.delete(f"{self.sandbox}/calls", timeout=5).raise_for_status()
         assert {call["provider"] for call in made} <= {"infobip"}
         return [call["operation"] for call in made if call["operation"] != "provision-read"]
 
     def found(self, **parameters: str) -> list[str]:
-        """The verdicts of `make provision-check` on what is not as wanted, by field."""
+        """Field and verdict of `make provision-check` where a field is not as desired."""
         account = provisioning.open_account(dict(credentials(self.sandbox)["infobip"]), self.settings)
         found = provisioning.look(account, desired_state.desired_state_from({**PROPERTIES, **parameters}))
         rows = provision_check.rows(found)
@@ -235,31 +235,33 @@ def test_a_field_that_infobip_does_not_update_fails_the_deployment_by_name(
         return {**update(self, application_id, message_id, body), "senderId": "Acme"}
 
     monkeypatch.setattr(provisioning.Account, "update_template", keeps)
-    told = deploy("Update")
-    assert told["Status"] == "FAILED"
-    assert "Infobip keeps senderId of template en" in told["Reason"]
+    answer = deploy("Update")
+    assert answer["Status"] == "FAILED"
+    assert "Infobip keeps senderId of template en" in answer["Reason"]
 
 
 def test_a_wrong_key_fails_the_deployment_and_is_not_in_the_answer(deploy: Deployment) -> None:
     deploy.api_key = WRONG_KEY
-    told = deploy()
-    assert told["Status"] == "FAILED"
-    assert told["Reason"] == "Infobip answered GET /2fa/2/applications with 401 UNAUTHORIZED Unauthorized"
-    assert WRONG_KEY not in json.dumps(told)
+    answer = deploy()
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"] == "Infobip answered GET /2fa/2/applications with 401 UNAUTHORIZED Unauthorized"
+    assert WRONG_KEY not in json.dumps(answer)
 
 
 def test_a_parameter_that_infobip_refuses_fails_the_deployment_and_names_it(deploy: Deployment) -> None:
-    told = deploy(MaxAttempts="0")
-    assert told["Status"] == "FAILED"
-    assert "400 BAD_REQUEST Bad request" in told["Reason"]
-    assert "configuration.pinAttempts" in told["Reason"]
+    answer = deploy(MaxAttempts="0")
+    assert answer["Status"] == "FAILED"
+    assert "400 BAD_REQUEST Bad request" in answer["Reason"]
+    assert "configuration.pinAttempts" in answer["Reason"]
 
 
 def test_a_secret_that_was_not_put_yet_fails_the_deployment_and_says_what_to_do(deploy: Deployment) -> None:
     deploy.api_key = ""
-    told = deploy()
-    assert told["Status"] == "FAILED"
-    assert told["Reason"].endswith("must be put before ProvisionInfobip is true: secret field infobip.apiKey")
+    answer = deploy()
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].endswith(
+        "must be put before ProvisionInfobip is true: secret field infobip.apiKey"
+    )
     assert deploy.calls() == []
 
 
@@ -279,9 +281,9 @@ def test_the_next_deployment_finds_an_application_whose_answer_was_lost(
 ) -> None:
     lost = {"provider": "infobip", "operation": "provision-create", "fault": "lost"}
     requests.post(f"{deploy.sandbox}/faults", json=lost, timeout=5).raise_for_status()
-    told = deploy()
-    assert told["Status"] == "FAILED"
-    assert told["Reason"] == "Infobip gave no answer to POST /2fa/2/applications: read_timeout"
+    answer = deploy()
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"] == "Infobip gave no answer to POST /2fa/2/applications: read_timeout"
     deploy.calls()
     assert deploy()["Status"] == "SUCCESS"
     # Only the template was missing.
@@ -298,9 +300,9 @@ def test_deleting_the_stack_changes_nothing_at_infobip(deploy: Deployment) -> No
 
 def test_every_answer_names_the_one_resource_and_the_request(deploy: Deployment) -> None:
     for kind in ("Create", "Update", "Delete"):
-        told = deploy(kind)
-        assert told["PhysicalResourceId"] == told["LogicalResourceId"] == "InfobipSetup"
-        assert (told["StackId"], told["RequestId"]) == ("a-stack", "a-request")
+        answer = deploy(kind)
+        assert answer["PhysicalResourceId"] == answer["LogicalResourceId"] == "InfobipSetup"
+        assert (answer["StackId"], answer["RequestId"]) == ("a-stack", "a-request")
     # The URL is signed for an empty media type.
     assert set(CloudFormation.media_types) == {""}
 

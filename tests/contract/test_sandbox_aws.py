@@ -1,4 +1,4 @@
-"""The fake AWS answers as botocore's model of End User Messaging says."""
+"""The fake AWS answers by botocore's model of End User Messaging."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the fake providers call back with: signed as the real ones sign, to this machine alone."""
+"""The callbacks of the fake providers: signed as the real ones are, and sent to this machine only."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def sandbox() -> Iterator[str]:
-    """One of each test's own, without a verification that another left pending."""
+    """A sandbox for each test, so that no verification of another test is pending."""
     with running_sandbox(app=create_wide_app(clock=StepClock(), delivery_seconds=0)) as url:
         yield url
 
@@ -83,22 +83,22 @@ def test_sinch_calls_back_before_a_send_and_after_its_delivery(sandbox: str, rec
     assert callbacks(sandbox, {"sinch": url}).json() == {"sinch": url}
     answer = start(sandbox, reference="our-reference")
     assert answer.status_code == 200
-    asked = receiver.next()
-    about = {
+    requested = receiver.next()
+    subject = {
         "id": answer.json()["id"],
         "method": "sms",
         "identity": {"type": "number", "endpoint": NUMBER},
         "reference": "our-reference",
     }
     price = {"price": {"amount": 0.0453, "currencyId": "EUR"}}
-    assert asked.json == {"event": "VerificationRequestEvent", **about, **price}
+    assert requested.json == {"event": "VerificationRequestEvent", **subject, **price}
     delivered = receiver.next_event("VerificationSmsDeliveredEvent")
     assert delivered.json == {
         "event": "VerificationSmsDeliveredEvent",
-        **about,
+        **subject,
         "smsResult": "Successful",
     }
-    for received in (asked, delivered):
+    for received in (requested, delivered):
         assert_signed_by_sinch(received, "/prod/webhooks/sinch")
 
 
@@ -141,8 +141,8 @@ def test_a_start_that_the_callback_denies_is_not_sent(sandbox: str, receiver: Re
     assert (answer.status_code, answer.json()["errorCode"]) == (403, 40303)
     assert "Denied" in answer.json()["message"]
     assert inbox(sandbox) == []
-    told = receiver.next_event("VerificationResultEvent").json
-    assert (told["status"], told["reason"]) == ("DENIED", "Denied by callback")
+    result = receiver.next_event("VerificationResultEvent").json
+    assert (result["status"], result["reason"]) == ("DENIED", "Denied by callback")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_the_sandbox_keeps_serving_while_a_callback_is_awaited(sandbox: str, rec
     waiting.start()
     receiver.next()
     assert requests.get(f"{sandbox}/healthz", timeout=1).status_code == 200
-    # The reference is taken by then, so a second start cannot slip in behind the first.
+    # The reference is in use by then, so a second start with it is refused.
     assert start(sandbox, reference="once").status_code == 409
     receiver.let_go.set()
     waiting.join(PATIENCE)
@@ -201,23 +201,23 @@ def test_sinch_calls_back_with_the_result_of_a_verification(
     other = f"{(int(code) + 1) % 10**6:06d}"
     for _ in range(1 if right else 11):
         report(sandbox, verification_id, code if right else other)
-    told = receiver.next_event("VerificationResultEvent").json
-    assert (told["id"], told["status"], told.get("source")) == (verification_id, status, source)
+    result = receiver.next_event("VerificationResultEvent").json
+    assert (result["id"], result["status"], result.get("source")) == (verification_id, status, source)
 
 
 def test_a_newer_start_aborts_the_older_one_with_a_callback(sandbox: str, receiver: Receiver) -> None:
     callbacks(sandbox, {"sinch": receiver.url})
     older = start(sandbox).json()["id"]
     start(sandbox)
-    told = receiver.next_event("VerificationResultEvent").json
-    assert (told["id"], told["status"]) == (older, "ABORTED")
+    result = receiver.next_event("VerificationResultEvent").json
+    assert (result["id"], result["status"]) == (older, "ABORTED")
 
 
 def test_a_call_has_no_delivery_report(sandbox: str, receiver: Receiver) -> None:
     callbacks(sandbox, {"sinch": receiver.url})
     start(sandbox, method="callout")
-    asked = receiver.next().json
-    assert (asked["event"], asked["method"]) == ("VerificationRequestEvent", "callout")
+    requested = receiver.next().json
+    assert (requested["event"], requested["method"]) == ("VerificationRequestEvent", "callout")
     assert deliver(sandbox).status_code == 400
 
 
@@ -307,8 +307,8 @@ def test_a_callback_to_a_name_under_localhost_reaches_this_machine(sandbox: str,
     url = f"http://an-api.execute-api.localhost:{port}/v1/webhooks/sinch"
     assert callbacks(sandbox, {"sinch": url}).status_code == 200
     assert start(sandbox).status_code == 200
-    asked = receiver.next_event("VerificationRequestEvent")
-    assert (asked.path, asked.headers["host"]) == (
+    requested = receiver.next_event("VerificationRequestEvent")
+    assert (requested.path, requested.headers["host"]) == (
         "/v1/webhooks/sinch",
         f"an-api.execute-api.localhost:{port}",
     )

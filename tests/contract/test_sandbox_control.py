@@ -1,4 +1,4 @@
-"""The sandbox's own routes: inbox, calls, faults; and that it starts, counts and stops cleanly."""
+"""The sandbox's own routes for inbox, calls and faults; its start, its counts and its stop."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ from local.sandbox.server import bind, running_sandbox
 NUMBER = "+14155550123"
 OTHER = "+447700900123"
 SHORT = 0.3
-"""Seconds to wait for an answer that must not come."""
+"""Seconds to wait where no answer may arrive."""
 
 AWS_HEADERS = {
     "Content-Type": "application/x-amz-json-1.0",
@@ -35,7 +35,7 @@ AWS_HEADERS = {
     "X-Amz-Date": "20240606T090841Z",
 }
 CHECKERS = ("infobip", "sinch")
-"""The providers that check codes and tell of them; AWS does neither."""
+"""The providers that check codes and report a status; AWS does neither."""
 
 
 class Client:

@@ -1,4 +1,4 @@
-"""The page's backend, before a service that answers what each test needs; and what it tells the page."""
+"""The backend of the demo page in front of a stubbed service, and the events that it sends to the page."""
 
 import json
 import subprocess
@@ -48,7 +48,7 @@ def path_of(step: str) -> str:
 
 
 class Service:
-    """Stands in for the API: keeps what it was asked and gives the answers that it was told to."""
+    """Stands in for the API: keeps the requests and gives the queued answers."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any], str]] = []
@@ -90,12 +90,12 @@ class App:
         )
 
     def session(self) -> dict[str, Any]:
-        """Where this browser is, as the form reads it."""
+        """The step of this browser, as the form reads it."""
         answer: dict[str, Any] = self.browser.get(f"{self.url}/demo/session", timeout=5).json()
         return answer
 
     def shown(self) -> dict[str, Any]:
-        """What the page is told first."""
+        """The first event that the page receives."""
         return first_event(self.url)
 
 
@@ -121,26 +121,26 @@ def test_the_browser_sees_neither_the_api_key_nor_the_verification_id(app: App) 
 
 
 def test_a_request_carries_the_session_and_the_address_of_the_browser(app: App) -> None:
-    wanted = {
+    body = {
         "phoneNumber": NUMBER,
         "channel": "voice",
         "locale": "en",
         "purpose": "payment",
         "sessionId": "x",
     }
-    app.post("request", wanted, answer=(200, REQUESTED))
-    asked = app.service.calls[0][1]
-    assert {name: asked[name] for name in ("phoneNumber", "channel", "locale")} == {
+    app.post("request", body, answer=(200, REQUESTED))
+    sent = app.service.calls[0][1]
+    assert {name: sent[name] for name in ("phoneNumber", "channel", "locale")} == {
         "phoneNumber": NUMBER,
         "channel": "voice",
         "locale": "en",
     }
-    assert (asked["purpose"], asked["clientIp"]) == ("sign-up", "127.0.0.1")
-    assert asked["sessionId"] not in ("x", app.browser.cookies[COOKIE])
+    assert (sent["purpose"], sent["clientIp"]) == ("sign-up", "127.0.0.1")
+    assert sent["sessionId"] not in ("x", app.browser.cookies[COOKIE])
     app.post("verify", {"otp": "123456"}, answer=(400, WRONG))
     assert app.service.calls[1][1] == {
         "verificationId": VERIFICATION_ID,
-        "sessionId": asked["sessionId"],
+        "sessionId": sent["sessionId"],
         "otp": "123456",
     }
 
@@ -168,8 +168,11 @@ def test_a_browser_can_verify_a_second_time(app: App) -> None:
     for _ in range(2):
         app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
         app.post("verify", {"otp": "123456"}, answer=(200, VERIFIED))
-        (_, asked, _), (_, verified, _) = app.service.calls[-2:]
-        assert (verified["verificationId"], verified["sessionId"]) == (VERIFICATION_ID, asked["sessionId"])
+        (_, requested, _), (_, verified, _) = app.service.calls[-2:]
+        assert (verified["verificationId"], verified["sessionId"]) == (
+            VERIFICATION_ID,
+            requested["sessionId"],
+        )
 
 
 def test_a_session_id_that_the_browser_made_up_is_not_used(app: App) -> None:
@@ -218,10 +221,10 @@ def test_each_exchange_is_shown_on_the_page_without_code_or_token(app: App) -> N
 def test_the_command_sends_the_same_body_with_the_key_and_the_code_from_the_shell() -> None:
     body = {"otp": "123456", "locale": "it's"}
     command = curl("/verify-otp", body)
-    # A function in the place of curl prints its arguments.
+    # A function named curl prints its arguments.
     script = f"curl() {{ printf '%s\\n' \"$@\"; }}; API=http://127.0.0.1:1/v1 KEY=k OTP=654321; {command}"
-    told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)  # noqa: S603, S607 - a shell is what people paste it into
-    arguments = told.stdout.splitlines()
+    printed = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)  # noqa: S603, S607 - people paste it into a shell
+    arguments = printed.stdout.splitlines()
     assert arguments[:2] == ["-sS", "http://127.0.0.1:1/v1/verify-otp"]
     assert "x-api-key: k" in arguments
     assert json.loads(arguments[-1]) == {"otp": "654321", "locale": "it's"}
@@ -345,7 +348,7 @@ CHALLENGED = (403, {"errorCode": "CHALLENGE_REQUIRED", "status": 403})
 
 
 def challenge(app: App) -> Any:
-    """The answer that the widget gets."""
+    """The answer to the widget."""
     return app.browser.get(f"{app.url}/demo/challenge", timeout=5)
 
 
@@ -420,7 +423,7 @@ def test_an_attackers_messages_do_not_arrive_on_the_users_phone(app: App) -> Non
     app.service.answers = [(200, REQUESTED), (200, REQUESTED), CHALLENGED]
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     assert [message["to"] for message in app.shown()["messages"]] == [NUMBER]
-    # A number that was an attacker's may become the user's.
+    # The user may later enter a number that the attack had used.
     stranger = app.service.calls[0][1]["phoneNumber"]
     app.post("attack", {"isOn": False})
     app.post("request", {"phoneNumber": stranger}, answer=(200, REQUESTED))
@@ -448,10 +451,10 @@ def test_a_provider_call_is_shown_under_the_request_that_caused_it(app: App) -> 
     app.post("request?page=this-tab", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     app.service.before_answer = lambda: None
     send(NUMBER[1:])
-    told = app.shown()
-    (exchange,) = told["exchanges"]
+    shown = app.shown()
+    (exchange,) = shown["exchanges"]
     assert [(call["provider"], call["status"]) for call in exchange["calls"]] == [
         ("infobip", 500),
         ("infobip", 200),
     ]
-    assert [call["to"] for call in told["calls"]] == [NUMBER, "+14155550199"]
+    assert [call["to"] for call in shown["calls"]] == [NUMBER, "+14155550199"]

@@ -1,4 +1,4 @@
-"""The fake Infobip answers as Infobip 2FA's OpenAPI document and SDKs say."""
+"""The fake Infobip answers by the OpenAPI document and the SDKs of Infobip 2FA."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ WIDE = wide_application()
 
 
 class Client:
-    """Infobip's API by hand, so that a test may send what no adapter of ours would."""
+    """Calls Infobip's API by hand, so that a test may send requests that no adapter of ours makes."""
 
     def __init__(self, sandbox: str) -> None:
         self.sandbox = sandbox
@@ -40,12 +40,12 @@ class Client:
         )
 
     def message(self, **changes: Any) -> dict[str, Any]:
-        wanted = {
+        body = {
             "applicationId": self.account["applicationId"],
             "messageId": self.account["messageId"],
             "to": NUMBER,
         }
-        return {name: value for name, value in (wanted | changes).items() if value is not None}
+        return {name: value for name, value in (body | changes).items() if value is not None}
 
     def send(self, **changes: Any) -> str:
         answer = self.post("pin", self.message(**changes))

@@ -1,4 +1,4 @@
-"""The fake Sinch answers as Sinch Verification's OpenAPI document and SDKs say."""
+"""The fake Sinch answers by the OpenAPI document and the SDKs of Sinch Verification."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ PATH = "/sinch/verification/v1/verifications"
 
 
 class Client:
-    """Sinch's API by hand, so that a test may send what no adapter of ours would."""
+    """Calls Sinch's API by hand, so that a test may send requests that no adapter of ours makes."""
 
     def __init__(self, sandbox: str, clock: StepClock) -> None:
         self.sandbox = sandbox
@@ -54,8 +54,8 @@ class Client:
         return headers | ({"Content-Type": content_type} if content_type else {})
 
     def start(self, **changes: Any) -> requests.Response:
-        wanted = {"identity": {"type": "number", "endpoint": NUMBER}, "method": "sms"}
-        return self.call("POST", body=wanted | changes)
+        body = {"identity": {"type": "number", "endpoint": NUMBER}, "method": "sms"}
+        return self.call("POST", body=body | changes)
 
     def started(self, **changes: Any) -> str:
         answer = self.start(**changes)

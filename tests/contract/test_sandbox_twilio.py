@@ -1,4 +1,4 @@
-"""The sandbox before the API for Twilio's clients: what it answers without one."""
+"""The paths of Twilio in the sandbox while no API for Twilio's clients answers behind them."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The stops of administrators: one suite for DynamoDB, of two engines, and for the fake."""
+"""The stops of administrators: one suite for DynamoDB, on three engines, and for the fake."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,13 +32,13 @@ EVERY_COUNTRY = tuple(Stop(Scope.COUNTRY, country) for country in sorted(phonenu
 
 @dataclass
 class Both:
-    """What administrators write, and what a send reads."""
+    """The stops that administrators write, and the store that a send reads."""
 
     stops: SendingStops
     store: Store
 
     def read(self) -> Stops:
-        """As a send does."""
+        """Read the stops as a send does."""
         return self.store.read(AdmissionQuery("a-number", "a-tenant", with_stops=True)).stops
 
 
@@ -47,7 +47,7 @@ ENGINES = ["moto", "ministack", "dynamodb-local"]
 
 @contextmanager
 def table_of(engine: str, request: pytest.FixtureRequest) -> Iterator[DynamoDBClient]:
-    """An empty table, of one engine of DynamoDB."""
+    """An empty table on one engine of DynamoDB."""
     if engine == "dynamodb-local":
         client = request.getfixturevalue("dynamodb_local")
         with tables(client, {TABLE: "Table"}):

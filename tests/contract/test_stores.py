@@ -1,4 +1,4 @@
-"""One suite for every store: the one in memory that the unit tests use, and DynamoDB, of two engines."""
+"""One suite for every store: the one in memory that unit tests use, and DynamoDB on two engines."""
 
 import dataclasses
 import itertools
@@ -64,7 +64,7 @@ def lanes(policy: Policy) -> LanePolicy:
 def change(
     verification: Verification, before: Number = NOTHING_KNOWN, send: Send | None = None, **changes: Any
 ) -> NumberChange:
-    """One more send and its verification in the number's item, as it was read."""
+    """A change that adds one send and its verification to the item of a number, as it was read."""
     listed = ListedVerification(verification.created_at, verification.expires_at, "an-owner", "infobip")
     whole: dict[str, Any] = {
         "key": verification.number_key,
@@ -97,7 +97,7 @@ def known(store: Store, number_key: str = number_key("+14155550123")) -> Number:
 
 
 def counted(store: Store, lanes: LanePolicy, **changes: Any) -> CountedGuess:
-    """A guess at the number, counted in its lane."""
+    """Count a guess at the number in its lane."""
     whole: dict[str, Any] = {
         "number_key": number_key("+14155550123"),
         "tenant": "tenant-a",
@@ -121,7 +121,7 @@ def pending(
 
 
 def own(verification: Verification, **changes: Any) -> OwnCode:
-    """The request of a provider for the code of the verification's first send."""
+    """The request of a provider for our own code, for the first send of the verification."""
     whole: dict[str, Any] = {
         "key": verification.key,
         "number": 0,
@@ -200,7 +200,7 @@ def test_a_released_reservation_leaves_no_send_and_no_verification(store: Store)
     store.release(reservation)
     found = known(store)
     assert (found.sends, found.verifications, found.unproven) == ((), {}, 0)
-    assert found.version == 2, "whoever read before the release must read again"
+    assert found.version == 2, "a reader from before the release must read again"
     with pytest.raises(errors.VerificationNotFound):
         store.spend_guess(guess(reservation.verification))
 
@@ -398,7 +398,7 @@ def test_the_hundredth_failure_over_all_lanes_disables_the_number_for_everybody(
 
 
 def verified_before(store: Store, lanes: LanePolicy) -> None:
-    """The number was verified at tenant-a, five seconds after the tests' start of time."""
+    """Verify the number at tenant-a, five seconds after `NOW`."""
     store.consume(pending(store), counted(store, lanes), "r", NOW + Seconds(5), "a-code-hash")
 
 
@@ -498,7 +498,9 @@ def test_a_verification_is_noted_as_over_where_its_number_lists_it(store: Store)
     store.end_code(number_key("+14155550199"), verification.key)
     found = known(store)
     assert found.over == {verification.key}
-    assert verification.key in found.verifications, "it is erased by this list, and found by its session"
+    assert verification.key in found.verifications, (
+        "this list is needed to erase it and to find it by its session"
+    )
     assert known(store, number_key("+14155550199")) == NOTHING_KNOWN
 
 
@@ -523,7 +525,7 @@ def test_a_reservation_keeps_a_provider_that_was_recorded_meanwhile(store: Store
     found = known(store)
     assert found.verifications[first.verification.key].provider == "sinch"
     assert set(found.verifications) == {first.verification.key, B}
-    # Its own changes are made: one entry goes, and another has a holder that the reservation knows of.
+    # The reservation makes its own changes: it removes one entry and changes the provider of another.
     changed = {B: dataclasses.replace(found.verifications[B], provider="aws")}
     reserve(store, found, NOW_MS + Milliseconds(2), key=C, sending={"verifications": changed})
     assert known(store).verifications == changed
@@ -698,7 +700,7 @@ def test_the_answer_of_a_request_is_kept_for_every_outcome_of_its_send(store: St
 
 
 def test_a_key_is_claimed_under_both_peppers_at_once(store: Store) -> None:
-    """An environment that knows one pepper first, and one that knows the other first, meet at either."""
+    """Environments that disagree on which pepper is current still meet at one of the keys."""
     old = IdempotencyRecord("old-key", "old-print", "nonce", NOW, verification="v")
     new = IdempotencyRecord("new-key", "new-print", "nonce", NOW, verification="v")
     reserve(store, extra={"idempotency_record": dataclasses.replace(new, twin=old)})
@@ -822,7 +824,7 @@ def test_a_resend_that_was_not_sent_leaves_the_verification_as_it_was(store: Sto
     store.release(again)
     assert store.find(verification.key) == dataclasses.replace(
         verification, sends=2, idempotency_records=("a-claim",)
-    ), "but for its reference, which is not handed out again"
+    ), "except for the count of sends: its reference is not used again"
     assert known(store).sends == (Send(NOW_MS),)
     assert store.claim(record) is None
 
@@ -845,7 +847,7 @@ def test_a_resend_of_an_ended_or_changed_verification_conflicts(store: Store, en
 
 
 def test_of_two_resends_on_one_read_the_second_conflicts(store: Store) -> None:
-    """Else both would be one send by their reference, and giving one back would take the other's count."""
+    """Otherwise both would have one reference, and a release of one would undo the count of the other."""
     verification = pending(store)
     first = change(verification, known(store), Send(NOW_MS + Milliseconds(1)))
     store.reserve(Reservation(verification, NOW_MS + Milliseconds(1), first, resend=True))
@@ -978,14 +980,14 @@ def test_a_delivery_report_does_not_change_the_state_of_a_verification(store: St
 def test_a_message_id_finds_its_verification_only_at_its_provider(store: Store) -> None:
     key = reserve(store).verification.key
     store.record_sent(key, ProviderHandle("infobip", "ref-1", "sms", "accepted", "a-message"))
-    asked = ["a-message", *(f"another-{count}" for count in range(150))]
-    assert store.find_messages("infobip", asked) == {"a-message": (key, "ref-1")}
-    assert store.find_messages("sinch", asked) == {}
+    message_ids = ["a-message", *(f"another-{count}" for count in range(150))]
+    assert store.find_messages("infobip", message_ids) == {"a-message": (key, "ref-1")}
+    assert store.find_messages("sinch", message_ids) == {}
     assert store.find_messages("infobip", []) == {}
 
 
 def test_many_verifications_are_found_at_once(store: Store) -> None:
-    named = [keys.verification_key(f"key-{count}") for count in range(3)]
-    held = [pending(store, key=key, number_key=f"number-{key}") for key in named]
-    asked = [*(f"unknown-{count}" for count in range(150)), *named]
-    assert store.find_each(asked) == {each.key: each for each in held}
+    known_keys = [keys.verification_key(f"key-{count}") for count in range(3)]
+    held = [pending(store, key=key, number_key=f"number-{key}") for key in known_keys]
+    query = [*(f"unknown-{count}" for count in range(150)), *known_keys]
+    assert store.find_each(query) == {each.key: each for each in held}

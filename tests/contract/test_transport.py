@@ -33,18 +33,18 @@ from sms_otp.adapters.providers.transport import (
 from sms_otp.domain.clock import Deadline
 
 SOON = 0.5
-"""Seconds until the deadline where it is the deadline that must end the wait."""
+"""Seconds until the deadline in tests where the deadline must end the wait."""
 PATIENT = 60.0
-"""Seconds within which even a busy machine gets to what must end the wait."""
+"""Seconds within which even a busy machine reaches the event that must end the wait."""
 SLACK = 10.0
-"""Seconds that a busy machine may take on top. What ended the wait is told by the reason."""
+"""Seconds that a busy machine may take on top. The reason says what ended the wait."""
 
 Behaviour = Callable[[socket.socket], None]
 
 
 @dataclass
 class Stub:
-    """A server on loopback that behaves as it is told, once per connection."""
+    """A server on loopback that runs one behaviour per connection."""
 
     port: int
     scheme: str = "http"
@@ -93,7 +93,7 @@ Serve = Callable[[Behaviour], Stub]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts a server that reads one request and then behaves as told."""
+    """Starts a server that reads each request and then calls `behave`."""
     with ExitStack() as running:
 
         def start(behave: Behaviour) -> Stub:
@@ -128,7 +128,7 @@ def headers_of(request: bytes) -> list[tuple[str, str]]:
 
 
 def says(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> Behaviour:
-    """Answers `body`, whose length is told as `length` where that is given."""
+    """Answers `body`. `length` is its Content-Length if given, otherwise the true one."""
     lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers)
     head = "".join(f"{line}\r\n" for line in lines) + "\r\n"
     return lambda connection: connection.sendall(head.encode() + body)
@@ -328,7 +328,7 @@ def test_silence_after_the_request_is_no_answer(transport: Transport, serve: Ser
         pytest.param(drips(b"HTTP/1.1 200 OK\r\nX-Drip: "), id="a drip of headers"),
         pytest.param(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"), id="a drip of body"),
         pytest.param(drips(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n"), id="a drip of a redirect's body"),
-        pytest.param(drips(b""), id="a drip of what is no HTTP"),
+        pytest.param(drips(b""), id="a drip that is no HTTP"),
     ],
 )
 def test_the_deadline_ends_the_wait_for_silence_and_for_a_drip(
@@ -338,7 +338,7 @@ def test_the_deadline_ends_the_wait_for_silence_and_for_a_drip(
     began = time.monotonic()
     with pytest.raises(NoAnswer):
         exchange(transport, server.url, seconds=SOON)
-    assert time.monotonic() - began < READ_SECONDS, "sooner than by any limit of the transport's own"
+    assert time.monotonic() - began < READ_SECONDS, "sooner than any limit of the transport itself"
     assert len(server.requests) == 1
 
 
@@ -508,7 +508,7 @@ def test_a_body_that_is_not_one_strict_json_object_is_no_answer(
 
 @pytest.fixture
 def authority() -> trustme.CA:
-    """Trusted by nobody but who is told to."""
+    """A certificate authority that no client trusts unless a test passes its bundle."""
     return trustme.CA()
 
 
@@ -537,7 +537,7 @@ def test_an_untrusted_certificate_stops_the_request_before_it_is_sent(
         with pytest.raises(RequestNotSent, match=r"^tls$"):
             exchange(transport, server.url)
         assert server.requests == []
-        # The server itself is sound: whoever does trust the authority gets an answer.
+        # The server itself works: a client that trusts the authority gets an answer.
         assert requests.post(server.url, data=b"{}", verify=bundle, timeout=5).json() == {}
 
 

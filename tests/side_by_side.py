@@ -1,4 +1,4 @@
-"""How tests are dealt out to several processes: `make test`."""
+"""Deal the tests out to several processes for `make test`."""
 
 from xdist.scheduler import LoadFileScheduling
 

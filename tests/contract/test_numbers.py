@@ -93,7 +93,7 @@ class Town:
         return found
 
     def count(self, operation: str) -> None:
-        """One call to DynamoDB is about to be made."""
+        """Record a call to DynamoDB before it is made, and run `meanwhile`."""
         self.calls.append(operation)
         if self.meanwhile:
             act, self.meanwhile = self.meanwhile, None

@@ -9,7 +9,7 @@ import pytest
 
 from bench.drill import ablation, table, victim
 from bench.drill.people import Attack, Habits, People, everywhere, one_block, scattered
-from bench.drill.scenarios import SCENARIOS, Most, Player, Scenario, Told, attacking
+from bench.drill.scenarios import SCENARIOS, Most, Player, Scenario, ScenarioResult, attacking
 from bench.drill.world import MIDNIGHT, quick
 from local.template import ROOT
 from sms_otp.domain.clock import DAY
@@ -26,32 +26,32 @@ def _quick() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def results() -> dict[str, Told]:
+def results() -> dict[str, ScenarioResult]:
     """The same small day with both policies."""
     return {policy: Player(policy, 1).play(FEW) for policy in ("before", "guard")}
 
 
-def test_an_attack_spends_little_and_hardly_a_user_is_refused(results: dict[str, Told]) -> None:
+def test_an_attack_spends_little_and_hardly_a_user_is_refused(results: dict[str, ScenarioResult]) -> None:
     guarded = results["guard"]
     assert guarded.attackers.visits == 600
     assert 0 < guarded.attackers.codes < 300
     assert guarded.people.refused_percent <= 1
 
 
-def test_the_previous_guard_refuses_more_users_on_the_same_day(results: dict[str, Told]) -> None:
+def test_the_previous_guard_refuses_more_users_on_the_same_day(results: dict[str, ScenarioResult]) -> None:
     assert results["before"].people.visits == results["guard"].people.visits == PEOPLE.people
     assert results["before"].people.refused > 5 * max(1, results["guard"].people.refused)
     assert results["before"].people.challenged == 0
 
 
-def test_every_visit_got_a_code_or_was_refused(results: dict[str, Told]) -> None:
+def test_every_visit_got_a_code_or_was_refused(results: dict[str, ScenarioResult]) -> None:
     for one in results.values():
         for tally in (one.people, one.attackers):
             assert tally.codes >= tally.visits - tally.refused
             assert sum(tally.lanes.values()) == tally.codes
 
 
-def test_a_missed_goal_is_named(results: dict[str, Told]) -> None:
+def test_a_missed_goal_is_named(results: dict[str, ScenarioResult]) -> None:
     strict = replace(results["guard"], scenario=replace(FEW, most=Most(codes=0)))
     assert [miss.split()[0] for miss in strict.over] == ["codes"]
     (line,) = table.rows([strict])
@@ -99,7 +99,7 @@ def test_each_part_of_the_guard_is_put_back_after_it_was_left_out() -> None:
     assert Player("guard", 1).play(small).attackers == usual.attackers
 
 
-def test_the_chart_and_the_table_have_a_line_for_every_scenario(results: dict[str, Told]) -> None:
+def test_the_chart_and_the_table_have_a_line_for_every_scenario(results: dict[str, ScenarioResult]) -> None:
     lines = table.rows(results.values())
     assert table.markdown(lines).count("\n") == 3
     assert table.chart(lines).count("<rect") == 2
@@ -114,7 +114,7 @@ def test_a_siege_names_its_goal() -> None:
     assert {siege.most_hours for siege in victim.SIEGES} == {0, 18}
 
 
-def test_each_table_explains_its_columns(results: dict[str, Told]) -> None:
+def test_each_table_explains_its_columns(results: dict[str, ScenarioResult]) -> None:
     for line in table.rows(results.values()):
         for column in line.keys() - {"scenario"}:
             policy, _, word = column.rpartition(": ")

@@ -120,7 +120,7 @@ prove-faults: .venv/.dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/functional/faults
 
 prove-fuzz: .venv/.dev
-	$(BIN)/python -m pytest -q tests/functional/test_fuzz.py --hypothesis-profile=prove -k arbitrary
+	$(BIN)/python -m pytest -q tests/functional/test_fuzz.py --hypothesis-profile=prove
 
 prove-guard: .venv/.dev ## Hold the guard's goals: every scenario of the drill, three seeds; half an hour
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_guard_goals.py

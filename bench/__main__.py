@@ -1,7 +1,7 @@
 """`make bench`: what a function's start, a verification and a deployment cost, against two baselines.
 
     naive   the idiomatic stack: boto3, requests, phonenumbers, Powertools with its router and validation
-    bare    the same calls and nothing else: boto3's DynamoDB client, and requests where a provider is asked
+    bare    the same calls and nothing else: boto3's DynamoDB client, and requests where a provider is called
 
 Both are code in `bench/programs`. Ours and a baseline are measured in turn, in one run.
 """
@@ -27,15 +27,15 @@ from local.stack_file import LOCAL, ROOT, LocalStackError
 
 RUNS = 15
 VERIFICATIONS = 20
-"""In each of `RUNS` batches."""
+"""Verifications in each of `RUNS` batches."""
 
-ASKS_A_PROVIDER = (
+CALLS_A_PROVIDER = (
     "request_otp",
     "resend_otp",
     "verify_otp",
     "deep_health",
 )
-ASKS_NONE = ("cancel_otp", "otp_status", "webhooks", "aws_events", "admin", "jwks", "health")
+CALLS_NO_PROVIDER = ("cancel_otp", "otp_status", "webhooks", "aws_events", "admin", "jwks", "health")
 
 NAIVE_REACH, BARE_REACH, WARM_REACH, LAYER_REACH, ROUND_TRIPS = 0.55, 1.15, 1.25, 5.0, 3
 Step = Callable[[], object]
@@ -52,11 +52,11 @@ def main() -> None:
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        told = list(_measured(arguments.runs, arguments.containers == "auto", progress))
+        measured = list(_measured(arguments.runs, arguments.containers == "auto", progress))
     written = LOCAL / "bench.json"
-    figures.write(told, written)
-    written.with_suffix(".md").write_text(figures.markdown(told))
-    console.print(figures.table(told))
+    figures.write(measured, written)
+    written.with_suffix(".md").write_text(figures.markdown(measured))
+    console.print(figures.table(measured))
     console.print(f"wrote {written.relative_to(ROOT)}")
 
 
@@ -91,7 +91,7 @@ def _starts(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
     """Processor time until a function is ready for its first request, in a fresh interpreter."""
     ours = {
         name: Program(("-c", f"import {name}.app"), places.variables(endpoint))
-        for name in (*ASKS_A_PROVIDER, *ASKS_NONE)
+        for name in (*CALLS_A_PROVIDER, *CALLS_NO_PROVIDER)
     }
     program = str(places.PROGRAMS / "{}.py")
     bare = places.variables(endpoint, more=("bare",))
@@ -109,7 +109,7 @@ def _starts(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
         yield compared(
             f"start of {name}, against naive", samples[name], samples["naive"], "ms CPU", NAIVE_REACH
         )
-        least = "bare, with a provider" if name in ASKS_A_PROVIDER else "bare"
+        least = "bare, with a provider" if name in CALLS_A_PROVIDER else "bare"
         yield compared(f"start of {name}, against bare", samples[name], samples[least], "ms CPU", BARE_REACH)
     compiled = "start with bytecode in the layers, compared with none"
     yield compared(compiled, samples["request_otp"], samples["source"], "ms CPU", None)
@@ -133,22 +133,23 @@ EVENTS = {"request": "request_otp-sms", "verify": "verify_otp-code"}
 
 
 def _calls(endpoint: str) -> Iterator[Figure]:
-    """What a warm verification asks DynamoDB for, counted by the one who is asked."""
-    for name, calls in _asked(endpoint).items():
-        asked = [call for call in calls if call["operation"] in units.OPERATIONS]
-        spent = units.total(asked)
-        yield Figure(f"DynamoDB round trips of {name}", len(asked), "calls", reach=ROUND_TRIPS)
+    """The DynamoDB calls of a warm verification, as the stub counted them, and their units."""
+    for name, calls in _recorded(endpoint).items():
+        to_dynamodb = [call for call in calls if call["operation"] in units.OPERATIONS]
+        spent = units.total(to_dynamodb)
+        yield Figure(f"DynamoDB round trips of {name}", len(to_dynamodb), "calls", reach=ROUND_TRIPS)
         yield Figure(f"DynamoDB read units of {name}", spent.read, "units")
         yield Figure(f"DynamoDB write units of {name}", spent.write, "units")
 
 
-def _asked(endpoint: str) -> dict[str, list[dict[str, Any]]]:
-    told: dict[str, list[dict[str, Any]]] = json.loads(_run(endpoint, "once.py"))
-    return told
+def _recorded(endpoint: str) -> dict[str, list[dict[str, Any]]]:
+    """The calls of a request and of its verification, by function."""
+    calls: dict[str, list[dict[str, Any]]] = json.loads(_run(endpoint, "once.py"))
+    return calls
 
 
 def _run(endpoint: str, program: str, *arguments: str) -> str:
-    """The last line that a program which calls both functions prints. It is handed their events."""
+    """Run a program that calls both functions, with their events as input. Returns its last line."""
     events = {
         name: json.loads((ROOT / "events" / f"{file}.json").read_text()) for name, file in EVENTS.items()
     }

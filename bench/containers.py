@@ -1,7 +1,7 @@
 """The functions in Lambda's own image, with the processor that Lambda gives to their memory.
 
-What stands in for Lambda is its Runtime API, served here: the image's own runtime client asks it for events.
-A whole processor while a function starts, then memory / 1769 of one, by the container's limit.
+This module serves Lambda's Runtime API, from which the image's own runtime client gets its events. A
+function has a whole processor while it starts, then memory / 1769 of one, by the container's limit.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ FULL_MB = 1769
 DEFAULT_MB = 512
 SECONDS = 120
 TICKS = 100
-"""A second of Linux's accounting, the same on every machine (proc(5))."""
+"""Clock ticks in a second of Linux's accounting, the same on every machine (proc(5))."""
 
 
 def host() -> str | None:
-    """The address at which containers reach this machine; None where there is no Docker or no image."""
+    """The address at which containers reach this machine; None without Docker or the image."""
     try:
         require_image()
         return docker_host()
@@ -40,7 +40,7 @@ def host() -> str | None:
 
 @dataclass
 class Invocation:
-    """One event and what became of it."""
+    """One event and its answer. Times are monotonic seconds."""
 
     event: dict[str, Any]
     taken: float = 0.0
@@ -50,7 +50,7 @@ class Invocation:
 
     @property
     def ms(self) -> float:
-        """From when the function took it to its answer."""
+        """Milliseconds from when the function took the event to its answer."""
         return (self.answered - self.taken) * 1000
 
 
@@ -67,7 +67,7 @@ class RuntimeApi(ThreadingHTTPServer):
         self.failure = ""
 
     def invoke(self, event: dict[str, Any]) -> Invocation:
-        """Have the function answer it. Raises `LocalStackError` where it does not."""
+        """Have the function answer an event. Raises `LocalStackError` if it does not."""
         made = Invocation(event)
         self.waiting.put(made)
         if not made.done.wait(SECONDS):
@@ -75,7 +75,7 @@ class RuntimeApi(ThreadingHTTPServer):
         return made
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A container that is over hangs up on its last question."""
+        """A container that ends closes its last request, which is no error."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -94,7 +94,7 @@ class _Calls(BaseHTTPRequestHandler):
         self.send_header(
             "Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:bench"
         )
-        # The runtime's client takes these for granted.
+        # The runtime's client expects these.
         self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
@@ -115,22 +115,22 @@ class _Calls(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: what is measured is told."""
+        """Log nothing: the measurements are the output."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """One of Lambda's: a container, and the API that it asks."""
+    """An execution environment: a container and the Runtime API that it calls."""
 
     name: str
     api: RuntimeApi
 
-    def give(self, memory: int) -> None:
-        """From now on the processor that this memory buys (MB)."""
+    def limit_to(self, memory: int) -> None:
+        """Limit the container to the processor share of this memory (MB)."""
         _docker("update", "--cpus", f"{min(1.0, memory / FULL_MB):.3f}", self.name)
 
     def cpu_ms(self) -> float:
-        """Processor time that the function has used since its container began, to 10 ms."""
+        """Milliseconds of processor time since the container started, to 10 ms."""
         fields = _docker("exec", self.name, "cat", "/proc/1/stat").rpartition(")")[2].split()
         user, system = int(fields[11]), int(fields[12])
         return (user + system) * 1000 / TICKS
@@ -152,7 +152,7 @@ def started(function: str, endpoint: str) -> Iterator[Environment]:
             "LAMBDA_TASK_ROOT": "/var/task",
             "_HANDLER": f"{function}.app.lambda_handler",
         }
-        given = [
+        options = [
             part
             for pair in variables.items()
             if pair[0] != "PYTHONPATH"
@@ -160,7 +160,7 @@ def started(function: str, endpoint: str) -> Iterator[Environment]:
         ]
         mounts = ["-v", f"{ROOT / 'functions'}:/var/task:ro", "-v", f"{places.OPT.parent}:/opt:ro"]
         limits = ["--cpus", "1", "--rm", "--detach", "--name", name]
-        _docker("run", *limits, *given, *mounts, image(), f"{function}.app.lambda_handler")
+        _docker("run", *limits, *options, *mounts, image(), f"{function}.app.lambda_handler")
         try:
             if not api.ready.wait(SECONDS):
                 raise LocalStackError(f"{function} does not start. {api.failure}")
@@ -181,13 +181,13 @@ def _serving(api: RuntimeApi) -> Iterator[None]:
 
 
 def _docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 - of our own; `host` has found it
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 - a command of our own; `host` has found Docker
     if done.returncode:
         raise LocalStackError(f"docker {arguments[0]}: {done.stderr.strip()}")
     return done.stdout
 
 
 def event(name: str) -> dict[str, Any]:
-    """One of `events/`."""
+    """An event of `events/`, by its file's name."""
     loaded: dict[str, Any] = json.loads((ROOT / "events" / f"{name}.json").read_text())
     return loaded

@@ -1,4 +1,4 @@
-"""One row of what `make bench` says, in the terminal and in `.local/bench.json`."""
+"""The figures of `make bench`, for the terminal, `.local/bench.json` and Markdown."""
 
 import json
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from statistics import median
 from rich.table import Table
 
 FAMILIES = (", against ", " in Lambda's image, ", ", at ")
-"""Within a figure's name, between what becomes a row and what becomes a column of one table in Markdown."""
+"""Separators within a figure's name: what precedes is a row of a Markdown table, what follows a column."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Figure:
 
     @property
     def is_reached(self) -> bool | None:
-        """None where nothing is to be reached."""
+        """None without a `reach`."""
         if self.reach is None:
             return None
         return (self.ours if self.ratio is None else self.ratio) <= self.reach
 
 
 def compared(figure: str, ours: list[float], baseline: list[float], unit: str, reach: float | None) -> Figure:
-    """Of samples taken in turn: the medians, and the median of the ratios pair by pair."""
+    """From samples taken in turn: the medians, and the median of the ratios pair by pair."""
     ratios = [mine / other for mine, other in zip(ours, baseline, strict=True)]
     return Figure(
         figure, round(median(ours), 2), unit, round(median(baseline), 2), round(median(ratios), 3), reach
@@ -79,18 +79,18 @@ def _in_rows(figures: Iterable[Figure]) -> str:
     rows = ["| figure | ours | baseline | ratio | reach | unit |", "| --- | --- | --- | --- | --- | --- |"]
     for figure in figures:
         numbers = (figure.ours, figure.baseline, figure.ratio, figure.reach)
-        told = " | ".join("" if number is None else f"{number:g}" for number in numbers)
-        rows.append(f"| {figure.figure} | {told} | {figure.unit} |")
+        cells = " | ".join("" if number is None else f"{number:g}" for number in numbers)
+        rows.append(f"| {figure.figure} | {cells} | {figure.unit} |")
     return "\n".join(rows) + "\n"
 
 
 def _in_columns(family: list[tuple[str, str, Figure]]) -> str:
-    """A ratio with its reach where there is one, what was measured otherwise."""
+    """Cells are ratios, with the reach in the head; without a baseline they are our own values."""
     cells: dict[str, dict[str, str]] = {}
     for row, column, figure in family:
         head = f"{column}, {figure.unit}" if figure.ratio is None else f"{column}, at most {figure.reach:g}"
         cells.setdefault(row, {})[head] = f"{figure.ours if figure.ratio is None else figure.ratio:g}"
     heads = list(next(iter(cells.values())))
     rows = [f"| | {' | '.join(heads)} |", f"| --- |{' --- |' * len(heads)}"]
-    rows += [f"| {row} | {' | '.join(told.get(head, '') for head in heads)} |" for row, told in cells.items()]
+    rows += [f"| {row} | {' | '.join(line.get(head, '') for head in heads)} |" for row, line in cells.items()]
     return "\n".join(rows) + "\n"

@@ -1,13 +1,13 @@
-"""A stranger keeps the owner of a number out, in virtual time: who still gets a code and can verify it.
+"""A stranger locks the owner of a number out, in virtual time: does the owner still get a code and verify it?
 
     python -m bench.lockout
 
-For thirty days a stranger asks for a code to one number at every moment that a limit lets anyone, from 1, 100
-or 5,000 addresses in turn: without passing challenges; passing every one; and passing them and guessing wrong
-as often as is counted. Three times a day, at a moment that the stranger does not know, the owner asks for a
-code once, passes the challenge and types the code. The use cases, the limits and the guard are the real ones
+For thirty days a stranger requests a code for one number whenever a limit allows it, from 1, 100 or 5,000
+addresses in turn: without passing challenges; passing every one; and passing them and guessing wrong as often
+as a code allows. Three times a day, at a moment that the stranger does not know, the owner requests a code
+once, passes the challenge and types the code. The use cases, the limits and the guard are the real ones
 with the template's defaults; the store is in memory, no provider is called, and the clock moves only by the
-script. The calling backend names its users' addresses, and is believed.
+script. The calling backend sends its users' addresses, and `TrustClientIp` is true.
 """
 
 import heapq
@@ -42,7 +42,7 @@ SHORTEST_WAIT = 30
 """Seconds between a stranger's tries: the gap after a code."""
 
 MOST_NETWORKS_IN_A_TRY = 5
-"""A network that has had its part is left for the next; a number that is full refuses every one."""
+"""A network at its limit is left for the next; a number at its limit refuses every network."""
 
 HOME = "203.0.113.7"
 FIRST_STRANGER = int(IPv4Address("198.18.0.0"))
@@ -53,7 +53,7 @@ OUTPUT = Path(".local/lockout.json")
 
 
 class Owner(Enum):
-    """What an owner of the number has, by which the service can know them again."""
+    """How the service can recognize the owner of the number."""
 
     DEVICE = "device token"
     NETWORK = "usual network"
@@ -63,14 +63,14 @@ class Owner(Enum):
 class Stranger(Enum):
     """What a stranger does besides requesting."""
 
-    ASKS = "requests only"
+    REQUESTS = "requests only"
     PASSES = "passes challenges"
     GUESSES = "passes, guesses wrong"
 
 
 @dataclass
 class Outcome:
-    """What became of thirty days."""
+    """The counts of thirty days."""
 
     tries: int = 0
     verified: int = 0
@@ -143,8 +143,8 @@ class Siege:
         self.outcome.verified += 1
 
     def _try_as_stranger(self) -> float:
-        """Ask, from the next networks where one is refused; guess. In how many seconds to come again."""
-        wait, passes = math.inf, self._stranger is not Stranger.ASKS
+        """Request a code, from the next network if refused, and guess. Returns seconds to the next try."""
+        wait, passes = math.inf, self._stranger is not Stranger.REQUESTS
         for address in itertools.islice(self._strangers, MOST_NETWORKS_IN_A_TRY):
             try:
                 command = RequestOtp(NUMBER, client_ip=address, is_challenged=passes)

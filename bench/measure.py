@@ -9,18 +9,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Program:
-    """A Python program, run in an interpreter that finds nothing but what its environment names."""
+    """A Python program, run in an interpreter that imports only from the paths of its environment."""
 
     arguments: Sequence[str]
     environment: Mapping[str, str]
 
     @property
     def command(self) -> list[str]:
-        """`-S`: this virtual environment's packages are not its."""
+        """With `-S`, so that it cannot import this virtual environment's packages."""
         return [sys.executable, "-S", *self.arguments]
 
     def cpu_ms(self) -> float:
-        """User and system time of one run. Raises `CalledProcessError` where it fails."""
+        """User and system time of one run, in milliseconds. Raises `CalledProcessError` if it fails."""
         with subprocess.Popen(self.command, env=dict(self.environment), stdout=subprocess.DEVNULL) as process:  # noqa: S603 - programs of our own
             _, status, used = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -30,7 +30,7 @@ class Program:
 
 
 def in_turn(programs: Mapping[str, Program], runs: int, step: Callable[[], object]) -> dict[str, list[float]]:
-    """Each `runs` times, A B C A B C …, after one run that makes bytecode and is not counted."""
+    """Milliseconds of `runs` runs of each, A B C A B C …, after one uncounted run that writes bytecode."""
     samples: dict[str, list[float]] = {name: [] for name in programs}
     for run in range(runs + 1):
         for name, program in programs.items():

@@ -1,9 +1,9 @@
-"""A provider's outage in virtual time: who still gets a code, how much later, and when it is over.
+"""A provider's outage in virtual time: the share of codes still sent, their delay, and the recovery time.
 
     python -m bench.outage
 
 Ten requests a second for ten minutes, from four execution environments in turn. For five minutes and
-ten seconds of them the first provider is down: it answers 500, or not at all. The router and the circuit
+ten seconds the first provider is down: it answers 500, or not at all. The router and the circuit
 breaker are the real ones; the providers answer from a script, and the clock moves only by it.
 """
 
@@ -43,7 +43,7 @@ OUTPUT = Path(".local/outage.json")
 
 @dataclass
 class Time:
-    """The virtual clock, and what the request under way has taken of it (seconds)."""
+    """The virtual clock, and the seconds that the current request has taken."""
 
     now: float = 1_800_000_000.0
     taken: float = 0.0
@@ -78,7 +78,7 @@ class Scripted:
 
 
 class SecretCache:
-    """Nobody's credentials."""
+    """Made-up credentials for every provider."""
 
     def credentials(self, provider: str) -> Mapping[str, str]:
         """See `router.Credentials`."""
@@ -90,7 +90,7 @@ class SecretCache:
 
 @dataclass
 class Outcome:
-    """What one run shows. Latencies in seconds."""
+    """The result of one run. Latencies in seconds."""
 
     sent: int = 0
     failed: int = 0
@@ -123,7 +123,7 @@ def run(kind: type[ProviderError], order: tuple[str, ...], *, breaking: bool) ->
         try:
             environment = environments[index % 4]
             sent_to = an_order(index, circuits.read(order))
-            # Every number's limits have room for a second send.
+            # Each number is new, so its limits allow a second send.
             name, _ = environment.send(sent_to, Deadline(60), silent, lambda: "a-second-reference")
         except ProviderError:
             outcome.failed += DOWN_FROM <= index / RATE < DOWN_UNTIL
@@ -137,7 +137,7 @@ def run(kind: type[ProviderError], order: tuple[str, ...], *, breaking: bool) ->
 
 
 def an_order(index: int, circuits: Mapping[str, Circuit]) -> Order:
-    """A code for a number that nobody else asks for."""
+    """A code for a number that no other request uses."""
     number_key = f"{index:08x}"
     return Order(
         PhoneNumber("+14155550123", "US"),
@@ -151,7 +151,7 @@ def an_order(index: int, circuits: Mapping[str, Circuit]) -> Order:
 
 
 def silent(*_: object, **__: object) -> None:
-    """Keeps nothing of what happens."""
+    """Discard every event."""
 
 
 CASES = (
@@ -166,7 +166,7 @@ SETUPS = (
 
 
 def rows() -> list[dict[str, Any]]:
-    """Every kind of outage with every way to meet it."""
+    """Every kind of outage with every setup."""
     table = []
     for down, kind in CASES:
         for setup, order, breaking in SETUPS:
@@ -185,7 +185,7 @@ def rows() -> list[dict[str, Any]]:
 
 
 def mean_added(outcome: Outcome) -> float:
-    """Seconds that a code took longer than from a provider that is up."""
+    """Mean seconds that a code took longer than from a provider that is up."""
     return statistics.mean(outcome.latencies) - ANSWER_SECONDS if outcome.latencies else 0.0
 
 

@@ -1,6 +1,6 @@
-"""What each stack finds where Lambda would put it: the runtime's packages, a layer, the functions.
+"""The files that each stack imports, where Lambda would put them: the runtime's packages, layers, functions.
 
-Nothing else of this virtual environment is importable by what is measured.
+The measured programs can import nothing else from this virtual environment.
 """
 
 import os
@@ -45,10 +45,10 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 
 def prepare() -> None:
-    """Build the layers with their own makefiles, and link what the baselines import."""
+    """Build the layers with their own makefiles, and link the packages of the baselines."""
     shutil.rmtree(HOME, ignore_errors=True)
     OPT.mkdir(parents=True)
-    # The PATH of `make build`: its Python makes bytecode where it is Lambda's.
+    # The PATH of `make build`, whose Python writes bytecode if it has Lambda's version.
     variables = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for layer, target in (("dependencies", "DependenciesLayer"), ("core", "CoreLayer")):
         command = ["make", "--silent", "-C", str(ROOT / "layers" / layer), f"build-{target}"]
@@ -60,7 +60,7 @@ def prepare() -> None:
 
 
 def source() -> Path:
-    """The layers without bytecode."""
+    """A copy of the layers without bytecode."""
     made = HOME / "source"
     shutil.copytree(OPT, made, ignore=shutil.ignore_patterns("__pycache__"))
     return made
@@ -87,7 +87,7 @@ def variables(endpoint: str, *, opt: Path = OPT, more: tuple[str, ...] = ()) -> 
 
 
 def aws(endpoint: str) -> dict[str, str]:
-    """What Lambda sets, and where AWS is."""
+    """The variables that Lambda sets, and the endpoint of AWS."""
     return {
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_REGION": "us-east-1",
@@ -100,7 +100,7 @@ def aws(endpoint: str) -> dict[str, str]:
 
 
 def zipped(layer: str) -> float:
-    """Millions of bytes of a layer as it is uploaded."""
+    """The size of a layer as it is uploaded, in MB."""
     archive = HOME / f"{layer}.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in sorted((HOME / layer).rglob("*")):

@@ -1,6 +1,6 @@
 """`make bench-profile`: a start by module, and a warm verification by function.
 
-Shares are to be believed, times less so: both tools slow down what they look at.
+Trust the shares more than the times, because both tools slow the program down.
 """
 
 import json
@@ -15,31 +15,31 @@ SHOWN = 25
 
 
 def main() -> None:
-    """Prints both."""
+    """Prints both profiles."""
     places.prepare()
     with stub("127.0.0.1") as endpoint:
         variables = places.variables(endpoint, more=("bare",))
-        # Once before, so that no compilation is in the picture.
+        # The first run writes bytecode, so that the second shows no compilation.
         for _ in range(2):
-            told = _run(variables, "-X", "importtime", "-c", "import request_otp.app").stderr
+            report = _run(variables, "-X", "importtime", "-c", "import request_otp.app").stderr
         print("start of request_otp, by module, microseconds: itself | with what it imports")
-        for line in sorted(told.splitlines()[1:], key=_itself, reverse=True)[:SHOWN]:
+        for line in sorted(report.splitlines()[1:], key=_itself, reverse=True)[:SHOWN]:
             print(line.removeprefix("import time: "))
         events = {
             name: json.loads((ROOT / "events" / f"{file}.json").read_text()) for name, file in EVENTS.items()
         }
         program = [str(places.PROGRAMS / "profiled.py"), str(SHOWN)]
         print("warm verifications, by function")
-        print(_run(variables, *program, given=json.dumps(events)).stderr)
+        print(_run(variables, *program, stdin=json.dumps(events)).stderr)
 
 
 def _itself(line: str) -> int:
     return int(line.removeprefix("import time:").partition("|")[0])
 
 
-def _run(variables: dict[str, str], *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def _run(variables: dict[str, str], *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-S", *arguments]
-    return subprocess.run(command, env=variables, input=given, capture_output=True, text=True, check=True)  # noqa: S603 - programs of our own
+    return subprocess.run(command, env=variables, input=stdin, capture_output=True, text=True, check=True)  # noqa: S603 - programs of our own
 
 
 if __name__ == "__main__":

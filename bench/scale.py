@@ -1,4 +1,4 @@
-"""What the service meets at DynamoDB at 1 to 10,000 requests a second, in virtual time.
+"""The service's load on DynamoDB at 1 to 10,000 requests a second, in virtual time.
 
     python -m bench.scale            prints the tables and writes .local/scale.json
     python -m bench.scale --write    puts them into docs/scaling.md
@@ -117,7 +117,7 @@ VERIFY = (GUESS, NUMBER_GUESS, CONSUME)
 
 
 def units(steps: tuple[Step, ...], shards: int) -> tuple[int, int]:
-    """Read and write units of one request or verification that meets nobody."""
+    """Read and write units of one request or verification without any conflict."""
     read = write = 0
     for step in steps:
         if step.writes:
@@ -145,7 +145,7 @@ Waits = Generator[float, None, None]
 
 
 class Partition:
-    """Units that are left now. Nothing is saved up for longer than a second: AWS promises no burst."""
+    """The units left now. No unit is kept for longer than a second, because AWS promises no burst."""
 
     __slots__ = ("at", "left")
 
@@ -163,7 +163,7 @@ class Partition:
 
 @dataclass
 class Table:
-    """An on-demand table of so many partitions, and what it was asked."""
+    """An on-demand table with so many partitions, and the counts of its calls."""
 
     random: Random
     partitions: int
@@ -178,7 +178,7 @@ class Table:
         self._partitions = [Partition() for _ in range(self.partitions)]
 
     def read(self, step: Step) -> Waits:
-        """One BatchGetItem, and what it did not get to once more. Raises Throttled."""
+        """One BatchGetItem, and another one for its unprocessed keys. Raises Throttled."""
         keys = [key for kind in step.kinds for key in self._sampled(kind)]
         for pause in (LEFT_PAUSE, 0):
             keys = [key for key in keys if not self._take(0, [self._place(key)], 1)]
@@ -209,7 +209,7 @@ class Table:
         raise Contended
 
     def _spend(self, places: list[int], each: int, *, retries: bool) -> Waits:
-        # botocore tries again what was throttled, but for a transaction, whose refusal has another name.
+        # botocore retries a throttled call, but no transaction, whose refusal has another error code.
         for attempt in range(AWS_TRIES if retries else 1):
             if self._take(1, places, each):
                 return
@@ -238,7 +238,7 @@ class Table:
         return [(kind.name, shard) for shard in (0, *others)]
 
     def _written(self, kind: Kind) -> tuple[str, int] | None:
-        """The item that a request writes, or None if nobody shares it. As `DayCounter.increment`."""
+        """The item that a request writes; None if no other request shares it. As `DayCounter.increment`."""
         if kind.spread is Spread.OWN:
             return None
         if kind.spread is Spread.BLOCK:
@@ -252,7 +252,7 @@ class Table:
         return (kind.name, 1 + self._below(self.shards - 1))
 
     def _place(self, key: tuple[str, int] | None) -> int:
-        """The partition of an item: by its hash, so by chance, and always the same."""
+        """The partition of an item: by its hash, so random but always the same."""
         if key is None:
             return self._below(self.partitions)
         if key not in self.places:
@@ -275,7 +275,7 @@ class Table:
 
 
 def request(table: Table) -> Waits:
-    """As `Service.request`: read, decide, reserve, again if an item is held; settle after the send."""
+    """As `request_code`: read, decide, reserve, again if an item is held; settle after the send."""
     for _ in range(RESERVE_TRIES):
         yield from table.read(READ)
         try:
@@ -288,7 +288,7 @@ def request(table: Table) -> Waits:
 
 
 def verify(table: Table) -> Waits:
-    """As `Service.verify`: both guesses, then consume; without the counters where they stay held."""
+    """As `verify_code`: both guesses, then consume; without the counters if they stay held."""
     yield from table.write(GUESS)
     yield from table.write(NUMBER_GUESS)
     try:
@@ -300,7 +300,7 @@ def verify(table: Table) -> Waits:
 
 @dataclass(frozen=True)
 class Run:
-    """What one rate meets at one table. Shares are percent, times milliseconds without the provider's."""
+    """The results of one rate at one table. Shares in percent; milliseconds without the provider's time."""
 
     rate: int
     table: str
@@ -317,13 +317,13 @@ class Run:
 
     @property
     def dollars_an_hour(self) -> float:
-        """What AWS bills for it, the SMS apart."""
+        """The AWS bill without the SMS."""
         spent = replace(cost.MEASURED, read_units=round(self.read_units), write_units=round(self.write_units))
         return sum(line.of_a_million for line in cost.ours(spent)) * self.rate * HOUR / cost.MILLION
 
 
 def simulate(rate: int, partitions: int, verifications: int, seed: int = 1, name: str = "") -> Run:
-    """So many requests and as many verifications, at this rate, at moments of chance."""
+    """So many requests and as many verifications at this rate, at random moments."""
     random = Random(seed)  # noqa: S311 - a simulation, which must repeat
     table = Table(random, partitions, shards_of(rate))
     span = verifications / rate
@@ -360,14 +360,14 @@ def simulate(rate: int, partitions: int, verifications: int, seed: int = 1, name
 
 
 def p99(seconds: list[float]) -> float | None:
-    """Milliseconds; None of nothing."""
+    """The 99th percentile in milliseconds; None without any sample."""
     if not seconds:
         return None
     return 1000 * sorted(seconds)[min(len(seconds) - 1, int(0.99 * len(seconds)))]
 
 
 def shards_of(rate: int) -> int:
-    """Of a deployment whose cap is a day of codes to the US at this rate."""
+    """The shards of a deployment whose cap is a day of codes to the US at this rate."""
     return shards_for(int(rate * DAY * PRICE))
 
 
@@ -401,7 +401,7 @@ def runs(verifications: int = 5_000) -> list[Run]:
 
 
 def tables(made: list[Run]) -> str:
-    """For the page, in Markdown: what was simulated, and what was computed."""
+    """The page's tables in Markdown: simulated, and computed."""
     return "\n".join([*_simulated(made), "", *_reckoned()]) + "\n"
 
 
@@ -413,7 +413,7 @@ def _simulated(made: list[Run]) -> Iterator[str]:
     )
     yield "| --- |" + " --- |" * 11
     for run in made:
-        # A bill is of what was served.
+        # Only a served load has a bill.
         bill = f"{run.dollars_an_hour:,.2f}" if run.throttled < 1 else "-"
         cells = (
             f"{run.rate:,}",
@@ -458,7 +458,7 @@ def _reckoned() -> Iterator[str]:
 
 
 def written(page: str, made: str) -> str:
-    """The page with these tables between its two marks."""
+    """The page with these tables between its two markers."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n{made}\n{END}{after}"

@@ -1,4 +1,4 @@
-"""AWS and Infobip on loopback, as far as a successful verification calls them; it counts the calls.
+"""AWS and Infobip on loopback: the calls of a successful verification, which it counts.
 
     python -m bench.stub 127.0.0.1 4781
 
@@ -18,7 +18,7 @@ PIN_ID = "9C817C6F8AF3D48F9FE553282AFA2B67"
 
 
 class Stub:
-    """The answers. Nothing is kept but the newest verification of each key, and the calls."""
+    """The answers. It keeps only the newest verification of each key, and the calls."""
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
@@ -26,7 +26,7 @@ class Stub:
         self._newest: dict[str, Any] = {}
 
     def answer(self, method: str, path: str, target: str, body: bytes, host: str) -> Any:
-        """The object that this request is answered with."""
+        """The JSON object that answers a request."""
         if path == "/_calls":
             answered, self.calls = self.calls, [] if method == "DELETE" else self.calls
             return answered
@@ -50,7 +50,7 @@ class Stub:
             "to": "14155550123",
             "ncStatus": "NC_DESTINATION_REACHABLE",
             "smsStatus": "MESSAGE_SENT",
-            # Infobip names it where `trackDelivery` asks for reports, and a report then names it.
+            # Infobip sends this id if `trackDelivery` requests reports, and repeats it in the report.
             "externalMessageId": "bench-message-of-a-report",
         }
 
@@ -73,11 +73,11 @@ class Stub:
         if not pk.startswith("V#"):
             return {"pk": {"S": pk}, "failures": {"N": "1"}, "lastAt": {"N": "0"}}
         held = {"attempts": {"N": "1"}, "provider": {"S": "infobip"}, "providerRef": {"S": PIN_ID}}
-        # One that was never requested counts as the newest: a function may be measured without the other.
+        # An unknown verification counts as the newest, so that each function can be measured alone.
         return {**self._verifications.get(pk, self._newest), "pk": {"S": pk}, **held}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, until its client closes it."""
+        """Serve one connection until its client closes it."""
         try:
             while line := await reader.readline():
                 method, path, _ = line.decode().split(" ", 2)
@@ -97,7 +97,7 @@ class Stub:
 
 
 async def main(host: str, port: int) -> None:
-    """Until it is stopped."""
+    """Serve until the process is stopped."""
     server = await asyncio.start_server(Stub().serve, host, port)
     async with server:
         await server.serve_forever()

@@ -23,12 +23,12 @@ EVENTS = {
     "deep_health": "deep_health-up",
     "health": "health-up",
 }
-"""Every function but the one that CloudFormation calls, at a deployment."""
+"""Every function except the one that CloudFormation calls at a deployment."""
 TUNED = ("request_otp", "verify_otp")
 
 
 def figures_of(endpoint: str, progress: Progress) -> Iterator[Figure]:
-    """Each function at the default memory, and the two that count at every memory."""
+    """Each function at the default memory, and those of `TUNED` at every memory."""
     others = [memory for memory in MEMORIES if memory != DEFAULT_MB]
     task = progress.add_task("Lambda's image", total=len(EVENTS) + len(TUNED) * len(others))
     at_default = {}
@@ -56,6 +56,6 @@ def figures_of(endpoint: str, progress: Progress) -> Iterator[Figure]:
 
 
 def _requests(environment: Environment, function: str, memory: int) -> list[float]:
-    environment.give(memory)
-    asked = event(EVENTS[function])
-    return [environment.api.invoke(asked).ms for _ in range(REQUESTS)]
+    environment.limit_to(memory)
+    request = event(EVENTS[function])
+    return [environment.api.invoke(request).ms for _ in range(REQUESTS)]

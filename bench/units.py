@@ -1,8 +1,8 @@
-"""DynamoDB's request units, counted from the calls as they went over the wire.
+"""DynamoDB's request units, counted from the recorded calls.
 
 By DynamoDB's own rules for on-demand tables: a strongly consistent read is 1 unit for each 4 KB of an item,
 found or not; a write is 1 unit for each 1 KB of an item, and 2 within a transaction. A test holds the writes
-equal to what an emulator answers for `ReturnConsumedCapacity`; of what is not found it answers nothing.
+equal to an emulator's `ReturnConsumedCapacity`, which has no value for items that are not found.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ class Units:
 
 
 def total(calls: Iterable[dict[str, Any]]) -> Units:
-    """Of a list of `{operation, body}`."""
+    """The units of a list of `{operation, body}`."""
     spent = Units()
     for call in calls:
         spent += of_call(call["operation"], call["body"])
@@ -35,7 +35,7 @@ def total(calls: Iterable[dict[str, Any]]) -> Units:
 
 
 def of_call(operation: str, body: dict[str, Any]) -> Units:
-    """Of one call; of one to another service none."""
+    """The units of one call; 0 for a call to another service."""
     if operation == "BatchGetItem":
         return Units(read=sum(len(table["Keys"]) for table in body["RequestItems"].values()))
     if operation == "GetItem":

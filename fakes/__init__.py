@@ -1,1 +1,1 @@
-"""In-memory stand-ins for the ports, for tests and simulations; the contract suites hold them too."""
+"""In-memory implementations of the ports for tests and simulations; the contract suites run on them too."""

@@ -1,4 +1,4 @@
-"""Stand-ins that pass the same contract suites as what they stand for."""
+"""In-memory implementations of the ports; they pass the same contract suites as the real ones."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -44,11 +44,11 @@ START = 1_800_000_000.0
 PEPPER = "a-pepper-for-tests-that-is-long-enough"
 PEPPERS = keys.Peppers(PEPPER)
 MOST_REFUSED = 22
-"""As a number's item holds."""
+"""As many as the item of a number keeps."""
 
 
 class StepClock:
-    """A clock that moves only when told to."""
+    """A clock that moves only by `step`."""
 
     def __init__(self, now: float = START) -> None:
         self.now = now
@@ -436,7 +436,7 @@ class MemoryStore:
         )
 
     def _has_moved(self, change: NumberChange) -> bool:
-        """Whether another reservation came, or a guess to what is to be forgotten or carried."""
+        """Whether another reservation came, or a guess whose failures the change ends or carries over."""
         held, before = self._number(change.key), change.before
         about = list(change.ended)
         if carried := change.carried:
@@ -531,7 +531,7 @@ class FakeProvider:
         return (self.name,)
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
-        """As `Router.ends_a_code`: a new code leaves the earlier ones right."""
+        """As `Router.ends_a_code`: earlier codes stay right after a new one."""
         del holding
         return frozenset()
 
@@ -559,7 +559,7 @@ class FakeProvider:
         return holder, Sent(ref=ref, is_same_code=True)
 
     def turns(self, holder: str, order: Order) -> tuple[str, ...]:
-        """As `Router.turns`: nobody but the holder."""
+        """As `Router.turns`: only the holder."""
         del order
         return (holder,)
 
@@ -573,7 +573,7 @@ class FakeProvider:
 
 
 class Ed25519Kms:
-    """What `kms` uses of KMS, with a key of its own: as real as KMS's, and as much kept inside."""
+    """The calls of KMS that `kms` uses, with a real Ed25519 key that never leaves the object."""
 
     def __init__(self) -> None:
         self._key = Ed25519PrivateKey.generate()
@@ -594,12 +594,12 @@ class Ed25519Kms:
 
 
 def number_key(e164: str) -> str:
-    """The key under which the tests' pepper keeps a number."""
+    """The key of a number under `PEPPER`."""
     return keys.keyed(PEPPER, "number", e164)
 
 
 def a_verification(**changes: Any) -> Verification:
-    """A pending verification that a provider holds, made at the tests' start of time."""
+    """A pending verification that a provider holds, created at `START`."""
     whole: dict[str, Any] = {
         "key": keys.verification_key("an-id"),
         "tenant": "tenant-a",

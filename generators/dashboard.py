@@ -68,7 +68,7 @@ class CloudWatch:
         self._start = start - start % (5 * BUCKET)
         self.moments = [float(at) for at in range(0, int(end - self._start), BUCKET)]
         self.colours: dict[str, str] = {}
-        """One for each country and provider that metrics were told apart by, the same in every panel."""
+        """A colour for each country and provider in the metrics, the same in every panel."""
 
     def take(self, logged: Sequence[Line]) -> None:
         """Every number in the lines, as CloudWatch takes them out."""

@@ -4,8 +4,8 @@
 
 A request is begun each 1/rate seconds, or as soon as a worker is free: what the stack does not carry is
 not queued up beyond that, so the rate that is reported is the one that was carried. Few numbers and fewer
-clients ask for codes again and again, and guess, mostly wrongly, until the service stops them. Then what
-the sandbox was asked is counted, number by number, against what the limits allow.
+clients request codes again and again, and guess, mostly wrongly, until the service stops them. Then the calls
+that the sandbox received are counted, number by number, against the limits.
 
 Locust or k6 would send the same requests; neither could count what reached a provider. Loopback only.
 """

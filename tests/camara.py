@@ -1,4 +1,4 @@
-"""CAMARA's own test definitions of one-time-password-sms 1.1.1, as requests and what is expected of them.
+"""CAMARA's own test definitions of one-time-password-sms 1.1.1, with the expected answers.
 
 The facts are those of the Gherkin features of camaraproject/OTPValidation at release r3.2 (Apache-2.0),
 `code/Test_definitions/one-time-password-sms-{sendCode,validateCode}.feature`; tags are without their
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Result(StrEnum):
-    """What came of a scenario here."""
+    """The result of a scenario here."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -19,7 +19,7 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Scenario:
-    """One definition: the status and the code that it expects, what came of it here, and why."""
+    """One definition: the status and the code that it expects, its result here, and why."""
 
     tag: str
     status: int
@@ -97,4 +97,4 @@ SCENARIOS = {scenario.tag: scenario for scenario in (*SEND_CODE, *VALIDATE_CODE)
 AT_API_GATEWAY = tuple(
     scenario for scenario in SCENARIOS.values() if scenario.status == 401 and scenario.result is Result.FAILED
 )
-"""Those that no function sees: the deployed API answers."""
+"""The scenarios that API Gateway answers before any function runs."""

@@ -6,7 +6,7 @@ from altcha import Challenge, Payload, solve_challenge
 
 
 def solution_of(given: dict[str, Any]) -> str:
-    """What the widget hands to the form for the challenge that a backend gave."""
+    """The solution that the widget hands to the form for a backend's challenge."""
     challenge = Challenge.from_dict(given)
     solution = solve_challenge(challenge)
     assert solution is not None

@@ -1,4 +1,4 @@
-"""A page in Chromium whose every misstep fails the test: errors, policy violations, calls to elsewhere."""
+"""A page in Chromium in which an error, a policy violation or a call to another host fails the test."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ REFUSED = (
     "Failed to load resource: the server responded with a status of",
     "Failed to load resource: net::ERR_FAILED",
 )
-"""What Chromium writes for each problem and each lost answer; the form deals with those."""
+"""The messages that Chromium logs for a problem and for a lost answer; the form handles both."""
 
 _VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI }) =>
@@ -32,7 +32,7 @@ for (const each of document.getAnimations()) if (each.effect.getTiming().iterati
 
 @contextlib.contextmanager
 def watched(browser: Browser, **context: Any) -> Iterator[Page]:
-    """A page of its own. At the end nothing may have gone wrong in it; `context` as for Playwright."""
+    """A page of its own, and at the end a check that nothing went wrong; `context` as for Playwright."""
     with contextlib.closing(browser.new_context(**context)) as own:
         page = own.new_page()
         wrong = watch(page)
@@ -41,29 +41,29 @@ def watched(browser: Browser, **context: Any) -> Iterator[Page]:
 
 
 def watch(page: Page) -> list[str]:
-    """What goes wrong in the page from now on."""
+    """Start to record errors and calls to other hosts; returns the growing list of them."""
     wrong: list[str] = []
 
-    def heard(message: ConsoleMessage) -> None:
+    def check_message(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not message.text.startswith(REFUSED):
             wrong.append(message.text)
 
-    def asked(request: Request) -> None:
+    def check_request(request: Request) -> None:
         if urlsplit(request.url).hostname != "127.0.0.1":
             wrong.append(f"a request to {request.url}")
 
     page.set_default_timeout(20_000)
     page.add_init_script(_VIOLATIONS)
-    page.on("console", heard)
+    page.on("console", check_message)
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", asked)
+    page.on("request", check_request)
     return wrong
 
 
 def accessibility_problems(page: Page) -> list[str]:
-    """What axe finds on the page as it stands, contrast included, by the rules of WCAG 2.2 A and AA."""
+    """The findings of axe on the current page, contrast included, by the rules of WCAG 2.2 A and AA."""
     page.evaluate(AXE.read_text())
-    # Animations at their end: on its way in, a text has less contrast than it is going to have.
+    # Finish the animations: a text that is still fading in has too little contrast.
     page.evaluate(_FINISH)
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     result = page.evaluate("(tags) => axe.run({ runOnly: tags })", tags)
@@ -75,16 +75,36 @@ def accessibility_problems(page: Page) -> list[str]:
 
 
 def overflow(page: Page) -> int:
-    """By how many pixels the page is wider than its window."""
+    """Pixels by which the page is wider than its window."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
+_RECORD_TIMERS = """() => {
+  const set = window.setTimeout;
+  window.delays = [];
+  window.setTimeout = (callback, delay, ...rest) => {
+    window.delays.push(delay);
+    return set(callback, delay, ...rest);
+  };
+}"""
+
+
+def record_timers(page: Page) -> None:
+    """Let `await_timer` see the timers that the page sets from now on."""
+    page.evaluate(_RECORD_TIMERS)
+
+
+def await_timer(page: Page, milliseconds: int) -> None:
+    """Return once the page has set a timer of this delay: a clock that is moved before would miss it."""
+    page.wait_for_function("(delay) => window.delays.includes(delay)", arg=milliseconds)
+
+
 LOST = 0
-"""In place of a status: the request arrives, and its answer does not."""
+"""In place of a status: the request arrives, and its answer is lost."""
 
 
 class StubBackend:
-    """The app's backend, giving the answers that a test queues; a way to states that are slow to reach."""
+    """The app's backend with queued answers, for states that are slow to reach with a real one."""
 
     def __init__(self, page: Page, now: datetime) -> None:
         self._date = format_datetime(now, usegmt=True)
@@ -93,13 +113,13 @@ class StubBackend:
         self.keys: list[str] = []
         """The `Idempotency-Key` of each."""
         self.session: dict[str, Any] = {"step": "number"}
-        """What the session says."""
+        """The answer of the session route."""
         self._answers: list[tuple[int, dict[str, Any]]] = []
         page.route("**/demo/*-code*", self._answer)
         page.route("**/demo/session*", self._answer_session)
 
     def will(self, status: int, body: dict[str, Any]) -> "StubBackend":
-        """Answer so, once, after what was queued before."""
+        """Queue one answer."""
         self._answers.append((status, body))
         return self
 

@@ -1,4 +1,4 @@
-"""What every test gets: no AWS account to reach, and settings as the template's defaults make them."""
+"""Fixtures for every test: no AWS account in reach, and the settings of the template's defaults."""
 
 import os
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadFileScheduling
 
 
-# `make test` draws the same examples in each run, so that what fails once fails again; `make prove` draws new
-# ones. As many as a release wants: pytest tests/functional --hypothesis-profile=prove
+# `make test` draws the same examples in each run, so that a failure repeats; `make prove` draws new ones.
+# Before a release: pytest tests/functional --hypothesis-profile=prove
 hypothesis_settings.register_profile("usual", max_examples=80, deadline=None, derandomize=True)
 hypothesis_settings.register_profile("prove", max_examples=10_000, deadline=None)
 hypothesis_settings.register_profile("new", max_examples=80, deadline=None)
@@ -32,7 +32,7 @@ hypothesis_settings.load_profile("new" if os.environ.get("PROVE") else "usual")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadFileScheduling":
-    """Who runs what, of several at once: see `tests.side_by_side`."""
+    """Deal the tests out to the processes: see `tests.side_by_side`."""
     from tests.side_by_side import SideBySide
 
     return SideBySide(config, log)
@@ -40,7 +40,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
 
 @pytest.fixture(autouse=True)
 def _no_aws_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A forgotten fake can reach nobody's account."""
+    """Without its fake, a test cannot reach a real account."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
@@ -63,14 +63,14 @@ def policy(settings: Settings) -> Policy:
 
 @pytest.fixture
 def clock() -> StepClock:
-    """A clock that moves only when told to."""
+    """A clock that moves only by `step`."""
     return StepClock()
 
 
 # For one file's tests: while it runs, nothing else in this process may have an event loop.
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
-    """Chromium. Where there is none, the tests that ask for it are skipped."""
+    """Chromium. The tests that use it are skipped where it is not installed."""
     from generators.browser import CHROMIUM, chromium
 
     if not CHROMIUM.exists():
@@ -82,7 +82,7 @@ def browser() -> "Iterator[Browser]":
 # One for the contract suite and the races of a process: it takes seconds to start.
 @pytest.fixture(scope="session")
 def dynamodb_local() -> "Iterator[DynamoDBClient]":
-    """A client of AWS's DynamoDB Local. Where it cannot be run, the tests on it are skipped."""
+    """A client of DynamoDB Local. The tests that use it are skipped where it cannot run."""
     from tests.dynamodb_local.server import running_dynamodb_local
 
     with running_dynamodb_local() as client:

@@ -19,7 +19,7 @@ REGION = "eu-west-1"
 
 
 class _Raw(io.BytesIO):
-    """What botocore reads an answer from."""
+    """The body of an answer, as botocore reads it."""
 
     def stream(self, **_: Any) -> Iterator[bytes]:
         yield self.read()
@@ -38,7 +38,7 @@ def emulated_aws() -> Iterator[boto3.session.Session]:
 
 
 def new_session() -> boto3.session.Session:
-    """One for which nobody answers yet, the deployment's from now on."""
+    """A session without an emulator yet; the deployment's code uses it from now on."""
     clients.session.cache_clear()
     made = clients.session()
     made._session.set_credentials("testing", "testing")
@@ -46,22 +46,22 @@ def new_session() -> boto3.session.Session:
 
 
 def answer(request: AWSPreparedRequest) -> AWSResponse:
-    """What the service says that a request is meant for. Raises KeyError for any but these two."""
+    """The answer of the emulated service. Raises KeyError for any service but these two."""
     headers = {name.lower(): _text(value) for name, value in request.headers.items()}
     # `DynamoDB_20120810.GetItem`, `secretsmanager.GetSecretValue`
     service = _services()[re.split("[_.]", headers["x-amz-target"])[0]]
-    asking = service.handle_request("POST", "/", headers, request.body, {})
+    handling = service.handle_request("POST", "/", headers, request.body, {})
     try:
-        # It is asynchronous for the server's sake alone, and never waits.
-        asking.send(None)
+        # It is asynchronous only for the server, and never waits.
+        handling.send(None)
     except StopIteration as done:
-        status, told, body = done.value
-        return answered(request.url, status, told, body)
+        status, returned, body = done.value
+        return answered(request.url, status, returned, body)
     raise AssertionError("the emulator waits for something")
 
 
 def answered(url: str, status: int, headers: dict[str, str], body: str | bytes) -> AWSResponse:
-    """An answer of AWS's, as botocore takes it."""
+    """An answer of AWS, as botocore reads it."""
     content = body.encode() if isinstance(body, str) else body
     return AWSResponse(url, status, headers, _Raw(content))  # type: ignore[arg-type] # reads like urllib3's
 

@@ -1,4 +1,4 @@
-"""Wait for what comes by itself: a delivery report, a line of a log after its answer."""
+"""Wait for events that arrive by themselves: a delivery report, a line of a log after its answer."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ PATIENCE = 60.0
 
 
 def eventually(look: Callable[[], T], seconds: float = PATIENCE) -> T:
-    """What `look` returns, once it is true; its last answer, if that takes longer. The caller asserts."""
+    """The result of `look` once it is true, or its last one after `seconds`. The caller asserts."""
     end = time.monotonic() + seconds
     while not (found := look()) and time.monotonic() < end:
         time.sleep(0.1)

@@ -7,7 +7,7 @@ import requests
 
 
 def first_event(url: str) -> dict[str, Any]:
-    """What a page of the sandbox at `url` is sent first."""
+    """The first event that the sandbox at `url` sends to a page."""
     with requests.get(f"{url}/demo/events", stream=True, timeout=10) as events:
         line = next(line for line in events.iter_lines() if line)
     event: dict[str, Any] = json.loads(line.removeprefix(b"data: "))

@@ -1,4 +1,4 @@
-"""The Makefile, where everything is installed and Python only says how it was started."""
+"""Run the Makefile as if everything were installed, with a Python that only prints how it was started."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ echo "region: $AWS_DEFAULT_REGION"
 
 
 def make(folder: Path, *arguments: str, **environment: str) -> str:
-    """What `make` prints in an empty folder, with a Python that does nothing else. Skips without make."""
+    """The output of `make` in an empty folder with that Python. Skips the test without make."""
     if not (program := shutil.which("make")):
         pytest.skip("make is missing")
     shutil.copy(ROOT / "Makefile", folder)

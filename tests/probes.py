@@ -1,4 +1,4 @@
-"""What a provider's probe comes to, as the deep health check reads it."""
+"""Probe a provider as the deep health check does."""
 
 from contextlib import suppress
 

@@ -1,4 +1,4 @@
-"""How tests are dealt out to several processes: `make test`."""
+"""Deal the tests out to several processes for `make test`."""
 
 from xdist.scheduler import LoadFileScheduling
 
@@ -6,9 +6,9 @@ DEPLOYING = "tests/e2e"
 
 
 class SideBySide(LoadFileScheduling):  # type: ignore[misc]  # xdist's classes have no types
-    """A file to a process, since its tests share what they start, and all that deploy stacks to one.
+    """One process for each file, whose tests share their servers, and one for all files that deploy stacks.
 
-    A deployment takes longer than all tests of a file on it, and each process would make its own.
+    A deployment takes longer than the tests of a file on it, and each process would make its own.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -1,4 +1,4 @@
-"""A stand-in for the service, for one number and one code: what a form's backend needs to be tried."""
+"""A stand-in for the service, for one number and one code: enough to try the backend of a form."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ CODE = "482913"
 
 
 def stand_in(*, is_wary: bool = False) -> Starlette:
-    """Takes every request for a code, if it is wary after a challenge alone, and verifies the one code."""
+    """Accepts every request for a code, or with `is_wary` only challenged ones, and verifies the one code."""
 
     async def answer(request: Request) -> Response:
         body: dict[str, Any] = await request.json()

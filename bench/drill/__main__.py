@@ -1,4 +1,4 @@
-"""SMS pumping in virtual time: whom the guard refuses, whom it challenges, and what an attack costs.
+"""SMS pumping in virtual time: how many users the guard refuses and challenges, and the cost of an attack.
 
     python -m bench.drill              a dozen scenarios, the guard as it was and as it is; five minutes
     python -m bench.drill --all        every scenario, three seeds, the victims; fails at a missed goal
@@ -6,7 +6,7 @@
     python -m bench.drill --write      the dozen, into docs/abuse.md and docs/images/drill.svg
 
 The use cases, the limits and the guard are the real ones with the template's defaults; the store is in
-memory, no provider is asked, and the clock moves only by the script. People and attackers are assumptions:
+memory, no provider is called, and the clock moves only by the script. People and attackers are assumptions:
 see `people`.
 """
 
@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.drill import table, victim
 from bench.drill.ablation import PARTS
-from bench.drill.scenarios import SCENARIOS, Player, Scenario, Told, deployment
+from bench.drill.scenarios import SCENARIOS, Player, Scenario, ScenarioResult, deployment
 from bench.drill.world import World, quick
 
 SEEDS = (1, 2, 3)
@@ -35,11 +35,11 @@ BEGIN, END = "<!-- made by python -m bench.drill --write -->\n", "<!-- end of wh
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 Group = tuple[str, int, tuple[Scenario, ...]]
-"""A policy, a seed, and scenarios that share their days before."""
+"""A policy, a seed, and scenarios with the same days before them."""
 
 
 def main() -> None:
-    """See above."""
+    """Play the chosen scenarios and print their tables; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m bench.drill", description=__doc__)
     parser.add_argument("--all", action="store_true", help="every scenario with three seeds, and the victims")
     parser.add_argument("--ablate", action="store_true", help="each part of the guard left out in turn")
@@ -57,8 +57,8 @@ def main() -> None:
     scenarios = SCENARIOS if chosen.all else tuple(each for each in SCENARIOS if each.in_story)
     seeds = SEEDS if chosen.all else SEEDS[:1]
     jobs = list(groups(scenarios, ("before", "guard"), seeds))
-    told = [one for played in _in_turn(jobs, played_group, console) for one in played]
-    lines = table.rows(sorted(told, key=lambda one: names(scenarios).index(one.scenario.name)))
+    results = [result for played in _in_turn(jobs, played_group, console) for result in played]
+    lines = table.rows(sorted(results, key=lambda result: names(scenarios).index(result.scenario.name)))
     console.print(table.for_people(lines, "SMS pumping, before and now", table.EXPLAINED))
     missed = [line["scenario"] for line in lines if line["held"] != "yes"]
     if chosen.all:
@@ -73,14 +73,14 @@ def main() -> None:
 
 
 def names(scenarios: tuple[Scenario, ...]) -> list[str]:
-    """In their order."""
+    """The scenarios' names in their order."""
     return [each.name for each in scenarios]
 
 
 def groups(
     scenarios: tuple[Scenario, ...], policies: tuple[str, ...], seeds: tuple[int, ...]
 ) -> Iterator[Group]:
-    """Scenarios that share their days before go to one process, which plays those once."""
+    """Scenarios with the same days before them go to one process, which plays those days once."""
     together: dict[object, list[Scenario]] = {}
     for each in scenarios:
         about = (repr(each.habits), each.warm_days, repr(each.drip), each.yesterday is None)
@@ -91,8 +91,8 @@ def groups(
                 yield policy, seed, tuple(shared)
 
 
-def played_group(group: Group) -> list[Told]:
-    """One process's work."""
+def played_group(group: Group) -> list[ScenarioResult]:
+    """The work of one process."""
     policy, seed, scenarios = group
     player = Player(policy, seed)
     return [player.play(each) for each in scenarios]
@@ -119,7 +119,7 @@ def ablated(index: int) -> dict[str, str]:
 
 
 def besieged(siege: victim.Siege) -> dict[str, str]:
-    """One number's two weeks."""
+    """The row of one siege."""
     with quick():
         hours = victim.hours_out(World(deployment()), siege)
     return {
@@ -141,7 +141,7 @@ def _in_turn(jobs: Sequence[Job], work: Callable[[Job], Result], console: Consol
 
 
 def write(lines: list[dict[str, str]]) -> None:
-    """Replace what stands between the marks in the page, and the chart."""
+    """Replace the table between the markers in the page, and the chart."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     PAGE.write_text(f"{before}{BEGIN}\n{table.markdown(lines)}\n{END}{after}")

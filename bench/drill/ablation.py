@@ -1,4 +1,4 @@
-"""What each part of the guard is worth: the same day without it."""
+"""The effect of each part of the guard: the same day without it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -20,13 +20,13 @@ ANY = Most()
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the guard, what leaves it out, and the day on which that is felt."""
+    """A part of the guard, the patch that leaves it out, and the day on which that shows."""
 
     name: str
     scenario: Scenario
     without: Callable[[], AbstractContextManager[Any]]
     habits: Mapping[str, Any] | None = None
-    """Of people, where it is they who do without."""
+    """Changed habits, if it is the people who do without."""
 
 
 def _filtered(lane: BudgetLane) -> Callable[[], AbstractContextManager[Any]]:

@@ -2,7 +2,7 @@
 
 A country may have open 20 % of what it verified in an hour and 30 % of it in a day, a block of numbers ten
 codes an hour and twenty a day, a client ten sends an hour and thirty a day, verified or not. Codes are
-counted, not money. There is no challenge, and all who ask about a number share its three, five and ten codes.
+counted, not money. There is no challenge, and all requests for a number share its three, five and ten codes.
 It was to record for two weeks before it enforced, so it only records on the days before a scenario. Its
 windows were the clock's and slide here, so it refuses somewhat more than it did.
 """
@@ -27,7 +27,7 @@ from sms_otp.domain.spending import Payment, SpendPolicy
 FLOORS = Spans(3, 20)
 HOUR_SHARE, DAY_SHARE = 0.2, 0.3
 RATIO_OF_BLOCK = 0.2
-"""With which 1.5 times of it are the 30 % that a block was granted of what was verified in it."""
+"""The counter allows 1.5 times this ratio: the 30 % of its verified codes that a block was allowed."""
 CODES_A_DAY = 10_000
 
 
@@ -53,11 +53,11 @@ class SpendingBefore:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """As there."""
+        """As `Spending.keys`."""
         return (self._service.first, *self._network.keys, *self._country.keys, *self._blocks.keys)
 
     def has_more_shards(self, read: Mapping[str, Counts]) -> bool:
-        """There is one."""
+        """Never: each count has one shard."""
         del read
         return False
 
@@ -88,7 +88,7 @@ class SpendingBefore:
 
 
 def policy_before(policy: Policy) -> Policy:
-    """The same deployment with one budget for all who ask about a number, and no challenge."""
+    """The same deployment with one budget for all requests for a number, and no challenge."""
     lanes = policy.number_limits("US")
     one = replace(
         lanes,
@@ -102,7 +102,7 @@ def policy_before(policy: Policy) -> Policy:
 
 @contextmanager
 def guard_before() -> Iterator[None]:
-    """The service decides as it did before."""
+    """Within it the service decides as it did before."""
     with (
         patch.object(admission, "Spending", SpendingBefore),
         patch.object(number, "lane_of", lambda *_: Lane.STRANGER),

@@ -1,8 +1,8 @@
-"""The people and the attackers of the drill: who asks for a code, when, from where, and what they do with it.
+"""The people and the attackers of the drill: who requests a code, when, from where, and whether they type it.
 
 People, assumed and not measured: 2,000 a day in three countries, 75 % of whom type their code; 40 % come back
 with a number that was verified before, of these 60 % with a device token; 30 % are on addresses that twenty
-people share; 15 % ask a second time; 3 % want a call; 90 % pass a challenge. Attackers are scripts.
+people share; 15 % request a second time; 3 % request a call; 90 % pass a challenge. Attackers are scripts.
 """
 
 import itertools
@@ -20,14 +20,14 @@ from sms_otp.domain.provider import Channel
 COUNTRIES = {"US": 0.6, "GB": 0.3, "DE": 0.1}
 SHARED_BY = 20
 MOST_TRIES = 200
-"""Numbers by chance, after which a country is taken to have no more: some ranges are a few blocks."""
+"""Random numbers to try before a country counts as used up: some ranges are a few blocks."""
 REMEMBERED_DAYS = 60
-"""People come back within this time, so that their number is still known."""
+"""People return within this time, so that their number is still known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How a service's people behave."""
+    """How the users of a service behave. Shares from 0 to 1."""
 
     people: int = 2_000
     """A day."""
@@ -35,11 +35,11 @@ class Habits:
     returning: float = 0.4
     with_token: float = 0.6
     on_shared_addresses: float = 0.3
-    asks_again: float = 0.15
+    resends: float = 0.15
     by_voice: float = 0.03
     solves: float = 0.9
     names_network: bool = True
-    """Whether the backend says from where its user comes."""
+    """Whether the backend sends its user's address."""
     knows_challenges: bool = True
     """Whether the backend has any challenge to show."""
     countries: dict[str, float] = field(default_factory=lambda: dict(COUNTRIES))
@@ -47,17 +47,17 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """Somebody wants one code. Times in seconds, those after the first from when the code was sent."""
+    """One person who needs a code. `at` in virtual seconds, the other times in seconds after the send."""
 
     at: float
     number: str
     network: str | None = None
     has_token: bool = False
-    """Brings the device token that the number was given last, if any."""
+    """Whether the app sends the number's newest device token, if it has one."""
     channel: Channel = Channel.SMS
     types_after: float | None = None
-    """None never types it."""
-    asks_again_after: float | None = None
+    """None if the code is never typed."""
+    resends_after: float | None = None
     solves: bool = False
     is_hostile: bool = False
 
@@ -72,7 +72,7 @@ class Person:
 
 
 class People:
-    """The people of one service, over days. `chance` makes the same ones each time."""
+    """The people of one service over days, the same for each seed."""
 
     def __init__(self, habits: Habits, seed: int) -> None:
         self.habits, self.chance = habits, Random(seed)  # noqa: S311 - a simulation, which must repeat
@@ -82,12 +82,12 @@ class People:
         self._shared = [self._address() for _ in range(50)]
 
     def day(self, starts_at: float, **habits: float) -> list[Visit]:
-        """The visits of one day; few at night. `habits` that are other ones on this day."""
-        told = replace(self.habits, **habits)  # type: ignore[arg-type] # the caller names fields of it
-        return [self._visit(told, starts_at + self._moment()) for _ in range(told.people)]
+        """The visits of one day; few at night. `habits` replace fields of the usual ones on this day."""
+        todays = replace(self.habits, **habits)  # type: ignore[arg-type] # the caller names fields of it
+        return [self._visit(todays, starts_at + self._moment()) for _ in range(todays.people)]
 
     def burst(self, starts_at: float, people: int, seconds: float) -> list[Visit]:
-        """So many within so short a time."""
+        """The visits of so many people within so many seconds."""
         return [self._visit(self.habits, starts_at + self.chance.uniform(0, seconds)) for _ in range(people)]
 
     def launch(self, starts_at: float, country: str, people: int) -> list[Visit]:
@@ -113,7 +113,7 @@ class People:
             has_token=has_token,
             channel=Channel.VOICE if chance() < habits.by_voice else Channel.SMS,
             types_after=typing,
-            asks_again_after=self.chance.uniform(31, 60) if chance() < habits.asks_again else None,
+            resends_after=self.chance.uniform(31, 60) if chance() < habits.resends else None,
             solves=habits.knows_challenges and chance() < habits.solves,
         )
         if types and not is_returning:
@@ -132,7 +132,7 @@ class People:
         return Person(next(numbers), country, network)
 
     def _shared_address(self) -> str:
-        """Of as many as there are people on them, twenty to one; over the days they stay the same."""
+        """One of the shared addresses, of which each has twenty people; they stay the same over the days."""
         many = max(1, round(self.habits.people * self.habits.on_shared_addresses / SHARED_BY))
         while len(self._shared) < many:
             self._shared.append(self._address())
@@ -150,20 +150,20 @@ def address(net: int, index: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Codes that a script asks for, evenly over a time, from so many addresses."""
+    """A script that requests codes, evenly over a time, from so many addresses."""
 
     codes: int = 10_000
     addresses: int = 100
     solves: bool = False
     types: float = 0.0
-    """The share of codes that it types: those of its own SIMs."""
+    """The share of codes that it types, because they go to SIMs of its own."""
     channel: Channel = Channel.SMS
     seconds: float = DAY
     names_network: bool = True
     net: int = 100
 
     def on(self, numbers: Iterator[str], starts_at: float, seed: int = 9) -> list[Visit]:
-        """Its visits."""
+        """The attack's visits."""
         chance = Random(seed)  # noqa: S311 - a simulation, which must repeat
         return [
             Visit(
@@ -180,7 +180,7 @@ class Attack:
 
 
 def scattered(seed: int = 3) -> Iterator[str]:
-    """Numbers from all over the users' countries, as many of each."""
+    """Numbers from all over the users' countries, equally many of each."""
     chance = Random(seed)  # noqa: S311 - a simulation, which must repeat
     return in_turn([Numbers(country, chance) for country in COUNTRIES])
 
@@ -193,7 +193,7 @@ def everywhere(seed: int = 4) -> Iterator[str]:
 
 
 def premium(seed: int = 5) -> Iterator[str]:
-    """Numbers of the countries where a message is dearest."""
+    """Numbers of the countries with the most expensive messages."""
     chance = Random(seed)  # noqa: S311 - a simulation, which must repeat
     return in_turn([Numbers(country, chance) for country in ("NP", "TT", "TC", "ZM")])
 
@@ -205,7 +205,7 @@ def one_block(country: str = "GB") -> Iterator[str]:
 
 
 def in_turn(sources: Sequence[Iterator[str]]) -> Iterator[str]:
-    """One of each source in turn, as long as any has one."""
+    """One number of each source in turn, until all are exhausted."""
     left = list(sources)
     while left:
         for source in tuple(left):
@@ -249,7 +249,7 @@ class Numbers:
 
 
 def country_of(number: str) -> str | None:
-    """None for a number that no code is sent to."""
+    """The country of a number; None if no code is sent to it."""
     try:
         return phone.parse(number).country
     except errors.OtpError:

@@ -1,4 +1,4 @@
-"""What the drill plays: honest days and attacks beside them, each with the most that the goals allow."""
+"""The drill's scenarios: honest days and attacks, each with the most that its goals allow."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -20,7 +20,7 @@ from sms_otp.entry_points.bootstrap import policy
 
 WARM_DAYS = 14
 CAP = 1_000
-"""US dollars a day: so much that the cap ends no scenario before the guard does."""
+"""US dollars a day: so high that the guard decides every scenario, and not the cap."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Scenario:
     warm_days: int = WARM_DAYS
     today: dict[str, float] = field(default_factory=dict)
     attack: Callable[[float], list[Visit]] | None = None
-    """The attackers' visits of a day that begins then."""
+    """The attackers' visits on a day that begins at this time."""
     more: Callable[[People, float], list[Visit]] | None = None
-    """Further people."""
+    """Visits of further people."""
     drip: Callable[[float], list[Visit]] | None = None
     """Attackers' visits of every warm day."""
     yesterday: Callable[[float], list[Visit]] | None = None
@@ -61,7 +61,7 @@ class Scenario:
 def attacking(
     attack: Attack, numbers: Callable[[], Iterator[str]] = scattered
 ) -> Callable[[float], list[Visit]]:
-    """A day of this attack."""
+    """This attack on the day that begins at a given time."""
     return partial(_attacked, attack, numbers)
 
 
@@ -75,7 +75,7 @@ def crowd(people: People, at: float) -> list[Visit]:
 
 
 def spain(people: People, at: float) -> list[Visit]:
-    """A country where nobody was before."""
+    """500 people in a country that had no users before."""
     return people.launch(at, "ES", 500)
 
 
@@ -180,8 +180,8 @@ SCENARIOS = (
 
 
 @dataclass(frozen=True)
-class Told:
-    """What one scenario came to with one policy and seed."""
+class ScenarioResult:
+    """The result of one scenario with one policy and seed."""
 
     scenario: Scenario
     policy: str
@@ -198,9 +198,9 @@ class Told:
 
     @property
     def over(self) -> list[str]:
-        """The goals that it misses."""
+        """The missed goals, as texts."""
         most, attack = self.scenario.most, self.attackers
-        told = (
+        goals = (
             ("refused %", self.people.refused_percent, most.refused),
             ("challenged %", self.people.challenged_percent, most.challenged),
             ("bills", self.bills, most.bills),
@@ -209,7 +209,7 @@ class Told:
         )
         return [
             f"{name} {value:.1f} > {limit:g}"
-            for name, value, limit in told
+            for name, value, limit in goals
             if limit is not None and value > limit
         ]
 
@@ -220,7 +220,7 @@ def deployment() -> Policy:
 
 
 def policies() -> dict[str, tuple[Policy, Callable[[], AbstractContextManager[None]]]]:
-    """The deployment with the guard as it was and as it is, and what has the service decide so."""
+    """The deployment with the guard as it was and as it is, each with the patch that it needs."""
     now = deployment()
     return {
         "before": (before.policy_before(now), before.guard_before),
@@ -229,14 +229,14 @@ def policies() -> dict[str, tuple[Policy, Callable[[], AbstractContextManager[No
 
 
 class Player:
-    """Plays scenarios with one policy and seed. The days before are played once for all that share them."""
+    """Plays scenarios with one policy and seed. Scenarios with the same days before share their run."""
 
     def __init__(self, policy: str, seed: int) -> None:
         self.policy, self.seed = policy, seed
         self._deployment, self._deciding = policies()[policy]
         self._warm: dict[object, tuple[People, World, float]] = {}
 
-    def play(self, scenario: Scenario) -> Told:
+    def play(self, scenario: Scenario) -> ScenarioResult:
         """One scenario, from a copy of its days before."""
         with quick(), self._deciding():
             people, world, usual_bill = self._warmed(scenario)
@@ -247,11 +247,11 @@ class Player:
             visits = [people.day(today, **scenario.today)]
             visits += [scenario.more(people, today)] if scenario.more else []
             visits += [scenario.attack(today)] if scenario.attack else []
-            told = world.run(in_order(*visits))
-        return Told(scenario, self.policy, self.seed, told[False], told[True], usual_bill)
+            tallies = world.run(in_order(*visits))
+        return ScenarioResult(scenario, self.policy, self.seed, tallies[False], tallies[True], usual_bill)
 
     def _before_today(self) -> Policy:
-        """The deployment on the days before: the guard as it was only recorded for its first two weeks."""
+        """The deployment on the days before. The earlier guard only recorded in its first two weeks."""
         if self.policy == "guard":
             return self._deployment
         admission = self._deployment.admission
@@ -284,5 +284,5 @@ class Player:
 
 
 def in_order(*sides: Iterable[Visit]) -> list[Visit]:
-    """By their times."""
+    """All visits, sorted by time."""
     return sorted(chain.from_iterable(sides), key=lambda visit: visit.at)

@@ -6,7 +6,7 @@ from statistics import mean
 
 from rich.table import Table
 
-from bench.drill.scenarios import Most, Told
+from bench.drill.scenarios import Most, ScenarioResult
 
 EXPLAINED = (
     "before: the guard as it was. guard: as it is. refused, challenged: of a day's 2,000 people, how many "
@@ -24,43 +24,45 @@ SIEGES_EXPLAINED = (
 BAR, ROW, LEFT = 300, 34, 330
 
 
-def rows(told: Iterable[Told]) -> list[dict[str, str]]:
-    """One for each scenario, policies side by side, means over the seeds and whether each seed held."""
-    by_name: dict[str, dict[str, list[Told]]] = {}
-    for one in told:
-        by_name.setdefault(one.scenario.name, {}).setdefault(one.policy, []).append(one)
+def rows(results: Iterable[ScenarioResult]) -> list[dict[str, str]]:
+    """A row for each scenario: policies side by side, means over the seeds, and whether every seed held."""
+    by_name: dict[str, dict[str, list[ScenarioResult]]] = {}
+    for result in results:
+        by_name.setdefault(result.scenario.name, {}).setdefault(result.policy, []).append(result)
     return [_row(name, policies) for name, policies in by_name.items()]
 
 
-def _row(name: str, policies: Mapping[str, list[Told]]) -> dict[str, str]:
+def _row(name: str, policies: Mapping[str, list[ScenarioResult]]) -> dict[str, str]:
     row = {"scenario": name}
-    for policy, told in policies.items():
+    for policy, results in policies.items():
         refused, challenged = (
-            mean(one.people.refused_percent for one in told),
-            mean(one.people.challenged_percent for one in told),
+            mean(result.people.refused_percent for result in results),
+            mean(result.people.challenged_percent for result in results),
         )
         row[f"{policy}: refused %"] = f"{refused:.1f}"
         if policy == "guard":
             row[f"{policy}: challenged %"] = f"{challenged:.1f}"
         codes, dollars = (
-            mean(one.attackers.codes for one in told),
-            mean(one.attackers.dollars for one in told),
+            mean(result.attackers.codes for result in results),
+            mean(result.attackers.dollars for result in results),
         )
         row[f"{policy}: attack"] = f"{codes:,.0f} codes, {dollars:,.0f} USD" if codes else ""
     guarded = policies.get("guard", [])
-    over = sorted({miss for one in guarded for miss in one.over})
+    over = sorted({miss for result in guarded for miss in result.over})
     row["goal"] = goal(guarded[0].scenario.most) if guarded else ""
     row["held"] = "yes" if not over else "; ".join(over)
     return row
 
 
 def goal(most: Most) -> str:
-    """In few words."""
-    told = [f"{most.refused:g} / {most.challenged:g} %"] if most.challenged < 100 else [f"{most.refused:g} %"]
-    told += [f"{most.bills:g} bills"] if most.bills is not None else []
-    told += [f"{most.dollars:g} USD"] if most.dollars is not None else []
-    told += [f"{most.codes} codes"] if most.codes is not None else []
-    return ", ".join(told)
+    """The goal as a short text."""
+    parts = (
+        [f"{most.refused:g} / {most.challenged:g} %"] if most.challenged < 100 else [f"{most.refused:g} %"]
+    )
+    parts += [f"{most.bills:g} bills"] if most.bills is not None else []
+    parts += [f"{most.dollars:g} USD"] if most.dollars is not None else []
+    parts += [f"{most.codes} codes"] if most.codes is not None else []
+    return ", ".join(parts)
 
 
 def for_people(lines: Sequence[Mapping[str, str]], title: str, explained: str) -> Table:

@@ -1,7 +1,7 @@
 """One person's number under attack for two weeks: for how many hours can its owner not sign in?
 
-The owner signs in at noon each day, and tries at every hour beside that: each try is made on a copy of the
-world, so that it changes nothing. The attackers ask for codes to the number all the time, or guess at them.
+The owner signs in at noon each day. At every other hour a sign-in is tried on a copy of the world, so that it
+changes nothing. The attackers request codes for the number all the time, and some of them guess.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ GUESSES = 5
 
 @dataclass(frozen=True)
 class Siege:
-    """How the number is attacked, and what its owner comes with."""
+    """How the number is attacked, and how its owner can be recognized."""
 
     name: str
     most_hours: int
@@ -33,7 +33,7 @@ class Siege:
 
 
 SIEGES = (
-    Siege("one address asks for codes", 0, 1),
+    Siege("one address requests codes", 0, 1),
     Siege("one address guesses", 0, 1, guesses=True),
     Siege("20 addresses that do not solve, the owner on a new network", 18, 20, guesses=True),
     Siege("20 addresses that solve, the owner with a device token", 0, 20, True, True, has_token=True),
@@ -42,7 +42,7 @@ SIEGES = (
 
 
 def hours_out(world: World, siege: Siege) -> int:
-    """Hours of two weeks at which the owner could not sign in. The world is one where nothing happened."""
+    """Hours of two weeks at which the owner could not sign in, starting from a new world."""
     owner = Visit(0, NUMBER, HOME if siege.at_home else ELSEWHERE, has_token=siege.has_token, solves=True)
     world.clock.now = MIDNIGHT + 12 * HOUR
     signs_in(world, replace(owner, network=HOME))
@@ -52,17 +52,17 @@ def hours_out(world: World, siege: Siege) -> int:
             world.clock.now = MIDNIGHT + DAY + hour * HOUR + index * 60
             attack(world, siege, address(100, index))
         world.clock.now = MIDNIGHT + DAY + hour * HOUR + 59 * 60
-        # Who signs in for good only once a day leaves the attack the rest of it.
+        # Only the sign-in at noon changes the world, so the attack goes on undisturbed the rest of the day.
         tried = world if hour % 24 == 12 else world.copy()
         out += not signs_in(tried, owner)
     return out
 
 
 def attack(world: World, siege: Siege, network: str) -> None:
-    """One address asks for a code and, where it guesses, types wrong ones."""
+    """One address requests a code and, if `guesses`, types wrong codes."""
     visit = Visit(0, NUMBER, network, solves=siege.solves)
     try:
-        verification_id = asks(world, visit)
+        verification_id = request(world, visit)
         for _ in range(GUESSES if siege.guesses else 0):
             try:
                 world.verify(verification_id, NUMBER, WRONG_CODE)
@@ -73,10 +73,10 @@ def attack(world: World, siege: Siege, network: str) -> None:
 
 
 def signs_in(world: World, owner: Visit) -> bool:
-    """Whether the owner is sent a code within five minutes and it verifies."""
+    """Whether the owner gets a code within five minutes and verifies it."""
     for _ in range(5):
         try:
-            world.verify(asks(world, owner), NUMBER, token=owner.has_token)
+            world.verify(request(world, owner), NUMBER, token=owner.has_token)
         except (errors.RateLimited, errors.NumberLocked) as wait:
             world.clock.now += min(60, wait.retry_after or 60)
         except errors.OtpError:
@@ -86,8 +86,8 @@ def signs_in(world: World, owner: Visit) -> bool:
     return False
 
 
-def asks(world: World, visit: Visit) -> str:
-    """Ask for a code, past a challenge where that is met. Raises an `OtpError`."""
+def request(world: World, visit: Visit) -> str:
+    """Request a code, and pass a challenge if one is required. Raises an `OtpError`."""
     try:
         return world.request(visit)
     except errors.ChallengeRequired:

@@ -1,4 +1,4 @@
-"""The service in virtual time: the real use cases over a store in memory, and what became of each visit."""
+"""The service in virtual time: the real use cases over a store in memory, and the outcome of each visit."""
 
 import heapq
 import itertools
@@ -32,13 +32,13 @@ PRICES = Prices()
 
 @dataclass
 class Tally:
-    """What became of one side's visits."""
+    """The outcomes of one side's visits."""
 
     visits: int = 0
     refused: int = 0
-    """Got no code."""
+    """Visits that got no code."""
     challenged: int = 0
-    """Met a challenge, passed or not."""
+    """Visits that met a challenge, passed or not."""
     codes: int = 0
     money: int = 0
     """Micro-dollars."""
@@ -59,7 +59,7 @@ class Tally:
 
 
 class Silent:
-    """A provider that takes everything, sends nothing and bills it. CODE is what was sent."""
+    """A provider that accepts every message, sends nothing and bills it. `CODE` is every message's code."""
 
     def __init__(self, bill: Callable[[int], None]) -> None:
         self._bill = bill
@@ -70,7 +70,7 @@ class Silent:
         return ("silent",)
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
-        """A new code leaves the earlier ones right."""
+        """None: a new code leaves the earlier ones valid."""
         del holding
         return frozenset()
 
@@ -96,7 +96,7 @@ class Silent:
         return self.send(order, deadline, on_failure, reserve_again)
 
     def turns(self, holder: str, order: Order) -> tuple[str, ...]:
-        """As `Router.turns`: nobody but the holder."""
+        """As `Router.turns`: only the holder."""
         del order
         return (holder,)
 
@@ -108,11 +108,11 @@ class Silent:
 
 Act = Callable[[], "Followed"]
 Followed = Iterable[tuple[float, Act]]
-"""What comes after, each so many seconds later."""
+"""The acts that follow, each after so many seconds."""
 
 
 @dataclass
-class Going:
+class OpenVisit:
     """A visit whose code was sent."""
 
     visit: Visit
@@ -121,15 +121,15 @@ class Going:
 
 
 class World:
-    """One deployment and its table. A copy goes on from here by itself."""
+    """One deployment and its table. A copy goes on independently."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy, self.store, self.clock = policy, MemoryStore(), StepClock()
         self.history = History()
         self.tokens: dict[str, str] = {}
-        """By number: the device token that its app was given last."""
+        """By number: the newest device token of its app."""
         self.tally = Tally()
-        """Of the side whose turn it is."""
+        """The tally of the side whose visit is being played."""
         self._ids = itertools.count()
         self._service = Service(
             policy=self.policy,
@@ -142,11 +142,11 @@ class World:
         )
 
     def decides_by(self, policy: Policy) -> None:
-        """From now on."""
+        """From now on the service decides by this policy."""
         self.policy, self._service = policy, replace(self._service, policy=policy)
 
     def copy(self) -> Self:
-        """The same state; verifications that have ended are left behind."""
+        """A world with the same state, without expired verifications."""
         twin = type(self)(self.policy)
         twin.clock.now, twin.tokens = self.clock.now, dict(self.tokens)
         twin.store.numbers = dict(self.store.numbers)
@@ -158,22 +158,22 @@ class World:
         return twin
 
     def run(self, visits: Iterable[Visit]) -> dict[bool, Tally]:
-        """What became of people's visits (False) and of attackers' (True)."""
-        told = {False: Tally(), True: Tally()}
+        """Play the visits. Returns the tally of people's visits (False) and of attackers' (True)."""
+        tallies = {False: Tally(), True: Tally()}
         queue: list[tuple[float, int, bool, Act]] = [
             (visit.at, next(self._ids), visit.is_hostile, partial(self._arrive, visit)) for visit in visits
         ]
         heapq.heapify(queue)
         while queue:
             self.clock.now, _, is_hostile, act = heapq.heappop(queue)
-            self.tally = told[is_hostile]
+            self.tally = tallies[is_hostile]
             for seconds, then in act():
                 heapq.heappush(queue, (self.clock.now + seconds, next(self._ids), is_hostile, then))
         self.store.verifications.clear()
-        return told
+        return tallies
 
     def request(self, visit: Visit, *, challenged: bool = False) -> str:
-        """Ask for a code: its verificationId. Raises an `OtpError`."""
+        """Request a code. Returns its verificationId. Raises an `OtpError`."""
         token = self.tokens.get(visit.number) if visit.has_token else None
         command = RequestOtp(
             visit.number,
@@ -185,7 +185,7 @@ class World:
         return request_code(self._service, command, self._caller()).verification_id
 
     def verify(self, verification_id: str, number: str, otp: str = CODE, *, token: bool = False) -> Verified:
-        """Type a code. Raises an `OtpError`."""
+        """Verify a code. Raises an `OtpError`."""
         device_token = self.tokens.get(number) if token else None
         command = VerifyOtp(verification_id, otp, device_token=device_token)
         verified = verify_code(self._service, command, self._caller())
@@ -196,18 +196,18 @@ class World:
     def _arrive(self, visit: Visit) -> Followed:
         self.tally.visits += 1
         try:
-            verification_id = self._past_challenge(visit)
+            verification_id = self._request_past_challenge(visit)
         except errors.OtpError as refused:
             self.tally.refused += 1
             self.tally.reasons[f"{refused.code} {refused.reason}"] += 1
             return
-        going = Going(visit, verification_id)
-        if visit.asks_again_after:
-            yield visit.asks_again_after, partial(self._ask_again, going)
+        open_visit = OpenVisit(visit, verification_id)
+        if visit.resends_after:
+            yield visit.resends_after, partial(self._resend, open_visit)
         if visit.types_after:
-            yield visit.types_after, partial(self._type, going)
+            yield visit.types_after, partial(self._type, open_visit)
 
-    def _past_challenge(self, visit: Visit) -> str:
+    def _request_past_challenge(self, visit: Visit) -> str:
         try:
             return self.request(visit)
         except errors.ChallengeRequired:
@@ -216,25 +216,25 @@ class World:
                 raise
             return self.request(visit, challenged=True)
 
-    def _ask_again(self, going: Going) -> Followed:
-        """Once more, if the code is not verified by then. Where that is refused, the first may arrive."""
-        if going.is_verified:
+    def _resend(self, open_visit: OpenVisit) -> Followed:
+        """Resend the code if it is not verified by then. After a refusal, the first code may still arrive."""
+        if open_visit.is_verified:
             return ()
         for is_challenged in (False, True):
-            command = ResendOtp(going.verification_id, is_challenged=is_challenged)
+            command = ResendOtp(open_visit.verification_id, is_challenged=is_challenged)
             try:
                 resend_code(self._service, command, self._caller())
             except errors.ChallengeRequired:
-                if going.visit.solves and not is_challenged:
+                if open_visit.visit.solves and not is_challenged:
                     continue
             except errors.OtpError:
                 pass
             return ()
         return ()
 
-    def _type(self, going: Going) -> Followed:
-        self.verify(going.verification_id, going.visit.number, token=going.visit.has_token)
-        going.is_verified = True
+    def _type(self, open_visit: OpenVisit) -> Followed:
+        self.verify(open_visit.verification_id, open_visit.visit.number, token=open_visit.visit.has_token)
+        open_visit.is_verified = True
         return ()
 
     def _note(self, event: str, **fields: Any) -> None:
@@ -251,6 +251,6 @@ class World:
 
 @contextmanager
 def quick() -> Iterator[None]:
-    """What a number is stays the same, and telling it takes longer than everything else."""
+    """Cache the parsing of numbers, which takes longer than everything else and always gives the same."""
     with patch.object(phone, "parse", cache(phone.parse)):
         yield

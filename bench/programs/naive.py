@@ -1,4 +1,4 @@
-"""The idiomatic stack: what a good tutorial's function has at the top of its file."""
+"""The idiomatic stack: the imports of a function from a good tutorial."""
 
 import boto3
 import phonenumbers
@@ -26,7 +26,7 @@ class Request(BaseModel):
 @app.post("/request-otp")
 @tracer.capture_method
 def request_otp(request: Request) -> dict[str, str]:
-    """Never called: it is measured until it is ready."""
+    """Never called: only the start is measured."""
     number = phonenumbers.parse(request.phoneNumber)
     return {"country": str(phonenumbers.region_code_for_number(number))}
 

@@ -12,7 +12,7 @@ from bench.programs.verification import request, verify
 
 
 def counted() -> Any:
-    """The calls since it was read last."""
+    """The calls since the last reading."""
     ending = urllib.request.Request(f"{sys.argv[1]}/_calls", method="DELETE")  # noqa: S310 - loopback
     with urllib.request.urlopen(ending) as answer:  # noqa: S310 - as above
         return json.load(answer)

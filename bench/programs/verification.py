@@ -1,4 +1,4 @@
-"""One verification, by the functions as they are deployed. Its events come on standard input."""
+"""One verification with the deployed functions' handlers. Reads their events from standard input."""
 
 import json
 import sys
@@ -22,20 +22,20 @@ class Context:
 
 
 def request() -> str:
-    """A code is requested. Returns the verificationId."""
+    """Request a code. Returns its verificationId."""
     answered = request_otp.app.lambda_handler(EVENTS["request"], Context())
     _require_200(answered)
     return str(json.loads(answered["body"])["verificationId"])
 
 
 def verify(verification_id: str) -> None:
-    """It is verified."""
+    """Verify the code."""
     body = json.dumps({"verificationId": verification_id, "otp": "123456"})
     verified = verify_otp.app.lambda_handler({**EVENTS["verify"], "body": body}, Context())
     _require_200(verified)
 
 
 def _require_200(answer: dict[str, Any]) -> None:
-    """What is measured went well, or it is not measured."""
+    """Stop the measurement at a failed call."""
     if answer["statusCode"] != 200:
         raise SystemExit(str(answer))

@@ -27,7 +27,7 @@ NAMES = {
 
 
 def verification() -> None:
-    """A code is requested and verified."""
+    """Request and verify a code."""
     verify(request())
 
 
@@ -54,7 +54,7 @@ def timed(act: Callable[[], None]) -> float:
 
 
 def main() -> None:
-    """Both in turn, each once unmeasured."""
+    """Measure both in turn, after one unmeasured run of each."""
     calls = recorded()
     dynamodb = boto3.client("dynamodb")
     session = requests.Session()

@@ -43,7 +43,7 @@ def _decided(answer: Mapping[str, Any], method: str) -> Decision:
 
 
 class Events:
-    """Posts to the application's one callback URL; without one, everything is allowed and nothing told."""
+    """Posts to the application's one callback URL; without one, it allows every send and posts no event."""
 
     def __init__(self, callbacks: Callbacks, clock: Clock) -> None:
         self._callbacks = callbacks
@@ -56,8 +56,8 @@ class Events:
             return Decision()
         price = {"price": {"amount": 0.0453, "currencyId": "EUR"}}
         answer = await ask(target.url, *self._signed(target, "VerificationRequestEvent", {**about, **price}))
-        told = None if answer is None or answer.status_code != 200 else json_object(answer.content)
-        return _decided(told or {}, method)
+        body = None if answer is None or answer.status_code != 200 else json_object(answer.content)
+        return _decided(body or {}, method)
 
     def emit(self, event: str, about: Mapping[str, Any]) -> None:
         """Post an event that needs no answer."""

@@ -1,4 +1,4 @@
-"""What a call to Sinch Verification asks for, checked as Sinch checks it."""
+"""The bodies of calls to Sinch Verification, checked as Sinch checks them."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ CHANNELS = {SMS: "sms", CALLOUT: "voice", FLASHCALL: "flashcall", WHATSAPP: "wha
 """How each method's message stands in the inbox."""
 METHODS = (*CHANNELS, SEAMLESS)
 DEFAULT_EXPIRY_SECONDS = 600
-"""Sinch does not say how long a code lives unless asked; so long that ours expires first."""
+"""Sinch does not document the default lifetime of a code. This one is so long that ours expires first."""
 
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _REFERENCE = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
@@ -44,20 +44,20 @@ def named_endpoint(body: bytes) -> object:
 
 def parse_start(body: bytes) -> Start:
     """Raises `Refusal` with Sinch's 400."""
-    asked = _object(body)
-    identity = _part(asked, "identity")
+    start = _object(body)
+    identity = _part(start, "identity")
     if identity.get("type") != "number":
         raise refusal(40001, "Identity type must be number.")
     number = checked_number(identity.get("endpoint"))
-    method = asked.get("method")
+    method = start.get("method")
     if method not in METHODS:
         raise refusal(40001, f"Method must be one of {', '.join(METHODS)}.")
-    reference, custom = asked.get("reference"), asked.get("custom")
+    reference, custom = start.get("reference"), start.get("custom")
     if reference is not None and not (isinstance(reference, str) and _REFERENCE.fullmatch(reference)):
         raise refusal(40001, "Reference must be safe in a URL's path.")
     if custom is not None and not (isinstance(custom, str) and len(custom) <= _LONGEST_CUSTOM):
         raise refusal(40001, f"Custom must be a string of at most {_LONGEST_CUSTOM} characters.")
-    options = _part(asked, _OPTIONS.get(method, "calloutOptions"))
+    options = _part(start, _OPTIONS.get(method, "calloutOptions"))
     code_type = options.get("codeType", "Numeric")
     if code_type not in _CODE_TYPES:
         raise refusal(40001, f"Code type must be one of {', '.join(_CODE_TYPES)}.")

@@ -1,4 +1,4 @@
-"""`<otp-form>` alone on a page in Chromium, before a backend that answers what each test needs."""
+"""`<otp-form>` alone on a page in Chromium, with a backend that answers as each test needs."""
 
 import contextlib
 from collections.abc import Iterator
@@ -44,20 +44,20 @@ def sandbox() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def window(browser: Browser, sandbox: str) -> Iterator[tuple[Page, list[str]]]:
-    """One for all, which takes a second less for each, and what goes wrong in it."""
+    """One page for all tests of a module, which saves a second each, and the errors that it logs."""
     with contextlib.closing(browser.new_context()) as context:
         opened = context.new_page()
         wrong = watch(opened)
         opened.clock.install(time=NOW)
         opened.goto(f"{sandbox}/healthz")
-        # From here on time passes where a test says so.
+        # From here on time passes only when a test advances the clock.
         opened.clock.pause_at(NOW + timedelta(minutes=1))
         yield opened, wrong
 
 
 @pytest.fixture
 def page(window: tuple[Page, list[str]], sandbox: str) -> Iterator[Page]:
-    """The form, new."""
+    """A page with a new form."""
     opened, wrong = window
     show(opened, sandbox)
     yield opened
@@ -67,7 +67,7 @@ def page(window: tuple[Page, list[str]], sandbox: str) -> Iterator[Page]:
 
 
 def show(page: Page, sandbox: str, library: str = LIBRARY) -> None:
-    """The form alone on a page."""
+    """Load a page with nothing but the form."""
     page.route(
         "**/test/form", lambda route: route.fulfill(body=PAGE, content_type="text/html", headers=HEADERS)
     )
@@ -88,7 +88,7 @@ FORM = """(attributes) => {
 
 
 def put_form(page: Page, **attributes: str) -> None:
-    """A new form with these attributes in place of the page's; `_` for a hyphen."""
+    """Replace the form by a new one with these attributes; write `_` for a hyphen."""
     page.evaluate(FORM, {name.replace("_", "-"): value for name, value in attributes.items()})
 
 
@@ -135,8 +135,8 @@ def spoken(page: Page) -> Locator:
     return page.locator("otp-form").get_by_role("status")
 
 
-def ask(page: Page, backend: StubBackend, **members: Any) -> None:
-    """To the code's step."""
+def request_code(page: Page, backend: StubBackend, **members: Any) -> None:
+    """Request a code and reach the step at which it is typed."""
     backend.will(200, sent(**members))
     number(page).fill(NUMBER)
     button(page, "Text me a code").click()

@@ -1,4 +1,4 @@
-"""ALTCHA's widget in the form, on the page: a user meets a challenge and gets through."""
+"""ALTCHA's widget in the form, on the page: a user meets a challenge and passes it."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ OUTLINE = "(box) => getComputedStyle(box).outlineStyle"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The page, before a service that wants a challenge for every code."""
+    """The page, with a service that requires a challenge for every code."""
     stack_file: Path = tmp_path_factory.mktemp("stack") / "stack.json"
     with (
         running_sandbox(app=stand_in(is_wary=True)) as api,
@@ -37,7 +37,7 @@ def box(page: Page) -> Locator:
 
 
 def meet(page: Page, url: str) -> None:
-    """Request a code, and be refused until a challenge is passed."""
+    """Request a code, and be refused until the challenge is passed."""
     page.goto(url)
     expect(box(page)).to_have_count(0)
     number(page).fill(NUMBER)
@@ -46,10 +46,10 @@ def meet(page: Page, url: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_by_keyboard_on_a_small_phone(browser: Browser, url: str, scheme: Any) -> None:
+def test_a_challenge_is_passed_by_keyboard_on_a_small_phone(browser: Browser, url: str, scheme: Any) -> None:
     with watched(browser, viewport=SMALL, color_scheme=scheme) as page:
         meet(page, url)
-        # A screen reader says there what is required, and the widget comes next.
+        # A screen reader reads the group's name, which says what is required; the widget comes next.
         expect(page.get_by_role("group", name="Confirm that you are a person to get a code.")).to_be_focused()
         page.keyboard.press("Tab")
         expect(box(page)).to_be_focused()
@@ -90,11 +90,11 @@ def test_each_code_needs_a_challenge_of_its_own(browser: Browser, url: str) -> N
             expect(page.locator("otp-form [aria-busy=true]")).to_have_count(0)
         solutions = [body["challenge"] for body in sent if "challenge" in body]
         assert len(set(solutions)) == len(solutions) == 3
-        # The exchange that is shown to the page has what the backend said, and no solution.
+        # The drawer shows the backend's request, which has no solution.
         expect(page.locator("#exchanges .inside pre").first).to_contain_text('"challenged": true')
 
 
-def test_another_number_is_another_challenge(browser: Browser, url: str) -> None:
+def test_another_number_needs_another_challenge(browser: Browser, url: str) -> None:
     with watched(browser, viewport=WIDE) as page:
         meet(page, url)
         number(page).fill("+14155550145")
@@ -105,7 +105,7 @@ def test_another_number_is_another_challenge(browser: Browser, url: str) -> None
         expect(code(page)).to_be_focused()
 
 
-def test_a_challenge_that_the_backend_cannot_make_is_said_and_tried_again(browser: Browser, url: str) -> None:
+def test_a_failing_challenge_route_shows_an_error_and_can_be_retried(browser: Browser, url: str) -> None:
     with watched(browser, viewport=SMALL) as page:
         page.route("**/demo/challenge", lambda route: route.fulfill(status=500), times=1)
         meet(page, url)
@@ -116,7 +116,7 @@ def test_a_challenge_that_the_backend_cannot_make_is_said_and_tried_again(browse
         expect(code(page)).to_be_focused()
 
 
-def test_a_widget_that_cannot_be_loaded_is_said_and_loaded_again(browser: Browser, url: str) -> None:
+def test_a_widget_that_fails_to_load_shows_an_error_and_is_loaded_again(browser: Browser, url: str) -> None:
     with watched(browser, viewport=SMALL) as page:
         page.route("**/altcha/**", lambda route: route.fulfill(status=404), times=2)
         page.goto(url)
@@ -130,7 +130,7 @@ def test_a_widget_that_cannot_be_loaded_is_said_and_loaded_again(browser: Browse
         expect(missing).to_have_count(0)
 
 
-def test_the_switch_says_what_the_attack_has_come_to(browser: Browser, url: str) -> None:
+def test_the_attack_switch_shows_the_state_of_the_attack(browser: Browser, url: str) -> None:
     with watched(browser, viewport=SMALL) as page:
         page.goto(url)
         switch = page.get_by_role("switch", name="Under attack")

@@ -1,4 +1,4 @@
-"""The examples' page in Chromium, before a stand-in service: a user signs up, and reloads on the way."""
+"""The examples' page in Chromium, with a stand-in service: a user signs up, and reloads on the way."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_a_user_who_meets_a_challenge_gets_through(browser: Browser, name: str, 
         expect(page.get_by_role("group", name="verified")).to_be_visible()
 
 
-def test_a_user_signs_up_though_the_page_is_loaded_again_at_every_step(page: Page) -> None:
+def test_a_user_signs_up_with_a_reload_at_every_step(page: Page) -> None:
     assert (overflow(page), accessibility_problems(page)) == (0, [])
     number(page).fill(NUMBER)
     button(page, "Text me a code").click()
@@ -80,14 +80,14 @@ def test_a_user_signs_up_though_the_page_is_loaded_again_at_every_step(page: Pag
     assert all(cookie["httpOnly"] and cookie["sameSite"] == "Strict" for cookie in names.values())
 
 
-def test_a_lost_answer_to_the_right_code_is_found_again(page: Page) -> None:
+def test_a_right_code_with_a_lost_answer_verifies_on_the_next_click(page: Page) -> None:
     number(page).fill(NUMBER)
     button(page, "Text me a code").click()
     expect(code(page)).to_be_focused()
     before: Any = page.context.cookies()
 
     def lose(route: Any) -> None:
-        """The backend acts, and the browser learns nothing: no answer, no cookie."""
+        """The backend acts, and the browser gets neither its answer nor its cookies."""
         route.fetch()
         page.context.clear_cookies()
         page.context.add_cookies(before)

@@ -1,12 +1,24 @@
-"""`<otp-form>` in Chromium, under the page's policy, before a backend that answers what each test needs."""
+"""`<otp-form>` in Chromium, under the page's policy, with a backend that answers as each test needs."""
 
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.conftest import CODE, NOW, NUMBER, PASTE, ask, button, code, number, sent, show, spoken
+from tests.browser.conftest import (
+    CODE,
+    NOW,
+    NUMBER,
+    PASTE,
+    button,
+    code,
+    number,
+    request_code,
+    sent,
+    show,
+    spoken,
+)
 from tests.chromium import StubBackend, watched
 
 
-def test_a_number_is_formatted_as_it_is_typed_and_asked_for_in_e164(page: Page, backend: StubBackend) -> None:
+def test_a_number_is_formatted_as_it_is_typed_and_sent_in_e164(page: Page, backend: StubBackend) -> None:
     backend.will(200, sent())
     number(page).press_sequentially("4155550123")
     expect(number(page)).to_have_value("(415) 555-0123")
@@ -35,7 +47,7 @@ def test_a_number_of_the_chosen_country_needs_no_country_code(page: Page, backen
     assert backend.calls[0][1]["phoneNumber"] == "+447700900123"
 
 
-def test_what_is_no_number_is_told_at_the_field_and_asked_of_nobody(page: Page, backend: StubBackend) -> None:
+def test_an_invalid_number_shows_an_error_and_sends_nothing(page: Page, backend: StubBackend) -> None:
     number(page).fill("12")
     button(page, "Text me a code").click()
     expect(number(page)).to_be_focused()
@@ -62,7 +74,7 @@ def test_without_the_library_the_number_is_typed_with_its_country_code(
     assert backend.calls[0][1]["phoneNumber"] == NUMBER
 
 
-def test_a_number_that_is_refused_is_told_at_its_field(page: Page, backend: StubBackend) -> None:
+def test_a_refused_number_shows_the_error_at_its_field(page: Page, backend: StubBackend) -> None:
     number(page).fill(NUMBER)
     for status, error, text in (
         (400, "INVALID_PHONE_NUMBER", "Enter a valid phone number."),
@@ -75,7 +87,7 @@ def test_a_number_that_is_refused_is_told_at_its_field(page: Page, backend: Stub
         expect(number(page)).to_be_focused()
 
 
-def test_a_wait_is_counted_down_and_nothing_is_asked_meanwhile(page: Page, backend: StubBackend) -> None:
+def test_a_wait_is_counted_down_and_no_request_is_sent_meanwhile(page: Page, backend: StubBackend) -> None:
     number(page).fill(NUMBER)
     for status, error, text in (
         (429, "RATE_LIMITED", "Too many codes in a short time."),
@@ -96,10 +108,8 @@ def test_a_wait_is_counted_down_and_nothing_is_asked_meanwhile(page: Page, backe
     expect(code(page)).to_be_focused()
 
 
-def test_a_wrong_code_says_how_many_tries_are_left_and_can_be_typed_over(
-    page: Page, backend: StubBackend
-) -> None:
-    ask(page, backend)
+def test_a_wrong_code_shows_the_attempts_left_and_can_be_typed_over(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     for left, text in ((4, "You have 4 attempts left."), (1, "You have one attempt left.")):
         backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=left)
         page.keyboard.type("111111")
@@ -114,8 +124,8 @@ def test_a_wrong_code_says_how_many_tries_are_left_and_can_be_typed_over(
     assert backend.calls[-1] == ("verify", {"otp": CODE})
 
 
-def test_a_typed_code_waits_for_the_user_because_a_slip_costs_a_try(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+def test_a_typed_code_is_submitted_only_by_the_user(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     page.keyboard.type("12345")
     button(page, "Verify").click()
     expect(spoken(page)).to_have_text("Enter all 6 digits of the code.")
@@ -124,10 +134,8 @@ def test_a_typed_code_waits_for_the_user_because_a_slip_costs_a_try(page: Page, 
     assert len(backend.calls) == 1
 
 
-def test_a_pasted_code_is_found_whatever_its_form_and_verified_at_once(
-    page: Page, backend: StubBackend
-) -> None:
-    ask(page, backend)
+def test_a_pasted_code_is_found_in_any_form_and_verified_at_once(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     texts = ["482-913", " 482 913 ", "Your code is 482913. Good for 5 minutes.", "٤٨٢٩١٣", "４８２９１３"]
     for text in texts:
         backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=4)
@@ -138,7 +146,7 @@ def test_a_pasted_code_is_found_whatever_its_form_and_verified_at_once(
 
 
 def test_a_code_that_the_browser_fills_in_is_verified_at_once(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+    request_code(page, backend)
     backend.will(200, {})
     assert code(page).get_attribute("autocomplete") == "one-time-code"
     assert code(page).get_attribute("inputmode") == "numeric"
@@ -163,8 +171,8 @@ def test_a_code_that_the_browser_reads_in_the_message_is_verified_at_once(
         assert backend.calls[-1] == ("verify", {"otp": CODE})
 
 
-def test_a_code_that_is_over_leads_to_a_new_one(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+def test_a_code_that_is_no_longer_valid_leads_to_a_new_one(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     for status, error, members in (
         (410, "OTP_EXPIRED", {}),
         (410, "VERIFICATION_CANCELLED", {}),
@@ -184,10 +192,8 @@ def test_a_code_that_is_over_leads_to_a_new_one(page: Page, backend: StubBackend
         assert backend.calls[-1][1]["phoneNumber"] == NUMBER
 
 
-def test_a_code_that_could_not_be_checked_stays_and_is_tried_again_after_the_wait(
-    page: Page, backend: StubBackend
-) -> None:
-    ask(page, backend)
+def test_a_code_that_could_not_be_checked_stays_and_can_be_retried(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     page.keyboard.type(CODE)
     for status, error, text in (
         (429, "NUMBER_LOCKED", "Too many incorrect codes."),
@@ -208,8 +214,8 @@ def test_a_code_that_could_not_be_checked_stays_and_is_tried_again_after_the_wai
     assert backend.calls[1:] == [("verify", {"otp": CODE})] * 3
 
 
-def test_the_codes_life_is_counted_down_and_its_end_told(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+def test_the_form_counts_down_to_the_expiry_and_announces_it(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     expect(page.get_by_text("Expires in 5:00")).to_be_visible()
     page.clock.run_for(180_000)
     expect(page.get_by_text("Expires in 2:00")).to_be_visible()
@@ -220,16 +226,14 @@ def test_the_codes_life_is_counted_down_and_its_end_told(page: Page, backend: St
     expect(button(page, "Request a new code")).to_be_focused()
 
 
-def test_a_clock_that_is_wrong_does_not_change_how_long_a_code_is_good(
-    page: Page, backend: StubBackend
-) -> None:
+def test_a_wrong_device_clock_does_not_change_the_expiry(page: Page, backend: StubBackend) -> None:
     page.clock.fast_forward("03:00:00")
-    ask(page, backend)
+    request_code(page, backend)
     expect(page.get_by_text("Expires in 5:00")).to_be_visible()
 
 
 def test_the_code_is_sent_again_or_by_call_once_the_gap_is_over(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+    request_code(page, backend)
     expect(button(page, "Send it again in 0:30")).to_have_attribute("aria-disabled", "true")
     button(page, "Call me instead").click(force=True)
     assert [step for step, _ in backend.calls] == ["request"]
@@ -246,8 +250,8 @@ def test_the_code_is_sent_again_or_by_call_once_the_gap_is_over(page: Page, back
     assert backend.calls[1:] == [("resend", {"channel": "voice"})] * 2
 
 
-def test_a_resend_that_is_refused_says_so_and_counts_its_own_wait(page: Page, backend: StubBackend) -> None:
-    ask(page, backend, resendAfter=0)
+def test_a_refused_resend_shows_the_error_and_its_own_wait(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend, resendAfter=0)
     backend.will_refuse(429, "RATE_LIMITED", retryAfter=900)
     button(page, "Send it again").click()
     expect(spoken(page)).to_have_text("Too many codes in a short time.")
@@ -257,24 +261,24 @@ def test_a_resend_that_is_refused_says_so_and_counts_its_own_wait(page: Page, ba
     expect(page.get_by_text("Your number is verified.")).to_be_visible()
 
 
-def test_a_screen_reader_is_not_told_of_each_second(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+def test_a_screen_reader_does_not_hear_each_second(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     page.evaluate(
         """() => {
-          window.emitted = [];
+          window.spoken = [];
           const region = document.querySelector("otp-form").shadowRoot.querySelector("[role=status]");
-          const tell = () => window.emitted.push(region.textContent);
-          new MutationObserver(tell).observe(region, { childList: true });
+          const record = () => window.spoken.push(region.textContent);
+          new MutationObserver(record).observe(region, { childList: true });
         }"""
     )
     page.clock.run_for(250_000)
-    assert page.evaluate("told") == [
+    assert page.evaluate("spoken") == [
         "You can request the code again now.",
         "Your code expires in one minute.",
     ]
 
 
-def test_an_answer_that_is_not_the_backends_verifies_nobody(page: Page) -> None:
+def test_an_answer_that_is_not_json_verifies_nobody(page: Page) -> None:
     answers = [(502, "<h1>Bad Gateway</h1>"), (200, "<!doctype html>"), (500, "")]
 
     def answer(route: Route) -> None:
@@ -291,7 +295,7 @@ def test_an_answer_that_is_not_the_backends_verifies_nobody(page: Page) -> None:
         assert len(answers) == left - 1
 
 
-def test_no_connection_is_told_and_the_form_goes_on_from_there(browser: Browser, sandbox: str) -> None:
+def test_a_lost_connection_shows_an_error_and_the_form_goes_on(browser: Browser, sandbox: str) -> None:
     with browser.new_context() as context:
         page = context.new_page()
         show(page, sandbox)
@@ -304,7 +308,7 @@ def test_no_connection_is_told_and_the_form_goes_on_from_there(browser: Browser,
         expect(code(page)).to_be_focused()
 
 
-def test_the_app_is_told_by_events(page: Page, backend: StubBackend) -> None:
+def test_the_form_dispatches_events_to_the_app(page: Page, backend: StubBackend) -> None:
     page.evaluate(
         """() => {
           window.emitted = [];
@@ -312,21 +316,19 @@ def test_the_app_is_told_by_events(page: Page, backend: StubBackend) -> None:
             document.addEventListener(name, ({ detail }) => window.emitted.push([name, detail]));
         }"""
     )
-    ask(page, backend)
+    request_code(page, backend)
     backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=4).will(200, {"purpose": "sign-up"})
     page.keyboard.insert_text("111111")
     expect(page.get_by_text("Incorrect code.").first).to_be_visible()
     page.keyboard.insert_text(CODE)
     expect(page.get_by_text("Your number is verified.")).to_be_visible()
-    told = page.evaluate("told")
-    assert [name for name, _ in told] == ["otp-step", "otp-error", "otp-step", "otp-verified"]
-    assert (told[1][1]["errorCode"], told[1][1]["attemptsRemaining"]) == ("OTP_INCORRECT", 4)
-    assert told[3][1] == {"purpose": "sign-up"}
+    emitted = page.evaluate("emitted")
+    assert [name for name, _ in emitted] == ["otp-step", "otp-error", "otp-step", "otp-verified"]
+    assert (emitted[1][1]["errorCode"], emitted[1][1]["attemptsRemaining"]) == ("OTP_INCORRECT", 4)
+    assert emitted[3][1] == {"purpose": "sign-up"}
 
 
-def test_every_text_can_be_said_in_another_language_with_its_plurals(
-    page: Page, backend: StubBackend
-) -> None:
+def test_every_text_can_be_translated_with_its_plurals(page: Page, backend: StubBackend) -> None:
     page.evaluate(
         """() => {
           const form = document.createElement("otp-form");
@@ -352,9 +354,11 @@ def test_every_text_can_be_said_in_another_language_with_its_plurals(
     assert backend.calls[0][1]["locale"] == "pl"
 
 
-def test_motion_is_left_out_where_the_user_wants_none(page: Page, backend: StubBackend) -> None:
+def test_the_form_does_not_animate_if_the_user_prefers_reduced_motion(
+    page: Page, backend: StubBackend
+) -> None:
     page.emulate_media(reduced_motion="reduce")
-    ask(page, backend)
+    request_code(page, backend)
     backend.will(200, {})
     page.keyboard.insert_text(CODE)
     expect(page.get_by_text("Your number is verified.")).to_be_visible()

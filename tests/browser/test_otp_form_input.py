@@ -1,11 +1,11 @@
-"""`<otp-form>` and what people put into it: numbers and codes in every script, pasted, dropped, composed."""
+"""The input of `<otp-form>`: numbers and codes in every script, pasted, dropped, composed."""
 
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import CODE, PASTE, ask, button, code, number, put_form, sent, show
+from tests.browser.conftest import CODE, PASTE, button, code, number, put_form, request_code, sent, show
 from tests.chromium import StubBackend
 
 DROP = """(input, text) => {
@@ -62,7 +62,7 @@ def keyboard_of(page: Page) -> Any:
 
 
 def compose(keyboard: Any, text: str) -> None:
-    """Each prefix as an input method's composition, then the whole."""
+    """Type a text as an input method does: compose each prefix, then insert the whole."""
     for end in range(1, len(text) + 1):
         composed = {"text": text[:end], "selectionStart": end, "selectionEnd": end}
         keyboard.send("Input.imeSetComposition", composed)
@@ -85,7 +85,7 @@ def test_a_number_that_an_input_method_composes_is_not_doubled(
 
 @pytest.mark.parametrize("text", ONE_CODE)
 def test_the_one_code_in_a_text_is_verified_at_once(page: Page, backend: StubBackend, text: str) -> None:
-    ask(page, backend)
+    request_code(page, backend)
     for put_in in (PASTE, DROP):
         backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=4)
         with page.expect_response("**/demo/verify-code"):
@@ -97,7 +97,7 @@ def test_the_one_code_in_a_text_is_verified_at_once(page: Page, backend: StubBac
 
 @pytest.mark.parametrize("text", NO_CODE)
 def test_a_text_without_one_code_spends_no_attempt(page: Page, backend: StubBackend, text: str) -> None:
-    ask(page, backend)
+    request_code(page, backend)
     for put_in in (PASTE, DROP):
         code(page).evaluate(put_in, text)
         expect(code(page)).to_have_attribute("aria-invalid", "true")
@@ -108,8 +108,8 @@ def test_a_text_without_one_code_spends_no_attempt(page: Page, backend: StubBack
     assert [step for step, _ in backend.calls] == ["request"]
 
 
-def test_the_first_digits_of_a_code_are_put_in_to_be_completed(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+def test_the_pasted_first_digits_of_a_code_can_be_completed(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     code(page).evaluate(PASTE, " 48-29 ")
     expect(code(page)).to_have_value("4829")
     code(page).press_sequentially("13")
@@ -117,7 +117,7 @@ def test_the_first_digits_of_a_code_are_put_in_to_be_completed(page: Page, backe
     assert len(backend.calls) == 1
 
 
-def test_a_date_or_a_part_of_a_number_is_no_code_of_four_digits(page: Page, backend: StubBackend) -> None:
+def test_a_date_or_a_part_of_a_number_is_not_taken_for_a_code(page: Page, backend: StubBackend) -> None:
     put_form(page, code_length="4")
     backend.will(200, sent())
     number(page).fill("+14155550123")
@@ -134,7 +134,7 @@ def test_a_date_or_a_part_of_a_number_is_no_code_of_four_digits(page: Page, back
 
 @pytest.mark.parametrize("typed", ["४८२९१३", "౪౮౨౯౧౩", "４８２９１３", "٤٨٢٩١٣", "៤៨២៩១៣", "𝟺𝟾𝟸𝟿𝟷𝟹"])
 def test_a_code_is_typed_in_the_digits_of_any_script(page: Page, backend: StubBackend, typed: str) -> None:
-    ask(page, backend)
+    request_code(page, backend)
     for digit in typed[:-1]:
         page.keyboard.insert_text(digit)
     backend.will(200, {})
@@ -183,7 +183,7 @@ def test_a_number_with_its_country_code_is_the_same_in_every_spelling(
         ("AR", "011 15 2345 6789", "+5491123456789"),
         ("GB", "+44 (0)7400 123456", "+447400123456"),
         ("GB", "0044 7400 123456", "+447400123456"),
-        # Of a plan that the library may not have yet: the service decides.
+        # The library may not know these numbering plans yet, so the service decides.
         ("GA", "+24107123456", "+24107123456"),
         ("GB", "+86139000000009", "+86139000000009"),
     ],
@@ -211,7 +211,7 @@ def test_a_number_is_taken_as_people_of_its_country_write_it(
         ({"countries": "XX YY"}, "US", None),
     ],
 )
-def test_a_country_that_does_not_exist_is_warned_of_and_the_form_goes_on(
+def test_an_unknown_country_logs_a_warning_and_the_form_goes_on(
     browser: Browser, sandbox: str, attributes: dict[str, str], country: str, offered: list[str] | None
 ) -> None:
     with browser.new_context() as context:

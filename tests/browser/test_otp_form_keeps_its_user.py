@@ -10,17 +10,17 @@ from tests.browser.conftest import (
     CODE,
     NOW,
     NUMBER,
-    ask,
     button,
     code,
     events,
     number,
     put_form,
     record_events,
+    request_code,
     sent,
     spoken,
 )
-from tests.chromium import StubBackend
+from tests.chromium import StubBackend, await_timer, record_timers
 
 OTHER = "+14155550145"
 STARTED = {"step": "code", "phoneNumber": NUMBER, "channel": "sms", "resendAfter": 12}
@@ -29,15 +29,15 @@ JUMP = """(milliseconds) => {
   const now = Date.now.bind(Date);
   Date.now = () => now() + milliseconds;
 }"""
-SEEN_AGAIN = "document.dispatchEvent(new Event('visibilitychange'))"
+SHOWN_AGAIN = "document.dispatchEvent(new Event('visibilitychange'))"
 
 
 def started(seconds: int = 240, **members: Any) -> dict[str, Any]:
-    """What the session says `seconds` before the code expires."""
+    """The session's state `seconds` before the code expires."""
     return {**STARTED, "expiresAt": (NOW + timedelta(seconds=seconds)).isoformat(), **members}
 
 
-def left(page: Page, text: str) -> None:
+def shows(page: Page, text: str) -> None:
     expect(page.locator("otp-form p:visible").get_by_text(text).first).to_be_visible()
 
 
@@ -52,8 +52,8 @@ def test_the_form_begins_at_the_code_that_the_session_says_was_sent(page: Page, 
     record_events(page, "otp-step")
     put_form(page, session_url="/demo/session")
     expect(code(page)).to_be_visible()
-    left(page, "+1 415 555 0123")
-    left(page, "4:00")
+    shows(page, "+1 415 555 0123")
+    shows(page, "4:00")
     expect(button(page, "Send it again in 0:12")).to_have_attribute("aria-disabled", "true")
     assert events(page)[-1] == ["otp-step", {"step": "code", "resumed": True}]
     assert backend.calls == []
@@ -63,7 +63,7 @@ def test_the_form_begins_at_the_code_that_the_session_says_was_sent(page: Page, 
 @pytest.mark.parametrize(
     "session", [{"step": "number"}, started(seconds=0), started(seconds=-100), {"step": "code"}, {}]
 )
-def test_the_form_begins_at_the_number_where_the_session_awaits_no_code(
+def test_the_form_begins_at_the_number_if_the_session_awaits_no_code(
     page: Page, backend: StubBackend, session: dict[str, Any]
 ) -> None:
     backend.session = session
@@ -82,17 +82,17 @@ def test_a_session_that_does_not_answer_leaves_the_form_as_it_is(page: Page, ans
     expect(number(page)).to_be_visible()
 
 
-def test_a_page_that_has_the_session_at_hand_hands_it_over(page: Page, backend: StubBackend) -> None:
+def test_a_page_can_set_the_session_itself(page: Page, backend: StubBackend) -> None:
     put_form(page)
     page.evaluate(
         "(session) => (document.querySelector('otp-form').session = session)",
         started(now=NOW.isoformat()),
     )
-    left(page, "4:00")
+    shows(page, "4:00")
     verify(page, backend)
 
 
-def test_a_session_that_is_verified_already_is_done_at_once(page: Page, backend: StubBackend) -> None:
+def test_a_verified_session_ends_the_form_at_once(page: Page, backend: StubBackend) -> None:
     backend.session = {"step": "done"}
     record_events(page, "otp-verified")
     put_form(page, session_url="/demo/session")
@@ -100,7 +100,7 @@ def test_a_session_that_is_verified_already_is_done_at_once(page: Page, backend:
     assert events(page) == [["otp-verified", {"step": "done"}]]
 
 
-def test_who_types_a_number_before_the_session_answers_is_not_led_away(
+def test_a_user_who_is_typing_a_number_stays_there_when_the_session_answers(
     page: Page, backend: StubBackend
 ) -> None:
     backend.session = started()
@@ -117,21 +117,21 @@ def test_who_types_a_number_before_the_session_answers_is_not_led_away(
     expect(code(page)).to_be_focused()
 
 
-def test_change_number_by_mistake_leads_back_to_the_same_code(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+def test_a_user_who_left_the_code_by_mistake_can_go_back_to_it(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     page.clock.run_for(60_000)
     button(page, "Change number").click()
     expect(number(page)).to_be_focused()
     page.clock.run_for(60_000)
     button(page, BACK_TO_CODE).click()
     expect(code(page)).to_be_focused()
-    left(page, "3:00")
+    shows(page, "3:00")
     verify(page, backend)
     assert [step for step, _ in backend.calls] == ["request", "verify"]
 
 
-def test_a_code_that_expires_meanwhile_is_offered_no_more(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+def test_an_expired_code_is_no_longer_offered(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     button(page, "Change number").click()
     expect(button(page, BACK_TO_CODE)).to_be_visible()
     page.clock.run_for(301_000)
@@ -142,7 +142,7 @@ def test_a_code_that_expires_meanwhile_is_offered_no_more(page: Page, backend: S
 def test_the_same_number_requested_too_soon_leads_to_the_code_that_it_was_sent(
     page: Page, backend: StubBackend
 ) -> None:
-    ask(page, backend)
+    request_code(page, backend)
     button(page, "Change number").click()
     backend.will_refuse(429, "RATE_LIMITED", retryAfter=25)
     number(page).press("Enter")
@@ -151,24 +151,22 @@ def test_the_same_number_requested_too_soon_leads_to_the_code_that_it_was_sent(
     verify(page, backend)
 
 
-def test_another_number_that_is_refused_leaves_the_first_ones_code_in_reach(
+def test_a_refused_second_number_keeps_the_first_numbers_code_in_reach(
     page: Page, backend: StubBackend
 ) -> None:
-    ask(page, backend)
+    request_code(page, backend)
     button(page, "Change number").click()
     number(page).fill(OTHER)
     backend.will_refuse(429, "RATE_LIMITED", retryAfter=25)
     number(page).press("Enter")
     expect(button(page, "Try again in 0:25")).to_be_visible()
     button(page, BACK_TO_CODE).click()
-    left(page, "+1 415 555 0123")
+    shows(page, "+1 415 555 0123")
     expect(button(page, "Verify")).to_have_attribute("aria-disabled", "false")
     verify(page, backend)
 
 
-def test_a_request_whose_answer_was_lost_is_the_same_click_when_it_is_sent_again(
-    page: Page, backend: StubBackend
-) -> None:
+def test_a_request_with_a_lost_answer_keeps_its_idempotency_key(page: Page, backend: StubBackend) -> None:
     backend.will_lose().will_refuse(500, "INTERNAL_ERROR").will(200, sent())
     number(page).fill(NUMBER)
     for _ in range(3):
@@ -179,7 +177,7 @@ def test_a_request_whose_answer_was_lost_is_the_same_click_when_it_is_sent_again
     assert len(set(backend.keys)) == 1
 
 
-def test_each_click_that_was_answered_has_a_key_of_its_own(page: Page, backend: StubBackend) -> None:
+def test_each_answered_click_gets_a_new_idempotency_key(page: Page, backend: StubBackend) -> None:
     backend.will_refuse(503, "PROVIDER_UNAVAILABLE").will(200, sent(resendAfter=0))
     number(page).fill(NUMBER)
     button(page, "Text me a code").click()
@@ -200,10 +198,10 @@ def test_each_click_that_was_answered_has_a_key_of_its_own(page: Page, backend: 
 
 
 @pytest.mark.parametrize("step", ["resend", "verify"])
-def test_a_resend_or_a_code_whose_answer_was_lost_keeps_its_key(
+def test_a_resend_or_check_with_a_lost_answer_keeps_its_idempotency_key(
     page: Page, backend: StubBackend, step: str
 ) -> None:
-    ask(page, backend, resendAfter=0)
+    request_code(page, backend, resendAfter=0)
     code(page).press_sequentially(CODE)
     act = button(page, "Send it again" if step == "resend" else "Verify")
     backend.will_lose().will(200, sent() if step == "resend" else {})
@@ -214,7 +212,7 @@ def test_a_resend_or_a_code_whose_answer_was_lost_keeps_its_key(
     assert backend.keys[1] == backend.keys[2] != backend.keys[0]
 
 
-def test_another_number_is_another_click(page: Page, backend: StubBackend) -> None:
+def test_another_number_gets_a_new_idempotency_key(page: Page, backend: StubBackend) -> None:
     for to in (NUMBER, OTHER):
         backend.will_lose()
         number(page).fill(to)
@@ -230,7 +228,7 @@ def test_a_lost_answer_is_found_in_the_session(page: Page, backend: StubBackend)
     backend.session = started()
     number(page).press("Enter")
     expect(code(page)).to_be_focused()
-    left(page, "4:00")
+    shows(page, "4:00")
     verify(page, backend)
 
 
@@ -238,23 +236,24 @@ def test_a_request_that_is_still_in_progress_is_awaited(page: Page, backend: Stu
     backend.will_refuse(409, "REQUEST_IN_PROGRESS", retryAfter=2).will_refuse(409, "REQUEST_IN_PROGRESS")
     backend.will(200, sent())
     number(page).fill(NUMBER)
-    for waits in (2_000, 1_000):
-        with page.expect_response("**/demo/request-code"):
-            button(page, "Text me a code").click() if waits == 2_000 else page.clock.run_for(2_000)
-    page.clock.run_for(1_000)
+    record_timers(page)
+    button(page, "Text me a code").click()
+    for wait in (2_000, 1_000):
+        await_timer(page, wait)
+        page.clock.run_for(wait)
     expect(code(page)).to_be_focused()
     assert len(backend.calls) == 3
     assert len(set(backend.keys)) == 1
 
 
 @pytest.mark.parametrize("milliseconds", [400_000, -3_600_000])
-def test_a_clock_that_is_put_right_changes_no_countdown(
+def test_a_corrected_device_clock_changes_no_countdown(
     page: Page, backend: StubBackend, milliseconds: int
 ) -> None:
-    ask(page, backend)
+    request_code(page, backend)
     page.evaluate(JUMP, milliseconds)
     page.clock.run_for(1_000)
-    left(page, "4:59")
+    shows(page, "4:59")
     expect(button(page, "Send it again in 0:29")).to_be_visible()
     expect(code(page)).to_be_enabled()
     page.clock.run_for(30_000)
@@ -262,24 +261,26 @@ def test_a_clock_that_is_put_right_changes_no_countdown(
     verify(page, backend)
 
 
-def test_a_page_that_is_seen_again_counts_as_the_session_does(page: Page, backend: StubBackend) -> None:
+def test_a_page_that_is_shown_again_takes_the_countdown_from_the_session(
+    page: Page, backend: StubBackend
+) -> None:
     put_form(page, session_url="/demo/session")
-    ask(page, backend)
+    request_code(page, backend)
     code(page).press_sequentially("48")
     backend.session = started(seconds=100, resendAfter=0)
-    page.evaluate(SEEN_AGAIN)
-    left(page, "1:40")
+    page.evaluate(SHOWN_AGAIN)
+    shows(page, "1:40")
     expect(code(page)).to_have_value("48")
 
 
-def test_a_page_that_is_seen_again_follows_the_other_tab(page: Page, backend: StubBackend) -> None:
+def test_a_page_that_is_shown_again_follows_the_other_tab(page: Page, backend: StubBackend) -> None:
     put_form(page, session_url="/demo/session")
-    ask(page, backend)
+    request_code(page, backend)
     backend.session = started(phoneNumber=OTHER)
-    page.evaluate(SEEN_AGAIN)
-    left(page, "+1 415 555 0145")
+    page.evaluate(SHOWN_AGAIN)
+    shows(page, "+1 415 555 0145")
     backend.session = {"step": "done"}
-    page.evaluate(SEEN_AGAIN)
+    page.evaluate(SHOWN_AGAIN)
     expect(page.get_by_role("group", name="verified")).to_be_visible()
 
 
@@ -287,7 +288,7 @@ def test_a_page_that_is_seen_again_follows_the_other_tab(page: Page, backend: St
 def test_a_resend_that_makes_a_new_code_says_to_use_the_newest_message(
     page: Page, backend: StubBackend, same_code: bool | None, said: bool
 ) -> None:
-    ask(page, backend, resendAfter=0)
+    request_code(page, backend, resendAfter=0)
     backend.will(200, sent() if same_code is None else sent(sameCode=same_code))
     button(page, "Send it again").click()
     newest = page.locator("otp-form .newest")

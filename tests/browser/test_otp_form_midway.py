@@ -1,24 +1,24 @@
-"""`<otp-form>` off the straight way: another number, a slow backend, a keyboard, a page that moves."""
+"""`<otp-form>` when something changes midway: another number, a slow backend, a page that moves the form."""
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import CODE, NUMBER, ask, button, code, number, sent, spoken
+from tests.browser.conftest import CODE, NUMBER, button, code, number, request_code, sent, spoken
 from tests.chromium import StubBackend
 
 OTHER_NUMBER = "+14155550145"
 HELD = """() => {
   const fetched = window.fetch;
-  let tell;
-  const hold = () => (window.held = new Promise((resolve) => (tell = resolve)));
+  let deliver;
+  const hold = () => (window.held = new Promise((resolve) => (deliver = resolve)));
   hold();
   window.fetch = async (...calls) => {
     const answer = await fetched(...calls);
-    await new Promise((go) => tell(go));
+    await new Promise((go) => deliver(go));
     hold();
     return answer;
   };
 }"""
-"""From now on an answer is kept back until `release`: a slow backend."""
+"""From now on every answer is held back until `release`, as by a slow backend."""
 
 LEFT = """(line) => {
   const texts = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
@@ -33,15 +33,15 @@ LEFT = """(line) => {
       return [at(text.data.indexOf("+")), at(text.data.indexOf("3"))];
     }
 }"""
-"""Where the plus of a number in a line is, and the number's 3, in pixels from the left."""
+"""The places of the plus and of the 3 of a number in a line, in pixels from the left."""
 
 
 def release(page: Page) -> None:
     page.evaluate("held.then((go) => go())")
 
 
-def test_who_changes_the_number_hears_no_more_of_the_earlier_code(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+def test_changing_the_number_silences_the_earlier_code(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     button(page, "Change number").click()
     page.clock.run_for(31_000)
     expect(spoken(page)).to_have_text("")
@@ -51,8 +51,8 @@ def test_who_changes_the_number_hears_no_more_of_the_earlier_code(page: Page, ba
     expect(number(page)).to_be_focused()
 
 
-def test_an_answer_to_what_was_given_up_changes_nothing(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+def test_a_late_answer_for_an_abandoned_code_changes_nothing(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     page.evaluate(HELD)
     backend.will_refuse(400, "OTP_INCORRECT", attemptsRemaining=4)
     page.keyboard.insert_text("111111")
@@ -63,15 +63,13 @@ def test_an_answer_to_what_was_given_up_changes_nothing(page: Page, backend: Stu
     expect(number(page)).to_be_focused()
 
 
-def test_a_form_that_is_reset_does_not_go_on_with_the_answer_that_comes_later(
-    page: Page, backend: StubBackend
-) -> None:
+def test_a_reset_form_ignores_the_answer_that_comes_later(page: Page, backend: StubBackend) -> None:
     page.evaluate(HELD)
     backend.will(200, sent()).will(200, sent())
     number(page).fill(NUMBER)
     number(page).press("Enter")
     page.evaluate("document.querySelector('otp-form').reset()")
-    # Of two requests under way at once, the backend would remember whichever it heard of last.
+    # With two requests in flight, the backend would keep the one that arrives last.
     number(page).fill(OTHER_NUMBER)
     number(page).press("Enter")
     release(page)
@@ -92,7 +90,7 @@ def test_a_country_is_found_by_typing_its_name(page: Page) -> None:
     expect(number(page)).to_have_value("")
 
 
-def test_what_was_wrong_with_the_last_try_is_not_said_of_the_next(page: Page, backend: StubBackend) -> None:
+def test_the_next_try_clears_the_invalid_mark_of_the_last(page: Page, backend: StubBackend) -> None:
     number(page).fill("12")
     number(page).press("Enter")
     expect(number(page)).to_have_attribute("aria-invalid", "true")
@@ -103,7 +101,7 @@ def test_what_was_wrong_with_the_last_try_is_not_said_of_the_next(page: Page, ba
     expect(number(page)).to_have_attribute("aria-invalid", "false")
 
 
-def test_a_number_that_must_wait_does_not_keep_another_one_waiting(page: Page, backend: StubBackend) -> None:
+def test_a_wait_for_one_number_does_not_apply_to_another(page: Page, backend: StubBackend) -> None:
     backend.will_refuse(429, "RATE_LIMITED", retryAfter=86_400).will(200, sent())
     number(page).fill(NUMBER)
     number(page).press("Enter")
@@ -118,11 +116,11 @@ def test_a_number_that_must_wait_does_not_keep_another_one_waiting(page: Page, b
     assert backend.calls[-1][1]["phoneNumber"] == OTHER_NUMBER
 
 
-def test_a_code_that_expires_takes_nobody_away_from_elsewhere_on_the_page(
+def test_an_expiring_code_does_not_take_the_focus_from_elsewhere_on_the_page(
     page: Page, backend: StubBackend
 ) -> None:
     page.evaluate("document.body.append(document.createElement('textarea'))")
-    ask(page, backend)
+    request_code(page, backend)
     elsewhere = page.locator("textarea")
     elsewhere.focus()
     page.clock.run_for(300_000)
@@ -131,7 +129,7 @@ def test_a_code_that_expires_takes_nobody_away_from_elsewhere_on_the_page(
 
 
 def test_a_form_that_is_moved_on_the_page_goes_on_counting(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+    request_code(page, backend)
     page.evaluate(
         "document.body.append(document.createElement('main'));"
         "document.querySelector('main').append(document.querySelector('otp-form'))"
@@ -145,7 +143,7 @@ def test_a_form_that_is_moved_on_the_page_goes_on_counting(page: Page, backend: 
     expect(page.get_by_text("Expires in 2:59")).to_be_visible()
 
 
-def test_a_form_may_be_given_everything_before_it_is_on_the_page(page: Page) -> None:
+def test_a_form_can_be_configured_before_it_is_on_the_page(page: Page) -> None:
     page.evaluate(
         """() => {
           const form = document.createElement("otp-form");
@@ -159,7 +157,7 @@ def test_a_form_may_be_given_everything_before_it_is_on_the_page(page: Page) -> 
     expect(number(page)).to_have_value("(415) 555-0145")
 
 
-def test_what_is_given_before_the_module_has_come_is_taken(page: Page) -> None:
+def test_properties_set_before_the_module_loads_are_kept(page: Page) -> None:
     page.evaluate(
         """() => {
           const form = document.createElement("otp-form-late");
@@ -172,14 +170,14 @@ def test_what_is_given_before_the_module_has_come_is_taken(page: Page) -> None:
     expect(number(page)).to_have_value("(415) 555-0145")
 
 
-def test_success_has_a_name_where_the_focus_is(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+def test_the_success_message_has_the_focus_and_a_name(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     backend.will(200, {})
     page.keyboard.insert_text(CODE)
     expect(page.get_by_role("group", name="Your number is verified.")).to_be_focused()
 
 
-def test_a_number_reads_from_left_to_right_in_a_language_that_does_not(
+def test_a_number_reads_from_left_to_right_in_a_right_to_left_language(
     page: Page, backend: StubBackend
 ) -> None:
     page.evaluate(
@@ -189,7 +187,7 @@ def test_a_number_reads_from_left_to_right_in_a_language_that_does_not(
           form.setAttribute("label-sent-sms", "أرسلنا رسالة إلى {number}.");
         }"""
     )
-    ask(page, backend)
+    request_code(page, backend)
     said = page.locator("otp-form .sent")
     expect(said).to_have_text("أرسلنا رسالة إلى +1 415 555 0123.")
     plus, last = said.evaluate(LEFT)
@@ -207,7 +205,7 @@ def test_a_number_reads_from_left_to_right_in_a_language_that_does_not(
     assert plus < last
 
 
-def test_a_country_that_is_chosen_takes_the_place_of_the_one_in_the_number(page: Page) -> None:
+def test_a_chosen_country_replaces_the_one_in_the_number(page: Page) -> None:
     page.evaluate(
         """() => {
           const form = document.createElement("otp-form");
@@ -222,7 +220,7 @@ def test_a_country_that_is_chosen_takes_the_place_of_the_one_in_the_number(page:
     expect(number(page)).to_have_value("664123456")
 
 
-def test_a_number_copied_with_marks_that_nobody_sees_is_one(page: Page, backend: StubBackend) -> None:
+def test_a_number_copied_with_invisible_marks_is_accepted(page: Page, backend: StubBackend) -> None:
     page.evaluate("document.querySelector('otp-form').phoneLibrary = null")
     backend.will(200, sent())
     number(page).fill("\u202a+1\u2011415\u2011555\u20110123\u202c")
@@ -231,15 +229,15 @@ def test_a_number_copied_with_marks_that_nobody_sees_is_one(page: Page, backend:
     assert backend.calls[0][1]["phoneNumber"] == NUMBER
 
 
-def test_a_language_that_is_written_as_programs_do_is_understood(page: Page, backend: StubBackend) -> None:
+def test_an_unusual_language_tag_becomes_a_valid_locale(page: Page, backend: StubBackend) -> None:
     for language, locale in (("en_US", "en-US"), ("de-u-co-phonebk", "de"), ("as you like", "en")):
         page.evaluate("(language) => (document.documentElement.lang = language)", language)
-        ask(page, backend)
+        request_code(page, backend)
         assert backend.calls[-1][1]["locale"] == locale
         page.evaluate("document.querySelector('otp-form').reset()")
 
 
-def test_nothing_but_a_number_is_lost_where_the_backend_never_answers(page: Page) -> None:
+def test_a_backend_that_does_not_answer_gets_one_request_and_shows_an_error(page: Page) -> None:
     waiting: list[Route] = []
     page.route("**/demo/*-code", lambda route: waiting.append(route))
     number(page).fill(NUMBER)
@@ -251,10 +249,8 @@ def test_nothing_but_a_number_is_lost_where_the_backend_never_answers(page: Page
     expect(spoken(page)).to_have_text("Something went wrong. Try again.")
 
 
-def test_a_code_that_an_input_method_composes_is_neither_doubled_nor_verified_at_once(
-    page: Page, backend: StubBackend
-) -> None:
-    ask(page, backend)
+def test_a_composed_code_is_neither_doubled_nor_verified_at_once(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     keyboard = page.context.new_cdp_session(page)
     for typed in ("４８２９１３", CODE):
         code(page).fill("")
@@ -270,11 +266,9 @@ def test_a_code_that_an_input_method_composes_is_neither_doubled_nor_verified_at
     expect(page.get_by_text("Your number is verified.")).to_be_visible()
 
 
-def test_where_the_system_chooses_the_colours_the_next_digits_place_is_still_seen(
-    page: Page, backend: StubBackend
-) -> None:
+def test_forced_colours_show_the_place_of_the_next_digit(page: Page, backend: StubBackend) -> None:
     page.emulate_media(forced_colors="active")
-    ask(page, backend)
+    request_code(page, backend)
     cell = page.locator("otp-form .cell.next")
     expect(cell).to_have_css("outline-style", "solid")
     expect(code(page)).to_have_css("forced-color-adjust", "none")

@@ -76,7 +76,7 @@ def block(language: str, within: str = "In fifteen minutes") -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """After the README's `cp` and `npm install`, with the two files pasted."""
+    """A folder after the README's `cp` and `npm install`, with its two files pasted."""
     empty = tmp_path_factory.mktemp("pasted")
     shutil.copytree(FORM, empty / "otp-form")
     packages = empty / "node_modules"
@@ -91,7 +91,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(folder: Path) -> Iterator[str]:
-    """Where its backend answers, before a stand-in of the service."""
+    """The URL of the pasted backend, which calls a stand-in of the service."""
     port = free_port("127.0.0.1")
     server = folder / "on-a-free-port.mjs"
     server.write_text(block("js").replace("3000", str(port)))
@@ -106,13 +106,13 @@ def url(folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A phone's."""
+    """A page on a phone."""
     with watched(browser, viewport={"width": 360, "height": 740}) as page:
         page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
         yield page
 
 
-def test_a_user_is_verified_by_what_was_pasted(page: Page, url: str) -> None:
+def test_the_pasted_page_and_backend_verify_a_user(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.get_by_label("Country")).to_have_value("GB")
     assert (overflow(page), accessibility_problems(page)) == (0, [])
@@ -169,14 +169,14 @@ def test_the_react_example_verifies_a_user(page: Page, url: str, folder: Path) -
     expect(page).to_have_title("Verified")
 
 
-def test_the_types_are_those_that_a_strict_compiler_takes(folder: Path) -> None:
+def test_the_types_pass_a_strict_compiler(folder: Path) -> None:
     (folder / "VerifyPhone.tsx").write_text(block("tsx"))
     (folder / "plain.ts").write_text(PLAIN)
     (folder / "tsconfig.json").write_text(json.dumps(TYPE_CHECK))
     run(folder, str(BIN / "node"), "node_modules/typescript/bin/tsc", "--project", "tsconfig.json")
 
 
-def test_another_captcha_is_met_as_the_readme_says(page: Page, url: str) -> None:
+def test_another_captcha_works_as_the_readme_says(page: Page, url: str) -> None:
     turnstile = """
       const form = document.querySelector("otp-form");
       window.turnstile = { reset: () => captcha, render: (place, { callback }) => {
@@ -202,12 +202,12 @@ def test_another_captcha_is_met_as_the_readme_says(page: Page, url: str) -> None
     expect(code(page)).to_be_focused()
 
 
-def test_altcha_is_met_in_the_examples_as_the_readme_says() -> None:
+def test_the_examples_use_altcha_as_the_readme_says() -> None:
     (call,) = re.findall(r"meetWithAltcha\(.+, (\{.+\})\);", block("html", within="A challenge"))
     assert f"meetWithAltcha(form, {call});" in (EXAMPLES / "page/page.js").read_text()
 
 
-def test_the_packages_are_those_that_are_tested() -> None:
+def test_the_readme_installs_the_tested_package_versions() -> None:
     locked: dict[str, str] = {}
     for package in ("web", "examples/express", "examples/altcha"):
         dependencies = json.loads((ROOT / package / "package.json").read_text())["dependencies"]
@@ -221,7 +221,7 @@ def test_the_packages_are_those_that_are_tested() -> None:
 
 
 def run(folder: Path, *command: str) -> None:
-    """Fails with what it wrote."""
+    """Run a command. Fails with its output."""
     environment = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     ended = subprocess.run(  # noqa: S603 - commands of this test's own
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False

@@ -1,4 +1,4 @@
-"""What `<otp-form>` makes of each refusal: its text, its wait, what it offers, and a challenge."""
+"""How `<otp-form>` shows each refusal: text, wait, next steps, and a challenge."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,13 +11,13 @@ from local.template import ROOT
 from tests.browser.conftest import (
     CODE,
     NUMBER,
-    ask,
     button,
     code,
     events,
     number,
     put_form,
     record_events,
+    request_code,
     sent,
     show,
     spoken,
@@ -44,14 +44,14 @@ CAPTCHA = """() => {
 
 @pytest.fixture
 def alone(browser: Browser, sandbox: str) -> Iterator[Page]:
-    """The form on a page of its own, whose clock runs."""
+    """The form on a page of its own with a running clock."""
     with watched(browser) as page:
         show(page, sandbox)
         yield page
 
 
 @pytest.mark.parametrize("error", sorted(CODES - ANSWERED_BY_THE_FORM))
-def test_every_error_code_has_a_sentence_that_stays(page: Page, backend: StubBackend, error: str) -> None:
+def test_every_error_code_has_a_message_that_stays(page: Page, backend: StubBackend, error: str) -> None:
     backend.will_refuse(400, error)
     number(page).fill(NUMBER)
     number(page).press("Enter")
@@ -95,10 +95,10 @@ def test_a_message_outlives_its_wait(page: Page, backend: StubBackend, status: i
         (429, "TOO_MANY_ATTEMPTS", {"retryAfter": 30}),
     ],
 )
-def test_after_the_last_wrong_code_the_button_counts_the_wait_down_and_then_works(
+def test_the_button_counts_the_wait_down_after_the_last_wrong_code(
     page: Page, backend: StubBackend, status: int, error: str, members: dict[str, int]
 ) -> None:
-    ask(page, backend)
+    request_code(page, backend)
     backend.will_refuse(status, error, **members)
     page.keyboard.insert_text("111111")
     waiting = button(page, "Try again in 0:30")
@@ -114,8 +114,8 @@ def test_after_the_last_wrong_code_the_button_counts_the_wait_down_and_then_work
     assert backend.calls[-1][0] == "request"
 
 
-def test_a_locked_number_says_the_wait_and_not_the_attempts(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+def test_a_locked_number_shows_the_wait_and_not_the_attempts(page: Page, backend: StubBackend) -> None:
+    request_code(page, backend)
     backend.will_refuse(429, "NUMBER_LOCKED", attemptsRemaining=4, retryAfter=30)
     page.keyboard.insert_text(CODE)
     expect(button(page, "Try again in 0:30")).to_be_visible()
@@ -124,7 +124,7 @@ def test_a_locked_number_says_the_wait_and_not_the_attempts(page: Page, backend:
 
 
 def test_a_disabled_number_ends_its_code(page: Page, backend: StubBackend) -> None:
-    ask(page, backend)
+    request_code(page, backend)
     backend.will_refuse(403, "NUMBER_DISABLED")
     page.keyboard.insert_text(CODE)
     expect(code(page)).to_be_disabled()
@@ -135,10 +135,8 @@ def test_a_disabled_number_ends_its_code(page: Page, backend: StubBackend) -> No
 
 
 @pytest.mark.parametrize("error", ["DESTINATION_NOT_ALLOWED", "PROVIDER_REJECTED", "NUMBER_LOCKED"])
-def test_a_resend_that_is_refused_leaves_the_code_that_was_sent(
-    page: Page, backend: StubBackend, error: str
-) -> None:
-    ask(page, backend, resendAfter=0)
+def test_a_refused_resend_keeps_the_code_that_was_sent(page: Page, backend: StubBackend, error: str) -> None:
+    request_code(page, backend, resendAfter=0)
     backend.will_refuse(403, error)
     button(page, "Call me instead").click()
     expect(page.locator("otp-form #code-error")).to_be_visible()
@@ -168,7 +166,7 @@ def test_a_challenge_is_shown_passed_and_the_request_repeated(page: Page, backen
 def test_a_challenge_before_a_resend_keeps_the_code_in_reach(page: Page, backend: StubBackend) -> None:
     page.evaluate(CAPTCHA)
     captcha = page.get_by_role("button", name="I am a person")
-    ask(page, backend, resendAfter=0)
+    request_code(page, backend, resendAfter=0)
     backend.will_refuse(403, "CHALLENGE_REQUIRED").will_refuse(403, "CHALLENGE_REQUIRED").will(200, sent())
     button(page, "Call me instead").click()
     for _ in range(2):
@@ -204,13 +202,13 @@ def test_the_focus_goes_to_the_challenge_and_from_there_to_the_button(
     backend.will_refuse(403, "CHALLENGE_REQUIRED")
     number(page).press("Enter")
     pass_and_be_refused("Text me a code")
-    ask(page, backend, resendAfter=0)
+    request_code(page, backend, resendAfter=0)
     backend.will_refuse(403, "CHALLENGE_REQUIRED")
     button(page, "Call me instead").click()
     pass_and_be_refused("Verify")
 
 
-def test_a_challenge_for_a_number_is_not_anothers(page: Page, backend: StubBackend) -> None:
+def test_a_challenge_for_one_number_does_not_count_for_another(page: Page, backend: StubBackend) -> None:
     page.evaluate(CAPTCHA)
     captcha = page.get_by_role("button", name="I am a person")
     backend.will_refuse(403, "CHALLENGE_REQUIRED")
@@ -223,9 +221,7 @@ def test_a_challenge_for_a_number_is_not_anothers(page: Page, backend: StubBacke
     assert len(backend.calls) == 1
 
 
-def test_each_channel_that_is_offered_can_be_chosen_first_and_instead(
-    page: Page, backend: StubBackend
-) -> None:
+def test_each_offered_channel_can_be_chosen_first_or_for_a_resend(page: Page, backend: StubBackend) -> None:
     put_form(page, channels="whatsapp sms voice")
     backend.will(200, sent(channel="sms", resendAfter=0))
     number(page).fill(NUMBER)
@@ -241,7 +237,7 @@ def test_each_channel_that_is_offered_can_be_chosen_first_and_instead(
     assert [body["channel"] for _, body in backend.calls] == ["sms", "whatsapp"]
 
 
-def test_a_channel_that_does_not_go_to_the_number_leaves_the_others(page: Page, backend: StubBackend) -> None:
+def test_a_channel_that_cannot_reach_the_number_leaves_the_others(page: Page, backend: StubBackend) -> None:
     put_form(page, channels="sms voice whatsapp")
     backend.will_refuse(403, "DESTINATION_NOT_ALLOWED")
     number(page).fill(NUMBER)
@@ -269,7 +265,7 @@ def test_a_channel_that_does_not_exist_is_not_offered(browser: Browser, sandbox:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_any_state(alone: Page, scheme: str) -> None:
-    """Waits, refusals, a challenge, the way back to the code, all channels, a code that is over."""
+    """Waits, refusals, a challenge, the way back to the code, all channels, an invalidated code."""
     now = datetime.now(UTC)
     backend = StubBackend(alone, now)
     alone.emulate_media(color_scheme=scheme)  # type: ignore[arg-type] # one of its words
@@ -309,12 +305,12 @@ def test_axe_finds_nothing_in_any_state(alone: Page, scheme: str) -> None:
 
 
 def accessibility_of_form(page: Page) -> list[str]:
-    """What axe finds but for what a bare page lacks: a heading and landmarks are the page's."""
+    """The problems that axe finds in the form, without those of a bare page: headings and landmarks."""
     page_rules = ("landmark", "region", "page-has-heading", "meta-viewport")
     return [problem for problem in accessibility_problems(page) if not problem.startswith(page_rules)]
 
 
-def test_a_text_with_the_wait_is_spoken_when_it_ends(page: Page, backend: StubBackend) -> None:
+def test_the_end_of_a_wait_is_spoken(page: Page, backend: StubBackend) -> None:
     backend.will_refuse(429, "RATE_LIMITED", retryAfter=4)
     number(page).fill(NUMBER)
     number(page).press("Enter")

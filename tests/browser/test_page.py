@@ -1,4 +1,4 @@
-"""The page around `<otp-form>` in Chromium: its messages and provider calls, before a stand-in service."""
+"""The page around `<otp-form>` in Chromium: its messages and provider calls, with a stand-in service."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,19 +25,19 @@ pytestmark = pytest.mark.long
 NARROW = {"width": 320, "height": 720}
 SMALL = {"width": 360, "height": 740}
 WIDE = {"width": 1360, "height": 860}
-FIRST_ASKED_COMES_LATE = """() => {
+FIRST_REQUEST_ARRIVES_LATE = """() => {
   const fetched = window.fetch;
   let late = 40;
   let answered = 0;
-  let tell;
-  window.over = new Promise((resolve) => (tell = resolve));
+  let finish;
+  window.over = new Promise((resolve) => (finish = resolve));
   window.fetch = async (...calls) => {
     await new Promise((go) => setTimeout(go, late));
     late = 0;
     const answer = await fetched(...calls);
     answered += 1;
-    // Twice that all are cleared, and four faults.
-    if (answered === 6) tell();
+    // Two requests that clear all faults, and four that set one.
+    if (answered === 6) finish();
     return answer;
   };
 }"""
@@ -49,7 +49,7 @@ WIDER = """() => [...document.querySelectorAll("main *")]
   .filter((each) => getComputedStyle(each).display !== "inline")
   .filter((each) => getComputedStyle(each).overflowX === "visible")
   .map((each) => each.outerHTML.slice(0, 80))"""
-"""What is wider inside than outside."""
+"""The elements whose content is wider than they are."""
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def send_by_sinch(sandbox: str, to: str) -> int:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[str]:
-    """A sandbox before a stand-in service, which fails over from Infobip to Sinch as the service does."""
+    """A sandbox with a stand-in service, which fails over from Infobip to Sinch as the service does."""
 
     def request_otp(to: str) -> tuple[int, dict[str, Any]]:
         if 200 not in (send_by_infobip(url, to), send_by_sinch(url, to)):
@@ -109,7 +109,7 @@ def served(tmp_path: Path) -> Iterator[str]:
 
 
 def deliver(sandbox: str, operation: str = "") -> str:
-    """A code reaches the phone, as a message or by `/voice`; which one is returned."""
+    """Send a code to the phone, as a message or by `/voice`. Returns the code."""
     account = credentials(sandbox)["infobip"]
     body = {"applicationId": account["applicationId"], "messageId": account["messageId"], "to": NUMBER[1:]}
     headers = {"Authorization": f"App {account['apiKey']}"}
@@ -119,7 +119,7 @@ def deliver(sandbox: str, operation: str = "") -> str:
     return str(inbox[0]["code"])
 
 
-def ask(page: Page, sandbox: str) -> StubBackend:
+def open_and_request(page: Page, sandbox: str) -> StubBackend:
     page.goto(sandbox)
     now = datetime.now(UTC)
     backend = StubBackend(page, now)
@@ -135,11 +135,9 @@ def arrival(page: Page) -> Locator:
     return page.locator("#arrival")
 
 
-def test_who_has_the_phone_below_the_form_is_told_there_that_a_message_came(
-    browser: Browser, alone: str
-) -> None:
+def test_a_notice_announces_a_message_on_the_phone_below_the_form(browser: Browser, alone: str) -> None:
     with watched(browser, viewport=NARROW) as page:
-        backend = ask(page, alone)
+        backend = open_and_request(page, alone)
         expect(arrival(page)).to_have_text("The phone is below")
         right = deliver(alone)
         notice = page.get_by_role("button", name="New message on the phone below")
@@ -156,17 +154,17 @@ def test_who_has_the_phone_below_the_form_is_told_there_that_a_message_came(
         assert backend.calls[-1] == ("verify", {"otp": right})
 
 
-def test_who_has_the_phone_beside_the_form_sees_it_there(browser: Browser, alone: str) -> None:
+def test_a_phone_beside_the_form_shows_the_message_without_a_notice(browser: Browser, alone: str) -> None:
     with watched(browser, viewport=WIDE) as page:
-        ask(page, alone)
+        open_and_request(page, alone)
         deliver(alone)
         expect(page.locator("#suggestion").get_by_role("button")).to_be_in_viewport()
         expect(arrival(page)).to_be_hidden()
 
 
-def test_a_call_is_led_to_heard_and_left_by_keyboard(browser: Browser, alone: str) -> None:
+def test_a_call_can_be_reached_heard_and_ended_by_keyboard(browser: Browser, alone: str) -> None:
     with watched(browser, viewport=NARROW) as page:
-        ask(page, alone)
+        open_and_request(page, alone)
         right = deliver(alone, "/voice")
         page.get_by_role("button", name="The phone below rings").press("Enter")
         expect(page.get_by_role("button", name="Accept")).to_be_focused()
@@ -177,11 +175,11 @@ def test_a_call_is_led_to_heard_and_left_by_keyboard(browser: Browser, alone: st
         expect(page.locator("#suggestion").get_by_role("button")).to_be_focused()
 
 
-def test_a_code_by_whatsapp_is_offered_and_arrives_as_one(browser: Browser, alone: str) -> None:
+def test_a_code_by_whatsapp_is_offered_and_arrives(browser: Browser, alone: str) -> None:
     with watched(browser, viewport=WIDE) as page:
         page.goto(alone)
         expect(page.get_by_role("button", name="Send it by WhatsApp")).to_be_visible()
-        backend = ask(page, alone)
+        backend = open_and_request(page, alone)
         account = credentials(alone)["sinch"]
         body = {"identity": {"type": "number", "endpoint": NUMBER}, "method": "whatsapp"}
         keys = (account["applicationKey"], account["applicationSecret"])
@@ -193,10 +191,10 @@ def test_a_code_by_whatsapp_is_offered_and_arrives_as_one(browser: Browser, alon
         expect(page.get_by_text("Your number is verified.")).to_be_visible()
 
 
-def test_of_two_choices_of_what_is_down_the_later_counts(browser: Browser, alone: str) -> None:
+def test_the_later_of_two_provider_choices_counts(browser: Browser, alone: str) -> None:
     with watched(browser, viewport=WIDE) as page:
         page.goto(alone)
-        page.evaluate(FIRST_ASKED_COMES_LATE)
+        page.evaluate(FIRST_REQUEST_ARRIVES_LATE)
         page.get_by_text("Infobip and Sinch down").click()
         page.get_by_text("Both up").click()
         page.evaluate("over")
@@ -204,7 +202,7 @@ def test_of_two_choices_of_what_is_down_the_later_counts(browser: Browser, alone
 
 
 def fail_over(page: Page, sandbox: str) -> Locator:
-    """Request a code while Infobip is down; the request in the drawer."""
+    """Request a code while Infobip is down. Returns the request in the drawer."""
     page.goto(sandbox)
     page.get_by_text("Infobip down").click()
     page.wait_for_function("fetch('/faults').then((answer) => answer.json()).then((all) => all.length === 2)")
@@ -242,13 +240,13 @@ def test_calls_from_elsewhere_have_a_heading_of_their_own(browser: Browser, serv
         expect(elsewhere.locator("summary code")).to_have_text(["POST /request-otp"])
         expect(page.locator("#exchanges > li")).to_have_count(1)
         other.close()
-        # What was opened stays open, and a reload is the same page.
+        # After a reload the page shows the same exchanges.
         page.reload()
         expect(page.locator("#exchanges > li")).to_have_count(1)
         assert accessibility_problems(page) == []
 
 
-def test_a_page_that_is_loaded_again_goes_on_at_the_code(browser: Browser, served: str) -> None:
+def test_a_reloaded_page_goes_on_at_the_code(browser: Browser, served: str) -> None:
     with watched(browser, viewport=WIDE) as page:
         fail_over(page, served)
         page.reload()
@@ -268,9 +266,9 @@ def test_json_has_each_kind_of_value_in_its_colour(browser: Browser, served: str
         assert kinds["other"] == ["true", "30"]
         assert kinds["key"][:2] == ['"success"', '"verificationId"']
         assert kinds["string"][0] == '"an-id"'
-        told = answer.text_content() or ""
-        assert told.startswith('{\n  "success": true,')
-        assert told.endswith('"resendAfter": 30\n}')
+        text = answer.text_content() or ""
+        assert text.startswith('{\n  "success": true,')
+        assert text.endswith('"resendAfter": 30\n}')
 
 
 @pytest.mark.parametrize("viewport", [NARROW, SMALL])

@@ -37,12 +37,12 @@ def problem(answer: Requested | Verified | VerificationStatus | Problem | None) 
 
 
 def waits(answer: Requested | Problem | None) -> bool:
-    """Whether a refusal says when to come again."""
+    """Whether an error says when to retry."""
     return isinstance(answer, Problem) and not isinstance(answer.retry_after, Unset)
 
 
 def code(sandbox: str, number: str) -> str:
-    """The newest that the phone got."""
+    """The newest code that the phone got."""
     return str(httpx.get(f"{sandbox}/inbox", params={"to": number}).json()[0]["code"])
 
 

@@ -1,4 +1,4 @@
-// What the programs of both TypeScript clients share.
+// Shared by the programs of both TypeScript clients.
 
 import type { components } from "./schema";
 
@@ -14,7 +14,7 @@ export function refusal(problem: Problem | undefined): string {
     .join(" ");
 }
 
-/** Whether a refusal says when to come again. */
+/** Whether an error says when to retry. */
 export const waits = (problem: Problem | undefined): boolean => problem?.retryAfter !== undefined;
 
 /** The newest code that the phone got. */
@@ -27,7 +27,7 @@ export async function code(sandbox: string, number: string): Promise<string> {
 
 export const printed = (rows: Row[]): void => console.log(JSON.stringify(rows));
 
-/** Calls it with what the program was given: API, KEY, KEY_OF_A_SPENT_PLAN, SANDBOX and NUMBER. */
+/** Calls `main` with the arguments of the program: API, KEY, KEY_OF_A_SPENT_PLAN, SANDBOX and NUMBER. */
 export function run(
   main: (api: string, key: string, spent: string, sandbox: string, number: string) => Promise<void>,
 ): void {

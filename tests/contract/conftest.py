@@ -1,4 +1,4 @@
-"""The providers' stand-in, over real HTTP on loopback."""
+"""The sandbox: fake providers over real HTTP on loopback."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ def _sandbox_server() -> Iterator[str]:
 def sandbox(_sandbox_server: str) -> str:
     """The URL of a sandbox with an empty inbox, an empty call log and no pending fault.
 
-    One for all tests, which send to one number: its applications' limits are wide.
+    One sandbox serves all tests, which send to one number, so the limits of its applications are wide.
     """
     for kept in ("inbox", "calls", "faults"):
         requests.delete(f"{_sandbox_server}/{kept}", timeout=5).raise_for_status()

@@ -1,4 +1,4 @@
-"""A web server that the providers' stand-in calls back, and that keeps what came."""
+"""A web server that receives and keeps the callbacks of the sandbox."""
 
 import json
 import queue
@@ -12,12 +12,12 @@ from typing import Any
 from local.sandbox.callbacks import MOST_AT_ONCE
 
 PATIENCE = 5.0
-"""Seconds to wait for what must come."""
+"""Seconds to wait for a callback."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """One callback, as it came in."""
+    """One callback, as it arrived."""
 
     path: str
     headers: dict[str, str]
@@ -29,14 +29,14 @@ class Received:
 
 
 class Receiver:
-    """Keeps what it is called back with, and answers as it is told to."""
+    """Keeps the callbacks that it receives, and answers with `answer` or `relay`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.received: queue.Queue[Received] = queue.Queue()
         self.answer: tuple[int, bytes] = (200, b'{"action":"allow"}')
         self.relay: Callable[[Received], bytes] | None = None
-        """Makes the answer, where it is not to be `answer`."""
+        """Makes the body of the answer instead of `answer`."""
         self.hangs = threading.Event()
         self.let_go = threading.Event()
 
@@ -44,21 +44,21 @@ class Receiver:
         return self.received.get(timeout=PATIENCE)
 
     def next_event(self, event: str) -> Received:
-        """The next one of this kind; order is nobody's promise."""
+        """The next callback of this kind; they may arrive in any order."""
         while (received := self.next()).json["event"] != event:
             continue
         return received
 
 
 class Server(ThreadingHTTPServer):
-    """Takes every callback at once, instead of the five connections that may wait by default."""
+    """Queues every callback at once, where the default lets five connections wait."""
 
     request_queue_size = 2 * MOST_AT_ONCE
 
 
 @contextmanager
 def receiving() -> Iterator[Receiver]:
-    """A receiver that listens on loopback for as long."""
+    """A receiver that listens on loopback until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

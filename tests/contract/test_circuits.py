@@ -1,4 +1,4 @@
-"""The shared state of circuit breakers: one suite for DynamoDB and for the fake."""
+"""The shared state of circuit breakers: one suite for DynamoDB, on two engines, and for the fake."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +42,7 @@ def opened(circuits: Circuits) -> None:
     assert circuits.open("infobip", NOW)
 
 
-def test_a_circuit_that_nothing_counts_against_is_not_there(circuits: Both) -> None:
+def test_a_circuit_without_failures_is_not_stored(circuits: Both) -> None:
     assert circuits.read(("infobip", "sinch")) == {}
 
 
@@ -72,7 +72,7 @@ def test_a_circuit_is_opened_once(circuits: Both) -> None:
     assert circuits.read(("infobip",))["infobip"].opened_at == NOW
 
 
-def test_one_of_many_is_elected_to_probe(circuits: Both) -> None:
+def test_one_of_many_requests_is_elected_to_probe(circuits: Both) -> None:
     opened(circuits)
     read, due = circuits.read(("infobip",))["infobip"], NOW + OPEN
     with ThreadPoolExecutor(8) as pool:
@@ -81,7 +81,7 @@ def test_one_of_many_is_elected_to_probe(circuits: Both) -> None:
     assert circuits.read(("infobip",))["infobip"].state(due) is State.OPEN
 
 
-def test_another_may_probe_when_the_lease_has_ended(circuits: Both) -> None:
+def test_another_request_may_probe_when_the_lease_has_ended(circuits: Both) -> None:
     opened(circuits)
     read = circuits.read(("infobip",))["infobip"]
     assert circuits.elect("infobip", read, NOW + OPEN)
@@ -89,7 +89,7 @@ def test_another_may_probe_when_the_lease_has_ended(circuits: Both) -> None:
     assert circuits.elect("infobip", read, NOW + OPEN + PROBE_LEASE)
 
 
-def test_nobody_probes_a_circuit_that_has_changed_since_it_was_read(circuits: Both) -> None:
+def test_a_circuit_that_changed_since_it_was_read_is_not_probed(circuits: Both) -> None:
     opened(circuits)
     read = circuits.read(("infobip",))["infobip"]
     circuits.reopen("infobip", NOW + Milliseconds(5))
@@ -104,7 +104,7 @@ def test_a_probe_that_is_handed_on_lets_the_next_request_probe(circuits: Both) -
     assert circuits.read(("infobip",))["infobip"].state(NOW + OPEN) is State.HALF_OPEN
 
 
-def test_a_probe_that_failed_keeps_the_circuit_open_for_its_whole_time(circuits: Both) -> None:
+def test_a_failed_probe_restarts_the_open_time_of_the_circuit(circuits: Both) -> None:
     opened(circuits)
     read = circuits.read(("infobip",))["infobip"]
     assert circuits.elect("infobip", read, NOW + OPEN)
@@ -121,7 +121,7 @@ def test_a_circuit_is_closed_once_and_forgets_its_failures(circuits: Both) -> No
     assert circuits.read(("infobip",)) == {}
 
 
-def test_what_is_closed_is_neither_reopened_nor_handed_on(circuits: Both) -> None:
+def test_a_closed_circuit_is_neither_reopened_nor_handed_on(circuits: Both) -> None:
     assert not circuits.reopen("infobip", NOW)
     assert not circuits.hand_on("infobip")
     circuits.add_failure("infobip", NUMBERS[0], NOW, ())
@@ -129,7 +129,7 @@ def test_what_is_closed_is_neither_reopened_nor_handed_on(circuits: Both) -> Non
     assert circuits.read(("infobip",))["infobip"].failures == {NUMBERS[0]: NOW}
 
 
-def test_an_item_has_an_end() -> None:
+def test_the_item_of_a_circuit_has_a_ttl() -> None:
     with emulated_aws():
         client = boto3.client("dynamodb", region_name="eu-west-1")
         create_table(client, TABLE)

@@ -1,4 +1,4 @@
-"""The examples' backends before a service that is down, misconfigured or slow; without a deployment."""
+"""The backends of the examples in front of a stubbed service, which may be down or misconfigured."""
 
 import base64
 import json
@@ -43,7 +43,7 @@ import { existsSync } from "node:fs";
 const { now } = Date;
 Date.now = () => now() + (existsSync(process.env.LATE) ? 3_600_000 : 0);
 """
-OURS_TO_MEND = {"INTERNAL_ERROR", "SERVICE_MISCONFIGURED", "FORBIDDEN"}
+FAULTS_OF_THE_BACKEND = {"INTERNAL_ERROR", "SERVICE_MISCONFIGURED", "FORBIDDEN"}
 CODES = {
     *yaml.safe_load((ROOT / "openapi.yaml").read_text())["components"]["schemas"]["Problem"]["properties"][
         "errorCode"
@@ -72,13 +72,13 @@ class Service:
 
 @dataclass
 class Example:
-    """One of the backends, what is behind it, and what it wrote."""
+    """One of the backends, the service behind it, and its log."""
 
     url: str
     service: Service
     log: Path
     late: Path
-    """While there is this file, its clock is an hour ahead."""
+    """The clock of the backend is an hour ahead while this file exists."""
 
 
 @pytest.fixture(scope="module", params=["fastapi", "express"])
@@ -101,7 +101,7 @@ def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield Example(url, service, log, late)
 
 
-def test_a_click_that_failed_and_is_sent_again_is_the_same_click(example: Example) -> None:
+def test_a_failed_click_is_retried_with_its_idempotency_key(example: Example) -> None:
     example.service.status, example.service.body = 503, DOWN
     browser = requests.Session()
     for _ in range(2):
@@ -116,27 +116,27 @@ def test_a_click_that_failed_and_is_sent_again_is_the_same_click(example: Exampl
     ("status", "body"),
     [(403, {"errorCode": "FORBIDDEN"}), (403, {"message": "Forbidden"}), (500, None), (500, [])],
 )
-def test_what_is_no_users_to_mend_is_one_sentence_and_a_line_of_the_log(
+def test_a_fault_of_the_backend_is_answered_as_unavailable_and_logged(
     example: Example, status: int, body: Any
 ) -> None:
     example.service.status, example.service.body = status, body
     before = len(example.log.read_text())
     answer = requests.post(f"{example.url}/request-code", json={"phoneNumber": NUMBER}, timeout=10)
     assert (answer.status_code, answer.json()["errorCode"]) == (503, "SERVICE_UNAVAILABLE")
-    told = example.log.read_text()[before:]
-    assert f"/request-otp: {status}" in told
-    assert NUMBER not in told
-    assert API_KEY not in told
+    logged = example.log.read_text()[before:]
+    assert f"/request-otp: {status}" in logged
+    assert NUMBER not in logged
+    assert API_KEY not in logged
 
 
-def test_a_body_that_is_too_large_is_no_fault_of_the_backends(example: Example) -> None:
+def test_a_body_that_is_too_large_is_an_invalid_request(example: Example) -> None:
     answer = requests.post(f"{example.url}/request-code", json={"padding": "x" * 200_000}, timeout=10)
     assert (answer.status_code, answer.json()["errorCode"]) == (400, "INVALID_REQUEST")
 
 
 @pytest.mark.parametrize("name", ["fastapi", "express"])
-def test_a_backend_that_lacks_its_key_does_not_start(name: str) -> None:
-    ended = subprocess.run(  # noqa: S603 - what the example's README says to type
+def test_a_backend_without_its_api_key_does_not_start(name: str) -> None:
+    ended = subprocess.run(  # noqa: S603 - the command of the example's README
         command(name, 0),
         cwd=EXAMPLES / name,
         env={"PATH": os.environ["PATH"], "OTP_API_URL": "http://127.0.0.1:1", "PORT": "0"},
@@ -151,7 +151,7 @@ def test_a_backend_that_lacks_its_key_does_not_start(name: str) -> None:
 
 @dataclass
 class Browser:
-    """One browser before an example, and the service behind it."""
+    """One browser in front of an example."""
 
     example: Example
     cookies: requests.Session = field(default_factory=requests.Session)
@@ -162,7 +162,7 @@ class Browser:
         return self.cookies.post(f"{self.example.url}{path}", json=body, headers=headers, timeout=10)
 
     def requested(self, **members: Any) -> requests.Response:
-        """After a first code was sent."""
+        """Request a first code, which the service sends."""
         return self.post("/request-code", {"phoneNumber": NUMBER, **members}, (200, REQUESTED))
 
     def session(self) -> Any:
@@ -216,7 +216,9 @@ def test_the_session_says_that_a_code_was_sent(browser_of: Browser) -> None:
     "refusal",
     [(400, {"errorCode": "OTP_INCORRECT", "attemptsRemaining": 0}), (410, {"errorCode": "OTP_EXPIRED"})],
 )
-def test_the_session_awaits_no_code_that_is_over(browser_of: Browser, refusal: tuple[int, Any]) -> None:
+def test_the_session_stops_waiting_for_a_code_that_is_over(
+    browser_of: Browser, refusal: tuple[int, Any]
+) -> None:
     browser_of.requested()
     browser_of.post("/verify-code", {"otp": "123456"}, (400, {"errorCode": "OTP_INCORRECT"}))
     assert browser_of.session()["step"] == "code"
@@ -224,7 +226,7 @@ def test_the_session_awaits_no_code_that_is_over(browser_of: Browser, refusal: t
     assert browser_of.session() == {"step": "number"}
 
 
-def test_each_click_has_one_key_on_every_route(browser_of: Browser) -> None:
+def test_each_click_has_one_idempotency_key_on_every_route(browser_of: Browser) -> None:
     browser_of.requested()
     keys = browser_of.example.service.keys
     keys.clear()
@@ -236,7 +238,7 @@ def test_each_click_has_one_key_on_every_route(browser_of: Browser) -> None:
         keys.clear()
 
 
-def test_a_right_code_whose_answer_was_lost_is_right_again_for_the_page_that_sent_it(
+def test_a_right_code_is_accepted_again_when_its_answer_was_lost(
     browser_of: Browser,
 ) -> None:
     browser_of.requested()
@@ -259,7 +261,7 @@ def test_a_right_code_whose_answer_was_lost_is_right_again_for_the_page_that_sen
     assert browser_of.post("/verify-code", {"otp": "123456"}, click="one").status_code == 404
 
 
-def test_a_device_token_stays_in_the_browsers_cookie_and_speaks_for_it(browser_of: Browser) -> None:
+def test_a_device_token_is_kept_in_a_cookie_and_sent_with_each_request(browser_of: Browser) -> None:
     browser_of.requested()
     assert "deviceToken" not in browser_of.sent
     verified = browser_of.post("/verify-code", {"otp": "123456"}, (200, VERIFIED))
@@ -278,7 +280,7 @@ CHALLENGED = (403, {"errorCode": "CHALLENGE_REQUIRED", "status": 403})
 
 
 def solved(browser: Browser, path: str = "/request-code", number: str = NUMBER) -> str:
-    """The solution of a challenge that this browser was given after a refusal."""
+    """The solution of a challenge that this browser gets after a refusal."""
     refused = browser.post(path, {"phoneNumber": number} if path == "/request-code" else {}, CHALLENGED)
     assert (refused.status_code, refused.json()["errorCode"]) == (403, "CHALLENGE_REQUIRED")
     given = browser.cookies.get(f"{browser.example.url}/challenge", timeout=10)
@@ -287,13 +289,13 @@ def solved(browser: Browser, path: str = "/request-code", number: str = NUMBER) 
 
 
 def is_challenged(browser: Browser, path: str, body: Any, click: str = "") -> bool:
-    """Whether the service is sent `challenged`."""
+    """Whether the backend sends `challenged` to the service."""
     browser.post(path, body, CHALLENGED, click=click)
     assert "challenge" not in browser.sent
     return browser.sent.get("challenged", False) is True
 
 
-def test_no_claim_of_the_browsers_is_passed_on(browser_of: Browser) -> None:
+def test_a_browsers_own_claim_to_be_challenged_is_not_forwarded(browser_of: Browser) -> None:
     claims: list[dict[str, Any]] = [
         {},
         {"challenged": True},
@@ -306,7 +308,7 @@ def test_no_claim_of_the_browsers_is_passed_on(browser_of: Browser) -> None:
         assert not is_challenged(browser_of, "/request-code", {"phoneNumber": NUMBER, **claim}), claim
 
 
-def test_a_solution_is_taken_for_one_code(browser_of: Browser) -> None:
+def test_a_solution_is_accepted_for_one_code(browser_of: Browser) -> None:
     body = {"phoneNumber": NUMBER, "challenge": solved(browser_of)}
     assert is_challenged(browser_of, "/request-code", body, "one")
     # The page whose answer was lost sends the same click again.
@@ -315,7 +317,7 @@ def test_a_solution_is_taken_for_one_code(browser_of: Browser) -> None:
     assert not is_challenged(browser_of, "/request-code", body)
 
 
-def test_a_solution_counts_for_the_session_and_the_number_that_it_was_made_for(browser_of: Browser) -> None:
+def test_a_solution_counts_only_for_its_own_session_number_and_step(browser_of: Browser) -> None:
     solution = solved(browser_of)
     other = Browser(browser_of.example)
     assert not is_challenged(other, "/request-code", {"phoneNumber": NUMBER, "challenge": solution})
@@ -343,9 +345,7 @@ def test_a_resend_has_a_challenge_of_its_own(browser_of: Browser) -> None:
         ("solution", "derivedKey", "0" * 64),
     ],
 )
-def test_a_solution_that_was_tampered_with_is_none(
-    browser_of: Browser, part: str, name: str, value: Any
-) -> None:
+def test_a_tampered_solution_is_rejected(browser_of: Browser, part: str, name: str, value: Any) -> None:
     payload = json.loads(base64.b64decode(solved(browser_of)))
     parts = {**payload, "parameters": payload["challenge"]["parameters"]}
     parts[part][name] = value
@@ -354,7 +354,7 @@ def test_a_solution_that_was_tampered_with_is_none(
     assert not is_challenged(browser_of, "/request-code", body)
 
 
-def test_a_solution_that_comes_late_is_none(browser_of: Browser) -> None:
+def test_a_late_solution_is_rejected(browser_of: Browser) -> None:
     late = browser_of.example.late
     first, second = solved(browser_of), solved(browser_of)
     assert is_challenged(browser_of, "/request-code", {"phoneNumber": NUMBER, "challenge": first})
@@ -366,7 +366,7 @@ def test_a_solution_that_comes_late_is_none(browser_of: Browser) -> None:
         late.unlink()
 
 
-def test_who_needs_no_challenge_is_given_none(browser_of: Browser) -> None:
+def test_no_challenge_is_issued_without_a_refusal(browser_of: Browser) -> None:
     for _ in range(2):
         answer = browser_of.cookies.get(f"{browser_of.example.url}/challenge", timeout=10)
         assert (answer.status_code, answer.json()["errorCode"]) == (404, "VERIFICATION_NOT_FOUND")
@@ -383,10 +383,10 @@ def test_the_widget_is_served_by_the_backend_itself(example: Example) -> None:
 def test_every_error_code_is_answered_with_a_sentence(browser_of: Browser, code: str) -> None:
     refused = (400, {"errorCode": code, "retryAfter": 7})
     answer = browser_of.post("/request-code", {"phoneNumber": NUMBER}, refused)
-    told = answer.json()
-    assert re.fullmatch("[A-Z].*[.]", told["detail"])
+    problem = answer.json()
+    assert re.fullmatch("[A-Z].*[.]", problem["detail"])
     assert answer.headers["Content-Type"].startswith("application/problem+json")
-    if code in OURS_TO_MEND:
-        assert (answer.status_code, told["errorCode"]) == (503, "SERVICE_UNAVAILABLE")
+    if code in FAULTS_OF_THE_BACKEND:
+        assert (answer.status_code, problem["errorCode"]) == (503, "SERVICE_UNAVAILABLE")
     else:
-        assert (told["errorCode"], told["retryAfter"]) == (code, 7)
+        assert (problem["errorCode"], problem["retryAfter"]) == (code, 7)

@@ -1,4 +1,4 @@
-"""Users are kept with their verifications, and a number can be erased: over the template's tables."""
+"""Users, erasure and unlocking of a number, over the tables of the template."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ Item = dict[str, Any]
 
 
 class MessageProvider(FakeProvider):
-    """As Infobip: a message has a handle of its own."""
+    """As Infobip: a message has an id of its own."""
 
     def send(self, *given: Any, **named: Any) -> tuple[str, Sent]:
         name, sent = super().send(*given, **named)
@@ -49,7 +49,7 @@ class MessageProvider(FakeProvider):
 
 @dataclass
 class Town:
-    """A service and its administration over the tables, a clock, and everything that was told or asked."""
+    """A service and its administration over the tables, with the emitted events and the calls to DynamoDB."""
 
     client: DynamoDBClient
     service: Service
@@ -60,7 +60,7 @@ class Town:
     emitted: list[tuple[str, dict[str, Any]]]
     calls: list[str] = field(default_factory=list)
     meanwhile: Callable[[int], None] | None = None
-    """Is called before each call to DynamoDB, with how many there were."""
+    """Called before each call to DynamoDB with the count of calls, this one included."""
 
     def caller(self, tenant: str = "tenant-a") -> Caller:
         return Caller(tenant, f"request-{len(self.emitted)}", Deadline(10), "198.51.100.1")
@@ -69,8 +69,8 @@ class Town:
         return request_code(self.service, RequestOtp(number, **fields), self.caller(tenant)).verification_id
 
     def verify(self, verification_id: str, otp: str = RIGHT, tenant: str = "tenant-a", **fields: Any) -> str:
-        asked = VerifyOtp(verification_id, otp, **fields)
-        return outcome(lambda: verify_code(self.service, asked, self.caller(tenant)))
+        command = VerifyOtp(verification_id, otp, **fields)
+        return outcome(lambda: verify_code(self.service, command, self.caller(tenant)))
 
     def erase(self, number: str = NUMBER, seconds: float = 10) -> Erased:
         return self.administration.erase(
@@ -84,7 +84,7 @@ class Town:
 
     def about(self, number: str) -> list[str]:
         """Every item of any table that holds a number in any spelling, or a key of it."""
-        names = every_name(number)
+        names = texts_of(number)
         found = []
         for table in TABLES:
             for item in self.items(table):
@@ -93,7 +93,7 @@ class Town:
         return found
 
     def count(self, operation: str) -> None:
-        """One call to DynamoDB is about to be made."""
+        """Record a call to DynamoDB before it is made, and run `meanwhile`."""
         self.calls.append(operation)
         if self.meanwhile:
             act, self.meanwhile = self.meanwhile, None
@@ -101,8 +101,8 @@ class Town:
             self.meanwhile = self.meanwhile or act
 
 
-def every_name(number: str) -> set[str]:
-    """The ways in which a number may be written down, and what is made of it."""
+def texts_of(number: str) -> set[str]:
+    """The spellings of a number, and the texts that are derived from it."""
     digits = number[1:]
     whole = {digits, digits[-10:], digits[-9:], f"{digits[-10:-7]}-{digits[-7:-4]}-{digits[-4:]}"}
     spaced = {f"({digits[-10:-7]}) {digits[-7:-4]}-{digits[-4:]}", f"{digits[-7:-4]} {digits[-4:]}"}
@@ -123,9 +123,9 @@ def town(dynamodb: DynamoDBClient, policy: Policy, clock: StepClock) -> Iterator
     client = dynamodb
     with tables(client, TABLES):
         users = UsersTable(client, "users", Retention(90, 0))
-        told: list[tuple[str, dict[str, Any]]] = []
+        emitted: list[tuple[str, dict[str, Any]]] = []
         numbers = DynamoNumbers(client, "a-table", users)
-        # Without the guard, whose counts are about no number and take most of this table's time.
+        # Without the guard: its counters concern no number and would make most of the calls to the table.
         admission = replace(policy.admission, spend=replace(policy.admission.spend, mode=Mode.OFF))
         policy = replace(policy, admission=admission, keeps_users=True, require_verification_id=False)
         service = Service(
@@ -134,10 +134,10 @@ def town(dynamodb: DynamoDBClient, policy: Policy, clock: StepClock) -> Iterator
             providers=MessageProvider(),
             peppers=lambda: Peppers(PEPPER),
             clock=clock,
-            emit=lambda event, **fields: told.append((event, fields)),
+            emit=lambda event, **fields: emitted.append((event, fields)),
         )
         administration = Administration(policy, numbers, service.peppers, clock, service.emit)
-        made = Town(client, service, administration, numbers, users, clock, told)
+        made = Town(client, service, administration, numbers, users, clock, emitted)
 
         def count(model: Any, **_: Any) -> None:
             made.count(model.name)
@@ -148,7 +148,7 @@ def town(dynamodb: DynamoDBClient, policy: Policy, clock: StepClock) -> Iterator
 
 
 def busy(town: Town) -> list[str]:
-    """Everything that there can be about a number: at two tenants, verified, failed, claimed, under way."""
+    """Every kind of record of a number: two tenants, verified and pending, failures, idempotency records."""
     verified = town.request(consent=CONSENT, purpose="login", idempotency_key="a-key", session_id="s" * 20)
     assert town.verify(verified, WRONG, session_id="s" * 20) == "OTP_INCORRECT"
     assert town.verify(verified, session_id="s" * 20) == "ok"
@@ -194,7 +194,7 @@ def test_erasing_again_finds_nothing(town: Town) -> None:
     town.clock.step(600)
     town.erase()
     assert town.erase() == Erased({})
-    assert town.erase("+14155550199") == Erased({}), "nor does erasing a number that was never known"
+    assert town.erase("+14155550199") == Erased({}), "an unknown number has nothing to erase"
 
 
 def test_another_spelling_of_the_number_erases_it_too(town: Town) -> None:
@@ -205,12 +205,12 @@ def test_another_spelling_of_the_number_erases_it_too(town: Town) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0, 10.0])
-def test_a_number_that_is_no_number_is_refused(town: Town, seconds: float) -> None:
+def test_an_erasure_of_an_invalid_number_is_refused(town: Town, seconds: float) -> None:
     with pytest.raises(errors.InvalidPhoneNumber):
         town.erase("4155550123", seconds)
 
 
-def test_what_does_not_fit_into_one_call_is_erased_by_the_next(town: Town) -> None:
+def test_an_erasure_that_runs_out_of_time_is_finished_by_the_next(town: Town) -> None:
     busy(town)
     town.clock.step(600)
     first = town.erase(seconds=0)
@@ -220,7 +220,7 @@ def test_what_does_not_fit_into_one_call_is_erased_by_the_next(town: Town) -> No
 
 
 def fail(town: Town, tenant: str = "tenant-a", times: int = 1, lane: Lane = Lane.STRANGER) -> None:
-    """So many wrong guesses at the number, an hour apart if there are many."""
+    """Count wrong guesses at the number, an hour apart."""
     for index in range(times):
         now = milliseconds(town.clock) + to_milliseconds(index * HOUR)
         lanes = town.service.policy.number_limits("US")
@@ -251,24 +251,24 @@ def test_a_guess_under_way_leaves_a_failure_that_the_next_erasure_finds(town: To
     assert town.verify(verification_id) == "VERIFICATION_NOT_FOUND"
 
 
-def delete_what_has_ended(town: Town) -> None:
-    """What DynamoDB does some day."""
+def delete_expired(town: Town) -> None:
+    """As DynamoDB does some time after the TTL."""
     for item in town.items():
         if "ttl" in item and int(item["ttl"]["N"]) <= town.clock():
             town.client.delete_item(TableName="a-table", Key={"pk": item["pk"]})
 
 
-def test_a_failure_that_was_left_is_found_however_late_the_next_erasure_comes(town: Town) -> None:
+def test_a_late_erasure_still_finds_a_failure_that_was_left(town: Town) -> None:
     town.request()
     assert town.erase().retry_after == 30
     fail(town)
     town.clock.step(DAY)
-    delete_what_has_ended(town)
+    delete_expired(town)
     assert town.erase().counts["numbers"] == 1
     assert town.about(NUMBER) == []
 
 
-def test_a_failure_after_an_unlocking_lasts_as_long_as_any(town: Town) -> None:
+def test_a_failure_after_an_unlock_is_kept_for_thirty_days(town: Town) -> None:
     verification_id = town.request()
     town.administration.unlock(NUMBER, Administrator("arn", Deadline(10)))
     town.clock.step(60)
@@ -276,10 +276,10 @@ def test_a_failure_after_an_unlocking_lasts_as_long_as_any(town: Town) -> None:
     assert int(listed(town)["ttl"]["N"]) >= town.clock() + 30 * DAY
 
 
-def test_a_code_that_is_asked_for_during_an_erasure_is_erased_or_whole_and_found_by_the_next(
+def test_a_code_requested_during_an_erasure_is_erased_by_the_next_at_the_latest(
     town: Town,
 ) -> None:
-    """At each step of the erasure in turn."""
+    """At each step of the erasure in turn. Until it is erased, the code works or is not found."""
     town.request(consent=CONSENT, idempotency_key="a-key")
     town.clock.step(DAY)
     town.calls.clear()
@@ -292,11 +292,11 @@ def test_a_code_that_is_asked_for_during_an_erasure_is_erased_or_whole_and_found
         town.calls.clear()
         made: list[str] = []
 
-        def ask(call: int, at: int = step, made: list[str] = made) -> None:
+        def request_once(call: int, at: int = step, made: list[str] = made) -> None:
             if call == at and not made:
                 made.append(town.request(consent=CONSENT, purpose="during"))
 
-        town.meanwhile = ask
+        town.meanwhile = request_once
         town.erase()
         town.meanwhile = None
         assert made, step
@@ -309,7 +309,7 @@ def test_a_code_that_is_asked_for_during_an_erasure_is_erased_or_whole_and_found
         assert town.about(NUMBER) == [], step
 
 
-def test_what_was_claimed_by_another_request_since_is_not_erased(town: Town) -> None:
+def test_an_idempotency_record_of_another_number_is_not_erased(town: Town) -> None:
     town.request(idempotency_key="a-key")
     town.clock.step(DAY + 1)
     town.request(OTHER, idempotency_key="a-key")
@@ -318,7 +318,7 @@ def test_what_was_claimed_by_another_request_since_is_not_erased(town: Town) -> 
     assert town.about(NUMBER) == []
 
 
-def test_everything_under_the_other_pepper_is_erased_too(town: Town) -> None:
+def test_records_under_the_previous_pepper_are_erased_too(town: Town) -> None:
     busy(town)
     rotated = replace(
         town.administration, peppers=lambda: Peppers("another-pepper-that-is-long-enough-too", PEPPER)
@@ -329,14 +329,14 @@ def test_everything_under_the_other_pepper_is_erased_too(town: Town) -> None:
     assert town.about(NUMBER) == []
 
 
-def test_a_disabled_number_can_be_unlocked_however_long_after(town: Town) -> None:
+def test_a_disabled_number_can_be_unlocked_at_any_later_time(town: Town) -> None:
     town.request()
     fail(town, times=79)
     town.calls.clear()
     town.clock.step(100 * DAY)
     fail(town)
     assert town.calls[-2:] == ["UpdateItem", "UpdateItem"], "the second one disables, by itself"
-    assert listed(town)["ttl"]["N"] == str(FOREVER), "or it would be gone when it is to be unlocked"
+    assert listed(town)["ttl"]["N"] == str(FOREVER), "or it would have expired before the unlock"
     assert outcome(town.request) == "NUMBER_DISABLED"
     town.clock.step(400 * DAY)
     town.request(tenant="tenant-b")
@@ -375,13 +375,13 @@ def test_unlocking_forgets_the_failures_of_every_tenant_and_no_send(town: Town) 
     assert town.administration.unlock(NUMBER, who) == 2
     assert town.administration.unlock(NUMBER, who) == 0
     assert town.administration.unlock(OTHER, who) == 0
-    (record_of,) = town.administration.status(NUMBER, who).standings
-    assert (record_of.number.failures, record_of.number.totals) == ({}, {})
-    assert len(record_of.number.sends) == 2
+    (record,) = town.administration.status(NUMBER, who).standings
+    assert (record.number.failures, record.number.totals) == ({}, {})
+    assert len(record.number.sends) == 2
 
 
-def test_no_token_from_before_an_unlocking_or_an_erasure_opens_a_lane(town: Town) -> None:
-    """Whoever the number was taken from may still hold one."""
+def test_a_token_from_before_an_unlock_or_an_erasure_opens_no_lane(town: Town) -> None:
+    """A previous owner of the number may still hold one."""
     token = verify_code(town.service, VerifyOtp(town.request(), RIGHT), town.caller()).device_token
 
     def lane_of_a_request() -> str:
@@ -398,7 +398,7 @@ def test_no_token_from_before_an_unlocking_or_an_erasure_opens_a_lane(town: Town
     assert lane_of_a_request() == "stranger"
 
 
-def test_a_number_is_forgotten_after_all_that_it_lists(town: Town) -> None:
+def test_a_number_expires_after_every_record_that_it_lists(town: Town) -> None:
     verification_id = town.request(idempotency_key="a-key")
     town.verify(verification_id, WRONG)
     ends = {item["pk"]["S"][:2]: int(item["ttl"]["N"]) for item in town.items() if "ttl" in item}
@@ -415,7 +415,7 @@ def test_a_verified_number_is_remembered_for_ninety_days_and_forgotten_after(tow
 
 
 def test_the_form_of_a_numbers_item_is_pinned(town: Town) -> None:
-    """It outlives deployments: a change of a name or a text here forgets what was there."""
+    """It outlives deployments: a change of a name or a text here loses the stored data."""
     first = town.request(client_ip="192.0.2.7", session_id="s" * 20)
     town.verify(first, session_id="s" * 20)
     town.clock.step(60)
@@ -460,7 +460,7 @@ def test_the_form_of_a_numbers_item_is_pinned(town: Town) -> None:
 
 
 def size_of(value: Any) -> int:
-    """Bytes, as DynamoDB reckons an item: names and values, numbers at two digits a byte."""
+    """Bytes of an item by the rules of DynamoDB: names and values, numbers at two digits a byte."""
     if isinstance(value, dict):
         return sum(size_of(inner) + (len(name) if len(name) > 2 else 0) for name, inner in value.items())
     if isinstance(value, list):
@@ -469,7 +469,7 @@ def size_of(value: Any) -> int:
 
 
 def test_the_item_of_a_number_in_daily_use_stays_below_a_kilobyte(town: Town) -> None:
-    """So that each of its writes is one unit, and two in a transaction."""
+    """So that a write of it costs one unit, and two in a transaction."""
     for day in range(6):
         session = f"{day:032x}"
         verification_id = town.request(client_ip=f"192.0.2.{day % 3}", session_id=session)
@@ -490,7 +490,7 @@ def test_equal_networks_of_two_numbers_cannot_be_linked(town: Town) -> None:
     assert not [item for item in items if "192.0.2.7" in item]
 
 
-def test_a_numbers_item_lists_only_what_there_may_still_be(town: Town) -> None:
+def test_the_item_of_a_number_lists_only_verifications_that_may_still_exist(town: Town) -> None:
     for _ in range(12):
         town.request()
         town.clock.step(DAY)
@@ -498,7 +498,7 @@ def test_a_numbers_item_lists_only_what_there_may_still_be(town: Town) -> None:
 
 
 def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) -> None:
-    """No limit counts them, so whoever asks all through an outage would fill it up to DynamoDB's 400 KB."""
+    """No limit counts them, so requests all through an outage would fill it up to the 400 KB of DynamoDB."""
     provider = town.service.providers
     assert isinstance(provider, MessageProvider)
     provider.fails_with = lambda: NotSent("infobip", "http_503")
@@ -509,12 +509,12 @@ def test_a_numbers_item_does_not_grow_by_codes_that_were_never_sent(town: Town) 
     verification_id = town.request()
     town.clock.step(30)
     provider.fails_with = lambda: NotSent("infobip", "http_503")
-    asked = ResendOtp(verification_id)
-    assert outcome(lambda: resend_code(town.service, asked, town.caller())) == "PROVIDER_UNAVAILABLE"
+    command = ResendOtp(verification_id)
+    assert outcome(lambda: resend_code(town.service, command, town.caller())) == "PROVIDER_UNAVAILABLE"
     assert list(listed(town)["verifications"]["M"]) == [list_key(keys.verification_key(verification_id))]
 
 
-def test_every_use_is_told_with_who_it_was_and_without_the_number(town: Town) -> None:
+def test_every_admin_call_is_emitted_with_its_caller_and_without_the_number(town: Town) -> None:
     who = Administrator("arn:aws:iam::1:role/support", Deadline(10))
     town.administration.status(NUMBER, who)
     town.administration.unlock(NUMBER, who)
@@ -545,7 +545,7 @@ def test_a_request_records_an_unverified_user_for_ninety_days(town: Town) -> Non
     assert user.kept_until == now + 60 + 90 * DAY
 
 
-def test_a_right_code_makes_the_user_a_verified_one_in_the_same_step(town: Town) -> None:
+def test_a_right_code_verifies_the_user_in_the_same_transaction(town: Town) -> None:
     verification_id = town.request(consent=CONSENT, purpose="login")
     town.clock.step(20)
     town.calls.clear()
@@ -553,7 +553,7 @@ def test_a_right_code_makes_the_user_a_verified_one_in_the_same_step(town: Town)
     assert town.calls == ["UpdateItem", "UpdateItem", "TransactWriteItems"]
     (user,) = town.users.of(number_key(NUMBER))
     assert (user.verified_at, user.purposes, user.kept_until) == (int(START) + 20, ("login",), None)
-    assert user.consent == ConsentRecord(CONSENT, Seconds(int(START))), "of the moment when it was asked for"
+    assert user.consent == ConsentRecord(CONSENT, Seconds(int(START))), "dated at the request for the code"
     assert user.requested_consent is None
 
 
@@ -573,8 +573,8 @@ def test_a_user_whose_code_was_wrong_or_used_is_not_verified_by_it(town: Town) -
     assert town.users.of(number_key(NUMBER))[0].verified_at == at
 
 
-def test_whoever_asks_for_a_code_changes_nothing_that_was_verified(town: Town) -> None:
-    """A consent without a right code may be anybody's."""
+def test_a_request_for_a_code_changes_nothing_that_was_verified(town: Town) -> None:
+    """A consent without a right code may come from anybody."""
     assert town.verify(town.request(consent=CONSENT)) == "ok"
     before = town.users.of(number_key(NUMBER))[0]
     town.clock.step(60)
@@ -603,7 +603,7 @@ def test_a_user_has_no_more_purposes_than_fit_and_is_verified_all_the_same(town:
     assert user.verified_at == int(town.clock())
 
 
-def test_verified_users_end_where_a_deployment_asks_for_it(town: Town) -> None:
+def test_verified_users_expire_where_the_deployment_sets_a_retention(town: Town) -> None:
     users = UsersTable(town.client, "users", Retention(90, 365))
     service = replace(town.service, store=DynamoStore(town.client, "a-table", users))
     verification_id = request_code(service, RequestOtp(NUMBER), town.caller()).verification_id
@@ -614,21 +614,21 @@ def test_verified_users_end_where_a_deployment_asks_for_it(town: Town) -> None:
     assert town.users.of(number_key(NUMBER))[0].kept_until == int(START) + 365 * DAY
 
 
-def test_a_user_whose_time_is_over_is_shown_no_more_and_still_erased(town: Town) -> None:
+def test_an_expired_user_is_no_longer_shown_and_still_erased(town: Town) -> None:
     """DynamoDB deletes up to days after the TTL."""
     town.request()
     who = Administrator("arn:aws:iam::1:role/admin", Deadline(10))
     town.clock.step(90 * DAY - 1)
-    (record_of,) = town.administration.status(NUMBER, who).standings
-    assert len(record_of.users) == 1
+    (record,) = town.administration.status(NUMBER, who).standings
+    assert len(record.users) == 1
     town.clock.step(1)
-    (record_of,) = town.administration.status(NUMBER, who).standings
-    assert record_of.users == ()
+    (record,) = town.administration.status(NUMBER, who).standings
+    assert record.users == ()
     town.erase()
     assert town.items("users") == []
 
 
-def test_no_consent_seems_to_be_kept_where_nothing_keeps_it(town: Town) -> None:
+def test_a_consent_is_refused_where_the_deployment_keeps_no_users(town: Town) -> None:
     service = replace(town.service, policy=replace(town.service.policy, keeps_users=False))
     with pytest.raises(errors.InvalidRequest) as refused:
         request_code(service, RequestOtp(NUMBER, consent=CONSENT), town.caller())
@@ -640,5 +640,5 @@ def test_the_users_table_holds_no_number(town: Town) -> None:
     town.verify(town.request(consent=CONSENT, purpose="login"))
     text = json.dumps(town.items("users"))
     assert number_key(NUMBER) in text
-    for name in every_name(NUMBER) - {number_key(NUMBER), number_key(NUMBER)[:8]}:
+    for name in texts_of(NUMBER) - {number_key(NUMBER), number_key(NUMBER)[:8]}:
         assert name not in text

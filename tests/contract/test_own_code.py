@@ -1,4 +1,4 @@
-"""A resend by Sinch repeats the verification's code where Sinch's callback reaches the service.
+"""A resend by Sinch repeats the code of the verification if the callback of Sinch reaches the service.
 
 The sandbox requests each code from the service's own webhook, signed as Sinch signs, and checks guesses.
 """
@@ -37,7 +37,7 @@ from tests.contract.receiver import Received, Receiver, receiving
 NUMBER = "+14155550123"
 PATH = "/prod/webhooks/sinch"
 GAP = 61
-"""Seconds after which a first and a second resend may go."""
+"""Seconds after which a first and a second resend are allowed."""
 AT_SINCH: Mapping[str, str] = {
     "applicationKey": SINCH_APPLICATION_KEY,
     "applicationSecret": SINCH_APPLICATION_SECRET,
@@ -45,7 +45,7 @@ AT_SINCH: Mapping[str, str] = {
 
 
 class World:
-    """The service and its webhook over the sandbox, all by one clock."""
+    """The service and its webhook over the sandbox, with one clock for all."""
 
     def __init__(self, sandbox: str, receiver: Receiver, clock: StepClock) -> None:
         self.sandbox, self.receiver, self.clock = sandbox, receiver, clock
@@ -110,7 +110,7 @@ class World:
         return self.peppers
 
     def call_back(self, *, is_set_up: bool) -> None:
-        """Whether Sinch's dashboard has the callback's URL."""
+        """Set the URL of the callback in the dashboard of Sinch, or clear it."""
         targets = {"sinch": f"{self.receiver.url}{PATH}"} if is_set_up else {}
         requests.put(f"{self.sandbox}/callbacks", json=targets, timeout=5).raise_for_status()
 
@@ -123,7 +123,7 @@ class World:
     def resend(
         self, verification_id: str, channel: Channel | None = None, key: str | None = None
     ) -> Requested:
-        """After the gap."""
+        """Resend after the gap."""
         self.clock.step(GAP)
         return resend_code(
             self.service, ResendOtp(verification_id, channel, idempotency_key=key), self.caller()
@@ -133,7 +133,7 @@ class World:
         verify_code(self.service, VerifyOtp(verification_id, otp), self.caller())
 
     def codes(self, number: str = NUMBER) -> list[str]:
-        """Those that the phone got, newest first."""
+        """The codes that the phone got, newest first."""
         inbox = requests.get(f"{self.sandbox}/inbox", params={"to": number}, timeout=5).json()
         return [message["code"] for message in inbox]
 
@@ -173,7 +173,7 @@ def test_a_second_resend_repeats_the_code_too(world: World) -> None:
     assert len(set(world.codes())) == 1
 
 
-def test_where_the_callback_is_not_set_up_a_resend_brings_a_new_code_and_says_so(world: World) -> None:
+def test_a_resend_without_the_callback_brings_a_new_code_and_says_so(world: World) -> None:
     world.call_back(is_set_up=False)
     verification_id = world.request()
     assert world.resend(verification_id).same_code is False
@@ -184,7 +184,7 @@ def test_where_the_callback_is_not_set_up_a_resend_brings_a_new_code_and_says_so
 
 
 @pytest.mark.parametrize("is_set_up", [True, False])
-def test_a_callback_that_is_set_up_or_removed_between_two_sends_makes_no_code_the_same(
+def test_a_callback_set_up_or_removed_between_two_sends_means_a_new_code(
     world: World, is_set_up: bool
 ) -> None:
     world.call_back(is_set_up=not is_set_up)
@@ -194,13 +194,13 @@ def test_a_callback_that_is_set_up_or_removed_between_two_sends_makes_no_code_th
     assert len(set(world.codes())) == 2
 
 
-def test_whatsapp_brings_a_code_of_sinchs_own(world: World) -> None:
+def test_a_resend_by_whatsapp_brings_a_code_that_sinch_made(world: World) -> None:
     verification_id = world.request(Channel.SMS)
     assert world.resend(verification_id, Channel.WHATSAPP).same_code is False
     assert len(set(world.codes())) == 2
 
 
-def test_a_repeated_resend_with_the_same_key_says_the_same(world: World) -> None:
+def test_a_resend_repeated_with_its_key_returns_the_stored_answer(world: World) -> None:
     verification_id = world.request()
     first = world.resend(verification_id, key="a-key")
     world.clock.step(-GAP)
@@ -208,7 +208,7 @@ def test_a_repeated_resend_with_the_same_key_says_the_same(world: World) -> None
     assert (first.same_code, len(world.codes())) == (True, 2)
 
 
-def test_two_verifications_have_codes_of_their_own(world: World) -> None:
+def test_each_verification_has_a_code_of_its_own(world: World) -> None:
     numbers = [f"+141555501{last:02d}" for last in range(8)]
     for number in numbers:
         world.request(number=number)
@@ -217,7 +217,7 @@ def test_two_verifications_have_codes_of_their_own(world: World) -> None:
     assert all(re.fullmatch("[0-9]{6}", code) for code in codes)
 
 
-def test_the_code_has_the_services_length_whatever_the_dashboard_says(world: World) -> None:
+def test_the_code_has_the_length_that_the_service_configures(world: World) -> None:
     world.code_length = 8
     world.request()
     assert re.fullmatch("[0-9]{8}", world.codes()[0])
@@ -239,7 +239,7 @@ def test_without_the_pepper_sinch_makes_the_code(world: World) -> None:
     world.verify(verification_id, newest)
 
 
-def test_no_code_is_told_in_any_event(world: World) -> None:
+def test_the_code_is_in_no_event_and_in_no_record(world: World) -> None:
     verification_id = world.request()
     world.resend(verification_id)
     (code,) = set(world.codes())

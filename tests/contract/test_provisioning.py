@@ -1,4 +1,4 @@
-"""Infobip set up over real HTTP, as CloudFormation asks for it, and what CloudFormation is told."""
+"""The custom resource sets up Infobip over real HTTP and answers CloudFormation."""
 
 import http.server
 import json
@@ -31,7 +31,7 @@ WRONG_KEY = "canary-of-a-wrong-key"
 
 
 class CloudFormation(http.server.BaseHTTPRequestHandler):
-    """Takes what a custom resource answers."""
+    """Receives the answers of the custom resource."""
 
     answers: ClassVar[list[dict[str, Any]]] = []
     media_types: ClassVar[list[str | None]] = []
@@ -45,7 +45,7 @@ class CloudFormation(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def response_url() -> Iterator[str]:
 
 @dataclass
 class Deployment:
-    """A stack whose custom resource is asked for again and again, at an account of its own."""
+    """A stack that is deployed repeatedly, with an Infobip account of its own."""
 
     sandbox: str
     response_url: str
@@ -89,20 +89,20 @@ class Deployment:
         return provisioning.provision(account, desired_state.desired_state_from(parameters)).attributes
 
     def deployed(self, made: Mapping[str, str]) -> Settings:
-        """The settings that the functions have after a deployment that answered this."""
+        """The settings of the functions after a deployment whose custom resource answered `made`."""
         names = ("ApplicationId", "MessageId", "MessageIds", "IndiaMessageIds", "MessageParts")
         ids = {f"Infobip{name}": made[name] for name in names}
         return Settings.from_environment(environment(Stage="local", ProviderSandboxUrl=self.sandbox, **ids))
 
     def calls(self) -> list[str]:
-        """What reached Infobip since the last look, without what only read."""
+        """The writes that reached Infobip since the last call of this method."""
         made = requests.get(f"{self.sandbox}/calls", timeout=5).json()
         requests.delete(f"{self.sandbox}/calls", timeout=5).raise_for_status()
         assert {call["provider"] for call in made} <= {"infobip"}
         return [call["operation"] for call in made if call["operation"] != "provision-read"]
 
     def found(self, **parameters: str) -> list[str]:
-        """The verdicts of `make provision-check` on what is not as wanted, by field."""
+        """Field and verdict of `make provision-check` where a field is not as desired."""
         account = provisioning.open_account(dict(credentials(self.sandbox)["infobip"]), self.settings)
         found = provisioning.look(account, desired_state.desired_state_from({**PROPERTIES, **parameters}))
         rows = provision_check.rows(found)
@@ -116,7 +116,7 @@ def deploy(response_url: str) -> Iterator[Deployment]:
         yield Deployment(url, response_url, settings)
 
 
-def test_deployed_twice_and_then_with_another_pin_life_it_is_made_once_and_updated_once(
+def test_a_repeated_deployment_creates_once_and_updates_only_a_change(
     deploy: Deployment,
 ) -> None:
     first = deploy()
@@ -130,7 +130,7 @@ def test_deployed_twice_and_then_with_another_pin_life_it_is_made_once_and_updat
     assert first["Data"]["MessageIds"] == f"en={first['Data']['MessageId']}"
 
 
-def test_a_code_goes_out_with_what_was_made_and_lives_as_long_as_the_parameter_says(
+def test_a_code_is_sent_with_each_template_that_was_created(
     deploy: Deployment,
 ) -> None:
     made = deploy(InfobipTexts="en=Your code is {{pin}}.;de=Ihr Code ist {{pin}}.")["Data"]
@@ -150,7 +150,7 @@ def test_a_code_goes_out_with_what_was_made_and_lives_as_long_as_the_parameter_s
     assert english["text"] == f"Your code is {english['code']}."
 
 
-def test_a_further_language_is_a_further_template_and_nothing_else(deploy: Deployment) -> None:
+def test_a_further_language_creates_one_template_and_nothing_else(deploy: Deployment) -> None:
     deploy()
     deploy.calls()
     deploy("Update", InfobipTexts="en=Your code is {{pin}}.;de=Ihr Code ist {{pin}}.")
@@ -161,7 +161,7 @@ APP_HASH = "FA+9qCX9VSu"
 LOGIN = "{{pin}} logs you in.\\n@example.com #{{pin}} {{appHash}}"
 
 
-def test_a_code_is_sent_and_sent_again_in_the_text_of_its_purpose_and_with_the_apps_hash(
+def test_a_send_and_a_resend_have_the_text_of_the_purpose_and_the_app_hash(
     deploy: Deployment,
 ) -> None:
     made = deploy(InfobipTexts=f"en=Your code is {{{{pin}}}}.;en/login={LOGIN}")["Data"]
@@ -180,7 +180,7 @@ def test_a_code_is_sent_and_sent_again_in_the_text_of_its_purpose_and_with_the_a
     assert (third["text"], again.is_same_code, again.has_app_hash) == (second["text"], True, True)
 
 
-def test_a_text_that_changes_keeps_its_template_and_the_others_theirs(deploy: Deployment) -> None:
+def test_a_changed_text_updates_its_own_template_only(deploy: Deployment) -> None:
     before = deploy(InfobipTexts=f"en=Your code is {{{{pin}}}}.;en/login={LOGIN}")["Data"]
     deploy.calls()
     after = deploy("Update", InfobipTexts=f"en={{{{pin}}}} is your code.;en/login={LOGIN}")["Data"]
@@ -210,7 +210,7 @@ def test_numbers_in_india_are_sent_the_texts_that_are_registered_there(deploy: D
     assert registered["IndiaMessageIds"] == f"en={by_language['en']},fr={by_language['fr']}"
 
 
-def test_a_parameter_that_is_cleared_is_cleared_at_infobip_and_that_once(deploy: Deployment) -> None:
+def test_a_cleared_parameter_is_cleared_at_infobip_once(deploy: Deployment) -> None:
     texts = {"InfobipSenderIds": "*=Acme", "InfobipVoices": "en=Joanna,rate=0.8"}
     india = {"IndiaDlt": "1101;1107"}
     deploy(**texts, **india)
@@ -223,7 +223,7 @@ def test_a_parameter_that_is_cleared_is_cleared_at_infobip_and_that_once(deploy:
     assert deploy.found() == []
 
 
-def test_what_infobip_keeps_in_spite_of_an_update_fails_the_deployment_and_is_named(
+def test_a_field_that_infobip_does_not_update_fails_the_deployment_by_name(
     deploy: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deploy(InfobipSenderIds="*=Acme")
@@ -235,35 +235,37 @@ def test_what_infobip_keeps_in_spite_of_an_update_fails_the_deployment_and_is_na
         return {**update(self, application_id, message_id, body), "senderId": "Acme"}
 
     monkeypatch.setattr(provisioning.Account, "update_template", keeps)
-    told = deploy("Update")
-    assert told["Status"] == "FAILED"
-    assert "Infobip keeps senderId of template en" in told["Reason"]
+    answer = deploy("Update")
+    assert answer["Status"] == "FAILED"
+    assert "Infobip keeps senderId of template en" in answer["Reason"]
 
 
-def test_a_wrong_key_fails_the_deployment_in_infobips_words_without_the_key(deploy: Deployment) -> None:
+def test_a_wrong_key_fails_the_deployment_and_is_not_in_the_answer(deploy: Deployment) -> None:
     deploy.api_key = WRONG_KEY
-    told = deploy()
-    assert told["Status"] == "FAILED"
-    assert told["Reason"] == "Infobip answered GET /2fa/2/applications with 401 UNAUTHORIZED Unauthorized"
-    assert WRONG_KEY not in json.dumps(told)
+    answer = deploy()
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"] == "Infobip answered GET /2fa/2/applications with 401 UNAUTHORIZED Unauthorized"
+    assert WRONG_KEY not in json.dumps(answer)
 
 
 def test_a_parameter_that_infobip_refuses_fails_the_deployment_and_names_it(deploy: Deployment) -> None:
-    told = deploy(MaxAttempts="0")
-    assert told["Status"] == "FAILED"
-    assert "400 BAD_REQUEST Bad request" in told["Reason"]
-    assert "configuration.pinAttempts" in told["Reason"]
+    answer = deploy(MaxAttempts="0")
+    assert answer["Status"] == "FAILED"
+    assert "400 BAD_REQUEST Bad request" in answer["Reason"]
+    assert "configuration.pinAttempts" in answer["Reason"]
 
 
 def test_a_secret_that_was_not_put_yet_fails_the_deployment_and_says_what_to_do(deploy: Deployment) -> None:
     deploy.api_key = ""
-    told = deploy()
-    assert told["Status"] == "FAILED"
-    assert told["Reason"].endswith("must be put before ProvisionInfobip is true: secret field infobip.apiKey")
+    answer = deploy()
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"].endswith(
+        "must be put before ProvisionInfobip is true: secret field infobip.apiKey"
+    )
     assert deploy.calls() == []
 
 
-def test_a_deployment_that_failed_is_made_good_by_the_next(deploy: Deployment) -> None:
+def test_a_deployment_succeeds_after_failed_ones(deploy: Deployment) -> None:
     fault = {"provider": "infobip", "operation": "provision", "fault": "500", "times": 3}
     requests.post(f"{deploy.sandbox}/faults", json=fault, timeout=5).raise_for_status()
     assert deploy()["Status"] == "FAILED"
@@ -274,21 +276,21 @@ def test_a_deployment_that_failed_is_made_good_by_the_next(deploy: Deployment) -
     assert deploy.calls() == ["provision-create", "provision-create"]
 
 
-def test_an_application_whose_making_was_never_answered_is_found_by_the_next_deployment(
+def test_the_next_deployment_finds_an_application_whose_answer_was_lost(
     deploy: Deployment,
 ) -> None:
     lost = {"provider": "infobip", "operation": "provision-create", "fault": "lost"}
     requests.post(f"{deploy.sandbox}/faults", json=lost, timeout=5).raise_for_status()
-    told = deploy()
-    assert told["Status"] == "FAILED"
-    assert told["Reason"] == "Infobip gave no answer to POST /2fa/2/applications: read_timeout"
+    answer = deploy()
+    assert answer["Status"] == "FAILED"
+    assert answer["Reason"] == "Infobip gave no answer to POST /2fa/2/applications: read_timeout"
     deploy.calls()
     assert deploy()["Status"] == "SUCCESS"
     # Only the template was missing.
     assert deploy.calls() == ["provision-create"]
 
 
-def test_deleting_the_stack_calls_nobody(deploy: Deployment) -> None:
+def test_deleting_the_stack_changes_nothing_at_infobip(deploy: Deployment) -> None:
     deploy()
     deploy.calls()
     assert deploy("Delete")["Status"] == "SUCCESS"
@@ -298,9 +300,9 @@ def test_deleting_the_stack_calls_nobody(deploy: Deployment) -> None:
 
 def test_every_answer_names_the_one_resource_and_the_request(deploy: Deployment) -> None:
     for kind in ("Create", "Update", "Delete"):
-        told = deploy(kind)
-        assert told["PhysicalResourceId"] == told["LogicalResourceId"] == "InfobipSetup"
-        assert (told["StackId"], told["RequestId"]) == ("a-stack", "a-request")
+        answer = deploy(kind)
+        assert answer["PhysicalResourceId"] == answer["LogicalResourceId"] == "InfobipSetup"
+        assert (answer["StackId"], answer["RequestId"]) == ("a-stack", "a-request")
     # The URL is signed for an empty media type.
     assert set(CloudFormation.media_types) == {""}
 
@@ -318,7 +320,7 @@ def test_the_check_lists_every_setting_that_matters(deploy: Deployment) -> None:
     assert "voiceName" not in listed
 
 
-def test_the_check_looks_at_the_application_of_the_secret_where_none_is_provisioned(
+def test_the_check_reads_the_application_of_the_secret_if_none_is_provisioned(
     deploy: Deployment,
 ) -> None:
     held = credentials(deploy.sandbox)["infobip"]
@@ -346,7 +348,7 @@ def test_only_a_local_stack_may_be_answered_without_tls(deploy: Deployment, stag
     assert CloudFormation.answers == []
 
 
-def test_what_nobody_foresaw_is_told_by_its_class_alone(response_url: str, deploy: Deployment) -> None:
+def test_an_unexpected_error_is_answered_by_class_only(response_url: str, deploy: Deployment) -> None:
     def act(_: Mapping[str, str]) -> Mapping[str, str]:
         raise KeyError(WRONG_KEY)
 

@@ -1,4 +1,4 @@
-"""The fake AWS answers as botocore's model of End User Messaging says."""
+"""The fake AWS answers by botocore's model of End User Messaging."""
 
 from typing import Any
 
@@ -65,7 +65,9 @@ def test_a_text_without_a_code_is_delivered_all_the_same(sandbox: str) -> None:
         ({"Content_Type": "application/x-amz-json-1.1"}, "SerializationException"),
     ],
 )
-def test_a_request_that_is_not_awss_is_refused(sandbox: str, changed: dict[str, str], code: str) -> None:
+def test_a_request_with_a_wrong_or_missing_header_is_refused(
+    sandbox: str, changed: dict[str, str], code: str
+) -> None:
     answer = post(sandbox, **changed)
     assert (answer.status_code, answer.json()["__type"]) == (400, code)
     assert inbox(sandbox) == []
@@ -107,7 +109,7 @@ def test_a_body_that_is_no_json_object_is_refused(sandbox: str) -> None:
     assert post(sandbox, [MESSAGE]).json()["__type"] == "SerializationException"
 
 
-def test_botos_own_client_is_understood_and_understands(sandbox: str) -> None:
+def test_boto3_can_send_and_reads_the_errors(sandbox: str) -> None:
     client = boto3.client(
         "pinpoint-sms-voice-v2",
         endpoint_url=f"{sandbox}/aws",
@@ -130,7 +132,7 @@ def test_botos_own_client_is_understood_and_understands(sandbox: str) -> None:
     client.close()
 
 
-def test_a_message_over_a_living_one_is_what_a_resend_fault_spoils(sandbox: str) -> None:
+def test_a_resend_fault_hits_a_message_sent_while_another_is_valid(sandbox: str) -> None:
     body = MESSAGE | {"DestinationPhoneNumber": "+14155550145", "TimeToLive": 300}
     fault = {"provider": "aws", "operation": "resend", "fault": "500"}
     requests.post(f"{sandbox}/faults", json=fault, timeout=5).raise_for_status()
@@ -138,7 +140,7 @@ def test_a_message_over_a_living_one_is_what_a_resend_fault_spoils(sandbox: str)
     assert [message["to"] for message in inbox(sandbox)] == ["+14155550145"] * 2
 
 
-def test_without_an_identity_one_of_the_accounts_own_sends(sandbox: str) -> None:
+def test_a_message_without_an_origination_identity_is_sent(sandbox: str) -> None:
     anonymous = {name: value for name, value in MESSAGE.items() if name != "OriginationIdentity"}
     assert post(sandbox, anonymous).status_code == 200
     assert len(inbox(sandbox)) == 1
@@ -155,7 +157,7 @@ def feedback(sandbox: str, message_id: str, status: str = "RECEIVED") -> request
     return post(sandbox, body, X_Amz_Target="PinpointSMSVoiceV2.PutMessageFeedback")
 
 
-def test_feedback_is_taken_on_a_message_that_was_sent_with_it_enabled(sandbox: str) -> None:
+def test_feedback_is_accepted_for_a_message_sent_with_feedback_enabled(sandbox: str) -> None:
     message_id = post(sandbox, MESSAGE | {"MessageFeedbackEnabled": True}).json()["MessageId"]
     answer = feedback(sandbox, message_id)
     assert answer.json() == {"MessageId": message_id, "MessageFeedbackStatus": "RECEIVED"}
@@ -163,7 +165,7 @@ def test_feedback_is_taken_on_a_message_that_was_sent_with_it_enabled(sandbox: s
     assert (call["operation"], call["to"]) == ("feedback", NUMBER)
 
 
-def test_feedback_that_nobody_waits_for_is_refused(sandbox: str) -> None:
+def test_feedback_that_is_not_enabled_or_malformed_is_refused(sandbox: str) -> None:
     message_id = post(sandbox).json()["MessageId"]
     assert feedback(sandbox, message_id).json()["__type"] == "ResourceNotFoundException"
     assert feedback(sandbox, message_id, "MAYBE").json()["Reason"] == "FIELD_VALIDATION_FAILED"

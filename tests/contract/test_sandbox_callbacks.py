@@ -1,4 +1,4 @@
-"""What the fake providers call back with: signed as the real ones sign, to this machine alone."""
+"""The callbacks of the fake providers: signed as the real ones are, and sent to this machine only."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def sandbox() -> Iterator[str]:
-    """One of each test's own, without a verification that another left pending."""
+    """A sandbox for each test, so that no verification of another test is pending."""
     with running_sandbox(app=create_wide_app(clock=StepClock(), delivery_seconds=0)) as url:
         yield url
 
@@ -78,27 +78,27 @@ def inbox(sandbox: str) -> list[dict[str, str]]:
     return messages
 
 
-def test_sinch_asks_before_it_sends_and_tells_when_it_has(sandbox: str, receiver: Receiver) -> None:
+def test_sinch_calls_back_before_a_send_and_after_its_delivery(sandbox: str, receiver: Receiver) -> None:
     url = f"{receiver.url}/prod/webhooks/sinch"
     assert callbacks(sandbox, {"sinch": url}).json() == {"sinch": url}
     answer = start(sandbox, reference="our-reference")
     assert answer.status_code == 200
-    asked = receiver.next()
-    about = {
+    requested = receiver.next()
+    subject = {
         "id": answer.json()["id"],
         "method": "sms",
         "identity": {"type": "number", "endpoint": NUMBER},
         "reference": "our-reference",
     }
     price = {"price": {"amount": 0.0453, "currencyId": "EUR"}}
-    assert asked.json == {"event": "VerificationRequestEvent", **about, **price}
+    assert requested.json == {"event": "VerificationRequestEvent", **subject, **price}
     delivered = receiver.next_event("VerificationSmsDeliveredEvent")
     assert delivered.json == {
         "event": "VerificationSmsDeliveredEvent",
-        **about,
+        **subject,
         "smsResult": "Successful",
     }
-    for received in (asked, delivered):
+    for received in (requested, delivered):
         assert_signed_by_sinch(received, "/prod/webhooks/sinch")
 
 
@@ -134,15 +134,15 @@ def test_whatsapp_takes_no_code_from_the_callback(sandbox: str, receiver: Receiv
     assert len(inbox(sandbox)[0]["code"]) == 6
 
 
-def test_what_the_callback_denies_is_not_sent(sandbox: str, receiver: Receiver) -> None:
+def test_a_start_that_the_callback_denies_is_not_sent(sandbox: str, receiver: Receiver) -> None:
     callbacks(sandbox, {"sinch": f"{receiver.url}/"})
     receiver.answer = (200, b'{"action":"deny"}')
     answer = start(sandbox)
     assert (answer.status_code, answer.json()["errorCode"]) == (403, 40303)
     assert "Denied" in answer.json()["message"]
     assert inbox(sandbox) == []
-    told = receiver.next_event("VerificationResultEvent").json
-    assert (told["status"], told["reason"]) == ("DENIED", "Denied by callback")
+    result = receiver.next_event("VerificationResultEvent").json
+    assert (result["status"], result["reason"]) == ("DENIED", "Denied by callback")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_what_the_callback_denies_is_not_sent(sandbox: str, receiver: Receiver) 
         (302, b""),
     ],
 )
-def test_a_callback_that_makes_no_sense_allows_nothing(
+def test_a_start_is_refused_if_the_answer_of_the_callback_is_invalid(
     sandbox: str, receiver: Receiver, answer: tuple[int, bytes]
 ) -> None:
     callbacks(sandbox, {"sinch": receiver.url})
@@ -167,13 +167,13 @@ def test_a_callback_that_makes_no_sense_allows_nothing(
     assert receiver.next_event("VerificationResultEvent").json["reason"] == "Invalid callback"
 
 
-def test_a_callback_that_nobody_answers_allows_nothing(sandbox: str) -> None:
+def test_a_start_is_refused_if_the_callback_is_unreachable(sandbox: str) -> None:
     callbacks(sandbox, {"sinch": "http://127.0.0.1:1/"})
     assert start(sandbox).status_code == 403
     assert inbox(sandbox) == []
 
 
-def test_while_a_callback_is_awaited_the_sandbox_goes_on(sandbox: str, receiver: Receiver) -> None:
+def test_the_sandbox_keeps_serving_while_a_callback_is_awaited(sandbox: str, receiver: Receiver) -> None:
     callbacks(sandbox, {"sinch": receiver.url})
     receiver.hangs.set()
     answers: list[int] = []
@@ -181,7 +181,7 @@ def test_while_a_callback_is_awaited_the_sandbox_goes_on(sandbox: str, receiver:
     waiting.start()
     receiver.next()
     assert requests.get(f"{sandbox}/healthz", timeout=1).status_code == 200
-    # The reference is taken by then, so a second start cannot slip in behind the first.
+    # The reference is in use by then, so a second start with it is refused.
     assert start(sandbox, reference="once").status_code == 409
     receiver.let_go.set()
     waiting.join(PATIENCE)
@@ -192,7 +192,7 @@ def test_while_a_callback_is_awaited_the_sandbox_goes_on(sandbox: str, receiver:
 @pytest.mark.parametrize(
     ("right", "status", "source"), [(True, "SUCCESSFUL", "manual"), (False, "FAIL", None)]
 )
-def test_sinch_tells_how_a_verification_ended(
+def test_sinch_calls_back_with_the_result_of_a_verification(
     sandbox: str, receiver: Receiver, right: bool, status: str, source: str | None
 ) -> None:
     callbacks(sandbox, {"sinch": receiver.url})
@@ -201,27 +201,27 @@ def test_sinch_tells_how_a_verification_ended(
     other = f"{(int(code) + 1) % 10**6:06d}"
     for _ in range(1 if right else 11):
         report(sandbox, verification_id, code if right else other)
-    told = receiver.next_event("VerificationResultEvent").json
-    assert (told["id"], told["status"], told.get("source")) == (verification_id, status, source)
+    result = receiver.next_event("VerificationResultEvent").json
+    assert (result["id"], result["status"], result.get("source")) == (verification_id, status, source)
 
 
-def test_a_newer_start_ends_the_older_one_aloud(sandbox: str, receiver: Receiver) -> None:
+def test_a_newer_start_aborts_the_older_one_with_a_callback(sandbox: str, receiver: Receiver) -> None:
     callbacks(sandbox, {"sinch": receiver.url})
     older = start(sandbox).json()["id"]
     start(sandbox)
-    told = receiver.next_event("VerificationResultEvent").json
-    assert (told["id"], told["status"]) == (older, "ABORTED")
+    result = receiver.next_event("VerificationResultEvent").json
+    assert (result["id"], result["status"]) == (older, "ABORTED")
 
 
 def test_a_call_has_no_delivery_report(sandbox: str, receiver: Receiver) -> None:
     callbacks(sandbox, {"sinch": receiver.url})
     start(sandbox, method="callout")
-    asked = receiver.next().json
-    assert (asked["event"], asked["method"]) == ("VerificationRequestEvent", "callout")
+    requested = receiver.next().json
+    assert (requested["event"], requested["method"]) == ("VerificationRequestEvent", "callout")
     assert deliver(sandbox).status_code == 400
 
 
-def test_infobip_reports_a_delivery_that_was_to_be_tracked(sandbox: str, receiver: Receiver) -> None:
+def test_infobip_reports_the_delivery_of_a_tracked_message(sandbox: str, receiver: Receiver) -> None:
     callbacks(
         sandbox, {"infobip": {"url": f"{receiver.url}/infobip", "username": "user", "password": "word"}}
     )
@@ -236,7 +236,7 @@ def test_infobip_reports_a_delivery_that_was_to_be_tracked(sandbox: str, receive
     assert result["error"]["name"] == "NO_ERROR"
 
 
-def test_infobip_reports_under_basic_credentials_or_none(sandbox: str, receiver: Receiver) -> None:
+def test_infobip_reports_with_and_without_basic_credentials(sandbox: str, receiver: Receiver) -> None:
     callbacks(sandbox, {"infobip": {"url": receiver.url, "username": "user", "password": "word"}})
     send_pin(sandbox, trackDelivery=True)
     basic = base64.b64encode(b"user:word").decode()
@@ -246,7 +246,7 @@ def test_infobip_reports_under_basic_credentials_or_none(sandbox: str, receiver:
     assert "authorization" not in receiver.next().headers
 
 
-def test_a_report_can_be_asked_for_by_hand_and_again(sandbox: str, receiver: Receiver) -> None:
+def test_a_delivery_report_can_be_sent_by_hand_and_repeated(sandbox: str, receiver: Receiver) -> None:
     callbacks(sandbox, {"infobip": receiver.url, "sinch": receiver.url})
     message_id = send_pin(sandbox, trackDelivery=True)["externalMessageId"]
     receiver.next()
@@ -276,7 +276,7 @@ def test_a_report_can_be_asked_for_by_hand_and_again(sandbox: str, receiver: Rec
         ({"to": 7, "status": "failed"}, "no message"),
     ],
 )
-def test_a_report_that_cannot_be_made_is_refused_with_what_is_wrong(
+def test_a_bad_request_for_a_delivery_report_says_what_is_wrong(
     sandbox: str, body: object, named: str
 ) -> None:
     answer = requests.post(f"{sandbox}/deliveries", json=body, timeout=5)
@@ -284,7 +284,7 @@ def test_a_report_that_cannot_be_made_is_refused_with_what_is_wrong(
     assert named in answer.json()["error"]
 
 
-def test_the_service_takes_what_the_sandbox_signs(sandbox: str, receiver: Receiver) -> None:
+def test_the_service_accepts_callbacks_that_the_sandbox_signs(sandbox: str, receiver: Receiver) -> None:
     password = "a-password-that-is-shared"
     infobip = {"url": f"{receiver.url}/v1/webhooks/infobip", "username": "user", "password": password}
     callbacks(sandbox, {"sinch": f"{receiver.url}/v1/webhooks/sinch", "infobip": infobip})
@@ -302,15 +302,13 @@ def test_the_service_takes_what_the_sandbox_signs(sandbox: str, receiver: Receiv
     assert InfobipCallbacks().refusal(by_infobip, another, START) == "password"
 
 
-def test_a_name_under_localhost_is_this_machine_and_signed_by_its_path(
-    sandbox: str, receiver: Receiver
-) -> None:
+def test_a_callback_to_a_name_under_localhost_reaches_this_machine(sandbox: str, receiver: Receiver) -> None:
     port = receiver.url.rpartition(":")[2]
     url = f"http://an-api.execute-api.localhost:{port}/v1/webhooks/sinch"
     assert callbacks(sandbox, {"sinch": url}).status_code == 200
     assert start(sandbox).status_code == 200
-    asked = receiver.next_event("VerificationRequestEvent")
-    assert (asked.path, asked.headers["host"]) == (
+    requested = receiver.next_event("VerificationRequestEvent")
+    assert (requested.path, requested.headers["host"]) == (
         "/v1/webhooks/sinch",
         f"an-api.execute-api.localhost:{port}",
     )
@@ -348,13 +346,13 @@ def test_only_this_machine_is_called_back(sandbox: str, body: object) -> None:
     assert requests.get(f"{sandbox}/callbacks", timeout=5).json() == kept
 
 
-def test_what_is_no_json_is_refused(sandbox: str) -> None:
+def test_a_body_that_is_not_json_is_refused(sandbox: str) -> None:
     for method, path in (("PUT", "callbacks"), ("POST", "deliveries")):
         answer = requests.request(method, f"{sandbox}/{path}", data=b"{", timeout=5)
         assert (answer.status_code, answer.json()) == (400, {"error": "the body must be JSON"})
 
 
-def test_posts_under_way_are_bounded_and_the_rest_dropped(receiver: Receiver) -> None:
+def test_callbacks_under_way_are_bounded_and_the_rest_are_dropped(receiver: Receiver) -> None:
     receiver.hangs.set()
     posting = Callbacks()
     for _ in range(2 * MOST_AT_ONCE):

@@ -1,4 +1,4 @@
-"""The sandbox's own routes: inbox, calls, faults; and that it starts, counts and stops cleanly."""
+"""The sandbox's own routes for inbox, calls and faults; its start, its counts and its stop."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ from local.sandbox.server import bind, running_sandbox
 NUMBER = "+14155550123"
 OTHER = "+447700900123"
 SHORT = 0.3
-"""Seconds to wait for an answer that must not come."""
+"""Seconds to wait where no answer may arrive."""
 
 AWS_HEADERS = {
     "Content-Type": "application/x-amz-json-1.0",
@@ -35,7 +35,7 @@ AWS_HEADERS = {
     "X-Amz-Date": "20240606T090841Z",
 }
 CHECKERS = ("infobip", "sinch")
-"""The providers that check codes and tell of them; AWS does neither."""
+"""The providers that check codes and report a status; AWS does neither."""
 
 
 class Client:
@@ -109,7 +109,7 @@ def ref_of(answer: requests.Response) -> str:
     return str(body.get("pinId") or body["id"])
 
 
-def test_the_inbox_is_newest_first_and_of_one_phone_when_asked(client: Client) -> None:
+def test_the_inbox_is_newest_first_and_can_be_filtered_by_phone(client: Client) -> None:
     for provider, to in (("infobip", NUMBER), ("sinch", OTHER), ("sinch", NUMBER)):
         client.send(provider, to)
     everything = client.get("inbox")
@@ -123,7 +123,7 @@ def test_the_inbox_is_newest_first_and_of_one_phone_when_asked(client: Client) -
     assert client.get("inbox", to="+14155550199") == []
 
 
-def test_a_plus_that_became_a_space_finds_the_same_phone(client: Client) -> None:
+def test_a_plus_sign_that_became_a_space_still_finds_the_phone(client: Client) -> None:
     client.send("infobip")
     [message] = requests.get(f"{client.url}/inbox?to={NUMBER}", timeout=5).json()
     assert [message] == requests.get(f"{client.url}/inbox?to=%2B{NUMBER[1:]}", timeout=5).json()
@@ -164,7 +164,7 @@ def test_a_call_that_is_refused_or_malformed_is_listed_too(client: Client) -> No
     ]
 
 
-def test_text_that_no_answer_could_carry_is_malformed_and_leaves_nothing_behind(client: Client) -> None:
+def test_a_lone_surrogate_is_malformed_and_is_not_recorded(client: Client) -> None:
     client._call("POST", "/infobip/2fa/2/pin", {"to": "\ud800"})
     client._call("POST", "/sinch/verification/v1/verifications", {"identity": {"endpoint": "\ud800"}})
     assert [(c["provider"], c["to"], c["status"]) for c in client.get("calls")] == [
@@ -199,14 +199,16 @@ def test_calls_at_the_same_time_are_counted_exactly(client: Client) -> None:
         ({"provider": "infobip", "operation": "send", "fault": "500", "time": 1}, "time"),
     ],
 )
-def test_a_malformed_fault_is_refused_with_what_is_wrong(client: Client, body: Any, named: str) -> None:
+def test_a_malformed_fault_is_refused_and_the_error_says_what_is_wrong(
+    client: Client, body: Any, named: str
+) -> None:
     answer = requests.post(f"{client.url}/faults", json=body, timeout=5)
     assert answer.status_code == 400
     assert named in answer.json()["error"]
     assert client.get("faults") == []
 
 
-def test_a_fault_that_is_no_json_is_refused(client: Client) -> None:
+def test_a_fault_that_is_not_json_is_refused(client: Client) -> None:
     answer = requests.post(f"{client.url}/faults", data=b"fault=500", timeout=5)
     assert (answer.status_code, answer.json()) == (400, {"error": "the body must be JSON"})
 
@@ -215,7 +217,7 @@ EVERY_FAULT = [*product(PROVIDERS, OPERATIONS, FAULTS), *product(["sinch"], OPER
 
 
 @pytest.mark.parametrize(("provider", "operation", "fault"), EVERY_FAULT)
-def test_every_fault_can_be_asked_for(client: Client, provider: str, operation: str, fault: str) -> None:
+def test_every_fault_can_be_queued(client: Client, provider: str, operation: str, fault: str) -> None:
     client.fault(provider, operation, fault)
     [pending] = client.get("faults")
     assert pending == {"provider": provider, "operation": operation, "fault": fault, "times": 1}
@@ -254,7 +256,7 @@ def test_faults_are_used_up_in_order_and_by_matching_calls_only(client: Client) 
         ("html", 200, "text/html"),
     ],
 )
-def test_an_answered_fault_does_not_act(
+def test_a_fault_with_an_answer_sends_nothing(
     client: Client, provider: str, fault: str, status: int, media: str
 ) -> None:
     client.fault(provider, "send", fault)
@@ -318,7 +320,7 @@ def test_a_refused_check_or_status_is_forbidden(client: Client, provider: str, o
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(("fault", "messages"), [("timeout", 0), ("lost", 1)])
-def test_a_timeout_does_not_act_and_a_lost_call_does_and_neither_answers(
+def test_a_timeout_sends_nothing_a_lost_call_sends_and_neither_answers(
     client: Client, provider: str, fault: str, messages: int
 ) -> None:
     client.fault(provider, "send", fault)
@@ -342,7 +344,7 @@ def test_a_lost_check_spends_the_code(client: Client) -> None:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_a_call_that_acts_may_be_answered_as_failed(client: Client, provider: str, status: int) -> None:
+def test_a_call_may_send_and_still_answer_an_error(client: Client, provider: str, status: int) -> None:
     client.fault(provider, "send", f"acted-{status}")
     assert client.send(provider).status_code == status
     assert [message["provider"] for message in client.get("inbox")] == [provider]
@@ -356,12 +358,12 @@ def test_sinch_refuses_a_number_by_its_own_codes(client: Client, code: int) -> N
     assert client.get("inbox") == []
 
 
-def test_a_fault_of_another_providers_is_refused(client: Client) -> None:
+def test_a_fault_that_only_another_provider_has_is_refused(client: Client) -> None:
     body = {"provider": "infobip", "operation": "send", "fault": "42901"}
     assert requests.post(f"{client.url}/faults", json=body, timeout=5).status_code == 400
 
 
-def test_a_drip_sends_its_head_at_once_and_then_blanks_that_never_end_a_body(client: Client) -> None:
+def test_a_drip_sends_its_headers_at_once_and_then_an_endless_body(client: Client) -> None:
     client.fault("infobip", "send", "drip")
     address = client.url.removeprefix("http://").split(":")
     with socket.create_connection((address[0], int(address[1])), timeout=5) as connection:
@@ -402,14 +404,14 @@ def test_a_hanging_call_ends_when_its_client_leaves() -> None:
     assert asyncio.run(hang_for_long()) == 504
 
 
-def test_infobip_resends_are_spoiled_apart_from_sends(client: Client) -> None:
+def test_infobip_resends_fail_separately_from_sends(client: Client) -> None:
     client.fault("infobip", "resend", "500")
     ref = ref_of(client.send("infobip"))
     assert [client.resend(ref).status_code for _ in range(2)] == [500, 200]
     assert [call["operation"] for call in client.get("calls")] == ["send", "resend", "resend"]
 
 
-def test_a_sinch_start_over_a_pending_one_is_what_a_resend_fault_spoils(client: Client) -> None:
+def test_a_resend_fault_hits_a_sinch_start_while_another_is_pending(client: Client) -> None:
     client.fault("sinch", "resend", "500")
     first = client.send("sinch", "+14155550144")
     assert first.status_code == 200

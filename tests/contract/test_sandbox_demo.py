@@ -1,4 +1,4 @@
-"""The page's backend, before a service that answers what each test needs; and what it tells the page."""
+"""The backend of the demo page in front of a stubbed service, and the events that it sends to the page."""
 
 import json
 import subprocess
@@ -48,7 +48,7 @@ def path_of(step: str) -> str:
 
 
 class Service:
-    """Stands in for the API: keeps what it was asked and gives the answers that it was told to."""
+    """Stands in for the API: keeps the requests and gives the queued answers."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, dict[str, Any], str]] = []
@@ -90,12 +90,12 @@ class App:
         )
 
     def session(self) -> dict[str, Any]:
-        """Where this browser is, as the form reads it."""
+        """The step of this browser, as the form reads it."""
         answer: dict[str, Any] = self.browser.get(f"{self.url}/demo/session", timeout=5).json()
         return answer
 
     def shown(self) -> dict[str, Any]:
-        """What the page is told first."""
+        """The first event that the page receives."""
         return first_event(self.url)
 
 
@@ -112,7 +112,7 @@ def app(tmp_path: Path) -> Iterator[App]:
         yield App(url, service)
 
 
-def test_the_browser_learns_neither_the_key_nor_the_verification(app: App) -> None:
+def test_the_browser_sees_neither_the_api_key_nor_the_verification_id(app: App) -> None:
     answer = app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     assert answer.json() == {"channel": "sms", "expiresAt": "2026-11-22T09:05:00Z", "resendAfter": 30}
     assert "no-store" in answer.headers["Cache-Control"]
@@ -120,32 +120,32 @@ def test_the_browser_learns_neither_the_key_nor_the_verification(app: App) -> No
     assert API_KEY not in json.dumps(app.shown())
 
 
-def test_what_is_asked_for_is_bound_to_the_browser_and_says_where_it_is(app: App) -> None:
-    wanted = {
+def test_a_request_carries_the_session_and_the_address_of_the_browser(app: App) -> None:
+    body = {
         "phoneNumber": NUMBER,
         "channel": "voice",
         "locale": "en",
         "purpose": "payment",
         "sessionId": "x",
     }
-    app.post("request", wanted, answer=(200, REQUESTED))
-    asked = app.service.calls[0][1]
-    assert {name: asked[name] for name in ("phoneNumber", "channel", "locale")} == {
+    app.post("request", body, answer=(200, REQUESTED))
+    sent = app.service.calls[0][1]
+    assert {name: sent[name] for name in ("phoneNumber", "channel", "locale")} == {
         "phoneNumber": NUMBER,
         "channel": "voice",
         "locale": "en",
     }
-    assert (asked["purpose"], asked["clientIp"]) == ("sign-up", "127.0.0.1")
-    assert asked["sessionId"] not in ("x", app.browser.cookies[COOKIE])
+    assert (sent["purpose"], sent["clientIp"]) == ("sign-up", "127.0.0.1")
+    assert sent["sessionId"] not in ("x", app.browser.cookies[COOKIE])
     app.post("verify", {"otp": "123456"}, answer=(400, WRONG))
     assert app.service.calls[1][1] == {
         "verificationId": VERIFICATION_ID,
-        "sessionId": asked["sessionId"],
+        "sessionId": sent["sessionId"],
         "otp": "123456",
     }
 
 
-def test_another_browser_has_no_part_in_it(app: App) -> None:
+def test_another_browser_cannot_use_the_verification(app: App) -> None:
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     app.browser = requests.Session()
     app.post("verify", {"otp": "123456"}, answer=(404, {"errorCode": "VERIFICATION_NOT_FOUND"}))
@@ -154,7 +154,7 @@ def test_another_browser_has_no_part_in_it(app: App) -> None:
     assert second["sessionId"] != first["sessionId"]
 
 
-def test_the_session_is_out_of_reach_of_scripts_and_other_sites_and_changes_with_success(app: App) -> None:
+def test_the_session_cookie_is_http_only_same_site_and_renewed_on_success(app: App) -> None:
     set_cookie = app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED)).headers["Set-Cookie"]
     assert {"HttpOnly", "SameSite=strict", "Path=/demo"} <= set(set_cookie.split("; "))
     before = app.browser.cookies[COOKIE]
@@ -164,15 +164,18 @@ def test_the_session_is_out_of_reach_of_scripts_and_other_sites_and_changes_with
     assert app.browser.cookies[COOKIE] != before
 
 
-def test_who_is_verified_can_verify_another_number(app: App) -> None:
+def test_a_browser_can_verify_a_second_time(app: App) -> None:
     for _ in range(2):
         app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
         app.post("verify", {"otp": "123456"}, answer=(200, VERIFIED))
-        (_, asked, _), (_, verified, _) = app.service.calls[-2:]
-        assert (verified["verificationId"], verified["sessionId"]) == (VERIFICATION_ID, asked["sessionId"])
+        (_, requested, _), (_, verified, _) = app.service.calls[-2:]
+        assert (verified["verificationId"], verified["sessionId"]) == (
+            VERIFICATION_ID,
+            requested["sessionId"],
+        )
 
 
-def test_a_session_that_the_browser_made_up_is_not_taken(app: App) -> None:
+def test_a_session_id_that_the_browser_made_up_is_not_used(app: App) -> None:
     app.browser.cookies.set(COOKIE, "chosen-by-somebody-else", path="/demo")
     answer = app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     assert "chosen-by-somebody-else" not in answer.headers["Set-Cookie"]
@@ -193,19 +196,19 @@ def test_a_request_that_another_site_could_make_is_refused(app: App, headers: di
     assert app.service.calls == []
 
 
-def test_a_problem_is_passed_on_as_it_is(app: App) -> None:
+def test_a_problem_is_forwarded_unchanged(app: App) -> None:
     answer = app.post("verify", {"otp": "1"}, answer=(400, WRONG))
     assert (answer.status_code, answer.json()) == (400, WRONG)
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_what_is_no_object_is_refused_and_what_is_no_service_told(app: App, sandbox: str) -> None:
+def test_a_body_that_is_no_object_and_a_missing_service_are_errors(app: App, sandbox: str) -> None:
     assert app.post("request", [NUMBER]).json()["errorCode"] == "INVALID_REQUEST"
     alone = App(sandbox, app.service).post("request", {"phoneNumber": NUMBER})
     assert (alone.status_code, alone.json()["errorCode"]) == (503, "SERVICE_UNAVAILABLE")
 
 
-def test_each_exchange_is_told_to_the_page_without_code_or_token(app: App) -> None:
+def test_each_exchange_is_shown_on_the_page_without_code_or_token(app: App) -> None:
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     app.post("verify", {"otp": "123456"}, answer=(200, VERIFIED))
     verify, request = app.shown()["exchanges"]
@@ -218,10 +221,10 @@ def test_each_exchange_is_told_to_the_page_without_code_or_token(app: App) -> No
 def test_the_command_sends_the_same_body_with_the_key_and_the_code_from_the_shell() -> None:
     body = {"otp": "123456", "locale": "it's"}
     command = curl("/verify-otp", body)
-    # A function in the place of curl prints its arguments.
+    # A function named curl prints its arguments.
     script = f"curl() {{ printf '%s\\n' \"$@\"; }}; API=http://127.0.0.1:1/v1 KEY=k OTP=654321; {command}"
-    told = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)  # noqa: S603, S607 - a shell is what people paste it into
-    arguments = told.stdout.splitlines()
+    printed = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)  # noqa: S603, S607 - people paste it into a shell
+    arguments = printed.stdout.splitlines()
     assert arguments[:2] == ["-sS", "http://127.0.0.1:1/v1/verify-otp"]
     assert "x-api-key: k" in arguments
     assert json.loads(arguments[-1]) == {"otp": "654321", "locale": "it's"}
@@ -267,7 +270,9 @@ def test_the_session_says_that_a_code_was_sent_until_it_is_verified(app: App) ->
         (404, {"errorCode": "VERIFICATION_NOT_FOUND"}),
     ],
 )
-def test_the_session_awaits_no_code_that_is_over(app: App, refusal: tuple[int, dict[str, Any]]) -> None:
+def test_the_session_stops_waiting_for_a_code_that_is_over(
+    app: App, refusal: tuple[int, dict[str, Any]]
+) -> None:
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     app.post("verify", {"otp": "123456"}, answer=refusal)
     assert app.session() == {"step": "number"}
@@ -281,7 +286,7 @@ def test_a_refused_request_leaves_the_code_that_was_sent_before(app: App) -> Non
     assert app.service.calls[-1][1]["verificationId"] == VERIFICATION_ID
 
 
-def test_a_click_has_one_key_which_is_no_other_browsers(app: App) -> None:
+def test_a_click_has_one_idempotency_key_that_no_other_browser_has(app: App) -> None:
     click = {"Idempotency-Key": "one-click"}
     app.session()
     for step, answer in (
@@ -298,7 +303,7 @@ def test_a_click_has_one_key_which_is_no_other_browsers(app: App) -> None:
     assert len(set(app.service.keys)) == 3
 
 
-def test_a_right_code_whose_answer_was_lost_is_right_again_for_the_page_that_sent_it(app: App) -> None:
+def test_a_right_code_is_accepted_again_when_its_answer_was_lost(app: App) -> None:
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     click = {"Idempotency-Key": "one-click"}
     before = app.browser.cookies.copy()
@@ -322,7 +327,7 @@ def test_a_right_code_whose_answer_was_lost_is_right_again_for_the_page_that_sen
     assert app.session()["step"] != "done"
 
 
-def test_a_device_token_stays_in_the_browsers_cookie_and_speaks_for_it(app: App) -> None:
+def test_a_device_token_is_kept_in_a_cookie_and_sent_with_each_request(app: App) -> None:
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     assert "deviceToken" not in app.service.calls[-1][1]
     verified = app.post("verify", {"otp": "123456"}, answer=(200, {**VERIFIED, "deviceToken": "a-token"}))
@@ -343,18 +348,18 @@ CHALLENGED = (403, {"errorCode": "CHALLENGE_REQUIRED", "status": 403})
 
 
 def challenge(app: App) -> Any:
-    """The answer that the widget gets."""
+    """The answer to the widget."""
     return app.browser.get(f"{app.url}/demo/challenge", timeout=5)
 
 
-def test_no_claim_of_the_pages_is_passed_on(app: App) -> None:
+def test_the_pages_own_claim_to_be_challenged_is_not_forwarded(app: App) -> None:
     for claim in ({}, {"challenge": "person"}, {"challenge": 1}, {"challenged": True}):
         answer = app.post("request", {"phoneNumber": NUMBER, **claim}, answer=CHALLENGED)
         assert answer.json()["errorCode"] == "CHALLENGE_REQUIRED"
         assert not {"challenge", "challenged"} & app.service.calls[-1][1].keys()
 
 
-def test_a_challenge_that_was_passed_counts_for_the_request_that_was_refused(app: App) -> None:
+def test_a_solved_challenge_counts_only_for_the_refused_request(app: App) -> None:
     assert challenge(app).status_code == 404
     app.post("request", {"phoneNumber": NUMBER}, answer=CHALLENGED)
     solution = solution_of(challenge(app).json())
@@ -374,7 +379,7 @@ def test_a_challenge_that_was_passed_counts_for_the_request_that_was_refused(app
     assert solution not in json.dumps(app.shown())
 
 
-def test_under_attack_strangers_come_before_the_user_and_are_no_part_of_the_phone(app: App) -> None:
+def test_an_attack_requests_codes_for_strangers_before_the_user(app: App) -> None:
     refused = app.post("attack", {"isOn": True}, headers={"Origin": "https://evil.example"})
     assert refused.status_code == 403
     app.post("attack", {"isOn": True})
@@ -397,14 +402,14 @@ def test_under_attack_strangers_come_before_the_user_and_are_no_part_of_the_phon
     assert len(app.service.calls) == 6
 
 
-def test_what_is_no_number_is_not_attacked(app: App) -> None:
+def test_an_invalid_number_starts_no_attack(app: App) -> None:
     app.post("attack", {"isOn": True})
     for body in ({}, {"phoneNumber": 1}, {"phoneNumber": "+1"}, {"phoneNumber": ["+14155550123"]}):
         app.post("request", body, answer=(400, {"errorCode": "INVALID_PHONE_NUMBER", "status": 400}))
     assert len(app.service.calls) == 4
 
 
-def test_an_attackers_messages_arrive_on_no_phone_of_the_users(app: App) -> None:
+def test_an_attackers_messages_do_not_arrive_on_the_users_phone(app: App) -> None:
     account = credentials(app.url)["infobip"]
     body = {"applicationId": account["applicationId"], "messageId": account["messageId"]}
     headers = {"Authorization": f"App {account['apiKey']}"}
@@ -418,14 +423,14 @@ def test_an_attackers_messages_arrive_on_no_phone_of_the_users(app: App) -> None
     app.service.answers = [(200, REQUESTED), (200, REQUESTED), CHALLENGED]
     app.post("request", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     assert [message["to"] for message in app.shown()["messages"]] == [NUMBER]
-    # A number that was an attacker's may become the user's.
+    # The user may later enter a number that the attack had used.
     stranger = app.service.calls[0][1]["phoneNumber"]
     app.post("attack", {"isOn": False})
     app.post("request", {"phoneNumber": stranger}, answer=(200, REQUESTED))
     assert {message["to"] for message in app.shown()["messages"]} == {NUMBER, stranger}
 
 
-def test_a_provider_call_stands_under_the_request_that_led_to_it(app: App) -> None:
+def test_a_provider_call_is_shown_under_the_request_that_caused_it(app: App) -> None:
     def send(to: str) -> None:
         account = credentials(app.url)["infobip"]
         body = {"applicationId": account["applicationId"], "messageId": account["messageId"], "to": to}
@@ -446,10 +451,10 @@ def test_a_provider_call_stands_under_the_request_that_led_to_it(app: App) -> No
     app.post("request?page=this-tab", {"phoneNumber": NUMBER}, answer=(200, REQUESTED))
     app.service.before_answer = lambda: None
     send(NUMBER[1:])
-    told = app.shown()
-    (exchange,) = told["exchanges"]
+    shown = app.shown()
+    (exchange,) = shown["exchanges"]
     assert [(call["provider"], call["status"]) for call in exchange["calls"]] == [
         ("infobip", 500),
         ("infobip", 200),
     ]
-    assert [call["to"] for call in told["calls"]] == [NUMBER, "+14155550199"]
+    assert [call["to"] for call in shown["calls"]] == [NUMBER, "+14155550199"]

@@ -1,4 +1,4 @@
-"""The fake Infobip answers as Infobip 2FA's OpenAPI document and SDKs say."""
+"""The fake Infobip answers by the OpenAPI document and the SDKs of Infobip 2FA."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ WIDE = wide_application()
 
 
 class Client:
-    """Infobip's API by hand, so that a test may send what no adapter of ours would."""
+    """Calls Infobip's API by hand, so that a test may send requests that no adapter of ours makes."""
 
     def __init__(self, sandbox: str) -> None:
         self.sandbox = sandbox
@@ -40,12 +40,12 @@ class Client:
         )
 
     def message(self, **changes: Any) -> dict[str, Any]:
-        wanted = {
+        body = {
             "applicationId": self.account["applicationId"],
             "messageId": self.account["messageId"],
             "to": NUMBER,
         }
-        return {name: value for name, value in (wanted | changes).items() if value is not None}
+        return {name: value for name, value in (body | changes).items() if value is not None}
 
     def send(self, **changes: Any) -> str:
         answer = self.post("pin", self.message(**changes))
@@ -253,7 +253,7 @@ def test_a_pin_expires_after_its_time_to_live_and_resending_does_not_renew_it() 
     assert (answer["verified"], answer["pinError"]) == (False, "TTL_EXPIRED")
 
 
-def test_expiry_is_told_before_spent_attempts() -> None:
+def test_expiry_is_reported_before_exhausted_attempts() -> None:
     clock = StepClock()
     with running_sandbox(app=create_app(infobip=replace(WIDE, pin_attempts=1), clock=clock)) as url:
         infobip = Client(url)
@@ -315,7 +315,7 @@ def test_a_disabled_application_sends_nothing() -> None:
         ("ALPHANUMERIC", 4, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     ],
 )
-def test_a_pin_is_what_its_template_says(kind: str, length: int, letters: str) -> None:
+def test_a_pin_has_the_type_and_length_of_its_template(kind: str, length: int, letters: str) -> None:
     templates = {INFOBIP_MESSAGE_ID: Template(pin_type=kind, pin_length=length)}
     with running_sandbox(app=create_app(infobip=replace(WIDE, templates=templates))) as url:
         infobip = Client(url)
@@ -325,7 +325,7 @@ def test_a_pin_is_what_its_template_says(kind: str, length: int, letters: str) -
         assert infobip.verify(pin_id, infobip.code()).json()["verified"] is True
 
 
-def test_a_user_and_a_password_are_let_in_as_a_key_is(infobip: Client) -> None:
+def test_a_user_and_a_password_are_accepted_like_a_key(infobip: Client) -> None:
     infobip.authorization = basic(INFOBIP_USERNAME, INFOBIP_PASSWORD)["Authorization"]
     assert infobip.post("pin", infobip.message()).status_code == 200
 

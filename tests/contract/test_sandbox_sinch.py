@@ -1,4 +1,4 @@
-"""The fake Sinch answers as Sinch Verification's OpenAPI document and SDKs say."""
+"""The fake Sinch answers by the OpenAPI document and the SDKs of Sinch Verification."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ PATH = "/sinch/verification/v1/verifications"
 
 
 class Client:
-    """Sinch's API by hand, so that a test may send what no adapter of ours would."""
+    """Calls Sinch's API by hand, so that a test may send requests that no adapter of ours makes."""
 
     def __init__(self, sandbox: str, clock: StepClock) -> None:
         self.sandbox = sandbox
@@ -54,8 +54,8 @@ class Client:
         return headers | ({"Content-Type": content_type} if content_type else {})
 
     def start(self, **changes: Any) -> requests.Response:
-        wanted = {"identity": {"type": "number", "endpoint": NUMBER}, "method": "sms"}
-        return self.call("POST", body=wanted | changes)
+        body = {"identity": {"type": "number", "endpoint": NUMBER}, "method": "sms"}
+        return self.call("POST", body=body | changes)
 
     def started(self, **changes: Any) -> str:
         answer = self.start(**changes)
@@ -139,7 +139,7 @@ def error(answer: requests.Response) -> tuple[int, int, str]:
         ),
     ],
 )
-def test_signatures_are_those_of_the_vendors_own_vectors(
+def test_signatures_match_the_vendors_test_vectors(
     secret: str, body: str, content_type: str, timestamp: str, path: str, expected: str
 ) -> None:
     made = signature(
@@ -153,7 +153,7 @@ def test_signatures_are_those_of_the_vendors_own_vectors(
     assert made == expected
 
 
-def test_a_secret_without_its_padding_signs_as_with_it() -> None:
+def test_a_secret_signs_alike_with_and_without_its_padding() -> None:
     def sign(secret: str) -> str:
         return signature(secret=secret, method="GET", body=b"", content_type="", timestamp="", path="/")
 
@@ -213,7 +213,7 @@ def test_a_body_that_is_no_json_object_is_a_bad_request(sinch: Client) -> None:
     assert error(sinch.call("POST", body=[NUMBER]))[:2] == (400, 40001)
 
 
-def test_a_reference_is_taken_once(sinch: Client) -> None:
+def test_a_reference_can_be_used_once(sinch: Client) -> None:
     sinch.started(reference="taken-once")
     assert error(sinch.start(reference="taken-once")) == (409, 40900, "Reference already defined")
     assert len(sinch.inbox()) == 1
@@ -271,7 +271,7 @@ def test_an_unknown_verification_is_not_found(sinch: Client) -> None:
     assert error(sinch.call("GET", "/reference/unknown"))[:2] == (404, 40400)
 
 
-def test_an_expired_code_fails_however_right_by_id_and_by_number(sinch: Client) -> None:
+def test_a_right_code_that_expired_fails_by_id_and_by_number(sinch: Client) -> None:
     verification = sinch.started(smsOptions={"expiry": "00:01:00"})
     sinch.clock.step(60)
     expired = {"id": verification, "method": "sms", "status": "FAIL", "reason": "Expired"}
@@ -296,7 +296,7 @@ def test_a_report_by_number_is_for_the_pending_verification(sinch: Client) -> No
     assert report(NUMBER).json() == {"id": verification, "method": "sms", "status": "SUCCESSFUL"}
 
 
-def test_status_is_told_by_id_by_reference_and_by_method_and_number(sinch: Client) -> None:
+def test_a_status_is_found_by_id_by_reference_and_by_method_and_number(sinch: Client) -> None:
     verification = sinch.started(reference="status-paths")
     pending = sinch.status(f"/id/{verification}")
     expected = {"id", "method", "status", "identity", "countryId", "verificationTimestamp", "reference"}
@@ -318,7 +318,7 @@ def test_status_after_success_has_a_price_and_a_source(sinch: Client) -> None:
     assert (answer["status"], answer["source"], "price" in answer) == ("SUCCESSFUL", "manual", True)
 
 
-def test_a_call_is_told_with_its_result_its_price_and_its_length(sinch: Client) -> None:
+def test_the_status_of_a_call_has_its_result_price_and_length(sinch: Client) -> None:
     verification = sinch.started(method="callout")
     sinch.report(verification, sinch.code(), "callout")
     answer = sinch.status(f"/id/{verification}")
@@ -347,7 +347,7 @@ def test_a_number_off_its_own_mobile_network_cannot_be_verified_by_data(sinch: C
 
 
 @pytest.mark.parametrize(("kind", "is_of"), [("Alpha", str.isalpha), ("Alphanumeric", str.isalnum)])
-def test_a_code_is_of_the_type_that_is_asked_for(sinch: Client, kind: str, is_of: Any) -> None:
+def test_a_code_has_the_requested_type(sinch: Client, kind: str, is_of: Any) -> None:
     sinch.started(smsOptions={"codeType": kind})
     assert is_of(sinch.code())
 
@@ -382,7 +382,7 @@ BODY = {"identity": {"type": "number", "endpoint": NUMBER}, "method": "sms"}
 DATA = json.dumps(BODY).encode()
 
 
-def test_basic_credentials_are_let_in(sinch: Client) -> None:
+def test_basic_credentials_are_accepted(sinch: Client) -> None:
     pair = base64.b64encode(f"{sinch.key}:{sinch.secret}".encode()).decode()
     assert sinch.call("POST", body=BODY, headers={"Authorization": f"Basic {pair}"}).status_code == 200
 
@@ -399,7 +399,7 @@ def test_basic_credentials_are_let_in(sinch: Client) -> None:
         ({"Content-Type": "application/json"}, (401, 40102, "Invalid signature")),
     ],
 )
-def test_what_was_not_signed_so_is_unauthorized(
+def test_a_request_without_a_valid_signature_is_unauthorized(
     sinch: Client, changes: dict[str, str | None], expected: tuple[int, int, str]
 ) -> None:
     merged = sinch.signed("POST", "", DATA) | changes
@@ -431,7 +431,7 @@ def test_a_timestamp_without_a_zone_is_refused(sinch: Client) -> None:
     assert error(sinch.call("POST", body=BODY, headers=headers))[:2] == (401, 40101)
 
 
-def test_a_signature_five_minutes_old_is_let_in(sinch: Client) -> None:
+def test_a_signature_five_minutes_old_is_accepted(sinch: Client) -> None:
     answer = sinch.call("POST", body=BODY, headers=sinch.signed("POST", "", DATA, age=300))
     assert answer.status_code == 200
 

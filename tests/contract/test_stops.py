@@ -1,4 +1,4 @@
-"""The stops of administrators: one suite for DynamoDB, of two engines, and for the fake."""
+"""The stops of administrators: one suite for DynamoDB, on three engines, and for the fake."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -32,13 +32,13 @@ EVERY_COUNTRY = tuple(Stop(Scope.COUNTRY, country) for country in sorted(phonenu
 
 @dataclass
 class Both:
-    """What administrators write, and what a send reads."""
+    """The stops that administrators write, and the store that a send reads."""
 
     stops: SendingStops
     store: Store
 
     def read(self) -> Stops:
-        """As a send does."""
+        """Read the stops as a send does."""
         return self.store.read(AdmissionQuery("a-number", "a-tenant", with_stops=True)).stops
 
 
@@ -47,7 +47,7 @@ ENGINES = ["moto", "ministack", "dynamodb-local"]
 
 @contextmanager
 def table_of(engine: str, request: pytest.FixtureRequest) -> Iterator[DynamoDBClient]:
-    """An empty table, of one engine of DynamoDB."""
+    """An empty table on one engine of DynamoDB."""
     if engine == "dynamodb-local":
         client = request.getfixturevalue("dynamodb_local")
         with tables(client, {TABLE: "Table"}):
@@ -110,7 +110,7 @@ def test_a_resumption_ends_the_stops_that_it_names_and_no_other(both: Both) -> N
 
 # moto takes one caller at a time: it copies an item while another changes it.
 @pytest.mark.parametrize("both", ["memory", *(name for name in ENGINES if name != "moto")], indirect=True)
-def test_administrators_who_act_at_once_undo_nothing_of_each_others(both: Both) -> None:
+def test_concurrent_administrators_do_not_undo_each_others_changes(both: Both) -> None:
     kept, ended = EVERY_COUNTRY[:8], EVERY_COUNTRY[8:16]
     both.stops.stop(ended, LATER, NOW)
     with ThreadPoolExecutor(16) as pool:
@@ -128,7 +128,7 @@ def test_as_many_countries_as_the_api_takes_are_stopped_in_one_write(both: Both)
     assert both.stops.resume(EVERY_COUNTRY[:most]) == NO_STOPS
 
 
-def test_the_item_of_every_stop_there_can_be_is_one_read_unit(client: DynamoDBClient) -> None:
+def test_an_item_with_every_possible_stop_is_one_read_unit(client: DynamoDBClient) -> None:
     stops = DynamoStops(client, TABLE)
     for start in range(0, len(EVERY_COUNTRY), 100):
         stops.stop(EVERY_COUNTRY[start : start + 100], LATER, NOW)
@@ -166,7 +166,7 @@ def test_the_item_outlives_every_stop_in_it_and_then_ends(client: DynamoDBClient
     ],
     ids=str,
 )
-def test_a_send_decides_nothing_by_an_item_that_cannot_be_read(
+def test_a_send_fails_on_a_malformed_item_of_stops(
     client: DynamoDBClient, malformed: dict[str, dict[str, str]]
 ) -> None:
     item = {"pk": {"S": STOPS_PK}, "by_voice": {"N": str(LATER)}, **malformed}
@@ -179,7 +179,7 @@ def test_a_send_decides_nothing_by_an_item_that_cannot_be_read(
     assert store.read(AdmissionQuery("a-number", "a-tenant")).stops == NO_STOPS, "checking goes on"
 
 
-def test_a_malformed_stop_is_mended_by_making_or_ending_it_anew(client: DynamoDBClient) -> None:
+def test_a_malformed_stop_is_repaired_by_stopping_or_resuming_again(client: DynamoDBClient) -> None:
     item = {"pk": {"S": STOPS_PK}, "to_GB": {"S": "tomorrow"}}
     client.put_item(TableName=TABLE, Item=item)
     stops = DynamoStops(client, TABLE)

@@ -1,4 +1,4 @@
-"""One suite for every store: the one in memory that the unit tests use, and DynamoDB, of two engines."""
+"""One suite for every store: the one in memory that unit tests use, and DynamoDB on two engines."""
 
 import dataclasses
 import itertools
@@ -64,7 +64,7 @@ def lanes(policy: Policy) -> LanePolicy:
 def change(
     verification: Verification, before: Number = NOTHING_KNOWN, send: Send | None = None, **changes: Any
 ) -> NumberChange:
-    """One more send and its verification in the number's item, as it was read."""
+    """A change that adds one send and its verification to the item of a number, as it was read."""
     listed = ListedVerification(verification.created_at, verification.expires_at, "an-owner", "infobip")
     whole: dict[str, Any] = {
         "key": verification.number_key,
@@ -97,7 +97,7 @@ def known(store: Store, number_key: str = number_key("+14155550123")) -> Number:
 
 
 def counted(store: Store, lanes: LanePolicy, **changes: Any) -> CountedGuess:
-    """A guess at the number, counted in its lane."""
+    """Count a guess at the number in its lane."""
     whole: dict[str, Any] = {
         "number_key": number_key("+14155550123"),
         "tenant": "tenant-a",
@@ -121,7 +121,7 @@ def pending(
 
 
 def own(verification: Verification, **changes: Any) -> OwnCode:
-    """The request of a provider for the code of the verification's first send."""
+    """The request of a provider for our own code, for the first send of the verification."""
     whole: dict[str, Any] = {
         "key": verification.key,
         "number": 0,
@@ -179,7 +179,7 @@ def test_a_send_comes_back_with_its_lane_network_and_challenge(store: Store, sen
     assert known(store).sends == (send,)
 
 
-def test_a_reservation_on_a_history_that_has_moved_is_a_lost_race_and_stores_nothing(store: Store) -> None:
+def test_a_reservation_on_a_changed_number_conflicts_and_stores_nothing(store: Store) -> None:
     verification = reserve(store).verification
     with pytest.raises(WriteConflict):
         reserve(store, key=B)
@@ -187,7 +187,7 @@ def test_a_reservation_on_a_history_that_has_moved_is_a_lost_race_and_stores_not
         store.spend_guess(guess(verification, key=B))
 
 
-def test_a_history_that_has_moved_since_it_was_read_is_a_lost_race_however_long_it_is(store: Store) -> None:
+def test_the_second_reservation_on_one_read_conflicts(store: Store) -> None:
     reserve(store)
     read = known(store)
     reserve(store, read, NOW_MS + Milliseconds(1), key=B)
@@ -200,12 +200,12 @@ def test_a_released_reservation_leaves_no_send_and_no_verification(store: Store)
     store.release(reservation)
     found = known(store)
     assert (found.sends, found.verifications, found.unproven) == ((), {}, 0)
-    assert found.version == 2, "whoever read before the release must read again"
+    assert found.version == 2, "a reader from before the release must read again"
     with pytest.raises(errors.VerificationNotFound):
         store.spend_guess(guess(reservation.verification))
 
 
-def test_what_is_stored_of_a_verification_comes_back_whole(store: Store) -> None:
+def test_a_stored_verification_is_read_back_whole(store: Store) -> None:
     verification = pending(store, purpose="signup", session_hash="a-hash")
     assert store.spend_guess(guess(verification)) == dataclasses.replace(verification, attempts=1)
 
@@ -215,7 +215,7 @@ def test_a_verification_that_no_provider_holds_cannot_be_guessed_at(store: Store
     assert outcome(lambda: store.spend_guess(guess(verification))) == "VERIFICATION_NOT_FOUND"
 
 
-def test_exactly_as_many_guesses_are_spent_as_there_are(store: Store) -> None:
+def test_exactly_the_allowed_number_of_guesses_is_spent(store: Store) -> None:
     verification = pending(store)
     answers = [outcome(lambda: store.spend_guess(guess(verification))) for _ in range(7)]
     assert answers == ["ok"] * 5 + ["TOO_MANY_ATTEMPTS"] * 2
@@ -234,7 +234,7 @@ def test_exactly_as_many_guesses_are_spent_as_there_are(store: Store) -> None:
         ({"key": C}, "VERIFICATION_NOT_FOUND"),
     ],
 )
-def test_a_guess_is_spent_only_by_whom_and_when_it_may_be(
+def test_a_guess_is_spent_only_by_its_tenant_session_and_number_in_time(
     store: Store, changes: dict[str, Any], expected: str
 ) -> None:
     verification = pending(store, session_hash="a-hash")
@@ -259,7 +259,7 @@ def test_a_verification_is_consumed_once(store: Store) -> None:
     assert outcome(lambda: store.spend_guess(guess(verification))) == "ALREADY_VERIFIED"
 
 
-def test_ones_own_retry_of_a_consumption_is_recognised_as_the_success_it_was(store: Store) -> None:
+def test_a_retry_of_a_consumption_by_its_own_request_succeeds(store: Store) -> None:
     verification = pending(store)
     consume(store, verification, "request-1", NOW)
     assert outcome(lambda: consume(store, verification, "request-1", NOW)) == "ok"
@@ -278,7 +278,7 @@ def test_a_failed_verification_can_neither_be_guessed_at_nor_consumed(store: Sto
     assert outcome(lambda: store.spend_guess(guess(verification))) == "VERIFICATION_CANCELLED"
 
 
-def test_the_right_code_of_an_earlier_holder_consumes_nothing(store: Store) -> None:
+def test_the_right_code_of_an_earlier_provider_consumes_nothing(store: Store) -> None:
     verification = pending(store)
     store.record_sent(verification.key, ProviderHandle("sinch", "ref-2", "sms", "accepted"))
     assert outcome(lambda: consume(store, verification, "r", NOW)) == "OTP_EXPIRED"
@@ -286,7 +286,7 @@ def test_the_right_code_of_an_earlier_holder_consumes_nothing(store: Store) -> N
     assert outcome(lambda: consume(store, held, "r", NOW)) == "ok"
 
 
-def test_an_unknown_verification_is_not_made_by_consuming_it(store: Store) -> None:
+def test_consuming_an_unknown_verification_does_not_create_it(store: Store) -> None:
     unknown = a_verification()
     assert outcome(lambda: consume(store, unknown, "r", NOW)) == "VERIFICATION_NOT_FOUND"
     assert outcome(lambda: store.spend_guess(guess(unknown))) == "VERIFICATION_NOT_FOUND"
@@ -299,7 +299,7 @@ def test_a_new_code_forgets_no_failures(store: Store, lanes: LanePolicy) -> None
     assert known(store).failures == {("tenant-a", Lane.STRANGER): Failures(1, NOW_MS)}
 
 
-def test_a_guess_does_not_make_a_send_be_decided_anew(store: Store, lanes: LanePolicy) -> None:
+def test_a_guess_does_not_conflict_with_a_reservation(store: Store, lanes: LanePolicy) -> None:
     reserve(store)
     read = known(store)
     counted(store, lanes)
@@ -325,7 +325,7 @@ def test_a_success_clears_its_own_lane_and_the_strangers_at_its_tenant_alone(
     assert len(found.failed) == 4, "the right guess is no failure"
 
 
-def test_a_success_makes_the_number_known_there_from_its_network_on(store: Store, lanes: LanePolicy) -> None:
+def test_a_success_records_the_tenant_the_token_time_and_the_network(store: Store, lanes: LanePolicy) -> None:
     first = pending(store, network="home")
     store.consume(first, counted(store, lanes), "r", NOW + Seconds(5), "a-code-hash")
     second = pending(store, known(store), NOW_MS + Milliseconds(1), key=B, network="work")
@@ -398,7 +398,7 @@ def test_the_hundredth_failure_over_all_lanes_disables_the_number_for_everybody(
 
 
 def verified_before(store: Store, lanes: LanePolicy) -> None:
-    """The number was verified at tenant-a, five seconds after the tests' start of time."""
+    """Verify the number at tenant-a, five seconds after `NOW`."""
     store.consume(pending(store), counted(store, lanes), "r", NOW + Seconds(5), "a-code-hash")
 
 
@@ -447,7 +447,9 @@ def test_an_own_lane_that_must_wait_is_not_left_for_the_strangers(store: Store, 
     assert known(store).failures_of("tenant-a", Lane.STRANGER).count == 0
 
 
-def test_a_guess_is_given_back_once_and_never_to_what_has_ended(store: Store, lanes: LanePolicy) -> None:
+def test_a_guess_is_returned_once_and_never_after_the_verification_ended(
+    store: Store, lanes: LanePolicy
+) -> None:
     verification = pending(store)
     store.return_guess(verification.key)
     spent = store.spend_guess(guess(verification))
@@ -462,7 +464,7 @@ def test_a_guess_is_given_back_once_and_never_to_what_has_ended(store: Store, la
     assert store.find(B) is None
 
 
-def test_each_guess_of_a_crowd_is_given_back_until_the_guesses_have_ended(store: Store) -> None:
+def test_each_guess_of_a_crowd_is_returned_until_the_guesses_have_ended(store: Store) -> None:
     verification = pending(store)
     spent = [store.spend_guess(guess(verification)) for _ in range(5)]
     for each in spent[:4]:
@@ -478,7 +480,7 @@ def test_each_guess_of_a_crowd_is_given_back_until_the_guesses_have_ended(store:
     assert found.attempts == 5
 
 
-def test_the_guesses_of_what_is_over_or_was_never_there_do_not_end(store: Store) -> None:
+def test_the_guesses_of_a_cancelled_or_unknown_verification_do_not_end(store: Store) -> None:
     verification = pending(store)
     for _ in range(5):
         store.spend_guess(guess(verification))
@@ -496,11 +498,13 @@ def test_a_verification_is_noted_as_over_where_its_number_lists_it(store: Store)
     store.end_code(number_key("+14155550199"), verification.key)
     found = known(store)
     assert found.over == {verification.key}
-    assert verification.key in found.verifications, "it is erased by this list, and found by its session"
+    assert verification.key in found.verifications, (
+        "this list is needed to erase it and to find it by its session"
+    )
     assert known(store, number_key("+14155550199")) == NOTHING_KNOWN
 
 
-def test_a_reservation_forgets_what_has_expired_and_nothing_that_came_meanwhile(store: Store) -> None:
+def test_a_reservation_forgets_expired_codes_but_none_that_ended_meanwhile(store: Store) -> None:
     first = pending(store)
     store.end_code(first.number_key, first.key)
     before = known(store)
@@ -512,7 +516,7 @@ def test_a_reservation_forgets_what_has_expired_and_nothing_that_came_meanwhile(
     assert known(store).over == {second.key}
 
 
-def test_a_reservation_leaves_a_holder_that_was_relisted_meanwhile(store: Store) -> None:
+def test_a_reservation_keeps_a_provider_that_was_recorded_meanwhile(store: Store) -> None:
     first = reserve(store)
     read = known(store)
     handle = ProviderHandle("sinch", "sinch-1", "sms", "accepted")
@@ -521,19 +525,19 @@ def test_a_reservation_leaves_a_holder_that_was_relisted_meanwhile(store: Store)
     found = known(store)
     assert found.verifications[first.verification.key].provider == "sinch"
     assert set(found.verifications) == {first.verification.key, B}
-    # Its own changes are made: one entry goes, and another has a holder that the reservation knows of.
+    # The reservation makes its own changes: it removes one entry and changes the provider of another.
     changed = {B: dataclasses.replace(found.verifications[B], provider="aws")}
     reserve(store, found, NOW_MS + Milliseconds(2), key=C, sending={"verifications": changed})
     assert known(store).verifications == changed
 
 
-def test_a_cancelled_verification_is_answered_each_time(store: Store) -> None:
+def test_cancelling_again_returns_the_cancelled_verification(store: Store) -> None:
     verification = pending(store)
     cancelled = [store.cancel(verification.key, verification.tenant) for _ in range(2)]
     assert cancelled == [dataclasses.replace(verification, state=State.CANCELLED)] * 2
 
 
-def test_failures_that_have_ended_go_with_the_next_send_unless_a_guess_came_meanwhile(
+def test_ended_failures_go_with_the_next_send_unless_a_guess_came_meanwhile(
     store: Store, lanes: LanePolicy
 ) -> None:
     reserve(store)
@@ -558,7 +562,7 @@ def test_the_total_of_all_lanes_ends_with_the_last_of_them(store: Store, lanes: 
     assert known(store).totals == {}
 
 
-def test_where_a_number_was_verified_long_ago_is_forgotten_with_the_next_send(
+def test_an_old_verification_of_a_number_is_forgotten_with_the_next_send(
     store: Store, lanes: LanePolicy
 ) -> None:
     verified_before(store, lanes)
@@ -590,7 +594,7 @@ def test_refused_requests_of_an_hour_ago_make_room_for_newer_ones(store: Store) 
     assert known(store, "n").refused == {number.moment(later, 0)}
 
 
-def test_a_number_whose_code_another_provider_took_lists_that_one(store: Store) -> None:
+def test_a_number_lists_the_provider_that_took_its_code(store: Store) -> None:
     reservation = reserve(store)
     key = reservation.verification.key
     store.record_sent(key, ProviderHandle("sinch", "ref-1", "sms", "accepted"), None, reservation.number)
@@ -679,7 +683,7 @@ def test_a_key_is_claimed_once_until_it_is_free_again(store: Store) -> None:
 
 
 @pytest.mark.parametrize("settle", ["sent", "failed", "unknown"])
-def test_the_answer_of_a_request_is_kept_whatever_became_of_its_send(store: Store, settle: str) -> None:
+def test_the_answer_of_a_request_is_kept_for_every_outcome_of_its_send(store: Store, settle: str) -> None:
     idempotency_record = IdempotencyRecord("a-claim", "print", "nonce", NOW)
     key = reserve(store, extra={"idempotency_record": idempotency_record}).verification.key
     answered = dataclasses.replace(
@@ -696,7 +700,7 @@ def test_the_answer_of_a_request_is_kept_whatever_became_of_its_send(store: Stor
 
 
 def test_a_key_is_claimed_under_both_peppers_at_once(store: Store) -> None:
-    """An environment that knows one pepper first, and one that knows the other first, meet at either."""
+    """Environments that disagree on which pepper is current still meet at one of the keys."""
     old = IdempotencyRecord("old-key", "old-print", "nonce", NOW, verification="v")
     new = IdempotencyRecord("new-key", "new-print", "nonce", NOW, verification="v")
     reserve(store, extra={"idempotency_record": dataclasses.replace(new, twin=old)})
@@ -730,7 +734,7 @@ def test_a_guess_with_a_key_is_listed_by_its_verification(store: Store) -> None:
     assert spent.idempotency_records == ("a-claim",)
 
 
-def test_what_stands_under_either_pepper_is_found_in_one_reading(store: Store) -> None:
+def test_one_read_finds_the_records_under_both_peppers(store: Store) -> None:
     verification = reserve(store).verification
     previous = AdmissionQuery(verification.number_key, "tenant-a")
     snapshot = store.read(AdmissionQuery("under-the-new-one", "tenant-a", previous=previous))
@@ -747,7 +751,7 @@ def failed(store: Store, lanes: LanePolicy, number_key: str, times: int) -> Numb
 
 
 @pytest.mark.parametrize(("old", "new", "after"), [(4, 0, 4), (2, 7, 7), (7, 2, 7)])
-def test_failures_are_carried_over_with_the_reservation_and_stand_in_one_place(
+def test_failures_move_with_the_reservation_to_the_new_key_only(
     store: Store, lanes: LanePolicy, old: int, new: int, after: int
 ) -> None:
     carried = Carried("tenant-a", "old", failed(store, lanes, "old", old))
@@ -759,7 +763,7 @@ def test_failures_are_carried_over_with_the_reservation_and_stand_in_one_place(
 
 
 @pytest.mark.parametrize("number_key", ["old", "new"])
-def test_a_guess_that_came_before_its_failures_were_carried_over_has_it_decided_anew(
+def test_a_guess_since_the_read_makes_a_move_of_its_failures_conflict(
     store: Store, lanes: LanePolicy, number_key: str
 ) -> None:
     carried = Carried("tenant-a", "old", failed(store, lanes, "old", 3))
@@ -770,7 +774,7 @@ def test_a_guess_that_came_before_its_failures_were_carried_over_has_it_decided_
     assert known(store, number_key) == found
 
 
-def test_what_opens_lanes_is_carried_over_too(store: Store, lanes: LanePolicy) -> None:
+def test_verified_tenants_token_times_and_networks_move_too(store: Store, lanes: LanePolicy) -> None:
     store.consume(pending(store, network="home"), counted(store, lanes), "r", NOW + Seconds(5), "a-code-hash")
     found = known(store)
     carried = Carried("tenant-a", number_key("+14155550123"), found)
@@ -820,13 +824,13 @@ def test_a_resend_that_was_not_sent_leaves_the_verification_as_it_was(store: Sto
     store.release(again)
     assert store.find(verification.key) == dataclasses.replace(
         verification, sends=2, idempotency_records=("a-claim",)
-    ), "but for its reference, which is not handed out again"
+    ), "except for the count of sends: its reference is not used again"
     assert known(store).sends == (Send(NOW_MS),)
     assert store.claim(record) is None
 
 
 @pytest.mark.parametrize("end", ["cancelled", "verified", "moved on", "expired"])
-def test_no_resend_brings_a_verification_back_to_life(store: Store, end: str) -> None:
+def test_a_resend_of_an_ended_or_changed_verification_conflicts(store: Store, end: str) -> None:
     verification = pending(store)
     at = NOW_MS + Milliseconds(1)
     if end == "cancelled":
@@ -842,8 +846,8 @@ def test_no_resend_brings_a_verification_back_to_life(store: Store, end: str) ->
         store.reserve(Reservation(verification, at, again, resend=True))
 
 
-def test_of_two_resends_that_read_the_same_verification_one_decides_anew(store: Store) -> None:
-    """Else both would be one send by their reference, and giving one back would take the other's count."""
+def test_of_two_resends_on_one_read_the_second_conflicts(store: Store) -> None:
+    """Otherwise both would have one reference, and a release of one would undo the count of the other."""
     verification = pending(store)
     first = change(verification, known(store), Send(NOW_MS + Milliseconds(1)))
     store.reserve(Reservation(verification, NOW_MS + Milliseconds(1), first, resend=True))
@@ -856,7 +860,7 @@ def test_of_two_resends_that_read_the_same_verification_one_decides_anew(store: 
 @pytest.mark.parametrize(
     ("end", "expected"), [("cancelled", "VERIFICATION_CANCELLED"), ("verified", "ALREADY_VERIFIED")]
 )
-def test_a_resend_that_ends_after_its_verification_does_is_told_so_and_changes_nothing(
+def test_recording_a_resend_of_an_ended_verification_fails_and_changes_nothing(
     store: Store, end: str, expected: str, message: str | None
 ) -> None:
     verification = pending(store)
@@ -872,7 +876,7 @@ def test_a_resend_that_ends_after_its_verification_does_is_told_so_and_changes_n
     assert store.find(verification.key) == ended
 
 
-def test_only_the_tenant_cancels_and_only_what_is_pending(store: Store) -> None:
+def test_only_the_tenant_cancels_and_only_a_pending_verification(store: Store) -> None:
     verification = pending(store)
     assert outcome(lambda: store.cancel(verification.key, "tenant-b")) == "VERIFICATION_NOT_FOUND"
     assert outcome(lambda: store.cancel("unknown", "tenant-a")) == "VERIFICATION_NOT_FOUND"
@@ -884,7 +888,7 @@ def test_only_the_tenant_cancels_and_only_what_is_pending(store: Store) -> None:
     assert outcome(lambda: store.cancel(B, "tenant-a")) == "ALREADY_VERIFIED"
 
 
-def test_a_send_under_way_is_noted_as_given_the_verifications_own_code_once(store: Store) -> None:
+def test_a_send_under_way_is_noted_once_as_given_the_verifications_own_code(store: Store) -> None:
     verification = reserve(store).verification
     noted = dataclasses.replace(verification, own_code_refs=("sinch-1",))
     assert [store.note_own_code(own(verification)) for _ in range(2)] == [noted, noted]
@@ -938,7 +942,7 @@ def test_no_own_code_is_noted_of_a_cancelled_verification(store: Store) -> None:
         (["delivered", "unknown"], "delivered", [True, False]),
     ],
 )
-def test_a_delivery_goes_forward_alone_and_ends_the_same_in_any_order(
+def test_a_delivery_only_moves_forward_in_any_order_of_reports(
     store: Store, reports: list[str], delivery: str, new: list[bool]
 ) -> None:
     verification = pending(store)
@@ -947,7 +951,9 @@ def test_a_delivery_goes_forward_alone_and_ends_the_same_in_any_order(
 
 
 @pytest.mark.parametrize("report", ["delivered", "failed"])
-def test_a_code_that_was_taken_in_words_nobody_knows_may_be_reported_on(store: Store, report: str) -> None:
+def test_a_code_with_an_unknown_acceptance_status_can_get_a_delivery_report(
+    store: Store, report: str
+) -> None:
     key = reserve(store).verification.key
     store.record_sent(key, ProviderHandle("infobip", "ref-1", "voice", "unknown"))
     assert store.record_delivery(key, report) is True
@@ -956,7 +962,7 @@ def test_a_code_that_was_taken_in_words_nobody_knows_may_be_reported_on(store: S
 
 
 @pytest.mark.parametrize("report", ["delivered", "failed"])
-def test_a_delivery_of_what_was_never_accepted_changes_nothing(store: Store, report: str) -> None:
+def test_a_delivery_report_on_an_unaccepted_code_changes_nothing(store: Store, report: str) -> None:
     verification = reserve(store).verification
     assert store.record_delivery(verification.key, report) is False
     assert store.find(verification.key) == verification
@@ -964,24 +970,24 @@ def test_a_delivery_of_what_was_never_accepted_changes_nothing(store: Store, rep
     assert store.find("unknown") is None
 
 
-def test_a_delivery_changes_no_state_that_a_verification_is_in(store: Store) -> None:
+def test_a_delivery_report_does_not_change_the_state_of_a_verification(store: Store) -> None:
     verification = pending(store)
     consume(store, verification, "r", NOW)
     assert store.record_delivery(verification.key, "failed") is True
     assert outcome(lambda: store.spend_guess(guess(verification))) == "ALREADY_VERIFIED"
 
 
-def test_a_message_leads_to_its_verification_at_its_own_provider(store: Store) -> None:
+def test_a_message_id_finds_its_verification_only_at_its_provider(store: Store) -> None:
     key = reserve(store).verification.key
     store.record_sent(key, ProviderHandle("infobip", "ref-1", "sms", "accepted", "a-message"))
-    asked = ["a-message", *(f"another-{count}" for count in range(150))]
-    assert store.find_messages("infobip", asked) == {"a-message": (key, "ref-1")}
-    assert store.find_messages("sinch", asked) == {}
+    message_ids = ["a-message", *(f"another-{count}" for count in range(150))]
+    assert store.find_messages("infobip", message_ids) == {"a-message": (key, "ref-1")}
+    assert store.find_messages("sinch", message_ids) == {}
     assert store.find_messages("infobip", []) == {}
 
 
 def test_many_verifications_are_found_at_once(store: Store) -> None:
-    named = [keys.verification_key(f"key-{count}") for count in range(3)]
-    held = [pending(store, key=key, number_key=f"number-{key}") for key in named]
-    asked = [*(f"unknown-{count}" for count in range(150)), *named]
-    assert store.find_each(asked) == {each.key: each for each in held}
+    known_keys = [keys.verification_key(f"key-{count}") for count in range(3)]
+    held = [pending(store, key=key, number_key=f"number-{key}") for key in known_keys]
+    query = [*(f"unknown-{count}" for count in range(150)), *known_keys]
+    assert store.find_each(query) == {each.key: each for each in held}

@@ -33,18 +33,18 @@ from sms_otp.adapters.providers.transport import (
 from sms_otp.domain.clock import Deadline
 
 SOON = 0.5
-"""Seconds until the deadline where it is the deadline that must end the wait."""
+"""Seconds until the deadline in tests where the deadline must end the wait."""
 PATIENT = 60.0
-"""Seconds within which even a busy machine gets to what must end the wait."""
+"""Seconds within which even a busy machine reaches the event that must end the wait."""
 SLACK = 10.0
-"""Seconds that a busy machine may take on top. What ended the wait is told by the reason."""
+"""Seconds that a busy machine may take on top. The reason says what ended the wait."""
 
 Behaviour = Callable[[socket.socket], None]
 
 
 @dataclass
 class Stub:
-    """A server on loopback that behaves as it is told, once per connection."""
+    """A server on loopback that runs one behaviour per connection."""
 
     port: int
     scheme: str = "http"
@@ -93,7 +93,7 @@ Serve = Callable[[Behaviour], Stub]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Starts a server that reads one request and then behaves as told."""
+    """Starts a server that reads each request and then calls `behave`."""
     with ExitStack() as running:
 
         def start(behave: Behaviour) -> Stub:
@@ -128,7 +128,7 @@ def headers_of(request: bytes) -> list[tuple[str, str]]:
 
 
 def says(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> Behaviour:
-    """Answers `body`, whose length is told as `length` where that is given."""
+    """Answers `body`. `length` is its Content-Length if given, otherwise the true one."""
     lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers)
     head = "".join(f"{line}\r\n" for line in lines) + "\r\n"
     return lambda connection: connection.sendall(head.encode() + body)
@@ -173,7 +173,7 @@ def workers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "provider-exchange"]
 
 
-def test_an_answer_is_given_whole(transport: Transport, serve: Serve) -> None:
+def test_an_answer_is_returned_whole(transport: Transport, serve: Serve) -> None:
     server = serve(says(b'{"pinId": "A"}'))
     given = exchange(transport, server.url)
     assert (given.status, given.ok, given.json(), given.retry_after) == (200, True, {"pinId": "A"}, None)
@@ -216,7 +216,7 @@ def test_a_cookie_is_not_kept_for_the_next_request(transport: Transport, serve: 
     assert all("cookie" not in dict(headers_of(request)) for request in server.requests)
 
 
-def test_a_connection_in_use_serves_the_next_request_too(transport: Transport, serve: Serve) -> None:
+def test_a_connection_is_reused_for_the_next_request(transport: Transport, serve: Serve) -> None:
     server = serve(says(b"{}"))
     for _ in range(3):
         exchange(transport, server.url)
@@ -254,9 +254,7 @@ def test_a_connection_that_the_provider_has_closed_is_replaced_before_anything_i
     assert (len(server.requests), server.connections) == (3, 3)
 
 
-def test_a_request_that_a_kept_connection_closes_upon_may_have_arrived_and_is_not_repeated(
-    transport: Transport, serve: Serve
-) -> None:
+def test_a_request_lost_on_a_reused_connection_is_not_repeated(transport: Transport, serve: Serve) -> None:
     def answers_only_the_first(connection: socket.socket) -> None:
         if len(server.requests) == 1:
             says(b"{}")(connection)
@@ -270,7 +268,7 @@ def test_a_request_that_a_kept_connection_closes_upon_may_have_arrived_and_is_no
     assert (len(server.requests), server.connections) == (2, 1)
 
 
-def test_requests_at_the_same_time_get_each_their_own_answer(transport: Transport) -> None:
+def test_concurrent_requests_each_get_their_own_answer(transport: Transport) -> None:
     def echo(connection: socket.socket, _: Stub) -> None:
         while request := read_request(connection):
             says(request.partition(b"\r\n\r\n")[2])(connection)
@@ -330,23 +328,21 @@ def test_silence_after_the_request_is_no_answer(transport: Transport, serve: Ser
         pytest.param(drips(b"HTTP/1.1 200 OK\r\nX-Drip: "), id="a drip of headers"),
         pytest.param(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"), id="a drip of body"),
         pytest.param(drips(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n"), id="a drip of a redirect's body"),
-        pytest.param(drips(b""), id="a drip of what is no HTTP"),
+        pytest.param(drips(b""), id="a drip that is no HTTP"),
     ],
 )
-def test_the_deadline_ends_the_wait_whatever_trickles_in(
+def test_the_deadline_ends_the_wait_for_silence_and_for_a_drip(
     behave: Behaviour, transport: Transport, serve: Serve
 ) -> None:
     server = serve(behave)
     began = time.monotonic()
     with pytest.raises(NoAnswer):
         exchange(transport, server.url, seconds=SOON)
-    assert time.monotonic() - began < READ_SECONDS, "sooner than by any limit of the transport's own"
+    assert time.monotonic() - began < READ_SECONDS, "sooner than any limit of the transport itself"
     assert len(server.requests) == 1
 
 
-def test_nothing_waits_for_an_exchange_where_the_process_ends(
-    transport: Transport, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_exchange_runs_in_a_daemon_thread(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     made_in: list[threading.Thread] = []
 
     def perform(*_: object) -> HttpResponse:
@@ -395,7 +391,7 @@ def test_a_worker_left_behind_ends_at_the_next_piece_of_body(transport: Transpor
         pytest.param(lambda connection: connection.sendall(b"nonsense\r\n\r\n"), "connection", id="no HTTP"),
     ],
 )
-def test_an_answer_that_is_not_whole_is_no_answer(
+def test_an_incomplete_or_oversized_answer_raises_no_answer(
     behave: Behaviour, reason: str, transport: Transport, serve: Serve
 ) -> None:
     def once(connection: socket.socket) -> None:
@@ -442,7 +438,7 @@ def test_a_redirect_to_nonsense_is_an_answer_too(location: str, transport: Trans
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 502, 503, 504])
-def test_an_error_status_is_an_answer_and_is_not_asked_again(
+def test_an_error_status_is_an_answer_and_is_not_retried(
     status: int, transport: Transport, serve: Serve
 ) -> None:
     server = serve(says(b'{"errorCode": 1}', status=f"{status} Error"))
@@ -512,7 +508,7 @@ def test_a_body_that_is_not_one_strict_json_object_is_no_answer(
 
 @pytest.fixture
 def authority() -> trustme.CA:
-    """Trusted by nobody but who is told to."""
+    """A certificate authority that no client trusts unless a test passes its bundle."""
     return trustme.CA()
 
 
@@ -530,7 +526,7 @@ def tls_stub(authority: trustme.CA) -> Iterator[Stub]:
         yield server
 
 
-def test_a_certificate_that_nobody_vouches_for_stops_the_request_before_it_leaves(
+def test_an_untrusted_certificate_stops_the_request_before_it_is_sent(
     transport: Transport, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     bundle = str(tmp_path / "bundle.pem")
@@ -541,7 +537,7 @@ def test_a_certificate_that_nobody_vouches_for_stops_the_request_before_it_leave
         with pytest.raises(RequestNotSent, match=r"^tls$"):
             exchange(transport, server.url)
         assert server.requests == []
-        # The server itself is sound: whoever does trust the authority gets an answer.
+        # The server itself works: a client that trusts the authority gets an answer.
         assert requests.post(server.url, data=b"{}", verify=bundle, timeout=5).json() == {}
 
 
@@ -575,7 +571,7 @@ def test_a_handshake_that_fails_was_not_sent(
     assert caught.value.reason in reasons
 
 
-def test_a_request_that_was_given_up_before_it_left_does_not_leave_later(
+def test_a_request_abandoned_before_it_was_sent_is_not_sent_later(
     transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve = socket.getaddrinfo

@@ -1,7 +1,7 @@
 """The sandbox, driven by the vendors' own clients: client, operation, result.
 
-Nobody here wrote the clients, so they keep the sandbox true to the vendors. Where one contradicts its own
-vendor's specification, its row says so.
+The vendors wrote the clients, so they keep the sandbox true to the vendors. Where a client contradicts the
+specification of its own vendor, a comment at the call says so.
 """
 
 import json
@@ -46,15 +46,15 @@ NUMBER = "+14155550123"
 NODE = Path(sys.prefix) / "bin/node"
 PACKAGES = ROOT / ".venv/vendors/package.json"
 SECONDS = 60
-# Their types know the fields by JSON's names alone.
+# Their types know the fields only by the names in JSON.
 MODELS: Any = infobip_client.models
 
 Row = tuple[str, str]
-Told = Callable[[str, object], None]
+Record = Callable[[str, object], None]
 
 
 class PacedClock:
-    """The real time, which signatures need, and a little more for each wait."""
+    """The real time, which signatures need, plus the sum of the waits."""
 
     def __init__(self) -> None:
         self._waited = 0.0
@@ -67,7 +67,7 @@ class PacedClock:
 
 
 class Sandbox:
-    """One with the vendors' defaults, for one client."""
+    """A sandbox with the vendors' defaults, for one client."""
 
     def __init__(self, url: str, clock: PacedClock) -> None:
         self.url = url
@@ -82,7 +82,7 @@ def another(code: str) -> str:
     return f"{(int(code) + 1) % 10 ** len(code):0{len(code)}d}"
 
 
-def infobip_python(sandbox: Sandbox, told: Told) -> None:
+def infobip_python(sandbox: Sandbox, record: Record) -> None:
     host = f"{sandbox.url}/infobip"
     configuration = infobip_client.Configuration(host=host, api_key=INFOBIP_API_KEY)
     api: Any = TfaApi(infobip_client.ApiClient(configuration))
@@ -105,18 +105,18 @@ def infobip_python(sandbox: Sandbox, told: Told) -> None:
     default = send(INFOBIP_APPLICATION_ID, INFOBIP_MESSAGE_ID)
     pin_id = str(api.send_tfa_pin_code_over_sms(default).pin_id)
     code = sandbox.code()
-    told("wrong PIN", verify(pin_id, another(code)).pin_error)
-    told("right PIN, a second later", status_of(lambda: verify(pin_id, code)))
+    record("wrong PIN", verify(pin_id, another(code)).pin_error)
+    record("right PIN, a second later", status_of(lambda: verify(pin_id, code)))
     sandbox.wait(3)
-    told("right PIN, three seconds later", verify(pin_id, code).verified)
-    told(
+    record("right PIN, three seconds later", verify(pin_id, code).verified)
+    record(
         "status",
         api.get_tfa_verification_status(NUMBER[1:], INFOBIP_APPLICATION_ID).verifications[0].verified,
     )
     again = MODELS.TfaResendPinRequest()
-    told("resend", api.resend_tfa_pin_code_over_sms(pin_id, again).pin_id == pin_id)
-    told("resend by voice", api.resend_tfa_pin_code_over_voice(pin_id, again).call_status)
-    told("a fourth send in a day", status_of(lambda: api.send_tfa_pin_code_over_sms(default)))
+    record("resend", api.resend_tfa_pin_code_over_sms(pin_id, again).pin_id == pin_id)
+    record("resend by voice", api.resend_tfa_pin_code_over_voice(pin_id, again).call_status)
+    record("a fourth send in a day", status_of(lambda: api.send_tfa_pin_code_over_sms(default)))
     sandbox.wait(240)
     made = api.create_tfa_application_with_http_info(
         MODELS.TfaApplicationRequest(
@@ -125,30 +125,30 @@ def infobip_python(sandbox: Sandbox, told: Told) -> None:
         )
     )
     # Infobip's OpenAPI document answers 201; the client made from it knows 200 alone, and reads nothing.
-    told("create application", f"{made.status_code} {made.data}")
+    record("create application", f"{made.status_code} {made.data}")
     application_id = json.loads(made.raw_data)["applicationId"]
-    told("list applications", [each.name for each in api.get_tfa_applications()][1:])
+    record("list applications", [each.name for each in api.get_tfa_applications()][1:])
     found = api.get_tfa_application(application_id).configuration
-    told("defaults", f"{found.send_pin_per_phone_number_limit} {found.pin_time_to_live}")
+    record("defaults", f"{found.send_pin_per_phone_number_limit} {found.pin_time_to_live}")
     request = MODELS.TfaCreateMessageRequest(
         message_text="Your code is {{pin}}", pin_type=MODELS.TfaPinType.NUMERIC, pin_length=8
     )
     message_id = str(api.create_tfa_message_template(application_id, request).message_id)
-    told("create template", api.get_tfa_message_template(application_id, message_id).pin_placeholder)
+    record("create template", api.get_tfa_message_template(application_id, message_id).pin_placeholder)
     spent = api.send_tfa_pin_code_over_voice(send(application_id, message_id))
-    told("voice", spent.call_status)
-    told("length of the code", len(sandbox.code()))
+    record("voice", spent.call_status)
+    record("length of the code", len(sandbox.code()))
     verify(str(spent.pin_id), another(sandbox.code()))
-    told("exhausted PIN", verify(str(spent.pin_id), sandbox.code()).pin_error)
+    record("exhausted PIN", verify(str(spent.pin_id), sandbox.code()).pin_error)
     tracked = api.send_tfa_pin_code_over_sms(send(application_id, message_id, track_delivery=True))
-    told("tracked", bool(tracked.external_message_id))
+    record("tracked", bool(tracked.external_message_id))
     # Infobip's document has Basic as well; the client takes a user and a password, and sends neither.
     basic = infobip_client.Configuration(host=host, username=INFOBIP_USERNAME, password=INFOBIP_PASSWORD)
     by_password = TfaApi(infobip_client.ApiClient(basic))
-    told("by user and password", status_of(by_password.get_tfa_applications))
+    record("by user and password", status_of(by_password.get_tfa_applications))
 
 
-def infobip_report(sandbox: Sandbox, told: Told) -> None:
+def infobip_report(sandbox: Sandbox, record: Record) -> None:
     """A delivery report, read by the client's own model of it."""
     with receiving() as receiver:
         requests.put(f"{sandbox.url}/callbacks", json={"infobip": receiver.url}, timeout=5)
@@ -165,10 +165,10 @@ def infobip_report(sandbox: Sandbox, told: Told) -> None:
         )
         result = MODELS.SmsDeliveryResult.from_json(receiver.next().body.decode())
     (report,) = result.results
-    told("delivery report", f"{report.status.id} {report.status.name}")
+    record("delivery report", f"{report.status.id} {report.status.name}")
 
 
-def sinch_python(sandbox: Sandbox, told: Told) -> None:
+def sinch_python(sandbox: Sandbox, record: Record) -> None:
     client = sinch.SinchClient(
         application_key=SINCH_APPLICATION_KEY, application_secret=SINCH_APPLICATION_SECRET
     )
@@ -185,29 +185,29 @@ def sinch_python(sandbox: Sandbox, told: Told) -> None:
         return "none"
 
     sms = starts.start_sms(identity=identity, reference="by-python")
-    told("start by SMS", f"{sms.method} {sms.sms.interception_timeout}")
-    told("start again at once", code_of(lambda: starts.start_sms(identity=identity)))
-    told("status by reference", states.get_by_reference("by-python").status)
-    told("status by identity", states.get_by_identity(NUMBER, "sms").status)
+    record("start by SMS", f"{sms.method} {sms.sms.interception_timeout}")
+    record("start again at once", code_of(lambda: starts.start_sms(identity=identity)))
+    record("status by reference", states.get_by_reference("by-python").status)
+    record("status by identity", states.get_by_identity(NUMBER, "sms").status)
     right = sandbox.code()
-    told("wrong code", code_of(lambda: starts.report_sms_by_id(sms.id, another(right))))
-    told("right code by id", starts.report_sms_by_id(sms.id, right).status)
-    told("status by id", states.get_by_id(sms.id).status)
+    record("wrong code", code_of(lambda: starts.report_sms_by_id(sms.id, another(right))))
+    record("right code by id", starts.report_sms_by_id(sms.id, right).status)
+    record("status by id", states.get_by_id(sms.id).status)
     # The client looks for country_id, where Sinch's document and answers have countryId.
-    told("country", states.get_by_id(sms.id).country_id)
+    record("country", states.get_by_id(sms.id).country_id)
     sandbox.wait(10)
     starts.start_phone_call(identity=identity)
     called = starts.report_phone_call_by_identity(NUMBER, sandbox.code())
-    told("start by callout, right code by identity", called.status)
+    record("start by callout, right code by identity", called.status)
     sandbox.wait(10)
     # The client's word is flashCall, Sinch's document's is flashcall; and this version has no WhatsApp.
-    told("flash call", code_of(lambda: starts.start_flash_call(identity=identity)))
+    record("flash call", code_of(lambda: starts.start_flash_call(identity=identity)))
     sandbox.wait(10)
-    told("data", code_of(lambda: starts.start_data(identity=identity)))
+    record("data", code_of(lambda: starts.start_data(identity=identity)))
 
 
-def sinch_callbacks(sandbox: Sandbox, told: Told) -> None:
-    """Signed by the client as Sinch signs, taken by the service."""
+def sinch_callbacks(sandbox: Sandbox, record: Record) -> None:
+    """A callback signed by the client as Sinch signs, and checked by the service."""
     del sandbox
     account = {"applicationKey": SINCH_APPLICATION_KEY, "applicationSecret": SINCH_APPLICATION_SECRET}
     client = sinch.SinchClient(
@@ -221,24 +221,24 @@ def sinch_callbacks(sandbox: Sandbox, told: Told) -> None:
     signed = made.get_http_headers_with_signature()
     headers = {name.lower(): value for name, value in signed.items()}
     callback = Callback(path, headers, body.encode())
-    told("callback that the client signs", SinchCallbacks().refusal(callback, account, time.time()))
+    record("callback that the client signs", SinchCallbacks().refusal(callback, account, time.time()))
     forged = Callback(path, headers, body.encode() + b" ")
-    told("the same with a byte more", SinchCallbacks().refusal(forged, account, time.time()))
+    record("the same with a byte more", SinchCallbacks().refusal(forged, account, time.time()))
 
 
 def by_node(script: str, *arguments: str) -> list[Row]:
     command = [str(NODE), str(ROOT / "tests/vendors" / script), str(PACKAGES), *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)  # noqa: S603 # our own words
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)  # noqa: S603 # our own command
     return [(operation, result) for operation, result in json.loads(done.stdout.splitlines()[-1])]
 
 
-def infobip_node(sandbox: Sandbox, told: Told) -> None:
+def infobip_node(sandbox: Sandbox, record: Record) -> None:
     user = (INFOBIP_USERNAME, INFOBIP_PASSWORD)
     for row in by_node("infobip.mjs", sandbox.url, INFOBIP_API_KEY, NUMBER[1:], *user):
-        told(*row)
+        record(*row)
 
 
-def sinch_node(sandbox: Sandbox, told: Told) -> None:
+def sinch_node(sandbox: Sandbox, record: Record) -> None:
     account = (SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET)
     with receiving() as receiver:
         url = f"{receiver.url}/v1/webhooks/sinch"
@@ -252,10 +252,10 @@ def sinch_node(sandbox: Sandbox, told: Told) -> None:
         {"headers": each.headers, "body": each.body.decode(), "path": each.path} for each in received
     ]
     for row in by_node("sinch.mjs", sandbox.url, *account, NUMBER, json.dumps(callbacks)):
-        told(*row)
+        record(*row)
 
 
-def aws_boto3(sandbox: Sandbox, told: Told) -> None:
+def aws_boto3(sandbox: Sandbox, record: Record) -> None:
     client: Any = boto3.client(
         "pinpoint-sms-voice-v2",
         endpoint_url=f"{sandbox.url}/aws",
@@ -276,23 +276,23 @@ def aws_boto3(sandbox: Sandbox, told: Told) -> None:
     sent = client.send_text_message(
         **message, OriginationIdentity=AWS_ORIGINATION_IDENTITY, MessageFeedbackEnabled=True
     )
-    told("send", sandbox.code())
+    record("send", sandbox.code())
     feedback = {"MessageId": sent["MessageId"], "MessageFeedbackStatus": "RECEIVED"}
-    told("feedback", client.put_message_feedback(**feedback)["MessageFeedbackStatus"])
-    unasked = client.send_text_message(**message)["MessageId"]
-    told("without an identity", bool(unasked))
-    told(
+    record("feedback", client.put_message_feedback(**feedback)["MessageFeedbackStatus"])
+    untracked = client.send_text_message(**message)["MessageId"]
+    record("without an identity", bool(untracked))
+    record(
         "feedback that is not enabled",
-        reason_of(lambda: client.put_message_feedback(**{**feedback, "MessageId": unasked})),
+        reason_of(lambda: client.put_message_feedback(**{**feedback, "MessageId": untracked})),
     )
-    told("dry run", bool(client.send_text_message(**message, DryRun=True)["MessageId"]))
+    record("dry run", bool(client.send_text_message(**message, DryRun=True)["MessageId"]))
     other = {"OriginationIdentity": "SOMEBODY"}
-    told("another identity", reason_of(lambda: client.send_text_message(**message, **other)))
-    told("account", client.describe_account_attributes()["AccountAttributes"][0]["Name"])
-    told("messages", len(requests.get(f"{sandbox.url}/inbox", timeout=5).json()))
+    record("another identity", reason_of(lambda: client.send_text_message(**message, **other)))
+    record("account", client.describe_account_attributes()["AccountAttributes"][0]["Name"])
+    record("messages", len(requests.get(f"{sandbox.url}/inbox", timeout=5).json()))
 
 
-CLIENTS: dict[str, Callable[[Sandbox, Told], None]] = {
+CLIENTS: dict[str, Callable[[Sandbox, Record], None]] = {
     "infobip-api-python-client": infobip_python,
     "SmsDeliveryResult": infobip_report,
     "@infobip-api/sdk": infobip_node,
@@ -385,14 +385,14 @@ TABLE: dict[str, list[Row]] = {
 
 @pytest.fixture(scope="module")
 def drive() -> Callable[[str], list[Row]]:
-    """What each client was answered, in order; each client is driven once."""
+    """The rows of each client, in order; each client is driven once."""
     driven: dict[str, list[Row]] = {}
 
     def drive(name: str) -> list[Row]:
         if name not in driven:
             rows: list[Row] = []
             clock = PacedClock()
-            # A client in another process cannot wait by this one's clock.
+            # A client in another process cannot wait on the clock of this one.
             create = create_wide_app if name.startswith("@") else create_app
             with running_sandbox(app=create(clock=clock, delivery_seconds=0)) as url:
                 CLIENTS[name](

@@ -1,4 +1,4 @@
-"""The template, deployed to an emulated AWS that enforces IAM, and a caller of it over HTTP."""
+"""The template, deployed to an emulated AWS that enforces IAM, and a caller over HTTP."""
 
 import dataclasses
 import itertools
@@ -12,7 +12,7 @@ import requests
 from local.stack import LocalStack
 
 _numbers: dict[str, Iterator[int]] = defaultdict(itertools.count)
-"""How many numbers were taken, by area code."""
+"""How many numbers tests have used, by area code."""
 
 AREAS = ("415", "212", "305", "312", "404", "503", "617", "702")
 
@@ -37,13 +37,13 @@ def fresh_number(area: str = "") -> str:
     """
     index = next(_numbers[area])
     of_area = area or AREAS[index // 100]
-    assert area == "" or index < 100, f"no test's number is left in {area}"
+    assert area == "" or index < 100, f"no unused number is left in {area}"
     return f"+1{of_area}55501{index % 100:02d}"
 
 
 @dataclasses.dataclass
 class Backend:
-    """What a team's backend does: it asks for codes and verifies them, and looks at what the phone got."""
+    """A team's backend, which requests and verifies codes, and the phone, which receives them."""
 
     stack: LocalStack
     api_key: str
@@ -72,7 +72,7 @@ class Backend:
         return self._sandbox("GET", "/inbox", params={"to": number}).json()  # type: ignore[no-any-return] # a list
 
     def code(self, number: str) -> str:
-        """The newest that the phone got."""
+        """The newest code that the phone received."""
         return str(self.inbox(number)[0]["code"])
 
     def calls(self, operation: str, number: str) -> list[dict[str, Any]]:
@@ -84,8 +84,8 @@ class Backend:
         return [call for call in self._sandbox("GET", "/calls").json() if call["to"] == number]
 
     def spoil(self, provider: str, operation: str, fault: str, times: int = 1) -> None:
-        wanted = {"provider": provider, "operation": operation, "fault": fault, "times": times}
-        self._sandbox("POST", "/faults", json=wanted)
+        order = {"provider": provider, "operation": operation, "fault": fault, "times": times}
+        self._sandbox("POST", "/faults", json=order)
 
     def _sandbox(self, method: str, path: str, **named: Any) -> requests.Response:
         answer = requests.request(method, f"{self.stack.sandbox_url}{path}", timeout=10, **named)
@@ -99,12 +99,12 @@ ROUTES = "CA=aws;PR=sinch"
 SENDER = "arn:aws:sms-voice:us-east-1:000000000000:sender-id/SANDBOX/CA"
 
 RECORDING = {"PumpingGuard": "record"}
-"""Dozens of numbers of one block, of which few verify, are what the guard is there to stop."""
+"""Tests use dozens of numbers of one block and verify few, which the guard would stop as pumping."""
 FIRST = {"ProviderRoutes": ROUTES, "AwsSmsIdentityArn": SENDER} | RECORDING
 
 
 def passed(backend: Backend, number: str, seconds: int) -> None:
-    """Make the number's sends look this much older: a wait that no test has to wait."""
+    """Make the number's sends this much older, so that no test has to wait."""
     table = backend.stack.outputs["TableName"]
     client = backend.stack.client("dynamodb")
     found = client.scan(TableName=table)["Items"]
@@ -132,26 +132,26 @@ def stack() -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="session")
 def by_number() -> Iterator[LocalStack]:
-    """A second deployment, where a number's newest verification may be named by the number, at once anew."""
+    """A second deployment, which finds a number's newest verification by the number and has no resend gap."""
     with LocalStack(parameters=SECOND) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def keeping(by_number: LocalStack) -> LocalStack:
-    """The same, which also keeps users."""
+def with_users(by_number: LocalStack) -> LocalStack:
+    """The second deployment, which also keeps users."""
     return by_number
 
 
 @pytest.fixture(scope="session")
-def speaking_twilio(by_number: LocalStack) -> LocalStack:
-    """The same, which also speaks to Twilio's clients."""
+def with_twilio_api(by_number: LocalStack) -> LocalStack:
+    """The second deployment, which also has the API of Twilio Verify."""
     return by_number
 
 
 @pytest.fixture(scope="session")
-def proving(by_number: LocalStack) -> LocalStack:
-    """The same, which also issues tokens."""
+def with_tokens(by_number: LocalStack) -> LocalStack:
+    """The second deployment, which also issues tokens."""
     return by_number
 
 

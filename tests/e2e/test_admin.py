@@ -1,4 +1,4 @@
-"""Administrators sign their requests; the emulated AWS checks that, and tells the function who it was."""
+"""Administrators sign their requests; the emulated AWS checks the signature and passes on the signer."""
 
 import json
 import os
@@ -29,14 +29,14 @@ RUNBOOK = ROOT / "docs/operations.md"
 
 
 @pytest.fixture
-def backend(keeping: LocalStack) -> Backend:
-    return Backend(keeping, keeping.api_key)
+def backend(with_users: LocalStack) -> Backend:
+    return Backend(with_users, with_users.api_key)
 
 
 @pytest.fixture
-def stranger(keeping: LocalStack) -> Iterator[Credentials]:
-    """Of an IAM user who may do nothing."""
-    iam = keeping.client("iam")
+def stranger(with_users: LocalStack) -> Iterator[Credentials]:
+    """The credentials of an IAM user without any permission."""
+    iam = with_users.client("iam")
     iam.create_user(UserName="stranger")
     key = iam.create_access_key(UserName="stranger")["AccessKey"]
     yield Credentials(key["AccessKeyId"], key["SecretAccessKey"])
@@ -45,11 +45,11 @@ def stranger(keeping: LocalStack) -> Iterator[Credentials]:
 
 
 @pytest.fixture
-def _sending(keeping: LocalStack) -> Iterator[None]:
-    """Nothing stays stopped for another test."""
+def _sending(with_users: LocalStack) -> Iterator[None]:
+    """Resumes all sending at the end, so that no other test finds it stopped."""
     yield
     key = {"pk": {"S": "S#"}}
-    keeping.client("dynamodb").delete_item(TableName=keeping.physical_id("Table"), Key=key)
+    with_users.client("dynamodb").delete_item(TableName=with_users.physical_id("Table"), Key=key)
 
 
 def admin(stack: LocalStack, path: str, number: str, signer: Credentials = ROOT_KEY) -> requests.Response:
@@ -68,7 +68,7 @@ def signed(
 
 
 def everything(stack: LocalStack) -> str:
-    """All that the tables hold."""
+    """All items of both tables, as JSON."""
     client = stack.client("dynamodb")
     items: list[dict[str, Any]] = []
     for table in (stack.physical_id("Table"), stack.physical_id("UsersTable")):
@@ -77,7 +77,7 @@ def everything(stack: LocalStack) -> str:
     return json.dumps(items)
 
 
-def test_a_number_is_looked_at_and_erased_with_its_consent(backend: Backend) -> None:
+def test_an_administrator_reads_and_erases_a_number_with_its_consent(backend: Backend) -> None:
     stack, number = backend.stack, fresh_number()
     verification_id = backend.requested(number, purpose="sign-up", consent=CONSENT)
     assert backend.verify(verification_id, backend.code(number)).status_code == 200
@@ -93,11 +93,11 @@ def test_a_number_is_looked_at_and_erased_with_its_consent(backend: Backend) -> 
     erased = admin(stack, "/admin/erase-number", number).json()
     assert {"users": 1, "verifications": 1}.items() <= erased["erased"].items()
     assert number.removeprefix("+") not in everything(stack)
-    assert (erased["complete"], erased["repeatAfter"]) == (False, 30), "the code could still be guessed at"
+    assert (erased["complete"], erased["repeatAfter"]) == (False, 30), "the code could still be guessed"
     assert admin(stack, "/admin/number-status", number).json()["users"] == []
 
 
-def test_an_administrators_unlocking_lets_the_number_be_guessed_at_again(backend: Backend) -> None:
+def test_unlocking_a_number_removes_its_locks_and_the_code_still_verifies(backend: Backend) -> None:
     number = fresh_number()
     verification_id = backend.requested(number)
     code = backend.code(number)
@@ -111,7 +111,7 @@ def test_an_administrators_unlocking_lets_the_number_be_guessed_at_again(backend
 
 
 def paste(stack: LocalStack, command: str) -> dict[str, Any]:
-    """What a shell prints for a command of the runbook, once the functions that it uses are defined."""
+    """Run a command of the runbook in a shell, with its function `admin`. Returns the JSON that it prints."""
     (function,) = re.findall(r"^admin\(\) .*$", RUNBOOK.read_text(), re.MULTILINE)
     variables = {
         "PATH": os.environ["PATH"],
@@ -155,11 +155,11 @@ def test_the_runbooks_commands_stop_and_resume_sending_while_codes_are_checked(b
 
 
 @pytest.mark.usefixtures("_sending")
-def test_every_stop_of_the_runbook_holds_until_it_is_resumed_there(backend: Backend) -> None:
+def test_every_stop_in_the_runbook_lasts_until_the_runbook_resumes_it(backend: Backend) -> None:
     section = RUNBOOK.read_text().partition("\n## Stopping sending\n")[2].partition("\n## ")[0]
     commands = re.findall(r"^admin (?:stop|resume)-sending .+$", section, re.MULTILINE)
-    standing = [len(paste(backend.stack, command)["stops"]) for command in commands]
-    assert standing == [1, 3, 4, 5, 3, 2, 1, 0]
+    counts = [len(paste(backend.stack, command)["stops"]) for command in commands]
+    assert counts == [1, 3, 4, 5, 3, 2, 1, 0]
     assert backend.request(fresh_number()).status_code == 200
 
 
@@ -172,27 +172,27 @@ def test_another_provider_sends_while_one_is_stopped(backend: Backend) -> None:
     assert backend.verify(verification_id, backend.code(number)).status_code == 200
 
 
-def test_a_country_that_there_is_not_is_refused_where_it_stands(backend: Backend) -> None:
+def test_an_unknown_country_is_refused_with_a_pointer_to_it(backend: Backend) -> None:
     answer = signed(backend.stack, "/admin/stop-sending", {"countries": ["GB", "UK"]})
     assert outcome(answer) == (400, "INVALID_REQUEST")
     assert [fault["pointer"] for fault in answer.json()["errors"]] == ["/countries/1"]
 
 
 @pytest.mark.parametrize("path", OF_NUMBERS + OF_SENDING)
-def test_nobody_is_let_in_without_a_signature_of_somebody_who_may(
+def test_an_admin_request_needs_the_signature_of_an_allowed_principal(
     backend: Backend, stranger: Credentials, path: str
 ) -> None:
     stack = backend.stack
     body = {"all": True} if path in OF_SENDING else {"phoneNumber": fresh_number()}
     assert requests.post(f"{stack.base_url}{path}", json=body, timeout=30).status_code == 403
-    assert backend.post(path, body).status_code == 403, "an API key opens nothing here"
-    forged = Credentials("test-of-nobody", "a-secret-that-is-none")
-    # API Gateway has no response of its own for an access key that nobody has: it is DEFAULT_4XX's.
+    assert backend.post(path, body).status_code == 403, "an API key gives no access here"
+    forged = Credentials("unknown-access-key", "unknown-secret")
+    # API Gateway has no response type for an unknown access key, so DEFAULT_4XX answers.
     assert outcome(signed(stack, path, body, forged)) == (400, "INVALID_REQUEST")
     assert signed(stack, path, body, stranger).status_code == 403
 
 
-def test_where_the_users_may_not_be_read_nothing_is_said_to_be_erased(backend: Backend) -> None:
+def test_an_erasure_fails_if_the_users_table_may_not_be_read(backend: Backend) -> None:
     number = fresh_number()
     backend.requested(number, consent=CONSENT)
     with without(backend.stack, "AdminRole", "dynamodb:Query"):

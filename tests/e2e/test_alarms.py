@@ -1,11 +1,11 @@
-"""Every alarm of the template, driven into ALARM and back by what the deployed functions themselves measured.
+"""Every alarm of the template, driven into ALARM and back by the metrics of the deployed functions.
 
-One stack with small limits is driven through good and bad hours in a few seconds. What its functions logged
-in the embedded metric format is given to the emulated CloudWatch as the real one would take it: only the
-points whose dimensions are the alarm's, because MiniStack looks at a metric's name alone. The points of bad
-hours are dated so that they are about to leave the alarm's window; then the good ones alone decide. Of a
-metric that is only there when something is wrong, a zero stands for the silence after it, which CloudWatch
-takes for no alarm (`TreatMissingData: notBreaching`) and MiniStack does not look at.
+One stack with small limits is driven through good and bad hours in a few seconds. The test puts the metrics
+that its functions logged (embedded metric format) into the emulated CloudWatch, and only those with the
+alarm's dimensions, because MiniStack compares a metric's name alone. The points of bad hours are dated so
+that they are about to leave the alarm's window; then the good ones alone decide. If a metric exists only when
+something is wrong, a zero stands for the silence after it, which CloudWatch takes for no alarm
+(`TreatMissingData: notBreaching`) and MiniStack does not evaluate.
 """
 
 import time
@@ -44,7 +44,7 @@ STIMULI = {
     "RequestSurgeAlarm": "more than forty requests in all, of which an hour may have twenty",
     "UnverifiedRatioAlarm": "twenty codes to a country where nobody verifies",
     "ExpiredUnusedAlarm": "nine in ten of the day's earlier codes were never typed",
-    "SuspectSendsAlarm": "the same: the guard records what it would refuse",
+    "SuspectSendsAlarm": "nine in ten unused codes, as above: the guard records what it would refuse",
     "ProviderErrorAlarm": "Infobip answers 500",
     "ProviderCredentialsAlarm": "Infobip refuses the key",
     "BreakerOpenAlarm": "Infobip fails five times in a row",
@@ -52,7 +52,7 @@ STIMULI = {
     "WebhookRefusedAlarm": "five callbacks without a signature",
     "TokenFailedAlarm": "a right code while the function may not sign",
 }
-"""What the stack is driven with, by alarm."""
+"""What sets off each alarm."""
 ONLY_WHEN_WRONG = {
     "SuspectSendsAlarm",
     "ProviderErrorAlarm",
@@ -61,7 +61,7 @@ ONLY_WHEN_WRONG = {
     "WebhookRefusedAlarm",
     "TokenFailedAlarm",
 }
-"""Those whose metric is not there while all is well."""
+"""Alarms whose metric has no points while all is well."""
 AWS_OWN: dict[tuple[str, str], tuple[set[str], float]] = {
     ("AWS/Lambda", "Errors"): ({"FunctionName"}, 1),
     ("AWS/Lambda", "Throttles"): ({"FunctionName"}, 1),
@@ -70,15 +70,15 @@ AWS_OWN: dict[tuple[str, str], tuple[set[str], float]] = {
     ("AWS/DynamoDB", "ReadThrottleEvents"): ({"TableName"}, 1),
     ("AWS/DynamoDB", "WriteThrottleEvents"): ({"TableName"}, 1),
 }
-"""What AWS's documentation says that its services measure, by which dimensions, and a bad value of each."""
+"""The metrics of AWS services, as AWS documents them: their dimensions, and a bad value of each."""
 
 SECONDS_LEFT = 4.0
-"""How long a bad point stays in its alarm's window after it was given to CloudWatch."""
+"""How long a bad point stays in its alarm's window after it was put into CloudWatch."""
 PRICE = USD // 50
 USERS = 3
-"""Of the good time."""
+"""Users who verify in the good time."""
 BAD_REQUESTS = 1 + 2 + 12 + 1 + 1 + 5 + 20
-"""For codes, in the bad time."""
+"""Requests for codes in the bad time."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,11 @@ class Measured:
 
     @staticmethod
     def for_alarm(points: list[Datapoint], alarm: Properties) -> list[Datapoint]:
-        """Those of the alarm's metric and dimensions."""
-        wanted = {each["Name"]: STACK_NAME for each in alarm["Dimensions"]}
-        return [point for point in points if point.name == alarm["MetricName"] and point.dimensions == wanted]
+        """The points of the alarm's metric and dimensions."""
+        dimensions = {each["Name"]: STACK_NAME for each in alarm["Dimensions"]}
+        return [
+            point for point in points if point.name == alarm["MetricName"] and point.dimensions == dimensions
+        ]
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +108,7 @@ def stack() -> Iterator[LocalStack]:
         "ResendGapSeconds": "0",
         "AlarmRequestsPerHour": "20",
         "FailuresBeforeWait": "10",
-        # What has alarms only where it is on.
+        # These features have alarms only when they are on.
         "IssueTokens": "true",
         "KeepUsers": "true",
         "AwsSmsIdentityArn": SENDER,
@@ -129,7 +131,7 @@ def measured(stack: LocalStack) -> Measured:
 
 
 def earlier_today(stack: LocalStack, unverified: int, verified: int) -> None:
-    """Codes of hours that have passed, in thousands, as the country's item of the day counts them."""
+    """Write codes of earlier hours, in thousands, into the country's item of the day."""
     day = DayCounter.of("B#US", seconds(time.time))
     amounts = {":open": unverified, ":verified": verified}
     stack.client("dynamodb").update_item(
@@ -148,7 +150,7 @@ def points_of(stack: LocalStack) -> list[Datapoint]:
 
 
 def points_with(stack: LocalStack, metric: str, times: int) -> list[Datapoint]:
-    """The points, once so many of one metric are among them: a line comes into the log after its answer."""
+    """All points, once they contain `times` of one metric: a line reaches the log after its answer."""
     of_service = {"service": STACK_NAME}
 
     def found() -> list[Datapoint]:
@@ -162,7 +164,7 @@ def points_with(stack: LocalStack, metric: str, times: int) -> list[Datapoint]:
 
 
 def be_well(backend: Backend) -> None:
-    """Three users ask, get their code and verify it, one of them at the second try."""
+    """Three users request a code and verify it, one of them at the second attempt."""
     backend.stack.take_callbacks()
     for number in numbers("415", USERS):
         verification_id = backend.requested(number)
@@ -174,8 +176,8 @@ def be_well(backend: Backend) -> None:
 
 def go_wrong(backend: Backend) -> None:
     lost = backend.requested("+12125550100")
-    told = {"to": "+12125550100", "status": "failed"}
-    requests.post(f"{backend.stack.sandbox_url}/deliveries", json=told, timeout=10).raise_for_status()
+    report = {"to": "+12125550100", "status": "failed"}
+    requests.post(f"{backend.stack.sandbox_url}/deliveries", json=report, timeout=10).raise_for_status()
     await_delivery(backend, lost)
     requests.put(f"{backend.stack.sandbox_url}/callbacks", json={}, timeout=10).raise_for_status()
     for guesses in (5, 1):
@@ -197,7 +199,7 @@ def go_wrong(backend: Backend) -> None:
 
 
 def numbers(area: str, count: int) -> list[str]:
-    """Of the range reserved for fiction in one area: 416 is Toronto, where nobody verifies."""
+    """Numbers of the range reserved for fiction in one area: 416 is Toronto, where nobody verifies."""
     return [f"+1{area}55501{index:02d}" for index in range(count)]
 
 
@@ -216,7 +218,7 @@ def await_delivery(backend: Backend, verification_id: str) -> None:
 
 
 class CloudWatch:
-    """The emulated one, by the template's names of its alarms."""
+    """The emulated CloudWatch, with alarms by their names in the template."""
 
     def __init__(self, stack: LocalStack) -> None:
         self._client = stack.client("cloudwatch")
@@ -226,7 +228,7 @@ class CloudWatch:
         }
 
     def put(self, alarm: Properties, values: list[float], at: float) -> None:
-        """Give it values of an alarm's metric, as measured `at` seconds since the epoch."""
+        """Put values of an alarm's metric, measured `at` seconds since the epoch."""
         metric = alarm["MetricName"]
         data = [{"MetricName": metric, "Value": value, "Timestamp": at} for value in values]
         self._client.put_metric_data(Namespace=alarm["Namespace"], MetricData=data)
@@ -237,7 +239,7 @@ class CloudWatch:
         return {self._names[alarm["AlarmName"]]: alarm["StateValue"] for alarm in described}
 
 
-def test_every_alarm_goes_off_when_its_time_is_bad_and_is_over_when_it_is_good(
+def test_every_alarm_fires_on_bad_measurements_and_recovers_on_good_ones(
     stack: LocalStack, measured: Measured, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloudwatch, off = CloudWatch(stack), dict[str, float]()
@@ -249,7 +251,7 @@ def test_every_alarm_goes_off_when_its_time_is_bad_and_is_over_when_it_is_good(
         cloudwatch.put(alarm, values, time.time() - window + SECONDS_LEFT)
         assert cloudwatch.states()[name] == "ALARM", (name, values)
         off[name] = time.monotonic() - started
-    # The bad points leave their windows; nothing else would make an alarm look again.
+    # The bad points must leave their windows before an alarm can recover.
     time.sleep(SECONDS_LEFT)
     for name, alarm in ALARMS.items():
         cloudwatch.put(alarm, good_values(name, alarm, measured), time.time())
@@ -276,19 +278,19 @@ def report(off: dict[str, float]) -> str:
     return "\n".join(rows)
 
 
-def test_no_alarm_watches_what_nobody_measures() -> None:
+def test_every_alarm_watches_a_metric_that_exists() -> None:
     known = {(metrics.NAMESPACE, metric.name) for metric in metrics.all()} | AWS_OWN.keys()
     for name, alarm in ALARMS.items():
         assert (alarm["Namespace"], alarm["MetricName"]) in known, name
 
 
-def test_each_alarm_is_on_the_dimensions_that_its_metric_has() -> None:
+def test_each_alarm_uses_the_dimensions_of_its_metric() -> None:
     for name, alarm in ALARMS.items():
-        asked = {each["Name"] for each in alarm["Dimensions"]}
+        used = {each["Name"] for each in alarm["Dimensions"]}
         own = AWS_OWN.get((alarm["Namespace"], alarm["MetricName"]))
-        assert asked == (own[0] if own else {"service"}), name
+        assert used == (own[0] if own else {"service"}), name
 
 
-def test_every_alarm_has_a_stimulus_that_is_written_down() -> None:
+def test_every_alarm_on_our_metrics_has_a_stimulus() -> None:
     ours = {name for name, alarm in ALARMS.items() if alarm["Namespace"] == metrics.NAMESPACE}
     assert STIMULI.keys() == ours

@@ -1,4 +1,4 @@
-"""What API Gateway refuses by itself is the problem that `openapi.yaml` shows for it."""
+"""A refusal of API Gateway itself is the problem that `openapi.yaml` documents."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ DOCUMENT = Document(SOURCE.read_text())
 
 
 def documented(name: str) -> dict[str, Any]:
-    """The problem that `openapi.yaml` shows for a kind of API Gateway's refusals."""
+    """The problem that `openapi.yaml` shows for one kind of refusal."""
     problem: dict[str, Any] = DOCUMENT.root["components"]["examples"][name]["value"]
     return problem
 
@@ -36,29 +36,29 @@ def test_the_apis_url_is_the_same_from_run_to_run(stack: LocalStack) -> None:
     assert stack.outputs["ApiId"] == API_ID
 
 
-@pytest.mark.parametrize("key", ["", "a-key-that-opens-nothing"])
-def test_a_key_that_is_missing_or_wrong(stack: LocalStack, key: str) -> None:
+@pytest.mark.parametrize("key", ["", "an-unknown-key"])
+def test_a_missing_or_wrong_key_gets_the_documented_problem(stack: LocalStack, key: str) -> None:
     check(Backend(stack, key).request(fresh_number()), "INVALID_API_KEY")
 
 
-def test_a_path_that_there_is_not(backend: Backend) -> None:
+def test_an_unknown_path_gets_the_documented_problem(backend: Backend) -> None:
     check(backend.post("/request-opt", {"phoneNumber": fresh_number()}), "MISSING_AUTHENTICATION_TOKEN")
 
 
-def test_a_method_that_a_path_does_not_have(backend: Backend) -> None:
+def test_an_unsupported_method_gets_the_documented_problem(backend: Backend) -> None:
     answer = requests.get(
         f"{backend.stack.base_url}/request-otp", headers={"x-api-key": backend.api_key}, timeout=30
     )
     check(answer, "MISSING_AUTHENTICATION_TOKEN")
 
 
-def test_an_administrators_call_that_is_not_signed(backend: Backend) -> None:
+def test_an_unsigned_admin_request_gets_the_documented_problem(backend: Backend) -> None:
     check(
         backend.post("/admin/number-status", {"phoneNumber": fresh_number()}), "MISSING_AUTHENTICATION_TOKEN"
     )
 
 
-def test_more_requests_at_once_than_the_keys_plan_allows(backend: Backend) -> None:
+def test_a_throttled_request_gets_the_documented_problem(backend: Backend) -> None:
     stack = backend.stack
     plan, client = stack.physical_id("UsagePlan"), stack.client("apigateway")
     throttle = client.get_usage_plan(usagePlanId=plan)["throttle"]

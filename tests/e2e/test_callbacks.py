@@ -1,7 +1,7 @@
-"""The providers' callbacks, signed by their stand-in and taken by the deployed webhooks.
+"""The providers' callbacks, signed by their stand-in and received by the deployed webhooks.
 
-The stand-in signs the path of the URL that it calls, as Sinch does. Here that is the form of the API's own
-URL on AWS, so the stage is a part of it.
+The stand-in signs the path of the URL that it calls, as Sinch does. Here that URL has the form of the API's
+own URL on AWS, so the path contains the stage.
 """
 
 import json
@@ -45,27 +45,27 @@ def status(backend: Backend, verification_id: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def delivery(backend: Backend, verification_id: str, wanted: str) -> str:
-    """What became of the message, once that is `wanted` or patience has ended."""
-    eventually(lambda: status(backend, verification_id)["delivery"] == wanted)
+def delivery(backend: Backend, verification_id: str, expected: str) -> str:
+    """The delivery in the status, once it is `expected` or the wait has timed out."""
+    eventually(lambda: status(backend, verification_id)["delivery"] == expected)
     return str(status(backend, verification_id)["delivery"])
 
 
 def reported(backend: Backend, number: str, outcome: str) -> None:
     """Have the stand-in report on the number's newest message once more."""
-    told = {"to": number, "status": outcome}
-    requests.post(f"{backend.stack.sandbox_url}/deliveries", json=told, timeout=10).raise_for_status()
+    report = {"to": number, "status": outcome}
+    requests.post(f"{backend.stack.sandbox_url}/deliveries", json=report, timeout=10).raise_for_status()
 
 
 def post(backend: Backend, provider: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
-    """To the deployed webhook, whatever the stand-in would have said."""
+    """Call the deployed webhook without the stand-in. Returns the status and the body."""
     url = f"{backend.stack.base_url}/webhooks/{provider}"
     answer = requests.post(url, data=body, headers={"Content-Type": TYPE, **headers}, timeout=30)
     return answer.status_code, answer.json()
 
 
 def signed(backend: Backend, event: dict[str, Any], *, age: float = 0.0) -> tuple[bytes, dict[str, str]]:
-    """What Sinch would send, so many seconds ago."""
+    """A callback of Sinch, `age` seconds old: its body and headers."""
     body = json.dumps(event).encode()
     timestamp = f"{datetime.fromtimestamp(time.time() - age, UTC):%Y-%m-%dT%H:%M:%S.%f}0Z"
     made = signature(
@@ -80,7 +80,7 @@ def signed(backend: Backend, event: dict[str, Any], *, age: float = 0.0) -> tupl
 
 
 def about(backend: Backend, verification_id: str) -> dict[str, Any]:
-    """What Sinch says of the verification in each of its events."""
+    """The fields that every event of Sinch has about a verification."""
     key = verification_key(verification_id)
     found = backend.stack.client("dynamodb").get_item(
         TableName=backend.stack.outputs["TableName"], Key={"pk": {"S": f"V#{key}"}}
@@ -90,35 +90,33 @@ def about(backend: Backend, verification_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("provider", "area"), [("sinch", "787"), ("infobip", "")])
-def test_a_delivery_is_told_by_its_provider_and_seen_in_the_status(
-    called_back: Backend, provider: str, area: str
-) -> None:
+def test_a_delivery_report_shows_in_the_status(called_back: Backend, provider: str, area: str) -> None:
     number = fresh_number(area)
     verification_id = called_back.requested(number)
     (message,) = called_back.inbox(number)
     assert message["provider"] == provider
     assert delivery(called_back, verification_id, "delivered") == "delivered"
-    # Reordered: a failure that is told after the delivery is older news.
+    # Out of order: a failure that is reported after the delivery is older.
     reported(called_back, number, "failed")
     assert called_back.verify(verification_id, message["code"]).status_code == 200
     assert status(called_back, verification_id)["delivery"] == "delivered"
 
 
-def test_a_delivery_by_aws_is_brought_by_its_topic(backend: Backend) -> None:
+def test_a_delivery_event_of_aws_arrives_through_its_topic(backend: Backend) -> None:
     verification_id = backend.requested(fresh_number("416"))
     key, table = verification_key(verification_id), backend.stack.outputs["TableName"]
     items = backend.stack.client("dynamodb").scan(TableName=table)["Items"]
     (kept,) = [each["pk"]["S"] for each in items if each.get("verification", {}).get("S") == key]
     event = {"messageId": kept.removeprefix("M#aws#"), "isFinal": True}
     topic = backend.stack.outputs["AwsEventsTopicArn"]
-    for told in ("TEXT_QUEUED", "TEXT_DELIVERED", "TEXT_CARRIER_UNREACHABLE"):
-        message = json.dumps({**event, "eventType": told})
+    for event_type in ("TEXT_QUEUED", "TEXT_DELIVERED", "TEXT_CARRIER_UNREACHABLE"):
+        message = json.dumps({**event, "eventType": event_type})
         backend.stack.client("sns").publish(TopicArn=topic, Message=message)
     assert delivery(backend, verification_id, "delivered") == "delivered"
     assert status(backend, verification_id)["status"] == "pending"
 
 
-def test_a_result_of_sinchs_counts_as_a_delivery_and_verifies_nobody(backend: Backend) -> None:
+def test_a_sinch_result_event_counts_as_a_delivery_and_verifies_nobody(backend: Backend) -> None:
     number = fresh_number("787")
     verification_id = backend.requested(number)
     result = {**about(backend, verification_id), "event": "VerificationResultEvent", "status": "SUCCESSFUL"}
@@ -130,13 +128,13 @@ def test_a_result_of_sinchs_counts_as_a_delivery_and_verifies_nobody(backend: Ba
     assert backend.verify(verification_id, backend.code(number)).status_code == 200
 
 
-def test_sinch_may_send_what_was_reserved_here_and_nothing_that_a_thief_of_the_key_asks_for(
+def test_sinch_is_allowed_reserved_sends_and_denied_those_of_a_stolen_key(
     called_back: Backend,
 ) -> None:
     called_back.requested(fresh_number("787"))
     number = fresh_number("787")
     stolen = (SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET)
-    body = {"identity": {"type": "number", "endpoint": number}, "method": "sms", "reference": "a-thiefs"}
+    body = {"identity": {"type": "number", "endpoint": number}, "method": "sms", "reference": "a-stolen-key"}
     url = f"{called_back.stack.sandbox_url}/sinch/verification/v1/verifications"
     refused = requests.post(url, json=body, auth=stolen, timeout=30)
     assert (refused.status_code, refused.json()["message"]) == (403, "Denied by callback.")
@@ -144,7 +142,7 @@ def test_sinch_may_send_what_was_reserved_here_and_nothing_that_a_thief_of_the_k
 
 
 @pytest.mark.parametrize("is_set_up", [True, False])
-def test_a_resend_by_sinch_repeats_the_code_where_sinch_calls_back(
+def test_a_resend_by_sinch_repeats_the_code_if_sinch_calls_back(
     called_back: Backend, is_set_up: bool
 ) -> None:
     if not is_set_up:
@@ -181,5 +179,5 @@ def test_forged_and_stale_callbacks_change_nothing(backend: Backend) -> None:
     by_infobip = basic(INFOBIP_WEBHOOK_USER, INFOBIP_WEBHOOK_PASSWORD)
     assert post(backend, "infobip", report, by_infobip) == (200, {})
     after = status(backend, verification_id)
-    # It counts down meanwhile.
+    # `resendAfter` counts down meanwhile.
     assert after == before | {"resendAfter": after["resendAfter"]}

@@ -41,7 +41,7 @@ def request(stack: LocalStack, outputs: Mapping[str, str], number: str) -> int:
     return requests.post(url, json={"phoneNumber": number}, headers=headers, timeout=30).status_code
 
 
-def test_a_new_stack_over_a_retained_table_and_pepper_remembers_what_was_sent(stack: LocalStack) -> None:
+def test_a_new_stack_over_a_retained_table_and_pepper_remembers_earlier_sends(stack: LocalStack) -> None:
     secrets = stack.client("secretsmanager")
 
     def secret(arn: str) -> str:

@@ -20,7 +20,7 @@ FIRST = {
 
 
 def deploy(stack: LocalStack, name: str = STACK, **parameters: str) -> subprocess.CompletedProcess[str]:
-    """The target as a pipeline calls it: stdin is closed. The table `local` is the one of an emulated AWS."""
+    """Run `make deploy` as a pipeline does, with stdin closed. `ENV=local` is the emulated AWS."""
     given = " ".join(f"{parameter}='{value}'" for parameter, value in parameters.items())
     command = ["make", "--no-print-directory", "-o", ".venv/.run", "deploy", "ENV=local", f"STACK={name}"]
     return subprocess.run(  # noqa: S603 - a command of our own
@@ -36,7 +36,7 @@ def deploy(stack: LocalStack, name: str = STACK, **parameters: str) -> subproces
 
 
 def sam_deploy(stack: LocalStack, **parameters: str) -> subprocess.CompletedProcess[str]:
-    """SAM CLI by itself, which sends no other parameter than these."""
+    """Run SAM CLI itself, which sends no parameters but these."""
     overrides = [f"{name}={value}" for name, value in parameters.items()]
     return subprocess.run(  # noqa: S603 - a command of our own
         [*sam("deploy"), "--stack-name", STACK, "--parameter-overrides", *overrides],
@@ -63,7 +63,7 @@ def parameters_of(stack: LocalStack) -> Mapping[str, str]:
 
 
 def live_environment(stack: LocalStack) -> Mapping[str, str]:
-    """What the function that the API calls is configured with."""
+    """The environment of the function version that the API calls."""
     found = stack.client("cloudformation").describe_stack_resource(
         StackName=STACK, LogicalResourceId="VerifyOtpFunction"
     )
@@ -73,7 +73,7 @@ def live_environment(stack: LocalStack) -> Mapping[str, str]:
     return environment
 
 
-def test_a_deployment_changes_what_is_named_and_keeps_the_rest(stack: LocalStack) -> None:
+def test_a_deployment_changes_the_named_parameters_and_keeps_the_rest(stack: LocalStack) -> None:
     first = deploy(stack, **FIRST)
     assert first.returncode == 0, first.stdout + first.stderr
     made = parameters_of(stack)
@@ -86,7 +86,7 @@ def test_a_deployment_changes_what_is_named_and_keeps_the_rest(stack: LocalStack
     assert second.returncode == 0, second.stdout + second.stderr
     assert "  MaxAttempts: 4 -> 3\n" in second.stdout
     assert parameters_of(stack) == {**made, "MaxAttempts": "3"}
-    # A version of the function holds its environment: the one that is called must be a new one.
+    # A version of the function holds its environment, so the live alias must point at a new version.
     assert live_environment(stack)["MAX_ATTEMPTS"] == "3"
 
     plain = sam_deploy(stack, MaxAttempts="5")
@@ -94,7 +94,7 @@ def test_a_deployment_changes_what_is_named_and_keeps_the_rest(stack: LocalStack
     assert parameters_of(stack) == {**made, "MaxAttempts": "5"}
     assert live_environment(stack)["MAX_ATTEMPTS"] == "5"
 
-    # Past `make deploy`, which would refuse it at once.
+    # With SAM CLI, because `make deploy` would refuse this at once.
     contradiction = sam_deploy(stack, ResendGapSeconds="90", CodeLifeSeconds="60")
     assert contradiction.returncode != 0
     assert "ResendGapSeconds must be 30 seconds below CodeLifeSeconds" in reasons(stack)

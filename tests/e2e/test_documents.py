@@ -1,4 +1,4 @@
-"""Commands of README.md, docs/tutorial.md and docs/camara.md do what the pages say."""
+"""The commands of README.md, docs/tutorial.md and docs/camara.md do what the pages say."""
 
 import json
 import os
@@ -30,14 +30,14 @@ class Page:
 
     @classmethod
     def read(cls, path: Path, until: str) -> "Page":
-        """Only what is called with curl; and each JSON that is shown."""
+        """Only the curl commands, and every block of JSON."""
         blocks = BLOCK.findall(path.read_text().partition(f"\n{until}\n")[0])
         commands = [text for kind, text in blocks if not kind and text.startswith("curl")]
         return cls(commands, [json.loads(text) for kind, text in blocks if kind == "json"])
 
 
 def paste(backend: Backend, command: str, instead: Mapping[str, str]) -> str:
-    """What a shell prints for it, once what is only an example in it was replaced."""
+    """Run a command in a shell after replacing its example values. Returns what it prints."""
     for example, own in instead.items():
         command = command.replace(example, own)
     variables = {
@@ -52,14 +52,14 @@ def paste(backend: Backend, command: str, instead: Mapping[str, str]) -> str:
     return done.stdout
 
 
-def test_the_readmes_first_request_and_verification_work_as_they_stand(backend: Backend) -> None:
+def test_the_readmes_first_request_and_verification_work_as_written(backend: Backend) -> None:
     page = Page.read(ROOT / "README.md", "## Deploy it")
-    ask, verify = page.commands
-    asked, verified = page.answers
+    request, verify = page.commands
+    requested, verified = page.answers
     number = fresh_number()
-    got = json.loads(paste(backend, ask, {NUMBER: number}))
-    assert got == asked | {name: got[name] for name in ("verificationId", "expiresAt")}
-    given = {str(asked["verificationId"]): got["verificationId"]}
+    got = json.loads(paste(backend, request, {NUMBER: number}))
+    assert got == requested | {name: got[name] for name in ("verificationId", "expiresAt")}
+    given = {str(requested["verificationId"]): got["verificationId"]}
     code = backend.code(number)
     refused = json.loads(paste(backend, verify, given | {OTP: "111111" if code != "111111" else "222222"}))
     assert refused["errorCode"] == "OTP_INCORRECT"
@@ -71,7 +71,7 @@ def test_the_readmes_first_request_and_verification_work_as_they_stand(backend: 
 @pytest.mark.parametrize(
     ("language", "program"), [("python", ["python", "-"]), ("js", ["node", "--input-type=module", "-"])]
 )
-def test_the_readmes_request_from_a_program_works_as_it_stands(
+def test_the_readmes_request_from_a_program_works_as_written(
     backend: Backend, language: str, program: list[str]
 ) -> None:
     (source,) = (text for kind, text in BLOCK.findall((ROOT / "README.md").read_text()) if kind == language)
@@ -104,7 +104,7 @@ def test_the_tutorials_faults_do_what_it_says(backend: Backend) -> None:
     assert {call["provider"] for call in backend.calls("send", number)} == {"infobip"}
 
 
-def test_the_requests_in_camaras_words_work_as_they_stand(backend: Backend) -> None:
+def test_the_requests_of_the_camara_page_work_as_written(backend: Backend) -> None:
     page = Page.read(ROOT / "docs/camara.md", "## Errors")
     send, validate = page.commands
     (sent,) = page.answers

@@ -1,4 +1,4 @@
-"""Events on the emulated EventBridge, brought to a queue by the rule that docs/events.md has."""
+"""Events on the emulated EventBridge, sent to a queue by the rule of docs/events.md."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def backend(by_number: LocalStack) -> Backend:
 
 @pytest.fixture
 def queue(by_number: LocalStack) -> Iterator[str]:
-    """A queue's URL, to which the page's rule brings every verified sign-up."""
+    """The URL of a queue that receives every verified sign-up by the page's rule."""
     assert PATTERN
     bus, sqs = by_number.client("events"), by_number.client("sqs")
     url = str(sqs.create_queue(QueueName="verified-sign-ups")["QueueUrl"])
@@ -48,17 +48,17 @@ def received(stack: LocalStack, url: str) -> dict[str, Any]:
         if found:
             event: dict[str, Any] = json.loads(found[0]["Body"])
             return event
-    raise AssertionError("nothing came")
+    raise AssertionError("no message arrived")
 
 
-def test_a_verified_sign_up_comes_to_the_queue_without_its_number(backend: Backend, queue: str) -> None:
+def test_a_verified_sign_up_reaches_the_queue_without_its_number(backend: Backend, queue: str) -> None:
     number = fresh_number()
-    other, asked = backend.requested(fresh_number()), backend.requested(number, purpose="sign-up")
+    other, sign_up = backend.requested(fresh_number()), backend.requested(number, purpose="sign-up")
     assert backend.verify(other, "000000").status_code in (200, 400)
-    assert backend.verify(asked, backend.code(number)).status_code == 200
+    assert backend.verify(sign_up, backend.code(number)).status_code == 200
     event = received(backend.stack, queue)
     assert (event["source"], event["detail-type"]) == ("sms-otp", "otp.verified")
     detail = event["detail"]
-    assert (detail["verification"], detail["purpose"]) == (verification_key(asked)[:16], "sign-up")
+    assert (detail["verification"], detail["purpose"]) == (verification_key(sign_up)[:16], "sign-up")
     assert (detail["country"], detail["provider"]) == ("US", "infobip")
     assert number[-9:] not in json.dumps(event)

@@ -1,4 +1,4 @@
-"""The emulated AWS asks the roles: what one is not allowed, its function cannot do, and nobody gains by it.
+"""The emulated AWS enforces IAM: without a permission the function fails, and no code is sent or verified.
 
 So every other end-to-end test also shows that no permission is missing.
 """

@@ -1,4 +1,4 @@
-"""Ask for a code, receive it, verify it: over HTTP, on the real template."""
+"""Request a code, receive it and verify it: over HTTP, on the real template."""
 
 import contextlib
 import time
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 WRONG = "000000"
 
 
-def test_a_code_is_asked_for_received_and_verified_with_infobip(backend: Backend) -> None:
+def test_a_code_is_requested_received_and_verified_with_infobip(backend: Backend) -> None:
     number = fresh_number()
     answer = backend.request(number, purpose="signup")
     body = answer.json()
@@ -41,7 +41,7 @@ def test_a_code_is_asked_for_received_and_verified_with_infobip(backend: Backend
     assert (again.status_code, again.json()["errorCode"]) == (409, "ALREADY_VERIFIED")
 
 
-def test_a_call_brings_the_code_where_voice_is_asked_for(backend: Backend) -> None:
+def test_a_call_brings_the_code_if_voice_is_requested(backend: Backend) -> None:
     number = fresh_number()
     verification_id = backend.requested(number, channel="voice")
     (message,) = backend.inbox(number)
@@ -61,7 +61,7 @@ def test_five_wrong_guesses_end_a_verification_and_the_right_code_no_longer_help
     assert len(backend.calls("check", number)) == 5
 
 
-def test_only_the_session_that_asked_may_verify(backend: Backend) -> None:
+def test_only_the_session_that_requested_the_code_may_verify(backend: Backend) -> None:
     number = fresh_number()
     verification_id = backend.requested(number, sessionId="mine")
     code = backend.code(number)
@@ -82,7 +82,7 @@ def test_a_second_code_within_the_gap_is_refused_and_not_sent(backend: Backend) 
 
 
 @pytest.mark.parametrize("fault", ["500", "502", "429", "401", "redirect"])
-def test_where_the_first_provider_did_not_send_the_second_does(backend: Backend, fault: str) -> None:
+def test_the_second_provider_sends_if_the_first_did_not(backend: Backend, fault: str) -> None:
     number = fresh_number()
     backend.spoil("infobip", "send", fault)
     verification_id = backend.requested(number)
@@ -92,7 +92,7 @@ def test_where_the_first_provider_did_not_send_the_second_does(backend: Backend,
     assert [call["provider"] for call in backend.calls("check", number)] == ["sinch"]
 
 
-def test_where_no_provider_sent_the_number_is_free_to_ask_again(backend: Backend) -> None:
+def test_a_number_may_request_again_if_no_provider_sent(backend: Backend) -> None:
     number = fresh_number()
     for provider in ("infobip", "sinch"):
         backend.spoil(provider, "send", "redirect")
@@ -112,7 +112,7 @@ def test_a_send_whose_answer_is_lost_is_never_repeated(backend: Backend) -> None
     assert len(backend.calls("send", number)) == 1
 
 
-def test_a_number_that_the_provider_refuses_for_good_is_told_so(backend: Backend) -> None:
+def test_a_number_that_the_provider_rejects_for_good_is_answered_422(backend: Backend) -> None:
     number = fresh_number()
     backend.spoil("infobip", "send", "refused")
     refused = backend.request(number)
@@ -120,7 +120,7 @@ def test_a_number_that_the_provider_refuses_for_good_is_told_so(backend: Backend
     assert len(backend.calls("send", number)) == 1
 
 
-def test_a_check_that_gets_no_answer_verifies_nobody_and_stays_spent(backend: Backend) -> None:
+def test_a_check_without_an_answer_verifies_nobody_and_spends_an_attempt(backend: Backend) -> None:
     number = fresh_number()
     verification_id = backend.requested(number)
     backend.spoil("infobip", "check", "500")
@@ -129,7 +129,7 @@ def test_a_check_that_gets_no_answer_verifies_nobody_and_stays_spent(backend: Ba
     assert wrong.json().get("attemptsRemaining", 3) == 3
 
 
-def test_without_an_api_key_nothing_is_answered(backend: Backend) -> None:
+def test_a_request_without_a_valid_api_key_is_refused(backend: Backend) -> None:
     stranger = Backend(backend.stack, "")
     assert stranger.request(fresh_number()).status_code == 403
     assert stranger.verify("an-id", WRONG).status_code == 403
@@ -146,7 +146,7 @@ def deep_health(backend: Backend) -> requests.Response:
     return requests.get(f"{backend.stack.base_url}/health/deep", headers=headers, timeout=20)
 
 
-def test_deep_health_needs_a_key_and_asks_all_that_the_service_leans_on(backend: Backend) -> None:
+def test_deep_health_needs_a_key_and_checks_every_dependency(backend: Backend) -> None:
     assert requests.get(f"{backend.stack.base_url}/health/deep", timeout=10).status_code == 403
     report = deep_health(backend).json()
     found = report.pop("providers")
@@ -163,7 +163,7 @@ def test_deep_health_names_the_provider_that_hangs(backend: Backend) -> None:
     assert answer.json()["providers"]["sinch"]["status"] == "down"
 
 
-def test_the_whole_job_with_sinch(backend: Backend) -> None:
+def test_a_code_is_requested_and_verified_with_sinch(backend: Backend) -> None:
     number = fresh_number("787")
     verification_id = backend.requested(number)
     (message,) = backend.inbox(number)
@@ -189,7 +189,7 @@ def test_an_expired_code_is_refused_although_its_item_is_still_there(backend: Ba
 
 @contextlib.contextmanager
 def narrow_plan(stack: LocalStack, rate: int, burst: int) -> Iterator[None]:
-    """The usage plan, as deployed but for its rate and burst."""
+    """The deployed usage plan with another rate and burst."""
     client, plan = stack.client("apigateway"), stack.physical_id("UsagePlan")
     deployed = client.get_usage_plan(usagePlanId=plan)["throttle"]
     assert deployed == {
@@ -211,14 +211,14 @@ def narrow_plan(stack: LocalStack, rate: int, burst: int) -> Iterator[None]:
         throttle(**deployed)
 
 
-def test_what_exceeds_the_usage_plan_is_shed(by_number: LocalStack) -> None:
+def test_requests_above_the_usage_plan_are_throttled(by_number: LocalStack) -> None:
     backend = Backend(by_number, by_number.api_key)
     assert {backend.verify("an-id", WRONG).status_code for _ in range(20)} == {404}
     with narrow_plan(by_number, rate=5, burst=10):
         assert {backend.verify("an-id", WRONG).status_code for _ in range(40)} == {404, 429}
 
 
-def test_a_code_sent_again_is_the_same_and_the_earlier_message_still_works(backend: Backend) -> None:
+def test_a_resend_repeats_the_code_and_the_earlier_message_still_works(backend: Backend) -> None:
     number = fresh_number()
     first = backend.request(number).json()
     early = backend.post("/resend-otp", {"verificationId": first["verificationId"]})
@@ -247,7 +247,7 @@ def test_a_call_may_follow_a_message_that_did_not_arrive(backend: Backend) -> No
 def test_a_whatsapp_message_follows_an_sms_and_an_sms_follows_that(backend: Backend) -> None:
     number = fresh_number()
     first = backend.request(number, purpose="login", appHash="FA+9qCX9VSu").json()
-    # This deployment's texts at Infobip are its own, and end with no hash.
+    # This deployment does not provision Infobip, and its own texts end with no hash.
     assert first["appHashSent"] is False
     named = {"verificationId": first["verificationId"]}
     wrong = backend.verify(first["verificationId"], WRONG)
@@ -272,17 +272,17 @@ def test_a_whatsapp_message_follows_an_sms_and_an_sms_follows_that(backend: Back
 def test_the_third_send_of_a_verification_goes_by_the_next_provider(backend: Backend) -> None:
     number = fresh_number()
     verification_id = backend.requested(number)
-    told = []
+    same_codes = []
     for seconds in (30, 60):
         passed(backend, number, seconds)
-        told.append(backend.post("/resend-otp", {"verificationId": verification_id}).json()["sameCode"])
-    assert told == [True, False]
+        same_codes.append(backend.post("/resend-otp", {"verificationId": verification_id}).json()["sameCode"])
+    assert same_codes == [True, False]
     newest, *earlier = backend.inbox(number)
     assert [each["provider"] for each in (newest, *earlier)] == ["sinch", "infobip", "infobip"]
     assert backend.verify(verification_id, newest["code"]).status_code == 200
 
 
-def test_a_holder_that_is_down_hands_a_resend_to_the_other_and_its_code_counts(backend: Backend) -> None:
+def test_a_resend_goes_by_the_other_provider_if_the_first_is_down(backend: Backend) -> None:
     number = fresh_number()
     verification_id = backend.requested(number)
     passed(backend, number, 30)
@@ -295,7 +295,7 @@ def test_a_holder_that_is_down_hands_a_resend_to_the_other_and_its_code_counts(b
     assert backend.verify(verification_id, newer["code"]).status_code == 200
 
 
-def test_a_verification_is_asked_after_and_given_up(backend: Backend) -> None:
+def test_a_verification_can_be_looked_up_and_cancelled(backend: Backend) -> None:
     number = fresh_number()
     verification_id = backend.requested(number)
     status = backend.post("/otp-status", {"verificationId": verification_id}).json()

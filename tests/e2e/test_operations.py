@@ -1,4 +1,4 @@
-"""What an operator runs against a stack, run against the local one."""
+"""The tools that an operator runs against a stack, run against the local one."""
 
 import dataclasses
 import time
@@ -20,10 +20,12 @@ def deployed(stack: LocalStack) -> Deployed:
     return described(STACK_NAME, stack.client, stack.base_url)
 
 
-def test_the_smoke_test_does_the_main_job_and_sends_nothing(deployed: Deployed, backend: Backend) -> None:
-    told: list[str] = []
-    smoke.smoke(deployed, told.append)
-    assert [line.split(": ")[-1] for line in told] == [
+def test_the_smoke_test_verifies_a_test_number_and_sends_nothing(
+    deployed: Deployed, backend: Backend
+) -> None:
+    printed: list[str] = []
+    smoke.smoke(deployed, printed.append)
+    assert [line.split(": ")[-1] for line in printed] == [
         "200 healthy",
         "200 healthy",
         "403 FORBIDDEN",
@@ -38,7 +40,7 @@ def test_the_smoke_test_does_the_main_job_and_sends_nothing(deployed: Deployed, 
     assert backend.every_call(number) == []
 
 
-def test_what_the_local_stack_does_is_seen_in_the_terminal(deployed: Deployed, backend: Backend) -> None:
+def test_watch_shows_the_metrics_of_the_local_stack(deployed: Deployed, backend: Backend) -> None:
     before = time.time() - 15 * MINUTE
     verification_id = backend.requested(number := fresh_number())
     assert backend.verify(verification_id, backend.code(number)).status_code == 200

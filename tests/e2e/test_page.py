@@ -1,6 +1,6 @@
-"""The page in Chromium, on the deployed template: a person signs up, and is refused as people are.
+"""The page in Chromium, on the deployed template: a person signs up, and meets refusals.
 
-Each test sends few codes: all are one client's, whose sends are counted by the hour.
+Each test sends few codes: all come from one client, whose sends are limited by the hour.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def form_says(page: Page, text: str) -> None:
     expect(page.locator("otp-form").get_by_role("status")).to_have_text(text, timeout=SLOW)
 
 
-def ask(page: Page, to: str) -> None:
+def request_code(page: Page, to: str) -> None:
     number(page).fill(to)
     page.get_by_role("button", name="Text me a code").click()
     expect(code(page)).to_be_focused(timeout=SLOW)
@@ -59,7 +59,7 @@ def wrong(right: str) -> str:
 
 
 def check_looks(page: Page) -> None:
-    """Nothing wider than the window, and nothing that axe finds: names, roles, contrast."""
+    """Nothing is wider than the window, and axe finds no problem with names, roles or contrast."""
     assert overflow(page) == 0
     assert accessibility_problems(page) == []
 
@@ -67,7 +67,7 @@ def check_looks(page: Page) -> None:
 def test_a_person_signs_up_with_the_message_that_arrives_on_the_phone(wide: Page, backend: Backend) -> None:
     to = fresh_number()
     check_looks(wide)
-    ask(wide, to)
+    request_code(wide, to)
     suggestion = wide.locator("#suggestion").get_by_role("button")
     expect(suggestion).to_contain_text(backend.code(to))
     right = backend.code(to)
@@ -96,7 +96,7 @@ def test_a_person_signs_up_with_the_message_that_arrives_on_the_phone(wide: Page
 
 
 @pytest.mark.long
-def test_by_keyboard_alone_on_a_narrow_screen_in_the_dark(narrow: Page, backend: Backend) -> None:
+def test_a_person_signs_up_by_keyboard_on_a_narrow_dark_screen(narrow: Page, backend: Backend) -> None:
     to = fresh_number()
     check_looks(narrow)
     narrow.keyboard.press("Tab")
@@ -120,7 +120,7 @@ def test_by_keyboard_alone_on_a_narrow_screen_in_the_dark(narrow: Page, backend:
 
 
 @pytest.mark.long
-def test_a_call_brings_the_code_where_a_message_does_not(wide: Page, backend: Backend) -> None:
+def test_a_person_signs_up_with_a_phone_call(wide: Page, backend: Backend) -> None:
     to = fresh_number()
     number(wide).fill(to)
     wide.get_by_role("button", name="Call me with a code").click()
@@ -136,7 +136,7 @@ def test_a_call_brings_the_code_where_a_message_does_not(wide: Page, backend: Ba
 
 def test_five_wrong_codes_end_the_code_and_the_number_must_wait(wide: Page, backend: Backend) -> None:
     to = fresh_number()
-    ask(wide, to)
+    request_code(wide, to)
     guess = wrong(backend.code(to))
     for left in (4, 3, 2):
         wide.keyboard.insert_text(guess)
@@ -145,22 +145,20 @@ def test_five_wrong_codes_end_the_code_and_the_number_must_wait(wide: Page, back
         expect(wide.locator("otp-form [aria-busy=true]")).to_have_count(0, timeout=SLOW)
         wide.keyboard.insert_text(guess)
     expect(code(wide)).to_be_disabled(timeout=SLOW)
-    # The last answer may carry the wait already; else the request for a new code does.
+    # The last answer may already carry the wait; otherwise the request for a new code does.
     wide.keyboard.press("Enter")
     expect(wide.get_by_role("button", name="Try again in 0:")).to_be_focused(timeout=SLOW)
     check_looks(wide)
 
 
 @pytest.mark.long
-def test_a_number_that_nobody_can_have_or_that_asks_too_soon_gets_no_code(
-    wide: Page, backend: Backend
-) -> None:
+def test_an_invalid_number_or_a_request_too_soon_gets_no_code(wide: Page, backend: Backend) -> None:
     number(wide).fill("+1 999 999 9999")
     number(wide).press("Enter")
     form_says(wide, "Enter a valid phone number.")
     expect(number(wide)).to_have_attribute("aria-invalid", "true")
     to = fresh_number()
-    ask(wide, to)
+    request_code(wide, to)
     wide.get_by_role("button", name="Change number").click()
     wide.get_by_role("button", name="Text me a code").click()
     form_says(wide, "Too many codes in a short time.")
@@ -170,7 +168,7 @@ def test_a_number_that_nobody_can_have_or_that_asks_too_soon_gets_no_code(
 
 
 @pytest.mark.long
-def test_one_provider_down_goes_unnoticed_and_both_down_is_told(wide: Page, backend: Backend) -> None:
+def test_one_provider_down_goes_unnoticed_and_both_down_shows_an_error(wide: Page, backend: Backend) -> None:
     to = fresh_number()
     both, one = wide.get_by_text("Infobip and Sinch down"), wide.get_by_text("Infobip down")
     both.click()
@@ -183,9 +181,9 @@ def test_one_provider_down_goes_unnoticed_and_both_down_is_told(wide: Page, back
     wide.wait_for_function("fetch('/faults').then((answer) => answer.json()).then((all) => all.length === 2)")
     wide.reload()
     expect(wide.get_by_role("radio", name="Infobip down")).to_be_checked()
-    # Another number: a send of unknown outcome keeps its place among the first one's sends.
+    # Another number, because a send of unknown outcome counts towards the limits of the first.
     other = fresh_number()
-    ask(wide, other)
+    request_code(wide, other)
     expect(wide.locator("#thread .message").last).to_contain_text("Sinch to")
     assert backend.inbox(other)[0]["provider"] == "sinch"
     newest = wide.locator("#exchanges > li").first

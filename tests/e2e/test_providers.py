@@ -1,4 +1,4 @@
-"""The providers beside the first one, and what each of the first one's failures comes to on a phone."""
+"""The providers beside the first one, and what a failure of the first means for the phone."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.eventually import eventually
 pytestmark = pytest.mark.e2e
 
 
-def test_the_whole_job_with_aws_which_is_asked_to_send_and_never_to_check(backend: Backend) -> None:
+def test_aws_sends_the_code_and_is_never_called_to_check_it(backend: Backend) -> None:
     number = fresh_number("416")
     verification_id = backend.requested(number)
     (message,) = backend.inbox(number)
@@ -16,7 +16,7 @@ def test_the_whole_job_with_aws_which_is_asked_to_send_and_never_to_check(backen
     wrong = "111111" if message["code"] != "111111" else "222222"
     assert backend.verify(verification_id, wrong).json()["errorCode"] == "OTP_INCORRECT"
     assert backend.verify(verification_id, message["code"]).status_code == 200
-    # Nobody waits for the feedback on the message.
+    # The feedback on the message is sent after the answer.
     eventually(lambda: backend.calls("feedback", number))
     assert [call["operation"] for call in backend.every_call(number)] == ["send", "feedback"]
 
@@ -25,7 +25,7 @@ def test_the_whole_job_with_aws_which_is_asked_to_send_and_never_to_check(backen
     ("fault", "outcome"),
     [("500", "PROVIDER_UNAVAILABLE"), ("429", "PROVIDER_UNAVAILABLE"), ("refused", "PROVIDER_REJECTED")],
 )
-def test_what_aws_refuses_is_sent_by_nobody_where_the_route_names_nobody_else(
+def test_a_send_that_aws_refuses_has_no_failover_if_the_route_names_only_aws(
     backend: Backend, fault: str, outcome: str
 ) -> None:
     number = fresh_number("416")
@@ -35,7 +35,7 @@ def test_what_aws_refuses_is_sent_by_nobody_where_the_route_names_nobody_else(
     assert [call["provider"] for call in backend.every_call(number)] == ["aws"]
 
 
-def test_a_provider_that_does_not_answer_in_time_is_not_followed_by_another(backend: Backend) -> None:
+def test_a_send_that_times_out_is_not_repeated_by_another_provider(backend: Backend) -> None:
     """It may have sent; a second provider would make it two messages."""
     number = fresh_number()
     backend.spoil("infobip", "send", "timeout")
@@ -48,7 +48,7 @@ def test_a_provider_that_does_not_answer_in_time_is_not_followed_by_another(back
     ]
 
 
-def test_a_send_of_sinchs_whose_answer_is_lost_is_found_again_and_its_code_verifies(
+def test_a_sinch_send_with_a_lost_answer_is_found_again_and_its_code_verifies(
     backend: Backend,
 ) -> None:
     number = fresh_number("787")

@@ -1,4 +1,4 @@
-"""Infobip set up by the deployment itself, and codes sent by what it made."""
+"""The deployment sets up Infobip itself, and codes are sent with the application that it created."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 @pytest.fixture(scope="module")
 def provisioned() -> Iterator[LocalStack]:
-    """Deployed once without, so that its secret could be put, and then with it. Codes have eight digits."""
+    """Deployed without provisioning, to put the secret, and then with it. Codes have eight digits."""
     with LocalStack(
         parameters={"CodeLength": "8", "ProviderRoutes": ROUTES, "AwsSmsIdentityArn": SENDER}
     ) as running:
@@ -37,13 +37,13 @@ def provisioned() -> Iterator[LocalStack]:
 
 
 def writes(stack: LocalStack) -> list[str]:
-    """What wrote to Infobip's application and templates, of all deployments."""
+    """The calls of all deployments that changed the application and templates at Infobip."""
     calls = requests.get(f"{stack.sandbox_url}/calls", timeout=10).json()
     names = [call["operation"] for call in calls if call["operation"].startswith("provision-")]
     return [name.removeprefix("provision-") for name in names if name != "provision-read"]
 
 
-def test_codes_are_sent_and_checked_by_what_the_deployment_made(provisioned: LocalStack) -> None:
+def test_codes_are_sent_and_checked_with_the_provisioned_application(provisioned: LocalStack) -> None:
     assert provisioned.outputs["InfobipApplicationId"] != INFOBIP_APPLICATION_ID
     backend = Backend(provisioned, provisioned.api_key)
     number = fresh_number()
@@ -66,7 +66,7 @@ def test_a_code_is_sent_in_the_text_of_its_purpose_and_with_the_apps_hash(provis
 
 
 @pytest.mark.parametrize(("provider", "area"), [("infobip", ""), ("sinch", "787"), ("aws", "416")])
-def test_a_code_of_another_length_goes_from_the_request_to_verified(
+def test_a_code_of_eight_digits_is_requested_and_verified(
     provisioned: LocalStack, provider: str, area: str
 ) -> None:
     backend, number = Backend(provisioned, provisioned.api_key), fresh_number(area)
@@ -78,7 +78,7 @@ def test_a_code_of_another_length_goes_from_the_request_to_verified(
     assert backend.verify(verification_id, message["code"]).status_code == 200
 
 
-def test_the_next_deployments_change_what_differs_and_the_check_sees_it(provisioned: LocalStack) -> None:
+def test_later_deployments_change_only_what_differs_and_the_check_passes(provisioned: LocalStack) -> None:
     made = ["create"] * 5
     assert writes(provisioned) == made
     provisioned.deploy_again({})
@@ -90,7 +90,7 @@ def test_the_next_deployments_change_what_differs_and_the_check_sees_it(provisio
 
 
 def check(stack: LocalStack) -> tuple[int, str]:
-    """`make provision-check STACK=…`: what it ends with, and what it prints."""
+    """Run `make provision-check STACK=…`. Returns its exit status and its output."""
     command = [sys.executable, "-m", "ops.provision_check", "--stack", STACK_NAME]
     paths = {"PYTHONPATH": str(ROOT / "layers/core")}
     ended = subprocess.run(  # noqa: S603 - a command of our own, no shell
@@ -105,7 +105,7 @@ def check(stack: LocalStack) -> tuple[int, str]:
     return ended.returncode, ended.stdout
 
 
-def test_what_somebody_made_weaker_by_hand_is_found_by_the_check(provisioned: LocalStack) -> None:
+def test_the_check_finds_a_setting_that_was_weakened_by_hand(provisioned: LocalStack) -> None:
     assert check(provisioned)[0] == 0
     url = (
         f"{provisioned.sandbox_url}/infobip/2fa/2/applications/{provisioned.outputs['InfobipApplicationId']}"
@@ -114,13 +114,15 @@ def test_what_somebody_made_weaker_by_hand_is_found_by_the_check(provisioned: Lo
     before = requests.get(url, headers=headers, timeout=10).json()
     loose = {**before, "configuration": {**before["configuration"], "pinAttempts": 10}}
     requests.put(url, json=loose, headers=headers, timeout=10).raise_for_status()
-    status, told = check(provisioned)
-    (weaker,) = [line.split() for line in told.splitlines() if line.endswith("weaker")]
+    status, printed = check(provisioned)
+    (weaker,) = [line.split() for line in printed.splitlines() if line.endswith("weaker")]
     assert (status, weaker[2:]) == (1, ["configuration.pinAttempts", "5", "10", "weaker"])
     requests.put(url, json=before, headers=headers, timeout=10).raise_for_status()
 
 
-def test_a_call_that_infobip_refuses_fails_the_deployment_in_its_own_words(provisioned: LocalStack) -> None:
+def test_a_call_that_infobip_refuses_fails_the_deployment_with_its_error_text(
+    provisioned: LocalStack,
+) -> None:
     fault = {"provider": "infobip", "operation": "provision", "fault": "500", "times": 100}
     requests.post(f"{provisioned.sandbox_url}/faults", json=fault, timeout=10).raise_for_status()
     with pytest.raises(LocalStackError):
@@ -128,8 +130,8 @@ def test_a_call_that_infobip_refuses_fails_the_deployment_in_its_own_words(provi
     requests.delete(f"{provisioned.sandbox_url}/faults", timeout=10).raise_for_status()
     events = provisioned.client("cloudformation").describe_stack_events(StackName=STACK_NAME)["StackEvents"]
     reasons = [str(event.get("ResourceStatusReason")) for event in events]
-    words = "500 GENERAL_ERROR Something went wrong. Please contact support."
-    assert [reason for reason in reasons if words in reason], reasons[:10]
+    text = "500 GENERAL_ERROR Something went wrong. Please contact support."
+    assert [reason for reason in reasons if text in reason], reasons[:10]
     backend, number = Backend(provisioned, provisioned.api_key), fresh_number()
     verification_id = backend.requested(number)
     assert backend.verify(verification_id, backend.code(number)).status_code == 200

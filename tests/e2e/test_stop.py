@@ -1,4 +1,4 @@
-"""Ctrl-C in the terminal of `make run` ends all that it started within ten seconds, also after a load."""
+"""Ctrl-C in the terminal of `make run` ends all its processes within ten seconds, also after a load."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from local import run, stack
 
-# Not where other stacks of this directory and this machine have theirs.
+# Away from the files of other stacks in this directory and on this machine.
 stack.MEMORY, run.LOCAL = Path(sys.argv.pop()), Path(sys.argv.pop())
 run.main()
 """
@@ -55,7 +55,7 @@ def test_ctrl_c_after_a_load_leaves_nothing_behind(folder: Path, memory: Path) -
     ports = free_port(HOST), free_port(HOST)
     options = ["--port", str(ports[0]), "--sandbox-port", str(ports[1])]
     with (folder / "output").open("wb") as output:
-        # A session of its own, whose group gets what a terminal sends to that of `make run`.
+        # A session of its own, so that its process group gets the signal as from a terminal.
         running = subprocess.Popen(  # noqa: S603 - what `make run` becomes
             [sys.executable, "-c", RUN, *options, str(folder), str(memory)],
             cwd=ROOT,
@@ -83,7 +83,7 @@ def test_ctrl_c_after_a_load_leaves_nothing_behind(folder: Path, memory: Path) -
         running.wait(STOP_SECONDS)
     assert (folder / "output").read_text().splitlines()[-1] == "stopped"
     for port in ports:
-        require_free(HOST, port, "something that it started still listens")
+        require_free(HOST, port, "a process that it started still listens")
     assert not written.exists()
     assert list(memory.iterdir()) == []
     assert not (LOCAL / f"tmp-{ports[0]}").exists()

@@ -1,6 +1,6 @@
-"""Two API keys, two tenants: everything of one is unknown to the other, by status, body and counters.
+"""Two API keys, two tenants: neither sees the other's verifications, by status, body or counters.
 
-What is counted per number and not per tenant is what a code costs its owner: the sends.
+Only sends are counted per number across tenants, because every code costs its owner.
 """
 
 from typing import Any
@@ -13,11 +13,11 @@ from tests.e2e.conftest import Backend, fresh_number, passed
 
 pytestmark = pytest.mark.e2e
 
-UNKNOWN = "an-id-that-nobody-was-given"
+UNKNOWN = "an-unknown-id"
 GUESSES = 5
-"""Of a verification."""
+"""Attempts of a verification."""
 STRANGERS_FREE_FAILURES = 20
-"""At a number and a tenant, of strangers together."""
+"""Failures of all strangers together at one number and tenant before it locks."""
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def other(stack: LocalStack) -> Backend:
 
 
 def seen(answer: requests.Response) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """All that a caller can tell two answers apart by, without what is unlike in any two."""
+    """All by which a caller can distinguish two answers, without the fields that differ in any two."""
     body = answer.json()
     del body["instance"]
     own = ("date", "x-amzn-requestid", "x-amz-apigw-id", "x-amzn-trace-id", "x-amz-request-id", "x-amz-id-2")
@@ -43,7 +43,7 @@ def wrong(code: str) -> str:
 
 
 def record_of(backend: Backend, verification_id: str) -> dict[str, Any]:
-    """What its own tenant sees of a verification, but for the clock's part."""
+    """What its own tenant sees of a verification, without the countdown."""
     answer = backend.post("/otp-status", {"verificationId": verification_id})
     assert answer.status_code == 200
     return {name: value for name, value in answer.json().items() if name != "resendAfter"}
@@ -73,7 +73,7 @@ def cancelled(backend: Backend, number: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("state", [pending, verified, locked, cancelled])
-def test_anothers_verification_is_answered_like_one_that_never_was(
+def test_another_tenants_verification_is_answered_like_an_unknown_one(
     backend: Backend, other: Backend, state: Any
 ) -> None:
     number = fresh_number()
@@ -93,7 +93,7 @@ def test_anothers_verification_is_answered_like_one_that_never_was(
     assert record_of(backend, verification_id) == status
 
 
-def test_another_tenants_guesses_are_spent_neither_on_the_verification_nor_on_the_number(
+def test_another_tenants_guesses_spend_no_attempt_of_verification_or_number(
     backend: Backend, other: Backend
 ) -> None:
     number = fresh_number()
@@ -104,7 +104,7 @@ def test_another_tenants_guesses_are_spent_neither_on_the_verification_nor_on_th
     assert backend.verify(verification_id, code).status_code == 200
 
 
-def test_an_idempotency_key_is_its_tenants_own(backend: Backend, other: Backend) -> None:
+def test_an_idempotency_key_belongs_to_one_tenant(backend: Backend, other: Backend) -> None:
     mine, theirs = fresh_number(), fresh_number()
     headers = {"Idempotency-Key": f"order-{mine}"}
     first = backend.post("/request-otp", {"phoneNumber": mine}, **headers)
@@ -119,9 +119,7 @@ def test_an_idempotency_key_is_its_tenants_own(backend: Backend, other: Backend)
     assert (reused.status_code, reused.json()["errorCode"]) == (422, "IDEMPOTENCY_KEY_REUSED")
 
 
-def test_one_tenants_idempotency_key_and_body_do_not_give_another_its_answer(
-    backend: Backend, other: Backend
-) -> None:
+def test_an_idempotency_key_replays_no_answer_of_another_tenant(backend: Backend, other: Backend) -> None:
     number = fresh_number()
     headers = {"Idempotency-Key": f"order-{number}"}
     assert backend.post("/request-otp", {"phoneNumber": number}, **headers).status_code == 200
@@ -133,13 +131,13 @@ def test_one_tenants_idempotency_key_and_body_do_not_give_another_its_answer(
 def test_a_number_gets_no_more_codes_because_two_tenants_ask(by_number: LocalStack) -> None:
     one, two = Backend(by_number, by_number.api_key), Backend(by_number, by_number.second_api_key)
     number = fresh_number()
-    assert [asking.request(number).status_code for asking in (one, two, one)] == [200] * 3
-    refusals = [asking.request(number) for asking in (one, two)]
+    assert [tenant.request(number).status_code for tenant in (one, two, one)] == [200] * 3
+    refusals = [tenant.request(number) for tenant in (one, two)]
     assert {refused.json()["errorCode"] for refused in refusals} == {"RATE_LIMITED"}
     assert len(one.inbox(number)) == 3
 
 
-def test_wrong_codes_at_one_tenant_make_the_number_wait_there_alone(by_number: LocalStack) -> None:
+def test_wrong_codes_at_one_tenant_lock_the_number_only_there(by_number: LocalStack) -> None:
     one, two = Backend(by_number, by_number.api_key), Backend(by_number, by_number.second_api_key)
     number = fresh_number()
     mine, my_code = pending(one, number)
@@ -160,8 +158,8 @@ def test_a_number_alone_names_no_verification_of_another_tenant(by_number: Local
     number, unused = fresh_number(), fresh_number()
     code = pending(one, number)[1]
     foreign = two.post("/verify-otp", {"phoneNumber": number, "otp": code})
-    nobodys = two.post("/verify-otp", {"phoneNumber": unused, "otp": code})
-    assert seen(foreign) == seen(nobodys)
+    unknown = two.post("/verify-otp", {"phoneNumber": unused, "otp": code})
+    assert seen(foreign) == seen(unknown)
     assert foreign.json()["errorCode"] == "VERIFICATION_NOT_FOUND"
     assert one.calls("check", number) == []
     assert one.post("/verify-otp", {"phoneNumber": number, "otp": code}).status_code == 200

@@ -1,4 +1,4 @@
-"""A token of the emulated KMS, checked by what `docs/tokens.md` tells others to check it with."""
+"""A token signed by the emulated KMS, checked with the code that `docs/tokens.md` gives to other services."""
 
 import json
 import os
@@ -25,7 +25,7 @@ PAGE = (ROOT / "docs/tokens.md").read_text()
 BIN = Path(sys.prefix) / "bin"
 PACKAGES = ROOT / ".venv/tokens/node_modules"
 
-ASKS_NODE = """
+CHECK_IN_NODE = """
 import { claimsOf } from "./claims.mjs";
 try { console.log(JSON.stringify(await claimsOf(process.env.TOKEN))); }
 catch (error) { console.log(JSON.stringify({ refused: error.code })); }
@@ -53,24 +53,24 @@ def by_python(token: str, expected: dict[str, str]) -> Checked:
 def by_node(token: str, expected: dict[str, str], folder: Path) -> Checked:
     (folder / "node_modules").symlink_to(PACKAGES)
     (folder / "claims.mjs").write_text(block("js"))
-    (folder / "ask.mjs").write_text(ASKS_NODE)
+    (folder / "check.mjs").write_text(CHECK_IN_NODE)
     variables = {"PATH": os.environ["PATH"], "TOKEN": token, **expected}
-    command = [str(BIN / "node"), "ask.mjs"]
-    done = subprocess.run(command, cwd=folder, env=variables, check=True, capture_output=True, timeout=60)  # noqa: S603 # our own words
+    command = [str(BIN / "node"), "check.mjs"]
+    done = subprocess.run(command, cwd=folder, env=variables, check=True, capture_output=True, timeout=60)  # noqa: S603 # a program of our own page
     return dict(json.loads(done.stdout))
 
 
 @pytest.fixture(params=["python", "node"])
 def check(request: pytest.FixtureRequest, tmp_path: Path) -> Check:
-    """What the page has for one language."""
+    """The page's check in one language."""
     if request.param == "python":
         return by_python
     return lambda token, expected: by_node(token, expected, tmp_path)
 
 
 @pytest.fixture
-def backend(proving: LocalStack) -> Backend:
-    return Backend(proving, proving.api_key)
+def backend(with_tokens: LocalStack) -> Backend:
+    return Backend(with_tokens, with_tokens.api_key)
 
 
 def verified(backend: Backend, **fields: Any) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def verified(backend: Backend, **fields: Any) -> dict[str, Any]:
 
 
 def tenant_of(token: str) -> str:
-    """What the emulated API Gateway's tenant is called: it does not say which key it was."""
+    """The tenant in the token: the emulated API Gateway does not say which key was used."""
     return str(jwt.decode(token, options={"verify_signature": False})["aud"])
 
 
@@ -108,7 +108,7 @@ def test_a_right_code_is_answered_with_a_token_that_others_can_check(backend: Ba
         ("TENANT", "InvalidAudienceError", "ERR_JWT_CLAIM_VALIDATION_FAILED"),
     ],
 )
-def test_a_token_for_or_of_another_is_refused(
+def test_a_token_of_another_issuer_or_audience_is_refused(
     backend: Backend, check: Check, given: str, python: str, node: str
 ) -> None:
     token = verified(backend)["verificationToken"]
@@ -120,8 +120,10 @@ def test_a_token_for_or_of_another_is_refused(
     assert check(token, expected | {given: "another"}) in ({"refused": python}, {"refused": node})
 
 
-def test_the_public_keys_are_told_to_anyone_and_may_be_kept(proving: LocalStack, stack: LocalStack) -> None:
-    answer = requests.get(f"{proving.base_url}/.well-known/jwks.json", timeout=30)
+def test_the_public_keys_need_no_api_key_and_may_be_cached(
+    with_tokens: LocalStack, stack: LocalStack
+) -> None:
+    answer = requests.get(f"{with_tokens.base_url}/.well-known/jwks.json", timeout=30)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "public, max-age=300")
     (key,) = answer.json()["keys"]
     assert (key["kty"], key["crv"], key["alg"]) == ("OKP", "Ed25519", "EdDSA")
@@ -129,7 +131,7 @@ def test_the_public_keys_are_told_to_anyone_and_may_be_kept(proving: LocalStack,
     assert (without_tokens.status_code, without_tokens.json()) == (200, {"keys": []})
 
 
-def test_where_the_key_may_not_sign_the_user_is_verified_without_a_token(backend: Backend) -> None:
+def test_a_user_is_verified_without_a_token_if_the_key_may_not_sign(backend: Backend) -> None:
     with without(backend.stack, "VerifyOtpRole", "kms:Sign"):
         answer = verified(backend)
     assert "verificationToken" not in answer

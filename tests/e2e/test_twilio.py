@@ -1,4 +1,4 @@
-"""Twilio's clients for Python and Node, unchanged but for their base URL, before the deployed template."""
+"""Twilio's clients for Python and Node call the deployed template; only their base URL is changed."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ Fields = dict[str, Any]
 
 
 class Refused(Exception):
-    """What a client raised: its status and Twilio's code."""
+    """A client raised an error, with this status and Twilio's code."""
 
     def __init__(self, status: int, code: int) -> None:
         super().__init__(status, code)
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 
 class Api(Protocol):
-    """The calls of Twilio Verify, whatever the language. Fields by Twilio's names in JSON."""
+    """The calls of Twilio Verify in either language. Fields have the names of Twilio's JSON."""
 
     def start(self, to: str, channel: str = "sms") -> Fields: ...
     def check(self, code: str, **named: str) -> Fields: ...
@@ -93,13 +93,13 @@ class NodeApi:
         assert self.process.stdout
         self.process.stdin.write(json.dumps({"call": call, "values": values}) + "\n")
         self.process.stdin.flush()
-        told = json.loads(self.process.stdout.readline())
-        if "error" in told:
-            error = told["error"]
+        line = json.loads(self.process.stdout.readline())
+        if "error" in line:
+            error = line["error"]
             assert error["kind"] == "RestException", error
             assert error["moreInfo"].endswith(str(error["code"]))
             raise Refused(error["status"], error["code"])
-        return {_snake(name): value for name, value in told["answer"].items()}
+        return {_snake(name): value for name, value in line["answer"].items()}
 
 
 def _snake(name: str) -> str:
@@ -107,23 +107,23 @@ def _snake(name: str) -> str:
 
 
 @pytest.fixture
-def backend(speaking_twilio: LocalStack) -> Backend:
-    return Backend(speaking_twilio, speaking_twilio.api_key)
+def backend(with_twilio_api: LocalStack) -> Backend:
+    return Backend(with_twilio_api, with_twilio_api.api_key)
 
 
 @pytest.fixture(scope="module")
-def node(speaking_twilio: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeApi]:
+def node(with_twilio_api: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeApi]:
     folder = tmp_path_factory.mktemp("twilio")
     (folder / "node_modules").symlink_to(PACKAGES)
-    (folder / "ask.mjs").write_text((ROOT / "tests/vendors/twilio.mjs").read_text())
+    (folder / "calls.mjs").write_text((ROOT / "tests/vendors/twilio.mjs").read_text())
     variables = {
         "ACCOUNT": ACCOUNT,
-        "TOKEN": speaking_twilio.api_key,
+        "TOKEN": with_twilio_api.api_key,
         "SERVICE": SERVICE,
-        "BASE_URL": speaking_twilio.sandbox_url,
+        "BASE_URL": with_twilio_api.sandbox_url,
     }
-    command = [str(NODE), "ask.mjs"]
-    with subprocess.Popen(  # noqa: S603 - our own words
+    command = [str(NODE), "calls.mjs"]
+    with subprocess.Popen(  # noqa: S603 - a program of our own
         command, cwd=folder, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield NodeApi(process)
@@ -178,7 +178,7 @@ def test_the_clients_read_every_field(backend: Backend, api: Api) -> None:
     assert checked["sna_attempts_error_codes"] is None
 
 
-def test_a_second_start_sends_the_same_verifications_code_again(backend: Backend, api: Api) -> None:
+def test_a_second_start_resends_the_code_of_the_same_verification(backend: Backend, api: Api) -> None:
     number = fresh_number()
     first, second = api.start(number), api.start(number, "call")
     assert (second["sid"], second["channel"]) == (first["sid"], "call")
@@ -186,7 +186,7 @@ def test_a_second_start_sends_the_same_verifications_code_again(backend: Backend
     assert api.check(backend.code(number), verification_sid=first["sid"])["status"] == "approved"
 
 
-def test_five_wrong_codes_are_all_that_a_verification_takes(backend: Backend, api: Api) -> None:
+def test_five_wrong_codes_end_a_verification(backend: Backend, api: Api) -> None:
     number = fresh_number()
     api.start(number)
     code = backend.code(number)
@@ -215,7 +215,7 @@ def test_an_expired_code_is_gone(backend: Backend, api: Api) -> None:
     assert refused(lambda: api.check(code, to=number)) == (404, 20404)
 
 
-def test_a_place_that_is_not_sent_to_is_refused(api: Api) -> None:
+def test_a_number_in_no_allowed_country_is_refused(api: Api) -> None:
     assert refused(lambda: api.start(SATELLITE)) == (403, 60605)
 
 
@@ -232,13 +232,13 @@ def test_a_number_has_a_limit_of_sends(backend: Backend, api: Api) -> None:
     assert len(backend.inbox(number)) == len(outcomes) - 1 > 0
 
 
-def test_what_is_no_parameter_of_ours_is_refused(api: Api) -> None:
+def test_an_unsupported_channel_or_invalid_number_is_refused(api: Api) -> None:
     assert refused(lambda: api.start(fresh_number(), "email")) == (400, 60200)
     assert refused(lambda: api.start("0179")) == (400, 60200)
 
 
 def test_a_wrong_token_is_not_authenticated(backend: Backend) -> None:
-    wrong = PythonApi(backend.stack.sandbox_url, "a-token-that-is-nobodys")
+    wrong = PythonApi(backend.stack.sandbox_url, "an-unknown-token")
     number = fresh_number()
     assert refused(lambda: wrong.start(number)) == (401, 20003)
     url = f"{backend.stack.sandbox_url}/v2/Services/{SERVICE}/Verifications"
@@ -270,10 +270,10 @@ def test_no_log_has_a_number_or_the_key(backend: Backend, api: Api) -> None:
     api.fetch(number)
     api.cancel(number)
     logs = backend.stack.client("logs")
-    told = ""
+    logged = ""
     for group in logs.describe_log_groups()["logGroups"]:
         events = logs.filter_log_events(logGroupName=group["logGroupName"])["events"]
-        told += "".join(event["message"] for event in events)
-    assert "otp_cancelled" in told
-    assert number[-9:] not in told
-    assert backend.api_key not in told
+        logged += "".join(event["message"] for event in events)
+    assert "otp_cancelled" in logged
+    assert number[-9:] not in logged
+    assert backend.api_key not in logged

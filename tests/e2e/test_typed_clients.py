@@ -1,7 +1,6 @@
-"""Typed clients, made of `openapi.yaml` by three generators, are whole, check strictly, and work.
+"""Typed clients that three generators make from `openapi.yaml` are complete, pass strict checks and work.
 
-A program for each is in `tests/clients`. What a person's editor would show, mypy and tsc check here; what the
-program meets, the deployed template answers.
+A program for each is in `tests/clients`. mypy and tsc check it, and it calls the deployed template.
 """
 
 import json
@@ -59,7 +58,7 @@ ANSWERS: list[list[str | bool]] = [
 
 
 def done(command: Sequence[str | Path], folder: Path) -> str:
-    """What a command prints to standard output. Fails the test, with all that it printed, where it fails."""
+    """Run a command. Returns its standard output; fails the test with all its output if the command fails."""
     ended = subprocess.run(  # noqa: S603 - commands of our own
         command, cwd=folder, capture_output=True, text=True, timeout=SECONDS, check=False
     )
@@ -76,7 +75,7 @@ def snake(name: str) -> str:
 
 
 def whole_in_python() -> str:
-    """A module that imports each operation, and whose match of the errorCodes leaves none out."""
+    """A module that imports every operation and matches every errorCode."""
     return "\n".join(
         [
             "from typing import assert_never",
@@ -92,7 +91,7 @@ def whole_in_python() -> str:
 
 
 def whole_in_typescript() -> str:
-    """The same of both of its clients."""
+    """The same module for both TypeScript clients."""
     names = [name for _, name in OPERATIONS]
     sentences = "; ".join(f"{code}: string" for code in CODES)
     return "\n".join(
@@ -142,7 +141,7 @@ def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def compiled(typescript: Path) -> Path:
-    """A folder with the programs in JavaScript, which tsc writes only where it finds nothing."""
+    """A folder with the programs in JavaScript, which tsc writes only if it finds no error."""
     sources = [each.name for each in typescript.glob("*.ts")]
     strictly = ["--strict", "--module", "nodenext", "--target", "es2023", "--noEmitOnError", "--skipLibCheck"]
     done(
@@ -176,7 +175,7 @@ def test_tsc_checks_both_typescript_clients_strictly(compiled: Path) -> None:
 
 @pytest.fixture
 def arguments(backend: Backend) -> Iterator[list[str]]:
-    """Of a program: the API, its key, the key of a plan that allows nothing, the sandbox and a number."""
+    """A program's arguments: API, API key, the key of a plan that allows nothing, sandbox, number."""
     stack = backend.stack
     client = stack.client("apigateway")
     stage = {"apiId": stack.outputs["ApiId"], "stage": stack.base_url.split("/")[-2]}

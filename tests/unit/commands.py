@@ -1,4 +1,4 @@
-"""The commands that documents have a reader type: what is in their blocks without a language."""
+"""The commands that documents show: their code blocks without a language."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ ASSIGNED = re.compile(r"[A-Z_]+=")
 SUBSTITUTED = re.compile(r"[A-Z_]+=\$\((.*)\)")
 LOGS_INSIGHTS = re.compile(r"\s*fields ")
 MESSAGE = re.compile(r"@\S+ #\d+|.*is your code")
-"""Lines of an SMS, which is shown in a block too."""
+"""Lines of an SMS, which a block may show too."""
 
 PROGRAMS = {
     ".venv/bin/pip",
@@ -29,7 +29,7 @@ PROGRAMS = {
     "sam",
     "uvicorn",
 }
-"""Programs that a reader has, or that the document before has installed."""
+"""Programs that a reader has, or has installed by an earlier document."""
 
 
 def blocks(document: Path, language: str) -> list[str]:
@@ -38,7 +38,7 @@ def blocks(document: Path, language: str) -> list[str]:
 
 
 def commands(document: Path) -> Iterator[str]:
-    """One line each, what it sets before included."""
+    """Each command as one line, with the variables that it sets first."""
     for block in blocks(document, ""):
         if LOGS_INSIGHTS.match(block):
             continue
@@ -48,7 +48,7 @@ def commands(document: Path) -> Iterator[str]:
 
 
 def program(command: str) -> str:
-    """What a command runs; empty for one that only sets something, and for a function that it defines."""
+    """The program that a command runs; empty if it only sets a variable or defines a function."""
     if "() {" in command:
         return ""
     if substituted := SUBSTITUTED.fullmatch(command):
@@ -80,10 +80,10 @@ def make_calls(document: Path) -> Iterator[list[str]]:
 
 
 def make_targets() -> set[str]:
-    """The Makefile's."""
+    """The targets of the Makefile."""
     return set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def make_variables() -> set[str]:
-    """Those that the Makefile lets a caller set."""
+    """The variables that the Makefile lets a caller set."""
     return set(re.findall(r"^([A-Z_]+) \??=", (ROOT / "Makefile").read_text(), re.MULTILINE))

@@ -1,4 +1,4 @@
-"""What an administrator is answered and what is emitted, over scripted tables."""
+"""The operations of an administrator: their answers and their events, over scripted tables."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,15 +25,15 @@ WHO = Administrator("arn:aws:iam::123456789012:role/support", Deadline(10))
 
 @dataclass
 class Tables:
-    """Numbers by their key; what was asked, with the time that it was asked for."""
+    """Number records by key; records each call with the time that it was given."""
 
-    standings: dict[str, NumberRecord] = field(default_factory=dict)
+    records: dict[str, NumberRecord] = field(default_factory=dict)
     erased: dict[str, Erased] = field(default_factory=dict)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     def record_of(self, number_key: str, now: int) -> NumberRecord:
-        self.calls.append(("standing", number_key, now))
-        return self.standings.get(number_key, NumberRecord())
+        self.calls.append(("record_of", number_key, now))
+        return self.records.get(number_key, NumberRecord())
 
     def unlock(self, number_key: str, now: int) -> int:
         self.calls.append(("unlock", number_key, now))
@@ -56,14 +56,14 @@ class World:
 
 @pytest.fixture
 def world(policy: Policy, clock: StepClock) -> World:
-    tables, told = Tables(), list[tuple[str, dict[str, Any]]]()
+    tables, emitted = Tables(), list[tuple[str, dict[str, Any]]]()
 
     def emit(event: str, **fields: Any) -> None:
-        told.append((event, fields))
+        emitted.append((event, fields))
 
     clock.step(0.75)
     peppers = Peppers(NEW, PEPPER)
-    return World(tables, clock, told, Administration(policy, tables, lambda: peppers, clock, emit))
+    return World(tables, clock, emitted, Administration(policy, tables, lambda: peppers, clock, emit))
 
 
 def about(number: str = NUMBER, country: str = "US") -> dict[str, Any]:
@@ -74,15 +74,15 @@ def about(number: str = NUMBER, country: str = "US") -> dict[str, Any]:
     }
 
 
-def test_each_operation_is_done_under_both_peppers_in_whole_seconds(world: World) -> None:
-    """A time in milliseconds would keep what is unlocked for tens of thousands of years."""
+def test_each_operation_covers_both_peppers_and_passes_whole_seconds(world: World) -> None:
+    """A time in milliseconds would keep an unlocked record for tens of thousands of years."""
     world.administration.status(NUMBER, WHO)
     assert world.administration.unlock(NUMBER, WHO) == 4
     world.administration.erase(NUMBER, WHO)
     old_key = number_key(NUMBER)
     assert world.tables.calls == [
-        ("standing", NEW_KEY, NOW),
-        ("standing", old_key, NOW),
+        ("record_of", NEW_KEY, NOW),
+        ("record_of", old_key, NOW),
         ("unlock", NEW_KEY, NOW),
         ("unlock", old_key, NOW),
         ("erase", NEW_KEY, NOW, WHO.deadline),
@@ -90,7 +90,7 @@ def test_each_operation_is_done_under_both_peppers_in_whole_seconds(world: World
     ]
 
 
-def test_each_operation_is_emitted_before_and_after_with_who_it_was(world: World) -> None:
+def test_each_operation_is_emitted_with_its_caller_and_its_result(world: World) -> None:
     world.administration.status(NUMBER, WHO)
     world.administration.unlock(NUMBER, WHO)
     world.tables.erased = {
@@ -113,20 +113,18 @@ def test_each_operation_is_emitted_before_and_after_with_who_it_was(world: World
 
 
 @pytest.mark.parametrize("operation", ["status", "unlock", "erase"])
-def test_a_number_of_a_kind_that_is_not_sent_to_any_more_is_still_looked_for(
-    world: World, operation: str
-) -> None:
+def test_a_number_that_is_no_longer_sent_to_is_still_looked_up(world: World, operation: str) -> None:
     getattr(world.administration, operation)(LANDLINE, WHO)
     assert world.emitted[0] == ("admin_called", {**about(LANDLINE, "ZZ"), "operation": operation})
     with pytest.raises(errors.InvalidPhoneNumber):
         getattr(world.administration, operation)("4155550123", WHO)
 
 
-def test_a_status_puts_together_what_stands_under_either_pepper(world: World) -> None:
+def test_a_status_merges_the_records_under_both_peppers(world: World) -> None:
     now = to_milliseconds(NOW)
     sent, both = now - 10 * limits.SECOND, now - 20 * limits.SECOND
     verified = a_verification(attempts=5)
-    world.tables.standings = {
+    world.tables.records = {
         NEW_KEY: NumberRecord(
             Number(
                 sends=(Send(both), Send(sent)),
@@ -157,14 +155,14 @@ def test_a_status_puts_together_what_stands_under_either_pepper(world: World) ->
     assert status.resend_after == 50, "sixty seconds after the second of two sends"
 
 
-def test_a_number_that_was_not_sent_to_may_be_sent_to_now(world: World) -> None:
+def test_resend_after_is_zero_without_sends_and_once_the_gap_is_over(world: World) -> None:
     status = world.administration.status(NUMBER, WHO)
     assert (status.resend_after, status.locks, status.verifications) == (0, (), ())
-    world.tables.standings = {
+    world.tables.records = {
         NEW_KEY: NumberRecord(Number(sends=(Send(to_milliseconds(NOW) - Milliseconds(30_000 - 750)),)))
     }
     assert world.administration.status(NUMBER, WHO).resend_after == 0
-    world.tables.standings = {
+    world.tables.records = {
         NEW_KEY: NumberRecord(Number(sends=(Send(to_milliseconds(NOW) - Milliseconds(30_000 - 751)),)))
     }
     assert world.administration.status(NUMBER, WHO).resend_after == 1

@@ -29,8 +29,8 @@ def number(index: int) -> str:
 A_DOLLAR, HALF_A_DOLLAR = Prices({"*": 1.0}), Prices({"*": 0.5})
 
 
-def outcome_of(world: World, asked: RequestOtp) -> str:
-    return outcome(lambda: request_code(world.service, asked, world.caller()))
+def outcome_of(world: World, command: RequestOtp) -> str:
+    return outcome(lambda: request_code(world.service, command, world.caller()))
 
 
 def with_policy(policy: Policy, clock: StepClock, **changes: Any) -> World:
@@ -47,7 +47,7 @@ def world(policy: Policy, clock: StepClock) -> World:
     return World(policy, clock)
 
 
-def test_a_client_may_have_ten_codes_open_in_an_hour_whatever_the_numbers(
+def test_a_client_may_have_ten_codes_open_in_an_hour_across_all_numbers(
     policy: Policy, clock: StepClock
 ) -> None:
     world = with_spending(policy, clock, mode=Mode.OFF)
@@ -72,7 +72,7 @@ def test_sends_of_one_client_in_the_same_millisecond_are_all_counted(world: Worl
     assert outcome(lambda: world.request(number(10), client_ip="192.0.2.7")) == "RATE_LIMITED"
 
 
-def test_of_two_sends_in_the_same_millisecond_the_second_is_a_millisecond_later(
+def test_two_sends_in_the_same_millisecond_are_logged_a_millisecond_apart(
     policy: Policy, clock: StepClock
 ) -> None:
     limits = policy.admission.limits_by_country["*"]
@@ -107,7 +107,7 @@ def test_a_client_is_an_ipv4_address_or_an_ipv6_network_of_64(
 @pytest.mark.parametrize(
     "address", ["", "a", "1.2.3", "1.2.3.4.5", "192.0.2.7/24", "fe80::1%eth0%x", "٣.2.3.4"]
 )
-def test_a_client_address_that_is_none_is_refused_and_never_an_escape(world: World, address: str) -> None:
+def test_an_invalid_client_address_is_refused_and_sends_nothing(world: World, address: str) -> None:
     assert outcome(lambda: world.request(client_ip=address)) == "INVALID_REQUEST"
     assert world.sends() == 0
 
@@ -119,7 +119,7 @@ def test_a_trusted_backend_that_names_no_client_has_no_limit_per_client(
     assert [outcome_of(world, RequestOtp(number(index))) for index in range(15)] == ["ok"] * 15
 
 
-def test_without_trust_the_calling_address_is_the_client_whatever_the_body_says(
+def test_the_source_address_is_the_client_when_client_ip_is_not_trusted(
     policy: Policy, clock: StepClock
 ) -> None:
     world = with_policy(policy, clock, trust_client_ip=False)
@@ -154,7 +154,7 @@ def test_a_country_without_history_has_a_floor_and_a_verification_makes_room(
     world = with_spending(policy, clock, prices=HALF_A_DOLLAR)
     first = world.request(number(0))
     assert outcome_of(world, RequestOtp(number(1))) == "CHALLENGE_REQUIRED"
-    assert outcome_of(world, RequestOtp("+447400123456")) == "ok", "another country's"
+    assert outcome_of(world, RequestOtp("+447400123456")) == "ok", "another country has a budget of its own"
     assert world.verify(first) == "ok"
     assert outcome_of(world, RequestOtp(number(4))) == "ok"
 
@@ -167,13 +167,15 @@ def test_a_user_who_passed_a_challenge_is_sent_a_code(policy: Policy, clock: Ste
     assert budgets == ["open", "challenged"]
 
 
-def test_a_call_weighs_more_than_a_message(policy: Policy, clock: StepClock) -> None:
+def test_a_voice_call_is_charged_at_its_own_price(policy: Policy, clock: StepClock) -> None:
     world = with_spending(policy, clock, prices=Prices({"*": 0.01}, {"*": 0.5}))
     assert outcome_of(world, RequestOtp(number(0), channel=Channel.VOICE)) == "ok"
     assert outcome_of(world, RequestOtp(number(1), channel=Channel.VOICE)) == "CHALLENGE_REQUIRED"
 
 
-def test_a_guard_that_records_tells_what_it_would_have_refused(policy: Policy, clock: StepClock) -> None:
+def test_a_guard_in_record_mode_emits_the_sends_that_it_would_have_refused(
+    policy: Policy, clock: StepClock
+) -> None:
     world = with_spending(policy, clock, prices=HALF_A_DOLLAR, mode=Mode.RECORD)
     for index in range(3):
         world.request(number(index))
@@ -187,7 +189,7 @@ def test_a_guard_that_is_off_counts_nothing(policy: Policy, clock: StepClock) ->
     assert [key[0] for key in world.store.counters] == ["D"]
 
 
-def test_what_was_not_sent_counts_for_nobody(world: World) -> None:
+def test_a_code_that_was_not_sent_counts_against_no_limit(world: World) -> None:
     world.provider.fails_with = lambda: NotSent("fake", "http_500")
     assert (
         outcome(lambda: world.request(client_ip="192.0.2.7", idempotency_key="k")) == "PROVIDER_UNAVAILABLE"
@@ -199,10 +201,10 @@ def test_what_was_not_sent_counts_for_nobody(world: World) -> None:
 
 
 def test_the_same_key_and_body_get_the_same_answer_and_one_message(world: World) -> None:
-    asked = RequestOtp(NUMBER, purpose="signup", idempotency_key="a-key")
-    first = request_code(world.service, asked, world.caller())
+    command = RequestOtp(NUMBER, purpose="signup", idempotency_key="a-key")
+    first = request_code(world.service, command, world.caller())
     world.clock.step(299)
-    assert request_code(world.service, asked, world.caller()) == first
+    assert request_code(world.service, command, world.caller()) == first
     assert world.sends() == 1
 
 
@@ -228,7 +230,7 @@ def test_the_same_key_with_another_body_is_refused(world: World) -> None:
         {"locale": "de"},
     ],
 )
-def test_who_relays_a_request_is_no_part_of_what_its_key_stands_for(
+def test_an_idempotency_key_ignores_client_ip_device_token_challenge_and_locale(
     world: World, relayed: dict[str, Any]
 ) -> None:
     first = world.request(idempotency_key="a-key", client_ip="192.0.2.10")
@@ -246,7 +248,7 @@ def test_another_spelling_of_the_number_is_the_same_request(world: World) -> Non
     ("end", "expected"),
     [("verified", "ALREADY_VERIFIED"), ("expired", "OTP_EXPIRED"), ("cancelled", "VERIFICATION_CANCELLED")],
 )
-def test_a_key_that_is_replayed_after_its_verification_ended_says_so(
+def test_a_replayed_key_is_answered_with_the_end_of_its_verification(
     world: World, end: str, expected: str
 ) -> None:
     verification_id = world.request(idempotency_key="a-key")
@@ -275,7 +277,7 @@ def test_a_key_is_free_again_after_a_day_whether_or_not_its_item_is_deleted(worl
     assert world.sends() == 2
 
 
-def test_while_the_first_request_runs_a_second_with_its_key_is_told_so(world: World) -> None:
+def test_a_second_request_under_a_running_key_gets_request_in_progress(world: World) -> None:
     record_sent = world.store.record_sent
     seen = []
 
@@ -290,11 +292,11 @@ def test_while_the_first_request_runs_a_second_with_its_key_is_told_so(world: Wo
 
 
 def read_torn(world: World, meanwhile: Callable[[], object]) -> str:
-    """A repetition's answer whose batch finds no record yet, and the number's log after `meanwhile`."""
+    """The outcome of a repeat whose batch misses the idempotency record and sees all that `meanwhile` did."""
     read = world.store.read
 
     def torn(query: AdmissionQuery) -> AdmissionSnapshot:
-        world.store.read = read  # type: ignore[method-assign] # whatever is read next is whole
+        world.store.read = read  # type: ignore[method-assign] # the next read is whole
         meanwhile()
         return dataclasses.replace(read(query), idempotency_record=None)
 
@@ -302,13 +304,13 @@ def read_torn(world: World, meanwhile: Callable[[], object]) -> str:
     return outcome(lambda: world.request(idempotency_key="a-key"))
 
 
-def test_a_repetition_whose_read_is_torn_by_the_first_request_gets_its_answer(world: World) -> None:
+def test_a_repeat_whose_read_is_torn_gets_the_answer_of_the_first_request(world: World) -> None:
     assert read_torn(world, lambda: world.request(idempotency_key="a-key")) == "ok"
     assert world.sends() == 1
-    assert gauges(world, "requests") == [1], "it is no refused request either"
+    assert gauges(world, "requests") == [1], "the repeat is not counted as a refused request"
 
 
-def test_a_repetition_whose_read_is_torn_while_the_first_request_sends_is_told_so(world: World) -> None:
+def test_a_repeat_with_a_torn_read_during_the_send_gets_request_in_progress(world: World) -> None:
     record_sent, answers = world.store.record_sent, []
 
     def during(*arguments: Any) -> None:
@@ -321,7 +323,7 @@ def test_a_repetition_whose_read_is_torn_while_the_first_request_sends_is_told_s
     assert world.sends() == 1
 
 
-def test_a_request_that_died_after_its_reservation_never_sends_again_under_its_key(world: World) -> None:
+def test_a_request_that_died_after_reserving_never_sends_again_under_its_key(world: World) -> None:
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -336,7 +338,7 @@ def test_a_request_that_died_after_its_reservation_never_sends_again_under_its_k
 @pytest.mark.parametrize(
     ("failure", "expected"), [(Ambiguous, "PROVIDER_UNAVAILABLE"), (Refused, "PROVIDER_REJECTED")]
 )
-def test_an_error_that_ended_a_request_is_its_answer_from_then_on(
+def test_a_repeated_key_gets_the_error_that_ended_the_first_request(
     world: World, failure: type[Exception], expected: str
 ) -> None:
     world.provider.fails_with = lambda: failure("fake", "a-reason")
@@ -354,7 +356,7 @@ def test_a_refusal_before_anything_was_reserved_leaves_the_key_free(world: World
     assert outcome(lambda: world.request(idempotency_key="a-key")) == "ok"
 
 
-def test_what_is_stored_of_a_key_holds_neither_it_nor_the_number_nor_the_verification_id(
+def test_an_idempotency_record_stores_no_key_no_number_and_no_verification_id(
     world: World,
 ) -> None:
     verification_id = world.request(idempotency_key="canary-key")
@@ -363,24 +365,24 @@ def test_what_is_stored_of_a_key_holds_neither_it_nor_the_number_nor_the_verific
         assert secret not in stored
 
 
-def test_a_send_is_decided_anew_while_something_else_moves_and_refused_if_it_never_rests(
+def test_a_send_retries_write_conflicts_and_is_refused_if_they_never_end(
     world: World,
 ) -> None:
     reserve, tries = world.store.reserve, []
 
-    def moved_twice(reservation: Reservation) -> None:
+    def conflict_twice(reservation: Reservation) -> None:
         tries.append(reservation)
         if len(tries) <= 2:
             raise WriteConflict
         reserve(reservation)
 
-    world.store.reserve = moved_twice  # type: ignore[method-assign] # two interleavings
+    world.store.reserve = conflict_twice  # type: ignore[method-assign] # two interleavings
     assert outcome(world.request) == "ok"
 
-    def always_moved(_: Reservation) -> None:
+    def always_conflict(_: Reservation) -> None:
         raise WriteConflict
 
-    world.store.reserve = always_moved  # type: ignore[method-assign, assignment] # contention without end
+    world.store.reserve = always_conflict  # type: ignore[method-assign, assignment] # contention without end
     assert outcome(lambda: world.request(number(1))) == "RATE_LIMITED"
     assert world.sends() == 1
 
@@ -388,7 +390,7 @@ def test_a_send_is_decided_anew_while_something_else_moves_and_refused_if_it_nev
 TESTS = {"test_numbers": {"+447700900001": "246810"}, "test_numbers_end": int(START) + 3600}
 
 
-def test_a_test_number_takes_its_code_and_no_send_limit_counts_it(policy: Policy, clock: StepClock) -> None:
+def test_a_test_number_counts_against_no_send_limit(policy: Policy, clock: StepClock) -> None:
     world = with_policy(policy, clock, **TESTS)
     for _ in range(20):
         world.request("+447700900001", client_ip="192.0.2.7")
@@ -398,7 +400,7 @@ def test_a_test_number_takes_its_code_and_no_send_limit_counts_it(policy: Policy
     assert world.emitted[-1][1]["number"].is_test
 
 
-def test_a_test_number_that_is_locked_takes_no_code(policy: Policy, clock: StepClock) -> None:
+def test_a_locked_test_number_gets_no_code(policy: Policy, clock: StepClock) -> None:
     world = with_policy(policy, clock, **TESTS)
     for _ in range(4):
         verification_id = world.request("+447700900001")
@@ -407,20 +409,20 @@ def test_a_test_number_that_is_locked_takes_no_code(policy: Policy, clock: StepC
     assert outcome(lambda: world.request("+447700900001")) == "NUMBER_LOCKED"
 
 
-def test_a_test_number_is_a_number_like_any_other_from_its_end(policy: Policy, clock: StepClock) -> None:
+def test_a_test_number_is_an_ordinary_number_after_its_end_date(policy: Policy, clock: StepClock) -> None:
     world = with_policy(policy, clock, **TESTS)
     clock.step(3600)
     assert outcome(lambda: world.request("+447700900001")) == "INVALID_PHONE_NUMBER"
 
 
-def test_guesses_at_a_test_number_are_limited_like_any(policy: Policy, clock: StepClock) -> None:
+def test_guesses_at_a_test_number_are_limited_as_at_any_other(policy: Policy, clock: StepClock) -> None:
     world = with_policy(policy, clock, **TESTS)
     verification_id = world.request("+447700900001")
     answers = [world.verify(verification_id, "000000") for _ in range(6)]
     assert answers == ["OTP_INCORRECT"] * 5 + ["TOO_MANY_ATTEMPTS"]
 
 
-def test_the_newest_verification_of_a_number_is_meant_where_naming_it_is_not_required(
+def test_a_number_alone_means_its_newest_verification_when_no_id_is_required(
     policy: Policy, clock: StepClock
 ) -> None:
     world = with_policy(policy, clock, require_verification_id=False)
@@ -432,7 +434,7 @@ def test_the_newest_verification_of_a_number_is_meant_where_naming_it_is_not_req
 
 
 @pytest.mark.parametrize("failure", [NotSent, Ambiguous, Refused])
-def test_a_send_that_came_to_nothing_hides_no_earlier_code_that_only_the_number_names(
+def test_a_failed_send_does_not_hide_the_earlier_code_of_the_number(
     policy: Policy, clock: StepClock, failure: type[ProviderError]
 ) -> None:
     world = with_policy(policy, clock, require_verification_id=False)
@@ -445,7 +447,7 @@ def test_a_send_that_came_to_nothing_hides_no_earlier_code_that_only_the_number_
     assert outcome(lambda: verify_code(world.service, named, world.caller())) == "ok"
 
 
-def test_a_verification_must_be_named_where_that_is_required(world: World) -> None:
+def test_a_guess_without_a_verification_id_is_refused_when_it_is_required(world: World) -> None:
     world.request()
     named = VerifyOtp(None, "123456", phone_number=NUMBER)
     assert outcome(lambda: verify_code(world.service, named, world.caller())) == "INVALID_REQUEST"
@@ -458,7 +460,7 @@ def test_the_old_spelling_of_a_mexican_number_is_the_same_subscriber(world: Worl
 
 
 @pytest.mark.parametrize("spelled", ["+5212221234567", "+522221234567"])
-def test_a_mexican_test_number_is_one_in_either_spelling(
+def test_a_mexican_test_number_is_a_test_number_in_either_spelling(
     settings: Settings, clock: StepClock, spelled: str
 ) -> None:
     settings = dataclasses.replace(settings, test_numbers={"+5212221234567": "246810"})
@@ -470,18 +472,18 @@ def test_a_mexican_test_number_is_one_in_either_spelling(
 
 
 def gauges(world: World, name: str) -> list[Any]:
-    """What each request told of this number, the oldest first."""
+    """This field of each `send_decided` event that has it, oldest first."""
     return [fields[name] for event, fields in world.emitted if event == "send_decided" and name in fields]
 
 
-def test_each_admitted_send_tells_how_much_of_the_daily_cap_is_used(policy: Policy, clock: StepClock) -> None:
+def test_each_admitted_send_emits_the_used_share_of_the_daily_cap(policy: Policy, clock: StepClock) -> None:
     world = with_spending(policy, clock, daily_cap=5 * USD, prices=A_DOLLAR, mode=Mode.OFF)
     answers = [outcome_of(world, RequestOtp(number(index))) for index in range(5)]
     assert answers == ["ok"] * 4 + ["RATE_LIMITED"]
     assert gauges(world, "cap_used") == [20, 40, 60, 80]
 
 
-def test_sends_to_a_country_are_told_as_unverified_until_somebody_there_verifies(
+def test_sends_to_a_country_count_as_unverified_until_a_user_there_verifies(
     policy: Policy, clock: StepClock
 ) -> None:
     world = World(policy, clock)
@@ -496,7 +498,7 @@ def test_sends_to_a_country_are_told_as_unverified_until_somebody_there_verifies
     assert gauges(world, "unverified") == [1, 2, 0, 0, 1]
 
 
-def test_a_guard_that_enforces_tells_what_it_refuses(policy: Policy, clock: StepClock) -> None:
+def test_an_enforcing_guard_emits_the_sends_that_it_refuses(policy: Policy, clock: StepClock) -> None:
     world = with_spending(policy, clock, prices=HALF_A_DOLLAR)
     for index in range(3):
         outcome_of(world, RequestOtp(number(index)))

@@ -53,7 +53,7 @@ NEXT = (
     NextSend(Lane.TOKEN, "tenant-a", Lane.STRANGER, BudgetLane.FRESH),
     NextSend(Lane.STRANGER, error=errors.RateLimited(reason="number", retry_after=Seconds(30))),
 )
-STANDING = {Stop(Scope.COUNTRY, "GB"): NOW}
+STOPS = {Stop(Scope.COUNTRY, "GB"): NOW}
 HEALTHY = Report("up", "up", "up", {"aws": ProviderReport("up", "closed")}, "up", {"aws": "a_code"})
 KINDS = ("verifications", "numbers", "idempotencyKeys", "messages", "users")
 
@@ -102,8 +102,8 @@ WHOLE: dict[str, Callable[[], Any]] = {
     "/admin/number-status": lambda: administered("/admin/number-status"),
     "/admin/unlock-number": lambda: administered("/admin/unlock-number"),
     "/admin/erase-number": lambda: administered("/admin/erase-number"),
-    "/admin/stop-sending": lambda: admin.app._ROUTES["/admin/stop-sending"].write(STANDING),
-    "/admin/resume-sending": lambda: admin.app._ROUTES["/admin/resume-sending"].write(STANDING),
+    "/admin/stop-sending": lambda: admin.app._ROUTES["/admin/stop-sending"].write(STOPS),
+    "/admin/resume-sending": lambda: admin.app._ROUTES["/admin/resume-sending"].write(STOPS),
     "/.well-known/jwks.json": lambda: tokens.key_set([Key()]),
 }
 NOT_HERE = {
@@ -121,7 +121,7 @@ def _administration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admin.app, "next_sends", lambda *_: NEXT)
 
 
-def test_every_path_of_the_template_is_held() -> None:
+def test_every_path_of_the_template_is_checked_here() -> None:
     events = [
         event["Properties"]["Path"]
         for declared in template()["Resources"].values()
@@ -132,21 +132,21 @@ def test_every_path_of_the_template_is_held() -> None:
 
 
 @pytest.mark.parametrize("path", WHOLE)
-def test_an_answer_has_no_field_that_the_document_does_not_have(path: str) -> None:
+def test_an_answer_has_no_undocumented_field(path: str) -> None:
     assert undocumented(path, 200, WHOLE[path]()) == []
 
 
 @pytest.mark.parametrize("path", WHOLE)
-def test_the_document_has_no_field_that_no_answer_has(path: str) -> None:
+def test_every_documented_field_is_in_an_answer(path: str) -> None:
     assert properties(path, 200) - ONLY_UNHEALTHY <= produced(WHOLE[path]())
 
 
 @pytest.mark.parametrize("path", WHOLE)
-def test_a_field_that_is_added_to_an_answer_is_named(path: str) -> None:
+def test_a_field_that_is_added_to_an_answer_is_reported(path: str) -> None:
     assert undocumented(path, 200, WHOLE[path]() | {"surprise": 1}) == [f"{path} 200: /surprise"]
 
 
-def test_a_field_that_is_added_deep_in_an_answer_is_named() -> None:
+def test_a_field_that_is_added_deep_in_an_answer_is_reported() -> None:
     body = WHOLE["/admin/number-status"]()
     body["users"][0]["consent"]["surprise"] = 1
     assert undocumented("/admin/number-status", 200, body) == [
@@ -154,7 +154,7 @@ def test_a_field_that_is_added_deep_in_an_answer_is_named() -> None:
     ]
 
 
-def test_a_problem_has_the_fields_that_the_document_has() -> None:
+def test_a_problem_has_exactly_the_documented_fields() -> None:
     wrong = errors.OtpIncorrect(
         attempts_remaining=0, retry_after=Seconds(30), errors=[{"pointer": "/otp", "detail": "wrong"}]
     )

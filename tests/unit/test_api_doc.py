@@ -1,4 +1,4 @@
-"""`docs/api.md` is what `make docs` makes of `openapi.yaml`, and leaves nothing out."""
+"""`make docs` generates `docs/api.md` from `openapi.yaml`, and leaves nothing out."""
 
 import re
 import shlex
@@ -15,16 +15,16 @@ CALLS = [
 
 
 def section(method: str, path: str) -> str:
-    """What the page says about one operation."""
+    """The section of the page on one operation."""
     after = PAGE.partition(f"\n### {method} {path}\n")[2]
     return re.split(r"^#{2,3} ", after, maxsplit=1, flags=re.MULTILINE)[0]
 
 
-def test_the_page_is_the_one_that_is_made_from_the_document() -> None:
+def test_the_page_is_up_to_date_with_the_document() -> None:
     assert api_doc.page(api_doc.SOURCE.read_text()) == PAGE
 
 
-def test_every_operation_has_its_section_with_every_status_and_field_that_it_knows() -> None:
+def test_every_operation_has_a_section_with_all_its_statuses_and_fields() -> None:
     for method, path, operation in CALLS:
         text = section(method, path)
         for status, response in operation["responses"].items():

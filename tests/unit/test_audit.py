@@ -1,4 +1,4 @@
-"""What `make audit` says of the packages that run on Lambda, and what it must not claim."""
+"""`make audit` reports on the packages that run on Lambda, and claims nothing that it did not look up."""
 
 import json
 
@@ -20,7 +20,7 @@ def dependencies() -> list[Dependency]:
     return run_time()
 
 
-def test_every_package_of_the_layer_and_what_the_runtime_brings_is_listed(
+def test_every_package_of_the_layer_and_of_the_runtime_is_listed(
     dependencies: list[Dependency],
 ) -> None:
     layer = {one.name: one.version for one in dependencies if one.brought_by == "layer"}
@@ -29,7 +29,7 @@ def test_every_package_of_the_layer_and_what_the_runtime_brings_is_listed(
     assert runtime >= {"boto3", "botocore", "s3transfer", "python-dateutil", "six", "snapshot-restore-py"}
 
 
-def test_every_package_that_one_needs_is_listed_too(dependencies: list[Dependency]) -> None:
+def test_every_required_package_is_listed(dependencies: list[Dependency]) -> None:
     names = {one.name for one in dependencies}
     assert {required for one in dependencies for required in one.requires} <= names
 
@@ -52,27 +52,27 @@ def test_a_package_that_no_service_knows_is_not_called_free_of_advisories() -> N
     assert str(AFFECTED) == "GHSA-0000, CVE-0000-0000"
 
 
-@pytest.mark.parametrize("broken_off", ["", "Traceback", "{}"])
-def test_a_report_that_broke_off_knows_of_nothing(broken_off: str) -> None:
-    assert audit.parse(broken_off) == {}
+@pytest.mark.parametrize("truncated", ["", "Traceback", "{}"])
+def test_a_truncated_report_lists_no_package(truncated: str) -> None:
+    assert audit.parse(truncated) == {}
 
 
-def test_what_the_first_service_does_not_know_is_looked_up_at_the_second(
+def test_a_package_unknown_to_the_first_service_is_looked_up_at_the_second(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = []
+    requests = []
 
     def answer(service: str, versions: dict[str, str]) -> dict[str, Advisories]:
-        asked.append((service, sorted(versions)))
+        requests.append((service, sorted(versions)))
         return {"a": CLEAR, "b": NOT_LOOKED_UP} if service == "pypi" else {"b": AFFECTED}
 
     monkeypatch.setattr(audit, "_ask", answer)
     three = [Dependency(name, "1", "MIT", "layer", ()) for name in "abc"]
     assert audit.advisories(three) == {"a": CLEAR, "b": AFFECTED, "c": NOT_LOOKED_UP}
-    assert asked == [("pypi", ["a", "b", "c"]), ("osv", ["b", "c"])]
+    assert requests == [("pypi", ["a", "b", "c"]), ("osv", ["b", "c"])]
 
 
-def test_the_last_line_counts_what_could_not_be_looked_up() -> None:
+def test_the_summary_counts_the_packages_that_were_not_looked_up() -> None:
     line = audit.summary({"a": CLEAR, "b": AFFECTED, "c": NOT_LOOKED_UP})
     assert line.startswith("3 packages: 1 with a known advisory, 1 without one, 1 not looked up.")
     assert (
@@ -80,7 +80,9 @@ def test_the_last_line_counts_what_could_not_be_looked_up() -> None:
     )
 
 
-def test_the_sbom_is_valid_and_has_every_package_and_who_needs_it(dependencies: list[Dependency]) -> None:
+def test_the_sbom_is_valid_and_has_every_package_with_its_dependencies(
+    dependencies: list[Dependency],
+) -> None:
     document = sbom.document(dependencies)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(document) is None
     content = json.loads(document)

@@ -18,12 +18,12 @@ def put(item: dict[str, dict[str, str]]) -> dict[str, object]:
     return {"operation": "TransactWriteItems", "body": {"TransactItems": [{"Put": {"Item": item}}]}}
 
 
-def test_a_read_is_a_unit_for_each_key_whether_or_not_something_is_there() -> None:
+def test_a_read_costs_a_unit_for_each_key_even_if_no_item_exists() -> None:
     body: dict[str, object] = {"RequestItems": {"Table": {"Keys": [{}, {}, {}]}}}
     assert units.of_call("BatchGetItem", body) == Units(read=3)
 
 
-def test_a_write_is_a_unit_for_each_kilobyte_and_two_in_a_transaction() -> None:
+def test_a_write_costs_a_unit_per_kilobyte_and_two_in_a_transaction() -> None:
     assert units.of_call("UpdateItem", {"Key": {}}) == Units(write=1)
     assert units.total([put({"pk": {"S": "x" * 1022}})]) == Units(write=2)
     assert units.total([put({"pk": {"S": "x" * 1023}})]) == Units(write=4)
@@ -38,24 +38,25 @@ def test_an_item_is_as_large_as_its_names_and_values() -> None:
     assert units.size(item) == (2 + 2) + (1 + 4) + (5 + 3 + 2 * (1 + 2)) + (4 + 3 + 1 + 2)
 
 
-def test_a_ratio_is_the_median_of_pairs_so_that_a_slow_moment_counts_on_both_sides() -> None:
+def test_a_ratio_is_the_median_over_pairs_of_runs() -> None:
+    """A slow moment then counts on both sides."""
     made = figures.compared("x", [1.0, 10.0, 1.0], [2.0, 20.0, 4.0], "ms", 0.5)
     assert (made.ours, made.baseline, made.ratio, made.is_reached) == (1.0, 4.0, 0.5, True)
 
 
 @pytest.mark.parametrize(("ours", "reach", "reached"), [(3, 3, True), (4, 3, False), (4, None, None)])
-def test_without_a_baseline_it_is_the_figure_that_must_be_reached(
+def test_without_a_baseline_the_figure_itself_must_be_within_reach(
     ours: float, reach: float | None, reached: bool | None
 ) -> None:
     assert Figure("x", ours, "calls", reach=reach).is_reached is reached
 
 
-def test_what_goes_another_way_costs_the_units_that_the_page_has() -> None:
+def test_the_page_has_the_units_of_every_other_operation() -> None:
     rows = re.findall(r"^\| (an? [^|]+) \| (\d+) \|$", PAGE, re.MULTILINE)
     assert [int(units) for _, units in rows] == [*cost.OTHER_UNITS.values()]
 
 
-def test_the_bill_is_the_sum_of_its_lines_each_use_times_price() -> None:
+def test_the_bill_sums_use_times_price_over_its_lines() -> None:
     measured = cost.Measured(request_ms=100, verify_ms=60, waiting_ms=340, memory_mb=1024)
     lines = {line.what: line.of_a_million for line in cost.ours(measured)}
     assert lines["API Gateway, REST"] == pytest.approx(7.00)
@@ -88,7 +89,7 @@ def test_the_bill_is_for_no_less_time_than_was_measured(function: str, billed: f
 
 
 def test_figures_of_one_kind_are_columns_of_one_table() -> None:
-    told = figures.markdown(
+    tables = figures.markdown(
         [
             Figure("layer", 0.8, "MB", reach=5),
             Figure("start of a, against naive", 1.0, "ms", 2.0, 0.5, 0.55),
@@ -98,7 +99,7 @@ def test_figures_of_one_kind_are_columns_of_one_table() -> None:
             Figure("a, first request, at 256 MB", 200, "ms"),
         ]
     )
-    assert told.split("\n\n") == [
+    assert tables.split("\n\n") == [
         "| figure | ours | baseline | ratio | reach | unit |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
         "| layer | 0.8 |  |  | 5 | MB |",

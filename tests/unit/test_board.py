@@ -1,4 +1,4 @@
-"""What `make watch` shows, from lines as the functions log them and from CloudWatch's answers alike."""
+"""The screen of `make watch`, from the log lines of the functions and from the answers of CloudWatch."""
 
 import io
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def line(ago: int, dimensions: dict[str, str], **values: float) -> dict[str, Any
 
 
 def recorded() -> Iterator[dict[str, Any]]:
-    """Ten codes, six of them verified; Infobip slow and then left alone; one country limited."""
+    """Ten codes, six of them verified; Infobip slow and then with an open circuit; one country limited."""
     whole: dict[str, str] = {}
     infobip, sinch = {"provider": "infobip"}, {"provider": "sinch"}
     for number in range(10):
@@ -69,7 +69,7 @@ def points() -> Iterator[Datapoint]:
 
 
 def screen(board: Board) -> str:
-    """As a terminal of the usual eighty columns shows it."""
+    """The screen on a terminal of eighty columns."""
     console = Console(file=io.StringIO(), width=80, record=True, force_terminal=False)
     console.print(draw(board, "a-stack"))
     return console.export_text()
@@ -86,7 +86,7 @@ def board() -> Board:
     return Board(minutes_of(points()), NOW, span=15)
 
 
-def test_the_screen_tells_the_story_of_the_last_minutes(board: Board) -> None:
+def test_the_screen_shows_the_last_minutes(board: Board) -> None:
     text = screen(board)
     assert row(text, "10 ") == ["10", "10", "75.0 %", "6", "60.0 %", "15 s", "0.08", ""]
     assert f"requested {12 * '▁'}█▁▁  sent {12 * '▁'}█▁▁  verified {13 * '▁'}█▁" in text
@@ -100,34 +100,34 @@ def test_the_screen_tells_the_story_of_the_last_minutes(board: Board) -> None:
     assert "a-stack: the last 15 minutes, at 08:00:00 UTC" in text
 
 
-def test_the_screen_says_what_its_words_mean(board: Board) -> None:
+def test_the_screen_explains_its_words(board: Board) -> None:
     text = " ".join(screen(board).split())
     for word in ("delivered", "conversion", "errors", "failed over", "breaker OPEN", "cost", "day's cap"):
         assert f"{word}: " in text
 
 
-def test_a_conversion_is_a_share_also_where_a_code_was_sent_before_the_span(board: Board) -> None:
+def test_conversion_stays_within_one_when_a_code_was_sent_before_the_span(board: Board) -> None:
     of_sinch = [Minute("OtpVerified", "provider", "sinch", int(NOW) - MINUTE, total=9, count=9, p95=1)]
     assert Board([*board.minutes, *of_sinch], NOW, 15).conversion("sinch") == 1
 
 
-def test_the_minutes_stand_in_their_order_and_what_is_older_is_left_out(board: Board) -> None:
+def test_minutes_are_in_order_and_older_ones_are_left_out(board: Board) -> None:
     assert board.per_minute("OtpRequested")[-4:] == [0, 10, 0, 0]
     assert len(board.per_minute("OtpRequested")) == 15
     assert Board(board.minutes, NOW, span=60).total("OtpRequested") == 1010
 
 
-def test_of_nothing_a_screen_is_drawn_too() -> None:
+def test_the_screen_is_drawn_without_any_data() -> None:
     text = screen(Board((), NOW, 15))
     assert row(text, "0 ") == ["0", "0", "", "0", "", "", "0.00", ""]
 
 
-def test_every_metric_that_is_shown_is_one_that_the_code_emits() -> None:
+def test_the_code_emits_every_metric_on_the_screen() -> None:
     assert set(ALL) <= {metric.name for metric in metrics.all()}
 
 
 class RecordedCloudWatch:
-    """Answers as CloudWatch would that had taken in the lines, statistic by statistic."""
+    """Answers as CloudWatch would after it ingested the lines, one statistic at a time."""
 
     def __init__(self, minutes: list[Minute]) -> None:
         self.minutes = minutes
@@ -136,38 +136,38 @@ class RecordedCloudWatch:
         paginate = {"list_metrics": self._list, "get_metric_data": self._data}[operation]
         return type("Paginator", (), {"paginate": staticmethod(paginate)})
 
-    def _list(self, **asked: str) -> Iterator[dict[str, Any]]:
-        assert asked == {"Namespace": "SmsOtp"}
+    def _list(self, **request: str) -> Iterator[dict[str, Any]]:
+        assert request == {"Namespace": "SmsOtp"}
         service = {"Name": "service", "Value": "sms-otp"}
         for name, kind, place in {(each.name, each.kind, each.place) for each in self.minutes}:
             own = [{"Name": kind, "Value": place}] if kind else []
             yield {"Metrics": [{"Namespace": "SmsOtp", "MetricName": name, "Dimensions": [service, *own]}]}
         yield {"Metrics": [{"Namespace": "SmsOtp", "MetricName": "NotShown", "Dimensions": [service]}]}
 
-    def _data(self, **asked: Any) -> Iterator[dict[str, Any]]:
-        assert len(asked["MetricDataQueries"]) <= watch.QUERIES_AT_ONCE
-        for query in asked["MetricDataQueries"]:
+    def _data(self, **request: Any) -> Iterator[dict[str, Any]]:
+        assert len(request["MetricDataQueries"]) <= watch.QUERIES_AT_ONCE
+        for query in request["MetricDataQueries"]:
             metric, field = query["MetricStat"]["Metric"], FIELDS[query["MetricStat"]["Stat"]]
             place = metric["Dimensions"][1]["Value"] if len(metric["Dimensions"]) > 1 else ""
             found = [
                 each for each in self.minutes if (each.name, each.place) == (metric["MetricName"], place)
             ]
-            found = [each for each in found if asked["StartTime"].timestamp() <= each.at]
+            found = [each for each in found if request["StartTime"].timestamp() <= each.at]
             stamps = [datetime.fromtimestamp(each.at, UTC) for each in found]
             values = [getattr(each, field) for each in found]
             yield {"MetricDataResults": [{"Id": query["Id"], "Timestamps": stamps, "Values": values}]}
 
 
-def test_a_deployed_stack_shows_the_same_from_cloudwatch(board: Board) -> None:
+def test_cloudwatch_gives_the_same_screen_as_the_log_lines(board: Board) -> None:
     read = watch.from_cloudwatch(RecordedCloudWatch(list(board.minutes)), NOW - 15 * MINUTE, NOW)
     assert screen(Board(read, NOW, 15)) == screen(board)
 
 
 def test_a_minute_that_is_over_is_read_once(clock: StepClock) -> None:
-    asked: list[float] = []
+    reads: list[float] = []
 
     def read(since: float) -> list[Minute]:
-        asked.append(since)
+        reads.append(since)
         every = [Minute("OtpSent", "", "", at, 1, 1, 1) for at in range(0, int(clock()) + 1, MINUTE)]
         return [each for each in every if each.at >= since]
 
@@ -176,4 +176,4 @@ def test_a_minute_that_is_over_is_read_once(clock: StepClock) -> None:
     assert [each.at for each in remembered(5 * MINUTE)] == [at * MINUTE for at in range(5, 11)]
     clock.step(MINUTE)
     assert [each.at for each in remembered(6 * MINUTE)] == [at * MINUTE for at in range(6, 12)]
-    assert asked == [5 * MINUTE, 9 * MINUTE]
+    assert reads == [5 * MINUTE, 9 * MINUTE]

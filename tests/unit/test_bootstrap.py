@@ -54,7 +54,7 @@ def policy_of(**changes: Any) -> Policy:
     return bootstrap.policy(dataclasses.replace(defaults, **CHOSEN | changes))
 
 
-def test_each_limit_is_the_parameter_that_is_named_after_it() -> None:
+def test_each_limit_has_the_value_of_its_parameter() -> None:
     policy = policy_of()
     assert (policy.code_length, policy.code_ttl_seconds, policy.max_attempts) == (7, 120, 4)
     admission = policy.admission
@@ -83,33 +83,33 @@ def test_a_star_is_every_country(listed: tuple[str, ...], countries: frozenset[s
         ("IN", Channel.WHATSAPP, True),
     ],
 )
-def test_a_channel_other_than_sms_goes_where_its_own_list_says(
+def test_voice_and_whatsapp_are_allowed_by_their_own_country_lists(
     country: str, channel: Channel, allowed: bool
 ) -> None:
     assert policy_of().allows(country, channel) is allowed
 
 
 @pytest.mark.parametrize("channel", [Channel.VOICE, Channel.WHATSAPP])
-def test_no_channel_but_sms_goes_anywhere_by_default(channel: Channel) -> None:
+def test_only_sms_is_allowed_by_default(channel: Channel) -> None:
     policy = bootstrap.policy(Settings.from_environment(environment()))
     assert policy.allows("US", Channel.SMS)
     assert not policy.allows("US", channel)
 
 
 @pytest.mark.parametrize("flag", [True, False])
-def test_each_flag_is_the_parameter_that_is_named_after_it(flag: bool) -> None:
+def test_each_flag_has_the_value_of_its_parameter(flag: bool) -> None:
     assert policy_of(trust_client_ip=flag, require_verification_id=not flag).trust_client_ip is flag
     assert policy_of(require_verification_id=flag, trust_client_ip=not flag).require_verification_id is flag
     assert policy_of(users_table_name="users" if flag else "").keeps_users is flag
 
 
-def test_test_numbers_are_known_by_their_canonical_spelling_and_until_their_end() -> None:
+def test_test_numbers_have_their_canonical_spelling_and_their_end() -> None:
     policy = policy_of()
     assert policy.test_numbers == {"+522221234567": "246810"}
     assert policy.test_numbers_end == 1_900_000_000
 
 
-def test_a_price_is_the_deployments_own_or_one_of_the_tables() -> None:
+def test_a_price_comes_from_the_deployment_or_else_from_the_table() -> None:
     prices = policy_of().admission.spend.prices
     assert [prices.of(country, "sms") for country in ("US", "IN")] == [10_000, 70_000]
     assert [prices.of(country, "voice") for country in ("GB", "US", "IN")] == [200_000, 15_000, 100_000]
@@ -118,10 +118,10 @@ def test_a_price_is_the_deployments_own_or_one_of_the_tables() -> None:
         30_000,
         270_000,
     ]
-    assert Prices({"US": 0.0}).of("US", "sms") == 1, "a code that costs nothing would end no budget"
+    assert Prices({"US": 0.0}).of("US", "sms") == 1, "a free code would never use up a budget"
 
 
-def test_every_provider_that_codes_are_sent_by_is_named_once_the_preferred_ones_first() -> None:
+def test_every_provider_is_listed_once_with_the_preferred_ones_first() -> None:
     defaults = Settings.from_environment(environment())
     routed = dataclasses.replace(
         defaults,
@@ -133,7 +133,7 @@ def test_every_provider_that_codes_are_sent_by_is_named_once_the_preferred_ones_
 
 @pytest.fixture
 def chosen(monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """A deployment with everything that can be chosen."""
+    """The settings of a deployment with every option in use."""
     made = dataclasses.replace(
         Settings.from_environment(environment()),
         table_name="a-table",
@@ -155,7 +155,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch, chosen: Settings) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """The clients of AWS services that are made, each with its settings."""
+    """The AWS clients that are created, each with its configuration."""
     del chosen
     clients_made: list[tuple[str, dict[str, Any]]] = []
 
@@ -225,12 +225,12 @@ def test_every_use_case_knows_the_providers_of_its_deployment() -> None:
 def test_credentials_are_those_of_the_named_provider(
     monkeypatch: pytest.MonkeyPatch, chosen: Settings
 ) -> None:
-    class Kept:
+    class SecretCache:
         def __init__(self, of: Settings) -> None:
             assert of == chosen
 
         def credentials(self, provider: str) -> dict[str, str]:
             return {"of": provider}
 
-    monkeypatch.setattr(bootstrap, "_secret_cache", Kept)
+    monkeypatch.setattr(bootstrap, "_secret_cache", SecretCache)
     assert bootstrap.credentials("infobip") == {"of": "infobip"}

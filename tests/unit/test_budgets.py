@@ -1,4 +1,4 @@
-"""Counts that requests share: shards, windows, and what a verified code takes out again."""
+"""Counters that requests share: shards, windows, and the counts that a verified code takes back."""
 
 from collections import Counter as Tally
 
@@ -32,7 +32,7 @@ def test_a_service_that_spends_more_has_more_shards(dollars: int, shards: int) -
 
 
 @given(limit=st.integers(1, 1_000), amount=st.integers(5, 30), shards=st.integers(1, 4))
-def test_no_more_than_a_limit_is_ever_spent_and_all_of_it_is(limit: int, amount: int, shards: int) -> None:
+def test_spending_never_exceeds_a_limit_and_uses_all_of_it(limit: int, amount: int, shards: int) -> None:
     day, spent = counter(shards), Tally[str]()
     while True:
         read = {key: {"spent": count} for key, count in spent.items()}
@@ -45,7 +45,7 @@ def test_no_more_than_a_limit_is_ever_spent_and_all_of_it_is(limit: int, amount:
 
 
 @given(shards=st.integers(5, 60), limit=st.integers(0, 50_000))
-def test_over_many_shards_no_more_than_a_limit_is_spent(shards: int, limit: int) -> None:
+def test_spending_over_many_shards_never_exceeds_a_limit(shards: int, limit: int) -> None:
     day, spent = counter(shards), Tally[str]()
     misses = 0
     while misses < 3:
@@ -58,7 +58,7 @@ def test_over_many_shards_no_more_than_a_limit_is_spent(shards: int, limit: int)
     assert sum(spent.values()) <= limit
 
 
-def test_a_limit_too_small_to_be_dealt_out_is_the_first_shards() -> None:
+def test_a_limit_too_small_to_divide_is_kept_on_the_first_shard() -> None:
     day = counter(41)
     increment = day.increment({}, day.sample(), 10, {"open": 41 * 8 * 10 - 1})
     assert increment is not None
@@ -68,7 +68,7 @@ def test_a_limit_too_small_to_be_dealt_out_is_the_first_shards() -> None:
     assert spread.key != day.first
 
 
-def test_what_is_never_refused_is_counted_on_every_shard_but_the_first() -> None:
+def test_an_unlimited_count_goes_to_any_shard_but_the_first() -> None:
     day = counter(41)
     keys = {day.unlimited({}, day.sample()).key for _ in range(200)}
     assert day.first not in keys
@@ -76,7 +76,7 @@ def test_what_is_never_refused_is_counted_on_every_shard_but_the_first() -> None
 
 
 @given(shards=st.integers(1, 512))
-def test_a_request_looks_at_few_shards_and_only_at_those_there_are(shards: int) -> None:
+def test_a_request_samples_few_shards_and_only_existing_ones(shards: int) -> None:
     sampled = counter(shards).sample()
     assert len(set(sampled)) == len(sampled) == min(4, shards)
     assert {int(key.rpartition("#")[2]) for key in sampled} <= set(range(shards))
@@ -88,7 +88,7 @@ def test_a_total_is_estimated_from_the_sampled_shards() -> None:
     assert counter(9).total(read, sampled)["spent"] == 10 + 9 * 8 // 3
 
 
-def test_the_last_hour_counts_by_what_is_left_of_it_within_sixty_minutes() -> None:
+def test_the_last_hour_is_weighted_by_its_part_of_the_last_sixty_minutes() -> None:
     counts = {"open12": 10, "open11": 40, "open": 60}
     assert counter().last_60_minutes("open", counts) == 50
     assert counter(now=NOON + 45 * 60).last_60_minutes("open", counts) == 20
@@ -100,13 +100,13 @@ def test_after_midnight_the_last_hour_is_yesterdays() -> None:
     assert counter(now=midnight + 6 * HOUR).last_24_hours("open", {"open": 1}, {"open": 8}) == 7
 
 
-def test_hours_that_no_window_looks_at_are_taken_out_by_the_next_write() -> None:
+def test_hours_outside_every_window_are_removed_by_the_next_write() -> None:
     day = counter()
     read = {day.first: {"open": 9, "open09": 1, "open10": 2, "open11": 3, "open12": 3}}
     assert day.on(day.first, read, {}).expired == ("open09", "open10")
 
 
-def test_a_full_budget_says_whether_its_hour_or_its_day_must_end() -> None:
+def test_a_full_budget_waits_for_the_end_of_its_hour_or_its_day() -> None:
     day = counter(now=NOON + 600)
     for counts, seconds in (({"open12": 5}, HOUR - 600), ({"open12": 5, "open": 9}, 12 * HOUR - 600)):
         with pytest.raises(NoRoom) as full:
@@ -119,14 +119,14 @@ RESEND = ShardIncrement("B#US#day#0", open={"open": 8, "open13": 8}, verified={"
 MONEY = ShardIncrement("D#day#0", spent={"spent": 8})
 
 
-def test_a_verified_code_takes_all_its_sends_out_and_is_verified_once() -> None:
+def test_a_verified_code_takes_back_all_its_sends_and_counts_once_as_verified() -> None:
     first, resends = ([OpenCount.load(text) for text in dumped([each, MONEY])] for each in (FIRST, RESEND))
     assert changes_of_success(first, resends) == {
         "B#US#day#0": {"open": -16, "open12": -8, "open13": -8, "verified": 8}
     }
 
 
-def test_money_is_spent_whatever_becomes_of_the_code() -> None:
+def test_spent_money_is_never_taken_back() -> None:
     assert dumped([MONEY]) == ()
 
 

@@ -31,7 +31,7 @@ def channel_lists(node: Any) -> list[list[str]]:
     return [values for name, values in enums(node) if name in ("channel", "channels")]
 
 
-def test_a_channel_is_one_that_the_providers_port_knows() -> None:
+def test_every_channel_is_one_of_the_providers_port() -> None:
     assert set(CHANNELS) <= set(Channel)
 
 
@@ -48,7 +48,7 @@ def test_the_models_of_the_template_list_the_channels() -> None:
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-def test_a_provider_sends_by_the_channel_and_the_sandbox_plays_it(channel: str) -> None:
+def test_a_provider_and_the_sandbox_support_the_channel(channel: str) -> None:
     assert [name for name, channels in registry.CHANNELS.items() if channel in channels]
     assert channel in sinch_request.CHANNELS.values()
 

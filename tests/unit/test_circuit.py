@@ -36,7 +36,7 @@ def test_a_failure_counts_for_a_minute(age: int, is_stale: bool) -> None:
     assert circuit.opens_with("cccccccc-key", NOW) is not is_stale
 
 
-def test_a_number_that_fails_again_is_no_other_number() -> None:
+def test_a_number_that_fails_again_counts_once() -> None:
     circuit = Circuit({"aaaaaaaa": NOW, "bbbbbbbb": NOW})
     assert number_id("bbbbbbbb-key") == "bbbbbbbb"
     assert not circuit.opens_with("bbbbbbbb-key", NOW)

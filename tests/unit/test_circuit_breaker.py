@@ -1,4 +1,4 @@
-"""What a circuit breaker keeps away from a provider, what it lets through, and whose trouble opens it."""
+"""The circuit breaker: the failures that open it, the calls that it blocks, and its probes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -74,19 +74,21 @@ def world() -> World:
 
 
 @pytest.mark.parametrize("outcome", [NotSent, Throttled, Misconfigured, Doubtful, Ambiguous])
-def test_three_numbers_that_fail_within_a_minute_open_it(world: World, outcome: type[ProviderError]) -> None:
+def test_three_numbers_that_fail_within_a_minute_open_the_circuit(
+    world: World, outcome: type[ProviderError]
+) -> None:
     world.fail("a", outcome)
     world.fail("b", outcome)
     assert world.state() is State.CLOSED
     world.fail("c", outcome)
     assert world.state() is State.OPEN
     assert world.events == ["breaker_open"]
-    with pytest.raises(CircuitOpen) as left_alone:
+    with pytest.raises(CircuitOpen) as blocked:
         world.call("d")
-    assert (left_alone.value.reason, left_alone.value.retry_after) == ("circuit_open", 30)
+    assert (blocked.value.reason, blocked.value.retry_after) == ("circuit_open", 30)
 
 
-def test_one_number_never_opens_it_however_often_it_fails(world: World) -> None:
+def test_one_number_never_opens_the_circuit_however_often_it_fails(world: World) -> None:
     for _ in range(1000):
         world.fail("a")
     world.call("d")
@@ -94,13 +96,15 @@ def test_one_number_never_opens_it_however_often_it_fails(world: World) -> None:
 
 
 @pytest.mark.parametrize("outcome", [Refused, DestinationUnavailable, TooLate])
-def test_what_is_about_a_number_never_opens_it(world: World, outcome: type[ProviderError]) -> None:
+def test_a_failure_that_is_not_the_providers_never_opens_the_circuit(
+    world: World, outcome: type[ProviderError]
+) -> None:
     for number in "abcdefghij":
         world.fail(number, outcome)
     assert world.circuits.held == {}
 
 
-def test_numbers_that_fail_a_minute_apart_do_not_open_it(world: World) -> None:
+def test_numbers_that_fail_half_a_minute_apart_do_not_open_the_circuit(world: World) -> None:
     for number in "abcdef":
         world.fail(number)
         world.pass_time(WINDOW // 2)
@@ -120,7 +124,7 @@ def test_a_success_of_the_last_provider_left_closes_its_circuit(world: World) ->
     assert world.events[-1] == "breaker_closed"
 
 
-def test_one_request_probes_when_the_time_is_over(world: World) -> None:
+def test_one_request_probes_when_the_open_time_is_over(world: World) -> None:
     world.trip()
     world.pass_time(OPEN)
     read = world.circuits.read((NAME,))
@@ -137,7 +141,7 @@ def test_one_request_probes_when_the_time_is_over(world: World) -> None:
     assert world.events == ["breaker_open", "breaker_half_open", "breaker_closed"]
 
 
-def test_a_probe_that_fails_keeps_it_open_for_its_whole_time(world: World) -> None:
+def test_a_failed_probe_reopens_the_circuit_for_its_whole_time(world: World) -> None:
     world.trip()
     world.pass_time(OPEN)
     world.fail("d")
@@ -149,7 +153,7 @@ def test_a_probe_that_fails_keeps_it_open_for_its_whole_time(world: World) -> No
 
 
 @pytest.mark.parametrize("outcome", [Refused, DestinationUnavailable])
-def test_a_probe_refused_for_its_numbers_sake_lets_the_next_request_probe_at_once(
+def test_a_probe_refused_because_of_its_number_lets_the_next_request_probe(
     world: World, outcome: type[ProviderError]
 ) -> None:
     world.trip()
@@ -160,7 +164,7 @@ def test_a_probe_refused_for_its_numbers_sake_lets_the_next_request_probe_at_onc
     assert world.events[-1] == "breaker_closed"
 
 
-def test_a_probe_that_died_is_followed_by_another(world: World) -> None:
+def test_another_request_probes_after_a_probe_died(world: World) -> None:
     world.trip()
     world.pass_time(OPEN)
     read = world.circuits.read((NAME,))[NAME]
@@ -180,7 +184,7 @@ def slow(world: World) -> Callable[[], Sent]:
 
 
 @pytest.mark.parametrize(("has_next", "opens"), [(True, True), (False, False)])
-def test_slow_successes_open_it_where_another_provider_is_left(
+def test_slow_successes_open_the_circuit_only_if_another_provider_is_left(
     world: World, has_next: bool, opens: bool
 ) -> None:
     for number in "abc":

@@ -1,4 +1,4 @@
-"""docs/claims.md names where each figure of the README and the documents comes from, and it is so."""
+"""docs/claims.md names the source of each figure in the README and the documents, and the source has it."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -23,20 +23,20 @@ FIGURE = re.compile(
     r"\d[\d,.]*\s?(?:%|ms\b|MB\b|KB\b|USD\b|requests a second)|\d[\d,]*\.\d\d\b"
     r"|\d+ (?:an hour|a day|in \d+ min)"
 )
-"""What is measured, reckoned or limited: an amount with its unit, or one in money."""
+"""A figure that is measured, calculated or a limit: an amount with its unit, or an amount of money."""
 WITHOUT_CLAIMS = {"CHANGELOG.md", "docs/api.md", "docs/claims.md"}
-"""Made from others, and this page itself. Decisions tell what was known on their day."""
+"""Generated from others, and this page itself. Decisions hold the figures of their day."""
 
 PRINTED: dict[str, Callable[[], str]] = {
     "make cost TABLES=1": lambda: cost.cost_table() + cost.provider_table() + cost.offer_table(),
     "make facts": lambda: "\n".join(facts()),
 }
-"""What is cheap enough to print here."""
+"""The commands that are cheap enough to run here."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One row."""
+    """One row of the table."""
 
     figures: tuple[str, ...]
     sections: tuple[tuple[Path, str], ...]
@@ -76,14 +76,14 @@ def with_figures() -> set[tuple[Path, str]]:
     }
 
 
-def test_every_section_with_a_figure_says_where_it_comes_from() -> None:
+def test_every_section_with_a_figure_has_a_claim() -> None:
     claimed = {section for claim in CLAIMS for section in claim.sections}
     missing = {f"{path.relative_to(ROOT)}#{anchor}" for path, anchor in with_figures() - claimed}
     assert not missing
 
 
 @EACH
-def test_each_figure_stands_in_every_section_that_is_said_to_have_it(claim: Claim) -> None:
+def test_each_figure_is_in_every_section_that_its_claim_names(claim: Claim) -> None:
     assert claim.sections
     for path, anchor in claim.sections:
         text = dict(sections(path))[anchor]

@@ -1,4 +1,4 @@
-"""What botocore reads of AWS's data files is the same, read our way."""
+"""Our loader reads the same data from the AWS data files as the loader of botocore."""
 
 import io
 import json
@@ -22,7 +22,7 @@ def ours() -> client_data.KnownServices:
 
 
 @pytest.mark.parametrize("service", client_data.SERVICES)
-def test_a_services_model_is_what_botocore_reads_in_the_same_order(
+def test_a_service_model_equals_botocores_in_the_same_order(
     ours: client_data.KnownServices, service: str
 ) -> None:
     theirs = create_loader()
@@ -32,9 +32,7 @@ def test_a_services_model_is_what_botocore_reads_in_the_same_order(
 
 
 @pytest.mark.parametrize("name", ["endpoints", "partitions", "_retry", "sdk-default-configuration"])
-def test_what_is_common_to_all_services_is_what_botocore_reads(
-    ours: client_data.KnownServices, name: str
-) -> None:
+def test_the_data_common_to_all_services_equals_botocores(ours: client_data.KnownServices, name: str) -> None:
     assert json.dumps(ours.load_data(name)) == json.dumps(create_loader().load_data(name))
 
 
@@ -43,8 +41,8 @@ def test_a_service_that_is_not_ours_is_refused_by_name(ours: client_data.KnownSe
         ours.load_service_model("s3", "service-2")
 
 
-def test_every_client_is_made_from_what_is_read_our_way() -> None:
-    """botocore's own way works too, and takes an eighth of a function's start."""
+def test_every_client_is_made_with_our_loader() -> None:
+    """The loader of botocore works too, and takes an eighth of a function's start."""
     clients.session.cache_clear()
     try:
         loader = clients.session()._session.get_component("data_loader")
@@ -54,7 +52,7 @@ def test_every_client_is_made_from_what_is_read_our_way() -> None:
     assert isinstance(loader.file_loader, client_data.JsonFiles)
 
 
-def test_the_services_that_clients_are_made_for_are_those_that_the_functions_call() -> None:
+def test_clients_are_made_for_exactly_the_services_that_the_functions_call() -> None:
     assert {*client_data.SERVICES} == {"dynamodb", "events", "kms", "pinpoint-sms-voice-v2", "secretsmanager"}
 
 

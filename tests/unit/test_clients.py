@@ -1,4 +1,4 @@
-"""Who a limit per client counts, and what is answered where that cannot be read."""
+"""The client that a limit per client counts, and the refusal of an unreadable address."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_a_client_is_an_ipv4_address_or_the_64_bits_that_one_subscriber_gets(
 @pytest.mark.parametrize(
     "address", ["", "192.0.2", "192.0.2.7:", "192.0.2.7:port", "192.0.2.0/24", "example.com", "2001:db8::/64"]
 )
-def test_what_is_no_address_is_refused_at_its_place_in_the_body_and_not_repeated(address: str) -> None:
+def test_an_invalid_address_is_refused_by_its_pointer_and_not_echoed(address: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         network_of(address)
     assert refused.value.errors == ({"pointer": "/clientIp", "detail": "an IPv4 or IPv6 address"},)

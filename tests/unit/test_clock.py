@@ -1,4 +1,4 @@
-"""Moments in seconds and in milliseconds, and who hands on which."""
+"""Times in seconds and in milliseconds, and the unit that each caller passes."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ WHO = Administrator("an-arn", Deadline(10))
 
 @dataclass
 class Numbers:
-    """Keeps the moments that it is called with."""
+    """Records the times that it is called with."""
 
     moments: list[int] = field(default_factory=list)
 
@@ -31,7 +31,7 @@ class Numbers:
         return Erased({})
 
 
-def test_every_operation_names_its_moment_in_seconds(policy: Policy) -> None:
+def test_every_admin_operation_passes_its_time_in_seconds(policy: Policy) -> None:
     numbers = Numbers()
     administration = Administration(policy, numbers, lambda: PEPPERS, StepClock(), lambda *_, **__: None)
     administration.status(NUMBER, WHO)

@@ -1,4 +1,4 @@
-"""What callers hand over, and what of it stands in no text."""
+"""Records of what a caller sends hide numbers, codes, tokens and keys in their repr."""
 
 import dataclasses
 import importlib
@@ -23,7 +23,7 @@ HIDDEN = {
     *("otp", "token", "device_token", "callback_key"),
     *("phone", "phone_number", "test_numbers"),
 }
-"""Fields that hold a number, a code, a token or a key, in whichever record."""
+"""Fields that hold a number, a code, a token or a key, in any record."""
 ALSO_HIDDEN = {
     ("Callback", "body"),
     ("CodeMessage", "app_hash"),
@@ -35,13 +35,13 @@ ALSO_HIDDEN = {
 }
 
 
-def test_the_body_of_a_callback_stands_in_no_text_of_it() -> None:
+def test_the_repr_of_a_callback_hides_its_body() -> None:
     callback = Callback("/v1/webhooks/sinch", {"x-timestamp": "now"}, b"canary")
     assert "canary" not in repr(callback)
     assert "/v1/webhooks/sinch" in repr(callback)
 
 
-def test_the_codes_of_test_numbers_stand_in_no_text_of_a_policy(policy: Policy) -> None:
+def test_the_repr_of_a_policy_hides_the_codes_of_test_numbers(policy: Policy) -> None:
     known = {"test_numbers": {"+14155550100": "246810"}}
     text = repr(Policy(**{name: getattr(policy, name) for name in policy.__slots__} | known))
     assert "246810" not in text
@@ -63,7 +63,7 @@ def hidden(record: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("record", records(MODULES))
-def test_no_text_of_a_record_shows_a_number_code_token_or_key(record: Any) -> None:
+def test_the_repr_of_a_record_hides_numbers_codes_tokens_and_keys(record: Any) -> None:
     shown = object.__new__(record)
     for each in dataclasses.fields(record):
         object.__setattr__(shown, each.name, "canary" if each.name in hidden(record) else None)

@@ -1,4 +1,4 @@
-"""Settings: what each variable is read as, and that a malformed one is refused by its own name."""
+"""Settings: each variable is parsed, and a malformed one is refused by name."""
 
 import dataclasses
 from typing import Any
@@ -24,7 +24,7 @@ def refused(**variables: str) -> str | None:
 
 
 @pytest.mark.parametrize("variable", sorted(field.name.upper() for field in dataclasses.fields(Settings)))
-def test_a_variable_that_is_missing_is_named(variable: str) -> None:
+def test_a_missing_variable_is_named(variable: str) -> None:
     without = {name: value for name, value in PARTS.items() if name != variable}
     with pytest.raises(ServiceMisconfigured) as raised:
         Settings.from_environment(without)
@@ -113,7 +113,7 @@ def test_a_malformed_table_is_refused(variable: str, text: str) -> None:
     )
 
 
-def test_a_countrys_own_route_goes_before_the_unions_and_the_union_is_spelled_out() -> None:
+def test_a_country_route_wins_over_the_eu_route_which_covers_every_member() -> None:
     routes = chosen(PROVIDER_ROUTES="FR=aws;EU=sinch,infobip;IN=infobip").provider_routes
     assert routes["FR"] == ("aws",)
     assert routes["DE"] == ("sinch", "infobip")
@@ -140,7 +140,7 @@ NUMBERS_AND_END = {
         ({"STAGE": "dev", "TEST_NUMBERS": "", "TEST_NUMBERS_END": ""}, False),
     ],
 )
-def test_test_numbers_end_some_day_and_are_never_in_production(
+def test_test_numbers_need_an_end_date_and_are_refused_in_production(
     variables: dict[str, str], is_refused: bool
 ) -> None:
     if is_refused:
@@ -149,7 +149,7 @@ def test_test_numbers_end_some_day_and_are_never_in_production(
         chosen(**NUMBERS_AND_END | variables)
 
 
-def test_the_codes_of_test_numbers_are_read_and_stand_in_no_text_of_the_settings() -> None:
+def test_the_codes_of_test_numbers_are_read_and_hidden_in_the_repr_of_settings() -> None:
     settings = chosen(**NUMBERS_AND_END)
     assert settings.test_numbers == {"+14155550100": "246810", "+14155550101": "135790"}
     assert "246810" not in repr(settings)
@@ -157,16 +157,16 @@ def test_the_codes_of_test_numbers_are_read_and_stand_in_no_text_of_the_settings
 
 
 @pytest.mark.parametrize(
-    ("kind", "is_so"),
+    ("kind", "expected"),
     [("on-demand", True), ("provisioned-concurrency", True), ("snap-start", False), (None, False)],
 )
-def test_an_environment_that_lambda_starts_for_itself_alone_is_known(
-    monkeypatch: pytest.MonkeyPatch, kind: str | None, is_so: bool
+def test_starts_on_demand_is_false_for_snapstart_and_outside_lambda(
+    monkeypatch: pytest.MonkeyPatch, kind: str | None, expected: bool
 ) -> None:
     monkeypatch.delenv("AWS_LAMBDA_INITIALIZATION_TYPE", raising=False)
     if kind is not None:
         monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", kind)
-    assert config.starts_on_demand() is is_so
+    assert config.starts_on_demand() is expected
 
 
 def test_settings_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
-"""The numbers that limits, costs and promises rest on, each as it was decided.
+"""The constants behind limits, costs and promises, each as it was decided.
 
-Other tests import them, so that a changed number would pass there: here each stands by itself. One that
-changes is changed here too, and wherever a document names it.
+Other tests import them and would pass after a change; here each value is written out. Change it here too,
+and wherever a document names it.
 """
 
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""What `sam local` is not begun on."""
+"""`sam local` refuses a stack that its containers cannot reach."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ STACK = StackFile("", "", "", "http://172.17.0.1:4566", "us-east-1", "a-stack", 
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_stack_that_containers_do_not_reach_is_refused_with_what_to_do(host: str) -> None:
+def test_a_stack_that_containers_cannot_reach_is_refused_with_the_remedy(host: str) -> None:
     with pytest.raises(LocalStackError, match="make run HOST=docker"):
         require_reachable(replace(STACK, awsEndpointUrl=f"http://{host}:4566"))
 

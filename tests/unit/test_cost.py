@@ -11,19 +11,19 @@ def test_a_stack_of_one_country_and_one_provider_costs_ten_dollars_or_less() -> 
     assert cost.fixed(cost.defaults(AllowedCountries="GB")).dollars <= 10
 
 
-def test_the_readme_tells_the_fixed_bill_of_a_small_stack() -> None:
+def test_the_readme_has_the_fixed_bill_of_a_small_stack() -> None:
     bill = cost.fixed(cost.defaults(AllowedCountries="GB"))
     text = " ".join((ROOT / "README.md").read_text().split())
     assert f"one country and one provider costs at most {bill.dollars:.2f} USD" in text
 
 
-def test_the_bill_is_the_sum_of_what_is_billed_beyond_what_is_free() -> None:
+def test_the_bill_sums_the_items_beyond_the_free_tier() -> None:
     bill = cost.Bill(metrics=12, alarms=13, secrets=2, keys=1, snapshots=3)
     assert bill.dollars == pytest.approx(2 * 0.30 + 3 * 0.10 + 2 * 0.40 + 1.00 + 3 * 1.98)
     assert cost.Bill(metrics=3, alarms=4, secrets=0, keys=0, snapshots=0).dollars == 0
 
 
-def test_what_a_parameter_adds_is_billed() -> None:
+def test_the_resources_that_a_parameter_adds_are_billed() -> None:
     plain = cost.fixed(cost.defaults(AllowedCountries="GB"))
     tokens = cost.fixed(cost.defaults(AllowedCountries="GB", IssueTokens="true"))
     assert (tokens.keys, tokens.metrics, tokens.alarms) == (1, plain.metrics + 1, plain.alarms + 1)
@@ -35,7 +35,7 @@ def test_what_a_parameter_adds_is_billed() -> None:
     assert (unguarded.metrics, unguarded.alarms) == (plain.metrics - 3, plain.alarms - 3)
 
 
-def test_each_country_and_provider_adds_the_metrics_that_are_told_apart_by_it() -> None:
+def test_each_country_and_provider_adds_the_metrics_with_its_dimension() -> None:
     stack = cost.defaults(MetricDetail="places")
     one, country, provider = (cost.fixed(stack, *counts).metrics for counts in ((1, 1), (2, 1), (1, 2)))
     names = {metric.name for metric in metrics.all() if "country" in metric.by}

@@ -1,4 +1,4 @@
-"""CloudFormation's event in, one answer out, whatever happens in between."""
+"""An event of CloudFormation gets exactly one answer, also when the function fails."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ NAMED = {**OWN, "StackId": "a-stack", "RequestId": "a-request"}
 
 @dataclass
 class World:
-    """The function, what it asked for, and CloudFormation's end of the URL."""
+    """The function, its calls, and CloudFormation behind the response URL."""
 
     transport: ScriptedTransport = field(default_factory=lambda: ScriptedTransport(answer(200)))
     calls: list[tuple[str, Any]] = field(default_factory=list)
@@ -86,7 +86,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 @pytest.mark.parametrize("kind", ["Create", "Update"])
-def test_infobip_is_provisioned_with_its_own_credentials_and_the_stack_gets_the_ids(
+def test_infobip_is_provisioned_with_its_credentials_and_the_stack_gets_the_ids(
     world: World, kind: str
 ) -> None:
     assert world(RequestType=kind) == {"Status": "SUCCESS", "Data": {"ApplicationId": "an-id"}, **NAMED}
@@ -113,7 +113,7 @@ def test_a_deletion_changes_nothing_and_succeeds(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "expected"),
     [
         (ProvisioningFailed("template en: http_400"), "template en: http_400"),
         (ServiceMisconfigured(reason="secret field infobip"), "secret field infobip"),
@@ -121,14 +121,14 @@ def test_a_deletion_changes_nothing_and_succeeds(world: World) -> None:
         (RuntimeError("canary"), "RuntimeError"),
     ],
 )
-def test_a_failure_is_answered_with_its_reason_and_no_text_of_a_fault(
-    world: World, fault: Exception, told: str
+def test_a_failure_is_answered_with_its_reason_but_an_unexpected_one_by_class(
+    world: World, fault: Exception, expected: str
 ) -> None:
     world.fails = fault
     body = world()
     reason = body.pop("Reason")
     assert body == {"Status": "FAILED", **NAMED}
-    assert told in reason
+    assert expected in reason
     assert "canary" not in reason
 
 
@@ -154,7 +154,7 @@ def test_an_answer_goes_over_https_or_to_a_local_stacks_emulator(
     assert world.transport.calls == []
 
 
-def test_settings_are_answered_for_at_the_stage_that_they_are_for(
+def test_the_check_of_settings_may_answer_an_emulator_at_stage_local(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STAGE", "local")
@@ -165,7 +165,7 @@ def test_settings_are_answered_for_at_the_stage_that_they_are_for(
 
 
 @pytest.mark.parametrize("end", [answer(403), NoAnswer("timeout")])
-def test_what_cannot_be_answered_is_raised_so_that_lambda_runs_it_again(world: World, end: Any) -> None:
+def test_an_answer_that_fails_is_raised_so_that_lambda_retries(world: World, end: Any) -> None:
     world.transport = ScriptedTransport(end)
     with pytest.raises((RuntimeError, TransportError)):
         world()

@@ -16,9 +16,9 @@ PANELS: list[dict[str, Any]] = json.loads(resource("Dashboard")["DashboardBody"]
 
 
 def cloudwatch(**places: str) -> CloudWatch:
-    """One that knows these places' colours and nothing else."""
+    """A CloudWatch that knows only the colours of these places."""
     made: Any = SimpleNamespace(colours=places)
-    return made  # type: ignore[no-any-return] # what is used of it
+    return made  # type: ignore[no-any-return] # the only attribute that is used
 
 
 def test_every_share_on_the_dashboard_is_within_0_and_100() -> None:
@@ -43,7 +43,7 @@ def test_a_code_that_was_sent_in_the_period_before_makes_no_share_above_100() ->
     assert math.isnan(shares[10.0])
 
 
-def test_a_country_has_one_colour_whatever_else_a_panel_shows() -> None:
+def test_a_country_has_the_same_colour_on_every_panel() -> None:
     known = cloudwatch(CA=COLOURS[0], JM=COLOURS[1], US=COLOURS[2])
     panels = [("CA", "JM", "US"), ("CA", "US"), ("US", "% of the day's cap"), ("requested", "sent")]
     for labels in panels:

@@ -1,6 +1,6 @@
-"""What the code that sends emits: its events, and the metrics that those very events add.
+"""The events that sending and checking emit, and the metrics that these events add.
 
-The service and the router are the real ones; the providers do as the script says.
+The service and the router are real; the providers are scripted.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,14 +46,14 @@ from sms_otp.use_cases.status import Lifecycle
 from sms_otp.use_cases.verify import verify_code
 from tests.unit.world import NUMBER, World
 
-Told = list[tuple[str, dict[str, Any]]]
+Emitted = list[tuple[str, dict[str, Any]]]
 Measured = list[tuple[str, float, str | None]]
 
 PRICE = Prices().dollars("US", "sms")
 
 
 class Scripted:
-    """A provider that fails as it is told to, and otherwise says yes to `123456`."""
+    """A provider that fails as the test scripts it, and otherwise accepts `123456`."""
 
     name: ClassVar[str] = "scripted"
 
@@ -112,8 +112,8 @@ class Routed(World):
         self.store = MemoryStore()
         self.service = Service(policy, self.store, router, lambda: PEPPERS, clock, emit)
 
-    def events(self, *names: str) -> Told:
-        """Those of these names, in their order."""
+    def events(self, *names: str) -> Emitted:
+        """The events of these names, in order."""
         return [(event, fields) for event, fields in self.emitted if event in names]
 
     def measured(self) -> Measured:
@@ -121,9 +121,9 @@ class Routed(World):
         return [row for row in measured_of(self.emitted) if row[0] != "ProviderLatency"]
 
 
-def measured_of(told: Told) -> Measured:
+def measured_of(emitted: Emitted) -> Measured:
     found = []
-    for event, fields in told:
+    for event, fields in emitted:
         for metric in metrics.measured_by(event, fields):
             value = metric.value if isinstance(metric.value, int) else fields.get(metric.value)
             if value is not None:
@@ -158,7 +158,7 @@ ABOUT = {
     ],
     ids=lambda value: str(value) if isinstance(value, ProviderError) else "",
 )
-def test_a_failover_emits_why_the_first_provider_failed_and_that_there_was_one(
+def test_a_failover_emits_provider_failed_and_failed_over(
     world: Routed, failure: ProviderError, flags: tuple[int | None, ...], more: list[str] | None
 ) -> None:
     world.failures["infobip"] = failure
@@ -185,7 +185,7 @@ def test_a_failover_emits_why_the_first_provider_failed_and_that_there_was_one(
     assert [row for row in world.measured() if row[2] == "infobip"] == expected
 
 
-def test_a_send_is_emitted_with_the_provider_that_took_it_its_handle_and_its_price(world: Routed) -> None:
+def test_a_send_is_emitted_with_its_provider_its_reference_and_its_price(world: Routed) -> None:
     world.failures["infobip"] = NotSent("infobip", "no_connection")
     world.request(purpose="login")
     (key,) = world.store.verifications
@@ -207,14 +207,14 @@ def test_a_send_is_emitted_with_the_provider_that_took_it_its_handle_and_its_pri
     assert ("EstimatedCost", PRICE, "sinch") in world.measured()
 
 
-def test_a_resend_that_fails_over_is_emitted_as_a_send_is(world: Routed) -> None:
+def test_a_resend_that_fails_over_is_emitted_like_a_send(world: Routed) -> None:
     verification_id = world.request(purpose="login")
     world.clock.step(30)
     world.emitted.clear()
     world.failures["infobip"] = Throttled("infobip", "http_429", status=429)
     resend_code(world.service, ResendOtp(verification_id, Channel.VOICE), world.caller())
-    told = world.events("provider_failed", "failed_over", "otp_resent")
-    assert [(event, fields["provider"], fields["channel"]) for event, fields in told] == [
+    emitted = world.events("provider_failed", "failed_over", "otp_resent")
+    assert [(event, fields["provider"], fields["channel"]) for event, fields in emitted] == [
         ("provider_failed", "infobip", "voice"),
         ("failed_over", "infobip", "voice"),
         ("otp_resent", "sinch", "voice"),
@@ -224,7 +224,7 @@ def test_a_resend_that_fails_over_is_emitted_as_a_send_is(world: Routed) -> None
         assert expected in names
 
 
-def test_a_resend_is_emitted_with_the_message_that_reports_will_name(world: Routed) -> None:
+def test_a_resend_is_emitted_with_the_message_id_of_its_delivery_reports(world: Routed) -> None:
     verification_id = world.request()
     world.clock.step(30)
     resend_code(world.service, ResendOtp(verification_id), world.caller())
@@ -232,7 +232,7 @@ def test_a_resend_is_emitted_with_the_message_that_reports_will_name(world: Rout
     assert (fields["provider"], fields["provider_ref"]) == ("infobip", "infobip-message")
 
 
-def test_a_test_number_is_sent_to_at_no_cost_and_by_no_handle(policy: Policy, clock: StepClock) -> None:
+def test_a_send_to_a_test_number_has_no_cost_and_no_reference(policy: Policy, clock: StepClock) -> None:
     numbers: dict[str, Any] = {"test_numbers": {"+14155550100": "246810"}, "test_numbers_end": 2_000_000_000}
     world = Routed(replace(policy, **numbers), clock)
     world.request("+14155550100")
@@ -267,7 +267,7 @@ def test_a_test_number_is_sent_to_at_no_cost_and_by_no_handle(policy: Policy, cl
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, ProviderError) else "",
 )
-def test_a_send_that_no_provider_took_is_emitted_and_says_when_to_come_again(
+def test_a_send_that_no_provider_took_emits_its_failure_and_its_retry_after(
     world: Routed,
     failure: ProviderError,
     event: str,
@@ -297,8 +297,8 @@ def test_a_send_that_no_provider_took_is_emitted_and_says_when_to_come_again(
     assert refused.value.reason == (
         "ambiguous" if isinstance(failure, (Ambiguous, Doubtful)) else failure.reason
     )
-    told = world.events("provider_failed", "otp_rejected")[1:]
-    assert [(name, fields["provider"], fields["reason"]) for name, fields in told] == [
+    emitted = world.events("provider_failed", "otp_rejected")[1:]
+    assert [(name, fields["provider"], fields["reason"]) for name, fields in emitted] == [
         (event, "sinch", failure.reason)
     ]
     assert (measured, 1, "sinch") in world.measured()
@@ -306,17 +306,17 @@ def test_a_send_that_no_provider_took_is_emitted_and_says_when_to_come_again(
 
 def test_a_repeated_request_of_unknown_outcome_is_answered_with_the_same_wait(world: Routed) -> None:
     world.failures["infobip"] = Ambiguous("infobip", "timeout")
-    asked = RequestOtp(NUMBER, idempotency_key="a-key")
+    command = RequestOtp(NUMBER, idempotency_key="a-key")
     waits = []
     for _ in range(2):
         with pytest.raises(errors.ProviderUnavailable) as refused:
-            request_code(world.service, asked, world.caller())
+            request_code(world.service, command, world.caller())
         waits.append(refused.value.retry_after)
         world.failures.clear()
     assert waits == [30, 30]
 
 
-def test_a_send_that_the_store_recorded_at_the_second_try_says_so(world: Routed) -> None:
+def test_a_store_fault_while_recording_a_send_is_emitted_and_retried(world: Routed) -> None:
     record, tries = world.store.record_sent, list[str]()
 
     def fails_once(key: str, *given: Any) -> None:
@@ -331,7 +331,7 @@ def test_a_send_that_the_store_recorded_at_the_second_try_says_so(world: Routed)
     assert world.verify(verification_id) == "ok"
 
 
-def test_a_check_that_gets_no_word_is_emitted_with_the_provider_and_says_when_to_come_again(
+def test_a_failed_check_is_emitted_with_its_provider_and_has_a_retry_after(
     world: Routed,
 ) -> None:
     verification_id = world.request()
@@ -388,7 +388,7 @@ def sends(world: Routed) -> int:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, ProviderError) else str(value),
 )
-def test_a_send_that_nobody_took_stays_counted_unless_it_certainly_cost_nothing(
+def test_a_failed_send_stays_counted_unless_it_certainly_cost_nothing(
     world: Routed, first: ProviderError, second: ProviderError, counted: int
 ) -> None:
     world.failures |= {"infobip": first, "sinch": second}
@@ -415,7 +415,7 @@ def test_a_5xx_does_not_fail_over_where_the_numbers_windows_are_full(world: Rout
     assert [fields["provider"] for _, fields in world.events("otp_requested")] == ["infobip"] * 2
 
 
-def test_a_channel_that_no_provider_has_is_the_callers_mistake_and_costs_nothing(
+def test_a_channel_that_no_provider_has_is_an_invalid_request_and_not_counted(
     policy: Policy, clock: StepClock
 ) -> None:
     sms = dict.fromkeys(("infobip", "sinch"), frozenset({Channel.SMS}))
@@ -428,10 +428,10 @@ def test_a_channel_that_no_provider_has_is_the_callers_mistake_and_costs_nothing
 
 @pytest.mark.parametrize("order", [("infobip",), ("infobip", "sinch")], ids=["one provider", "two"])
 @pytest.mark.parametrize("kind", [DestinationUnavailable, Refused, Doubtful, Ambiguous, NotSent, Throttled])
-def test_one_number_never_closes_the_providers_to_the_others(
+def test_one_number_never_blocks_the_providers_for_other_numbers(
     policy: Policy, clock: StepClock, order: tuple[str, ...], kind: type[ProviderError]
 ) -> None:
-    """However the provider fails for it, and however often it is asked for."""
+    """However the provider fails for it, and however often a code is requested."""
     unguarded = replace(policy.admission.spend, mode=Mode.OFF)
     policy = replace(policy, admission=replace(policy.admission, spend=unguarded))
     world = Routed(policy, clock)
@@ -454,7 +454,7 @@ def test_one_number_never_closes_the_providers_to_the_others(
 
 
 def one_code_at_sinch(policy: Policy, clock: StepClock, *order: str) -> Routed:
-    """A service over real routing, at whose second provider a new code ends the number's earlier one."""
+    """A service over real routing; at Sinch a new code ends the number's earlier one."""
     world = Routed(policy, clock)
 
     def build(name: str, _: Mapping[str, str]) -> Provider:
@@ -471,9 +471,7 @@ def holders(world: Routed) -> list[str | None]:
     return [verification.provider for verification in world.store.verifications.values()]
 
 
-def test_a_code_in_somebodys_hand_stays_right_where_another_provider_is_left(
-    policy: Policy, clock: StepClock
-) -> None:
+def test_a_code_in_hand_stays_valid_when_another_provider_is_left(policy: Policy, clock: StepClock) -> None:
     world = one_code_at_sinch(policy, clock, "sinch", "infobip")
     first = world.request()
     clock.step(60)
@@ -482,7 +480,7 @@ def test_a_code_in_somebodys_hand_stays_right_where_another_provider_is_left(
     assert world.verify(first) == "ok"
 
 
-def test_a_failover_makes_no_code_in_somebodys_hand_wrong(policy: Policy, clock: StepClock) -> None:
+def test_a_failover_invalidates_no_code_in_hand(policy: Policy, clock: StepClock) -> None:
     world = one_code_at_sinch(policy, clock, "infobip", "sinch")
     world.failures["infobip"] = NotSent("infobip", "dns")
     world.request()
@@ -492,7 +490,7 @@ def test_a_failover_makes_no_code_in_somebodys_hand_wrong(policy: Policy, clock:
     assert holders(world) == ["sinch"]
 
 
-def test_where_no_other_provider_is_left_a_stranger_waits_until_the_code_has_ended(
+def test_a_stranger_waits_for_a_code_in_hand_when_no_other_provider_is_left(
     policy: Policy, clock: StepClock
 ) -> None:
     world = one_code_at_sinch(policy, clock, "sinch")
@@ -505,7 +503,7 @@ def test_where_no_other_provider_is_left_a_stranger_waits_until_the_code_has_end
     world.request(session_id="b" * 20)
 
 
-def test_the_session_that_asked_for_a_code_may_ask_for_another(policy: Policy, clock: StepClock) -> None:
+def test_the_session_that_requested_a_code_may_request_another(policy: Policy, clock: StepClock) -> None:
     world = one_code_at_sinch(policy, clock, "sinch")
     for _ in range(2):
         world.request(session_id="a" * 20)
@@ -544,7 +542,7 @@ def test_a_verification_that_is_over_has_no_code_in_hand(
 
 
 @pytest.mark.parametrize("kind", [Refused, DestinationUnavailable])
-def test_a_code_that_certainly_nobody_was_sent_is_in_nobodys_hand(
+def test_a_code_that_was_certainly_not_sent_is_not_in_hand(
     policy: Policy, clock: StepClock, kind: type[ProviderError]
 ) -> None:
     world = one_code_at_sinch(policy, clock, "sinch")
@@ -557,7 +555,7 @@ def test_a_code_that_certainly_nobody_was_sent_is_in_nobodys_hand(
 
 
 @pytest.mark.parametrize("kind", [Doubtful, Ambiguous])
-def test_a_code_that_somebody_may_have_been_sent_is_in_their_hand(
+def test_a_code_that_may_have_been_sent_is_in_hand(
     policy: Policy, clock: StepClock, kind: type[ProviderError]
 ) -> None:
     world = one_code_at_sinch(policy, clock, "sinch")
@@ -571,7 +569,7 @@ def test_a_code_that_somebody_may_have_been_sent_is_in_their_hand(
     assert refused.value.reason == "code in hand"
 
 
-def test_a_guess_less_than_all_leaves_the_code_in_hand(policy: Policy, clock: StepClock) -> None:
+def test_a_code_stays_in_hand_while_a_guess_is_left(policy: Policy, clock: StepClock) -> None:
     world = one_code_at_sinch(policy, clock, "sinch")
     verification_id = world.request(session_id="a" * 20)
     for _ in range(policy.max_attempts - 1):
@@ -595,14 +593,12 @@ def test_a_failed_resend_leaves_the_earlier_code_in_hand(policy: Policy, clock: 
 
 
 def rotated(world: Routed) -> None:
-    """The next pepper is in use, and the one of before is still read."""
+    """The next pepper is in use, and the previous one is still read."""
     peppers = Peppers("the-next-pepper-that-is-long-enough", PEPPERS.current)
     world.service = replace(world.service, peppers=lambda: peppers)
 
 
-def test_a_code_in_somebodys_hand_stays_right_while_the_pepper_is_rotated(
-    policy: Policy, clock: StepClock
-) -> None:
+def test_a_code_in_hand_stays_valid_while_the_pepper_rotates(policy: Policy, clock: StepClock) -> None:
     world = one_code_at_sinch(policy, clock, "sinch", "infobip")
     first = world.request(session_id="a" * 20)
     rotated(world)
@@ -613,7 +609,7 @@ def test_a_code_in_somebodys_hand_stays_right_while_the_pepper_is_rotated(
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
-def test_the_session_that_asked_for_a_code_may_ask_for_another_while_the_pepper_is_rotated(
+def test_a_session_may_request_another_code_while_the_pepper_rotates(
     policy: Policy, clock: StepClock, is_cancelled: bool
 ) -> None:
     world = one_code_at_sinch(policy, clock, "sinch")
@@ -644,12 +640,10 @@ def test_the_other_provider_sends_while_one_is_stopped(policy: Policy, clock: St
         if key != keys.verification_key(first)
     ]
     assert listed == "sinch"
-    assert world.verify(first) == "ok", "what it sent before is still right"
+    assert world.verify(first) == "ok", "the code that it sent before is still valid"
 
 
-def test_where_every_provider_is_stopped_nothing_is_sent_until_the_first_may(
-    policy: Policy, clock: StepClock
-) -> None:
+def test_nothing_is_sent_while_every_provider_is_stopped(policy: Policy, clock: StepClock) -> None:
     world = Routed(policy, clock)
     stopped(world, "infobip", 600)
     stopped(world, "sinch", 60)
@@ -661,7 +655,7 @@ def test_where_every_provider_is_stopped_nothing_is_sent_until_the_first_may(
     assert holders(world) == ["sinch"]
 
 
-def test_where_those_that_are_left_lack_the_channel_the_stop_is_the_reason(
+def test_a_stop_is_the_reason_when_the_providers_left_lack_the_channel(
     policy: Policy, clock: StepClock
 ) -> None:
     world = Routed(policy, clock, {"sinch": frozenset({Channel.SMS})})
@@ -693,7 +687,7 @@ def test_a_resend_is_sent_by_the_holder_although_all_others_are_stopped(
     world.service = replace(world.service, providers=only(world, "infobip"))
     clock.step(60)
     resend_code(world.service, ResendOtp(verification_id), world.caller())
-    assert holders(world) == ["sinch"], "which no order names any more"
+    assert holders(world) == ["sinch"], "no order names it any more"
 
 
 def only(world: Routed, *order: str) -> Router:
@@ -705,7 +699,7 @@ def only(world: Routed, *order: str) -> Router:
     return Router(order, {}, Secrets(), build, FixedCodes({}), NoBreaker(), world.service.emit)
 
 
-def test_a_code_in_somebodys_hand_stays_right_while_the_other_provider_is_stopped(
+def test_a_code_in_hand_stays_valid_while_the_other_provider_is_stopped(
     policy: Policy, clock: StepClock
 ) -> None:
     world = one_code_at_sinch(policy, clock, "sinch", "infobip")
@@ -717,7 +711,7 @@ def test_a_code_in_somebodys_hand_stays_right_while_the_other_provider_is_stoppe
     assert (refused.value.reason, refused.value.retry_after) == ("code in hand", 240)
 
 
-def test_a_resend_ends_no_other_code_in_place_of_a_holder_that_is_stopped(
+def test_a_resend_for_a_stopped_holder_ends_no_code_of_another_session(
     policy: Policy, clock: StepClock
 ) -> None:
     world = one_code_at_sinch(policy, clock, "sinch", "infobip")
@@ -727,12 +721,12 @@ def test_a_resend_ends_no_other_code_in_place_of_a_holder_that_is_stopped(
     assert holders(world) == ["sinch", "infobip"]
     stopped(world, "infobip")
     clock.step(120)
-    asked = ResendOtp(second, session_id="b" * 20)
+    command = ResendOtp(second, session_id="b" * 20)
     with pytest.raises(errors.RateLimited) as refused:
-        resend_code(world.service, asked, world.caller())
+        resend_code(world.service, command, world.caller())
     assert (refused.value.reason, refused.value.retry_after) == ("code in hand", 120)
     clock.step(120)
-    resend_code(world.service, asked, world.caller())
+    resend_code(world.service, command, world.caller())
     assert holders(world) == ["sinch", "sinch"]
 
 
@@ -752,7 +746,7 @@ def test_no_second_send_is_made_after_a_doubtful_one_once_sending_is_stopped(
     assert sends(world) == 1
 
 
-def test_a_test_number_is_sent_nothing_and_so_is_not_stopped(policy: Policy, clock: StepClock) -> None:
+def test_a_stop_does_not_apply_to_a_test_number(policy: Policy, clock: StepClock) -> None:
     number = "+14155550100"
     policy = replace(policy, test_numbers={number: "246810"}, test_numbers_end=Seconds(clock() + 1000))
     world = Routed(policy, clock)
@@ -787,19 +781,17 @@ def test_a_second_send_is_made_only_where_two_seconds_are_left(
 
 
 @pytest.mark.parametrize(("lost", "answer"), [(4, "ok"), (5, "PROVIDER_UNAVAILABLE")])
-def test_a_second_send_is_decided_anew_four_times_where_something_else_moves(
-    world: Routed, lost: int, answer: str
-) -> None:
+def test_a_second_send_retries_a_write_conflict_four_times(world: Routed, lost: int, answer: str) -> None:
     world.failures["infobip"] = Doubtful("infobip", "http_500", status=500)
     reserve, tries = world.store.reserve, list[Reservation]()
 
-    def moved(reservation: Reservation) -> None:
+    def conflict(reservation: Reservation) -> None:
         tries.append(reservation)
         if 1 < len(tries) <= 1 + lost:
             raise WriteConflict
         reserve(reservation)
 
-    world.store.reserve = moved  # type: ignore[method-assign] # contention for a while
+    world.store.reserve = conflict  # type: ignore[method-assign] # contention for a while
     assert outcome(world.request) == answer
     assert len(tries) == (6 if lost == 5 else 2 + lost)
 
@@ -844,7 +836,7 @@ def test_a_resend_has_the_same_code_where_both_are_our_own(
     assert resend(world, verification_id).same_code is same_code
 
 
-def test_a_resend_whose_code_cannot_be_looked_up_is_said_to_have_another(world: Routed) -> None:
+def test_a_resend_reports_another_code_when_the_lookup_fails(world: Routed) -> None:
     verification_id = own_code(world)
     find, found = world.store.find, list[str]()
 
@@ -859,10 +851,10 @@ def test_a_resend_whose_code_cannot_be_looked_up_is_said_to_have_another(world: 
     assert world.events("store_failed") == [("store_failed", {"reason": "GetItem: ThrottlingException"})]
 
 
-def test_the_owner_of_a_number_may_end_a_code_in_somebodys_hand(policy: Policy, clock: StepClock) -> None:
+def test_a_device_token_lets_its_owner_end_a_code_in_hand(policy: Policy, clock: StepClock) -> None:
     world = one_code_at_sinch(policy, clock, "sinch")
-    asked = VerifyOtp(world.request(), "123456")
-    token = verify_code(world.service, asked, world.caller()).device_token
+    command = VerifyOtp(world.request(), "123456")
+    token = verify_code(world.service, command, world.caller()).device_token
     clock.step(60)
     world.request(session_id="a" * 20)
     clock.step(60)

@@ -1,4 +1,4 @@
-"""What `make deploy` refuses before it builds, and what it shows before it deploys."""
+"""`make deploy` refuses wrong parameters before it builds, and shows the changes before it deploys."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ def deployed(**changed: str) -> dict[str, str]:
 
 
 def test_an_environment_that_samconfig_does_not_know_is_not_built() -> None:
-    # The tools are taken for installed, whatever the age of their lists.
+    # The tools are taken for installed, however old their lists are.
     command = ["make", "--no-print-directory", "-o", ".venv/.run", "build", "ENV=typo"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - a command of our own
     assert done.returncode != 0
@@ -41,7 +41,7 @@ def test_each_environment_has_a_stack_of_its_own(env: str, stack: str) -> None:
     assert deploy.stack_of(env) == stack
 
 
-def test_an_environment_that_there_is_not_is_refused() -> None:
+def test_an_unknown_environment_is_refused() -> None:
     with pytest.raises(deploy.Refused, match="ENV=typo"):
         deploy.stack_of("typo")
 
@@ -56,7 +56,7 @@ def test_parameters_are_read_as_a_shell_reads_words() -> None:
 
 
 @pytest.mark.parametrize("text", ["AllowedCountries", "AllowedCountries GB", "InfobipTexts='en="])
-def test_what_is_no_pair_is_refused(text: str) -> None:
+def test_a_malformed_pair_is_refused(text: str) -> None:
     with pytest.raises(deploy.Refused):
         deploy.pairs(text)
 
@@ -75,7 +75,7 @@ def test_what_is_no_pair_is_refused(text: str) -> None:
         ("ProviderSandboxUrl", "http://LOCALHOST:4600", "lower case"),
     ],
 )
-def test_a_wrong_name_or_value_is_refused_in_words(name: str, value: str, word: str) -> None:
+def test_a_wrong_name_or_value_is_refused_with_an_explanation(name: str, value: str, word: str) -> None:
     with pytest.raises(deploy.Refused) as refused:
         deploy.check_values(DECLARED, {name: value})
     assert word in str(refused.value)
@@ -87,7 +87,7 @@ def test_every_wrong_value_is_named_at_once() -> None:
     assert len(str(refused.value).splitlines()) == 4
 
 
-def test_a_country_that_there_is_not_is_refused_before_aws_is_asked() -> None:
+def test_an_unknown_country_is_refused_before_aws_is_called() -> None:
     with pytest.raises(deploy.Refused, match="write GB"):
         deploy.check_countries(template(), "sms-otp-dev", {"AllowedCountries": "UK"})
     deploy.check_countries(template(), "sms-otp-dev", {"AllowedCountries": "GB,EU"})
@@ -96,14 +96,14 @@ def test_a_country_that_there_is_not_is_refused_before_aws_is_asked() -> None:
 def test_a_first_deployment_needs_nothing_but_the_countries() -> None:
     with pytest.raises(deploy.Refused, match="AllowedCountries"):
         deploy.plan(template(), target(), {})
-    wanted = deploy.plan(template(), target(), {"AllowedCountries": "GB"})
-    assert wanted == deployed(AllowedCountries="GB", Stage="dev")
+    desired = deploy.plan(template(), target(), {"AllowedCountries": "GB"})
+    assert desired == deployed(AllowedCountries="GB", Stage="dev")
 
 
-def test_what_is_not_named_keeps_the_value_that_the_stack_has() -> None:
+def test_a_parameter_that_is_not_given_keeps_its_deployed_value() -> None:
     has = deployed(AllowedCountries="IE", MaxAttempts="3", KeepUsers="true")
-    wanted = deploy.plan(template(), target(**has), {"MaxAttempts": "4"})
-    assert wanted == has | {"MaxAttempts": "4"}
+    desired = deploy.plan(template(), target(**has), {"MaxAttempts": "4"})
+    assert desired == has | {"MaxAttempts": "4"}
 
 
 @pytest.mark.parametrize("env", ["dev", "staging", "prod"])
@@ -128,22 +128,22 @@ def test_parameters_that_contradict_each_other_are_refused(given: dict[str, str]
         deploy.plan(template(), target(**deployed()), given)
 
 
-def test_test_numbers_that_have_ended_since_keep_nobody_from_deploying() -> None:
+def test_expired_test_numbers_do_not_block_a_deployment() -> None:
     has = deployed(TestNumbers="+14155550100=123456", TestNumbersEnd="2026-01-01")
     deploy.plan(template(), target(**has), {"AllowedCountries": "GB"})
 
 
-def test_a_contradiction_with_what_the_stack_has_is_refused_too() -> None:
+def test_a_contradiction_with_a_deployed_parameter_is_refused() -> None:
     has = deployed(CodeLifeSeconds="60")
     with pytest.raises(deploy.Refused, match="CodeLifeSeconds"):
         deploy.plan(template(), target(**has), {"ResendGapSeconds": "60"})
 
 
-def test_each_change_is_shown_as_old_and_new_and_nothing_else_is() -> None:
+def test_only_changes_are_shown_each_as_old_and_new() -> None:
     has = deployed(MaxAttempts="4", AlarmEmail="") | {"Gone": "x"}
     del has["MetricDetail"]
-    wanted = deploy.plan(template(), target(**has), {"MaxAttempts": "3"})
-    lines = deploy.shown(DECLARED, target(**has), wanted).splitlines()
+    desired = deploy.plan(template(), target(**has), {"MaxAttempts": "3"})
+    lines = deploy.shown(DECLARED, target(**has), desired).splitlines()
     assert [line.split() for line in lines[:3]] == [
         ["account", "123456789012"],
         ["Region", "eu-west-1"],
@@ -156,14 +156,14 @@ def test_each_change_is_shown_as_old_and_new_and_nothing_else_is() -> None:
     ]
 
 
-def test_a_first_deployment_shows_what_differs_from_the_defaults() -> None:
-    wanted = deploy.plan(template(), target(), {"AllowedCountries": "GB"})
-    lines = deploy.shown(DECLARED, target(), wanted).splitlines()
+def test_a_first_deployment_shows_the_parameters_that_differ_from_the_defaults() -> None:
+    desired = deploy.plan(template(), target(), {"AllowedCountries": "GB"})
+    lines = deploy.shown(DECLARED, target(), desired).splitlines()
     assert lines[4:] == ["  AllowedCountries = GB"]
 
 
 class Session:
-    """A boto3 session whose CloudFormation has one stack of this status, or none."""
+    """A boto3 session whose CloudFormation has one stack of this status, or no stack."""
 
     def __init__(self, status: str | None) -> None:
         self.status = status
@@ -181,17 +181,17 @@ class Session:
 
 
 def current(status: str | None) -> Mapping[str, str] | None:
-    return deploy._current(Session(status), "sms-otp")  # type: ignore[arg-type] # as much as is asked of one
+    return deploy._current(Session(status), "sms-otp")  # type: ignore[arg-type] # the part that is used
 
 
-def test_a_stack_that_can_be_updated_is_read_and_none_is_none() -> None:
+def test_current_parameters_are_null_until_a_stack_is_deployed() -> None:
     assert current("UPDATE_ROLLBACK_COMPLETE") == {"MaxAttempts": "4"}
     assert current("REVIEW_IN_PROGRESS") is None
     assert current(None) is None
 
 
 @pytest.mark.parametrize("status", [*deploy.STUCK, "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"])
-def test_a_stack_that_cannot_be_deployed_on_is_refused_with_the_way_out(status: str) -> None:
+def test_a_stack_that_cannot_be_updated_is_refused_with_the_remedy(status: str) -> None:
     with pytest.raises(deploy.Refused, match=r"delete-stack|docs/operations\.md|wait until"):
         current(status)
 
@@ -199,14 +199,14 @@ def test_a_stack_that_cannot_be_deployed_on_is_refused_with_the_way_out(status: 
 @pytest.mark.parametrize(
     "value", ["", "GB,IE", "en=Your code is {{pin}}.", 'a "quoted" \\ word', r"en={{pin}}\n{{appHash}}"]
 )
-def test_a_value_reaches_sam_whole(value: str) -> None:
+def test_a_value_reaches_sam_unchanged(value: str) -> None:
     """By the pattern that SAM CLI reads it with."""
     quoted = deploy._quoted(value)
     assert re.fullmatch(r'"(?:\\.|[^"\\])*"', quoted)
     assert re.sub(r"\\(.)", r"\1", quoted[1:-1]) == value
 
 
-def test_the_operator_reads_the_template_as_sam_does() -> None:
+def test_reading_the_template_twice_gives_the_same_result() -> None:
     assert template() == template()
 
 
@@ -222,7 +222,7 @@ def test_make_deploy_takes_the_region_that_the_aws_cli_takes(
     assert "region: eu-west-1\n" in printed
 
 
-def test_a_text_that_is_billed_as_several_messages_is_shown_before_it_is_deployed() -> None:
+def test_a_text_billed_as_several_messages_is_shown_before_the_deployment() -> None:
     long = "en={{pin}}" + "x" * 155
     provisioned = deployed(ProvisionInfobip="true", InfobipTexts=long)
     (line,) = deploy.long_texts(provisioned, "sms-otp-dev")
@@ -232,7 +232,7 @@ def test_a_text_that_is_billed_as_several_messages_is_shown_before_it_is_deploye
     assert deploy.long_texts(deployed(ProvisionInfobip="true"), "sms-otp-dev") == []
 
 
-def test_a_text_that_infobip_cannot_be_given_is_refused_before_it_is_built() -> None:
+def test_a_text_in_a_language_that_infobip_lacks_is_refused_before_the_build() -> None:
     wrong = deployed(ProvisionInfobip="true", InfobipTexts="xx={{pin}}")
     with pytest.raises(deploy.Refused, match="xx is none of Infobip's languages"):
         deploy.long_texts(wrong, "sms-otp-dev")

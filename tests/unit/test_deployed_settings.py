@@ -1,4 +1,4 @@
-"""What a deployment is refused for, in whose words, and the digest that publishes versions."""
+"""Settings that a deployment is refused for, each by name, and the digest that publishes versions."""
 
 import pytest
 
@@ -11,7 +11,7 @@ NAME = {"POWERTOOLS_SERVICE_NAME": "sms-otp"}
 
 
 def properties(**parameters: str) -> dict[str, object]:
-    """What CloudFormation sends for these parameters."""
+    """The properties that CloudFormation sends for these parameters."""
     return {
         "ServiceToken": "an-arn",
         "Environment": environment(**parameters) | NAME,
@@ -75,7 +75,7 @@ def test_settings_that_no_function_could_work_with_are_refused_by_name(
         {"CodeLength": "6.0", "DailySpendCap": "1e4"},
     ],
 )
-def test_settings_that_go_together_are_taken(parameters: dict[str, str]) -> None:
+def test_consistent_settings_are_accepted(parameters: dict[str, str]) -> None:
     assert deployed_settings.accept(properties(**parameters))["Digest"]
 
 
@@ -86,13 +86,13 @@ def test_every_fault_is_named_at_once() -> None:
     assert len(faults) == 3
 
 
-def test_a_stack_whose_roles_names_would_be_cut_is_refused() -> None:
+def test_a_stack_whose_role_names_would_be_truncated_is_refused() -> None:
     for letters, faults in ((37, 0), (38, 1)):
         named = environment() | {"POWERTOOLS_SERVICE_NAME": "s" * letters}
         assert len(list(deployed_settings.faults_of(named, ""))) == faults
 
 
-def test_the_digest_is_another_one_wherever_a_setting_is() -> None:
+def test_the_digest_changes_with_a_setting() -> None:
     digests = {
         deployed_settings.digest(properties(**parameters))
         for parameters in ({}, {"MaxAttempts": "4"}, {"SmsPrices": "*=0.07"}, {"TestNumbers": ""})
@@ -102,13 +102,13 @@ def test_the_digest_is_another_one_wherever_a_setting_is() -> None:
     assert all(len(digest) == deployed_settings.DIGEST_LENGTH for digest in digests)
 
 
-def test_the_digest_is_the_same_in_whichever_order_the_properties_come() -> None:
+def test_the_digest_ignores_the_order_of_the_properties() -> None:
     given = properties()
     backwards = dict(reversed(given.items()))
     assert list(given) != list(backwards)
     assert deployed_settings.digest(given) == deployed_settings.digest(backwards)
 
 
-def test_the_digest_is_the_same_for_another_function_that_checks() -> None:
+def test_the_digest_ignores_the_function_that_checks_the_settings() -> None:
     other = properties() | {"ServiceToken": "another-arn", "ServiceTimeout": "60"}
     assert deployed_settings.digest(other) == deployed_settings.digest(properties())

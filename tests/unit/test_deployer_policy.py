@@ -1,4 +1,4 @@
-"""`docs/deployer-policy.json` allows what the template's resources take, and no more."""
+"""`docs/deployer-policy.json` allows the actions that the template's resources need, and no more."""
 
 import json
 from typing import Any
@@ -17,8 +17,8 @@ def actions(service: str, *names: str) -> set[str]:
 
 TAGS = ("TagResource", "UntagResource")
 
-# What CloudFormation calls to make, read, change and delete a resource of each type: the permissions that its
-# registry lists for the type.
+# The actions that CloudFormation calls to create, read, update and delete a resource of each type: the
+# permissions that its registry lists for the type.
 NEEDED: dict[str, set[str]] = {
     "AWS::ApiGateway::Account": actions("apigateway", "GET", "PATCH") | {"iam:PassRole"},
     "AWS::ApiGateway::ApiKey": actions("apigateway", "GET", "POST", "PATCH", "DELETE"),
@@ -124,17 +124,17 @@ def allowed(*without: str) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", sorted({made["Type"] for made in translated().values()}))
-def test_a_deployer_may_do_what_each_resource_takes(kind: str) -> None:
+def test_a_deployer_may_do_everything_that_each_resource_needs(kind: str) -> None:
     assert NEEDED[kind] - allowed() == set()
 
 
-def test_a_deployer_may_do_nothing_that_no_resource_takes() -> None:
+def test_a_deployer_may_do_nothing_that_no_resource_needs() -> None:
     kinds = {made["Type"] for made in translated().values()}
     needed = set[str]().union(*(needed for kind, needed in NEEDED.items() if kind in kinds))
     assert allowed(*OF_SAM) - needed == set()
 
 
-def test_a_deployer_passes_only_roles_of_the_stack_to_the_services_that_take_them() -> None:
+def test_a_deployer_passes_only_stack_roles_and_only_to_services_that_assume_them() -> None:
     (statement,) = [each for each in POLICY["Statement"] if each["Action"] == "iam:PassRole"]
     assert statement["Resource"] == "arn:aws:iam::*:role/sms-otp*"
     services = statement["Condition"]["StringEquals"]["iam:PassedToService"]
@@ -151,5 +151,5 @@ def test_no_action_is_a_pattern() -> None:
     assert not [action for action in allowed() if "*" in action]
 
 
-def test_it_fits_into_a_managed_policy() -> None:
+def test_the_policy_fits_into_a_managed_policy() -> None:
     assert len(json.dumps(POLICY, separators=(",", ":"))) <= 6144

@@ -1,4 +1,4 @@
-"""A device token is genuine for its own number, tenant, pepper and life, and for nothing else."""
+"""A device token is valid only for its own number, tenant, pepper and lifetime."""
 
 import base64
 
@@ -29,35 +29,35 @@ def test_a_token_says_when_its_number_was_verified_at_its_tenant() -> None:
     assert issued_at() == NOW
 
 
-def test_the_same_success_has_the_same_token_and_another_one_another() -> None:
+def test_each_verification_has_a_device_token_of_its_own() -> None:
     assert device_token.made(PEPPER, "tenant-a", NUMBER, NOW, "a-verification") == TOKEN
     assert device_token.made(PEPPER, "tenant-a", NUMBER, NOW, "another") != TOKEN
 
 
 def test_the_form_of_a_token_is_pinned() -> None:
-    """Tokens outlive deployments: a change of form is a new version, beside the old one."""
+    """Tokens outlive deployments: a new form is a new version, beside the old one."""
     assert TOKEN == "AQBrSdIApHU-xrUm74SHs3BCvZ3ijQRrVDaU5WZN61ZxvtOEkYbRaRzbyTAr2ZNrqus"
 
 
 @pytest.mark.parametrize(
     "other", [{"tenant": "tenant-b"}, {"number": "+14155550124"}, {"peppers": Peppers(NEW)}]
 )
-def test_a_token_is_worth_nothing_for_another_tenant_number_or_pepper(other: dict[str, str]) -> None:
+def test_a_token_is_invalid_for_another_tenant_number_or_pepper(other: dict[str, str]) -> None:
     assert issued_at(**other) is None  # type: ignore[arg-type] # one of several kinds
 
 
 @pytest.mark.parametrize("peppers", [Peppers(NEW, PEPPER), Peppers(PEPPER, NEW)])
-def test_a_token_is_taken_under_either_pepper_while_it_rotates(peppers: Peppers) -> None:
+def test_a_token_is_accepted_under_either_pepper_while_it_rotates(peppers: Peppers) -> None:
     assert issued_at(peppers=peppers) == NOW
 
 
-def test_a_token_ends_ninety_days_after_it_was_issued_and_is_none_before() -> None:
+def test_a_token_is_valid_for_ninety_days_from_its_issue() -> None:
     assert issued_at(now=NOW + LIFE_SECONDS - Seconds(1)) == NOW
     assert issued_at(now=NOW + LIFE_SECONDS) is None
     assert issued_at(now=NOW - Seconds(1)) is None
 
 
-def test_each_changed_bit_makes_a_token_worth_nothing() -> None:
+def test_any_changed_bit_makes_a_token_invalid() -> None:
     raw = base64.urlsafe_b64decode(TOKEN + "=")
     for bit in range(len(raw) * 8):
         changed = bytearray(raw)
@@ -69,5 +69,5 @@ def test_each_changed_bit_makes_a_token_worth_nothing() -> None:
     "token",
     [None, "", "a", TOKEN + "=", TOKEN[:-1], TOKEN + "A", f" {TOKEN}", TOKEN.replace("-", "+"), "é" * 67],
 )
-def test_what_is_no_token_in_its_one_spelling_is_worth_nothing(token: str | None) -> None:
+def test_a_token_in_any_other_spelling_is_invalid(token: str | None) -> None:
     assert issued_at(token) is None

@@ -1,4 +1,4 @@
-"""What the documents name exists: files, targets, parameters, paths and codes."""
+"""Everything that the documents name exists: files, targets, parameters, paths and codes."""
 
 import ast
 import json
@@ -42,7 +42,7 @@ QUOTED = re.compile(r"`([^`\n]+)`")
 FOLDERS = r"(functions|layers|local|docs|tests|events|examples|web|\.ci)"
 FILE = re.compile(FOLDERS + r"(/[\w.-]+)+|[\w./-]+\.(py|yaml|toml|txt|in|md)")
 OF_THE_CLI = {"--query", "--output", "--include-value", "--secret-string"}
-"""Options of the AWS CLI itself; the last two are also members of what is asked, spelled as here."""
+"""Options of the AWS CLI itself; the last two are also members of a request, spelled as here."""
 CURLED = re.compile(r'"\$API(/[^"?]*)')
 
 
@@ -51,7 +51,7 @@ def each_document() -> pytest.MarkDecorator:
 
 
 def quoted(document: Path) -> Iterator[str]:
-    """What stands in backticks in the running text."""
+    """The words in backticks in the running text."""
     yield from QUOTED.findall(BLOCK.sub("", document.read_text()))
 
 
@@ -72,7 +72,7 @@ def sources() -> list[Path]:
 
 @cache
 def classes_and_constants() -> frozenset[str]:
-    """The names of every class of ours, and of every constant of a module."""
+    """The names of all our classes and of all constants of our modules."""
     names = set()
     for path in sources():
         tree = ast.parse(path.read_text())
@@ -85,7 +85,7 @@ def classes_and_constants() -> frozenset[str]:
 
 @cache
 def known_to_aws() -> frozenset[str]:
-    """The template's names, DynamoDB's operations, and botocore's one class that is spoken of."""
+    """The names of the template, AWS operations, and the one class of botocore that documents mention."""
     operations = [
         operation
         for service in ("dynamodb", "pinpoint-sms-voice-v2")
@@ -104,7 +104,7 @@ def known_to_cloudwatch() -> frozenset[str]:
 
 
 def form_error_codes() -> set[str]:
-    """Those that `<otp-form>` has a text for, as its README spells them."""
+    """The error codes that `<otp-form>` has a text for, as its README spells them."""
     texts = (ROOT / "web/otp-form/texts.js").read_text()
     return {name.upper().replace("-", "_") for name in re.findall('"error-([a-z-]+)"', texts)}
 
@@ -129,7 +129,7 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
 
 
 @each_document()
-def test_every_call_of_make_names_a_target_and_variables_that_there_are(document: Path) -> None:
+def test_every_call_of_make_names_an_existing_target_and_variables(document: Path) -> None:
     for target, *given in make_calls(document):
         assert target in make_targets()
         assert {word.partition("=")[0] for word in given} <= make_variables(), target
@@ -148,7 +148,7 @@ def test_every_python_module_that_is_run_exists(document: Path) -> None:
 
 
 @each_document()
-def test_every_python_block_can_be_read_by_python(document: Path) -> None:
+def test_every_python_block_parses(document: Path) -> None:
     for block in blocks(document, "python"):
         ast.parse(textwrap.dedent(block))
 
@@ -179,11 +179,11 @@ def test_a_call_of_the_aws_cli_names_an_operation_and_its_members(call: list[str
 
 @pytest.mark.parametrize(
     "document",
-    # The changelog names what there was, too.
+    # The changelog also names things that are gone.
     [document for document in DOCUMENTS if document != ROOT / "CHANGELOG.md"],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_every_name_of_several_words_is_one_of_ours_or_of_aws(document: Path) -> None:
+def test_every_camel_case_name_is_one_of_ours_or_of_aws(document: Path) -> None:
     """Template parameters above all: each is written in backticks, alone or as `Name=value`."""
     names = {word.partition("=")[0] for word in quoted(document)}
     camel_case = {name for name in names if re.fullmatch(r"([A-Z][a-z]+){2,}", name)}
@@ -218,7 +218,7 @@ def test_every_json_block_is_json() -> None:
         json.loads(block)
 
 
-def test_the_readmes_cost_of_a_million_is_that_of_the_page_with_the_arithmetic() -> None:
+def test_the_readme_has_the_cost_of_a_million_from_the_performance_page() -> None:
     page = (ROOT / "docs/performance.md").read_text()
     (amount,) = re.findall(r"^\| this service \| ([\d,]+\.\d\d) \|", page, re.MULTILINE)
     readme = " ".join((ROOT / "README.md").read_text().split())
@@ -232,7 +232,7 @@ def test_every_body_that_the_readme_sends_is_json() -> None:
         json.loads(body)
 
 
-def test_the_service_takes_every_number_that_a_document_or_the_page_sends() -> None:
+def test_the_service_accepts_every_number_that_a_document_or_the_page_sends() -> None:
     sent = [
         number
         for document in DOCUMENTS
@@ -274,9 +274,9 @@ def test_the_map_leads_to_every_page() -> None:
 
 
 def test_the_changelog_has_every_call_of_the_api() -> None:
-    told = set(re.findall(r"`(GET|POST) (/[^`]+)`", (ROOT / "CHANGELOG.md").read_text()))
+    named = set(re.findall(r"`(GET|POST) (/[^`]+)`", (ROOT / "CHANGELOG.md").read_text()))
     paths = yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"]
-    assert told == {(method.upper(), path) for path, calls in paths.items() for method in calls}
+    assert named == {(method.upper(), path) for path, calls in paths.items() for method in calls}
 
 
 def test_the_limits_that_are_compared_are_the_templates_defaults() -> None:
@@ -287,20 +287,22 @@ def test_the_limits_that_are_compared_are_the_templates_defaults() -> None:
     assert f"| wrong codes | {default['MaxAttempts']} for each code," in page
 
 
-def test_the_defaults_that_the_page_on_privacy_tells_are_the_templates() -> None:
+def test_the_privacy_page_has_the_defaults_of_the_template() -> None:
     page = (ROOT / "docs/privacy.md").read_text().partition("\n## Users\n")[0]
-    told = re.findall(r"`([A-Za-z]+Days)=(\d+)`", page)
-    assert len(told) == 2
-    assert dict(told) == {name: str(template()["Parameters"][name]["Default"]) for name, _ in told}
+    documented = re.findall(r"`([A-Za-z]+Days)=(\d+)`", page)
+    assert len(documented) == 2
+    assert dict(documented) == {
+        name: str(template()["Parameters"][name]["Default"]) for name, _ in documented
+    }
 
 
 @pytest.mark.parametrize("page", ["architecture", "privacy", "operations"])
-def test_every_page_says_alike_how_long_a_number_is_remembered(page: str) -> None:
+def test_every_page_has_the_days_for_which_a_number_is_remembered(page: str) -> None:
     days = (limits.KEEP_LOG + LATE_DELETION) // DAY
     assert f"{days} days" in (ROOT / f"docs/{page}.md").read_text()
 
 
-def test_each_decision_has_a_number_of_its_own_and_says_all_that_is_asked() -> None:
+def test_each_decision_has_its_own_number_and_all_required_sections() -> None:
     records = decisions()
     numbers = [int(record.name[:4]) for record in records]
     assert numbers == list(range(1, len(records) + 1))
@@ -314,7 +316,7 @@ def test_each_decision_has_a_number_of_its_own_and_says_all_that_is_asked() -> N
         assert re.search("\n## (Alternatives|Left out)\n", text), record.name
 
 
-def test_every_parameter_that_the_page_on_compliance_sends_a_duty_to_is_there() -> None:
+def test_every_parameter_on_the_compliance_page_exists() -> None:
     page = (ROOT / "docs/compliance.md").read_text()
     named = set(re.findall(r"`([A-Z][a-z]+(?:[A-Z][A-Za-z]*)+)(?:=[^`]*)?`", page))
     assert len(named) >= 10

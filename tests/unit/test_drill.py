@@ -1,4 +1,4 @@
-"""The drill in small: its people and attackers, and that it can show a guard that does too little."""
+"""A small drill: its people, its attackers, and that it reveals a guard that does too little."""
 
 import re
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import pytest
 
 from bench.drill import ablation, table, victim
 from bench.drill.people import Attack, Habits, People, everywhere, one_block, scattered
-from bench.drill.scenarios import SCENARIOS, Most, Player, Scenario, Told, attacking
+from bench.drill.scenarios import SCENARIOS, Most, Player, Scenario, ScenarioResult, attacking
 from bench.drill.world import MIDNIGHT, quick
 from local.template import ROOT
 from sms_otp.domain.clock import DAY
@@ -26,33 +26,33 @@ def _quick() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, Told]:
+def results() -> dict[str, ScenarioResult]:
     """The same small day with both policies."""
     return {policy: Player(policy, 1).play(FEW) for policy in ("before", "guard")}
 
 
-def test_an_attack_spends_little_and_hardly_a_user_is_refused(told: dict[str, Told]) -> None:
-    guarded = told["guard"]
+def test_an_attack_spends_little_and_hardly_a_user_is_refused(results: dict[str, ScenarioResult]) -> None:
+    guarded = results["guard"]
     assert guarded.attackers.visits == 600
     assert 0 < guarded.attackers.codes < 300
     assert guarded.people.refused_percent <= 1
 
 
-def test_the_guard_as_it_was_refuses_more_users_on_the_same_day(told: dict[str, Told]) -> None:
-    assert told["before"].people.visits == told["guard"].people.visits == PEOPLE.people
-    assert told["before"].people.refused > 5 * max(1, told["guard"].people.refused)
-    assert told["before"].people.challenged == 0
+def test_the_previous_guard_refuses_more_users_on_the_same_day(results: dict[str, ScenarioResult]) -> None:
+    assert results["before"].people.visits == results["guard"].people.visits == PEOPLE.people
+    assert results["before"].people.refused > 5 * max(1, results["guard"].people.refused)
+    assert results["before"].people.challenged == 0
 
 
-def test_every_visit_got_a_code_or_was_refused(told: dict[str, Told]) -> None:
-    for one in told.values():
+def test_every_visit_got_a_code_or_was_refused(results: dict[str, ScenarioResult]) -> None:
+    for one in results.values():
         for tally in (one.people, one.attackers):
             assert tally.codes >= tally.visits - tally.refused
             assert sum(tally.lanes.values()) == tally.codes
 
 
-def test_a_goal_that_is_missed_is_named(told: dict[str, Told]) -> None:
-    strict = replace(told["guard"], scenario=replace(FEW, most=Most(codes=0)))
+def test_a_missed_goal_is_named(results: dict[str, ScenarioResult]) -> None:
+    strict = replace(results["guard"], scenario=replace(FEW, most=Most(codes=0)))
     assert [miss.split()[0] for miss in strict.over] == ["codes"]
     (line,) = table.rows([strict])
     assert line["held"] == strict.over[0]
@@ -80,17 +80,17 @@ def test_an_attack_comes_from_its_own_addresses_evenly_over_the_day() -> None:
     assert not any(visit.types_after for visit in visits)
 
 
-def test_one_block_is_one_block_and_everywhere_is_many_countries() -> None:
+def test_one_block_has_one_prefix_and_everywhere_has_many_numbers() -> None:
     assert len({number[:-4] for number in islice(one_block(), 50)}) == 1
     assert len(list(islice(everywhere(), 200))) == 200
 
 
-def test_the_drill_tells_its_story_in_a_dozen_scenarios() -> None:
+def test_the_drill_shows_about_a_dozen_scenarios() -> None:
     assert 10 <= sum(scenario.in_story for scenario in SCENARIOS) <= 14
     assert len({scenario.name for scenario in SCENARIOS}) == len(SCENARIOS)
 
 
-def test_each_part_that_is_left_out_is_left_out_and_put_back() -> None:
+def test_each_part_of_the_guard_is_put_back_after_it_was_left_out() -> None:
     small = replace(ablation.FEW, habits=PEOPLE, warm_days=1, attack=attacking(Attack(codes=60)))
     usual = Player("guard", 1).play(small)
     for part in ablation.PARTS:
@@ -99,8 +99,8 @@ def test_each_part_that_is_left_out_is_left_out_and_put_back() -> None:
     assert Player("guard", 1).play(small).attackers == usual.attackers
 
 
-def test_the_chart_and_the_table_have_a_line_for_every_scenario(told: dict[str, Told]) -> None:
-    lines = table.rows(told.values())
+def test_the_chart_and_the_table_have_a_line_for_every_scenario(results: dict[str, ScenarioResult]) -> None:
+    lines = table.rows(results.values())
     assert table.markdown(lines).count("\n") == 3
     assert table.chart(lines).count("<rect") == 2
 
@@ -114,8 +114,8 @@ def test_a_siege_names_its_goal() -> None:
     assert {siege.most_hours for siege in victim.SIEGES} == {0, 18}
 
 
-def test_each_table_says_what_its_columns_are(told: dict[str, Told]) -> None:
-    for line in table.rows(told.values()):
+def test_each_table_explains_its_columns(results: dict[str, ScenarioResult]) -> None:
+    for line in table.rows(results.values()):
         for column in line.keys() - {"scenario"}:
             policy, _, word = column.rpartition(": ")
             assert re.search(rf"\b{word.removesuffix(' %')}\b", table.EXPLAINED), column

@@ -1,4 +1,4 @@
-"""The files in `events/` are the generator's, fit the template, and are read by their handlers as meant."""
+"""The files in `events/` are generated, fit the template, and are read by their handlers as intended."""
 
 import json
 from datetime import datetime
@@ -34,8 +34,8 @@ def functions() -> dict[str, dict[str, dict[str, Any]]]:
     return found
 
 
-def meant(name: str) -> dict[str, Any]:
-    """The API event that a case's path is of."""
+def declared_event(name: str) -> dict[str, Any]:
+    """The template's API event for the path of a case."""
     return functions()[name.partition("-")[0]][read(name)["path"]]
 
 
@@ -49,7 +49,7 @@ def test_the_directory_holds_a_file_for_each_case_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_file_is_what_the_generator_writes(name: str) -> None:
+def test_a_file_has_the_text_that_the_generator_writes(name: str) -> None:
     assert (events.DIRECTORY / f"{name}.json").read_text() == events.text(ALL[name])
 
 
@@ -63,8 +63,8 @@ def test_each_function_has_an_event() -> None:
 
 
 @pytest.mark.parametrize("name", events.CASES)
-def test_an_event_comes_by_the_path_the_method_and_the_stage_of_its_function(name: str) -> None:
-    event, function = read(name), meant(name)
+def test_an_event_has_the_path_method_and_stage_of_its_function(name: str) -> None:
+    event, function = read(name), declared_event(name)
     context = event["requestContext"]
     assert event["resource"] == event["path"] == context["resourcePath"] == function["Path"]
     assert event["httpMethod"] == context["httpMethod"] == function["Method"]
@@ -73,15 +73,15 @@ def test_an_event_comes_by_the_path_the_method_and_the_stage_of_its_function(nam
 
 
 @pytest.mark.parametrize("name", events.CASES)
-def test_an_event_names_a_key_exactly_where_its_function_asks_for_one(name: str) -> None:
-    event, function = read(name), meant(name)
-    asks = function.get("Auth", {}).get("ApiKeyRequired", True)
-    assert ("apiKeyId" in event["requestContext"]["identity"]) is asks
-    assert ("x-api-key" in event["headers"]) is asks
+def test_an_event_has_an_api_key_exactly_when_its_function_requires_one(name: str) -> None:
+    event, function = read(name), declared_event(name)
+    requires_key = function.get("Auth", {}).get("ApiKeyRequired", True)
+    assert ("apiKeyId" in event["requestContext"]["identity"]) is requires_key
+    assert ("x-api-key" in event["headers"]) is requires_key
 
 
 def outcome(name: str) -> str:
-    """`ok`, or the errorCode with which the handler's reading of the event ends."""
+    """`ok`, or the errorCode that reading the event raises."""
     try:
         body = http.read_body(read(name), SCHEMAS[name.partition("-")[0]])
         if name.startswith("request_otp"):

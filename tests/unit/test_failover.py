@@ -1,4 +1,4 @@
-"""Which provider is asked, which one is next when it cannot, and what happens to refused credentials."""
+"""The router: the provider that sends, the next one after a failure, and refused credentials."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ Behaviour = Callable[[], None]
 
 
 class SecretCache:
-    """Holds one key for every provider; `rotated` is what a fresh look finds."""
+    """Holds one key for every provider; `rotated` is the key after the next fetch."""
 
     def __init__(self, rotated: str = "old-key", missing: str = "") -> None:
         self.key, self.rotated, self.forgotten, self.missing = "old-key", rotated, 0, missing
@@ -57,7 +57,7 @@ class SecretCache:
 
 
 class Scripted:
-    """A provider that does what the script says for its name, and notes that it was asked."""
+    """A provider that follows the script for its name, and records each call."""
 
     name: ClassVar[str] = "scripted"
 
@@ -66,21 +66,21 @@ class Scripted:
 
     def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
         del deadline
-        return self._ask("send", message.reference)
+        return self._call("send", message.reference)
 
     def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
         del message, deadline
-        return self._ask("resend", ref)
+        return self._call("resend", ref)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
         del otp, channel, deadline
-        self._ask("check", ref)
+        self._call("check", ref)
         return Check.CORRECT
 
     def probe(self, deadline: Deadline) -> None:
         del deadline
 
-    def _ask(self, operation: str, ref: str) -> Sent:
+    def _call(self, operation: str, ref: str) -> Sent:
         self._world.calls.append((operation, self._name, self._key))
         failure = self._world.failures.get(self._name)
         if failure is not None:
@@ -91,7 +91,7 @@ class Scripted:
 
 
 class World:
-    """A router over scripted providers, and what happened to them."""
+    """A router over scripted providers, and the calls that they got."""
 
     def __init__(
         self,
@@ -150,13 +150,15 @@ def test_the_first_of_the_order_sends(order: tuple[str, ...]) -> None:
     assert world.names() == [order[0]]
 
 
-def test_a_country_with_a_route_goes_by_it() -> None:
+def test_a_country_with_a_route_uses_it() -> None:
     world = World(routes={"US": ("sinch",), "IN": ("infobip",)})
     assert world.send()[0] == "sinch"
 
 
 @pytest.mark.parametrize("failure", [Throttled, NotSent, Misconfigured, DestinationUnavailable])
-def test_what_was_certainly_not_sent_is_sent_by_the_next(failure: type[ProviderError]) -> None:
+def test_a_code_that_was_certainly_not_sent_is_sent_by_the_next_provider(
+    failure: type[ProviderError],
+) -> None:
     world = World()
     world.failures["infobip"] = failure
     assert world.send()[0] == "sinch"
@@ -165,7 +167,7 @@ def test_what_was_certainly_not_sent_is_sent_by_the_next(failure: type[ProviderE
 
 
 @pytest.mark.parametrize("failure", [Refused, Ambiguous])
-def test_what_was_refused_or_may_have_been_sent_is_sent_by_nobody_else(failure: type[ProviderError]) -> None:
+def test_a_refused_or_ambiguous_send_does_not_fail_over(failure: type[ProviderError]) -> None:
     world = World()
     world.failures["infobip"] = failure
     with pytest.raises(failure):
@@ -173,7 +175,7 @@ def test_what_was_refused_or_may_have_been_sent_is_sent_by_nobody_else(failure: 
     assert world.names() == ["infobip"]
 
 
-def test_what_may_have_been_sent_before_a_5xx_is_sent_once_more_if_that_is_counted() -> None:
+def test_a_doubtful_send_is_repeated_once_if_the_second_send_is_counted() -> None:
     world = World()
     world.failures["infobip"] = Doubtful
     assert world.send() == ("sinch", Sent(ref="sinch:r-1"))
@@ -181,7 +183,7 @@ def test_what_may_have_been_sent_before_a_5xx_is_sent_once_more_if_that_is_count
     assert [error.provider for error in world.failed] == ["infobip"]
 
 
-def test_what_may_have_been_sent_is_not_sent_again_where_the_limits_have_no_room() -> None:
+def test_a_doubtful_send_is_not_repeated_when_the_limits_have_no_room() -> None:
     world = World()
     world.failures["infobip"], world.has_room = Doubtful, False
     with pytest.raises(Doubtful):
@@ -213,13 +215,13 @@ def test_nothing_is_reserved_where_no_other_provider_has_the_channel() -> None:
     assert (world.names(), world.reserved) == (["infobip"], 0)
 
 
-def test_a_resend_of_unknown_outcome_is_made_once_more_by_another() -> None:
+def test_a_doubtful_resend_is_repeated_once_by_another_provider() -> None:
     world = World()
     world.failures["infobip"] = Doubtful
     assert world.resend("infobip") == ("sinch", Sent(ref="sinch:r-1"))
 
 
-def test_where_every_provider_fails_the_last_one_says_why() -> None:
+def test_the_last_failure_is_raised_when_every_provider_fails() -> None:
     world = World(("infobip", "sinch", "aws"))
     world.failures |= {"infobip": NotSent, "sinch": Throttled, "aws": Misconfigured}
     with pytest.raises(Misconfigured):
@@ -227,20 +229,20 @@ def test_where_every_provider_fails_the_last_one_says_why() -> None:
     assert world.names() == ["infobip", "sinch", "aws"]
 
 
-def test_a_provider_without_the_channel_is_passed_over_and_not_asked() -> None:
+def test_a_provider_without_the_channel_is_skipped_and_not_called() -> None:
     world = World(("aws", "sinch"))
     assert world.send(Order(TO, Channel.VOICE, None, "r", Seconds(300), NUMBER_KEY))[0] == "sinch"
     assert world.names() == ["sinch"]
     assert world.failed == []
 
 
-def test_a_provider_whose_secret_is_missing_is_passed_over() -> None:
+def test_a_provider_whose_secret_is_missing_is_skipped() -> None:
     world = World(secret_cache=SecretCache(missing="infobip"))
     assert world.send()[0] == "sinch"
     assert [error.reason for error in world.failed] == ["secret field infobip"]
 
 
-def test_what_may_have_been_sent_is_not_sent_again_where_the_others_secret_is_missing() -> None:
+def test_a_doubtful_send_is_not_repeated_when_the_other_secret_is_missing() -> None:
     world = World(secret_cache=SecretCache(missing="sinch"))
     world.failures["infobip"] = Doubtful
     with pytest.raises(Doubtful):
@@ -248,20 +250,20 @@ def test_what_may_have_been_sent_is_not_sent_again_where_the_others_secret_is_mi
     assert (world.names(), world.reserved) == (["infobip"], 0)
 
 
-def test_after_the_deadline_no_provider_is_asked() -> None:
+def test_after_the_deadline_no_provider_is_called() -> None:
     world = World()
     with pytest.raises(TooLate):
         world.router.send(ORDER, Deadline(0), world.failed.append, world.reserve_again)
     assert world.calls == []
 
 
-def test_the_holder_of_a_code_sends_it_again() -> None:
+def test_the_holder_of_a_code_resends_it() -> None:
     world = World(("sinch", "infobip"))
     assert world.resend("infobip") == ("infobip", Sent(ref="infobip:old-ref"))
     assert world.calls == [("resend", "infobip", "old-key")]
 
 
-def test_where_the_holder_cannot_send_again_another_sends_a_new_code() -> None:
+def test_another_provider_sends_a_new_code_when_the_holder_cannot_resend() -> None:
     world = World()
     world.failures["infobip"] = NotSent
     assert world.resend("infobip") == ("sinch", Sent(ref="sinch:r"))
@@ -296,7 +298,7 @@ def test_a_resend_that_goes_on_without_another_provider_is_sent_by_the_holder() 
     assert World(("infobip",)).resend("infobip", GOES_ON)[0] == "infobip"
 
 
-def test_a_resend_that_goes_on_ends_no_code_in_somebodys_hand() -> None:
+def test_a_resend_that_goes_on_ends_no_code_in_hand() -> None:
     world = World(("infobip", "sinch", "aws"))
     assert world.resend("infobip", replace(GOES_ON, avoid=frozenset({"sinch"})))[0] == "aws"
 
@@ -320,7 +322,7 @@ def test_a_resend_that_may_have_gone_out_is_not_sent_by_another(failure: type[Pr
     assert world.names() == ["infobip"]
 
 
-def test_a_holder_without_company_that_cannot_send_again_says_why() -> None:
+def test_the_only_provider_raises_the_failure_of_its_resend() -> None:
     world = World(("infobip",))
     world.failures["infobip"] = Throttled
     with pytest.raises(Throttled):
@@ -358,7 +360,7 @@ def test_credentials_that_are_still_the_same_are_not_tried_again() -> None:
     assert [key for _, _, key in world.calls] == ["old-key"]
 
 
-def test_fresh_credentials_that_are_refused_too_are_the_end_of_it() -> None:
+def test_fresh_credentials_that_are_refused_too_are_not_fetched_again() -> None:
     world = World(("infobip",), secret_cache=SecretCache(rotated="new-key"), right_key="another")
     with pytest.raises(Misconfigured):
         world.send()
@@ -387,7 +389,7 @@ def test_an_empty_order_is_a_misconfiguration() -> None:
         ("+14155550199", "246810", Check.UNKNOWN),
     ],
 )
-def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
+def test_a_test_number_has_its_fixed_code_and_no_provider_is_called(
     ref: str, otp: str, expected: Check
 ) -> None:
     world = World()
@@ -396,23 +398,23 @@ def test_a_test_number_has_its_fixed_code_and_no_provider_is_asked(
         "test",
         Sent(ref="+14155550100"),
     )
-    asked = world.router.check("test", ref, otp, channel=Channel.SMS, deadline=Deadline(5))
-    assert asked is expected
+    checked = world.router.check("test", ref, otp, channel=Channel.SMS, deadline=Deadline(5))
+    assert checked is expected
     assert world.calls == []
 
 
-def test_how_long_each_provider_took_is_told_whatever_it_said() -> None:
+def test_the_duration_of_each_call_is_emitted_even_if_it_failed() -> None:
     world = World()
     world.failures["infobip"] = NotSent
     world.send()
     world.check("sinch")
-    told = [(event, fields["provider"]) for event, fields in world.emitted]
-    assert told == [("provider_answered", name) for name in ("infobip", "sinch", "sinch")]
+    emitted = [(event, fields["provider"]) for event, fields in world.emitted]
+    assert emitted == [("provider_answered", name) for name in ("infobip", "sinch", "sinch")]
     assert all(fields["milliseconds"] >= 0 for _, fields in world.emitted)
 
 
 class Watched(NoBreaker):
-    """Notes of whom it is asked, and whether there is another provider to ask instead."""
+    """Records each provider called, and whether another one could be called instead."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, bool]] = []
@@ -428,8 +430,8 @@ def watched(order: tuple[str, ...]) -> tuple[World, Watched]:
     return world, breaker
 
 
-def test_the_last_provider_of_an_order_has_nobody_after_it() -> None:
-    """Were it left alone for being slow, nobody would send, although its codes arrive."""
+def test_the_last_provider_of_an_order_has_no_next_one() -> None:
+    """If the breaker blocked it for being slow, no code would be sent, although its codes arrive."""
     world, breaker = watched(("infobip", "sinch", "third"))
     world.failures |= {"infobip": NotSent, "sinch": NotSent}
     world.send()
@@ -439,7 +441,7 @@ def test_the_last_provider_of_an_order_has_nobody_after_it() -> None:
     assert breaker.calls == [("infobip", False)]
 
 
-def test_the_holder_that_resends_has_others_after_it_only_where_there_are_any() -> None:
+def test_a_resending_holder_has_a_next_provider_only_if_one_exists() -> None:
     world, breaker = watched(("infobip", "sinch"))
     world.failures["infobip"] = NotSent
     world.resend("infobip")
@@ -453,17 +455,17 @@ def test_the_holder_that_resends_has_others_after_it_only_where_there_are_any() 
 
 
 @pytest.mark.parametrize("operation", ["send", "resend", "check"])
-def test_how_long_a_provider_took_is_emitted_in_milliseconds(
+def test_the_duration_of_a_call_is_emitted_in_milliseconds(
     monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
     world, clock = World(), [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    ask = world.build("infobip", world.secret_cache.credentials("infobip"))._ask  # type: ignore[attr-defined] # Scripted's
+    call_provider = world.build("infobip", world.secret_cache.credentials("infobip"))._call  # type: ignore[attr-defined] # Scripted's
 
     class Slow(Scripted):
-        def _ask(self, operation: str, ref: str) -> Sent:
+        def _call(self, operation: str, ref: str) -> Sent:
             clock[0] += 0.04326
-            return ask(operation, ref)  # type: ignore[no-any-return] # as above
+            return call_provider(operation, ref)  # type: ignore[no-any-return] # as above
 
     def build(name: str, credentials: Mapping[str, str]) -> Provider:
         return Slow(name, credentials["key"], world)
@@ -478,7 +480,7 @@ def test_how_long_a_provider_took_is_emitted_in_milliseconds(
     assert world.emitted == [("provider_answered", {"provider": "infobip", "milliseconds": 43.3})]
 
 
-def test_the_circuits_that_were_read_and_the_numbers_key_reach_the_breaker() -> None:
+def test_the_breaker_gets_the_circuits_that_were_read_and_the_number_key() -> None:
     reached: list[tuple[object, ...]] = []
 
     class Noting(NoBreaker):
@@ -501,7 +503,7 @@ def test_the_candidates_are_those_of_the_route_or_of_the_order() -> None:
     assert router.candidates(PhoneNumber("+14155550100", "ZZ", is_test=True), Channel.VOICE) == ("test",)
 
 
-def test_a_provider_that_is_stopped_is_not_called_and_keeps_no_place_in_the_order() -> None:
+def test_a_stopped_provider_is_not_called_and_is_no_next_provider() -> None:
     world = World()
     assert world.send(replace(ORDER, stopped={"infobip": MINUTE}))[0] == "sinch"
     assert world.names() == ["sinch"]
@@ -512,7 +514,7 @@ def test_a_provider_that_is_stopped_is_not_called_and_keeps_no_place_in_the_orde
     assert world.failed == [], "there was no next provider to fail over to"
 
 
-def test_another_provider_sends_a_new_code_where_the_one_that_holds_it_is_stopped() -> None:
+def test_another_provider_sends_a_new_code_when_the_holder_is_stopped() -> None:
     world = World()
     assert world.resend("infobip", replace(ORDER, stopped={"infobip": MINUTE})) == (
         "sinch",
@@ -524,7 +526,7 @@ def test_another_provider_sends_a_new_code_where_the_one_that_holds_it_is_stoppe
     )
 
 
-def test_a_provider_that_is_stopped_still_checks_its_codes() -> None:
+def test_a_stopped_provider_still_checks_its_codes() -> None:
     world = World()
     world.send(replace(ORDER, stopped={"infobip": MINUTE}))
     assert world.check("infobip") is Check.CORRECT

@@ -1,4 +1,4 @@
-"""The guard's rule: which budgets a send may be charged to, and what each of them grants."""
+"""The rule of the guard: the budgets that a send may be charged to, and the limit of each."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def lanes(
     return list(dict.fromkeys(charge.lane for charge in found))
 
 
-def test_who_looks_least_like_an_attacker_is_charged_to_a_lane_of_their_own_first() -> None:
+def test_the_least_suspicious_users_are_charged_to_their_own_lane_first() -> None:
     assert lanes() == [OPEN, FRESH]
     assert lanes(NumberFacts(is_known=True)) == [KNOWN, OPEN, FRESH]
     assert lanes(NumberFacts(is_own=True, is_known=True)) == [OWN, KNOWN, OPEN, FRESH]
@@ -51,7 +51,7 @@ def test_a_number_that_ignored_two_codes_in_a_row_has_no_lane_of_its_own(ignored
     assert (OWN in found, KNOWN in found) == (own, own)
 
 
-def test_a_network_is_fresh_until_it_has_one_code_open_and_may_be_challenged_until_it_has_two() -> None:
+def test_a_network_is_fresh_below_one_open_code_and_challenged_below_two() -> None:
     one, two = NetworkFacts(Spans(1, 1)), NetworkFacts(Spans(1, 2))
     assert lanes(network=one, is_challenged=True) == [OPEN, CHALLENGED]
     assert lanes(network=two, is_challenged=True) == [OPEN]
@@ -63,11 +63,11 @@ def test_a_network_may_have_more_open_where_its_users_verify() -> None:
     assert FRESH in lanes(network=shared)
 
 
-def test_nobody_is_fresh_where_no_network_is_named() -> None:
+def test_a_request_without_a_network_is_never_fresh() -> None:
     assert lanes(network=None, is_challenged=True) == [OPEN, CHALLENGED]
 
 
-def test_each_lane_may_use_what_was_learned_and_then_its_floor() -> None:
+def test_each_lane_uses_its_learned_limit_and_then_its_floor() -> None:
     found = [
         charge
         for charge in charges(Ask(UNKNOWN_NUMBER, None, COUNTRY, is_challenged=False, price=0))
@@ -93,7 +93,7 @@ def test_the_challenged_lane_has_eight_times_the_floors() -> None:
         (CHALLENGED, Spans(40 * USD, 360 * USD)),
     ],
 )
-def test_a_lane_may_leave_unverified_its_part_of_what_the_country_verified(
+def test_a_lane_may_leave_a_part_of_the_countrys_verified_spend_unverified(
     lane: BudgetLane, limits: Spans
 ) -> None:
     assert learned_limits(lane, COUNTRY) == limits
@@ -103,7 +103,7 @@ def test_a_lane_may_leave_unverified_its_part_of_what_the_country_verified(
     ("unverified", "verified", "ratio"),
     [(0, 0, 0.6), (1_000, 3_000, 1_006 / 3_010), (10, 1_000, 0.3), (900, 100, 1.0)],
 )
-def test_the_ratio_is_learned_from_what_a_country_leaves_unverified(
+def test_the_ratio_is_learned_from_the_unverified_share_of_a_country(
     unverified: int, verified: int, ratio: float
 ) -> None:
     assert learned_ratio(unverified, verified) == pytest.approx(ratio)
@@ -114,12 +114,12 @@ def test_a_country_is_granted_its_last_span_or_its_best_day() -> None:
     assert granted(Spans(50, 100), best_day=60) == Spans(50, 100)
 
 
-def test_a_block_may_have_few_codes_open_or_what_was_verified_there() -> None:
+def test_the_limit_of_a_block_is_a_small_floor_or_a_part_of_its_verified_codes() -> None:
     assert block_limits(Spans(), 0.5, 1) == Spans(10, 20)
     assert block_limits(Spans(), 0.5, 4) == Spans(40, 80)
     assert block_limits(Spans(100, 400), 0.5, 1) == Spans(75, 300)
 
 
 @pytest.mark.parametrize(("lane", "factor"), [(OWN, 0), (KNOWN, 0), (OPEN, 1), (FRESH, 1), (CHALLENGED, 4)])
-def test_numbers_that_are_known_are_not_counted_in_their_block(lane: BudgetLane, factor: int) -> None:
+def test_known_numbers_are_not_counted_in_their_block(lane: BudgetLane, factor: int) -> None:
     assert Charge(lane).block_factor == factor

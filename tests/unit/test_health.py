@@ -1,4 +1,4 @@
-"""Whether the service can do its job, whatever hangs, fails or is refused."""
+"""The deep health check, when a dependency hangs, fails or refuses."""
 
 import threading
 import time
@@ -30,7 +30,7 @@ SHORT = 0.1
 
 
 class Probed(FixedCodes):
-    """A provider whose probe does what it is told."""
+    """A provider with a scripted probe."""
 
     def __init__(self, probe: Callable[[], object]) -> None:
         super().__init__({})
@@ -42,7 +42,7 @@ class Probed(FixedCodes):
 
 
 class Parts:
-    """What a service leans on; each part does what a test has it do."""
+    """The dependencies of a service, each scripted by the test."""
 
     def __init__(self) -> None:
         self.released = threading.Event()
@@ -97,7 +97,7 @@ def fail(error: Exception) -> Callable[[], Any]:
     return act
 
 
-def test_where_all_answer_all_is_well(parts: Parts) -> None:
+def test_a_service_with_all_dependencies_up_is_healthy(parts: Parts) -> None:
     report = parts.report()
     assert report == Report(Health.UP, Health.UP, Health.UP, {"infobip": UP, "sinch": UP})
     assert report.status == "healthy"
@@ -118,20 +118,20 @@ def test_where_all_answer_all_is_well(parts: Parts) -> None:
         (ProviderReport(Health.MISCONFIGURED, "closed"), DOWN, "unhealthy"),
     ],
 )
-def test_one_provider_that_can_send_is_enough_to_do_the_job(
+def test_the_service_is_not_unhealthy_while_one_provider_can_send(
     infobip: ProviderReport, sinch: ProviderReport, status: str
 ) -> None:
     assert Report(Health.UP, Health.UP, Health.UP, {"infobip": infobip, "sinch": sinch}).status == status
 
 
-def test_a_table_that_cannot_be_read_says_nothing_of_the_breakers(parts: Parts) -> None:
+def test_the_breakers_are_unknown_when_the_table_cannot_be_read(parts: Parts) -> None:
     parts.states = fail(StoreError("throttled"))
     report = parts.report()
     assert (report.table, report.secret, report.status) == (Health.DOWN, Health.UP, "unhealthy")
     assert report.providers["sinch"] == ProviderReport(Health.UP, "unknown")
 
 
-def test_without_the_secret_no_provider_is_asked(parts: Parts) -> None:
+def test_without_the_secret_no_provider_is_probed(parts: Parts) -> None:
     parts.fetch = fail(ServiceMisconfigured(reason="provider secret: not text"))
     parts.probes = {}
     report = parts.report()
@@ -146,7 +146,7 @@ def test_a_provider_without_its_field_in_the_secret_is_misconfigured(parts: Part
     assert report.status == "degraded"
 
 
-def test_a_thread_that_hangs_keeps_no_process_from_ending(parts: Parts) -> None:
+def test_a_hanging_thread_does_not_keep_the_process_alive(parts: Parts) -> None:
     before = {*threading.enumerate()}
     parts.states = parts.hang
     parts.report(SHORT)
@@ -154,11 +154,11 @@ def test_a_thread_that_hangs_keeps_no_process_from_ending(parts: Parts) -> None:
     assert [(thread.name, thread.daemon) for thread in left] == [("checkup", True)]
 
 
-def test_a_probe_that_raises_after_all_found_nothing_up(parts: Parts) -> None:
+def test_a_provider_whose_probe_has_a_defect_is_down(parts: Parts) -> None:
     parts.probes["sinch"] = fail(RuntimeError("a defect of ours"))
     report = parts.report()
     assert report.providers["sinch"] == DOWN
-    assert report.reasons == {"sinch": "RuntimeError"}, "not its text"
+    assert report.reasons == {"sinch": "RuntimeError"}, "the class and not the text"
 
 
 def test_a_provider_that_throttles_its_probe_is_up(parts: Parts) -> None:
@@ -180,31 +180,31 @@ def test_a_provider_whose_probe_fails_is_named_with_the_reason(
     assert report.reasons == {"sinch": "a_code"}
 
 
-def test_a_pepper_under_which_no_number_has_a_key_is_unhealthy(parts: Parts) -> None:
+def test_an_unreadable_pepper_is_unhealthy(parts: Parts) -> None:
     parts.fetch_peppers = fail(ServiceMisconfigured(reason="secret field pepper"))
     report = parts.report()
     assert (report.pepper, report.status) == (Health.DOWN, "unhealthy")
     assert report.reasons == {"pepper": "secret field pepper"}
 
 
-def test_where_tokens_are_issued_their_keys_are_asked_for(parts: Parts) -> None:
+def test_the_token_keys_are_checked_when_tokens_are_issued(parts: Parts) -> None:
     parts.read_token_keys = lambda: {"keys": []}
     report = parts.report()
     assert (report.tokens, report.status) == (Health.UP, "healthy")
 
 
-def test_a_key_that_signs_nothing_is_unhealthy(parts: Parts) -> None:
+def test_an_unavailable_token_key_is_unhealthy(parts: Parts) -> None:
     parts.read_token_keys = fail(TokenError("GetPublicKey: NotFoundException"))
     report = parts.report()
     assert (report.tokens, report.status) == (Health.DOWN, "unhealthy")
     assert report.reasons == {"tokens": "GetPublicKey: NotFoundException"}
 
 
-def test_without_tokens_nothing_is_said_of_their_keys(parts: Parts) -> None:
+def test_the_report_has_no_token_keys_when_no_tokens_are_issued(parts: Parts) -> None:
     assert parts.report().tokens is None
 
 
-def test_what_is_wrong_is_logged_by_its_name(parts: Parts) -> None:
+def test_each_failed_dependency_is_logged_by_name(parts: Parts) -> None:
     parts.missing.add("sinch")
     parts.states = fail(StoreError("throttled"))
     report = parts.report()
@@ -216,7 +216,7 @@ def test_what_is_wrong_is_logged_by_its_name(parts: Parts) -> None:
 
 
 @pytest.mark.parametrize("hanging", ["table", "secret", "pepper", "tokens", "infobip", "all"])
-def test_whatever_hangs_the_answer_comes_with_the_deadline_and_names_it(parts: Parts, hanging: str) -> None:
+def test_a_hanging_dependency_is_named_in_an_answer_within_the_deadline(parts: Parts, hanging: str) -> None:
     if hanging in ("table", "all"):
         parts.states = parts.hang
     if hanging in ("secret", "all"):
@@ -229,7 +229,7 @@ def test_whatever_hangs_the_answer_comes_with_the_deadline_and_names_it(parts: P
         parts.probes["infobip"] = parts.hang
     began = time.monotonic()
     report = parts.report(SHORT)
-    assert time.monotonic() - began < SHORT + 10, "what hangs does so for a minute"
+    assert time.monotonic() - began < SHORT + 10, "a dependency that hangs does so for a minute"
     assert (report.table == Health.DOWN) is (hanging in ("table", "all"))
     assert (report.secret == Health.DOWN) is (hanging in ("secret", "all"))
     assert (report.pepper == Health.DOWN) is (hanging in ("pepper", "all"))

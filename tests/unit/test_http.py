@@ -48,7 +48,7 @@ loggers = itertools.count()
 
 
 class Context:
-    """What Lambda says of one invocation of which 3 of 20 seconds are over."""
+    """The Lambda context of an invocation that has used 3 of its 20 seconds."""
 
     aws_request_id = "a-function-request"
 
@@ -59,35 +59,35 @@ class Context:
 
 @dataclass
 class UseCases:
-    """Stands for the service, lifecycle, controls and health check; keeps what it was given."""
+    """Stands in for the service, lifecycle, controls and health check; records its calls."""
 
-    given: list[tuple[Any, ...]] = field(default_factory=list)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
     left: list[float] = field(default_factory=list)
-    """Seconds that the deadline was away when each was called."""
+    """Seconds that were left when each was called."""
     answers: dict[str, Any] = field(default_factory=dict)
     fails: Exception | None = None
 
-    def _take(self, name: str, asked: object, who: Caller | Administrator) -> Any:
+    def _take(self, name: str, argument: object, who: Caller | Administrator) -> Any:
         self.left.append(who.deadline.remaining())
-        self.given.append((name, asked, who))
+        self.calls.append((name, argument, who))
         if self.fails is not None:
             raise self.fails
         return self.answers[name]
 
-    def request(self, asked: RequestOtp, caller: Caller) -> Any:
-        return self._take("request", asked, caller)
+    def request(self, command: RequestOtp, caller: Caller) -> Any:
+        return self._take("request", command, caller)
 
-    def resend(self, asked: ResendOtp, caller: Caller) -> Any:
-        return self._take("resend", asked, caller)
+    def resend(self, command: ResendOtp, caller: Caller) -> Any:
+        return self._take("resend", command, caller)
 
-    def verify(self, asked: VerifyOtp, caller: Caller) -> Any:
-        return self._take("verify", asked, caller)
+    def verify(self, command: VerifyOtp, caller: Caller) -> Any:
+        return self._take("verify", command, caller)
 
     def cancel(self, verification_id: str, caller: Caller) -> None:
         self._take("cancel", verification_id, caller)
 
-    def status(self, asked: str, who: Caller | Administrator) -> Any:
-        return self._take("status", asked, who)
+    def status(self, subject: str, who: Caller | Administrator) -> Any:
+        return self._take("status", subject, who)
 
     def unlock(self, number: str, who: Administrator) -> Any:
         return self._take("unlock", number, who)
@@ -187,7 +187,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [line for line in printed if "_aws" not in line]
 
 
-def test_a_request_ends_before_lambda_does_by_the_time_that_it_takes_to_finish(cases: UseCases) -> None:
+def test_a_request_keeps_time_back_to_answer_before_lambda_ends_it(cases: UseCases) -> None:
     """Of 17 seconds that Lambda leaves, 12.5 are kept back."""
     cases.answers["status"] = STATUS
     for path in BY_TENANT:
@@ -196,7 +196,7 @@ def test_a_request_ends_before_lambda_does_by_the_time_that_it_takes_to_finish(c
     assert all(4.0 < left <= 4.5 for left in cases.left)
 
 
-def test_an_administrators_call_ends_before_lambda_does_too(cases: UseCases) -> None:
+def test_an_admin_call_keeps_time_back_to_answer_before_lambda_ends_it(cases: UseCases) -> None:
     """An erasure goes on until its deadline, and would otherwise be cut off without an answer."""
     cases.answers["status"] = NUMBER_STATUS
     for path in BY_ADMINISTRATOR:
@@ -210,7 +210,7 @@ def test_a_caller_is_known_by_its_key_its_address_and_the_url_that_it_called(
     cases: UseCases, path: str
 ) -> None:
     post(path)
-    ((_, _, caller),) = cases.given
+    ((_, _, caller),) = cases.calls
     assert (caller.tenant, caller.request_id, caller.source_ip, caller.api_url) == (
         events.API_KEY_ID,
         events.REQUEST_ID,
@@ -223,18 +223,18 @@ def test_a_caller_is_known_by_its_key_its_address_and_the_url_that_it_called(
 def test_an_administrator_is_known_by_the_arn_that_signed(cases: UseCases, path: str) -> None:
     cases.answers["status"] = NUMBER_STATUS
     assert administer(path)["statusCode"] == 200
-    ((_, asked, who),) = cases.given
+    ((_, argument, who),) = cases.calls
     assert who.arn == events.ADMINISTRATOR
-    assert asked == NUMBER or "number" not in path
+    assert argument == NUMBER or "number" not in path
 
 
 @pytest.mark.parametrize("path", BY_ADMINISTRATOR)
-def test_without_a_principal_an_administrators_path_does_nothing(
+def test_an_admin_request_without_a_principal_does_nothing(
     cases: UseCases, path: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = administer(path, caller=None)
     assert (answer["statusCode"], body_of(answer)["errorCode"]) == (500, "INTERNAL_ERROR")
-    assert cases.given == []
+    assert cases.calls == []
     (line,) = lines(capsys)
     assert (line["message"], line["error_code"], line["reason"]) == (
         "service_failed",
@@ -263,8 +263,8 @@ def test_every_member_of_a_request_reaches_the_use_case(cases: UseCases) -> None
         headers={**events.JSON_TYPE, "Idempotency-Key": "a-key"},
     )
     request_otp.app.lambda_handler(event, Context())
-    ((_, asked, _),) = cases.given
-    assert asked == RequestOtp(
+    ((_, command, _),) = cases.calls
+    assert command == RequestOtp(
         NUMBER,
         Channel.VOICE,
         "pt-BR",
@@ -277,9 +277,9 @@ def test_every_member_of_a_request_reaches_the_use_case(cases: UseCases) -> None
         is_challenged=True,
         app_hash="FA+9qCX9VSu",
     )
-    cases.given.clear()
+    cases.calls.clear()
     post("/request-otp")
-    assert cases.given[0][1] == RequestOtp(NUMBER)
+    assert cases.calls[0][1] == RequestOtp(NUMBER)
 
 
 def test_every_member_of_a_resend_and_of_a_verification_reaches_the_use_case(cases: UseCases) -> None:
@@ -289,7 +289,7 @@ def test_every_member_of_a_resend_and_of_a_verification_reaches_the_use_case(cas
     post("/verify-otp", phoneNumber=NUMBER, sessionId=session, deviceToken=token)
     handler, _ = BY_TENANT["/verify-otp"]
     handler(events.build("/verify-otp", body=json.dumps({"phoneNumber": NUMBER, "otp": "123456"})), Context())
-    assert [asked for _, asked, _ in cases.given] == [
+    assert [command for _, command, _ in cases.calls] == [
         ResendOtp(VERIFICATION_ID, Channel.VOICE, session, None, token, is_challenged=True),
         ResendOtp(VERIFICATION_ID),
         VerifyOtp(VERIFICATION_ID, "123456", NUMBER, session, None, token),
@@ -299,7 +299,7 @@ def test_every_member_of_a_resend_and_of_a_verification_reaches_the_use_case(cas
 
 @pytest.mark.usefixtures("cases")
 @pytest.mark.parametrize("path", ["/request-otp", "/resend-otp"])
-def test_a_send_is_answered_with_what_the_use_case_said(path: str) -> None:
+def test_a_send_is_answered_with_the_values_of_the_use_case(path: str) -> None:
     body = body_of(post(path))
     body.pop("message")
     assert body == {
@@ -311,7 +311,7 @@ def test_a_send_is_answered_with_what_the_use_case_said(path: str) -> None:
     }
 
 
-def test_a_verification_is_answered_with_what_the_use_case_said(cases: UseCases) -> None:
+def test_a_verification_is_answered_with_the_values_of_the_use_case(cases: UseCases) -> None:
     body = body_of(post("/verify-otp"))
     message = body.pop("message")
     assert body == {
@@ -331,7 +331,7 @@ def test_a_verification_is_answered_with_what_the_use_case_said(cases: UseCases)
 
 
 @pytest.mark.usefixtures("cases")
-def test_a_status_is_answered_with_what_the_use_case_said() -> None:
+def test_a_status_is_answered_with_the_values_of_the_use_case() -> None:
     body = body_of(post("/otp-status"))
     assert "pending" in body.pop("message")
     assert body == {
@@ -346,7 +346,7 @@ def test_a_status_is_answered_with_what_the_use_case_said() -> None:
     assert body_of(post("/cancel-otp"))["success"] is True
 
 
-def test_a_numbers_status_is_answered_with_everything_that_is_known_of_it(cases: UseCases) -> None:
+def test_a_number_status_has_everything_that_is_known_of_the_number(cases: UseCases) -> None:
     given = ConsentRecord(Consent("terms-2026-11", "sign-up-form"), NOW)
     users = (
         User(
@@ -455,7 +455,7 @@ def test_a_numbers_status_is_answered_with_everything_that_is_known_of_it(cases:
     }
 
 
-def test_an_unlocking_and_an_erasure_are_answered_with_what_was_done(cases: UseCases) -> None:
+def test_an_unlock_and_an_erasure_are_answered_with_their_counts(cases: UseCases) -> None:
     unlocked = body_of(administer("/admin/unlock-number"))
     assert (unlocked["success"], unlocked["tenants"]) == (True, 2)
     erased = body_of(administer("/admin/erase-number"))
@@ -477,20 +477,20 @@ def test_an_unlocking_and_an_erasure_are_answered_with_what_was_done(cases: UseC
         ({"providers": ["sinch"]}, [Stop(Scope.PROVIDER, "sinch")]),
     ],
 )
-def test_every_kind_of_stop_reaches_the_use_case_and_lasts_a_day_where_nothing_else_is_said(
+def test_every_kind_of_stop_reaches_the_use_case_and_lasts_a_day_by_default(
     cases: UseCases, body: dict[str, Any], stops: list[Stop]
 ) -> None:
     assert administer("/admin/stop-sending", **body)["statusCode"] == 200
     assert administer("/admin/stop-sending", **body, seconds=60)["statusCode"] == 200
     assert administer("/admin/resume-sending", **body)["statusCode"] == 200
-    assert [asked for _, asked, _ in cases.given] == [
+    assert [argument for _, argument, _ in cases.calls] == [
         (tuple(stops), 24 * 3600),
         (tuple(stops), 60),
         tuple(stops),
     ]
 
 
-def test_the_stops_that_stand_are_answered(cases: UseCases) -> None:
+def test_the_active_stops_are_answered(cases: UseCases) -> None:
     standing = {EVERYTHING: NOW, Stop(Scope.COUNTRY, "GB"): Seconds(NOW + 60)}
     written = [
         {"scope": "all", "until": "2027-01-15T08:00:00Z"},
@@ -507,46 +507,44 @@ def test_the_stops_that_stand_are_answered(cases: UseCases) -> None:
 
 
 @pytest.mark.parametrize("path", ["/admin/stop-sending", "/admin/resume-sending"])
-def test_a_country_that_there_is_not_is_named_and_stops_nothing(cases: UseCases, path: str) -> None:
+def test_an_unknown_country_is_named_and_stops_nothing(cases: UseCases, path: str) -> None:
     answer = administer(path, countries=["GB", "UK", "XX"])
     assert answer["statusCode"] == 400
     faults = body_of(answer)["errors"]
     assert [fault["pointer"] for fault in faults] == ["/countries/1", "/countries/2"]
     assert faults[0]["detail"].endswith("write GB")
-    assert not cases.given
+    assert not cases.calls
 
 
 @pytest.mark.parametrize("path", ["/admin/stop-sending", "/admin/resume-sending"])
-def test_a_provider_that_there_is_not_is_named_and_stops_nothing(cases: UseCases, path: str) -> None:
+def test_an_unknown_provider_is_named_and_stops_nothing(cases: UseCases, path: str) -> None:
     answer = administer(path, providers=["sinch", "twilio"])
     assert answer["statusCode"] == 400
     assert body_of(answer)["errors"] == [{"pointer": "/providers/1", "detail": "one of aws, infobip, sinch"}]
-    assert not cases.given
+    assert not cases.calls
 
 
 @pytest.mark.usefixtures("cases")
 @pytest.mark.parametrize(
-    ("members", "said"),
+    ("members", "expected"),
     [({"seconds": 60}, "countries"), ({"all": False}, "true"), ({"countries": ["uk"]}, "[A-Z]")],
 )
-def test_a_malformed_stop_is_answered_with_what_is_taken(members: dict[str, Any], said: str) -> None:
+def test_a_malformed_stop_is_answered_with_the_accepted_form(members: dict[str, Any], expected: str) -> None:
     answer = administer("/admin/stop-sending", **members)
     assert answer["statusCode"] == 400
-    assert said in body_of(answer)["errors"][0]["detail"]
+    assert expected in body_of(answer)["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize("path", ["/admin/stop-sending", "/admin/resume-sending"])
 @pytest.mark.parametrize(
     "members", [{"all": True, "countries": ["GB"]}, {"channels": ["sms"], "providers": ["sinch"]}]
 )
-def test_what_is_to_be_stopped_is_said_in_exactly_one_way(
-    cases: UseCases, path: str, members: dict[str, Any]
-) -> None:
+def test_a_stop_has_exactly_one_kind_of_scope(cases: UseCases, path: str, members: dict[str, Any]) -> None:
     answer = administer(path, **members)
     assert answer["statusCode"] == 400
     detail = "exactly one of all, countries, channels, providers"
     assert body_of(answer)["errors"] == [{"pointer": "", "detail": detail}]
-    assert not cases.given
+    assert not cases.calls
 
 
 PROBLEM = {"type", "title", "status", "detail", "instance", "success", "errorCode"}
@@ -622,7 +620,7 @@ def test_a_refusal_is_a_problem_with_the_values_that_belong_to_its_error_code(
     ],
 )
 @pytest.mark.parametrize("path", ["/request-otp", "/admin/unlock-number"])
-def test_a_refusal_is_in_the_log_with_its_path_its_code_and_what_it_is_about(
+def test_a_refusal_is_logged_with_its_path_its_code_and_its_context(
     cases: UseCases,
     capsys: pytest.CaptureFixture[str],
     path: str,
@@ -670,7 +668,7 @@ def test_a_fault_is_an_internal_error_to_the_caller_and_named_in_the_log(
     assert (line["message"], line.get("reason")) == (event, reason)
 
 
-def test_a_misconfiguration_is_told_apart_in_the_log_and_not_to_the_caller(cases: UseCases) -> None:
+def test_a_misconfiguration_looks_like_any_internal_error_to_the_caller(cases: UseCases) -> None:
     cases.fails = errors.ServiceMisconfigured(reason="secret field infobip")
     answers = [post("/request-otp")]
     cases.fails = errors.InternalError()
@@ -694,7 +692,7 @@ DOWN = Report(
         (DOWN, 503, "unhealthy", {"tokens": "down", "reasons": {"table": "a_code"}, "retryAfter": 1}),
     ],
 )
-def test_health_is_a_503_with_a_time_to_wait_where_the_service_cannot_do_its_job(
+def test_health_is_a_503_with_a_retry_after_when_the_service_is_unhealthy(
     cases: UseCases, report: Report, status: int, word: str, more: dict[str, object]
 ) -> None:
     cases.answers["run"] = report
@@ -735,22 +733,22 @@ def test_an_idempotency_key_is_1_to_255_visible_characters_of_ascii(key: str, is
         assert [error["pointer"] for error in body_of(answer)["errors"]] == ["Idempotency-Key"]
 
 
-def test_a_stage_that_is_not_local_takes_no_request_without_a_keys_id(
+def test_only_the_local_stage_accepts_a_request_without_an_api_key_id(
     cases: UseCases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = events.build("/cancel-otp", body=json.dumps({"verificationId": VERIFICATION_ID}))
     del event["requestContext"]["identity"]["apiKeyId"]
     assert cancel_otp.app.lambda_handler(event, Context())["statusCode"] == 500
-    assert cases.given == []
+    assert cases.calls == []
     monkeypatch.setenv("STAGE", "local")
     config.settings.cache_clear()
     assert cancel_otp.app.lambda_handler(event, Context())["statusCode"] == 200
-    ((_, _, caller),) = cases.given
-    assert caller.tenant == "local-4a57ecac13a767f1", "two keys are two tenants there too"
+    ((_, _, caller),) = cases.calls
+    assert caller.tenant == "local-4a57ecac13a767f1", "two keys are two tenants at that stage too"
 
 
 @pytest.mark.usefixtures("cases")
-def test_a_callback_that_is_not_the_providers_own_is_refused_and_told_as_such(
+def test_a_callback_with_a_wrong_signature_is_refused_and_logged(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     received = []
@@ -778,7 +776,7 @@ def test_a_time_is_rfc_3339_in_utc_to_the_second() -> None:
     assert http.iso(NOW) == "2027-01-15T08:00:00Z"
 
 
-def test_public_keys_are_answered_to_anyone_and_may_be_kept_for_five_minutes(
+def test_public_keys_are_public_and_may_be_cached_for_five_minutes(
     cases: UseCases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Key:
@@ -802,7 +800,7 @@ def test_public_keys_are_answered_to_anyone_and_may_be_kept_for_five_minutes(
 
 
 @pytest.mark.usefixtures("cases")
-def test_an_event_of_awss_is_in_the_log_under_the_invocation_that_brought_it(
+def test_an_aws_event_is_logged_under_the_invocation_that_received_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     received = list[str]()

@@ -1,4 +1,4 @@
-"""What each function may do in the account, as a table: one action more or less fails."""
+"""The IAM actions of each function, as a table: one action more or less fails."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ SECRETS = {
     ("secretsmanager:GetSecretValue", "PepperSecret"),
 }
 SMS_BY_AWS = ("sms-voice:SendTextMessage", "AwsSmsIdentityArn")
-"""Only where the parameter names what to send from."""
+"""Only where the parameter names a sender."""
 FEEDBACK_TO_AWS = (
     "sms-voice:PutMessageFeedback",
     "arn:${AWS::Partition}:sms-voice:${AWS::Region}:${AWS::AccountId}:message/*",
@@ -142,7 +142,7 @@ def role_of(function: str) -> str:
 
 
 def statements(role: str) -> list[dict[str, Any]]:
-    """Those that hold always, and those that a parameter adds."""
+    """The statements of a role, with those that a parameter adds."""
     return [
         statement["Fn::If"][1] if "Fn::If" in statement else statement
         for policy in of_type("AWS::IAM::Role")[role]["Policies"]
@@ -184,16 +184,16 @@ def test_the_table_has_every_function() -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_may_do_what_the_table_says_no_more_and_no_less(function: str) -> None:
+def test_a_function_has_exactly_the_actions_of_the_table(function: str) -> None:
     assert allowed(role_of(function)) == ALLOWED[function]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_has_a_role_of_its_own_and_nothing_beside_it(function: str) -> None:
+def test_a_function_has_its_own_role_and_no_other_policy(function: str) -> None:
     assert [other for other in FUNCTIONS if role_of(other) == role_of(function)] == [function]
     assert "Policies" not in FUNCTIONS[function]
     role = of_type("AWS::IAM::Role")[role_of(function)]
-    # No managed policy, whose actions are AWS's to add to.
+    # No managed policy: AWS could add actions to it.
     assert role.keys() == {"AssumeRolePolicyDocument", "Policies"}
 
 
@@ -206,8 +206,8 @@ def test_only_lambda_may_take_a_functions_role(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_statement_allows_by_name(function: str) -> None:
-    """No NotAction, NotResource or wildcard, through which a table of names would not see."""
+def test_a_statement_names_its_actions_and_resources(function: str) -> None:
+    """No NotAction, NotResource or wildcard: the table could not show what they allow."""
     for statement in statements(role_of(function)):
         assert statement.keys() == {"Effect", "Action", "Resource"}
         assert statement["Effect"] == "Allow"
@@ -225,9 +225,12 @@ def test_no_role_or_policy_is_left_over() -> None:
     assert {kind for kind in kinds if kind.startswith("AWS::IAM::")} == {"AWS::IAM::Role"}
 
 
-def test_nobody_may_read_a_table_as_a_whole_and_administrators_alone_look_for_a_number() -> None:
+def test_no_function_scans_a_table_and_only_admin_queries_users() -> None:
     queried = {
-        (name, on) for name in FUNCTIONS for what, on in allowed(role_of(name)) if what == "dynamodb:Query"
+        (name, on)
+        for name in FUNCTIONS
+        for action, on in allowed(role_of(name))
+        if action == "dynamodb:Query"
     }
     assert queried == {("AdminFunction", "UsersTable")}
     actions = {action for function in FUNCTIONS for action, _ in allowed(role_of(function))}

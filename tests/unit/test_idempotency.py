@@ -1,4 +1,4 @@
-"""Idempotency records: what is stored of a request, and what its repetition is answered."""
+"""Idempotency records: the stored form of a request, and the answer to a retry."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_two_requests_with_one_key_have_nonces_of_their_own() -> None:
     assert len({made()[0].nonce for _ in range(10)}) == 10
 
 
-def test_while_a_pepper_is_rotated_a_request_is_stored_under_both() -> None:
+def test_during_rotation_a_request_is_stored_under_both_peppers() -> None:
     ours, theirs = made("another-pepper", PEPPER)
     assert (ours.twin, theirs.key, theirs.fingerprint) == (theirs, KEY, FINGERPRINT)
     assert ours.keys == (ours.key, KEY)
@@ -56,7 +56,7 @@ def test_while_a_pepper_is_rotated_a_request_is_stored_under_both() -> None:
 
 
 @pytest.mark.parametrize("position", range(1, len(ABOUT)))
-def test_every_part_of_what_is_asked_is_a_part_of_the_fingerprint(position: int) -> None:
+def test_every_field_of_a_request_changes_its_fingerprint(position: int) -> None:
     other = (*ABOUT[:position], "another", *ABOUT[position + 1 :])
     assert made(about=other)[0].fingerprint != FINGERPRINT
     assert made(about=other)[0].key == KEY
@@ -77,7 +77,7 @@ def test_each_operation_has_keys_of_its_own() -> None:
         ),
     ],
 )
-def test_an_answer_is_stored_as_it_always_was(answer: StoredAnswer, text: str) -> None:
+def test_a_stored_answer_keeps_its_format(answer: StoredAnswer, text: str) -> None:
     assert answer.dump() == text
     assert StoredAnswer.load(text) == answer
 
@@ -89,9 +89,7 @@ def test_an_answer_is_stored_as_it_always_was(answer: StoredAnswer, text: str) -
         ("PROVIDER_UNAVAILABLE", errors.ProviderUnavailable),
     ],
 )
-def test_an_error_is_given_again_with_the_time_to_wait_that_it_had(
-    code: str, kind: type[errors.OtpError]
-) -> None:
+def test_a_replayed_error_keeps_its_retry_after(code: str, kind: type[errors.OtpError]) -> None:
     with pytest.raises(kind) as raised:
         StoredAnswer(error=code, resend_after=Seconds(60)).raise_error()
     assert (raised.value.retry_after, raised.value.reason) == (60, "replayed")
@@ -103,30 +101,30 @@ def found(**changes: object) -> IdempotencyRecord:
     return IdempotencyRecord(**whole | {"started_at": NOW} | changes)  # type: ignore[arg-type] # as a caller gives them
 
 
-def test_a_request_whose_key_is_free_or_free_again_is_the_first() -> None:
+def test_a_request_is_the_first_if_its_key_is_new_or_has_expired() -> None:
     assert earlier_answer(None, MINE) is None
     answered = StoredAnswer(NOW, Seconds(30))
     assert earlier_answer(found(started_at=NOW - KEEP_SECONDS, answer=answered), MINE) is None
     assert earlier_answer(found(started_at=NOW - KEEP_SECONDS + 1, answer=answered), MINE) == answered
 
 
-def test_a_key_that_came_with_another_body_is_refused_before_anything_is_answered() -> None:
+def test_a_key_reused_with_another_body_is_refused() -> None:
     with pytest.raises(errors.IdempotencyKeyReused):
         earlier_answer(found(fingerprint="another", answer=StoredAnswer(NOW, Seconds(30))), MINE)
 
 
-def test_while_the_first_request_may_run_its_repetition_waits_a_second() -> None:
+def test_a_retry_waits_a_second_while_the_first_request_runs() -> None:
     with pytest.raises(errors.RequestInProgress) as refused:
         earlier_answer(found(started_at=NOW - RUNNING_SECONDS + 1), MINE)
     assert refused.value.retry_after == 1
 
 
-def test_a_request_that_died_is_answered_as_a_send_of_unknown_outcome() -> None:
+def test_a_retry_of_a_request_that_died_gets_an_unknown_outcome() -> None:
     assert earlier_answer(found(started_at=NOW - RUNNING_SECONDS), MINE) == StoredAnswer(
         error="PROVIDER_UNAVAILABLE", resend_after=RUNNING_SECONDS
     )
 
 
-def test_a_key_is_kept_for_a_day_and_a_request_runs_no_longer_than_half_a_minute() -> None:
+def test_a_key_is_kept_for_a_day_and_a_request_runs_for_at_most_30_seconds() -> None:
     assert MINE.expires_at == NOW + 24 * 3600
     assert RUNNING_SECONDS == 30

@@ -1,4 +1,4 @@
-"""What each function imports before its first request: by name, for a time differs between machines."""
+"""The modules that a function imports before its first request. By name: a time differs between machines."""
 
 import ast
 import os
@@ -16,7 +16,7 @@ from local.template import ROOT, environment
 BOTO = {"boto3", "botocore", "certifi", "dateutil", "jmespath", "s3transfer", "six", "urllib3"}
 POWERTOOLS = {"aws_lambda_powertools", "jmespath", "typing_extensions"}
 LOGS = POWERTOOLS | BOTO | {"fastjsonschema"}
-"""Of every function that reads a body and tells what it decides."""
+"""Packages of every function that reads a body and emits events."""
 PROVIDERS = {"certifi", "charset_normalizer", "idna", "requests", "urllib3"}
 
 ALLOWED = {
@@ -39,7 +39,7 @@ ALLOWED = {
 """Packages from outside the standard library, by function."""
 
 ONLY_HERE = {"OpenSSL", "cryptography", "cython_runtime"}
-"""What botocore imports where it is installed, as it is for the tests and is not on Lambda."""
+"""Packages that botocore imports where they are installed: in the tests, not on Lambda."""
 
 NEVER = {
     "aws_lambda_powertools.event_handler",
@@ -66,12 +66,12 @@ ONLY_WHEN_SENDING = {
 
 @cache
 def imported(function: str) -> frozenset[str]:
-    """What a new interpreter has imported when the function is ready, as Lambda starts it."""
+    """The modules that a new interpreter has imported when the function is ready, as Lambda starts it."""
     return frozenset(started(function, "import sys; print(*sys.modules)").split())
 
 
 def started(function: str, program: str) -> str:
-    """What a program prints in a new interpreter where the function is ready, as Lambda starts it."""
+    """The output of a program in a new interpreter where the function is ready, as Lambda starts it."""
     variables = {
         **environment(),
         "AWS_DEFAULT_REGION": "eu-west-1",
@@ -86,7 +86,7 @@ def started(function: str, program: str) -> str:
 
 
 def packages(modules: frozenset[str]) -> set[str]:
-    """Those from outside the standard library and our own code."""
+    """The packages from outside the standard library and our own code."""
     found = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names
     known = {"sms_otp", "snapshot_restore_py", *ALLOWED, *ONLY_HERE}
     return {name for name in found - known if not name.startswith("_")}
@@ -102,26 +102,26 @@ def test_a_function_imports_no_package_that_is_not_named(function: str) -> None:
 
 
 @pytest.mark.parametrize("function", ALLOWED)
-def test_a_function_starts_without_what_is_slow_and_not_needed(function: str) -> None:
+def test_a_function_imports_no_slow_module_that_it_does_not_need(function: str) -> None:
     assert imported(function) & NEVER == set()
 
 
-def test_a_function_that_asks_no_provider_imports_no_adapter() -> None:
+def test_a_function_that_calls_no_provider_imports_no_adapter() -> None:
     for function in ("cancel_otp", "otp_status", "health"):
         assert imported(function) & ONLY_WHEN_SENDING == set(), function
 
 
-def test_checking_a_code_imports_nothing_of_sending_one() -> None:
+def test_verify_imports_no_module_of_sending() -> None:
     sending = {f"sms_otp.use_cases.{name}" for name in ("request", "resend", "sending", "delivery")}
     assert imported("verify_otp") & sending == set()
 
 
-def test_health_imports_nothing_of_ours_but_itself() -> None:
+def test_health_imports_no_other_module_of_ours() -> None:
     assert {name for name in imported("health") if name.startswith("sms_otp")} == set()
 
 
 def imported_anywhere(tree: ast.AST) -> Iterator[str]:
-    """The modules that a file imports wherever in it, but for what only a type checker sees."""
+    """The modules that a file imports anywhere in it, except those for a type checker only."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
@@ -143,13 +143,13 @@ def deployed() -> list[Path]:
 
 
 @pytest.mark.parametrize("path", deployed(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_whatever_is_imported_anywhere_is_there_on_lambda(path: Path) -> None:
-    """Here more is installed, so that a package which left the layer would be missed only there."""
+def test_every_imported_package_exists_on_lambda(path: Path) -> None:
+    """More packages are installed here, so one that left the layer would be missing only on Lambda."""
     found = {name.partition(".")[0] for name in imported_anywhere(ast.parse(path.read_text()))}
     there = sys.stdlib_module_names | in_the_layer() | OF_THE_RUNTIME | {"sms_otp"} | ALLOWED.keys()
     assert found <= there
 
 
-def test_garbage_is_looked_for_again_once_a_function_is_ready_but_not_in_what_it_started_with() -> None:
-    told = started("otp_status", "import gc; print(gc.isenabled(), gc.get_freeze_count() > 10_000)")
-    assert told.split() == ["True", "True"]
+def test_a_ready_function_collects_garbage_except_its_startup_objects() -> None:
+    printed = started("otp_status", "import gc; print(gc.isenabled(), gc.get_freeze_count() > 10_000)")
+    assert printed.split() == ["True", "True"]

@@ -1,4 +1,4 @@
-"""Lanes, device tokens and lost answers, as a backend meets them."""
+"""Lanes, device tokens and lost answers, as a backend sees them."""
 
 import dataclasses
 from typing import Any
@@ -30,7 +30,7 @@ def verified(world: World, verification_id: str | None, otp: str = RIGHT, **fiel
 
 
 def token(world: World, **fields: Any) -> str:
-    """Of a user who verified a minute ago."""
+    """The device token of a user who verified a minute ago."""
     found = verified(world, world.request(**fields)).device_token
     world.clock.step(60)
     assert found is not None
@@ -45,7 +45,7 @@ def newest(world: World) -> Any:
     return [*world.store.verifications.values()][-1]
 
 
-def test_a_stranger_who_spends_every_send_and_guess_keeps_no_holder_of_a_token_out(world: World) -> None:
+def test_a_stranger_cannot_lock_out_the_holder_of_a_device_token(world: World) -> None:
     device = token(world)
     for _ in range(80):
         world.clock.step(3600)
@@ -78,14 +78,14 @@ def test_a_usual_network_opens_a_lane_for_ninety_days(world: World) -> None:
     assert newest(world).lane is Lane.STRANGER
 
 
-def test_a_code_that_was_asked_for_with_a_token_is_guessed_at_in_its_lane_without_one(world: World) -> None:
+def test_a_guess_counts_in_the_lane_of_its_request(world: World) -> None:
     verification_id = world.request(device_token=token(world))
     world.fail(20)
     assert world.verify(verification_id, WRONG) == "OTP_INCORRECT"
     assert world.number().failures_of("tenant-a", Lane.TOKEN).count == 1
 
 
-def test_a_client_may_write_an_address_as_proxies_do(world: World) -> None:
+def test_a_client_ip_is_accepted_as_proxies_write_it(world: World) -> None:
     for address in ("203.0.113.5:61598", "[2001:db8::1]:443", "[2001:db8::1]", "2001:db8::1", " 203.0.113.5"):
         world.clock.step(3600)
         assert outcome(lambda address=address: world.request(client_ip=address)) == "ok"  # type: ignore[misc] # bound now
@@ -101,7 +101,7 @@ def test_a_client_may_write_an_address_as_proxies_do(world: World) -> None:
         assert outcome(lambda address=address: world.request(client_ip=address)) == "INVALID_REQUEST"  # type: ignore[misc] # bound now
 
 
-def test_another_network_gets_a_code_where_one_has_had_its_part(world: World) -> None:
+def test_another_network_gets_a_code_after_one_used_its_share(world: World) -> None:
     for _ in range(3):
         world.request(client_ip=ELSEWHERE)
         world.clock.step(240)
@@ -110,7 +110,7 @@ def test_another_network_gets_a_code_where_one_has_had_its_part(world: World) ->
     assert outcome(lambda: world.request(client_ip=HOME)) == "ok"
 
 
-def test_beyond_the_unchallenged_part_a_challenge_is_asked_for_and_then_enough(world: World) -> None:
+def test_past_the_unchallenged_share_a_challenge_is_required_and_suffices(world: World) -> None:
     for index in range(3):
         world.request(client_ip=f"198.51.100.{index}")
     with pytest.raises(errors.ChallengeRequired) as refused:
@@ -122,21 +122,23 @@ def test_beyond_the_unchallenged_part_a_challenge_is_asked_for_and_then_enough(w
 # A verification that is named by its number.
 
 
-def test_a_number_and_the_session_that_asked_name_a_verification(world: World) -> None:
+def test_a_verification_is_found_by_its_number_and_session(world: World) -> None:
     verification_id = world.request(session_id="a-session")
     found = verified(world, None, phone_number=NUMBER, session_id="a-session")
     assert found.verification_id == verification_id
 
 
 @pytest.mark.parametrize("stranger", [{"session_id": "another"}, {"phone_number": "+14155550124"}])
-def test_nobody_elses_session_or_number_names_it(world: World, stranger: dict[str, str]) -> None:
+def test_another_session_or_number_does_not_find_the_verification(
+    world: World, stranger: dict[str, str]
+) -> None:
     world.request(session_id="a-session")
     named = {"phone_number": NUMBER, "session_id": "a-session"} | stranger
     assert outcome(lambda: verified(world, None, **named)) == "VERIFICATION_NOT_FOUND"
     assert newest(world).attempts == 0
 
 
-def test_of_a_sessions_verifications_the_newest_is_meant(world: World) -> None:
+def test_a_session_finds_its_newest_verification(world: World) -> None:
     world.request(session_id="a-session")
     world.clock.step(30)
     second = world.request(session_id="a-session")
@@ -145,7 +147,7 @@ def test_of_a_sessions_verifications_the_newest_is_meant(world: World) -> None:
     assert verified(world, None, phone_number=NUMBER, session_id="a-session").verification_id == second
 
 
-def test_a_verification_in_twilios_form_is_verified_and_named_again_in_it(world: World) -> None:
+def test_a_verification_in_twilios_form_keeps_its_id(world: World) -> None:
     made = world.request(session_id="a-session", id_form=IdForm.TWILIO)
     assert made.startswith("VE")
     assert verified(world, None, phone_number=NUMBER, session_id="a-session").verification_id == made
@@ -177,7 +179,7 @@ def test_a_right_code_repeated_by_its_session_gets_the_same_answer_for_two_minut
         ("a-session", {"phone_number": "+14155550124"}, "VERIFICATION_NOT_FOUND"),
     ],
 )
-def test_nobody_else_gets_it_nor_does_an_unbound_verification(
+def test_a_verified_answer_is_replayed_only_to_its_session(
     world: World, session: str | None, repeated: dict[str, Any], expected: str
 ) -> None:
     verification_id = world.request(session_id=session)
@@ -200,7 +202,7 @@ def test_a_guess_repeated_with_its_key_is_answered_again_and_counted_once(world:
     assert (world.guesses(), newest(world).attempts) == (2, 2)
 
 
-def test_a_guess_that_got_no_word_leaves_its_key_free(world: World) -> None:
+def test_a_guess_without_a_providers_answer_leaves_its_key_free(world: World) -> None:
     verification_id = world.request()
     world.provider.fails_with = lambda: errors_provider()
     assert (
@@ -216,7 +218,7 @@ def errors_provider() -> Exception:
     return Ambiguous("fake", "timeout")
 
 
-def test_while_a_guess_runs_its_repetition_is_told_so(world: World) -> None:
+def test_a_guess_repeated_while_the_first_runs_is_in_progress(world: World) -> None:
     verification_id, answers = world.request(), []
     check = world.provider.check
 
@@ -230,7 +232,7 @@ def test_while_a_guess_runs_its_repetition_is_told_so(world: World) -> None:
     assert world.guesses() == 1
 
 
-def test_what_is_kept_of_a_guess_is_neither_its_code_nor_its_token(world: World) -> None:
+def test_neither_the_code_nor_the_token_of_a_guess_is_stored(world: World) -> None:
     verification_id = world.request(session_id="a-session")
     found = verified(world, verification_id, session_id="a-session", idempotency_key="a-key")
     stored = repr((world.store.verifications, world.store.idempotency_records, world.store.numbers))
@@ -251,7 +253,7 @@ def test_a_resend_repeated_with_its_key_sends_no_further_code(world: World) -> N
     )
 
 
-def test_a_resend_that_was_given_back_uses_no_reference_twice(policy: Policy, clock: StepClock) -> None:
+def test_a_refunded_resend_reuses_no_reference(policy: Policy, clock: StepClock) -> None:
     from sms_otp.domain.provider import NotSent
 
     limits = {"*": policy.number_limits("US").without_gap()}
@@ -268,20 +270,20 @@ def test_a_resend_that_was_given_back_uses_no_reference_twice(policy: Policy, cl
 # For the alarms.
 
 
-def test_requests_of_an_hour_are_counted_at_the_number_whatever_environment_refuses_them(
+def test_requests_of_the_last_hour_are_counted_even_if_refused(
     world: World,
 ) -> None:
     answers = [outcome(world.request) for _ in range(14)]
     assert answers == ["ok", *["RATE_LIMITED"] * 13]
-    asked = [fields["requests"] for event, fields in world.emitted if event == "send_decided"]
-    assert asked == [*range(1, 13), 12, 12]
+    requests = [fields["requests"] for event, fields in world.emitted if event == "send_decided"]
+    assert requests == [*range(1, 13), 12, 12]
     assert len(world.number().refused) == 10, "eleven requests are written down, and no more"
     world.clock.step(3600)
     assert outcome(world.request) == "ok"
     assert [fields["requests"] for event, fields in world.emitted if event == "send_decided"][-1] == 1
 
 
-def test_failed_verifications_of_an_hour_are_counted_with_successes_between(world: World) -> None:
+def test_failed_guesses_of_the_last_hour_are_counted_across_successes(world: World) -> None:
     for wrong in (3, 4):
         verification_id = world.request()
         for _ in range(wrong):
@@ -295,7 +297,7 @@ def test_failed_verifications_of_an_hour_are_counted_with_successes_between(worl
     assert [fields["failures"] for event, fields in world.emitted if event == "otp_incorrect"][-1] == 1
 
 
-def test_who_consumed_a_code_is_an_id_that_no_caller_can_choose(world: World) -> None:
+def test_a_caller_cannot_choose_the_id_that_consumes_a_code(world: World) -> None:
     caller = world.caller()
     for _ in range(2):
         verification_id = request_code(world.service, RequestOtp(NUMBER), caller).verification_id

@@ -34,7 +34,7 @@ def build(folder: str, layer: str, into: Path, seed: str) -> dict[str, tuple[str
 
 
 @pytest.mark.parametrize(("folder", "layer"), LAYERS)
-def test_a_layer_that_is_built_twice_is_the_same_to_the_byte(folder: str, layer: str, tmp_path: Path) -> None:
+def test_a_layer_built_twice_is_equal_to_the_byte(folder: str, layer: str, tmp_path: Path) -> None:
     first = build(folder, layer, tmp_path / "here", "1")
     second = build(folder, layer, tmp_path / "at another place", "2")
     assert any(name.endswith(".pyc") for name in first)

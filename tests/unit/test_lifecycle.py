@@ -32,11 +32,11 @@ def lifecycle(world: World) -> Lifecycle:
 
 
 def resend(world: World, verification_id: str, tenant: str = "tenant-a", **fields: Any) -> str:
-    asked = ResendOtp(verification_id, **fields)
-    return outcome(lambda: resend_code(world.service, asked, world.caller(tenant)))
+    command = ResendOtp(verification_id, **fields)
+    return outcome(lambda: resend_code(world.service, command, world.caller(tenant)))
 
 
-def test_a_cancellation_is_told_and_one_that_is_refused_is_not(world: World, lifecycle: Lifecycle) -> None:
+def test_a_cancellation_is_emitted_and_a_refused_one_is_not(world: World, lifecycle: Lifecycle) -> None:
     verification_id = world.request()
     world.emitted.clear()
     lifecycle.cancel(verification_id, world.caller())
@@ -50,7 +50,7 @@ def test_a_cancellation_is_told_and_one_that_is_refused_is_not(world: World, lif
     [("fake", True), (None, True), ("another", False)],
     ids=["it", "none yet", "other"],
 )
-def test_a_cancelled_verification_is_over_at_its_number_where_its_provider_keeps_one_code(
+def test_a_cancellation_ends_the_code_at_the_number_for_a_one_code_provider(
     world: World, provider: str | None, is_over: bool
 ) -> None:
     key = verification_key(verification_id := world.request())
@@ -64,7 +64,7 @@ def test_a_cancelled_verification_is_over_at_its_number_where_its_provider_keeps
     assert world.number().over == ({key} if is_over else set())
 
 
-def test_a_cancellation_stands_although_its_number_could_not_be_told(world: World) -> None:
+def test_a_cancellation_stands_even_if_updating_the_number_fails(world: World) -> None:
     def fails(*_: object) -> None:
         raise StoreError("UpdateItem: ThrottlingException")
 
@@ -78,7 +78,7 @@ def test_a_cancellation_stands_although_its_number_could_not_be_told(world: Worl
     assert world.emitted[-1] == ("store_failed", {"reason": "UpdateItem: ThrottlingException"})
 
 
-def test_a_resend_goes_on_with_the_same_verification_and_expiry(world: World) -> None:
+def test_a_resend_keeps_its_verification_and_expiry(world: World) -> None:
     first = request_code(world.service, RequestOtp(NUMBER), world.caller())
     world.clock.step(30)
     again = resend_code(world.service, ResendOtp(first.verification_id), world.caller())
@@ -97,8 +97,8 @@ def test_each_send_of_a_verification_has_a_reference_of_its_own(world: World) ->
     assert len(set(references)) == 3
 
 
-def test_a_resend_is_in_the_language_that_the_code_was_asked_for_in(world: World) -> None:
-    """A new code, where the provider cannot send the same again, is a new text."""
+def test_a_resend_keeps_the_language_of_the_request(world: World) -> None:
+    """Where the provider cannot repeat a code, a resend is a new text."""
     verification_id, send, locales = world.request(locale="pt-BR"), world.provider.send, []
 
     def noting(order: Order, *given: Any) -> Any:
@@ -180,7 +180,7 @@ def test_nothing_is_sent_for_a_verification_that_cannot_succeed(
 @pytest.mark.parametrize(
     "stranger", [{"tenant": "tenant-b", "session_id": "mine"}, {"session_id": "other"}, {}]
 )
-def test_only_who_asked_may_have_it_sent_again(world: World, stranger: dict[str, str]) -> None:
+def test_only_the_requesting_tenant_and_session_may_resend(world: World, stranger: dict[str, str]) -> None:
     verification_id = world.request(session_id="mine")
     world.clock.step(30)
     assert resend(world, verification_id, **stranger) == "VERIFICATION_NOT_FOUND"
@@ -209,7 +209,7 @@ def test_a_resend_that_fails_leaves_the_earlier_code_right(
 @pytest.mark.parametrize(
     ("end", "expected"), [("verify", "ALREADY_VERIFIED"), ("cancel", "VERIFICATION_CANCELLED")]
 )
-def test_a_resend_during_which_the_earlier_code_is_typed_or_given_up_is_told_so(
+def test_a_resend_fails_if_its_verification_ends_meanwhile(
     world: World, lifecycle: Lifecycle, end: str, expected: str
 ) -> None:
     verification_id = world.request()
@@ -237,7 +237,7 @@ def test_a_resend_that_was_certainly_not_sent_costs_nothing(world: World) -> Non
     assert resend(world, verification_id) == "ok"
 
 
-def test_a_verified_resend_takes_every_send_out_of_the_unverified_ones_and_counts_one_verified(
+def test_a_verified_resend_settles_every_send_and_counts_one_verified(
     world: World,
 ) -> None:
     verification_id = world.request()
@@ -259,18 +259,18 @@ def test_a_cancelled_code_is_never_right_and_cancelling_again_changes_nothing(
     assert world.guesses() == 0
 
 
-def test_what_is_verified_cannot_be_cancelled(world: World, lifecycle: Lifecycle) -> None:
+def test_a_verified_verification_cannot_be_cancelled(world: World, lifecycle: Lifecycle) -> None:
     verification_id = world.request()
     world.verify(verification_id)
     assert outcome(lambda: lifecycle.cancel(verification_id, world.caller())) == "ALREADY_VERIFIED"
 
 
-def test_a_stranger_can_neither_cancel_nor_ask(world: World, lifecycle: Lifecycle) -> None:
+def test_another_tenant_can_neither_cancel_nor_read_the_status(world: World, lifecycle: Lifecycle) -> None:
     verification_id = world.request()
     for act in (lifecycle.cancel, lifecycle.status):
-        for asked in (verification_id, "unknown"):
+        for given in (verification_id, "unknown"):
             with pytest.raises(errors.VerificationNotFound):
-                act(asked, world.caller("tenant-b"))
+                act(given, world.caller("tenant-b"))
     assert world.verify(verification_id) == "ok"
 
 
@@ -296,7 +296,7 @@ def test_the_status_follows_the_life_of_a_verification(world: World, lifecycle: 
     ("state", "expected"),
     [(State.VERIFIED, "verified"), (State.CANCELLED, "cancelled"), (State.FAILED, "failed")],
 )
-def test_a_state_that_is_final_is_told_even_after_the_expiry(
+def test_the_status_keeps_a_final_state_after_the_expiry(
     world: World, lifecycle: Lifecycle, state: State, expected: str
 ) -> None:
     verification_id = world.request()
@@ -306,14 +306,12 @@ def test_a_state_that_is_final_is_told_even_after_the_expiry(
     assert lifecycle.status(verification_id, world.caller()).status == expected
 
 
-def test_the_status_tells_the_channel_and_what_is_known_of_the_delivery(
-    world: World, lifecycle: Lifecycle
-) -> None:
+def test_the_status_has_the_channel_and_the_delivery(world: World, lifecycle: Lifecycle) -> None:
     status = lifecycle.status(world.request(channel=Channel.VOICE), world.caller())
     assert (status.channel, status.delivery) == ("voice", "accepted")
 
 
-def test_a_resend_that_is_decided_anew_again_and_again_is_refused_like_a_request(world: World) -> None:
+def test_a_resend_that_loses_every_race_is_rate_limited(world: World) -> None:
     """A resend that runs out of tries without an answer would be an error of the service."""
     verification_id = world.request()
     world.clock.step(30)
@@ -347,13 +345,13 @@ def test_a_resend_that_loses_a_race_for_the_number_says_when_the_next_may_be_sen
     with pytest.raises(errors.RateLimited) as refused:
         resend_code(world.service, ResendOtp(verification_id), world.caller())
     assert (refused.value.reason, refused.value.retry_after) == ("number", 60)
-    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
-    assert refused.value.context == about
-    assert world.emitted[-1] == ("send_decided", {**about, "requests": 3})
+    context = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
+    assert refused.value.context == context
+    assert world.emitted[-1] == ("send_decided", {**context, "requests": 3})
     assert world.sends() == 2
 
 
-def test_a_resend_that_a_limit_refuses_is_counted_as_asked_for_and_says_whom_it_is_about(
+def test_a_rate_limited_resend_is_counted_and_names_its_number(
     world: World,
 ) -> None:
     verification_id = world.request()
@@ -362,12 +360,12 @@ def test_a_resend_that_a_limit_refuses_is_counted_as_asked_for_and_says_whom_it_
     with pytest.raises(errors.RateLimited) as refused:
         resend_code(world.service, ResendOtp(verification_id), world.caller())
     assert (refused.value.reason, refused.value.retry_after) == ("number", 17)
-    about = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
-    assert refused.value.context == about
-    assert world.emitted == [("send_decided", {**about, "requests": 2})]
+    context = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
+    assert refused.value.context == context
+    assert world.emitted == [("send_decided", {**context, "requests": 2})]
 
 
-def test_a_resend_asks_for_what_is_left_of_the_codes_life_under_a_reference_of_its_own(
+def test_a_resend_sends_the_remaining_lifetime_and_its_own_reference(
     world: World,
 ) -> None:
     orders, send = list[Order](), world.provider.send
@@ -389,7 +387,7 @@ def test_a_resend_asks_for_what_is_left_of_the_codes_life_under_a_reference_of_i
 
 
 @pytest.mark.parametrize("trusted", [False, True])
-def test_a_resend_is_counted_at_the_client_that_asked_for_the_first_code(
+def test_a_resend_counts_at_the_client_of_the_first_request(
     policy: Policy, clock: StepClock, trusted: bool
 ) -> None:
     world = World(dataclasses.replace(policy, trust_client_ip=trusted), clock)
@@ -398,11 +396,11 @@ def test_a_resend_is_counted_at_the_client_that_asked_for_the_first_code(
     assert resend(world, verification_id) == "ok"
     caller, named = (keyed(PEPPER, "client", address) for address in ("198.51.100.1", "192.0.2.7"))
     (counted,) = (key for key in world.store.counters if key.startswith("C#"))
-    assert counted == (f"C#{named}" if trusted else f"C#{caller}"), "at the client that asked for the first"
+    assert counted == (f"C#{named}" if trusted else f"C#{caller}"), "at the client of the first request"
     assert set(world.store.counters[counted].values()) == {2}
 
 
-def test_a_resend_after_the_deadline_begins_nothing(world: World) -> None:
+def test_a_resend_after_the_deadline_sends_nothing(world: World) -> None:
     verification_id = world.request()
     world.clock.step(30)
     late = dataclasses.replace(world.caller(), deadline=Deadline(0))
@@ -421,7 +419,7 @@ def test_a_status_says_in_whole_seconds_when_the_next_code_may_be_sent(
     assert lifecycle.status(verification_id, world.caller()).resend_after == seconds
 
 
-def test_a_repeated_resend_whose_read_is_torn_by_the_first_gets_its_answer(world: World) -> None:
+def test_a_repeated_resend_with_a_torn_read_gets_the_first_answer(world: World) -> None:
     verification_id = world.request()
     world.clock.step(30)
     read = world.store.read

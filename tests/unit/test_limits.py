@@ -1,4 +1,4 @@
-"""The bounds of the limits, stated as properties: whatever the caller's timing, they hold exactly."""
+"""The bounds of the limits, as properties: they hold exactly for any timing of the caller."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,7 +69,7 @@ def test_the_named_moment_is_the_first_at_which_a_send_is_allowed(
 
 
 @given(pauses=waits)
-def test_between_two_sends_lies_at_least_the_gap_that_the_first_had_grown_to(
+def test_sends_are_at_least_the_grown_gap_apart(
     pauses: list[Milliseconds],
 ) -> None:
     granted = sends_granted(SENDS, pauses)
@@ -91,7 +91,7 @@ def test_a_send_of_more_than_an_hour_ago_no_longer_widens_the_gap() -> None:
     assert gap_after([NOW, NOW - HOUR], SENDS) == 30 * SECOND
 
 
-def test_the_first_send_needs_to_wait_for_nothing() -> None:
+def test_the_first_send_need_not_wait() -> None:
     assert next_send_at((), SENDS, NOW) == NOW
 
 
@@ -104,15 +104,15 @@ def test_the_default_limits_let_three_five_and_ten_through() -> None:
 
 
 @given(failures=st.integers(0, 200))
-def test_the_rows_that_the_store_makes_its_condition_of_say_what_the_policy_says(failures: int) -> None:
+def test_the_rows_of_the_stores_condition_match_the_policy(failures: int) -> None:
     rows = dict(GUESSES.steps)
     most = max(rows)
     in_rows = 0 if failures < GUESSES.free else rows[min(failures, most)]
     assert in_rows == GUESSES.wait_after(failures)
 
 
-def test_a_first_wait_above_the_longest_is_the_longest_for_the_store_too() -> None:
-    """Each parameter is within its own bounds, and nothing holds one against the other."""
+def test_a_first_wait_above_the_longest_is_capped_for_the_store_too() -> None:
+    """Each parameter is checked on its own; nothing compares the two."""
     policy = GuessPolicy(free=5, wait=HOUR, wait_max=30 * SECOND, closed_at=100)
     assert policy.steps == ((5, 30 * SECOND),)
     assert policy.wait_after(5) == 30 * SECOND
@@ -125,6 +125,6 @@ def test_the_wait_grows_from_thirty_seconds_to_an_hour() -> None:
 
 
 @given(milliseconds=st.integers(-5 * SECOND, DAY).map(Milliseconds))
-def test_whoever_waits_the_seconds_that_were_named_never_comes_too_early(milliseconds: Milliseconds) -> None:
+def test_waiting_the_named_seconds_is_never_too_short(milliseconds: Milliseconds) -> None:
     assert whole_seconds(milliseconds) >= 1
     assert to_milliseconds(whole_seconds(milliseconds)) >= milliseconds

@@ -1,4 +1,4 @@
-"""What the load run makes of what it saw: a limit that was broken by one is found."""
+"""The evaluation of a load run: it finds a limit that was exceeded by one."""
 
 import random
 from typing import Any
@@ -35,8 +35,8 @@ def call(operation: str, second: int, status: int | None = 200) -> dict[str, Any
 
 
 def sent(times: int) -> tuple[list[Answered], list[dict[str, Any]]]:
-    asked = [Answered("/request-otp", "200", NUMBER, "203.0.113.1", 0.1)] * times
-    return asked, [call("send", second) for second in range(times)]
+    answered = [Answered("/request-otp", "200", NUMBER, "203.0.113.1", 0.1)] * times
+    return answered, [call("send", second) for second in range(times)]
 
 
 def broken(answered: list[Answered], calls: list[dict[str, Any]], took: float = 10) -> list[str]:
@@ -46,16 +46,16 @@ def broken(answered: list[Answered], calls: list[dict[str, Any]], took: float = 
     ]
 
 
-def test_as_many_as_are_allowed_are_no_breach() -> None:
+def test_sends_up_to_the_limit_are_no_breach() -> None:
     assert broken(*sent(3)) == []
 
 
-def test_one_more_than_a_number_may_get_is_found() -> None:
+def test_one_send_too_many_is_found() -> None:
     assert broken(*sent(4)) == ["SendsPerQuarterHour"]
     assert broken(*sent(5)) == ["SendsPerQuarterHour", "ClientSendsPerHour"]
 
 
-def test_a_code_that_nobody_was_answered_and_an_answer_without_a_code_are_found() -> None:
+def test_a_code_without_an_answer_and_an_answer_without_a_code_are_found() -> None:
     answered, calls = sent(2)
     assert broken(answered, calls[:1]) == ["one code for each 200"]
     assert broken(answered[:1], calls) == ["one code for each 200"]
@@ -63,27 +63,27 @@ def test_a_code_that_nobody_was_answered_and_an_answer_without_a_code_are_found(
     assert broken([*answered[:1], lost], calls) == []
 
 
-def test_a_send_that_a_provider_failed_at_is_no_code_and_one_without_an_answer_may_be() -> None:
+def test_a_failed_send_is_no_code_and_an_unanswered_one_may_be() -> None:
     answered, calls = sent(2)
     assert broken(answered, [*calls, call("send", 2, 500)]) == []
     assert broken(answered, [*calls, call("send", 2, None)]) == ["one code for each 200"]
 
 
-def test_a_guess_too_many_is_found_unless_the_number_was_right_in_between() -> None:
-    asked, sends = sent(2)
+def test_one_guess_too_many_is_found_unless_one_was_right() -> None:
+    answered, sends = sent(2)
     checks = [call("check", second) for second in range(6)]
-    assert broken(asked, [*sends, *checks]) == ["FailuresBeforeWait"]
-    assert broken(asked, [*sends, *checks], took=30) == []
+    assert broken(answered, [*sends, *checks]) == ["FailuresBeforeWait"]
+    assert broken(answered, [*sends, *checks], took=30) == []
     right = Answered("/verify-otp", "200", NUMBER, "", 0.1)
-    assert broken([*asked, right], [*sends, *checks]) == []
+    assert broken([*answered, right], [*sends, *checks]) == []
 
 
-def test_a_guess_more_than_a_code_allows_is_found() -> None:
-    asked, sends = sent(1)
+def test_one_guess_more_than_a_code_allows_is_found() -> None:
+    answered, sends = sent(1)
     right = Answered("/verify-otp", "200", NUMBER, "", 0.1)
     checks = [call("check", second) for second in range(6)]
-    assert broken([*asked, right], [*sends, *checks]) == ["MaxAttempts"]
-    assert broken([*asked, right], [*sends, *checks[:5]]) == []
+    assert broken([*answered, right], [*sends, *checks]) == ["MaxAttempts"]
+    assert broken([*answered, right], [*sends, *checks[:5]]) == []
 
 
 @pytest.mark.parametrize(("seconds", "guesses"), [(0, 5), (29, 5), (30, 6), (89, 6), (90, 7), (120, 7)])
@@ -101,7 +101,7 @@ def test_percentiles_are_values_that_were_seen() -> None:
     assert percentile([7], 0.5) == 7
 
 
-def test_whatever_is_not_listed_is_unexpected() -> None:
+def test_an_unlisted_answer_is_unexpected() -> None:
     answered = [
         Answered("/request-otp", "503 PROVIDER_UNAVAILABLE", NUMBER, "", 1),
         Answered("/verify-otp", "ReadTimeout", NUMBER, "", 1),
@@ -111,7 +111,7 @@ def test_whatever_is_not_listed_is_unexpected() -> None:
 
 
 @pytest.mark.parametrize("path", EXPECTED)
-def test_whatever_a_limit_refuses_is_expected(path: str) -> None:
+def test_every_refusal_by_a_limit_is_expected(path: str) -> None:
     (operation,) = DOCUMENT.root["paths"][path].values()
     refused = {
         f"{status} {example['value']['errorCode']}"
@@ -125,7 +125,7 @@ def test_whatever_a_limit_refuses_is_expected(path: str) -> None:
     assert refused - left_out <= EXPECTED[path]
 
 
-def test_the_report_says_what_its_words_mean() -> None:
+def test_the_report_explains_its_words() -> None:
     answered, calls = sent(1)
     shared = Drive("", "", "", random.Random(0), answered)  # noqa: S311 # no secret
     said: list[Any] = []

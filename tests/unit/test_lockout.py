@@ -1,4 +1,4 @@
-"""The lock-out drill: what it counts, and the promise to the holder of a device token, which it tries."""
+"""The lock-out drill: its counts, and its promise to the holder of a device token."""
 
 import pytest
 
@@ -6,13 +6,13 @@ from bench.lockout import DAYS, TRIES_A_DAY, Owner, Siege, Stranger
 
 
 @pytest.mark.parametrize("addresses", [1, 100])
-def test_a_stranger_keeps_no_holder_of_a_device_token_out_in_thirty_days(addresses: int) -> None:
+def test_a_stranger_cannot_lock_out_a_device_token_holder_in_thirty_days(addresses: int) -> None:
     outcome = Siege(Owner.DEVICE, addresses, Stranger.GUESSES).run()
     assert outcome.tries == outcome.verified == DAYS * TRIES_A_DAY
     assert 0 < outcome.most_in_a_day <= 10
 
 
-def test_a_stranger_with_many_networks_who_passes_challenges_keeps_out_who_is_not_known() -> None:
+def test_a_stranger_who_passes_challenges_can_lock_out_an_unknown_owner() -> None:
     outcome = Siege(Owner.NOTHING, 100, Stranger.PASSES).run()
     assert outcome.tries == DAYS * TRIES_A_DAY
     assert outcome.verified == 0

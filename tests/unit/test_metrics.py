@@ -1,4 +1,4 @@
-"""What each event adds to CloudWatch."""
+"""The metrics that each event adds in CloudWatch."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ PROMISED = {
     "NumberFailures",
     "EstimatedCost",
 }
-"""What dashboards and alarms outside of this repository may rest on."""
+"""Metrics that dashboards and alarms outside of this repository may use."""
 
 Values = dict[str, float]
 
@@ -66,21 +66,21 @@ def dimensions(line: dict[str, Any]) -> dict[str, list[list[str]]]:
     }
 
 
-def test_every_metric_that_others_rest_on_is_there() -> None:
+def test_every_promised_metric_exists() -> None:
     assert PROMISED <= NAMES
 
 
-def test_no_metric_is_told_apart_by_anything_but_country_and_provider() -> None:
+def test_metrics_have_no_dimension_but_country_and_provider() -> None:
     assert {dimension for metric in metrics.all() for dimension in metric.by} == {"country", "provider"}
 
 
-def test_a_metric_is_told_apart_by_the_same_wherever_it_comes_from_or_by_nothing() -> None:
-    """Else a panel by country would lack what one event adds."""
+def test_a_metric_has_the_same_dimensions_for_every_event() -> None:
+    """Else a panel by country would lack the values of one event."""
     for name in NAMES - {"VerifySuccess", "SendRefused"}:
         assert len({metric.by for metric in metrics.all() if metric.name == name}) == 1, name
 
 
-def test_every_refusal_that_is_measured_is_one_that_there_is_of_a_path_that_there_is() -> None:
+def test_every_measured_refusal_has_a_known_path_and_error_code() -> None:
     events = [
         event
         for made in template()["Resources"].values()
@@ -93,7 +93,7 @@ def test_every_refusal_that_is_measured_is_one_that_there_is_of_a_path_that_ther
         assert refusals.keys() <= PROBLEMS.keys()
 
 
-def test_every_function_whose_requests_are_measured_is_read_by_who_shows_the_measures() -> None:
+def test_the_log_group_of_every_measured_function_is_read() -> None:
     groups = {
         event["Properties"]["Path"]: made["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
         for made in template()["Resources"].values()
@@ -105,8 +105,8 @@ def test_every_function_whose_requests_are_measured_is_read_by_who_shows_the_mea
 
 
 @pytest.mark.parametrize(("outputs", "is_read"), [({}, False), ({"AwsEventsTopicArn": "an-arn"}, True)])
-def test_the_deliveries_by_aws_are_read_where_it_sends(outputs: dict[str, str], is_read: bool) -> None:
-    asked: list[str] = []
+def test_deliveries_by_aws_are_read_if_aws_sends(outputs: dict[str, str], is_read: bool) -> None:
+    read_groups: list[str] = []
 
     class Logs:
         def get_paginator(self, operation: str) -> "Logs":
@@ -114,7 +114,7 @@ def test_the_deliveries_by_aws_are_read_where_it_sends(outputs: dict[str, str], 
             return self
 
         def paginate(self, **request: Any) -> tuple[()]:
-            asked.append(request["logGroupName"])
+            read_groups.append(request["logGroupName"])
             return ()
 
     class Stack:
@@ -129,7 +129,7 @@ def test_the_deliveries_by_aws_are_read_where_it_sends(outputs: dict[str, str], 
             return resource
 
     assert lines(Stack()) == []
-    assert ("AwsEventsLogGroup" in asked) is is_read
+    assert ("AwsEventsLogGroup" in read_groups) is is_read
 
 
 def test_a_send_is_counted_once_for_the_service_its_country_and_its_provider(
@@ -145,7 +145,7 @@ def test_a_send_is_counted_once_for_the_service_its_country_and_its_provider(
     }
 
 
-def test_by_default_only_the_funnel_is_told_apart_by_place(
+def test_by_default_only_the_funnel_has_place_dimensions(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("METRIC_DETAIL")
@@ -158,12 +158,12 @@ def test_by_default_only_the_funnel_is_told_apart_by_place(
     }
 
 
-def test_what_is_always_told_apart_is_told_apart_in_more_detail_too() -> None:
+def test_more_detail_keeps_the_default_dimensions() -> None:
     for metric in metrics.all():
         assert set(metric.always) <= set(metric.by), metric.name
 
 
-def test_what_is_asked_for_is_counted_by_country_and_a_number_and_the_cap_for_the_service_alone(
+def test_requests_are_counted_by_country_but_number_and_cap_are_not(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     fields = {"country": "US", "requests": 3, "cap_used": 80.1, "unverified": 0}
@@ -200,7 +200,7 @@ def test_what_is_asked_for_is_counted_by_country_and_a_number_and_the_cap_for_th
         ("otp_rejected", {}, {"SendRefused": 1}),
     ],
 )
-def test_an_event_adds_these_numbers(
+def test_an_event_adds_these_metrics(
     capsys: pytest.CaptureFixture[str], event: str, fields: dict[str, float], expected: dict[str, float]
 ) -> None:
     metrics.emit(event, {"provider": "sinch", "country": "US", **fields})
@@ -252,7 +252,7 @@ def test_the_metrics_of_an_invocation_that_raises_are_written(capsys: pytest.Cap
     assert "BreakerOpen" in capsys.readouterr().out
 
 
-def test_a_provider_that_was_not_asked_adds_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_open_breaker_adds_no_provider_error(capsys: pytest.CaptureFixture[str]) -> None:
     metrics.emit("provider_failed", {"provider": "sinch", "reason": "breaker_open"})
     assert emitted(capsys) == []
 
@@ -279,7 +279,7 @@ def test_a_refusal_is_measured_by_its_path_and_its_error_code(
     assert values(emitted(capsys)).keys() == names
 
 
-def test_what_is_told_is_measured_without_the_number(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_emitted_event_is_measured_without_the_phone_number(capsys: pytest.CaptureFixture[str]) -> None:
     events._logger.cache_clear()
     events.emit("otp_resent", number=PhoneNumber("+14155550123", "US"), provider="sinch")
     (line,) = emitted(capsys)
@@ -287,7 +287,7 @@ def test_what_is_told_is_measured_without_the_number(capsys: pytest.CaptureFixtu
     assert "4155550123" not in json.dumps(line)
 
 
-def test_what_every_request_adds_is_measured_without_a_line_of_its_own(
+def test_a_send_decision_is_measured_without_its_own_log_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     events._logger.cache_clear()
@@ -298,8 +298,8 @@ def test_what_every_request_adds_is_measured_without_a_line_of_its_own(
     assert all("_aws" in line for line in printed)
 
 
-class Noting(Board):
-    """A board that notes which metrics of which kind of place are read."""
+class RecordingBoard(Board):
+    """A board that records each metric and kind of place that it reads."""
 
     def _of(self, name: str, place: str) -> list[Minute]:
         read_by_watch.add((name, place))
@@ -311,7 +311,10 @@ read_by_watch: set[tuple[str, str]] = set()
 
 def read_by_place() -> set[tuple[str, str]]:
     """(metric, dimension) of everything that the dashboard, `make watch` or an alarm's advice looks at."""
-    draw(Noting([Minute("OtpSent", kind, kind, 0, 1, 1, 1) for kind in metrics.PLACES], 60, 15), "a-stack")
+    draw(
+        RecordingBoard([Minute("OtpSent", kind, kind, 0, 1, 1, 1) for kind in metrics.PLACES], 60, 15),
+        "a-stack",
+    )
     read = {(name, kind) for name, kind in read_by_watch if kind}
     read |= {(found["name"], found["by"]) for found in SEARCH.finditer(DASHBOARD.replace('\\"', '"'))}
     for row in rows():
@@ -324,14 +327,14 @@ ADVISED = {("DeliverySuccess", "country"): "send the worst country by ProviderRo
 """Read by hand, because an alarm's description says so."""
 
 
-def test_no_metric_is_told_apart_by_what_nobody_reads() -> None:
+def test_every_dimension_of_a_metric_is_read_somewhere() -> None:
     """CloudWatch bills each metric for each country and provider. That each is shown: `test_monitoring`."""
     measured = {(metric.name, dimension) for metric in metrics.all() for dimension in metric.by}
     assert measured <= read_by_place()
 
 
 @pytest.mark.parametrize("metric", ADVISED)
-def test_what_is_read_by_hand_is_what_an_alarm_advises(metric: tuple[str, str]) -> None:
+def test_a_metric_read_by_hand_is_advised_by_an_alarm(metric: tuple[str, str]) -> None:
     advice = {alarm["MetricName"]: alarm["AlarmDescription"] for alarm in ALARMS.values()}
     assert ADVISED[metric] in " ".join(advice[metric[0]].split())
 
@@ -345,7 +348,7 @@ def test_what_is_read_by_hand_is_what_an_alarm_advises(metric: tuple[str, str]) 
         "/v2/Services/{ServiceSid}/VerificationCheck",
     ],
 )
-def test_a_guess_that_is_refused_is_measured_as_one_that_failed(
+def test_a_refused_guess_is_measured_as_a_failure(
     capsys: pytest.CaptureFixture[str], path: str, code: str
 ) -> None:
     """As a success it would hide an attack from the alarm on failures."""

@@ -1,4 +1,4 @@
-"""Alarms, dashboard and saved queries: what they say of metrics, events and themselves is so."""
+"""Alarms, dashboard and saved queries name metrics, events and panels that exist."""
 
 import ast
 import json
@@ -50,7 +50,7 @@ def rows() -> Iterator[list[Any]]:
 
 
 def events() -> set[str]:
-    """Every event that the code tells, wherever it does."""
+    """Every string constant of the code; the names of all its events are among them."""
     found = set()
     for path in (ROOT / "layers/core/sms_otp").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -59,7 +59,7 @@ def events() -> set[str]:
     return found
 
 
-def test_every_metric_on_the_dashboard_is_measured_and_told_apart_as_it_is_shown() -> None:
+def test_the_dashboard_shows_every_metric_by_dimensions_that_it_has() -> None:
     shown = set()
     for row in rows():
         *named, options = row if isinstance(row[-1], dict) else (*row, {})
@@ -74,10 +74,10 @@ def test_every_metric_on_the_dashboard_is_measured_and_told_apart_as_it_is_shown
             continue
         assert {*pairs[::2]} <= {"service", *BY_NAME[name].by}, row
         shown.add(name)
-    assert shown == BY_NAME.keys(), "every number of ours is on the screen"
+    assert shown == BY_NAME.keys(), "every metric of ours is on the dashboard"
 
 
-def test_every_calculation_on_the_dashboard_is_of_rows_that_are_there() -> None:
+def test_every_calculation_on_the_dashboard_uses_existing_rows() -> None:
     for widget in WIDGETS:
         own = [row[-1] for row in widget["properties"].get("metrics", ()) if isinstance(row[-1], dict)]
         ids = {options["id"] for options in own if "id" in options}
@@ -98,7 +98,7 @@ def test_the_panels_of_the_dashboard_fill_its_grid_and_do_not_overlap() -> None:
     assert taken == {(x, y) for x in range(24) for y in range(height)}
 
 
-def test_every_alarm_that_is_always_there_is_on_the_dashboard() -> None:
+def test_every_unconditional_alarm_is_on_the_dashboard() -> None:
     (widget,) = (widget for widget in WIDGETS if widget["type"] == "alarm")
     shown = {arn.removeprefix("${").removesuffix(".Arn}") for arn in widget["properties"]["alarms"]}
     always = {name for name in ALARMS if "Condition" not in template()["Resources"][name]}
@@ -106,7 +106,7 @@ def test_every_alarm_that_is_always_there_is_on_the_dashboard() -> None:
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_watches_one_metric_tells_the_topic_and_says_what_to_do_first(name: str) -> None:
+def test_an_alarm_has_one_metric_the_topic_and_a_first_step(name: str) -> None:
     alarm = ALARMS[name]
     assert "Metrics" not in alarm
     assert alarm["AlarmActions"] == alarm["OKActions"] == [{"Ref": "AlarmTopic"}]
@@ -116,8 +116,8 @@ def test_an_alarm_watches_one_metric_tells_the_topic_and_says_what_to_do_first(n
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_every_function_that_the_service_runs_by_has_an_alarm_on_its_errors() -> None:
-    """API Gateway counts a crash that it rewords as 4XX. What CloudFormation calls fails the deployment."""
+def test_every_function_but_custom_resources_has_an_alarm_on_errors() -> None:
+    """API Gateway counts a crash that it rewords as 4XX. A custom resource fails the deployment."""
     watched = {
         dimension["Value"]["Ref"]
         for alarm in ALARMS.values()
@@ -129,7 +129,7 @@ def test_every_function_that_the_service_runs_by_has_an_alarm_on_its_errors() ->
 
 
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarms_threshold_is_a_constant_but_where_traffic_decides(name: str) -> None:
+def test_an_alarms_threshold_is_constant_except_for_request_surges(name: str) -> None:
     threshold = ALARMS[name]["Threshold"]
     assert isinstance(threshold, int | float) or (name == "RequestSurgeAlarm" and "Ref" in threshold)
 
@@ -140,7 +140,7 @@ def test_an_alarm_of_ours_is_on_a_metric_of_the_whole_service(name: str) -> None
     assert ALARMS[name]["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
 
 
-def test_every_event_that_a_query_or_an_alarm_names_is_told() -> None:
+def test_every_event_that_a_query_or_an_alarm_names_is_emitted() -> None:
     texts = [widget["properties"].get("query", "") for widget in WIDGETS]
     texts += [alarm["AlarmDescription"] for alarm in ALARMS.values()]
     texts += [query["QueryString"] for query in QUERIES.values()]
@@ -160,7 +160,7 @@ def test_every_event_that_troubleshooting_looks_for_is_emitted() -> None:
     assert named <= events()
 
 
-def test_every_panel_that_an_alarm_sends_to_is_on_the_dashboard() -> None:
+def test_every_panel_that_an_alarm_names_is_on_the_dashboard() -> None:
     titles = [widget["properties"]["title"].lower() for widget in WIDGETS]
     texts = " ".join(alarm["AlarmDescription"] for alarm in ALARMS.values())
     sent_to = {
@@ -173,7 +173,7 @@ def test_every_panel_that_an_alarm_sends_to_is_on_the_dashboard() -> None:
         assert any(title.startswith(panel) for title in titles), panel
 
 
-def test_every_alarm_names_parameters_and_metrics_that_there_are() -> None:
+def test_alarms_name_only_existing_parameters_and_metrics() -> None:
     known = {*template()["Parameters"], *BY_NAME, "Misconfigured"}
     for name, alarm in ALARMS.items():
         camel = set(re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", alarm["AlarmDescription"]))
@@ -181,7 +181,7 @@ def test_every_alarm_names_parameters_and_metrics_that_there_are() -> None:
 
 
 def groups_of(*names: str) -> list[dict[str, Any]]:
-    """The functions' log groups as a query asks them: those that are made only sometimes, where they are."""
+    """The functions' log groups as a query names them; a conditional group under its condition."""
     groups = [f"{name}LogGroup" for name in names]
     conditions = {group: template()["Resources"][group].get("Condition") for group in groups}
     refs = {group: {"Ref": group} for group in groups}
@@ -202,19 +202,19 @@ SENDING = ("RequestOtp", "ResendOtp", "VerifyOtp", "CancelOtp")
         ("RequestQuery", (*SENDING, "OtpStatus", "Webhooks", "Admin", "Jwks", "DeepHealth")),
     ],
 )
-def test_a_query_asks_every_function_that_has_something_to_say(
+def test_a_query_reads_the_log_group_of_every_function_that_it_needs(
     query: str, functions: tuple[str, ...]
 ) -> None:
-    asked = QUERIES[query]["LogGroupNames"]
-    told = [group for group in asked if group != {"Ref": "AccessLogGroup"}]
-    assert sorted(map(str, told)) == sorted(map(str, groups_of(*functions)))
+    groups = QUERIES[query]["LogGroupNames"]
+    of_functions = [group for group in groups if group != {"Ref": "AccessLogGroup"}]
+    assert sorted(map(str, of_functions)) == sorted(map(str, groups_of(*functions)))
 
 
-def test_the_access_log_and_every_line_of_a_function_have_the_requests_id_in_common() -> None:
+def test_the_access_log_and_the_functions_logs_share_the_request_id() -> None:
     logged = json.loads(resource("Api")["AccessLogSetting"]["Format"])
     assert logged["requestId"] == "$context.requestId"
-    (asked,) = re.findall("^fields (.+)$", QUERIES["RequestQuery"]["QueryString"], re.MULTILINE)
-    assert set(asked.split(", ")) & logged.keys() == {"resourcePath", "status", "errorType"}
+    (fields,) = re.findall("^fields (.+)$", QUERIES["RequestQuery"]["QueryString"], re.MULTILINE)
+    assert set(fields.split(", ")) & logged.keys() == {"resourcePath", "status", "errorType"}
     assert {"Ref": "AccessLogGroup"} in QUERIES["RequestQuery"]["LogGroupNames"]
 
 
@@ -224,10 +224,10 @@ def table(heading: str) -> list[list[str]]:
     return [[cell.strip(" `") for cell in row.strip("|").split("|")] for row in rows]
 
 
-def test_the_page_lists_every_metric_with_what_it_is_told_apart_by_and_its_unit() -> None:
-    told = {name: (by, unit) for name, _, by, unit in table("Metrics")}
+def test_the_page_lists_every_metric_with_its_dimensions_and_unit() -> None:
+    listed = {name: (by, unit) for name, _, by, unit in table("Metrics")}
     widest = {metric.name: metric for metric in sorted(metrics.all(), key=lambda metric: len(metric.by))}
-    assert told == {name: (", ".join(metric.by) or "–", metric.unit) for name, metric in widest.items()}
+    assert listed == {name: (", ".join(metric.by) or "–", metric.unit) for name, metric in widest.items()}
     by_country = sum("country" in metric.by for metric in widest.values())
     by_provider = sum("provider" in metric.by for metric in widest.values())
     counted = f"{len(widest)} for the service, {by_country} more for each country and {by_provider} more"
@@ -235,8 +235,8 @@ def test_the_page_lists_every_metric_with_what_it_is_told_apart_by_and_its_unit(
 
 
 def test_the_page_lists_every_alarm_with_its_metric_threshold_and_time() -> None:
-    told = {name: (metric, limit, within) for name, metric, _, limit, within in table("Alarms")}
-    assert told == {
+    listed = {name: (metric, limit, within) for name, metric, _, limit, within in table("Alarms")}
+    assert listed == {
         name: (alarm["MetricName"], threshold_of(alarm), f"{alarm['Period'] // 60} min")
         for name, alarm in ALARMS.items()
     }
@@ -255,7 +255,7 @@ def test_the_page_shows_the_saved_queries_as_they_are() -> None:
     assert shown == [query["QueryString"] for query in QUERIES.values()]
 
 
-def test_the_page_tells_how_a_verification_is_found_in_the_log() -> None:
+def test_the_page_shows_how_to_find_a_verification_in_the_log() -> None:
     (command,) = re.findall(r"`(printf .*?)`", DOCUMENT)
     environment = {"VERIFICATION_ID": "an-id", "PATH": os.environ["PATH"]}
     found = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=True)  # noqa: S603, S607 - the page's own

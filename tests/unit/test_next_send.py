@@ -1,4 +1,4 @@
-"""What an administrator is answered about the next request is what that request then meets."""
+"""The answer that an administrator sees predicted is the answer that the next request gets."""
 
 import copy
 from collections.abc import Callable
@@ -47,14 +47,14 @@ def verified(world: World, **fields: Any) -> str:
 
 
 def exhausted(world: World) -> None:
-    """Strangers have used up what they may have without a challenge."""
+    """Strangers have used up their share without a challenge."""
     for index in range(3):
         world.request(client_ip=f"198.51.100.{index}")
         world.clock.step(2 * MINUTE)
     world.clock.step(2 * MINUTE)
 
 
-def test_a_number_that_nobody_asked_for_is_sent_a_code_at_any_tenant(world: World) -> None:
+def test_a_new_number_is_sent_a_code_for_any_tenant(world: World) -> None:
     assert decisions(world) == (NextSend(Lane.STRANGER, budget=BudgetLane.OPEN),)
 
 
@@ -85,12 +85,12 @@ def waiting(world: World) -> None:
 
 
 @pytest.mark.parametrize("before", [nothing, just_sent, exhausted, stopped, disabled, waiting])
-def test_a_stranger_meets_what_was_foretold(world: World, before: Callable[[World], None]) -> None:
+def test_a_strangers_request_gets_the_predicted_answer(world: World, before: Callable[[World], None]) -> None:
     before(world)
-    foretold = stranger(world, ("tenant-a",))
-    met = outcome(lambda: world.request(**NEW_CLIENT))
-    assert (foretold.error.code if foretold.error else "ok") == met
-    assert (met == "ok") == (before in (nothing, just_sent))
+    predicted = stranger(world, ("tenant-a",))
+    answer = outcome(lambda: world.request(**NEW_CLIENT))
+    assert (predicted.error.code if predicted.error else "ok") == answer
+    assert (answer == "ok") == (before in (nothing, just_sent))
 
 
 def test_each_refusal_says_why_and_until_when(world: World) -> None:
@@ -105,7 +105,7 @@ def test_each_refusal_says_why_and_until_when(world: World) -> None:
     assert (refused.code, refused.reason, refused.retry_after) == ("CHALLENGE_REQUIRED", "number", None)
 
 
-def test_the_own_lanes_are_told_apart_from_strangers(world: World) -> None:
+def test_own_lanes_are_decided_apart_from_strangers(world: World) -> None:
     token = verified(world, client_ip="192.0.2.1")
     world.clock.step(HOUR)
     exhausted(world)
@@ -118,14 +118,14 @@ def test_the_own_lanes_are_told_apart_from_strangers(world: World) -> None:
     assert outcome(lambda: world.request(client_ip="192.0.2.1")) == "ok"
 
 
-def test_an_own_lane_that_is_used_up_is_a_strangers(world: World) -> None:
+def test_a_used_up_own_lane_falls_back_to_strangers(world: World) -> None:
     verified(world, client_ip="192.0.2.1")
     failed(world, 20, Lane.TOKEN)
     with_token = decisions(world, tenants=("tenant-a",))[1]
     assert (with_token.comes_as, with_token.lane) == (Lane.TOKEN, Lane.STRANGER)
 
 
-def test_a_lane_is_of_the_tenant_that_verified_the_number(world: World) -> None:
+def test_a_lane_belongs_to_the_tenant_that_verified_the_number(world: World) -> None:
     verified(world)
     world.clock.step(HOUR)
     found = decisions(world, tenants=("tenant-b", "tenant-a"))
@@ -136,7 +136,7 @@ def test_a_lane_is_of_the_tenant_that_verified_the_number(world: World) -> None:
     ]
 
 
-def test_what_was_forgotten_opens_no_lane(world: World) -> None:
+def test_a_forgotten_network_opens_no_lane(world: World) -> None:
     verified(world, client_ip="192.0.2.1")
     world.clock.step(91 * DAY)
     assert [each.comes_as for each in decisions(world, tenants=("tenant-a",))] == [Lane.STRANGER, Lane.TOKEN]
@@ -145,15 +145,13 @@ def test_what_was_forgotten_opens_no_lane(world: World) -> None:
 @pytest.mark.parametrize(
     ("number", "code"), [("+441212345678", "DESTINATION_NOT_ALLOWED"), ("+12", "INVALID_PHONE_NUMBER")]
 )
-def test_a_number_that_is_never_sent_to_is_answered_as_its_request_would_be(
-    world: World, number: str, code: str
-) -> None:
+def test_an_unsendable_number_gets_the_error_of_its_request(world: World, number: str, code: str) -> None:
     (decision,) = decisions(world, number, tenants=("tenant-a",))
     assert decision.error is not None
     assert decision.error.code == code
 
 
-def test_a_test_number_is_charged_to_nothing_and_never_stopped(policy: Policy, clock: StepClock) -> None:
+def test_a_test_number_uses_no_budget_and_is_never_stopped(policy: Policy, clock: StepClock) -> None:
     number = "+14155550100"
     world = World(
         replace(policy, test_numbers={number: "246810"}, test_numbers_end=Seconds(NOW + 1000)), clock
@@ -162,7 +160,7 @@ def test_a_test_number_is_charged_to_nothing_and_never_stopped(policy: Policy, c
     assert decisions(world, number) == (NextSend(Lane.STRANGER),)
 
 
-def test_to_look_changes_nothing(world: World) -> None:
+def test_a_prediction_changes_nothing(world: World) -> None:
     verified(world, client_ip="192.0.2.1")
     world.clock.step(HOUR)
     exhausted(world)
@@ -172,7 +170,7 @@ def test_to_look_changes_nothing(world: World) -> None:
     assert (store.numbers, store.counters, store.verifications, world.emitted) == before
 
 
-def test_what_cannot_be_decided_for_more_and_more_shards_is_refused(
+def test_a_decision_that_always_needs_more_shards_is_rate_limited(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verification_id = world.request()

@@ -1,4 +1,4 @@
-"""A number's lanes: none spends another's budget, and together they stay bounded. Pure decisions."""
+"""A number's lanes: no lane spends another's budget, and together they stay bounded. Pure decisions."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ KNOWN = Number(
 OWNER = Approach("t", token_issued_at=SECONDS - Seconds(60))
 AT_HOME = Approach("t", networks=("home",))
 STRANGER = Approach("t", networks=("elsewhere",))
-NOBODY_NAMED = Approach("t")
+NO_NETWORK = Approach("t")
 
 pauses = st.lists(st.integers(0, 2 * HOUR), max_size=150)
 
@@ -98,18 +98,18 @@ def test_the_limits_of_every_lane_follow_from_the_owners() -> None:
         (replace(AT_HOME, token_issued_at=SECONDS - Seconds(60)), Lane.TOKEN),
         (AT_HOME, Lane.NETWORK),
         (STRANGER, Lane.STRANGER),
-        (NOBODY_NAMED, Lane.STRANGER),
+        (NO_NETWORK, Lane.STRANGER),
         (replace(OWNER, tenant="another"), Lane.STRANGER),
         (replace(OWNER, token_issued_at=SECONDS - Seconds(3601)), Lane.STRANGER),
         (replace(OWNER, token_issued_at=SECONDS - Seconds(3600)), Lane.TOKEN),
     ],
 )
-def test_a_lane_is_opened_by_what_the_number_knows(approach: Approach, lane: Lane) -> None:
+def test_a_lane_is_opened_by_a_token_or_network_that_the_number_knows(approach: Approach, lane: Lane) -> None:
     assert number.lane_of(KNOWN, approach, POLICY, SECONDS) is lane
     assert number.lane_of(Number(), approach, POLICY, SECONDS) is Lane.STRANGER
 
 
-def test_a_network_is_usual_for_ninety_days_and_three_are() -> None:
+def test_a_number_keeps_three_usual_networks_for_ninety_days() -> None:
     known = Number()
     for index in range(5):
         known = replace(
@@ -124,7 +124,7 @@ def test_a_network_is_usual_for_ninety_days_and_three_are() -> None:
     }
 
 
-def test_no_lanes_sends_are_anothers() -> None:
+def test_sends_of_one_lane_do_not_limit_another() -> None:
     known = KNOWN
     for approach in (STRANGER, OWNER, AT_HOME):
         assert refused(known, approach) == "ok"
@@ -132,7 +132,7 @@ def test_no_lanes_sends_are_anothers() -> None:
         assert refused(known, approach) == "RATE_LIMITED"
 
 
-def test_one_network_leaves_others_a_part_of_a_number() -> None:
+def test_one_network_leaves_a_share_of_the_number_to_others() -> None:
     known, now = Number(), NOW
     for _ in range(3):
         known, now = sent(known, STRANGER, now), now + 4 * MINUTE
@@ -151,7 +151,7 @@ def test_a_number_waits_to_the_millisecond(left: int, answer: str) -> None:
     assert refused(known, OWNER, Milliseconds(NOW + 30 * SECOND - left)) == answer
 
 
-def test_beyond_the_unchallenged_part_each_network_has_one_a_day() -> None:
+def test_past_the_unchallenged_share_each_network_gets_one_code_a_day() -> None:
     known = Number(sends=tuple(Send(NOW - (9 - hour) * HOUR, network=f"n{hour}") for hour in range(7)))
     challenged = Approach("t", networks=("new",), is_challenged=True)
     assert refused(known, replace(challenged, is_challenged=False)) == "CHALLENGE_REQUIRED"
@@ -160,28 +160,28 @@ def test_beyond_the_unchallenged_part_each_network_has_one_a_day() -> None:
     assert refused(known, replace(challenged, networks=("n6",))) == "RATE_LIMITED"
 
 
-def test_where_no_network_is_named_strangers_have_the_owners_limits_together() -> None:
+def test_strangers_without_a_network_share_the_owners_limits() -> None:
     known, now, answers = Number(), NOW, []
     for _ in range(4):
-        answers.append(refused(known, NOBODY_NAMED, now))
+        answers.append(refused(known, NO_NETWORK, now))
         if answers[-1] == "ok":
-            known = sent(known, NOBODY_NAMED, now)
+            known = sent(known, NO_NETWORK, now)
         now += 4 * MINUTE
     assert answers == ["ok", "ok", "ok", "RATE_LIMITED"]
 
 
 @given(
     pauses=pauses,
-    whos=st.lists(st.sampled_from(["a", "b", "c", "d", "e", "home", "token"]), min_size=150, max_size=150),
+    callers=st.lists(st.sampled_from(["a", "b", "c", "d", "e", "home", "token"]), min_size=150, max_size=150),
     challenged=st.booleans(),
 )
-def test_however_it_is_asked_for_a_number_gets_ten_codes_a_day_in_each_lane(
-    pauses: list[int], whos: list[str], challenged: bool
+def test_a_number_gets_at_most_ten_codes_a_day_in_each_lane(
+    pauses: list[int], callers: list[str], challenged: bool
 ) -> None:
     known, now = KNOWN, NOW
-    for pause, who in zip(pauses, whos, strict=False):
+    for pause, caller in zip(pauses, callers, strict=False):
         now += Milliseconds(pause)
-        approach = OWNER if who == "token" else Approach("t", networks=(who,), is_challenged=challenged)
+        approach = OWNER if caller == "token" else Approach("t", networks=(caller,), is_challenged=challenged)
         if refused(known, approach, now) == "ok":
             known = sent(known, approach, now)
     for lane in Lane:
@@ -218,22 +218,24 @@ def test_strangers_wait_after_twenty_failures_and_the_owner_after_five() -> None
     assert number.lock(own, "t", Lane.TOKEN, POLICY, NOW).retry_after == 60  # type: ignore[union-attr] # it is locked
 
 
-def test_an_own_lane_that_is_used_up_opens_nothing_any_more() -> None:
+def test_a_used_up_own_lane_no_longer_opens() -> None:
     known = replace(KNOWN, failures={("t", Lane.TOKEN): Failures(20, NOW)}, totals={"t": 20})
     assert number.lane_of(known, OWNER, POLICY, SECONDS) is Lane.STRANGER
     both = replace(OWNER, networks=("home",))
     assert number.lane_of(known, both, POLICY, SECONDS) is Lane.NETWORK
 
 
-@given(pauses=pauses, whos=st.lists(st.sampled_from([OWNER, AT_HOME, STRANGER]), min_size=150, max_size=150))
-def test_however_a_number_is_guessed_at_over_all_lanes_it_takes_a_hundred_in_a_row_at_most(
-    pauses: list[int], whos: list[Approach]
+@given(
+    pauses=pauses, callers=st.lists(st.sampled_from([OWNER, AT_HOME, STRANGER]), min_size=150, max_size=150)
+)
+def test_a_number_takes_at_most_a_hundred_failures_over_all_lanes(
+    pauses: list[int], callers: list[Approach]
 ) -> None:
     known, now = KNOWN, NOW
-    for pause, who in zip(pauses, whos, strict=False):
+    for pause, caller in zip(pauses, callers, strict=False):
         now += Milliseconds(pause) + HOUR
-        if may_guess(known, who, now):
-            known = failed(known, who, now)
+        if may_guess(known, caller, now):
+            known = failed(known, caller, now)
     assert known.totals.get("t", 0) <= 100
     assert known.failures_of("t", Lane.STRANGER).count <= 80
     assert max(known.failures_of("t", lane).count for lane in (Lane.TOKEN, Lane.NETWORK)) <= 20
@@ -274,19 +276,19 @@ def test_failures_end_a_month_after_the_last_unless_the_number_is_disabled() -> 
     assert number.ended_failures(known, POLICY, NOW) == (("a", Lane.STRANGER),)
 
 
-def test_a_number_is_kept_for_as_long_as_what_it_remembers() -> None:
+def test_a_number_is_kept_until_its_last_memory_ends() -> None:
     assert number.keep_until(Number(), POLICY, SECONDS) == SECONDS + KEEP_LOG + LATE_DELETION
     assert number.keep_until(KNOWN, POLICY, SECONDS) == SECONDS - Seconds(60) + REMEMBERED + LATE_DELETION
     disabled = Number(failures={("t", Lane.STRANGER): Failures(80, NOW)})
     assert number.keep_until(disabled, POLICY, SECONDS) == FOREVER
 
 
-def test_where_a_number_was_verified_is_forgotten_after_ninety_days() -> None:
+def test_tenants_that_verified_a_number_are_forgotten_after_ninety_days() -> None:
     known = Number(verified={"a": SECONDS - REMEMBERED, "b": SECONDS - REMEMBERED + Seconds(1)})
     assert number.forgotten_tenants(known, SECONDS) == ("a",)
 
 
-def test_what_is_known_under_two_peppers_is_joined_to_no_more_lenient_a_whole() -> None:
+def test_records_under_two_peppers_join_to_the_stricter_of_both() -> None:
     one = Number(
         sends=(Send(NOW),),
         failures={("t", Lane.STRANGER): Failures(3, NOW)},

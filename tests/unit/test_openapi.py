@@ -59,7 +59,7 @@ def responses() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def media_types() -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, media type) of every body, asked or answered."""
+    """(where, media type) of every body of a request or response."""
     for path, _, operation in operations():
         for content in operation.get("requestBody", {}).get("content", {}).values():
             yield path, content
@@ -142,7 +142,7 @@ def test_the_document_is_valid() -> None:
     validate(document())
 
 
-def test_every_operation_is_described_as_the_others_are() -> None:
+def test_every_operation_is_described_alike() -> None:
     tags = [tag["name"] for tag in document()["tags"]]
     ids = [operation["operationId"] for _, _, operation in operations()]
     assert len(ids) == len(set(ids))
@@ -164,25 +164,25 @@ def test_every_component_is_used() -> None:
                 assert f'"#/components/{kind}/{name}"' in text, name
 
 
-def test_every_error_is_shown_with_what_it_is_about() -> None:
+def test_every_error_example_has_a_summary() -> None:
     for where, content in media_types():
         for example in map(resolved, content["examples"].values()):
             if isinstance(example["value"], dict) and {"errorCode", "code"} & example["value"].keys():
                 assert example.get("summary"), where
 
 
-def test_paths_and_methods_are_the_templates() -> None:
+def test_paths_and_methods_match_the_template() -> None:
     assert {(path, method) for path, method, _ in operations()} == set(events())
 
 
-def test_an_api_key_is_asked_for_where_the_template_asks_for_one() -> None:
+def test_an_api_key_is_required_where_the_template_requires_one() -> None:
     by_default = resource("Api")["Auth"]["ApiKeyRequired"]
     for path, method, operation in operations():
         required = events()[path, method].get("Auth", {}).get("ApiKeyRequired", by_default)
         assert ({"apiKey": []} in operation.get("security", document()["security"])) == required, path
 
 
-def test_a_signature_is_asked_for_where_the_template_asks_for_one() -> None:
+def test_a_signature_is_required_where_the_template_requires_one() -> None:
     for path, method, operation in operations():
         signed = events()[path, method].get("Auth", {}).get("Authorizer") == "AWS_IAM"
         assert ({"sigv4": []} in operation.get("security", [])) == signed, path
@@ -218,7 +218,7 @@ def test_every_error_code_has_an_example_of_its_name() -> None:
 
 
 @pytest.mark.parametrize("code", sorted(CALLERS_CODES))
-def test_an_error_codes_example_is_what_the_code_answers(code: str) -> None:
+def test_an_error_codes_example_matches_the_answer_of_the_code(code: str) -> None:
     example = problem_examples()[code]
     error = error_class(code)(
         retry_after=example.get("retryAfter"),
@@ -242,7 +242,7 @@ def test_an_error_codes_example_is_what_the_code_answers(code: str) -> None:
     )
 
 
-def test_api_gateways_examples_are_the_templates() -> None:
+def test_api_gateways_examples_match_the_template() -> None:
     shown = problem_examples()
     for name in shown.keys() & gateway_bodies().keys():
         assert shown[name] | {"instance": "$context.requestId"} == gateway_bodies()[name], name
@@ -280,7 +280,7 @@ def test_the_errors_in_camaras_words_are_those_that_the_code_knows() -> None:
         assert any(body["message"].startswith(text) for text in texts), where
 
 
-def test_every_answer_names_the_headers_that_it_has() -> None:
+def test_every_answer_documents_its_headers() -> None:
     for path, status, response in responses():
         documented = set(response["headers"])
         assert set(http.HEADERS) <= documented, (path, status)
@@ -299,7 +299,7 @@ def test_every_answer_names_the_headers_that_it_has() -> None:
 
 def test_constant_headers_have_the_values_that_are_sent() -> None:
     for path, status, response in responses():
-        # What is public and the same for everybody may be kept.
+        # Public answers, the same for all callers, may be cached.
         kept = {
             "/health": health.lambda_handler({}, None)["headers"]["Cache-Control"],
             "/.well-known/jwks.json": http.KEYS_CACHE,
@@ -338,7 +338,7 @@ def test_the_idempotency_key_is_taken_and_refused_as_its_schema_says() -> None:
         assert (shown["errorCode"], shown["detail"]) == (refused.value.code, str(refused.value))
 
 
-def test_a_header_of_a_request_is_taken_where_the_document_says_so_and_nowhere_else() -> None:
+def test_each_path_documents_the_request_headers_that_it_reads() -> None:
     taken = {
         path: [resolved(parameter)["name"] for parameter in operation.get("parameters", ())]
         for path, _, operation in operations()
@@ -349,7 +349,7 @@ def test_a_header_of_a_request_is_taken_where_the_document_says_so_and_nowhere_e
         assert names == (["Idempotency-Key"] if has_key else own), path
 
 
-def test_the_health_example_is_what_the_function_answers() -> None:
+def test_the_health_example_matches_the_functions_answer() -> None:
     content = document()["paths"]["/health"]["get"]["responses"]["200"]["content"]["application/json"]
     answered = json.loads(health.lambda_handler({}, None)["body"])
     shown = examples(content)["healthy"]

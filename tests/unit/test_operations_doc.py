@@ -1,4 +1,4 @@
-"""What docs/operations.md names exists: parameters, outputs and paths. Its commands: see `test_docs`."""
+"""Parameters, outputs and paths that docs/operations.md names exist. Its commands: see `test_docs`."""
 
 import json
 import re
@@ -23,14 +23,14 @@ def test_the_document_has_commands_of_every_kind() -> None:
     assert starts >= {"make", "aws", "curl"}
 
 
-def test_each_output_that_is_read_is_one_of_the_templates() -> None:
+def test_each_output_that_is_named_is_in_the_template() -> None:
     for document in (DOCUMENT, ROOT / "docs/deploying.md"):
         named = set(re.findall(r"output ([A-Z][A-Za-z]+)\)", document.read_text()))
         assert named
         assert named <= template()["Outputs"].keys()
 
 
-def test_each_resource_that_a_command_names_is_one_of_the_templates() -> None:
+def test_each_resource_that_a_command_names_is_in_the_template() -> None:
     (skipped,) = re.findall(r"--resources-to-skip (\w+)", TEXT)
     assert skipped in template()["Resources"]
 
@@ -43,7 +43,7 @@ def deployments(document: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("document", [DOCUMENT, ROOT / "docs/deploying.md"], ids=lambda path: path.name)
-def test_each_deployment_would_be_taken(document: Path) -> None:
+def test_each_deployment_would_be_accepted(document: Path) -> None:
     given = deployments(document)
     assert given
     for parameters in given:
@@ -58,12 +58,12 @@ def test_the_parameters_of_an_emergency_are_in_the_runbook() -> None:
 
 
 def administrations() -> list[tuple[str, str]]:
-    """Each call of an administrator's, and its body."""
+    """(operation, body) of each admin call."""
     calls = (shlex.split(line) for line in commands(DOCUMENT) if line.startswith("admin "))
     return [(operation, body) for _, operation, body in calls]
 
 
-def test_each_call_of_an_administrators_has_a_body_that_is_taken() -> None:
+def test_each_admin_call_has_a_valid_body() -> None:
     schema_of = {
         "unlock-number": "AdminNumber",
         "stop-sending": "StopSending",
@@ -78,13 +78,15 @@ def test_every_stop_of_the_runbook_is_resumed_there() -> None:
     bodies: dict[str, list[dict[str, object]]] = {"stop-sending": [], "resume-sending": []}
     section = TEXT.partition("\n## Stopping sending\n")[2].partition("\n## ")[0]
     for operation, body in re.findall(r"^admin ([a-z-]+) '(.+)'$", section, re.MULTILINE):
-        bodies[operation].append({name: what for name, what in json.loads(body).items() if name != "seconds"})
+        bodies[operation].append(
+            {name: value for name, value in json.loads(body).items() if name != "seconds"}
+        )
     stopped, resumed = bodies.values()
     assert len(stopped) == 4
     assert sorted(stopped, key=str) == sorted(resumed, key=str)
 
 
-def test_each_path_that_is_called_is_one_of_the_api() -> None:
+def test_each_path_that_is_called_is_in_the_api() -> None:
     called = {path for path in re.findall(r'"\$API(/[^"]*)"', TEXT) if "$" not in path}
     called |= {word for word in quoted(DOCUMENT) if re.fullmatch("/[a-z/-]+", word)}
     called |= {f"/admin/{operation}" for operation, _ in administrations()}

@@ -21,15 +21,15 @@ def section(title: str) -> str:
 
 
 def first_column(title: str) -> set[str]:
-    """What is quoted in the first cells of a section's tables."""
+    """The quoted words in the first cells of a section's tables."""
     cells = re.findall(r"^\| (`.+?) \|", section(title), re.MULTILINE)
     return {word for cell in cells for word in re.findall("`([^`]+)`", cell)}
 
 
 def attributes() -> set[str]:
-    """Those that the source reads."""
+    """The attributes that the source reads."""
     read = set(re.findall(r'(?:getAttribute|hasAttribute)\("([a-z-]+)"', SOURCE))
-    # By which name a request's address is looked up.
+    # The attributes that name the address of a request.
     return read | set(re.findall(r'#post\("([a-z-]+)"', SOURCE))
 
 
@@ -97,6 +97,6 @@ def test_every_text_is_used_and_every_text_that_is_used_exists() -> None:
     assert unused == set()
 
 
-def test_no_module_is_longer_than_a_screenful_of_screens() -> None:
+def test_every_module_has_fewer_than_400_lines() -> None:
     for path in (*FORM.glob("*.js"), *(ROOT / "local/sandbox/www").glob("*.js")):
         assert len(path.read_text().splitlines()) < 400, path

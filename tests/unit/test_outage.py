@@ -1,4 +1,4 @@
-"""What failover and the circuit breaker are worth while a provider is down."""
+"""The effect of failover and the circuit breaker while a provider is down."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def table() -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["outage"], row["with"]): row for row in rows()}
 
 
-def test_without_another_provider_nobody_gets_a_code(table: dict[tuple[str, str], dict[str, Any]]) -> None:
+def test_without_another_provider_no_code_is_sent(table: dict[tuple[str, str], dict[str, Any]]) -> None:
     assert table["answers 500", "one provider"]["sent %"] == 0
 
 
@@ -24,7 +24,7 @@ def test_failover_sends_every_code_for_one_fast_failure_each(
     assert (row["sent %"], row["added max s"]) == (100, ANSWER_SECONDS)
 
 
-def test_the_breaker_spares_nearly_every_request_that_failure(
+def test_the_breaker_spares_nearly_every_request_the_failure(
     table: dict[tuple[str, str], dict[str, Any]],
 ) -> None:
     row = table["answers 500", "failover and breaker"]
@@ -32,10 +32,10 @@ def test_the_breaker_spares_nearly_every_request_that_failure(
     assert row["added mean s"] < ANSWER_SECONDS / 20
 
 
-def test_where_answers_are_lost_only_the_breaker_helps_and_it_loses_few(
+def test_when_answers_are_lost_only_the_breaker_helps(
     table: dict[tuple[str, str], dict[str, Any]],
 ) -> None:
-    assert table["does not answer", "failover"]["sent %"] == 0, "what may have been sent is never sent again"
+    assert table["does not answer", "failover"]["sent %"] == 0, "an ambiguous send is never repeated"
     assert table["does not answer", "failover and breaker"]["sent %"] > 98
 
 

@@ -1,4 +1,4 @@
-"""Only strict E.164 of a kind that codes are sent to is a number here, and it has one spelling."""
+"""Phone numbers: strict E.164 of the kinds that codes are sent to, each in one spelling."""
 
 import dataclasses
 import re
@@ -36,7 +36,7 @@ def outcome(text: str) -> str:
     return refused.code if refused else phone.parse(text).e164
 
 
-def test_the_corpus_is_as_large_as_it_is_meant_to_be() -> None:
+def test_the_corpus_has_enough_rows() -> None:
     assert len(ROWS) >= 300
     assert len({row.expected for row in phone_numbers.MOBILE}) >= 100
 
@@ -46,7 +46,7 @@ def test_no_row_of_the_corpus_stands_twice() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=shown)
-def test_what_is_sent_as_a_number_comes_to_what_stands_beside_it(row: Row) -> None:
+def test_a_text_parses_to_the_expected_outcome(row: Row) -> None:
     assert outcome(row.text) == row.expected
 
 
@@ -59,7 +59,7 @@ def test_what_is_sent_as_a_number_comes_to_what_stands_beside_it(row: Row) -> No
         ("+4407400123456", "another spelling"),
     ],
 )
-def test_why_it_is_no_number_is_there_for_the_log(text: str, reason: str) -> None:
+def test_an_invalid_number_has_a_reason_for_the_log(text: str, reason: str) -> None:
     refused = refusal(phone.parse, text)
     assert isinstance(refused, InvalidPhoneNumber)
     assert refused.reason == reason
@@ -69,7 +69,7 @@ def test_why_it_is_no_number_is_there_for_the_log(text: str, reason: str) -> Non
     ("text", "reason"),
     [("+870301234567", "no country"), ("+441212345678", "kind of number")],
 )
-def test_why_nothing_is_sent_to_a_number_is_there_for_the_log(text: str, reason: str) -> None:
+def test_a_refused_destination_has_a_reason_for_the_log(text: str, reason: str) -> None:
     refused = refusal(phone.parse, text)
     assert isinstance(refused, DestinationNotAllowed)
     assert refused.reason == reason
@@ -104,7 +104,7 @@ def test_a_number_knows_its_country_and_its_digits(e164: str) -> None:
         ("+77710009998", "KZ"),
     ],
 )
-def test_countries_that_share_a_calling_code_are_told_apart(e164: str, country: str) -> None:
+def test_countries_that_share_a_calling_code_are_distinguished(e164: str, country: str) -> None:
     assert phone.parse(e164).country == country
 
 
@@ -112,12 +112,12 @@ REFUSED_ROWS = [row for row in ROWS if not row.expected.startswith("+")]
 
 
 @pytest.mark.parametrize("row", [row for row in REFUSED_ROWS if len(row.text) > 3], ids=shown)
-def test_a_refusal_does_not_repeat_what_was_sent(row: Row) -> None:
+def test_a_refusal_does_not_repeat_the_input(row: Row) -> None:
     refused = refusal(phone.parse, row.text)
     assert refused is not None
-    told = f"{refused} {refused.reason or ''} {refused.errors}"
-    # The detail names an example of its own, the same for everybody.
-    assert row.text not in told.replace(InvalidPhoneNumber.detail, "")
+    written = f"{refused} {refused.reason or ''} {refused.errors}"
+    # The detail names an example of its own, the same for all.
+    assert row.text not in written.replace(InvalidPhoneNumber.detail, "")
     assert refused.__context__ is None or refused.__suppress_context__
 
 
@@ -168,7 +168,7 @@ def test_a_number_is_hidden_wherever_it_is_written_out(e164: str) -> None:
 
 def test_a_number_cannot_be_changed() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        phone.parse("+14155550177").e164 = "+14155550178"  # type: ignore[misc] # what is to be refused
+        phone.parse("+14155550177").e164 = "+14155550178"  # type: ignore[misc] # the assignment under test
 
 
 # Any text, and text that looks enough like a number to get past the first look at it.
@@ -204,8 +204,8 @@ def test_any_text_is_comparable_exactly_if_it_is_e164(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["+12125550147", "+441212345678", "+390212345678", "+870301234567", "+99912345678"]
 )
-def test_a_number_that_is_no_longer_sent_to_can_still_be_looked_for(text: str) -> None:
-    """An administrator asks about a number that was sent to when its kind or its plan was another."""
+def test_a_number_that_is_no_longer_sent_to_can_still_be_looked_up(text: str) -> None:
+    """An administrator may look up a number that was sent to while its kind or plan was another."""
     found = phone.parse_any_kind(text)
     assert found.e164 == text
     assert phone.parse_any_kind("+14155550123") == phone.parse("+14155550123")
@@ -214,11 +214,11 @@ def test_a_number_that_is_no_longer_sent_to_can_still_be_looked_for(text: str) -
 @pytest.mark.parametrize(
     ("text", "country"), [("+441212345678", "ZZ"), ("+99912345678", "ZZ"), ("+447400123456", "GB")]
 )
-def test_a_number_that_is_not_sent_to_is_looked_for_without_a_country(text: str, country: str) -> None:
+def test_a_number_that_is_not_sent_to_is_looked_up_without_a_country(text: str, country: str) -> None:
     assert phone.parse_any_kind(text).country == country
 
 
-def test_what_is_not_e164_can_be_looked_for_by_nobody() -> None:
+def test_a_number_that_is_not_e164_cannot_be_looked_up() -> None:
     with pytest.raises(InvalidPhoneNumber):
         phone.parse_any_kind("4155550123")
 
@@ -237,7 +237,7 @@ def test_a_gabonese_number_of_before_2019_is_the_same_subscriber(spellings: tupl
     assert {phone.parse(spelled).e164 for spelled in spellings} == {spellings[-1]}
 
 
-def test_the_plans_of_the_countries_that_are_sent_to_are_read_before_their_first_number(
+def test_load_reads_the_numbering_plans_of_the_given_countries(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read: list[str] = []

@@ -1,4 +1,4 @@
-"""What may differ by country is asked of the policy by country, in every use case."""
+"""Every use case applies the limits of the number's country."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from sms_otp.use_cases.verify import verify_code
 from tests.unit.world import NUMBER, World
 
 BRITISH = "+447400123456"
-WHO = Administrator("an-arn", Deadline(10))
+ADMINISTRATOR = Administrator("an-arn", Deadline(10))
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def world(policy: Policy, clock: StepClock) -> World:
 
 
 class Stored:
-    """As an administrator reads what the world's store has."""
+    """The world's store, as an administrator reads it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -65,12 +65,12 @@ def test_a_country_that_is_not_named_has_the_limits_of_every_other(policy: Polic
 
 
 @pytest.mark.parametrize(("number", "gap"), [(NUMBER, 30), (BRITISH, 240)])
-def test_the_resend_gap_is_that_of_the_numbers_country(world: World, number: str, gap: int) -> None:
+def test_the_resend_gap_follows_the_numbers_country(world: World, number: str, gap: int) -> None:
     requested = request_code(world.service, RequestOtp(number), world.caller())
     assert requested.resend_after == gap
     lifecycle = Lifecycle(world.service.policy, world.store, world.clock, world.service.emit)
     assert lifecycle.status(requested.verification_id, world.caller()).resend_after == gap
-    assert administration(world).status(number, WHO).resend_after == gap
+    assert administration(world).status(number, ADMINISTRATOR).resend_after == gap
     again = ResendOtp(requested.verification_id)
     world.clock.step(gap - 1)
     with pytest.raises(errors.RateLimited) as refused:
@@ -81,7 +81,7 @@ def test_the_resend_gap_is_that_of_the_numbers_country(world: World, number: str
 
 
 @pytest.mark.parametrize(("number", "waits"), [(NUMBER, [None] * 4 + [30]), (BRITISH, [None] * 3 + [90])])
-def test_the_wait_after_a_wrong_code_is_that_of_the_numbers_country(
+def test_the_wait_after_a_wrong_code_follows_the_numbers_country(
     world: World, number: str, waits: list[int | None]
 ) -> None:
     verification_id = world.request(number)
@@ -89,7 +89,7 @@ def test_the_wait_after_a_wrong_code_is_that_of_the_numbers_country(
         with pytest.raises(errors.OtpIncorrect) as wrong:
             verify_code(world.service, VerifyOtp(verification_id, "000000"), world.caller())
         assert wrong.value.retry_after == wait
-    locks = administration(world).status(number, WHO).locks
+    locks = administration(world).status(number, ADMINISTRATOR).locks
     assert [lock.retry_after for lock in locks] == [waits[-1] if number == BRITISH else 0]
 
 
@@ -99,7 +99,7 @@ def test_a_locked_number_is_refused_by_the_limits_of_its_country(world: World) -
     assert answers == ["OTP_INCORRECT"] * 4 + ["NUMBER_LOCKED"]
 
 
-def test_the_price_is_that_of_the_country_and_channel(policy: Policy) -> None:
+def test_the_price_depends_on_country_and_channel(policy: Policy) -> None:
     spend = policy.admission.spend
     assert spend.price("US", "sms") < spend.price("US", "voice") < spend.price("FR", "voice")
 

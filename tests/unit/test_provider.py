@@ -1,4 +1,4 @@
-"""The words that are stored, measured and answered for channels, deliveries, checks and health."""
+"""The values that are stored, measured and answered for channels, deliveries, checks and health."""
 
 import pytest
 
@@ -24,18 +24,18 @@ from sms_otp.domain.provider import (
         (Health, {"up", "misconfigured", "down"}),
     ],
 )
-def test_each_word_is_the_one_that_items_metrics_and_answers_hold(
+def test_each_enum_has_the_values_that_items_metrics_and_answers_hold(
     words: type[Channel], expected: set[str]
 ) -> None:
     assert {*words} == expected
     assert all(word.name == word.value.upper() for word in words)
 
 
-def test_a_code_that_a_provider_took_is_accepted_and_not_delivered() -> None:
+def test_a_sent_code_is_accepted_and_not_delivered() -> None:
     assert Sent("ref") == Sent("ref", Delivery.ACCEPTED, None)
 
 
-def test_a_failure_names_its_provider_and_reason_and_what_the_answer_was() -> None:
+def test_a_failure_has_its_provider_reason_wait_and_status() -> None:
     failed = Misconfigured("sinch", "http_401", retry_after=Seconds(3), status=401)
     assert (failed.provider, failed.reason, failed.retry_after, failed.status) == (
         "sinch",

@@ -1,4 +1,4 @@
-"""`make provision-check` says what it prints."""
+"""`make provision-check` explains the words that it prints."""
 
 import re
 from types import SimpleNamespace
@@ -9,7 +9,7 @@ from ops import provision_check
 from sms_otp.setup.provisioning import Found
 
 
-def test_the_table_is_followed_by_what_its_words_mean(
+def test_the_table_is_followed_by_an_explanation_of_its_words(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["provision_check"])

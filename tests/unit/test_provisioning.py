@@ -1,4 +1,4 @@
-"""What should stand at Infobip, and what is done about what stands there instead."""
+"""The application and templates desired at Infobip, and the writes where the account differs."""
 
 import copy
 from collections.abc import Mapping
@@ -28,8 +28,8 @@ PARAMETERS = {
 } | {"InfobipApplicationName": "sms-otp"}
 INDIA = {"IndiaDlt": "1101;1107"}
 VOICE = {"InfobipVoices": "en=Joanna,rate=0.9,repeat=1#"}
-WANTED = desired_state_from({**PARAMETERS, **INDIA, **VOICE, "InfobipSenderIds": "*=Acme,GB=Other"})
-(TEMPLATE,) = WANTED.templates.values()
+DESIRED = desired_state_from({**PARAMETERS, **INDIA, **VOICE, "InfobipSenderIds": "*=Acme,GB=Other"})
+(TEMPLATE,) = DESIRED.templates.values()
 
 # Each field that we set: another value, and whether that lets through more.
 OTHER: list[tuple[str, object, bool]] = [
@@ -65,7 +65,7 @@ OTHER: list[tuple[str, object, bool]] = [
 
 
 def body_with(field: str) -> Body:
-    return WANTED.application if field.split(".")[0] in WANTED.application else TEMPLATE
+    return DESIRED.application if field.split(".")[0] in DESIRED.application else TEMPLATE
 
 
 def changed(body: Body, field: str, value: object) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def leaves(body: Body, prefix: str = "") -> set[str]:
 
 
 class ScriptedInfobip(ScriptedTransport):
-    """An account with these applications and templates, as listed; whatever is written gets an id."""
+    """An account with these applications and templates, as listed; each write is answered with an id."""
 
     def __init__(self, applications: list[Body], templates: list[Body]) -> None:
         super().__init__()
@@ -105,11 +105,11 @@ class ScriptedInfobip(ScriptedTransport):
 
     @property
     def written(self) -> list[tuple[str, str]]:
-        """What was asked other than to read."""
+        """The calls that were no reads."""
         return [(each.method, each.url) for each in self.calls if each.method != "GET"]
 
 
-APPLICATION = {**WANTED.application, "applicationId": "APP"}
+APPLICATION = {**DESIRED.application, "applicationId": "APP"}
 MESSAGE = {**TEMPLATE, "messageId": "MSG", "applicationId": "APP", "pinPlaceholder": "{{pin}}"}
 
 
@@ -119,7 +119,7 @@ def account(transport: ScriptedTransport) -> Account:
 
 def written(applications: list[Body], templates: list[Body]) -> list[tuple[str, str]]:
     transport = ScriptedInfobip(applications, templates)
-    provision(account(transport), WANTED)
+    provision(account(transport), DESIRED)
     return [(method, url.removeprefix("https://api.infobip.com/2fa/2")) for method, url in transport.written]
 
 
@@ -162,7 +162,7 @@ def test_a_text_for_a_purpose_and_one_with_an_apps_hash_are_templates_of_their_o
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("{{pin}}" + "x" * 154, []),
         ("{{pin}}" + "x" * 155, ["InfobipTexts: en is sent, and billed, as 2 messages (GSM-7)."]),
@@ -174,8 +174,8 @@ def test_a_text_for_a_purpose_and_one_with_an_apps_hash_are_templates_of_their_o
         ),
     ],
 )
-def test_a_text_that_is_billed_as_several_messages_is_named(text: str, told: list[str]) -> None:
-    assert list(long_texts({**PARAMETERS, "InfobipTexts": f"en={text}"})) == told
+def test_a_text_that_is_billed_as_several_messages_is_named(text: str, expected: list[str]) -> None:
+    assert list(long_texts({**PARAMETERS, "InfobipTexts": f"en={text}"})) == expected
 
 
 LOGIN = {**TEMPLATE, "messageText": "{{pin}} logs you in."}
@@ -192,7 +192,7 @@ LOGIN = {**TEMPLATE, "messageText": "{{pin}} logs you in."}
         (["Old {{pin}}.", "Older {{pin}}."], {"en": 0, "en/login": 1}),
     ],
 )
-def test_templates_of_one_language_are_told_apart_by_their_texts(
+def test_templates_of_one_language_are_distinguished_by_their_texts(
     held: list[str], found: dict[str, int]
 ) -> None:
     templates = [{**MESSAGE, "messageText": text, "messageId": str(at)} for at, text in enumerate(held)]
@@ -209,7 +209,7 @@ def test_each_text_has_the_id_under_which_it_is_registered_in_india() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"InfobipTexts": "en=Hello"}, "{{pin}}"),
         ({"InfobipTexts": "xx={{pin}}"}, "xx is none of Infobip's languages"),
@@ -228,13 +228,13 @@ def test_each_text_has_the_id_under_which_it_is_registered_in_india() -> None:
         ({"InfobipVoices": "rate=3"}, "rate in InfobipVoices"),
     ],
 )
-def test_parameters_that_make_no_application_are_named(wrong: dict[str, str], told: str) -> None:
-    with pytest.raises(ProvisioningFailed, match=told.replace("{", r"\{")):
+def test_parameters_that_make_no_application_are_named(wrong: dict[str, str], message: str) -> None:
+    with pytest.raises(ProvisioningFailed, match=message.replace("{", r"\{")):
         desired_state_from({**PARAMETERS, **wrong})
 
 
 def test_the_table_of_other_values_has_every_field_that_is_set() -> None:
-    assert {field for field, _, _ in OTHER} == leaves(WANTED.application) | leaves(TEMPLATE)
+    assert {field for field, _, _ in OTHER} == leaves(DESIRED.application) | leaves(TEMPLATE)
 
 
 @pytest.mark.parametrize(("field", "value", "weaker"), OTHER)
@@ -246,23 +246,23 @@ def test_a_field_with_another_value_is_one_difference(field: str, value: object,
 
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field, value, _ in OTHER if field != "name"])
 def test_a_field_with_another_value_is_one_update(field: str, value: object) -> None:
-    if field.split(".")[0] in WANTED.application:
+    if field.split(".")[0] in DESIRED.application:
         assert written([changed(APPLICATION, field, value)], [MESSAGE]) == [("PUT", "/applications/APP")]
     elif field != "language":
         held = changed(MESSAGE, field, value)
         assert written([APPLICATION], [held]) == [("PUT", "/applications/APP/messages/MSG")]
 
 
-def test_an_update_clears_what_is_no_longer_wanted() -> None:
+def test_an_update_clears_fields_that_are_no_longer_desired() -> None:
     transport = ScriptedInfobip([APPLICATION], [MESSAGE])
     plain = desired_state_from(PARAMETERS)
     provision(account(transport), plain)
-    (update,) = [asked for asked in transport.calls if asked.method == "PUT"]
+    (update,) = [call for call in transport.calls if call.method == "PUT"]
     nothing = {"senderId": "", "voiceName": "", "repeatDTMF": "", "speechRate": 1.0, "regional": {}}
     assert update.json == {**plain.templates["en"], **nothing}
 
 
-def test_where_nothing_differs_nothing_is_written() -> None:
+def test_an_account_without_differences_is_not_written_to() -> None:
     assert written([APPLICATION], [MESSAGE]) == []
 
 
@@ -276,11 +276,11 @@ def test_where_nothing_differs_nothing_is_written() -> None:
         ("configuration.sendPinPerApplicationLimit", "1000000/24h"),
     ],
 )
-def test_the_same_length_of_time_spelt_otherwise_is_no_difference(field: str, spelt: str) -> None:
+def test_an_equal_duration_in_another_spelling_is_no_difference(field: str, spelt: str) -> None:
     assert written([changed(APPLICATION, field, spelt)], [MESSAGE]) == []
 
 
-def test_a_sender_or_register_that_is_there_and_not_wanted_is_a_difference() -> None:
+def test_an_undesired_sender_voice_or_registration_is_a_difference() -> None:
     (plain,) = desired_state_from(PARAMETERS).templates.values()
     assert {difference.field for difference in differences(plain, TEMPLATE)} == {
         "senderId",
@@ -297,28 +297,28 @@ def test_infobips_own_speech_rate_is_no_difference() -> None:
     assert differences(plain, {**plain, "speechRate": 1.0, "senderId": "", "regional": {}}) == ()
 
 
-def test_what_we_do_not_set_is_left_alone() -> None:
+def test_fields_that_we_do_not_set_are_ignored() -> None:
     assert differences(TEMPLATE, {**TEMPLATE, "createdAt": "2027-01-15", "landingPageId": 1}) == ()
 
 
-def test_a_number_in_place_of_a_truth_is_a_difference() -> None:
+def test_a_number_in_place_of_a_boolean_is_a_difference() -> None:
     field = "configuration.allowMultiplePinVerifications"
-    (difference,) = differences(WANTED.application, changed(WANTED.application, field, 0))
+    (difference,) = differences(DESIRED.application, changed(DESIRED.application, field, 0))
     assert difference == Setting(field, desired=False, found=0, same=False, weaker=True)
 
 
-def test_in_an_empty_account_the_application_and_the_template_are_made() -> None:
+def test_in_an_empty_account_application_and_template_are_created() -> None:
     transport = ScriptedInfobip([], [])
-    made = provision(account(transport), WANTED)
+    made = provision(account(transport), DESIRED)
     assert [method for method, _ in transport.written] == ["POST", "POST"]
     assert (made.application_id, made.message_ids) == ("NEW-APPLICATION", {"en": "NEW-MESSAGE"})
 
 
-def test_the_functions_get_to_know_which_texts_are_billed_as_several_messages() -> None:
+def test_texts_that_are_billed_as_several_messages_become_an_attribute() -> None:
     transport = ScriptedInfobip([], [])
     long = desired_state_from({**PARAMETERS, "InfobipTexts": "en={{pin}}" + "x" * 155})
     assert provision(account(transport), long).attributes["MessageParts"] == "NEW-MESSAGE=2"
-    assert provision(account(transport), WANTED).attributes["MessageParts"] == ""
+    assert provision(account(transport), DESIRED).attributes["MessageParts"] == ""
 
 
 def test_an_application_of_another_name_is_not_ours() -> None:
@@ -346,7 +346,7 @@ def test_a_template_is_found_by_its_language_or_without_one_by_its_text(held: Bo
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         (
             answer(403, {"requestError": {"serviceException": {"messageId": "FORBIDDEN", "text": "No."}}}),
@@ -363,15 +363,15 @@ def test_a_template_is_found_by_its_language_or_without_one_by_its_text(held: Bo
         (NoAnswer("read_timeout"), "Infobip gave no answer to GET /2fa/2/applications: read_timeout"),
     ],
 )
-def test_a_call_that_fails_is_told_in_infobips_words_without_the_key(
-    given: HttpResponse | TransportError, told: str
+def test_a_failed_call_is_reported_in_infobips_words_without_the_key(
+    given: HttpResponse | TransportError, message: str
 ) -> None:
     with pytest.raises(ProvisioningFailed) as caught:
-        provision(account(ScriptedTransport(given)), WANTED)
-    assert str(caught.value).endswith(told)
+        provision(account(ScriptedTransport(given)), DESIRED)
+    assert str(caught.value).endswith(message)
     assert "the-key" not in str(caught.value)
 
 
-def test_an_id_that_no_list_could_hold_is_refused() -> None:
+def test_a_malformed_application_id_is_refused() -> None:
     with pytest.raises(ProvisioningFailed, match="no applicationId"):
         written([{**APPLICATION, "applicationId": "../x,y=z"}], [MESSAGE])

@@ -1,4 +1,4 @@
-"""The furniture of the repository: its version, its checklist, its CI, and linters of one version."""
+"""The release of the repository: its version, checklist, CI and pinned linters."""
 
 import re
 from importlib.metadata import distributions
@@ -15,7 +15,7 @@ from release.dependencies import pins
 from sms_otp import __version__
 
 PACKAGES = {"lint-imports": "import-linter"}
-"""Of programs that are not named after theirs."""
+"""Packages of programs whose names differ."""
 MAKEFILE = (ROOT / "Makefile").read_text()
 
 
@@ -32,7 +32,7 @@ def test_the_version_is_the_same_everywhere(holds: Any) -> None:
 
 
 @pytest.mark.parametrize("version", ["2.0.0", "1.0.0-rc.2"])
-def test_a_version_that_the_other_files_have_not_is_no_release(
+def test_a_version_that_the_other_files_lack_is_not_released(
     version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(check, "__version__", version)
@@ -42,7 +42,9 @@ def test_a_version_that_the_other_files_have_not_is_no_release(
 
 
 @pytest.mark.parametrize("version", ["1.0", "v1.0.0", "1.0.0+build", "1.0.0-rc 1"])
-def test_what_is_no_semantic_version_is_no_release(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_version_that_is_not_semantic_is_not_released(
+    version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(check, "__version__", version)
     with pytest.raises(StepFailed):
         check.version_is_semantic()
@@ -70,7 +72,7 @@ def test_every_target_of_the_checklist_exists() -> None:
     assert set(re.findall(r'made\("([a-z-]+)"\)', source)) <= targets
 
 
-def test_a_commit_is_checked_by_the_linters_of_make_lint_at_the_versions_of_the_lock() -> None:
+def test_pre_commit_runs_the_linters_of_make_lint_at_the_locked_versions() -> None:
     repositories = read_yaml(".pre-commit-config.yaml")["repos"]
     assert [repository["repo"] for repository in repositories] == ["local"]
     hooks = repositories[0]["hooks"]
@@ -86,7 +88,7 @@ def test_a_commit_is_checked_by_the_linters_of_make_lint_at_the_versions_of_the_
     assert {name: installed[name] for name in packages} == {name: locked[name] for name in packages}
 
 
-def test_a_commit_is_searched_for_security_flaws_where_make_lint_searches() -> None:
+def test_pre_commit_runs_bandit_on_the_folders_of_make_lint() -> None:
     (bandit,) = (
         hook for hook in read_yaml(".pre-commit-config.yaml")["repos"][0]["hooks"] if hook["id"] == "bandit"
     )
@@ -109,7 +111,7 @@ def test_each_action_of_the_ci_is_pinned_to_a_commit() -> None:
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in used)
 
 
-def test_newer_versions_are_proposed_for_every_lock() -> None:
+def test_dependabot_watches_every_lock() -> None:
     updates = read_yaml(".github/dependabot.yml")["updates"]
     watched = {
         (update["package-ecosystem"], folder)

@@ -1,4 +1,4 @@
-"""By whom, and by which channel, the code of one verification is sent again: one verification all along."""
+"""The provider and channel of each resend. It stays one verification throughout."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -27,12 +27,12 @@ CODES = {"infobip": "111111", "sinch": "222222", "aws": "333333"}
 APP_HASH = "FA+9qCX9VSu"
 
 
-class OfItsOwn:
-    """A provider with one code, which no other has. Infobip sends it again, the others make a new one."""
+class OneCodeProvider:
+    """A provider with a code of its own. Infobip sends it again, the others make a new one."""
 
     name: ClassVar[str] = "of its own"
 
-    def __init__(self, name: str, world: "Three") -> None:
+    def __init__(self, name: str, world: "ThreeProviders") -> None:
         self._name, self._world = name, world
 
     def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
@@ -58,7 +58,7 @@ class OfItsOwn:
         """It is up."""
 
 
-class Three(World):
+class ThreeProviders(World):
     """A service over real routing to three providers, with the channels that they have."""
 
     def __init__(self, policy: Policy, clock: StepClock, *order: str) -> None:
@@ -66,10 +66,10 @@ class Three(World):
         self.sent: list[tuple[str, str, str | None]] = []
         self.down: set[str] = set()
         self.meanwhile: Callable[[], None] | None = None
-        """What happens while the next message is sent."""
+        """A callback to run while the next message is sent."""
 
         def build(name: str, _: Mapping[str, str]) -> Provider:
-            return OfItsOwn(name, self)
+            return OneCodeProvider(name, self)
 
         router = Router(
             order,
@@ -124,20 +124,20 @@ def roomy(policy: Policy) -> Policy:
         (("infobip",), ["infobip"] * 6),
     ],
 )
-def test_after_two_sends_each_provider_has_its_turn(
+def test_from_the_third_send_on_providers_take_turns(
     roomy: Policy, clock: StepClock, order: tuple[str, ...], senders: list[str]
 ) -> None:
-    world = Three(roomy, clock, *order)
+    world = ThreeProviders(roomy, clock, *order)
     first = world.ask()
     for _ in range(5):
         world.wait_and_again(first)
     assert world.senders() == senders
 
 
-def test_the_first_resend_goes_by_the_next_provider_where_the_message_failed(
+def test_the_first_resend_takes_the_next_provider_after_a_failed_delivery(
     policy: Policy, clock: StepClock
 ) -> None:
-    world = Three(policy, clock, "infobip", "aws")
+    world = ThreeProviders(policy, clock, "infobip", "aws")
     first = world.ask()
     world.report(Delivery.FAILED)
     again = world.wait_and_again(first)
@@ -147,10 +147,10 @@ def test_the_first_resend_goes_by_the_next_provider_where_the_message_failed(
 
 
 @pytest.mark.parametrize("delivery", [Delivery.DELIVERED, Delivery.UNKNOWN, None])
-def test_the_first_resend_is_the_same_code_where_no_failure_is_known(
+def test_the_first_resend_repeats_the_code_unless_delivery_failed(
     policy: Policy, clock: StepClock, delivery: Delivery | None
 ) -> None:
-    world = Three(policy, clock, "infobip", "aws")
+    world = ThreeProviders(policy, clock, "infobip", "aws")
     first = world.ask()
     if delivery:
         world.report(delivery)
@@ -159,8 +159,8 @@ def test_the_first_resend_is_the_same_code_where_no_failure_is_known(
     assert world.senders() == ["infobip", "infobip"]
 
 
-def test_a_failed_delivery_wins_no_send(policy: Policy, clock: StepClock) -> None:
-    world = Three(policy, clock, "infobip", "aws")
+def test_a_failed_delivery_does_not_lift_the_send_limit(policy: Policy, clock: StepClock) -> None:
+    world = ThreeProviders(policy, clock, "infobip", "aws")
     first = world.ask()
     world.report(Delivery.FAILED)
     with pytest.raises(errors.RateLimited) as refused:
@@ -168,10 +168,8 @@ def test_a_failed_delivery_wins_no_send(policy: Policy, clock: StepClock) -> Non
     assert (refused.value.retry_after, world.senders()) == (30, ["infobip"])
 
 
-def test_where_the_next_provider_cannot_send_the_holder_sends_the_same_code(
-    policy: Policy, clock: StepClock
-) -> None:
-    world = Three(policy, clock, "infobip", "aws")
+def test_if_the_next_provider_is_down_the_first_repeats_its_code(policy: Policy, clock: StepClock) -> None:
+    world = ThreeProviders(policy, clock, "infobip", "aws")
     first = world.ask()
     world.report(Delivery.FAILED)
     world.down.add("aws")
@@ -179,10 +177,10 @@ def test_where_the_next_provider_cannot_send_the_holder_sends_the_same_code(
     assert world.verify(first.verification_id, CODES["infobip"]) == "ok"
 
 
-def test_the_next_providers_code_takes_the_place_of_the_first_and_no_guess_comes_back(
+def test_the_next_providers_code_replaces_the_first_and_refills_no_guesses(
     policy: Policy, clock: StepClock
 ) -> None:
-    world = Three(policy, clock, "infobip", "aws")
+    world = ThreeProviders(policy, clock, "infobip", "aws")
     first = world.ask()
     for _ in range(3):
         assert world.verify(first.verification_id, "000000") == "OTP_INCORRECT"
@@ -197,10 +195,8 @@ def test_the_next_providers_code_takes_the_place_of_the_first_and_no_guess_comes
     assert world.verify(first.verification_id, CODES["aws"]) == "ok"
 
 
-def test_a_whatsapp_message_after_an_sms_and_the_other_way_round_are_one_verification(
-    roomy: Policy, clock: StepClock
-) -> None:
-    world = Three(roomy, clock, "infobip", "sinch")
+def test_sms_and_whatsapp_messages_belong_to_one_verification(roomy: Policy, clock: StepClock) -> None:
+    world = ThreeProviders(roomy, clock, "infobip", "sinch")
     first = world.ask()
     assert world.verify(first.verification_id, "000000") == "OTP_INCORRECT"
     by_whatsapp = world.wait_and_again(first, channel=Channel.WHATSAPP)
@@ -220,27 +216,25 @@ def test_a_whatsapp_message_after_an_sms_and_the_other_way_round_are_one_verific
     assert world.verify(first.verification_id, CODES["infobip"]) == "ok"
 
 
-def test_whatsapp_again_is_a_new_code_of_the_only_provider_that_has_it(
+def test_a_whatsapp_resend_is_a_new_code_from_the_only_whatsapp_provider(
     policy: Policy, clock: StepClock
 ) -> None:
-    world = Three(policy, clock, "infobip", "sinch", "aws")
+    world = ThreeProviders(policy, clock, "infobip", "sinch", "aws")
     first = world.ask(channel=Channel.WHATSAPP)
     assert world.wait_and_again(first).same_code is False
     assert (world.senders(), world.channels()) == (["sinch", "sinch"], ["whatsapp", "whatsapp"])
 
 
-def sent_by_sinch(world: Three) -> Requested:
-    """Somebody's code at the provider that keeps one for each number."""
+def sent_by_sinch(world: ThreeProviders) -> Requested:
+    """Another session's code at the provider that keeps one for each number."""
     world.down.add("infobip")
     theirs = world.ask(session_id="a" * 20)
     world.down.clear()
     return theirs
 
 
-def test_no_whatsapp_message_ends_a_code_that_somebody_else_was_sent(
-    policy: Policy, clock: StepClock
-) -> None:
-    world = Three(policy, clock, "infobip", "sinch")
+def test_a_whatsapp_message_does_not_end_another_sessions_code(policy: Policy, clock: StepClock) -> None:
+    world = ThreeProviders(policy, clock, "infobip", "sinch")
     theirs = sent_by_sinch(world)
     clock.step(60)
     mine = world.ask(session_id="b" * 20)
@@ -258,10 +252,8 @@ def test_no_whatsapp_message_ends_a_code_that_somebody_else_was_sent(
     assert world.verify(theirs.verification_id, CODES["sinch"], session_id="a" * 20) == "ok"
 
 
-def test_a_resend_that_goes_on_ends_no_code_that_somebody_else_was_sent(
-    roomy: Policy, clock: StepClock
-) -> None:
-    world = Three(roomy, clock, "infobip", "sinch")
+def test_a_resend_does_not_end_another_sessions_code(roomy: Policy, clock: StepClock) -> None:
+    world = ThreeProviders(roomy, clock, "infobip", "sinch")
     theirs = sent_by_sinch(world)
     clock.step(1)
     mine = world.ask(session_id="b" * 20)
@@ -271,10 +263,8 @@ def test_a_resend_that_goes_on_ends_no_code_that_somebody_else_was_sent(
     assert world.verify(theirs.verification_id, CODES["sinch"], session_id="a" * 20) == "ok"
 
 
-def test_a_request_that_comes_while_a_resend_is_on_its_way_ends_no_code_of_it(
-    roomy: Policy, clock: StepClock
-) -> None:
-    world = Three(roomy, clock, "infobip", "sinch")
+def test_a_request_during_a_resend_does_not_end_its_code(roomy: Policy, clock: StepClock) -> None:
+    world = ThreeProviders(roomy, clock, "infobip", "sinch")
     mine = world.ask(session_id="a" * 20)
     answers = list[str]()
 
@@ -290,11 +280,11 @@ def test_a_request_that_comes_while_a_resend_is_on_its_way_ends_no_code_of_it(
 
 
 @pytest.mark.parametrize("channel", [Channel.VOICE, Channel.WHATSAPP])
-def test_a_channel_goes_only_to_the_countries_that_are_listed_for_it(
+def test_a_channel_sends_only_to_its_listed_countries(
     policy: Policy, clock: StepClock, channel: Channel
 ) -> None:
     british = replace(policy, channel_countries={channel: frozenset({"GB"})})
-    world = Three(british, clock, "sinch")
+    world = ThreeProviders(british, clock, "sinch")
     first = world.ask()
     clock.step(30)
     before = world.number()
@@ -311,17 +301,15 @@ def test_a_channel_goes_only_to_the_countries_that_are_listed_for_it(
     assert outcome(lambda: request_code(world.service, british_number, world.caller())) == "ok"
 
 
-def test_a_strangers_resend_learns_nothing_from_a_channel(policy: Policy, clock: StepClock) -> None:
-    world = Three(replace(policy, channel_countries={}), clock, "sinch")
+def test_a_strangers_resend_reveals_nothing_by_its_channel(policy: Policy, clock: StepClock) -> None:
+    world = ThreeProviders(replace(policy, channel_countries={}), clock, "sinch")
     first = world.ask(session_id="a" * 20)
     with pytest.raises(errors.VerificationNotFound):
         world.again(first, channel=Channel.WHATSAPP)
 
 
-def test_every_sms_of_a_verification_has_the_apps_hash_where_its_provider_can(
-    roomy: Policy, clock: StepClock
-) -> None:
-    world = Three(roomy, clock, "infobip", "aws")
+def test_every_sms_has_the_app_hash_if_its_provider_supports_it(roomy: Policy, clock: StepClock) -> None:
+    world = ThreeProviders(roomy, clock, "infobip", "aws")
     first = world.ask(app_hash=APP_HASH)
     later = [world.wait_and_again(first) for _ in range(2)]
     assert [each.app_hash_sent for each in (first, *later)] == [False, False, True]
@@ -332,14 +320,14 @@ def test_every_sms_of_a_verification_has_the_apps_hash_where_its_provider_can(
     assert logged == [False, False, True]
 
 
-def test_a_request_without_a_hash_is_answered_nothing_about_one(policy: Policy, clock: StepClock) -> None:
-    world = Three(policy, clock, "aws")
+def test_a_request_without_a_hash_gets_no_answer_about_one(policy: Policy, clock: StepClock) -> None:
+    world = ThreeProviders(policy, clock, "aws")
     first = world.ask()
     assert (first.app_hash_sent, world.wait_and_again(first).app_hash_sent) == (None, None)
 
 
-def test_a_hash_is_of_an_sms_alone(policy: Policy, clock: StepClock) -> None:
-    world = Three(policy, clock, "infobip", "aws")
+def test_only_an_sms_has_an_app_hash(policy: Policy, clock: StepClock) -> None:
+    world = ThreeProviders(policy, clock, "infobip", "aws")
     first = world.ask(channel=Channel.VOICE, app_hash=APP_HASH)
     again = world.wait_and_again(first, channel=Channel.SMS)
     assert (first.app_hash_sent, again.app_hash_sent) == (None, None)
@@ -349,10 +337,10 @@ def test_a_hash_is_of_an_sms_alone(policy: Policy, clock: StepClock) -> None:
 def test_a_repeated_request_and_a_repeated_resend_get_their_first_answers(
     policy: Policy, clock: StepClock
 ) -> None:
-    world = Three(policy, clock, "aws", "infobip")
-    asked = {"app_hash": APP_HASH, "idempotency_key": "first"}
-    first = world.ask(**asked)
-    assert world.ask(**asked) == first
+    world = ThreeProviders(policy, clock, "aws", "infobip")
+    fields = {"app_hash": APP_HASH, "idempotency_key": "first"}
+    first = world.ask(**fields)
+    assert world.ask(**fields) == first
     again = world.wait_and_again(first, idempotency_key="second")
     assert (again.same_code, again.app_hash_sent) == (False, True)
     assert world.again(first, idempotency_key="second") == again

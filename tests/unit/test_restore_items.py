@@ -1,4 +1,4 @@
-"""What is put back from a restored table."""
+"""The items that are copied back from a restored table."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ def item(pk: str, failures: int, ttl: float | None = START + 100) -> dict[str, A
     return {"pk": {"S": pk}, "failures": {"N": str(failures)}, **kept}
 
 
-def test_what_is_missing_is_put_back_and_what_is_there_or_over_is_left_alone(client: Any) -> None:
+def test_missing_items_are_restored_and_existing_or_expired_ones_are_not(client: Any) -> None:
     client.put_item(TableName="live", Item=item("F#both", 7))
     restored = (item("F#both", 3), item("F#lost", 5), item("F#disabled", 100, None), item("F#over", 9, START))
     for each in restored:
@@ -43,7 +43,7 @@ def test_what_is_missing_is_put_back_and_what_is_there_or_over_is_left_alone(cli
     assert restore(client, "restored", "live", START) == (0, 4)
 
 
-def test_without_a_source_the_command_asks_for_one() -> None:
+def test_without_a_source_the_command_fails_and_names_it() -> None:
     command = [sys.executable, "-m", "ops.restore_items", "--source", ""]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 # our own
     assert (ended.returncode, ended.stderr) == (1, "restore-items: which restored table? SOURCE=…\n")

@@ -1,4 +1,4 @@
-"""A pepper is rotated: nothing that was counted, promised or sent under the old one is lost."""
+"""Rotation of a pepper loses nothing that was counted, promised or sent under the old one."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ class Rotating(World):
         self.service = dataclasses.replace(self.service, peppers=lambda: self.peppers)
 
     def locked_after(self, guesses: int) -> str:
-        """What a request is answered after so many wrong guesses at one verification each."""
+        """The outcome of a request after so many wrong guesses at one verification each."""
         for _ in range(guesses):
             assert self.verify(self.request(), "000000") == "OTP_INCORRECT"
             self.clock.step(3600)
@@ -60,7 +60,7 @@ def test_a_number_is_not_sent_to_more_often_for_a_new_pepper(world: Rotating, af
     assert world.sends() == 3
 
 
-def test_what_was_sent_under_both_counts_once_and_on_after_the_rotation(world: Rotating) -> None:
+def test_sends_under_both_peppers_count_once_and_outlast_the_rotation(world: Rotating) -> None:
     for peppers in (OLD_ALONE, ANNOUNCED, IN_USE):
         world.peppers = peppers
         world.request()
@@ -71,7 +71,7 @@ def test_what_was_sent_under_both_counts_once_and_on_after_the_rotation(world: R
     assert outcome(world.request) == "RATE_LIMITED"
 
 
-def test_environments_that_have_heard_of_it_and_those_that_have_not_yet_count_together(
+def test_environments_before_and_after_the_rotation_count_together(
     world: Rotating,
 ) -> None:
     for peppers in (IN_USE, ANNOUNCED, IN_USE):
@@ -99,7 +99,7 @@ def test_wrong_guesses_are_not_forgotten_for_a_new_pepper(world: Rotating) -> No
     world.peppers = IN_USE
     assert world.verify(world.request(), "000000") == "OTP_INCORRECT"
     world.clock.step(25)
-    assert outcome(world.request) == "NUMBER_LOCKED", "the twentieth in a row, under whichever pepper"
+    assert outcome(world.request) == "NUMBER_LOCKED", "the twentieth in a row, under either pepper"
 
 
 def test_a_number_that_must_wait_waits_under_the_new_pepper_too(world: Rotating) -> None:
@@ -113,7 +113,7 @@ def test_a_number_that_must_wait_waits_under_the_new_pepper_too(world: Rotating)
     assert outcome(world.request) == "ok"
 
 
-def test_failures_that_were_carried_over_are_cleared_by_a_right_code_for_good(world: Rotating) -> None:
+def test_migrated_failures_are_cleared_for_good_by_a_right_code(world: Rotating) -> None:
     verification_id = world.request()
     for _ in range(4):
         world.verify(verification_id, "000000")
@@ -125,7 +125,7 @@ def test_failures_that_were_carried_over_are_cleared_by_a_right_code_for_good(wo
     assert [failures.count for failures in world.store.failures.values()] == [1]
 
 
-def test_a_repeated_request_gets_the_same_answer_after_the_change(world: Rotating) -> None:
+def test_a_repeated_request_gets_the_same_answer_after_the_rotation(world: Rotating) -> None:
     first = world.request(idempotency_key="a-key")
     world.peppers = IN_USE
     assert world.request(idempotency_key="a-key") == first
@@ -135,7 +135,7 @@ def test_a_repeated_request_gets_the_same_answer_after_the_change(world: Rotatin
     assert world.verify(first) == "ok"
 
 
-def test_a_resend_counts_together_with_the_sends_before_the_change(world: Rotating) -> None:
+def test_a_resend_counts_together_with_the_sends_before_the_rotation(world: Rotating) -> None:
     verification_id = world.request()
     world.clock.step(30)
     world.peppers = IN_USE
@@ -145,9 +145,7 @@ def test_a_resend_counts_together_with_the_sends_before_the_change(world: Rotati
     assert world.verify(verification_id) == "ok"
 
 
-def test_a_verification_that_only_its_number_names_is_found_after_the_change(
-    policy: Policy, clock: StepClock
-) -> None:
+def test_a_verification_found_by_number_is_found_after_the_rotation(policy: Policy, clock: StepClock) -> None:
     world = Rotating(dataclasses.replace(policy, require_verification_id=False), clock)
     world.request()
     world.peppers = IN_USE
@@ -164,8 +162,8 @@ def test_a_block_of_numbers_is_not_sent_to_more_often_for_a_new_pepper(
     assert outcome(lambda: world.request("+14155550199")) == "CHALLENGE_REQUIRED"
 
 
-def test_a_request_whose_verification_no_pepper_names_any_more_is_not_repeated(world: Rotating) -> None:
-    """The rotation was taken back: the key is known under the old pepper, the verification under the new."""
+def test_a_retry_without_a_matching_pepper_is_not_sent_again(world: Rotating) -> None:
+    """The rotation was reverted: the key is known under the old pepper, the verification under the new."""
     world.peppers = IN_USE
     world.request(idempotency_key="a-key")
     world.peppers = OLD_ALONE

@@ -1,4 +1,4 @@
-"""`make run`: what it prints, what it refuses at once, and how it ends."""
+"""`make run`: its guide, the values that it refuses before it starts, and its end."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ from tests.make import make
 
 API = "http://127.0.0.1:4566/restapis/0a1b2c3d/v1/_user_request_"
 KEY = "the-key-of-the-first-tenant"
-DEAF = """
+IGNORES_SIGTERM = """
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("ready", flush=True)
@@ -33,7 +33,7 @@ def printed() -> str:
     )
 
 
-def test_two_export_lines_name_what_every_command_uses(printed: str) -> None:
+def test_two_export_lines_set_the_variables_of_every_command(printed: str) -> None:
     exports = [shlex.split(line) for line in printed.splitlines() if line.startswith("export ")]
     assert exports == [["export", f"API={API}"], ["export", f"KEY={KEY}"]]
     assert (printed.count(API), printed.count(KEY)) == (1, 1)
@@ -41,9 +41,7 @@ def test_two_export_lines_name_what_every_command_uses(printed: str) -> None:
     assert requests == ["request-otp", "verify-otp"]
 
 
-def test_the_guide_says_what_the_page_lacks_without_npms_packages(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_guide_mentions_missing_npm_packages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stack_file = StackFile(API, KEY, "http://127.0.0.1:4600", "", "", "", "")
     monkeypatch.setattr(run, "PHONE_LIBRARY", tmp_path / "missing")
     assert "npm" in run.guide(stack_file)
@@ -90,12 +88,14 @@ def test_the_keys_are_the_same_from_run_to_run(monkeypatch: pytest.MonkeyPatch, 
     assert len(first) >= 20
 
 
-def test_children_that_do_not_listen_are_waited_for_together(
+def test_children_that_ignore_sigterm_are_waited_for_together(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("local.processes.STOP_SECONDS", 0.2)
     waits: list[float] = []
-    children = [Child(name, [sys.executable, "-c", DEAF], {}, tmp_path / name) for name in ("one", "two")]
+    children = [
+        Child(name, [sys.executable, "-c", IGNORES_SIGTERM], {}, tmp_path / name) for name in ("one", "two")
+    ]
     for child in children:
         while "ready" not in child.log.read_text():
             child.check()
@@ -104,5 +104,5 @@ def test_children_that_do_not_listen_are_waited_for_together(
         child.stop()
         with pytest.raises(LocalStackError):
             child.check()
-    # Stopping did not begin anew.
+    # The wait for the end did not start again.
     assert [child.begin_to_stop() for child in children] == waits

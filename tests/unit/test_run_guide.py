@@ -1,4 +1,4 @@
-"""What `make run` prints for a client of Twilio Verify."""
+"""The guide of `make run` for a client of Twilio Verify."""
 
 from dataclasses import replace
 
@@ -16,11 +16,11 @@ STACK = StackFile(
 )
 
 
-def test_a_stack_that_speaks_to_twilios_clients_says_how() -> None:
+def test_a_stack_with_the_twilio_api_shows_how_to_use_it() -> None:
     printed = guide(replace(STACK, twilioApiUrl="http://127.0.0.1:4566/twilio"))
     assert f"export TWILIO_ACCOUNT_SID={ACCOUNT} TWILIO_AUTH_TOKEN=the-key" in printed
     assert 'client.verify.base_url = "http://127.0.0.1:4600"' in printed
 
 
-def test_any_other_says_nothing_of_twilio() -> None:
+def test_a_stack_without_the_twilio_api_does_not_mention_it() -> None:
     assert "TWILIO" not in guide(STACK)

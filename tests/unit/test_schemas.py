@@ -1,4 +1,4 @@
-"""API Gateway refuses by the same schemas as the functions do."""
+"""API Gateway validates by the same schemas as the functions."""
 
 import re
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ TITLED = {schema["title"]: schema for schema in schemas.ALL}
 
 
 def without_names(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema's own words: a model of API Gateway gets its dialect and its title from elsewhere."""
+    """A schema without its dialect and title, which a model of API Gateway gets from elsewhere."""
     return {word: value for word, value in schema.items() if word not in ("$schema", "title")}
 
 
 def model_of(path: str) -> dict[str, Any]:
-    """How the template has a path's body checked."""
+    """The request model by which the template checks a path's body."""
     for described in template()["Resources"].values():
         for event in described["Properties"].get("Events", {}).values():
             if event["Properties"].get("Path") == path:
@@ -34,12 +34,12 @@ def test_the_template_has_a_model_for_each_schema_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("title", TITLED)
-def test_a_model_of_the_template_is_the_schema_that_the_function_checks_with(title: str) -> None:
+def test_a_model_of_the_template_is_the_functions_schema(title: str) -> None:
     assert resource("Api")["Models"][title] == without_names(TITLED[title])
 
 
 @pytest.mark.parametrize("title", TITLED)
-def test_a_schema_is_of_the_dialect_that_api_gateway_reads(title: str) -> None:
+def test_a_schema_has_the_dialect_of_api_gateway(title: str) -> None:
     assert TITLED[title]["$schema"] == "http://json-schema.org/draft-04/schema#"
 
 
@@ -64,7 +64,7 @@ def test_a_field_that_the_schema_does_not_name_is_refused(title: str) -> None:
 
 
 @pytest.mark.parametrize("title", TITLED)
-def test_a_schema_joins_no_alternatives_which_typed_clients_cannot_name(title: str) -> None:
+def test_a_schema_has_no_alternatives_which_typed_clients_cannot_name(title: str) -> None:
     assert not {"anyOf", "oneOf", "allOf", "not"} & TITLED[title].keys()
 
 
@@ -89,7 +89,7 @@ def fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         ("de-x-phonebk", "de"),
     ],
 )
-def test_a_locale_is_taken_as_devices_write_it(written: str, tag: str) -> None:
+def test_a_locale_is_accepted_as_devices_write_it(written: str, tag: str) -> None:
     schemas.validator("RequestOtp")({"phoneNumber": "+14155550123", "locale": written})
     assert language_tag(written) == tag
 
@@ -120,13 +120,13 @@ def test_every_field_is_bounded(title: str) -> None:
         {"providers": ["Infobip"]},
     ],
 )
-def test_what_is_to_be_stopped_is_named_as_it_is_listed(title: str, body: dict[str, Any]) -> None:
+def test_an_unknown_stop_is_refused(title: str, body: dict[str, Any]) -> None:
     with pytest.raises(fastjsonschema.JsonSchemaValueException):
         schemas.validator(title)(body)
 
 
 @pytest.mark.parametrize("seconds", [59, 30 * 24 * 3600 + 1, 90.5, "3600", True])
-def test_a_stop_is_of_a_minute_to_thirty_days(seconds: object) -> None:
+def test_a_stop_lasts_from_a_minute_to_thirty_days(seconds: object) -> None:
     for allowed in (60, 30 * 24 * 3600):
         schemas.validator("StopSending")({"all": True, "seconds": allowed})
     with pytest.raises(fastjsonschema.JsonSchemaValueException):

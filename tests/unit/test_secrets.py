@@ -1,4 +1,4 @@
-"""What is read from Secrets Manager, how often, and what is said of a secret that is wrong."""
+"""Reads of Secrets Manager, their frequency, and the errors for a wrong secret."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ CREDENTIALS = {"infobip": {"apiKey": "canary-key"}, "sinch": {"applicationKey": 
 
 
 class FakeSecretsManager:
-    """Answers with what it holds, and counts."""
+    """Returns the secrets that it holds, and records its calls."""
 
     def __init__(self, **secrets: Any) -> None:
         self.secrets = secrets
@@ -49,7 +49,7 @@ def test_secrets_are_read_once_in_five_minutes(client: FakeSecretsManager, clock
     assert client.calls == ["pepper", "providers", "pepper"]
 
 
-def test_credentials_are_renewed_for_a_stranger_no_oftener_than_once_a_minute(
+def test_a_stranger_can_renew_credentials_at_most_once_a_minute(
     client: FakeSecretsManager, clock: StepClock
 ) -> None:
     kept = secret_cache(client, clock)
@@ -77,9 +77,7 @@ def test_forgotten_credentials_are_fetched_anew_and_the_pepper_is_not(
 
 
 @pytest.mark.parametrize("wrong", ["{}", '{"infobip": "canary"}'])
-def test_a_secret_that_is_wrong_is_not_kept_for_five_minutes(
-    client: FakeSecretsManager, clock: StepClock, wrong: str
-) -> None:
+def test_a_wrong_secret_is_not_cached(client: FakeSecretsManager, clock: StepClock, wrong: str) -> None:
     right, client.secrets["providers"] = client.secrets["providers"], wrong
     kept = secret_cache(client, clock)
     with pytest.raises(ServiceMisconfigured):
@@ -90,9 +88,7 @@ def test_a_secret_that_is_wrong_is_not_kept_for_five_minutes(
     assert client.calls == ["providers", "providers"]
 
 
-def test_a_pepper_that_is_wrong_is_not_kept_for_five_minutes(
-    client: FakeSecretsManager, clock: StepClock
-) -> None:
+def test_a_wrong_pepper_is_not_cached(client: FakeSecretsManager, clock: StepClock) -> None:
     right, client.secrets["pepper"] = client.secrets["pepper"], '{"pepper": "short"}'
     kept = secret_cache(client, clock)
     with pytest.raises(ServiceMisconfigured):
@@ -120,7 +116,7 @@ def refused_by_aws(code: str) -> ClientError:
         (ConnectTimeoutError(endpoint_url="canary"), "provider secret: ConnectTimeoutError"),
     ],
 )
-def test_a_secret_that_is_wrong_is_named_and_never_shown(
+def test_a_wrong_secret_is_named_and_never_shown(
     clock: StepClock, client: FakeSecretsManager, secret: Any, reason: str
 ) -> None:
     client.secrets["providers"] = secret
@@ -130,9 +126,7 @@ def test_a_secret_that_is_wrong_is_named_and_never_shown(
     assert "canary" not in repr(refused.value) + str(refused.value)
 
 
-def test_a_field_that_is_no_text_is_left_out_and_stops_nobody(
-    clock: StepClock, client: FakeSecretsManager
-) -> None:
+def test_a_field_that_is_no_text_is_ignored(clock: StepClock, client: FakeSecretsManager) -> None:
     fields = {"apiKey": "a-key", "comment": 5, "webhookUser": "", "webhookPassword": None}
     client.secrets["providers"] = json.dumps({"infobip": fields})
     assert secret_cache(client, clock).credentials("infobip") == {"apiKey": "a-key"}
@@ -153,14 +147,12 @@ def test_a_pepper_that_is_missing_or_weak_is_refused(
     assert refused.value.reason == "secret field pepper"
 
 
-def test_while_it_is_rotated_a_second_pepper_is_read_too(
-    client: FakeSecretsManager, clock: StepClock
-) -> None:
+def test_during_rotation_a_second_pepper_is_read(client: FakeSecretsManager, clock: StepClock) -> None:
     client.secrets["pepper"] = json.dumps({"pepper": PEPPER, "alsoRead": PEPPER[::-1]})
     assert secret_cache(client, clock).peppers().all == (PEPPER, PEPPER[::-1])
 
 
-def test_a_pepper_that_is_there_twice_is_one(client: FakeSecretsManager, clock: StepClock) -> None:
+def test_a_pepper_that_is_listed_twice_counts_as_one(client: FakeSecretsManager, clock: StepClock) -> None:
     client.secrets["pepper"] = json.dumps({"pepper": PEPPER, "alsoRead": PEPPER})
     assert secret_cache(client, clock).peppers().all == (PEPPER,)
 
@@ -175,5 +167,5 @@ def test_a_second_pepper_that_is_weak_is_refused(
     assert refused.value.reason == "secret field alsoRead"
 
 
-def test_no_pepper_is_shown_where_the_pair_is() -> None:
+def test_the_repr_of_a_pair_shows_no_pepper() -> None:
     assert PEPPER not in repr(Peppers(PEPPER, PEPPER))

@@ -76,7 +76,7 @@ def parameters_in_limits() -> dict[str, str | None]:
 
 
 def named(path: str) -> Any:
-    """What `module.name` of `sms_otp` stands for, whichever its package. Raises where there is none."""
+    """The object that `module.name` names in any package of `sms_otp`. Raises if it does not exist."""
     module, *names = path.split(".")
     (found,) = [each for each in modules() if each.endswith(f".{module}") and has(each, names[0])]
     return reduce(getattr, names, importlib.import_module(found))
@@ -109,18 +109,18 @@ def group(label: str) -> set[str]:
 
 
 def test_every_parameter_that_limits_is_in_the_table_of_limits() -> None:
-    asked = set[str]().union(
+    limiting = set[str]().union(
         *(group(label) for label in LIMITING),
         {"ReservedConcurrency", "AllowedCountries", "DailySpendCap", "TrustClientIp"},
     )
-    assert asked == parameters_in_limits().keys()
+    assert limiting == parameters_in_limits().keys()
 
 
-def test_the_defaults_in_the_table_of_limits_are_the_templates() -> None:
+def test_the_defaults_in_the_table_of_limits_match_the_template() -> None:
     declared = template()["Parameters"]
     defaults = {name: declared[name].get("Default") for name in parameters_in_limits()}
-    told = {name: None if default is None else str(default) for name, default in defaults.items()}
-    assert parameters_in_limits() == told
+    expected = {name: None if default is None else str(default) for name, default in defaults.items()}
+    assert parameters_in_limits() == expected
 
 
 def test_every_place_that_enforces_a_limit_exists() -> None:
@@ -159,13 +159,13 @@ def test_every_test_that_is_named_exists(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_constant_has_the_value_that_is_told(document: Path) -> None:
+def test_every_constant_has_the_documented_value(document: Path) -> None:
     for word in quoted(document.read_text()):
         if (match := CONSTANT.fullmatch(word)) is not None:
             assert str(named(f"{match[1]}.{match[2]}")) == match[3], word
 
 
-def test_the_constants_of_both_pages_are_looked_at() -> None:
+def test_the_constants_of_both_pages_are_checked() -> None:
     found = [word for page in (SECURITY, SCALING) for word in quoted(page.read_text())]
     assert sum(1 for word in found if CONSTANT.fullmatch(word)) >= 7
 
@@ -177,29 +177,31 @@ def test_the_constants_of_both_pages_are_looked_at() -> None:
         ("CodeLifeSeconds", "MaxValue", 600),
     ],
 )
-def test_the_template_takes_nothing_that_the_standard_forbids(parameter: str, bound: str, value: int) -> None:
+def test_the_template_allows_no_value_that_the_standard_forbids(
+    parameter: str, bound: str, value: int
+) -> None:
     assert template()["Parameters"][parameter][bound] == value
 
 
-def test_the_guesses_that_a_days_codes_allow_are_as_told() -> None:
+def test_the_documented_guesses_a_day_are_right() -> None:
     declared = template()["Parameters"]
     codes = round(declared["DailySpendCap"]["Default"] / Prices().dollars("US", "sms"))
     guesses = codes * declared["MaxAttempts"]["Default"]
     assert f"is {guesses:,} guesses a day" in SECURITY.read_text()
 
 
-def test_every_page_says_alike_what_a_usual_verification_costs_the_table() -> None:
+def test_pages_agree_on_the_units_of_a_usual_verification() -> None:
     bill = (ROOT / "docs/performance.md").read_text()
     (reads,), (writes,) = (
         re.findall(rf"^\| DynamoDB, {kind} \| (\d+) units", bill, re.MULTILINE)
         for kind in ("reads", "writes")
     )
-    told = f"{reads} read and {writes} write units"
-    assert told in " ".join(bill.split())
-    assert told in " ".join(SCALING.read_text().split())
+    units = f"{reads} read and {writes} write units"
+    assert units in " ".join(bill.split())
+    assert units in " ".join(SCALING.read_text().split())
 
 
-def test_the_shards_of_each_daily_cap_are_as_told() -> None:
+def test_the_documented_shards_of_each_daily_cap_are_right() -> None:
     for row in table(SCALING, "## No hot item"):
         cap = int(row["`DailySpendCap`"])
         shards = budgets.shards_for(cap)
@@ -217,7 +219,7 @@ def keys_read(history: History, now: int) -> int:
     return count
 
 
-def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
+def test_the_documented_keys_that_a_request_reads_are_right() -> None:
     midnight, settled, unsettled = DAY * 20_000, History(), History()
     first, again = (keys_read(settled, midnight + LONGEST_CODE_LIFE) for _ in range(2))
     _, still_early = (keys_read(unsettled, midnight + LONGEST_CODE_LIFE - 1) for _ in range(2))
@@ -229,11 +231,11 @@ def test_the_keys_that_a_request_reads_are_as_many_as_told() -> None:
         rows["the same, first time for a country in an execution environment"]
         == f"up to {first - again} more"
     )
-    (told,) = (units for step, units in rows.items() if "first ten minutes" in step)
-    assert (told, LONGEST_CODE_LIFE) == (f"up to {still_early - again} more", 10 * 60)
+    (documented,) = (units for step, units in rows.items() if "first ten minutes" in step)
+    assert (documented, LONGEST_CODE_LIFE) == (f"up to {still_early - again} more", 10 * 60)
 
 
-def test_the_quota_of_an_api_key_is_the_templates() -> None:
+def test_the_documented_quota_of_an_api_key_is_the_templates() -> None:
     quota = template()["Resources"]["UsagePlan"]["Properties"]["Quota"]
     assert quota["Period"] == "DAY"
     assert f"{quota['Limit']:,} a day" in SECURITY.read_text()

@@ -46,7 +46,7 @@ def test_the_right_code_verifies_and_clears_the_failures_of_the_number(world: Wo
     assert world.store.failures == {}
 
 
-def test_the_answer_to_a_request_says_when_the_next_code_may_be_asked_for(world: World) -> None:
+def test_the_answer_to_a_request_says_when_to_resend(world: World) -> None:
     requested = request_code(world.service, RequestOtp(NUMBER), world.caller())
     assert requested.expires_at == int(world.clock()) + 300
     assert requested.resend_after == 30
@@ -78,7 +78,7 @@ def test_the_sixth_guess_never_reaches_the_provider_even_if_it_is_right(world: W
     assert world.guesses() == 5
 
 
-def test_spent_guesses_are_told_before_the_code_expires(world: World) -> None:
+def test_spent_guesses_are_refused_before_the_code_expires(world: World) -> None:
     verification_id = world.request()
     for _ in range(5):
         world.verify(verification_id, "000000")
@@ -122,7 +122,7 @@ def test_a_code_that_expires_while_the_provider_thinks_is_refused(world: World) 
     "stranger",
     [{"tenant": "tenant-b"}, {"session_id": "another"}, {}, {"phone_number": "+14155550199"}],
 )
-def test_only_the_tenant_session_and_number_that_asked_may_verify(
+def test_only_the_requesting_tenant_session_and_number_may_verify(
     world: World, stranger: dict[str, str]
 ) -> None:
     verification_id = world.request(session_id="mine")
@@ -160,8 +160,8 @@ def test_a_number_that_failed_too_often_must_wait_and_a_new_code_does_not_help(w
     assert world.store.failures == {}
 
 
-def test_a_guess_that_a_lock_refuses_is_given_back(world: World) -> None:
-    """Somebody else's failures lock the number, and cost the code in its owner's hand none of its guesses."""
+def test_a_guess_that_a_lock_refuses_is_refunded(world: World) -> None:
+    """A stranger's failures lock the number, but use up no guesses of the owner's code."""
     verification_id = world.request()
     world.fail(20)
     for _ in range(7):
@@ -172,7 +172,7 @@ def test_a_guess_that_a_lock_refuses_is_given_back(world: World) -> None:
     assert world.verify(verification_id) == "ok"
 
 
-def test_a_guess_that_cannot_be_given_back_stays_spent_and_is_refused_all_the_same(world: World) -> None:
+def test_a_guess_that_cannot_be_refunded_is_still_refused(world: World) -> None:
     def fails(*_: object) -> None:
         raise StoreError("UpdateItem: ThrottlingException")
 
@@ -183,7 +183,7 @@ def test_a_guess_that_cannot_be_given_back_stays_spent_and_is_refused_all_the_sa
     assert next(iter(world.store.verifications.values())).attempts == 1
 
 
-def test_a_number_that_strangers_disabled_is_told_apart_from_one_that_must_wait(world: World) -> None:
+def test_a_number_that_strangers_disabled_has_its_own_error(world: World) -> None:
     for _ in range(80):
         world.clock.step(3600)
         world.fail(1)
@@ -220,7 +220,7 @@ def test_a_wrong_guess_that_locks_the_number_says_how_long(world: World) -> None
     assert (refused.value.attempts_remaining, refused.value.retry_after) == (4, 30)
 
 
-def test_sends_to_a_number_are_counted_whoever_asks(world: World) -> None:
+def test_sends_to_a_number_are_counted_over_all_tenants(world: World) -> None:
     answers = []
     for tenant in ("a", "b", "c", "d"):
         answers.append(outcome(lambda tenant=tenant: world.request(tenant=tenant)))  # type: ignore[misc] # bound now
@@ -249,7 +249,7 @@ CERTAINLY_NOT_SENT = [Throttled, NotSent, Misconfigured]
 
 
 @pytest.mark.parametrize("failure", CERTAINLY_NOT_SENT)
-def test_what_was_certainly_not_sent_costs_the_number_nothing(
+def test_a_message_that_was_certainly_not_sent_costs_the_number_nothing(
     world: World, failure: type[ProviderError]
 ) -> None:
     world.provider.fails_with = lambda: failure("fake", "http_500")
@@ -270,7 +270,7 @@ def test_a_send_whose_outcome_is_unknown_stays_reserved(world: World) -> None:
 
 
 @pytest.mark.parametrize(("failure", "failed"), [(NotSent, 1), (CircuitOpen, None)])
-def test_a_provider_that_its_open_breaker_spares_has_not_failed(
+def test_a_provider_that_its_open_breaker_skips_has_not_failed(
     world: World, failure: type[ProviderError], failed: int | None
 ) -> None:
     world.provider.fails_with = lambda: failure("fake", "scripted")
@@ -279,14 +279,14 @@ def test_a_provider_that_its_open_breaker_spares_has_not_failed(
     assert fields["failed"] == failed
 
 
-def test_a_number_that_the_provider_refuses_for_good_stays_counted_and_can_never_verify(world: World) -> None:
+def test_a_number_that_the_provider_rejects_stays_counted_and_fails(world: World) -> None:
     world.provider.fails_with = lambda: Refused("fake", "opted_out")
     assert outcome(world.request) == "PROVIDER_REJECTED"
     assert next(iter(world.store.verifications.values())).state is State.FAILED
     assert outcome(world.request) == "RATE_LIMITED"
 
 
-def test_a_release_that_fails_leaves_the_send_reserved_and_the_answer_as_it_was(world: World) -> None:
+def test_a_failed_release_keeps_the_send_reserved_and_the_answer(world: World) -> None:
     def no_release(_: object) -> None:
         raise StoreError("TransactWriteItems: ThrottlingException")
 
@@ -297,27 +297,27 @@ def test_a_release_that_fails_leaves_the_send_reserved_and_the_answer_as_it_was(
 
 
 @pytest.mark.parametrize(
-    ("failure", "method", "told", "answer"),
+    ("failure", "method", "event", "answer"),
     [
         (Refused, "record_failed", "rejection_unrecorded", "PROVIDER_REJECTED"),
         (Ambiguous, "record_answer", "doubt_unrecorded", "PROVIDER_UNAVAILABLE"),
     ],
 )
-def test_what_could_not_be_stored_of_a_send_is_told_by_its_own_name(
-    world: World, failure: type[ProviderError], method: str, told: str, answer: str
+def test_a_send_outcome_that_cannot_be_stored_has_its_own_event(
+    world: World, failure: type[ProviderError], method: str, event: str, answer: str
 ) -> None:
     def fails(*_: object) -> None:
         raise StoreError("throttled")
 
     setattr(world.store, method, fails)
     world.provider.fails_with = lambda: failure("fake", "scripted")
-    asked = RequestOtp(NUMBER, idempotency_key="a-key")
-    assert outcome(lambda: request_code(world.service, asked, world.caller())) == answer
-    assert (told, {"reason": "throttled"}) in world.emitted
+    command = RequestOtp(NUMBER, idempotency_key="a-key")
+    assert outcome(lambda: request_code(world.service, command, world.caller())) == answer
+    assert (event, {"reason": "throttled"}) in world.emitted
 
 
 @pytest.mark.parametrize("failure", [*CERTAINLY_NOT_SENT, Ambiguous, Refused])
-def test_a_provider_that_gives_no_word_verifies_nobody_and_the_guess_stays_spent(
+def test_a_failed_check_verifies_nobody_and_the_guess_stays_spent(
     world: World, failure: type[ProviderError]
 ) -> None:
     verification_id = world.request()
@@ -336,28 +336,24 @@ def test_a_provider_that_gives_no_word_verifies_nobody_and_the_guess_stays_spent
         (Check.UNKNOWN, "OTP_EXPIRED"),
     ],
 )
-def test_each_word_of_a_provider_other_than_yes_is_a_refusal(
-    world: World, check: Check, expected: str
-) -> None:
+def test_every_check_result_but_correct_is_refused(world: World, check: Check, expected: str) -> None:
     verification_id = world.request()
     world.provider.check = lambda *_, **__: check  # type: ignore[method-assign] # one answer
     assert world.verify(verification_id) == expected
 
 
 @pytest.mark.parametrize("check", [Check.WRONG, Check.EXPIRED, Check.EXHAUSTED, Check.UNKNOWN])
-def test_a_guess_that_was_not_right_is_measured_once_whatever_the_provider_called_it(
-    world: World, check: Check
-) -> None:
+def test_a_wrong_guess_is_measured_once_for_any_check_result(world: World, check: Check) -> None:
     verification_id = world.request()
     world.provider.check = lambda *_, **__: check  # type: ignore[method-assign] # one answer
     refused = {"path": "/verify-otp", "error_code": world.verify(verification_id)}
-    told = [*world.emitted, ("request_refused", refused)]
-    measured = [metric.name for event, fields in told for metric in metrics.measured_by(event, fields)]
+    emitted = [*world.emitted, ("request_refused", refused)]
+    measured = [metric.name for event, fields in emitted for metric in metrics.measured_by(event, fields)]
     assert measured.count("VerifySuccess") == measured.count("NumberFailures") == 1
     assert measured.count("OtpIncorrect") == (check is Check.WRONG)
 
 
-def test_whose_guesses_the_provider_calls_spent_is_told_to_wait_for_the_end_of_the_code(world: World) -> None:
+def test_an_exhausted_code_must_wait_for_its_expiry(world: World) -> None:
     verification_id = world.request()
     world.clock.step(100)
     world.provider.check = lambda *_, **__: Check.EXHAUSTED  # type: ignore[method-assign] # one answer
@@ -370,9 +366,7 @@ STORE_STEPS = ["read", "reserve", "record_sent", "spend_guess", "spend_number_gu
 
 
 @pytest.mark.parametrize("step", STORE_STEPS)
-def test_a_store_that_fails_at_any_step_verifies_nobody_and_sends_at_most_once(
-    world: World, step: str
-) -> None:
+def test_a_store_failure_verifies_nobody_and_sends_at_most_once(world: World, step: str) -> None:
     def fail(*_: object) -> None:
         raise StoreError(f"{step}: InternalServerError")
 
@@ -399,15 +393,15 @@ def test_every_event_carries_the_number_only_as_an_object_that_hides_it(world: W
     verification_id = world.request()
     world.verify(verification_id, "000000")
     world.verify(verification_id)
-    told = ["send_decided", "otp_requested", "otp_incorrect", "otp_verified"]
-    assert [event for event, _ in world.emitted] == told
+    expected = ["send_decided", "otp_requested", "otp_incorrect", "otp_verified"]
+    assert [event for event, _ in world.emitted] == expected
     for _, fields in world.emitted:
         assert isinstance(fields["number"], PhoneNumber)
         assert NUMBER not in repr(fields)
         assert "123456" not in repr(fields)
 
 
-ABOUT = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
+CONTEXT = {"number": PhoneNumber(NUMBER, "US"), "number_key": number_key(NUMBER), "lane": "stranger"}
 
 
 def refused_by(act: Callable[[], object]) -> errors.OtpError:
@@ -417,8 +411,8 @@ def refused_by(act: Callable[[], object]) -> errors.OtpError:
 
 
 @pytest.mark.parametrize("otp", ["000000", "123456"])
-def test_a_verification_that_is_refused_says_in_the_log_which_one_it_was(world: World, otp: str) -> None:
-    """Whatever refuses it: the provider's word, or the store, once the code was used."""
+def test_a_refused_guess_names_its_verification_in_the_log(world: World, otp: str) -> None:
+    """Both when the provider refuses it and when the store does because the code was used."""
     verification_id = world.request()
     (key,) = world.store.verifications
     if otp == "123456":
@@ -427,7 +421,7 @@ def test_a_verification_that_is_refused_says_in_the_log_which_one_it_was(world: 
     assert refused.context == {"verification": key}
 
 
-def test_a_request_that_loses_a_race_says_whom_it_is_about_and_is_counted_as_asked_for(world: World) -> None:
+def test_a_request_that_loses_a_race_names_its_number_and_is_counted(world: World) -> None:
     read = world.store.read
 
     def read_then_lose(query: AdmissionQuery) -> AdmissionSnapshot:
@@ -438,19 +432,19 @@ def test_a_request_that_loses_a_race_says_whom_it_is_about_and_is_counted_as_ask
 
     world.store.read = read_then_lose  # type: ignore[method-assign] # one interleaving
     refused = refused_by(world.request)
-    assert (refused.reason, refused.context) == ("number", ABOUT)
-    assert world.emitted[-1] == ("send_decided", {**ABOUT, "requests": 2})
+    assert (refused.reason, refused.context) == ("number", CONTEXT)
+    assert world.emitted[-1] == ("send_decided", {**CONTEXT, "requests": 2})
 
 
-def test_a_request_that_a_limit_refuses_says_which_and_when_to_come_again(world: World) -> None:
+def test_a_rate_limited_request_names_the_limit_and_the_wait(world: World) -> None:
     world.request()
     world.clock.step(13)
     refused = refused_by(world.request)
     assert (refused.reason, refused.retry_after) == ("number", 17)
-    assert refused.context == ABOUT
+    assert refused.context == CONTEXT
 
 
-def test_a_number_that_must_wait_is_told_for_how_long_by_requests_and_guesses_alike(world: World) -> None:
+def test_requests_and_guesses_say_how_long_a_locked_number_must_wait(world: World) -> None:
     verification_id = world.request()
     world.fail(15)
     for _ in range(5):
@@ -466,7 +460,7 @@ def test_a_number_that_must_wait_is_told_for_how_long_by_requests_and_guesses_al
     assert (refused.code, refused.reason, refused.retry_after) == ("NUMBER_LOCKED", "waiting", 49)
 
 
-def test_guesses_that_are_spent_are_told_with_the_end_of_the_code(world: World) -> None:
+def test_spent_guesses_are_refused_until_the_code_expires(world: World) -> None:
     verification_id = world.request()
     for _ in range(5):
         world.verify(verification_id, "000000")
@@ -477,7 +471,7 @@ def test_guesses_that_are_spent_are_told_with_the_end_of_the_code(world: World) 
     assert (refused.code, refused.attempts_remaining, refused.retry_after) == ("TOO_MANY_ATTEMPTS", 0, 200)
 
 
-def test_a_country_that_is_not_sent_to_is_named_in_the_log(policy: Policy, clock: StepClock) -> None:
+def test_a_refused_country_is_named_in_the_log(policy: Policy, clock: StepClock) -> None:
     world = World(replace(policy, countries=frozenset({"GB"})), clock)
     refused = refused_by(world.request)
     assert (refused.code, refused.reason) == ("DESTINATION_NOT_ALLOWED", "country")
@@ -486,13 +480,13 @@ def test_a_country_that_is_not_sent_to_is_named_in_the_log(policy: Policy, clock
 
 
 @pytest.mark.parametrize("channel", [Channel.SMS, Channel.VOICE])
-def test_a_landline_is_sent_to_by_no_channel(world: World, channel: Channel) -> None:
+def test_a_landline_is_sent_no_code_on_any_channel(world: World, channel: Channel) -> None:
     refused = refused_by(lambda: world.request("+61212345678", channel=channel))
     assert (refused.code, refused.reason) == ("DESTINATION_NOT_ALLOWED", "kind of number")
     assert world.sends() == 0
 
 
-def test_what_is_wrong_with_a_request_is_named_by_its_place(world: World) -> None:
+def test_an_invalid_field_is_named_by_its_json_pointer(world: World) -> None:
     consent = refused_by(lambda: world.request(consent=Consent("terms", "form")))
     assert [error["pointer"] for error in consent.errors] == ["/consent"]
     unnamed = refused_by(
@@ -504,7 +498,7 @@ def test_what_is_wrong_with_a_request_is_named_by_its_place(world: World) -> Non
 
 
 @pytest.mark.parametrize("operation", ["request", "verify"])
-def test_nothing_is_begun_after_the_deadline(world: World, operation: str) -> None:
+def test_nothing_is_started_after_the_deadline(world: World, operation: str) -> None:
     verification_id = world.request()
     world.clock.step(60)
     late = replace(world.caller(), deadline=Deadline(0))
@@ -518,7 +512,7 @@ def test_nothing_is_begun_after_the_deadline(world: World, operation: str) -> No
     assert next(iter(world.store.verifications.values())).attempts == 0
 
 
-def test_a_request_is_refused_after_five_tries_that_something_else_came_before(world: World) -> None:
+def test_a_request_is_refused_after_five_write_conflicts(world: World) -> None:
     tries = []
 
     def always_moved(reservation: Reservation) -> None:
@@ -531,7 +525,7 @@ def test_a_request_is_refused_after_five_tries_that_something_else_came_before(w
     assert len(tries) == 5
 
 
-def test_an_admitted_send_is_emitted_with_its_number_of_requests_and_its_part_of_the_cap(
+def test_an_admitted_send_is_emitted_with_its_requests_and_share_of_the_cap(
     world: World,
 ) -> None:
     world.request(purpose="login")
@@ -555,13 +549,13 @@ def test_an_admitted_send_is_emitted_with_its_number_of_requests_and_its_part_of
     )
 
 
-def test_the_key_of_a_guess_is_listed_by_its_verification_and_can_be_erased_with_it(world: World) -> None:
+def test_a_verification_lists_the_idempotency_keys_of_its_guesses(world: World) -> None:
     assert world.verify(world.request(), idempotency_key="a-key") == "ok"
     (held,) = world.store.verifications.values()
     assert held.idempotency_records == tuple(world.store.idempotency_records)
 
 
-def test_a_refusal_that_the_store_does_not_note_is_answered_all_the_same_and_says_so(world: World) -> None:
+def test_a_refusal_that_cannot_be_stored_is_still_answered_and_logged(world: World) -> None:
     def fail(*_: object) -> None:
         raise StoreError("UpdateItem: ThrottlingException")
 
@@ -581,16 +575,18 @@ def test_a_refusal_that_the_store_does_not_note_is_answered_all_the_same_and_say
         (CircuitOpen("infobip", "circuit_open"), (None, None, None)),
     ],
 )
-def test_a_providers_failure_is_counted_by_what_it_says(
+def test_a_providers_failure_is_counted_by_its_kind_and_status(
     failure: ProviderError, flags: tuple[int | None, ...]
 ) -> None:
     fields = failure_fields(failure)
     assert (fields["failed"], fields["server_error"], fields["misconfigured"]) == flags
-    about = ("infobip", failure.reason, type(failure).__name__)
-    assert (fields["provider"], fields["reason"], fields["kind"]) == about
+    expected = ("infobip", failure.reason, type(failure).__name__)
+    assert (fields["provider"], fields["reason"], fields["kind"]) == expected
 
 
-def test_two_refusals_of_one_moment_are_both_noted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_refusals_at_the_same_moment_are_both_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sms_otp.use_cases.sending.secrets.randbelow", lambda _: 7)
     world.request()
     for _ in range(2):
@@ -599,7 +595,7 @@ def test_two_refusals_of_one_moment_are_both_noted(world: World, monkeypatch: py
     assert (first % 1000, second - first) == (7, 1)
 
 
-def test_the_guess_that_disables_a_number_names_no_time_to_wait_for(world: World) -> None:
+def test_the_guess_that_disables_a_number_has_no_retry_after(world: World) -> None:
     for _ in range(79):
         world.fail(1)
         world.clock.step(3600)
@@ -610,7 +606,7 @@ def test_the_guess_that_disables_a_number_names_no_time_to_wait_for(world: World
     assert world.verify(verification_id) == "NUMBER_DISABLED"
 
 
-def test_a_right_guess_is_not_repeated_for_a_verification_that_is_gone(world: World) -> None:
+def test_a_right_guess_is_not_replayed_for_a_deleted_verification(world: World) -> None:
     verification_id = world.request()
     assert world.verify(verification_id, idempotency_key="a-key") == "ok"
     world.store.verifications.clear()

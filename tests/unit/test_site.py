@@ -1,4 +1,4 @@
-"""The site's sources: every page is there once, with what it links to."""
+"""The site's sources: every page is there once, with the files that it links to."""
 
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,11 @@ def test_the_navigation_is_by_the_readers_question() -> None:
     assert sections[:4] == ["Learn it", "Do it", "Look it up", "Understand it"]
 
 
-def test_the_site_is_built_from_what_is_put_together() -> None:
+def test_the_site_is_built_from_the_collected_sources() -> None:
     assert ROOT / CONFIG["docs_dir"] == site.SOURCE
 
 
-def test_each_page_and_what_it_links_to_keeps_its_place(tmp_path: Path) -> None:
+def test_each_page_and_each_linked_file_keeps_its_path(tmp_path: Path) -> None:
     site.put_together(tmp_path)
     for page in site.documents():
         assert (tmp_path / page.relative_to(ROOT)).read_text() == page.read_text()
@@ -59,7 +59,7 @@ def test_each_page_and_what_it_links_to_keeps_its_place(tmp_path: Path) -> None:
         assert (tmp_path / needed).exists()
 
 
-def test_what_was_removed_is_not_kept_from_the_last_time(tmp_path: Path) -> None:
+def test_a_removed_page_is_not_kept_from_an_earlier_build(tmp_path: Path) -> None:
     left = tmp_path / "docs/removed.md"
     left.parent.mkdir()
     left.write_text("# Removed")

@@ -1,4 +1,4 @@
-"""How many messages a text is billed as, by 3GPP TS 23.038 and TS 23.040."""
+"""The number of messages that a text is billed as, by 3GPP TS 23.038 and TS 23.040."""
 
 import pytest
 
@@ -30,7 +30,7 @@ from sms_otp.domain.sms_text import is_gsm7, parts
         ("\uffff" * 70, 1),
     ],
 )
-def test_a_text_is_divided_into_what_a_message_holds(text: str, count: int) -> None:
+def test_a_text_is_counted_in_messages(text: str, count: int) -> None:
     assert parts(text) == count
 
 
@@ -39,8 +39,8 @@ def test_a_single_character_outside_gsm7_makes_the_whole_text_ucs2() -> None:
     assert not is_gsm7("Seu código é 123456.")
 
 
-def test_a_text_may_have_every_character_of_gsm7_at_once() -> None:
-    """TS 23.038 §6.2.1, in its order, but for the escape; and what that makes of ten of them."""
+def test_a_text_may_contain_every_gsm7_character() -> None:
+    """TS 23.038 §6.2.1, in its order, but for the escape; and the ten characters of the extension table."""
     table = (
         "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
         "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"

@@ -1,4 +1,4 @@
-"""A send's way through the budgets, over counts that only these tests keep."""
+"""The decisions of the budgets on sends, over counts kept in memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -97,21 +97,21 @@ def day(country: str = "US") -> str:
     return DayCounter.of(f"B#{country}", NOON).first
 
 
-def test_a_country_without_history_has_its_floor_and_then_asks_for_a_challenge(bank: Bank) -> None:
+def test_a_country_without_history_has_its_floor_then_requires_a_challenge(bank: Bank) -> None:
     assert bank.until_refused() == [BudgetLane.OPEN] * 50, "half a dollar an hour"
     assert isinstance(bank.refused, errors.ChallengeRequired)
     assert bank.refused.reason == "country"
     assert bank.refused.retry_after is None
 
 
-def test_a_challenge_opens_eight_times_the_floor_and_then_the_answer_is_to_wait(bank: Bank) -> None:
+def test_a_challenge_opens_eight_times_the_floor_then_rate_limits(bank: Bank) -> None:
     bank.until_refused()
     assert bank.until_refused(challenged=True) == [BudgetLane.CHALLENGED] * 400
     assert isinstance(bank.refused, errors.RateLimited)
     assert bank.refused.retry_after == HOUR
 
 
-def test_a_call_weighs_what_it_costs(bank: Bank) -> None:
+def test_a_voice_call_counts_at_its_price(bank: Bank) -> None:
     assert len(bank.until_refused(channel="voice")) == 5
 
 
@@ -133,7 +133,7 @@ def test_verified_codes_make_room_for_others(bank: Bank) -> None:
     assert len(bank.until_refused()) == 156, "1.3 of the 0.6 that a country begins with"
 
 
-def test_a_fresh_network_goes_on_where_the_open_lane_is_full(bank: Bank) -> None:
+def test_a_fresh_network_may_send_when_the_open_lane_is_full(bank: Bank) -> None:
     bank.remember("US", verified=100 * USD, unverified=30 * USD)
     admitted = bank.until_refused()
     assert bank.send(network="fresh").lane is BudgetLane.FRESH
@@ -150,7 +150,7 @@ def test_a_known_number_is_counted_on_its_own_lane_alone(bank: Bank) -> None:
     assert [increment.key[0] for increment in payment.increments] == ["D", "B"]
 
 
-def test_an_own_lane_is_counted_against_nothing_but_the_days_money(bank: Bank) -> None:
+def test_an_own_lane_counts_only_against_the_daily_cap(bank: Bank) -> None:
     bank.until_refused()
     payment = bank.send(OWN)
     assert payment.lane is BudgetLane.OWN
@@ -199,7 +199,7 @@ def test_no_24_hours_of_a_network_have_more_than_its_day_open(bank: Bank, step: 
     assert max(sum(at <= other < at + DAY for other in moments) for at in moments) == 30
 
 
-def test_a_fifth_of_the_days_money_is_kept_for_known_numbers(bank: Bank) -> None:
+def test_a_fifth_of_the_daily_cap_is_reserved_for_known_numbers(bank: Bank) -> None:
     bank.policy = replace(POLICY, daily_cap=USD)
     bank.remember("US", verified=1_000 * USD)
     assert len(bank.until_refused()) == 80
@@ -209,13 +209,13 @@ def test_a_fifth_of_the_days_money_is_kept_for_known_numbers(bank: Bank) -> None
     assert bank.refused.reason == "service day"
 
 
-def test_known_numbers_may_use_all_of_the_days_money(bank: Bank) -> None:
+def test_known_numbers_may_use_the_whole_daily_cap(bank: Bank) -> None:
     bank.policy = replace(POLICY, daily_cap=USD)
     assert len(bank.until_refused(number=OWN)) == 100
 
 
 @pytest.mark.parametrize("mode", [Mode.OFF, Mode.RECORD])
-def test_only_where_it_enforces_the_guard_refuses(bank: Bank, mode: Mode) -> None:
+def test_the_guard_refuses_only_in_enforce_mode(bank: Bank, mode: Mode) -> None:
     bank.policy = replace(POLICY, mode=mode)
     bank.remember("US", verified=100 * USD)
     payments = [bank.send(block="one") for _ in range(60)]
@@ -224,7 +224,7 @@ def test_only_where_it_enforces_the_guard_refuses(bank: Bank, mode: Mode) -> Non
     assert counted.get("open", 0) == (0 if mode is Mode.OFF else 60 * CENT)
 
 
-def test_where_it_only_records_many_shards_share_the_counting(bank: Bank) -> None:
+def test_in_record_mode_many_shards_share_the_counting(bank: Bank) -> None:
     bank.policy = replace(POLICY, mode=Mode.RECORD, daily_cap=10_000 * USD, shards=101)
     for _ in range(400):
         bank.send()
@@ -234,7 +234,7 @@ def test_where_it_only_records_many_shards_share_the_counting(bank: Bank) -> Non
     assert on_first < 100 * CENT, "only the floor is the first shard's"
 
 
-def test_a_lower_cap_does_not_forget_what_was_counted_on_more_shards(bank: Bank) -> None:
+def test_a_lower_cap_keeps_the_counts_of_more_shards(bank: Bank) -> None:
     bank.policy = replace(POLICY, daily_cap=300 * USD, shards=4)
     bank.remember("US", verified=10_000 * USD)
     for _ in range(4_000):
@@ -246,10 +246,10 @@ def test_a_lower_cap_does_not_forget_what_was_counted_on_more_shards(bank: Bank)
     again = bank.spending("US", "sms", "block", None)
     assert not again.has_more_shards({key: bank.counts[key] for key in again.keys if key in bank.counts})
     left = len(bank.until_refused(number=OWN))
-    assert 300 <= left <= 700, "five dollars, but for shards that had more than their part"
+    assert 300 <= left <= 700, "five dollars, but for shards that had more than their share"
 
 
-def test_the_past_is_read_once_and_what_is_too_old_is_forgotten(bank: Bank) -> None:
+def test_history_is_read_once_and_old_days_are_forgotten(bank: Bank) -> None:
     assert len(bank.spending("US", "sms", "b", None).keys) == 1 + 1 + 14 + 1
     bank.send()
     assert len(bank.spending("US", "sms", "b", None).keys) == 3
@@ -273,7 +273,7 @@ def test_one_read_holds_everything_with_many_shards_two_peppers_and_no_history()
     assert len(spending.keys) + 2 * 4 <= 100, "BatchGetItem takes a hundred keys"
 
 
-def test_under_two_peppers_what_is_open_is_added_up(bank: Bank) -> None:
+def test_open_counts_under_two_peppers_are_added_up(bank: Bank) -> None:
     bank.remember("US", verified=100 * USD)
     bank.until_refused(block="old", network="old")
     spending = Spending(POLICY, bank.history, "US", "sms", ("new", "old"), ("new", "old"), NOON)
@@ -284,7 +284,7 @@ def test_under_two_peppers_what_is_open_is_added_up(bank: Bank) -> None:
 
 
 @pytest.mark.parametrize(("verified", "codes"), [(0, [1, 2, 3]), (1, [1, 1, 2])])
-def test_codes_to_a_country_where_nobody_verifies_are_told(
+def test_unverified_codes_to_a_country_are_counted_until_one_verifies(
     bank: Bank, verified: int, codes: list[int]
 ) -> None:
     payments = [bank.send(), *([] if verified else [bank.send()])]
@@ -303,7 +303,7 @@ def codes(number: int) -> int:
 
 @pytest.fixture
 def recording() -> Bank:
-    """Sends also what the guard objects to."""
+    """A bank whose guard records but refuses nothing."""
     return Bank(replace(POLICY, mode=Mode.RECORD))
 
 
@@ -319,7 +319,7 @@ def of_last_hour(bank: Bank, unverified: int, verified: int) -> None:
 
 
 @pytest.mark.parametrize(("unverified", "verified", "beyond"), [(32, 10, 20), (12, 10, 0), (11, 10, 0)])
-def test_what_is_beyond_twice_the_usual_ratio_of_the_last_hour_is_measured(
+def test_codes_beyond_twice_the_usual_ratio_of_the_last_hour_are_measured(
     recording: Bank, unverified: int, verified: int, beyond: int
 ) -> None:
     """A country without history is taken to leave 0.6 unverified for each verified one."""
@@ -328,7 +328,7 @@ def test_what_is_beyond_twice_the_usual_ratio_of_the_last_hour_is_measured(
     assert recording.send().unverified == beyond
 
 
-def test_what_is_usual_is_what_the_country_has_left_unverified_before(recording: Bank) -> None:
+def test_the_usual_ratio_comes_from_the_countrys_history(recording: Bank) -> None:
     recording.now = Seconds(NOON + 600)
     recording.remember("US", verified=codes(100_000), unverified=codes(100_000))
     of_last_hour(recording, 50, 10)
@@ -348,7 +348,7 @@ def test_after_midnight_the_last_hour_is_yesterdays(recording: Bank) -> None:
     assert recording.send().unverified == 38
 
 
-def test_an_hour_in_which_nobody_verified_counts_as_long_as_nobody_does(recording: Bank) -> None:
+def test_an_hour_without_verifications_is_measured_until_the_next_hour(recording: Bank) -> None:
     recording.now = Seconds(NOON + 600)
     of_last_hour(recording, 30, 0)
     first = recording.send()
@@ -384,7 +384,7 @@ def test_yesterdays_codes_count_for_the_rest_of_their_24_hours(recording: Bank) 
     assert recording.send().expired_unused is None, "half of them, less one"
 
 
-def test_of_many_shards_only_the_codes_that_were_read_are_judged(recording: Bank) -> None:
+def test_with_many_shards_only_the_sampled_codes_are_judged(recording: Bank) -> None:
     """One code of one shard would stand for ten."""
     recording.policy = replace(recording.policy, daily_cap=1_000 * USD, shards=11)
     recording.now = Seconds(NOON + 600)
@@ -400,6 +400,6 @@ def test_of_many_shards_only_the_codes_that_were_read_are_judged(recording: Bank
     assert payment.expired_unused is not None
 
 
-def test_with_the_guard_off_nothing_of_a_country_is_measured() -> None:
+def test_with_the_guard_off_no_country_is_measured() -> None:
     payment = Bank(replace(POLICY, mode=Mode.OFF)).send()
     assert (payment.unverified, payment.expired_unused) == (None, None)

@@ -1,4 +1,4 @@
-"""What each function loads before a snapshot or a first request, and what it makes of its own."""
+"""The parts that each function loads before a snapshot or a first request, and the object that it makes."""
 
 import gc
 import importlib
@@ -21,7 +21,7 @@ from sms_otp.entry_points import bootstrap, schemas
 
 DYNAMODB, BOTH, KMS = ("dynamodb",), ("dynamodb", "secretsmanager"), ("kms",)
 
-# By function: what is loaded, what is made, and the services whose data is read.
+# By function: the parts loaded, the object made, and the services whose data is read.
 STARTS: dict[str, tuple[set[str], str, tuple[str, ...]]] = {
     "request_otp": ({"RequestOtp", "log", "countries", "providers"}, "service", BOTH),
     "resend_otp": ({"ResendOtp", "log", "countries", "providers"}, "service", BOTH),
@@ -38,7 +38,7 @@ STARTS: dict[str, tuple[set[str], str, tuple[str, ...]]] = {
 
 @dataclass
 class Environment:
-    """An execution environment: what was loaded, made and read in it, and the hooks of its snapshot."""
+    """An execution environment: its loaded parts, made objects and read models, and its snapshot hooks."""
 
     loaded: set[str] = field(default_factory=set)
     made: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Environment:
     fails: Exception | None = None
 
     def make(self, name: str) -> None:
-        assert not gc.isenabled(), "nobody looks for garbage in what is to stay"
+        assert not gc.isenabled(), "garbage is not collected among objects that stay"
         self.made.append(name)
         if self.fails is not None:
             raise self.fails
@@ -106,7 +106,7 @@ def test_an_environment_that_starts_on_demand_has_everything_ready(
 
 
 @pytest.mark.parametrize("function", STARTS)
-def test_a_snapshot_holds_what_is_loaded_and_a_restore_makes_the_rest(
+def test_a_snapshot_holds_the_loaded_parts_and_a_restore_makes_the_rest(
     lambda_environment: Environment, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "snap-start")
@@ -116,17 +116,17 @@ def test_a_snapshot_holds_what_is_loaded_and_a_restore_makes_the_rest(
     (before,), (after,) = lambda_environment.before, lambda_environment.after
     before()
     assert (lambda_environment.loaded, lambda_environment.read) == (loaded, [services])
-    assert lambda_environment.made == [], "what is made is an environment's own"
+    assert lambda_environment.made == [], "each environment makes its own objects"
     after()
     assert lambda_environment.made == [made]
     assert gc.isenabled()
 
 
 @pytest.mark.parametrize("kind", ["on-demand", "snap-start"])
-def test_a_setting_that_is_wrong_stops_no_start(
+def test_a_wrong_setting_does_not_fail_the_start(
     lambda_environment: Environment, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """It is answered, and in the log, as often as somebody asks; a start that fails is neither."""
+    """Every request answers and logs the error; a failed start would do neither."""
     monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", kind)
     lambda_environment.fails = ServiceMisconfigured(reason="environment variable STAGE")
     lambda_environment.begin("cancel_otp")

@@ -1,4 +1,4 @@
-"""What administrators stop is not sent; all else goes on as it did."""
+"""Sends that administrators stop are refused; everything else goes on."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from tests.unit.world import NUMBER, World
 
 NOW = Seconds(int(START))
 HOUR = Seconds(3600)
-WHO = Administrator("arn:aws:iam::123456789012:role/on-call", Deadline(10))
+ADMINISTRATOR = Administrator("arn:aws:iam::123456789012:role/on-call", Deadline(10))
 GB, US = Stop(Scope.COUNTRY, "GB"), Stop(Scope.COUNTRY, "US")
 SMS, VOICE = Stop(Scope.CHANNEL, "sms"), Stop(Scope.CHANNEL, "voice")
 INFOBIP, SINCH = Stop(Scope.PROVIDER, "infobip"), Stop(Scope.PROVIDER, "sinch")
@@ -25,7 +25,7 @@ BOTH = ("infobip", "sinch")
 
 
 def ending(*stops: Stop) -> Stops:
-    """All of these, for another hour."""
+    """All of these stops, for another hour."""
     return Stops(dict.fromkeys(stops, Seconds(NOW + HOUR)))
 
 
@@ -46,7 +46,7 @@ def test_a_stop_has_ended_in_its_last_second() -> None:
     assert ending(INFOBIP).waits(BOTH, Seconds(NOW + HOUR)) == {}
 
 
-def test_of_stops_that_overlap_the_last_to_end_says_when_to_come_again() -> None:
+def test_the_last_of_overlapping_stops_sets_the_wait() -> None:
     stops = Stops({EVERYTHING: Seconds(NOW + 60), US: Seconds(NOW + 600), SMS: Seconds(NOW + 300)})
     refused = stops.send_error("US", "sms", BOTH, NOW)
     assert refused is not None
@@ -55,20 +55,22 @@ def test_of_stops_that_overlap_the_last_to_end_says_when_to_come_again() -> None
     assert later is not None, "the wider stop has ended and the narrower one has not"
 
 
-def test_a_provider_that_is_stopped_stops_nothing_while_another_one_is_left() -> None:
+def test_a_stopped_provider_refuses_no_send_while_another_is_left() -> None:
     assert ending(INFOBIP).send_error("US", "sms", BOTH, NOW) is None
     assert ending(INFOBIP).waits(BOTH, NOW) == {"infobip": HOUR}
     stops = Stops({INFOBIP: Seconds(NOW + 600), SINCH: Seconds(NOW + 60)})
     refused = stops.send_error("US", "sms", BOTH, NOW)
     assert refused is not None
-    assert (refused.reason, refused.retry_after) == ("provider", 60), "the first of them may send again then"
+    assert (refused.reason, refused.retry_after) == ("provider", 60), (
+        "the first of the two may send again then"
+    )
 
 
 def test_standing_stops_are_listed_by_scope_and_name() -> None:
     assert [*ending(US, SINCH, EVERYTHING, GB).standing(NOW)] == [EVERYTHING, GB, US, SINCH]
 
 
-def test_a_stop_lasts_a_day_unless_it_is_said_and_thirty_days_at_most() -> None:
+def test_a_stop_lasts_a_day_by_default_and_thirty_days_at_most() -> None:
     assert (SHORTEST, DEFAULT, LONGEST) == (60, 24 * 3600, 30 * 24 * 3600)
 
 
@@ -78,11 +80,11 @@ def world(policy: Policy, clock: StepClock) -> World:
 
 
 def resend(world: World, verification_id: str, **more: Any) -> str:
-    asked = ResendOtp(verification_id, **more)
-    return outcome(lambda: resend_code(world.service, asked, world.caller()))
+    command = ResendOtp(verification_id, **more)
+    return outcome(lambda: resend_code(world.service, command, world.caller()))
 
 
-def test_neither_a_first_code_nor_another_one_is_sent_and_what_was_sent_is_checked(world: World) -> None:
+def test_a_stop_refuses_requests_and_resends_but_not_guesses(world: World) -> None:
     verification_id = world.request()
     world.store.stops.stop([EVERYTHING], Seconds(NOW + HOUR), NOW)
     world.clock.step(60)
@@ -93,7 +95,7 @@ def test_neither_a_first_code_nor_another_one_is_sent_and_what_was_sent_is_check
     assert world.verify(verification_id) == "ok"
 
 
-def test_the_next_request_after_resuming_is_sent_and_nothing_of_the_refused_ones_is_counted(
+def test_a_request_after_resuming_is_sent_and_refused_ones_count_nothing(
     world: World,
 ) -> None:
     world.store.stops.stop([US], Seconds(NOW + HOUR), NOW)
@@ -113,7 +115,7 @@ def test_a_stop_ends_by_itself_and_says_when(world: World) -> None:
     assert outcome(world.request) == "ok"
 
 
-def test_the_answer_to_an_earlier_request_is_given_again_while_sending_is_stopped(world: World) -> None:
+def test_an_earlier_answer_is_replayed_while_sending_is_stopped(world: World) -> None:
     first = world.request(idempotency_key="a-key")
     world.store.stops.stop([EVERYTHING], Seconds(NOW + HOUR), NOW)
     assert world.request(idempotency_key="a-key") == first
@@ -127,7 +129,7 @@ def test_a_refused_request_leaves_its_idempotency_key_free(world: World) -> None
     assert outcome(lambda: world.request(idempotency_key="a-key")) == "ok"
 
 
-def test_a_channel_that_is_stopped_leaves_the_others(world: World) -> None:
+def test_a_stopped_channel_leaves_the_others(world: World) -> None:
     world.store.stops.stop([VOICE], Seconds(NOW + HOUR), NOW)
     assert outcome(lambda: world.request(channel="voice")) == "SENDING_STOPPED"
     verification_id = world.request()
@@ -136,7 +138,7 @@ def test_a_channel_that_is_stopped_leaves_the_others(world: World) -> None:
     assert resend(world, verification_id) == "ok"
 
 
-def test_a_stop_is_said_in_the_log_with_the_number_and_without_a_count(world: World) -> None:
+def test_a_stop_is_logged_with_the_number_and_counts_nothing(world: World) -> None:
     world.store.stops.stop([EVERYTHING], Seconds(NOW + HOUR), NOW)
     with pytest.raises(errors.SendingStopped) as refused:
         request_code(world.service, RequestOtp(NUMBER), world.caller())
@@ -144,16 +146,16 @@ def test_a_stop_is_said_in_the_log_with_the_number_and_without_a_count(world: Wo
     assert world.number().refused == frozenset()
 
 
-def test_an_administrators_stop_and_resumption_are_emitted_before_and_after_with_who_it_was(
+def test_stopping_and_resuming_are_emitted_with_the_caller(
     clock: StepClock,
 ) -> None:
-    told: list[tuple[str, dict[str, Any]]] = []
-    control = SendingControl(MemoryStops(), clock, lambda event, **fields: told.append((event, fields)))
-    assert control.stop([GB, US], HOUR, WHO) == {GB: NOW + HOUR, US: NOW + HOUR}
-    assert control.resume([US], WHO) == {GB: NOW + HOUR}
-    assert control.resume([GB], WHO) == {}
-    caller = {"caller": WHO.arn}
-    assert told == [
+    emitted: list[tuple[str, dict[str, Any]]] = []
+    control = SendingControl(MemoryStops(), clock, lambda event, **fields: emitted.append((event, fields)))
+    assert control.stop([GB, US], HOUR, ADMINISTRATOR) == {GB: NOW + HOUR, US: NOW + HOUR}
+    assert control.resume([US], ADMINISTRATOR) == {GB: NOW + HOUR}
+    assert control.resume([GB], ADMINISTRATOR) == {}
+    caller = {"caller": ADMINISTRATOR.arn}
+    assert emitted == [
         ("admin_called", {**caller, "operation": "stop", "stops": ["country GB", "country US"]}),
         ("sending_stopped", {**caller, "stops": ["country GB", "country US"], "seconds": HOUR}),
         ("admin_called", {**caller, "operation": "resume", "stops": ["country US"]}),
@@ -163,24 +165,24 @@ def test_an_administrators_stop_and_resumption_are_emitted_before_and_after_with
     ]
 
 
-def test_a_stop_that_is_made_again_ends_when_the_newer_one_does(clock: StepClock) -> None:
+def test_a_repeated_stop_ends_when_the_newer_one_does(clock: StepClock) -> None:
     control = SendingControl(MemoryStops(), clock, lambda *_, **__: None)
-    control.stop([GB], Seconds(600), WHO)
-    assert control.stop([GB], Seconds(6000), WHO) == {GB: NOW + 6000}
-    assert control.stop([GB], Seconds(60), WHO) == {GB: NOW + 60}
+    control.stop([GB], Seconds(600), ADMINISTRATOR)
+    assert control.stop([GB], Seconds(6000), ADMINISTRATOR) == {GB: NOW + 6000}
+    assert control.stop([GB], Seconds(60), ADMINISTRATOR) == {GB: NOW + 60}
 
 
-def test_a_part_of_a_wider_stop_is_not_resumed_and_the_wider_one_is_answered(world: World) -> None:
+def test_resuming_a_part_of_a_wider_stop_leaves_the_wider_stop(world: World) -> None:
     control = SendingControl(world.store.stops, world.clock, lambda *_, **__: None)
-    control.stop([EVERYTHING], HOUR, WHO)
-    assert control.resume([US], WHO) == {EVERYTHING: NOW + HOUR}
+    control.stop([EVERYTHING], HOUR, ADMINISTRATOR)
+    assert control.resume([US], ADMINISTRATOR) == {EVERYTHING: NOW + HOUR}
     assert outcome(world.request) == "SENDING_STOPPED"
 
 
-def test_to_resume_everything_leaves_what_was_stopped_by_itself(world: World) -> None:
+def test_resuming_everything_leaves_narrower_stops(world: World) -> None:
     control = SendingControl(world.store.stops, world.clock, lambda *_, **__: None)
-    control.stop([US], HOUR, WHO)
-    control.stop([EVERYTHING], HOUR, WHO)
-    assert control.resume([EVERYTHING], WHO) == {US: NOW + HOUR}
+    control.stop([US], HOUR, ADMINISTRATOR)
+    control.stop([EVERYTHING], HOUR, ADMINISTRATOR)
+    assert control.resume([EVERYTHING], ADMINISTRATOR) == {US: NOW + HOUR}
     assert outcome(world.request) == "SENDING_STOPPED"
     assert outcome(lambda: world.request("+447400123456")) == "ok"

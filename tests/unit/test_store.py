@@ -1,6 +1,6 @@
-"""What the store makes of DynamoDB's refusals: whose condition failed, and what the caller is answered.
+"""The store's answers to DynamoDB's refusals: whose condition failed, and the error that the caller gets.
 
-DynamoDB is scripted here, so that each refusal comes when it is to; `tests/contract/test_stores.py` holds the
+DynamoDB is scripted here, so that each refusal comes on cue; `tests/contract/test_stores.py` holds the
 conditions themselves.
 """
 
@@ -55,7 +55,7 @@ Request = tuple[str, dict[str, Any]]
 
 
 class Dynamo:
-    """Answers each call with what the script holds for its operation, and the last of it from then on."""
+    """Answers each call from the script of its operation; the last answer repeats."""
 
     def __init__(self, **script: list[Answer]) -> None:
         self.script = script
@@ -75,7 +75,7 @@ class Dynamo:
         return call
 
     def count(self, operation: str) -> int:
-        return sum(1 for asked, _ in self.calls if asked == operation)
+        return sum(1 for called, _ in self.calls if called == operation)
 
 
 def refused(item: dict[str, Any] | None = None) -> ClientError:
@@ -141,7 +141,7 @@ def reservation(**changes: Any) -> Reservation:
         cancelled("TransactionConflict", "None"),
     ],
 )
-def test_what_moved_since_it_was_read_has_the_send_decided_anew(refusal: ClientError) -> None:
+def test_a_change_since_the_read_is_a_write_conflict(refusal: ClientError) -> None:
     with pytest.raises(WriteConflict):
         store(Dynamo(transact_write_items=[refusal])).reserve(reservation())
 
@@ -153,7 +153,7 @@ def test_what_moved_since_it_was_read_has_the_send_decided_anew(refusal: ClientE
         (failures_item(79, NOW_MS - 1000), errors.NumberLocked, 3599),
     ],
 )
-def test_the_loser_of_the_race_for_the_last_guess_is_told_why(
+def test_the_loser_of_the_race_for_the_last_guess_gets_the_reason(
     policy: Policy, found: dict[str, Any], kind: type[errors.OtpError], retry_after: int | None
 ) -> None:
     dynamo = Dynamo(update_item=[refused(failures_item(79, 0)), refused(found)])
@@ -162,8 +162,8 @@ def test_the_loser_of_the_race_for_the_last_guess_is_told_why(
     assert locked.value.retry_after == retry_after
 
 
-def test_a_refusal_that_the_item_no_longer_explains_is_a_lock_all_the_same(policy: Policy) -> None:
-    """It was cleared in between: the guess was refused, and may not be taken for one that was spent."""
+def test_a_refusal_that_the_item_no_longer_explains_is_still_a_lock(policy: Policy) -> None:
+    """The failures were cleared in between: the guess was refused, and must not count as spent."""
     for item in (failures_item(79, 0), None):
         dynamo = Dynamo(update_item=[refused(item), refused()])
         with pytest.raises(errors.NumberLocked) as locked:
@@ -181,7 +181,7 @@ def test_a_refusal_that_the_item_no_longer_explains_is_a_lock_all_the_same(polic
         (80, 0, errors.NumberDisabled, None),
     ],
 )
-def test_a_number_that_must_wait_is_answered_with_what_stands_in_the_table(
+def test_a_locked_number_is_answered_from_the_item_in_the_table(
     policy: Policy, count: int, last_at: int, kind: type[errors.OtpError], retry_after: int | None
 ) -> None:
     dynamo = Dynamo(update_item=[refused(failures_item(count, last_at))])
@@ -191,7 +191,7 @@ def test_a_number_that_must_wait_is_answered_with_what_stands_in_the_table(
     assert dynamo.count("update_item") == 1
 
 
-def test_the_last_guess_is_one_update_and_leaves_an_item_without_end(policy: Policy) -> None:
+def test_the_last_guess_is_one_update_and_leaves_an_item_that_never_expires(policy: Policy) -> None:
     disabled = failures_item(80)
     dynamo = Dynamo(update_item=[refused(failures_item(79, 0)), {"Attributes": disabled}])
     spent = store(dynamo).spend_number_guess(guess_at_number(policy))
@@ -207,12 +207,12 @@ ENDED = [
     (State.CANCELLED, errors.VerificationCancelled),
     (State.FAILED, errors.VerificationCancelled),
 ]
-CLAIM = IdempotencyRecord("a-claim", "a-fingerprint", "a-nonce", NOW)
-HOLDER = ProviderHandle("infobip", "ref-2", "sms", "accepted", "a-message")
+RECORD = IdempotencyRecord("a-claim", "a-fingerprint", "a-nonce", NOW)
+HANDLE = ProviderHandle("infobip", "ref-2", "sms", "accepted", "a-message")
 
 
 @pytest.mark.parametrize(("state", "kind"), ENDED)
-def test_a_send_whose_verification_has_ended_meanwhile_is_answered_with_how(
+def test_a_send_whose_verification_ended_meanwhile_gets_the_reason(
     state: State, kind: type[errors.OtpError]
 ) -> None:
     item = verification_item(a_verification(state=state))
@@ -222,7 +222,7 @@ def test_a_send_whose_verification_has_ended_meanwhile_is_answered_with_how(
         )
     with pytest.raises(kind):
         store(Dynamo(transact_write_items=[cancelled(CONDITION, "None", "None", item=item)])).record_sent(
-            HELD.key, HOLDER, CLAIM
+            HELD.key, HANDLE, RECORD
         )
 
 
@@ -235,10 +235,10 @@ def test_a_send_whose_verification_has_ended_meanwhile_is_answered_with_how(
     ],
     ids=["another item's", "another item's, which is shown", "of a verification that is gone"],
 )
-def test_the_condition_of_another_item_says_nothing_of_the_verification(refusal: ClientError) -> None:
-    """Else an idempotency record that is gone would be a code that was used."""
+def test_a_failed_condition_of_another_item_is_not_the_verifications(refusal: ClientError) -> None:
+    """Else a deleted idempotency record would look like a used code."""
     with pytest.raises(ConditionFailed):
-        store(Dynamo(transact_write_items=[refusal])).record_sent(HELD.key, HOLDER, CLAIM)
+        store(Dynamo(transact_write_items=[refusal])).record_sent(HELD.key, HANDLE, RECORD)
 
 
 def consume(dynamo: Dynamo, request_id: str = "a-request") -> None:
@@ -250,7 +250,7 @@ def consume(dynamo: Dynamo, request_id: str = "a-request") -> None:
 
 
 @pytest.mark.parametrize(("state", "kind"), [*ENDED, (State.PENDING, errors.OtpExpired)])
-def test_a_right_code_that_cannot_be_consumed_is_answered_with_why(
+def test_a_right_code_that_cannot_be_consumed_gets_the_reason(
     state: State, kind: type[errors.OtpError]
 ) -> None:
     item = verification_item(a_verification(state=state, verified_by="another-request"))
@@ -260,7 +260,7 @@ def test_a_right_code_that_cannot_be_consumed_is_answered_with_why(
         consume(Dynamo(transact_write_items=[cancelled(CONDITION, "None", "None")]))
 
 
-def test_ones_own_consumption_is_recognised_by_the_requests_id_alone() -> None:
+def test_a_retried_consumption_is_recognised_by_its_request_id() -> None:
     own = verification_item(a_verification(state=State.VERIFIED, verified_by="a-request"))
     consume(Dynamo(transact_write_items=[cancelled(CONDITION, "None", "None", item=own)]))
     cancelled_by_it = verification_item(a_verification(state=State.CANCELLED, verified_by="a-request"))
@@ -273,7 +273,7 @@ def test_ones_own_consumption_is_recognised_by_the_requests_id_alone() -> None:
     [cancelled("None", "None", CONDITION), failed("ThrottlingException"), cancelled("TransactionConflict")],
     ids=["a counter's condition", "throttled", "a conflict"],
 )
-def test_a_counter_that_cannot_be_written_costs_no_success(fault: ClientError) -> None:
+def test_a_counter_that_cannot_be_written_does_not_fail_the_verification(fault: ClientError) -> None:
     answers: list[Answer] = [fault] * (4 if "TransactionConflict" in str(fault.response) else 1)
     dynamo = Dynamo(transact_write_items=[*answers, {}])
     consume(dynamo)
@@ -282,7 +282,7 @@ def test_a_counter_that_cannot_be_written_costs_no_success(fault: ClientError) -
     assert sizes[-1] == 2, "the verification and its failures alone"
 
 
-def test_a_guess_is_refused_for_what_stands_there() -> None:
+def test_a_refused_guess_gets_its_error_from_the_item() -> None:
     guess = Guess(HELD.key, "tenant-a", NOW + Seconds(283), 5)
     spent = verification_item(a_verification(attempts=5))
     with pytest.raises(errors.TooManyAttempts) as refusal:
@@ -293,7 +293,7 @@ def test_a_guess_is_refused_for_what_stands_there() -> None:
             store(Dynamo(update_item=[refused(item)])).spend_guess(guess)
 
 
-def test_a_cancellation_is_refused_for_what_stands_there() -> None:
+def test_a_refused_cancellation_gets_its_error_from_the_item() -> None:
     for item, kind in (
         (verification_item(a_verification(state=State.VERIFIED)), errors.AlreadyVerified),
         (None, errors.VerificationNotFound),
@@ -311,13 +311,13 @@ def test_a_cancellation_is_refused_for_what_stands_there() -> None:
         (ReadTimeoutError(endpoint_url="https://canary.example"), "ReadTimeoutError"),
     ],
 )
-def test_a_fault_is_named_by_its_operation_and_awss_code_alone(fault: Exception, reason: str) -> None:
+def test_a_fault_is_named_by_its_operation_and_error_code_only(fault: Exception, reason: str) -> None:
     faulty = store(
         Dynamo(batch_get_item=[fault], update_item=[fault], transact_write_items=[fault], query=[fault])
     )
     for act, operation in (
         (lambda: faulty.find(HELD.key), "BatchGetItem"),
-        (lambda: faulty.record_answer(CLAIM), "UpdateItem"),
+        (lambda: faulty.record_answer(RECORD), "UpdateItem"),
         (lambda: faulty.release(reservation()), "TransactWriteItems"),
     ):
         with pytest.raises(StoreError) as error:
@@ -325,18 +325,18 @@ def test_a_fault_is_named_by_its_operation_and_awss_code_alone(fault: Exception,
         assert str(error.value) == error.value.reason == f"{operation}: {reason}"
 
 
-def test_a_write_that_another_transaction_holds_off_is_tried_four_times_and_no_more() -> None:
+def test_a_conflicting_write_is_tried_four_times_at_most() -> None:
     conflict = failed("TransactionConflictException")
     dynamo = Dynamo(update_item=[conflict, conflict, conflict, {"Attributes": {}}])
-    store(dynamo).record_answer(CLAIM)
+    store(dynamo).record_answer(RECORD)
     assert dynamo.count("update_item") == 4
     dynamo = Dynamo(update_item=[conflict])
     with pytest.raises(Conflict) as error:
-        store(dynamo).record_answer(CLAIM)
+        store(dynamo).record_answer(RECORD)
     assert (error.value.reason, dynamo.count("update_item")) == ("UpdateItem: conflict", 4)
 
 
-def test_a_read_asks_once_more_for_what_dynamodb_did_not_get_to() -> None:
+def test_a_read_repeats_unprocessed_keys_once() -> None:
     pk = verification_pk(HELD.key)
     left = {"UnprocessedKeys": {"a-table": {"Keys": [{"pk": {"S": pk}}]}}, "Responses": {}}
     whole = {"Responses": {"a-table": [verification_item(HELD)]}}
@@ -349,7 +349,7 @@ def test_a_read_asks_once_more_for_what_dynamodb_did_not_get_to() -> None:
         store(Dynamo(batch_get_item=[left])).read(AdmissionQuery(NUMBER_KEY, "tenant-a"))
 
 
-def test_an_item_that_is_no_whole_verification_verifies_nobody() -> None:
+def test_an_incomplete_verification_item_is_malformed() -> None:
     for name in ("tenant", "phone", "numberKey", "createdAt", "expiresAt", "state"):
         item = verification_item(HELD)
         del item[name]
@@ -362,8 +362,8 @@ def test_an_item_that_is_no_whole_verification_verifies_nobody() -> None:
 LISTS_MORE = verification_item(HELD)
 
 
-def test_an_erasure_stops_at_its_deadline_and_asks_to_be_repeated() -> None:
-    """A verification that lists more messages each time it is read would hold it up for ever."""
+def test_an_erasure_stops_at_its_deadline_and_says_when_to_repeat() -> None:
+    """A verification that lists more messages each time it is read would delay it for ever."""
     ticks = iter(range(1000))
     listed = {
         "pk": {"S": number_pk(NUMBER_KEY)},
@@ -375,7 +375,7 @@ def test_an_erasure_stops_at_its_deadline_and_asks_to_be_repeated() -> None:
             {"Responses": {"a-table": [listed]}},
             {"Responses": {"a-table": [verification_item(HELD)]}},
         ],
-        # What is deleted without a condition is not refused.
+        # A deletion without a condition is not refused.
         delete_item=[lambda request: refused(LISTS_MORE) if "ConditionExpression" in request else {}],
     )
     numbers = DynamoNumbers(cast(Any, dynamo), "a-table", None)
@@ -384,10 +384,10 @@ def test_an_erasure_stops_at_its_deadline_and_asks_to_be_repeated() -> None:
     assert 10 < dynamo.count("delete_item") < 30
 
 
-def test_a_release_gives_back_each_part_of_a_reservation() -> None:
+def test_a_release_refunds_each_part_of_a_reservation() -> None:
     dynamo = Dynamo(transact_write_items=[{}])
     increments = (ShardIncrement("D#0", spent={"spent": 5}), ShardIncrement("C#a-client", open={"used7": 1}))
-    store(dynamo).release(reservation(idempotency_record=CLAIM, increments=increments))
+    store(dynamo).release(reservation(idempotency_record=RECORD, increments=increments))
     ((_, request),) = dynamo.calls
     assert [
         (kind, content["Key"]["pk"]["S"])
@@ -414,12 +414,12 @@ def test_a_release_gives_back_each_part_of_a_reservation() -> None:
         {"networks": {"M": {"a": {"S": "1"}}}},
     ],
 )
-def test_nothing_is_decided_by_half_of_a_numbers_item(malformed: dict[str, Any]) -> None:
+def test_an_incomplete_number_item_is_malformed(malformed: dict[str, Any]) -> None:
     with pytest.raises(StoreError, match="malformed item"):
         number_of({"pk": {"S": number_pk(NUMBER_KEY)}, **malformed})
 
 
-def test_an_unlocking_that_sends_overtake_each_time_is_tried_five_times_and_no_success() -> None:
+def test_an_unlocking_that_always_conflicts_fails_after_five_tries() -> None:
     dynamo = Dynamo(batch_get_item=[{"Responses": {"a-table": [failures_item(3)]}}], update_item=[refused()])
     with pytest.raises(StoreError, match="UpdateItem: contended"):
         DynamoNumbers(cast(Any, dynamo), "a-table", None).unlock(NUMBER_KEY, NOW)
@@ -435,7 +435,7 @@ def test_a_partition_is_read_a_page_at_a_time_to_its_end() -> None:
     assert (first.get("ExclusiveStartKey"), second["ExclusiveStartKey"]) == (None, last)
 
 
-def test_a_write_that_was_held_off_for_half_a_second_is_not_tried_again(
+def test_a_write_is_not_retried_after_half_a_second_of_conflicts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     allowed: list[float] = []
@@ -451,13 +451,13 @@ def test_a_write_that_was_held_off_for_half_a_second_is_not_tried_again(
     assert (dynamo.count("transact_write_items"), allowed) == (1, [0.5])
 
 
-def test_a_transaction_that_is_cancelled_for_no_condition_says_so() -> None:
+def test_a_transaction_that_is_cancelled_for_no_condition_is_reported() -> None:
     dynamo = Dynamo(transact_write_items=[cancelled("None", "ThrottlingError")])
     with pytest.raises(StoreError, match="TransactWriteItems: cancelled"):
         Table(cast(Any, dynamo), "a-table").transact([])
 
 
-def test_an_erasure_that_a_reservation_overtakes_reads_the_number_anew() -> None:
+def test_an_erasure_that_a_reservation_overtakes_reads_the_number_again() -> None:
     listed = {
         "pk": {"S": number_pk(NUMBER_KEY)},
         "version": {"N": "1"},

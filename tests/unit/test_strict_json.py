@@ -1,4 +1,4 @@
-"""A body is read in one way, or refused; whatever is wrong, the refusal is a ValueError of fixed text."""
+"""A body is read in one way or refused; each refusal is a ValueError of fixed text."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from tests.corpora.json_bodies import LIMIT, REQUEST_OTP, UNREADABLE, VERIFY_OTP
 
 READABLE = REQUEST_OTP + VERIFY_OTP
 TOO_DEEP_FOR_SOME = ("arrays 2,000 deep, in a field", "arrays 2,000 deep, in an unknown field")
-"""How deep Python's parser goes differs from version to version; the answer is a 400 either way."""
+"""Bodies whose depth some versions of Python's parser refuse; the answer is a 400 either way."""
 
 DETAILS = {
     f"longer than {LIMIT} bytes",
@@ -34,7 +34,7 @@ def named(body: Body) -> str:
 
 
 def read(data: bytes, limit: int) -> tuple[dict[str, Any] | None, str]:
-    """What was read, or why it was not."""
+    """The object read and no detail, or None and the detail of the refusal."""
     try:
         return parse_object(data, limit=limit), ""
     except ValueError as error:
@@ -48,7 +48,7 @@ def refusal(data: bytes, limit: int = LIMIT) -> str:
     return detail
 
 
-def test_the_corpus_is_as_large_as_it_is_meant_to_be() -> None:
+def test_the_corpus_has_enough_rows() -> None:
     assert len(UNREADABLE) + len(READABLE) >= 120
 
 
@@ -89,7 +89,7 @@ def test_a_refusal_says_what_is_wrong(raw: bytes, detail: str) -> None:
     assert refusal(raw, limit=8) == detail
 
 
-def test_a_key_that_stands_twice_is_named_by_no_word() -> None:
+def test_the_error_for_a_duplicate_key_does_not_show_the_key() -> None:
     assert refusal(b'{"a":1,"\\u0061":1}') == "duplicate key"
 
 
@@ -133,7 +133,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), JSON_VALUES), st.booleans())
-def test_whatever_can_be_written_is_read_back(document: dict[str, Any], ascii_only: bool) -> None:
+def test_any_json_object_is_read_back(document: dict[str, Any], ascii_only: bool) -> None:
     written = json.dumps(document, ensure_ascii=ascii_only).encode()
     assert parse_object(written, limit=len(written)) == document
 

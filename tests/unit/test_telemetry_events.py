@@ -1,4 +1,4 @@
-"""What a line of the log holds, and what it never does."""
+"""The fields of a log line, and the data that a log line never holds."""
 
 import itertools
 import json
@@ -27,7 +27,7 @@ def _fresh_logger(monkeypatch: pytest.MonkeyPatch) -> None:
     events._logger.cache_clear()
 
 
-def test_a_line_names_its_event_and_the_ids_that_lead_to_the_request(
+def test_a_log_line_has_its_event_and_the_ids_of_its_request(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with events.invocation("api-request", "lambda-request"):
@@ -55,7 +55,7 @@ def test_a_number_is_masked_and_its_key_cut(capsys: pytest.CaptureFixture[str]) 
     assert (line["number"], line["country"], line["number_key"]) == ("+1415*****23", "US", "01234567")
 
 
-def test_an_unforeseen_error_is_told_by_class_and_place_without_its_text(
+def test_an_unexpected_error_is_logged_by_class_and_place_without_its_text(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     try:
@@ -69,14 +69,14 @@ def test_an_unforeseen_error_is_told_by_class_and_place_without_its_text(
     assert "4155550123" not in printed
 
 
-def test_libraries_that_log_whole_requests_are_silenced_even_where_the_root_logs_everything() -> None:
+def test_libraries_that_log_whole_requests_are_silenced() -> None:
     events.load()
     for name in ("botocore.endpoint", "boto3", "urllib3.connectionpool", "requests"):
         assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)
         assert not logging.getLogger(name).isEnabledFor(logging.INFO)
 
 
-def test_a_line_about_a_test_number_says_so_and_no_other_does(capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_a_line_about_a_test_number_has_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
     events.emit("otp_requested", number=PhoneNumber("+14155550100", "ZZ", is_test=True))
     events.emit("otp_requested", number=NUMBER)
     of_test, usual = lines(capsys)
@@ -105,9 +105,7 @@ def test_a_line_about_a_test_number_says_so_and_no_other_does(capsys: pytest.Cap
         ("request_refused", "INFO"),
     ],
 )
-def test_what_somebody_should_look_at_is_a_warning(
-    capsys: pytest.CaptureFixture[str], event: str, level: str
-) -> None:
+def test_failures_are_logged_as_warnings(capsys: pytest.CaptureFixture[str], event: str, level: str) -> None:
     events.emit(event, reason="a reason")
     (line,) = lines(capsys)
     assert (line["message"], line["level"]) == (event, level)

@@ -1,4 +1,4 @@
-"""The template says what the design asks of it, before and after SAM has translated it."""
+"""The template as written, and as SAM translates it."""
 
 import copy
 import itertools
@@ -25,7 +25,7 @@ PROBLEM = {"type", "title", "status", "detail", "instance", "success", "errorCod
 MUST_WAIT = ("429", "503", "504")
 HEADER = "gatewayresponse.header."
 
-# What may be logged of a request. Not `path`, which a caller can write a number into; not
+# Fields of a request that may be logged. Not `path`, which a caller can write a number into; not
 # `identity.sourceIp`, `userAgent` or `user`, which are a person's; not `identity.apiKey`, which is a secret.
 LOGGED = {
     "requestId",
@@ -63,7 +63,7 @@ FOR_CLOUDFORMATION = ("CheckSettingsFunction", "ProvisionInfobipFunction")
 
 
 class NoManagedPolicies:
-    """SAM asks AWS for its managed policies; the functions have none."""
+    """SAM loads managed policies from AWS; the functions have none."""
 
     def load(self) -> dict[str, str]:
         return {}
@@ -95,7 +95,7 @@ def of_type(kind: str) -> dict[str, Any]:
 
 
 def always(kind: str) -> dict[str, Any]:
-    """The same, of what every deployment has."""
+    """The properties of every resource of one type that has no condition, by name."""
     return {name: made for name, made in of_type(kind).items() if "Condition" not in translated()[name]}
 
 
@@ -123,7 +123,7 @@ def gateway_response_names() -> list[str]:
 
 
 def lines_above(name: str) -> list[str]:
-    """What stands directly above a resource."""
+    """The lines above a resource, from the start of the resources."""
     lines = (ROOT / "template.yaml").read_text().splitlines()
     start = lines.index("Resources:")
     (own,) = (at for at, line in enumerate(lines) if at > start and line.startswith(f"  {name}:"))
@@ -144,7 +144,7 @@ def test_every_resource_has_a_comment_or_follows_one_of_its_type() -> None:
         assert RESOURCES[name]["Type"] == RESOURCES[before]["Type"], name
 
 
-def test_the_template_is_read_in_one_sitting() -> None:
+def test_the_template_has_at_most_2500_lines() -> None:
     assert len((ROOT / "template.yaml").read_text().splitlines()) <= 2500
 
 
@@ -184,10 +184,10 @@ def test_every_default_is_a_value_that_the_parameter_allows(name: str) -> None:
         ("InfobipSenderIds", "GB= ", False),
     ],
 )
-def test_a_parameter_lets_nothing_through_that_no_function_could_read(
+def test_a_parameter_allows_only_values_that_the_functions_can_read(
     name: str, value: str, is_allowed: bool
 ) -> None:
-    """It would be deployed, and every answer from then on a 500."""
+    """Else a deployment would succeed and every answer after it would be a 500."""
     assert bool(re.fullmatch(PARAMETERS[name]["AllowedPattern"], value)) is is_allowed
     try:
         Settings.from_environment(environment(**{name: value}))
@@ -212,12 +212,12 @@ def test_every_parameter_is_used_and_shown_in_a_group() -> None:
         ("CodeLifeSeconds", "MaxValue", 600),  # SP 800-63B-4 3.1.3.2
     ],
 )
-def test_no_parameter_can_leave_the_bounds_that_nist_sets(name: str, bound: str, nist: int) -> None:
+def test_no_parameter_can_exceed_the_bounds_of_nist(name: str, bound: str, nist: int) -> None:
     assert PARAMETERS[name][bound] == nist
 
 
-def test_every_setting_is_in_the_functions_environment_and_nothing_else_is() -> None:
-    wanted = {field.name.upper() for field in fields(Settings)}
+def test_the_functions_environment_has_every_setting_and_no_other() -> None:
+    expected = {field.name.upper() for field in fields(Settings)}
     functions = of_type("AWS::Lambda::Function")
     assert functions
     for name, function in functions.items():
@@ -226,18 +226,18 @@ def test_every_setting_is_in_the_functions_environment_and_nothing_else_is() -> 
             for variable in function["Environment"]["Variables"]
             if not variable.startswith("POWERTOOLS_")
         }
-        assert given == wanted, name
+        assert given == expected, name
 
 
 @pytest.mark.parametrize("kind", ["AWS::DynamoDB::Table", "AWS::SecretsManager::Secret"])
-def test_what_cannot_be_made_again_outlives_the_stack(kind: str) -> None:
+def test_tables_and_secrets_outlive_the_stack(kind: str) -> None:
     kept = [made for made in translated().values() if made["Type"] == kind]
     assert kept
     for made in kept:
         assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
-def test_tokens_are_signed_by_a_key_that_never_leaves_kms_and_by_one_function_alone() -> None:
+def test_only_one_function_signs_tokens_with_a_key_in_kms() -> None:
     made = template()["Resources"]["TokenKey"]
     assert (made["DeletionPolicy"], made["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     key = made["Properties"]
@@ -250,7 +250,7 @@ def test_tokens_are_signed_by_a_key_that_never_leaves_kms_and_by_one_function_al
         assert signer["Fn::Sub"].endswith("role/${AWS::StackName}-VerifyOtpRole-*")
 
 
-def test_the_table_forgets_by_the_attribute_that_the_store_writes_and_can_be_restored() -> None:
+def test_the_table_expires_items_by_ttl_and_can_be_restored() -> None:
     table = of_type("AWS::DynamoDB::Table")["Table"]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
@@ -260,24 +260,29 @@ def test_the_table_forgets_by_the_attribute_that_the_store_writes_and_can_be_res
     assert table["DeletionProtectionEnabled"] == {"Fn::If": ["IsProduction", True, False]}
 
 
-def test_users_are_kept_in_a_table_of_their_own_only_where_that_is_asked_for_and_never_lost() -> None:
+def test_users_have_their_own_protected_table_only_if_enabled() -> None:
     users = template()["Resources"]["UsersTable"]
     assert users["Condition"] == "KeepsUsers"
     assert PARAMETERS["KeepUsers"]["Default"] == "false"
     table, properties = resource("Table"), users["Properties"]
-    alike = ("BillingMode", "TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification")
-    assert {word: properties[word] for word in alike} == {word: table[word] for word in alike}
+    shared = (
+        "BillingMode",
+        "TimeToLiveSpecification",
+        "PointInTimeRecoverySpecification",
+        "SSESpecification",
+    )
+    assert {word: properties[word] for word in shared} == {word: table[word] for word in shared}
     assert properties["DeletionProtectionEnabled"] is True
 
 
-def test_administrators_are_let_in_by_iam_and_nobody_else_is() -> None:
+def test_admin_paths_and_no_others_are_authorized_by_iam() -> None:
     signed = {path for path, _, operation in operations() if operation.get("security") == [{"AWS_IAM": []}]}
     assert signed == set(ADMIN)
     declared = open_api()["components"]["securitySchemes"]["AWS_IAM"]
     assert declared["x-amazon-apigateway-authtype"] == "awsSigv4"
 
 
-def test_each_path_that_costs_money_has_a_throttle_of_its_own() -> None:
+def test_each_path_that_sends_has_its_own_throttle() -> None:
     settings = only("AWS::ApiGateway::Stage")["MethodSettings"]
     limits = {
         (each["HttpMethod"], each["ResourcePath"]): (
@@ -286,20 +291,20 @@ def test_each_path_that_costs_money_has_a_throttle_of_its_own() -> None:
         )
         for each in settings
     }
-    # CloudFormation wants every slash but the first as ~1.
+    # CloudFormation expects every slash but the first as ~1.
     for path in ("/~1request-otp", "/~1one-time-password-sms~1v1~1send-code"):
         assert limits["POST", path] == ({"Ref": "RequestOtpRateLimit"}, {"Ref": "RequestOtpRateLimit"})
     assert limits["*", "/*"] == ({"Ref": "StageRateLimit"}, {"Ref": "StageRateLimit"})
 
 
-def test_each_throttle_of_a_path_is_of_a_path_that_there_is() -> None:
+def test_each_throttle_is_of_an_existing_path() -> None:
     known = {(method.upper(), path.replace("/", "~1")) for path, method, _ in operations()}
     for each in only("AWS::ApiGateway::Stage")["MethodSettings"]:
         if each["ResourcePath"] != "/*":
             assert (each["HttpMethod"], each["ResourcePath"].removeprefix("/")) in known
 
 
-def test_no_method_logs_bodies_or_keeps_answers() -> None:
+def test_no_method_logs_bodies_or_caches_answers() -> None:
     stage = only("AWS::ApiGateway::Stage")
     assert not stage.keys() & {"CacheClusterEnabled", "CacheClusterSize"}
     for each in stage["MethodSettings"]:
@@ -308,7 +313,7 @@ def test_no_method_logs_bodies_or_keeps_answers() -> None:
         assert "CachingEnabled" not in each
 
 
-def test_the_access_log_has_nothing_of_a_person_or_a_secret() -> None:
+def test_the_access_log_has_no_personal_data_and_no_secret() -> None:
     lines = only("AWS::ApiGateway::Stage")["AccessLogSetting"]["Format"]
     logged = json.loads(lines)
     assert all(value.startswith("$context.") for value in logged.values())
@@ -316,7 +321,7 @@ def test_the_access_log_has_nothing_of_a_person_or_a_secret() -> None:
     assert "\n" not in lines
 
 
-def test_every_path_asks_for_an_api_key_but_what_is_public_and_what_providers_call_and_sign() -> None:
+def test_every_path_but_public_signed_and_admin_ones_requires_an_api_key() -> None:
     without = {path for path, _, operation in operations() if operation.get("security") != [{"api_key": []}]}
     assert without == {"/health", "/.well-known/jwks.json", *ADMIN, *SIGNED}
 
@@ -331,7 +336,7 @@ def test_every_body_is_checked_before_a_function_starts() -> None:
             )
 
 
-def test_a_function_may_be_called_by_its_own_method_alone() -> None:
+def test_a_function_can_be_called_only_by_its_own_method() -> None:
     declared = of_type("AWS::Lambda::Permission").items()
     others = ("Twilio", "PublishEvents", "AwsEventsSubscription")
     permissions = {name: each for name, each in declared if not name.startswith(others)}
@@ -346,14 +351,14 @@ def test_a_function_may_be_called_by_its_own_method_alone() -> None:
         assert (f"/{path}", method.lower()) in {(path, method) for path, method, _ in operations()}
 
 
-def test_who_publishes_no_events_has_nothing_for_it() -> None:
+def test_a_stack_without_an_event_bus_has_no_resources_for_it() -> None:
     assert PARAMETERS["EventBusName"]["Default"] == ""
     for name, made in translated().items():
         is_for_events = name.startswith(("PublishEvents", "AwsEventsSubscription"))
         assert is_for_events is (made.get("Condition", "").startswith("Publishes")), name
 
 
-def test_events_are_made_of_the_log_of_every_function_that_knows_of_a_verification() -> None:
+def test_events_come_from_the_log_of_every_function_of_a_verification() -> None:
     filters = of_type("AWS::Logs::SubscriptionFilter").values()
     groups = {each["LogGroupName"]["Ref"].removesuffix("LogGroup") for each in filters}
     assert groups == {"RequestOtp", "ResendOtp", "VerifyOtp", "Webhooks", "AwsEvents"}
@@ -372,7 +377,7 @@ def twilio_stage() -> dict[str, Any]:
     return dict(of_type("AWS::ApiGateway::Stage")["TwilioVerifyApiv1Stage"])
 
 
-def test_who_leaves_twilios_api_out_has_nothing_of_it() -> None:
+def test_a_stack_without_the_twilio_api_has_no_resources_for_it() -> None:
     assert PARAMETERS["TwilioApi"]["Default"] == "false"
     for name, made in translated().items():
         assert ("Twilio" in name) is (made.get("Condition") == "SpeaksTwilio"), name
@@ -380,7 +385,7 @@ def test_who_leaves_twilios_api_out_has_nothing_of_it() -> None:
     assert '{"Fn::If": ["SpeaksTwilio", ' in source
 
 
-def test_twilios_calls_go_to_the_functions_of_the_others_by_their_own_methods_alone() -> None:
+def test_twilios_paths_call_the_functions_of_our_api() -> None:
     body = of_type("AWS::ApiGateway::RestApi")["TwilioVerifyApi"]["Body"]
     called = {}
     for path, methods in body["paths"].items():
@@ -400,7 +405,7 @@ def test_twilios_calls_go_to_the_functions_of_the_others_by_their_own_methods_al
     }
 
 
-def test_twilios_keys_come_from_an_authorizer_that_reads_the_credentials_alone() -> None:
+def test_an_authorizer_turns_twilios_credentials_into_the_api_key() -> None:
     body = of_type("AWS::ApiGateway::RestApi")["TwilioVerifyApi"]["Body"]
     assert body["x-amazon-apigateway-api-key-source"] == "AUTHORIZER"
     basic = body["components"]["securitySchemes"]["basic"]
@@ -412,7 +417,7 @@ def test_twilios_keys_come_from_an_authorizer_that_reads_the_credentials_alone()
     assert basic["x-amazon-apigateway-authorizer"]["type"] == "token"
 
 
-def test_no_log_or_trace_has_a_path_of_twilios_which_can_hold_a_number() -> None:
+def test_no_log_or_trace_has_a_twilio_path_which_can_hold_a_number() -> None:
     stage = twilio_stage()
     assert stage["TracingEnabled"] is False
     for each in stage["MethodSettings"]:
@@ -422,7 +427,7 @@ def test_no_log_or_trace_has_a_path_of_twilios_which_can_hold_a_number() -> None
     assert {value.removeprefix("$context.") for value in logged.values()} <= LOGGED
 
 
-def test_twilios_start_has_the_throttle_of_every_start() -> None:
+def test_twilios_start_has_the_throttle_of_request_otp() -> None:
     limits = {
         (each["HttpMethod"], each["ResourcePath"].replace("~1", "/")): each["ThrottlingRateLimit"]["Ref"]
         for each in twilio_stage()["MethodSettings"]
@@ -433,7 +438,7 @@ def test_twilios_start_has_the_throttle_of_every_start() -> None:
     }
 
 
-def test_what_api_gateway_refuses_of_twilios_calls_is_an_error_of_twilios() -> None:
+def test_api_gateway_refuses_twilios_calls_with_twilios_errors() -> None:
     worded = resource("TwilioVerifyApi")["GatewayResponses"]
     codes = {}
     for name, each in worded.items():
@@ -470,7 +475,7 @@ def test_another_layer_publishes_a_version_of_every_function(layer: str) -> None
     changed = copy.deepcopy(template())
     changed["Resources"][layer]["Properties"]["ContentUri"] = "s3://a-bucket/another-key"
     unchanged = versions(template())
-    # Nobody calls what CloudFormation calls by their versions.
+    # CloudFormation calls its functions directly, not by a version.
     for_deployment = {name for name in unchanged if name.startswith(FOR_CLOUDFORMATION)}
     assert versions(changed) & unchanged <= for_deployment
 
@@ -486,7 +491,7 @@ def test_another_setting_publishes_a_version_of_every_function() -> None:
         ), name
 
 
-def test_the_digest_is_of_everything_that_the_functions_are_configured_with() -> None:
+def test_the_digest_covers_the_functions_whole_configuration() -> None:
     properties = resource("DeployedSettings")
     function = template()["Globals"]["Function"]
     assert properties["Environment"] == function["Environment"]["Variables"]
@@ -508,21 +513,21 @@ def conditional() -> set[str]:
     return {name for name, made in translated().items() if "Condition" in made}
 
 
-def test_nothing_depends_on_a_resource_that_may_not_be_made() -> None:
-    """CloudFormation refuses the whole template, even where the one that depends is not made either."""
+def test_no_resource_depends_on_a_conditional_one() -> None:
+    """CloudFormation refuses the whole template, even if neither resource is created."""
     for name, made in translated().items():
         depends = made.get("DependsOn", [])
         for on in [depends] if isinstance(depends, str) else depends:
             assert on not in conditional() or made.get("Condition") == translated()[on]["Condition"], name
 
 
-def test_access_logs_are_set_up_after_the_role_that_writes_them_where_the_stack_makes_it() -> None:
+def test_access_logs_are_set_up_after_the_role_that_writes_them() -> None:
     assert RESOURCES["Api"]["Metadata"]["After"] == {
         "Fn::If": ["CreatesApiGatewayLogRole", {"Ref": "ApiGatewayAccount"}, "existing"]
     }
 
 
-def test_a_deployer_decides_on_few_parameters_and_six_come_first() -> None:
+def test_there_are_few_parameters_and_six_come_first() -> None:
     other_apis = {"TwilioApi", "EventBusName"}
     assert len(PARAMETERS.keys() - other_apis) <= 45
     first = [
@@ -539,8 +544,8 @@ def test_a_deployer_decides_on_few_parameters_and_six_come_first() -> None:
     assert [name for name in PARAMETERS if "Default" not in PARAMETERS[name]] == ["AllowedCountries"]
 
 
-def test_a_pepper_is_generated_as_it_always_was() -> None:
-    """CloudFormation puts a new one wherever this changes, and every number's history is forgotten."""
+def test_the_generation_of_the_pepper_is_stable() -> None:
+    """If it changes, CloudFormation makes a new pepper and every number's history is lost."""
     assert resource("PepperSecret")["GenerateSecretString"] == {
         "SecretStringTemplate": "{}",
         "GenerateStringKey": "pepper",
@@ -549,27 +554,27 @@ def test_a_pepper_is_generated_as_it_always_was() -> None:
     }
 
 
-def test_what_an_operator_changes_in_an_emergency_calls_no_provider() -> None:
+def test_parameters_of_an_emergency_trigger_no_call_to_a_provider() -> None:
     """A provider that is down would fail the deployment, and its rollback too."""
     given = json.dumps(resource("InfobipSetup"))
     for parameter in ("DailySpendCap", "SendsPerDay", "AllowedCountries", "ProviderOrder", "PumpingGuard"):
         assert parameter not in given
 
 
-def test_only_what_sends_reserves_executions() -> None:
+def test_only_sending_functions_reserve_concurrency() -> None:
     reserving = [
         name for name in RESOURCES if "ReservedConcurrentExecutions" in RESOURCES[name]["Properties"]
     ]
     assert reserving == ["RequestOtpFunction", "ResendOtpFunction"]
 
 
-def test_what_is_named_for_the_account_or_the_world_holds_the_stacks_name() -> None:
+def test_names_beyond_the_stack_contain_the_stacks_name() -> None:
     assert resource("Dashboard")["DashboardName"] == {"Fn::Sub": "${AWS::StackName}-${AWS::Region}"}
     for layer in of_type("AWS::Lambda::LayerVersion").values():
         assert layer["LayerName"]["Fn::Sub"].startswith("${AWS::StackName}-")
 
 
-def test_nothing_is_measured_that_nobody_reads() -> None:
+def test_the_unused_detailed_metrics_of_api_gateway_are_off() -> None:
     for stage in of_type("AWS::ApiGateway::Stage").values():
         for each in stage["MethodSettings"]:
             assert each["MetricsEnabled"] is False
@@ -585,7 +590,7 @@ def test_every_layer_and_function_runs_on_the_declared_python() -> None:
 @pytest.mark.parametrize(
     "name", ["DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED", "QUOTA_EXCEEDED", "INVALID_API_KEY"]
 )
-def test_a_refusal_of_api_gateways_own_is_worded_here(name: str) -> None:
+def test_each_refusal_by_api_gateway_has_our_response(name: str) -> None:
     assert name in gateway_responses()
 
 
@@ -624,8 +629,10 @@ def test_a_gateway_response_has_the_headers_of_every_answer(name: str) -> None:
     ("stage", "parameter", "refused"),
     [("dev", "ProviderSandboxUrl", True), ("prod", "TestNumbers", True)],
 )
-def test_a_stage_that_real_users_see_takes_no_stand_in(stage: str, parameter: str, refused: bool) -> None:
-    """Every rule that applies to the stage asks that the parameter be empty."""
+def test_a_stage_with_real_users_allows_no_sandbox_and_no_test_numbers(
+    stage: str, parameter: str, refused: bool
+) -> None:
+    """A rule that applies to the stage asserts that the parameter is empty."""
     empty = {"Fn::Equals": [{"Ref": parameter}, ""]}
     rules = [
         rule
@@ -649,7 +656,7 @@ def checkov_settings() -> dict[str, Any]:
     return parsed
 
 
-def test_every_check_of_checkov_that_is_skipped_has_its_reason_above_it() -> None:
+def test_every_skipped_checkov_check_has_its_reason_above_it() -> None:
     lines = (ROOT / ".checkov.yaml").read_text().splitlines()
     skipped = [at for at, line in enumerate(lines) if re.fullmatch("  - CKV_AWS_[0-9]+", line)]
     assert len(skipped) == len(checkov_settings()["skip-check"])

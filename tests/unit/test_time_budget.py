@@ -1,8 +1,8 @@
-"""However slow everything around it is, a request is answered before Lambda ends it.
+"""A request is answered before Lambda ends it, even if everything around it is slow.
 
-A request begins nothing after its deadline, which is the Lambda's timeout less `RESERVE_SECONDS`. So
-what must fit into those seconds is the longest of what may be begun at the last moment, together
-with what must then still be stored. The numbers are those of the real clients and the template.
+A request starts no step after its deadline, which is the Lambda's timeout less `RESERVE_SECONDS`. So
+those seconds must hold the longest step that may start at the last moment, together with the writes
+that must still follow it. The numbers are those of the real clients and the template.
 
 Not bounded by any setting of botocore's, and so not counted: the resolution of AWS's own names, and
 an answer of AWS's that comes in byte by byte.
@@ -57,7 +57,7 @@ TIMEOUT: int = template()["Globals"]["Function"]["Timeout"]
 A_SECOND_OF_AWS = 1.0
 """A cold start's secrets, read and reservation take less."""
 ANSWER_SECONDS = 0.5
-"""For what is neither network nor waiting: parsing, imports, writing the log and the answer."""
+"""For work that is neither network nor waiting: parsing, imports, writing the log and the answer."""
 
 
 @dataclass(frozen=True)
@@ -67,32 +67,32 @@ class Longest:
     secret: float
     read: float
     state: float
-    """Of a circuit breaker's write: its items are in no transaction, so none holds them."""
+    """A circuit breaker's write: its items are in no transaction, so no conflict delays it."""
     write: float
     provider: float
     token: float
 
     def overruns(self) -> dict[str, float]:
-        """What may be begun just before the deadline, with what then still follows."""
+        """The steps that may start just before the deadline, each with those that must still follow."""
         return {
             "the pepper, then the read": self.secret + self.read,
             "the reservation, then its release": 2 * self.write,
             "the probe's election, then the release": self.state + self.write,
-            "credentials that cannot be had, which the circuit counts, then the release": self.secret
+            "unavailable credentials, counted by the circuit, then the release": self.secret
             + self.state
             + self.write,
-            "the provider's no, which the circuit counts, then the release": self.state + self.write,
-            "the provider's yes, which closes the circuit, then its record, tried twice": self.state
+            "the provider's failure, counted by the circuit, then the release": self.state + self.write,
+            "the provider's success, which closes the circuit, then its record, tried twice": self.state
             + 2 * self.write,
-            "the provider's yes to a resend, then the look at whose the code is, then its record": self.read
+            "a successful resend, then the read of the code's owner, then its record": self.read
             + 2 * self.write
             - LOOK_SECONDS,
             "the second send's read and reservation, then the record of its doubt": self.read
             + 2 * self.write
             - SECOND_SEND_SECONDS,
             "the number's guess, which may be the one that disables it": 2 * self.write,
-            "a refusal that is noted at its number, where older ones make room": 3 * self.write,
-            "the provider's yes, then the consuming write, with and without the counts, then the token": 2
+            "a refusal that is counted at its number, where older ones make room": 3 * self.write,
+            "a correct check, then the consuming write, with and without the counts, then the token": 2
             * self.write
             + self.token,
         }
@@ -130,7 +130,7 @@ def longest() -> Longest:
 
 
 def forget_deployment() -> None:
-    """What `bootstrap` keeps for an execution environment."""
+    """Clear the caches that `bootstrap` keeps for an execution environment."""
     for kept in (config.settings, *vars(bootstrap).values()):
         getattr(kept, "cache_clear", lambda: None)()
 
@@ -145,7 +145,7 @@ def longest_call(client: Any) -> float:
     return float(tries * (chosen.connect_timeout + chosen.read_timeout) + waits)
 
 
-def test_what_is_begun_at_the_last_moment_ends_within_the_time_kept_back(longest: Longest) -> None:
+def test_a_step_that_starts_at_the_last_moment_ends_within_the_reserve(longest: Longest) -> None:
     step, seconds = max(longest.overruns().items(), key=lambda item: item[1])
     assert seconds + ANSWER_SECONDS <= http.RESERVE_SECONDS, step
 
@@ -155,44 +155,44 @@ def test_all_timeouts_together_stay_under_lambdas_and_that_under_api_gateways(lo
     assert whole < TIMEOUT < API_GATEWAY_SECONDS
 
 
-def test_a_slow_provider_gets_all_its_time_where_aws_is_not_slow_as_well(longest: Longest) -> None:
+def test_a_slow_provider_gets_its_whole_time_unless_aws_is_slow_too(longest: Longest) -> None:
     assert longest.provider + A_SECOND_OF_AWS <= TIMEOUT - http.RESERVE_SECONDS
 
 
-def test_one_exchange_with_a_provider_holds_a_connection_and_an_answer_at_their_slowest() -> None:
+def test_the_total_timeout_allows_a_slow_connection_and_a_slow_answer() -> None:
     assert transport.CONNECT_SECONDS + transport.READ_SECONDS <= transport.TOTAL_SECONDS
 
 
 class Slowest:
-    """Every step takes its longest and ends well."""
+    """Every step takes its longest time and succeeds."""
 
     def share(self) -> float:
-        """Of the longest that a step can take."""
+        """The share of its longest time that a step takes, from 0 to 1."""
         return 1.0
 
     def ending(self, endings: int) -> int:
-        """Which of so many a step comes to; the first is the good one."""
+        """The index of a step's ending among `endings`; 0 is success."""
         del endings
         return 0
 
 
-class Drawn(Slowest):
-    """As Hypothesis has it."""
+class DrawnFate(Slowest):
+    """Durations and endings drawn by Hypothesis."""
 
     def __init__(self, data: st.DataObject) -> None:
         self._data = data
 
     def share(self) -> float:
-        """Often none or all."""
+        """Often 0 or 1."""
         return float(self._data.draw(st.sampled_from([0.0, 1.0]) | st.floats(0, 1)))
 
     def ending(self, endings: int) -> int:
-        """Every second time the good one."""
+        """0, success, in about half of the cases."""
         return max(0, self._data.draw(st.integers(1 - endings, endings - 1)))
 
 
 class SlowWorld:
-    """The real service, admission and router. Each step takes as long, and ends as, fate has it."""
+    """The real service, admission and router. Its fate decides how long each step takes and how it ends."""
 
     def __init__(self, fate: Slowest, longest: Longest, policy: Policy, reserve: float) -> None:
         self.fate, self.longest, self.now = fate, longest, 0.0
@@ -206,7 +206,7 @@ class SlowWorld:
             providers=Router(
                 ("slow", "slower"),
                 {},
-                SlowVault(self),
+                SlowSecrets(self),
                 lambda *_: SlowProvider(self),
                 FixedCodes({}),
                 SlowBreaker(self),
@@ -226,11 +226,11 @@ class SlowWorld:
         return "a-token"
 
     def take(self, most: float) -> None:
-        """Some time passes, at most this."""
+        """Let time pass, at most this many seconds."""
         self.now += most * self.fate.share()
 
     def end(self, *failures: Exception) -> None:
-        """Well, or with one of these."""
+        """Return, or raise one of these."""
         ending = self.fate.ending(1 + len(failures))
         if ending:
             raise failures[ending - 1]
@@ -245,15 +245,15 @@ class SlowWorld:
         return PEPPERS
 
 
-class SlowVault:
-    """Secrets Manager, asked each time."""
+class SlowSecrets:
+    """Secrets Manager, called each time."""
 
     def __init__(self, world: SlowWorld) -> None:
         self._world = world
         self._fetched = 0
 
     def credentials(self, provider: str) -> Mapping[str, str]:
-        """Others each time: a refused key is always worth another try."""
+        """Other credentials each time, so that a refused key is always tried again."""
         del provider
         self._world.take(self._world.longest.secret)
         self._world.end(errors.ServiceMisconfigured())
@@ -265,7 +265,7 @@ class SlowVault:
 
 
 class SlowBreaker:
-    """Elects a probe, and writes what became of the send."""
+    """Elects a probe, and records the outcome of the send."""
 
     def __init__(self, world: SlowWorld) -> None:
         self._world = world
@@ -293,7 +293,7 @@ class SlowBreaker:
 
 
 class SlowProvider:
-    """Takes what the transport lets it take."""
+    """Takes as long as the transport allows."""
 
     name: ClassVar[str] = "slow"
 
@@ -321,7 +321,7 @@ class SlowProvider:
         self._exchange(deadline)
 
     def _exchange(self, deadline: Deadline) -> None:
-        """As `transport` and `outcomes` bound it."""
+        """One exchange, with the bounds of `transport` and `outcomes`."""
         seconds = min(transport.TOTAL_SECONDS, deadline.remaining())
         if seconds <= 0:
             raise TooLate(self.name, "deadline")
@@ -402,25 +402,25 @@ def request(world: SlowWorld) -> None:
 
 
 def resend(world: SlowWorld) -> None:
-    """Of a verification that the first provider holds."""
+    """Resend the code of a verification that the first provider holds."""
     held = a_verification(provider="slow")
     world.store.verifications[held.key] = held
     resend_code(world.service, ResendOtp("an-id"), world.caller)
 
 
 def verify(world: SlowWorld) -> None:
-    """By number alone and with a key, the longest way to a verification."""
+    """Verify by number alone and with a key, the longest way to a verification."""
     held = a_verification(provider="slow")
     world.store.verifications[held.key] = held
     owner = keys.owner(held.number_key, held.tenant, None)
     listed = ListedVerification(held.created_at, held.expires_at, owner)
     world.store.numbers[held.number_key] = Number(verifications={held.key: listed})
-    asked = VerifyOtp(None, "123456", phone_number=held.phone, idempotency_key="a-key")
-    verify_code(world.service, asked, world.caller)
+    command = VerifyOtp(None, "123456", phone_number=held.phone, idempotency_key="a-key")
+    verify_code(world.service, command, world.caller)
 
 
 def seconds_taken(act: Callable[[SlowWorld], None], world: SlowWorld) -> float:
-    """How long one request took, however it ended."""
+    """The seconds that one request took, whether or not it failed."""
     with contextlib.suppress(errors.OtpError, StoreError):
         act(world)
     return world.now
@@ -437,22 +437,22 @@ def by_number() -> Policy:
     max_examples=scaled(100, 2000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
-def test_however_slow_each_step_is_the_request_ends_before_lambda_does(
+def test_a_request_with_slow_steps_ends_before_lambda_does(
     act: Callable[[SlowWorld], None], data: st.DataObject, longest: Longest, by_number: Policy
 ) -> None:
-    taken = seconds_taken(act, SlowWorld(Drawn(data), longest, by_number, http.RESERVE_SECONDS))
+    taken = seconds_taken(act, SlowWorld(DrawnFate(data), longest, by_number, http.RESERVE_SECONDS))
     target(taken)
     assert taken + ANSWER_SECONDS < TIMEOUT
 
 
 @pytest.mark.parametrize("act", [request, resend, verify])
-def test_with_one_second_kept_back_a_slow_request_would_be_cut_off(
+def test_with_one_second_in_reserve_a_slow_request_would_be_cut_off(
     act: Callable[[SlowWorld], None], longest: Longest, by_number: Policy
 ) -> None:
     assert seconds_taken(act, SlowWorld(Slowest(), longest, by_number, reserve=1.0)) > TIMEOUT
 
 
-def test_a_request_that_comes_too_late_touches_nothing(longest: Longest, by_number: Policy) -> None:
+def test_a_request_after_its_deadline_touches_nothing(longest: Longest, by_number: Policy) -> None:
     world = SlowWorld(Slowest(), longest, by_number, reserve=TIMEOUT)
     with pytest.raises(errors.ProviderUnavailable):
         request(world)

@@ -1,4 +1,4 @@
-"""What a token says and how it is signed, checked by a library that is not ours; and when none is made."""
+"""The claims and the signature of a token, checked by PyJWT, and the cases without a token."""
 
 import base64
 import json
@@ -43,13 +43,13 @@ def key(aws: Ed25519Kms) -> kms.KmsKey:
 
 
 def checked(token: str, key_set: dict[str, Any], **expected: str) -> dict[str, Any]:
-    """The claims, by PyJWT. The token's age is not looked at: it is of the tests' own time."""
+    """The claims, by PyJWT. The token's age is not checked: it is of the tests' own time."""
     published = jwt.PyJWKSet.from_dict(key_set)[jwt.get_unverified_header(token)["kid"]]
     options: Any = {"verify_exp": False, "verify_iat": False, "require": sorted(CLAIMS)}
     return jwt.decode(token, published.key, algorithms=["EdDSA"], options=options, **expected)  # type: ignore[arg-type] # issuer and audience
 
 
-def test_a_token_says_who_was_verified_for_whom_by_whom_and_until_when(key: kms.KmsKey) -> None:
+def test_a_token_has_issuer_audience_subject_purpose_and_expiry(key: kms.KmsKey) -> None:
     verification = a_verification(purpose="login")
     token = tokens.TokenIssuer(key, "")(verification, API_URL, NOW)
     claims = checked(token, tokens.key_set([key]), issuer=API_URL, audience="tenant-a")
@@ -70,12 +70,12 @@ def test_a_token_has_a_purpose_only_where_the_request_had_one(key: kms.KmsKey) -
     assert checked(token, tokens.key_set([key]), audience="tenant-a").keys() == CLAIMS
 
 
-def test_the_issuer_that_a_deployment_names_goes_before_the_apis_url(key: kms.KmsKey) -> None:
+def test_a_configured_issuer_takes_precedence_over_the_apis_url(key: kms.KmsKey) -> None:
     token = tokens.TokenIssuer(key, "https://verify.example.com")(a_verification(), API_URL, NOW)
     checked(token, tokens.key_set([key]), issuer="https://verify.example.com", audience="tenant-a")
 
 
-def test_no_token_holds_a_number_or_a_key_of_the_table_that_is_made_of_one(key: kms.KmsKey) -> None:
+def test_no_token_holds_a_phone_number_or_its_table_key(key: kms.KmsKey) -> None:
     verification = a_verification()
     token = tokens.TokenIssuer(key, "")(verification, API_URL, NOW)
     claims = json.dumps(checked(token, tokens.key_set([key]), audience="tenant-a"))
@@ -83,7 +83,7 @@ def test_no_token_holds_a_number_or_a_key_of_the_table_that_is_made_of_one(key: 
         assert secret not in claims
 
 
-def test_a_subject_is_another_at_each_tenant_and_for_each_number() -> None:
+def test_a_subject_differs_by_tenant_and_number() -> None:
     made = {keys.subject(number, tenant) for number in ("one", "two") for tenant in ("a", "b")}
     assert len(made) == 4
 
@@ -98,7 +98,7 @@ def test_a_token_that_was_changed_anywhere_is_refused(key: kms.KmsKey, part: int
         checked(".".join(parts), tokens.key_set([key]), audience="tenant-a")
 
 
-def test_a_token_of_a_key_that_is_not_published_is_refused(key: kms.KmsKey) -> None:
+def test_a_token_of_an_unpublished_key_is_refused(key: kms.KmsKey) -> None:
     other = kms.KmsKey(Ed25519Kms, ARN)
     token = tokens.TokenIssuer(key, "")(a_verification(), API_URL, NOW)
     with pytest.raises(jwt.InvalidSignatureError):
@@ -115,7 +115,7 @@ def test_tokens_of_both_keys_are_good_while_both_are_published(key: kms.KmsKey) 
         )
 
 
-def test_a_public_key_is_asked_for_once(aws: Ed25519Kms, key: kms.KmsKey) -> None:
+def test_a_public_key_is_fetched_once(aws: Ed25519Kms, key: kms.KmsKey) -> None:
     assert tokens.key_set([key]) == tokens.key_set([key])
     assert aws.calls == ["GetPublicKey"]
 
@@ -136,7 +136,7 @@ def test_a_key_that_is_not_of_ed25519_is_not_published() -> None:
         (ReadTimeoutError(endpoint_url="https://kms.invalid"), "ReadTimeoutError"),
     ],
 )
-def test_what_kms_says_no_with_is_told_by_its_code_alone(error: Exception, reason: str) -> None:
+def test_a_failure_of_kms_is_named_by_its_code_only(error: Exception, reason: str) -> None:
     def failing() -> kms.Client:
         raise error
 
@@ -156,25 +156,25 @@ class Failing:
 
 
 @pytest.fixture
-def proving(policy: Policy, clock: StepClock, key: kms.KmsKey) -> Callable[[tokens.Signer], World]:
+def issuing(policy: Policy, clock: StepClock, key: kms.KmsKey) -> Callable[[tokens.Signer], World]:
     def make(signer: tokens.Signer = key) -> World:
         return World(policy, clock, issue_token=tokens.TokenIssuer(signer, "https://verify.example.com"))
 
     return make
 
 
-def test_a_right_code_is_answered_with_a_token(proving: Callable[[], World], key: kms.KmsKey) -> None:
-    world = proving()
+def test_a_right_code_is_answered_with_a_token(issuing: Callable[[], World], key: kms.KmsKey) -> None:
+    world = issuing()
     verified = verify_code(world.service, VerifyOtp(world.request(purpose="login"), "123456"), world.caller())
     assert verified.token is not None
     claims = checked(verified.token, tokens.key_set([key]), audience="tenant-a")
     assert (claims["purpose"], claims["iat"]) == ("login", verified.verified_at)
 
 
-def test_without_a_token_the_verification_is_none_the_less_one_and_the_answer_says_so(
-    proving: Callable[[tokens.Signer], World],
+def test_if_signing_fails_the_verification_still_succeeds(
+    issuing: Callable[[tokens.Signer], World],
 ) -> None:
-    world = proving(Failing())
+    world = issuing(Failing())
     verification_id = world.request()
     verified = verify_code(world.service, VerifyOtp(verification_id, "123456"), world.caller())
     assert (verified.token, verified.token_failed, verified.phone_number) == (None, True, NUMBER)
@@ -184,10 +184,10 @@ def test_without_a_token_the_verification_is_none_the_less_one_and_the_answer_sa
 
 
 @pytest.mark.parametrize("otp", ["000000", "123456"])
-def test_nothing_is_signed_for_whoever_is_not_verified(
-    proving: Callable[[], World], aws: Ed25519Kms, otp: str
+def test_nothing_is_signed_without_a_verification(
+    issuing: Callable[[], World], aws: Ed25519Kms, otp: str
 ) -> None:
-    world = proving()
+    world = issuing()
     verification_id = world.request()
 
     def fail(*_: object) -> None:
@@ -199,22 +199,20 @@ def test_nothing_is_signed_for_whoever_is_not_verified(
     assert aws.calls == []
 
 
-def test_an_answer_without_a_place_for_a_token_asks_for_none(
-    proving: Callable[[], World], aws: Ed25519Kms
-) -> None:
-    world = proving()
-    asked = VerifyOtp(world.request(), "123456", with_token=False)
-    verified = verify_code(world.service, asked, world.caller())
+def test_no_token_is_signed_for_an_answer_without_one(issuing: Callable[[], World], aws: Ed25519Kms) -> None:
+    world = issuing()
+    command = VerifyOtp(world.request(), "123456", with_token=False)
+    verified = verify_code(world.service, command, world.caller())
     assert (verified.token, verified.token_failed, aws.calls) == (None, False, [])
 
 
-def test_where_no_tokens_are_issued_none_is_missed(policy: Policy, clock: StepClock) -> None:
+def test_without_token_keys_a_missing_token_is_no_failure(policy: Policy, clock: StepClock) -> None:
     world = World(policy, clock)
     verified = verify_code(world.service, VerifyOtp(world.request(), "123456"), world.caller())
     assert (verified.token, verified.token_failed) == (None, False)
 
 
-IMPORTED = """
+PROGRAM = """
 import sys, verify_otp.app
 verify_otp.app.bootstrap.service()
 print(*sorted({"sms_otp.use_cases.tokens", "sms_otp.adapters.aws.kms"} & sys.modules.keys()))
@@ -224,24 +222,24 @@ print(*sorted({"sms_otp.use_cases.tokens", "sms_otp.adapters.aws.kms"} & sys.mod
 @pytest.mark.parametrize(
     ("token_keys", "imported"), [("", ""), (ARN, "sms_otp.adapters.aws.kms sms_otp.use_cases.tokens")]
 )
-def test_what_makes_tokens_is_imported_only_where_they_are_issued(token_keys: str, imported: str) -> None:
+def test_the_token_modules_are_imported_only_if_tokens_are_issued(token_keys: str, imported: str) -> None:
     variables = environment() | {
         "TOKEN_KEYS": token_keys,
         "PYTHONPATH": f"{ROOT / 'functions'}:{ROOT / 'layers/core'}",
         "AWS_DEFAULT_REGION": "eu-west-1",
     }
-    command = [sys.executable, "-c", IMPORTED]
+    command = [sys.executable, "-c", PROGRAM]
     done = subprocess.run(command, env=variables, check=True, capture_output=True, text=True)  # noqa: S603 # our own words
     assert done.stdout.strip() == imported
 
 
 @pytest.mark.parametrize("path", ["/verify-otp", "/.well-known/jwks.json"])
-def test_the_apis_url_is_what_was_called_less_the_operations_path(path: str) -> None:
+def test_the_apis_url_is_the_called_url_without_the_operations_path(path: str) -> None:
     assert http._api_url(events.build(path)) == f"https://{events.DOMAIN}/{events.STAGE}"
 
 
-def test_a_token_is_written_as_an_earlier_version_wrote_it(key: kms.KmsKey) -> None:
-    """Byte by byte, members in their order and no space between them."""
+def test_the_format_of_a_token_is_stable(key: kms.KmsKey) -> None:
+    """To the byte: the order of members, and no space between them."""
     token = tokens.TokenIssuer(key, "")(a_verification(purpose="login"), API_URL, NOW)
     header, claims, _ = (base64.urlsafe_b64decode(part + "==") for part in token.split("."))
     assert header == b'{"alg":"EdDSA","kid":"0d8e1c5e-made-up","typ":"JWT"}'

@@ -1,4 +1,4 @@
-"""The sets of parameters that the translated template is judged with, and its judge."""
+"""The sets of parameters that the translated template is checked with, and the checks."""
 
 import copy
 import json
@@ -21,12 +21,12 @@ def test_each_condition_is_true_in_one_set_and_false_in_another() -> None:
         assert held == {True, False}, condition
 
 
-def test_each_set_goes_together() -> None:
+def test_each_set_breaks_no_rule() -> None:
     for name in translated.SETS:
         assert list(stack(name).broken_rules()) == []
 
 
-def test_a_dependency_on_a_resource_that_may_not_be_made_is_found() -> None:
+def test_a_dependency_on_a_conditional_resource_is_found() -> None:
     made = copy.deepcopy(translated.translated(translated.SETS["existing-role"]))
     assert list(translated.faults(json.dumps(made))) == []
     made["Resources"]["Apiv1Stage"]["DependsOn"] = "ApiGatewayAccount"

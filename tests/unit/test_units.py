@@ -104,7 +104,7 @@ MUTANTS = (
         "wait=chosen.failure_wait_seconds * 1000",
     ),
 )
-"""A file, what stands in it once, and the same in another unit."""
+"""A file, a text that it holds once, and the text in another unit."""
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_a_moment_or_span_of_the_wrong_unit_fails_mypy(
 
 def test_nothing_but_the_mutants_is_an_error(errors: dict[tuple[str, int], set[str]]) -> None:
     assert {file for file, _ in errors} <= {file for file, _, _ in MUTANTS}
-    assert len(errors) <= len(MUTANTS) + 1, "what a mutant on an earlier line hands on"
+    assert len(errors) <= len(MUTANTS) + 1, "an error that follows from a mutant on an earlier line"
 
 
 @pytest.mark.parametrize("moment", [seconds(lambda: 1.9), milliseconds(lambda: 0.0019), 15 * MINUTE - SECOND])

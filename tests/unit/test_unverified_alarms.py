@@ -1,4 +1,4 @@
-"""The two alarms on codes that nobody types: days of the drill, measured and judged as CloudWatch would."""
+"""The two alarms on codes that stay unverified: days of the drill, measured as CloudWatch would."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -109,14 +109,14 @@ def test_the_first_day_is_no_alarm(shards: int) -> None:
     assert (world.alarms(RATIO), world.alarms(UNUSED)) == ([], [])
 
 
-def test_a_crowd_whose_codes_are_still_on_their_way_is_no_alarm() -> None:
+def test_a_burst_of_codes_still_on_their_way_is_no_alarm() -> None:
     """Four hundred within two minutes: most of their codes are not typed yet when the next one is sent."""
     people, world = usual()
     world.run(in_order(people.day(TODAY), people.burst(TODAY + 14 * HOUR, 400, 120)))
     assert (world.alarms(RATIO), world.alarms(UNUSED)) == ([], [])
 
 
-def test_twenty_codes_that_nobody_verifies_alarm_within_their_hour() -> None:
+def test_twenty_unverified_codes_alarm_within_the_hour() -> None:
     world = new()
     attack = Attack(codes=66, addresses=66, seconds=HOUR / 2)
     world.run(attack.on(scattered(), TODAY + HOUR))
@@ -125,7 +125,7 @@ def test_twenty_codes_that_nobody_verifies_alarm_within_their_hour() -> None:
 
 
 def test_an_attack_beside_users_alarms_once_its_first_hour_is_over() -> None:
-    """Users verify all the while, so that no hour is without any."""
+    """Users verify all the while, so that no hour is without verifications."""
     people, world = usual(Mode.RECORD)
     attack = Attack(codes=600, addresses=600, seconds=3 * HOUR)
     world.run(in_order(people.day(TODAY), attack.on(scattered(), TODAY + 13 * HOUR)))
@@ -141,7 +141,7 @@ def test_an_attack_that_the_guard_lets_through_alarms() -> None:
     assert world.alarms(RATIO)
 
 
-def test_codes_that_hardly_anybody_types_any_more_alarm_though_no_hour_has_twenty() -> None:
+def test_a_low_conversion_alarms_even_if_no_hour_has_twenty_unverified() -> None:
     people, world = usual(Mode.RECORD)
     world.run(people.day(TODAY, conversion=0.05))
     assert not world.alarms(RATIO)

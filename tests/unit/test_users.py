@@ -1,4 +1,4 @@
-"""How long a user is kept, and until when one is shown."""
+"""The retention of a user."""
 
 import pytest
 
@@ -13,7 +13,7 @@ NOW = Seconds(int(START))
     ("kept_until", "is_kept"),
     [(None, True), (Seconds(NOW + 1), True), (NOW, False), (Seconds(NOW - 1), False)],
 )
-def test_a_user_is_kept_until_its_time_is_over(kept_until: Seconds | None, is_kept: bool) -> None:
+def test_a_user_is_kept_until_its_retention_ends(kept_until: Seconds | None, is_kept: bool) -> None:
     assert User("tenant-a", "US", NOW, NOW, kept_until=kept_until).is_kept(NOW) is is_kept
 
 

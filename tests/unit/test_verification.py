@@ -1,4 +1,4 @@
-"""What may be guessed at, and what a guess at anything else is told."""
+"""The verifications that may be guessed at, and the errors of a guess at any other."""
 
 import dataclasses
 from typing import Any
@@ -50,7 +50,7 @@ def test_a_pending_verification_may_be_guessed_at() -> None:
         ({"provider_ref": None}, "VERIFICATION_NOT_FOUND"),
     ],
 )
-def test_the_state_decides_what_a_guess_is_told(changes: dict[str, Any], expected: str | None) -> None:
+def test_the_state_decides_the_error_of_a_guess(changes: dict[str, Any], expected: str | None) -> None:
     assert code(a_verification(**changes), a_guess()) == expected
 
 
@@ -70,15 +70,13 @@ def test_a_code_ends_at_the_second_of_its_expiry(seconds: int, expected: str | N
         {"phone": "+14155550199"},
     ],
 )
-def test_a_stranger_is_told_the_same_as_of_no_verification_at_all(
-    state: State, stranger: dict[str, Any]
-) -> None:
+def test_a_stranger_gets_the_error_of_a_missing_verification(state: State, stranger: dict[str, Any]) -> None:
     found = a_verification(state=state, attempts=5, session_hash="mine")
     guess = dataclasses.replace(a_guess(session_hash="mine", now=NOW + 999), **stranger)
     assert code(found, guess) == "VERIFICATION_NOT_FOUND" == code(None, guess)
 
 
-def test_a_session_given_where_none_was_asked_for_is_a_stranger() -> None:
+def test_a_session_for_a_verification_without_one_is_a_stranger() -> None:
     assert code(a_verification(), a_guess(session_hash="any")) == "VERIFICATION_NOT_FOUND"
 
 
@@ -91,7 +89,7 @@ def test_a_session_given_where_none_was_asked_for_is_a_stranger() -> None:
         (a_verification(), "OTP_EXPIRED"),
     ],
 )
-def test_a_right_code_that_comes_too_late_is_told_why(found: Verification | None, expected: str) -> None:
+def test_a_right_code_that_comes_too_late_gets_the_reason(found: Verification | None, expected: str) -> None:
     assert consume_error(found).code == expected
 
 
@@ -112,7 +110,7 @@ def test_spent_guesses_are_answered_with_the_seconds_until_the_code_ends() -> No
         ({}, "tenant-b", "VERIFICATION_NOT_FOUND"),
     ],
 )
-def test_a_cancellation_is_refused_to_strangers_and_of_what_is_verified(
+def test_a_cancellation_by_a_stranger_or_after_verification_is_refused(
     changes: dict[str, Any], tenant: str, expected: str | None
 ) -> None:
     refused = cancel_error(a_verification(**changes), tenant)

@@ -1,4 +1,4 @@
-"""The version that a release is made of."""
+"""The version of a release."""
 
 import re
 

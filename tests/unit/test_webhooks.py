@@ -1,4 +1,4 @@
-"""Callbacks: what is a provider's own, what is refused, and what little each may change."""
+"""Callbacks of providers: which are genuine, which are refused, and the little that each may change."""
 
 import base64
 import copy
@@ -71,7 +71,7 @@ class World:
         return self.store.verifications[held.key]
 
     def renew(self) -> bool:
-        """What was rotated is there from the next look on."""
+        """Makes the rotated secrets available; returns whether a renewal is allowed."""
         self.renewals += 1
         self.secrets |= self.rotated
         return self.may_renew
@@ -94,7 +94,7 @@ def world() -> World:
 
 @dataclass(frozen=True)
 class Post:
-    """What is signed, and what then arrives. A forger changes either."""
+    """The parts of a callback that Sinch signs. A forger changes one before or after signing."""
 
     body: bytes
     path: str = SINCH_PATH
@@ -190,7 +190,7 @@ VECTORS = [
 @pytest.mark.parametrize(
     ("credentials", "authorization", "content_type", "timestamp", "path", "body", "now"), VECTORS
 )
-def test_the_vendors_own_signatures_are_recognised_and_with_a_byte_more_are_not(
+def test_the_vendors_own_signatures_are_valid_and_invalid_with_a_byte_more(
     credentials: dict[str, str],
     authorization: str,
     content_type: str,
@@ -334,7 +334,7 @@ def test_a_forged_callback_of_sinch_is_refused_and_changes_nothing(
     assert world.emitted == []
 
 
-def test_what_the_forgeries_were_made_of_is_taken(world: World) -> None:
+def test_the_genuine_callback_behind_the_forgeries_is_accepted(world: World) -> None:
     held = world.hold("sinch")
     assert world.receive(Post(sinch_event(held)).signed()) == {}
     assert world.store.verifications[held.key].delivery == "delivered"
@@ -342,7 +342,7 @@ def test_what_the_forgeries_were_made_of_is_taken(world: World) -> None:
 
 @pytest.mark.parametrize("scheme", ["Application", "application", "APPLICATION"])
 @pytest.mark.parametrize("age", [-300, 0, 300])
-def test_a_scheme_is_known_in_any_case_and_a_time_within_five_minutes(
+def test_a_scheme_is_valid_in_any_case_and_a_time_within_five_minutes(
     world: World, scheme: str, age: int
 ) -> None:
     held = world.hold("sinch")
@@ -360,7 +360,7 @@ INFOBIP_FORGERIES: dict[str, tuple[Mapping[str, str], Callback]] = {
     "no password": (PASSWORD, infobip(report(3), "infobip:")),
     "no authorization": (PASSWORD, Callback(INFOBIP_PATH, {}, report(3))),
     "another scheme": (PASSWORD, infobip(report(3), scheme="Digest")),
-    "a signature where a password is asked for": (
+    "a signature in place of a password": (
         PASSWORD,
         Callback(INFOBIP_PATH, {"x-hub-signature": "sha256=0"}, report(3)),
     ),
@@ -390,7 +390,7 @@ def test_a_forged_report_of_infobip_is_refused_and_changes_nothing(world: World,
 
 @pytest.mark.parametrize("provider", ["sinch", "infobip"])
 @pytest.mark.parametrize(("may_renew", "delivery"), [(True, "delivered"), (False, "accepted")])
-def test_a_callback_that_is_signed_with_a_secret_just_rotated_is_read_once_the_secret_is_fetched(
+def test_a_callback_signed_with_a_rotated_secret_is_read_after_a_renewal(
     world: World, provider: str, may_renew: bool, delivery: str
 ) -> None:
     held = world.hold(provider)
@@ -413,7 +413,7 @@ def test_a_callback_that_is_signed_with_a_secret_just_rotated_is_read_once_the_s
     ],
     ids=["key", "signature", "password", "not configured"],
 )
-def test_whatever_of_a_secret_was_rotated_it_is_fetched_before_a_callback_is_refused(
+def test_any_rotated_part_of_a_secret_is_fetched_before_a_refusal(
     world: World, provider: str, old: dict[str, str]
 ) -> None:
     callback = sinch(world.hold("sinch")) if provider == "sinch" else infobip(report(3))
@@ -424,7 +424,7 @@ def test_whatever_of_a_secret_was_rotated_it_is_fetched_before_a_callback_is_ref
 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "application key:sig", "x-timestamp": "long ago"}])
-def test_what_no_secret_could_mend_has_none_fetched(world: World, headers: dict[str, str]) -> None:
+def test_a_malformed_signature_renews_no_secret(world: World, headers: dict[str, str]) -> None:
     assert world.receive(Callback(SINCH_PATH, headers, b"{}")) == "FORBIDDEN"
     assert world.renewals == 0
 
@@ -441,7 +441,7 @@ def test_each_provider_that_calls_back_has_its_own_reader() -> None:
     }
 
 
-def test_infobip_asks_for_no_code() -> None:
+def test_infobip_requests_no_code() -> None:
     with pytest.raises(NotImplementedError):
         INFOBIP.answer(CodeRequest(None, ""), may_send=True, code=None)
 
@@ -456,9 +456,7 @@ def test_a_provider_that_is_not_used_has_no_callbacks(world: World) -> None:
 @pytest.mark.parametrize(
     "fields", [{}, {"applicationKey": KEY}, {"applicationKey": KEY, "applicationSecret": "not base64!"}]
 )
-def test_a_secret_that_lacks_its_fields_is_our_fault_and_not_the_callers(
-    world: World, fields: dict[str, str]
-) -> None:
+def test_a_secret_that_lacks_its_fields_is_a_misconfiguration(world: World, fields: dict[str, str]) -> None:
     world.secrets["sinch"] = fields
     assert world.receive(sinch(world.hold("sinch"))) == "SERVICE_MISCONFIGURED"
 
@@ -492,7 +490,7 @@ def test_a_refusal_names_the_provider_and_a_fixed_word(world: World) -> None:
         ("", {}, "accepted"),
     ],
 )
-def test_an_event_of_sinch_changes_the_delivery_alone_and_is_answered_with_nothing(
+def test_an_event_of_sinch_changes_only_the_delivery(
     world: World, event: str, fields: dict[str, Any], delivery: str
 ) -> None:
     held = world.hold("sinch")
@@ -515,7 +513,7 @@ def test_an_event_of_sinch_changes_the_delivery_alone_and_is_answered_with_nothi
         ((), "accepted"),
     ],
 )
-def test_a_report_of_infobip_changes_the_delivery_alone(
+def test_a_report_of_infobip_changes_only_the_delivery(
     world: World, groups: tuple[int, ...], delivery: str
 ) -> None:
     held = world.hold("infobip")
@@ -538,37 +536,37 @@ def test_a_report_of_infobip_changes_the_delivery_alone(
         ((("A_STATUS_OF_TOMORROW", True, 9),), "accepted"),
     ],
 )
-def test_a_report_of_infobip_is_read_by_its_statuss_id(
+def test_a_report_of_infobip_is_read_by_the_id_of_its_status(
     world: World, ids: tuple[tuple[str, int, int], ...], delivery: str
 ) -> None:
     held = world.hold("infobip")
     for name, id_, group in ids:
         status = {"groupId": group, "groupName": "ANY", "id": id_, "name": name}
-        told = {"results": [{"messageId": MESSAGE, "to": "14155550123", "status": status}]}
-        world.receive(infobip(json.dumps(told).encode()))
+        body = {"results": [{"messageId": MESSAGE, "to": "14155550123", "status": status}]}
+        world.receive(infobip(json.dumps(body).encode()))
     assert world.store.verifications[held.key].delivery == delivery
 
 
-def test_a_failed_delivery_is_told_with_the_providers_code_for_it(world: World) -> None:
+def test_a_failed_delivery_is_emitted_with_the_providers_code(world: World) -> None:
     held = world.hold("sinch")
     world.receive(sinch(held, "VerificationResultEvent", status="ERROR", reason="SMS delivery failure"))
     ((_, fields),) = world.emitted
     assert (fields["delivery"], fields["reason"]) == ("failed", "SMS delivery failure")
 
 
-def test_no_text_of_a_providers_is_told_for_a_reason(world: World) -> None:
+def test_free_text_from_a_provider_is_not_emitted_as_the_reason(world: World) -> None:
     held = world.hold("sinch")
     world.receive(sinch(held, "VerificationResultEvent", status="ERROR", reason=f"to {held.phone}"))
     ((_, fields),) = world.emitted
     assert fields["reason"] == "ERROR"
 
 
-def test_a_report_whose_price_is_a_double_in_full_is_read(world: World) -> None:
-    """A program writes as many digits of a price as tell it from its neighbours."""
+def test_a_report_with_a_price_of_many_digits_is_read(world: World) -> None:
+    """Programs print a double with as many digits as identify it."""
     held = world.hold("infobip")
-    told = json.loads(report(3))
-    told["results"][0]["price"] = {"pricePerMessage": 0.0034999999999999996, "currency": "EUR"}
-    world.receive(infobip(json.dumps(told).encode()))
+    body = json.loads(report(3))
+    body["results"][0]["price"] = {"pricePerMessage": 0.0034999999999999996, "currency": "EUR"}
+    world.receive(infobip(json.dumps(body).encode()))
     assert world.store.verifications[held.key].delivery == "delivered"
 
 
@@ -588,7 +586,7 @@ def test_a_report_whose_price_is_a_double_in_full_is_read(world: World) -> None:
         b"{}",
     ],
 )
-def test_a_report_on_nothing_that_is_known_changes_nothing(world: World, body: bytes) -> None:
+def test_a_report_on_an_unknown_message_changes_nothing(world: World, body: bytes) -> None:
     world.hold("infobip")
     before = world.snapshot()
     assert world.receive(infobip(body)) == {}
@@ -596,7 +594,7 @@ def test_a_report_on_nothing_that_is_known_changes_nothing(world: World, body: b
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{", b"\xff", b'{"a":1,"a":2}', b"[" * 60000])
-def test_a_signed_body_that_cannot_be_read_is_taken_and_told(world: World, body: bytes) -> None:
+def test_a_signed_body_that_cannot_be_read_is_accepted_and_emitted(world: World, body: bytes) -> None:
     for provider, callback in (("sinch", Post(body).signed()), ("infobip", infobip(body))):
         world.emitted.clear()
         assert world.receive(callback) == {}
@@ -604,7 +602,7 @@ def test_a_signed_body_that_cannot_be_read_is_taken_and_told(world: World, body:
 
 
 @pytest.mark.parametrize("provider", ["sinch", "infobip"])
-def test_a_report_that_comes_again_changes_nothing_and_is_told_once(world: World, provider: str) -> None:
+def test_a_repeated_report_changes_nothing_and_is_emitted_once(world: World, provider: str) -> None:
     held = world.hold(provider)
     callback = sinch(held) if provider == "sinch" else infobip(report(3))
     world.clock.step(4)
@@ -613,8 +611,8 @@ def test_a_report_that_comes_again_changes_nothing_and_is_told_once(world: World
     assert world.store.verifications == {held.key: replace(held, delivery="delivered")}
     ((event, fields),) = world.emitted
     assert event == "delivery_reported"
-    told = {name: fields[name] for name in ("provider", "delivery", "delivered", "seconds")}
-    assert told == {"provider": provider, "delivery": "delivered", "delivered": 1, "seconds": 4}
+    emitted = {name: fields[name] for name in ("provider", "delivery", "delivered", "seconds")}
+    assert emitted == {"provider": provider, "delivery": "delivered", "delivered": 1, "seconds": 4}
 
 
 @pytest.mark.parametrize("first", ["Successful", "Failed"])
@@ -625,7 +623,7 @@ def test_a_failure_before_or_after_the_delivery_ends_as_delivered(world: World, 
     assert world.store.verifications == {held.key: replace(held, delivery="delivered")}
 
 
-def test_how_long_a_failure_took_is_not_told_as_a_latency(world: World) -> None:
+def test_a_failed_delivery_has_no_latency(world: World) -> None:
     world.receive(sinch(world.hold("sinch"), smsResult="Failed"))
     ((_, fields),) = world.emitted
     assert (fields["delivered"], fields["seconds"]) == (0, None)
@@ -658,9 +656,7 @@ def every_genuine_callback(held: Verification) -> list[Callback]:
 
 @pytest.mark.parametrize("provider", ["sinch", "infobip"])
 @pytest.mark.parametrize("state", State)
-def test_no_callback_moves_a_verification_out_of_the_state_that_it_is_in(
-    world: World, provider: str, state: State
-) -> None:
+def test_no_callback_changes_the_state_of_a_verification(world: World, provider: str, state: State) -> None:
     held = world.hold(provider, state=state, attempts=3)
     for callback in every_genuine_callback(held):
         world.receive(callback)
@@ -668,11 +664,11 @@ def test_no_callback_moves_a_verification_out_of_the_state_that_it_is_in(
     assert after == replace(held, delivery="delivered")
 
 
-@pytest.mark.parametrize("taken", [True, False])
-def test_sinch_may_send_what_was_reserved_here(world: World, taken: bool) -> None:
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_sinch_may_send_a_code_that_was_reserved_here(world: World, is_sent: bool) -> None:
     """Whether Sinch asks before it has answered our start, or after."""
     held = world.hold("sinch")
-    if not taken:
+    if not is_sent:
         held = replace(held, provider=None, provider_ref=None, delivery="unknown")
         world.store.verifications[held.key] = held
     for _ in range(2):
@@ -702,8 +698,8 @@ def test_only_the_newest_send_of_a_verification_may_be_sent(
     world: World, sends: int, suffix: str, action: str
 ) -> None:
     held = world.hold("sinch", sends=sends)
-    asked = sinch(held, "VerificationRequestEvent", reference=held.key + suffix)
-    assert world.receive(asked) == {"action": action}
+    requested = sinch(held, "VerificationRequestEvent", reference=held.key + suffix)
+    assert world.receive(requested) == {"action": action}
 
 
 @pytest.mark.parametrize(
@@ -726,7 +722,7 @@ def test_only_the_newest_send_of_a_verification_may_be_sent(
         ({}, {"identity": None}),
     ],
 )
-def test_sinch_may_send_nothing_else(world: World, changes: dict[str, Any], fields: dict[str, Any]) -> None:
+def test_sinch_may_send_no_other_code(world: World, changes: dict[str, Any], fields: dict[str, Any]) -> None:
     held = world.hold("sinch", **changes)
     assert world.receive(sinch(held, "VerificationRequestEvent", **fields)) == {"action": "deny"}
 
@@ -751,7 +747,7 @@ def own_code(held: Verification) -> str | None:
 
 
 @pytest.mark.parametrize("method", ["sms", "callout"])
-def test_a_send_of_ours_is_given_the_verifications_own_code(world: World, method: str) -> None:
+def test_our_send_gets_the_verifications_own_code(world: World, method: str) -> None:
     held = reserved(world)
     answer = {"action": "allow", method: {"code": own_code(held)}}
     for _ in range(2):
@@ -760,7 +756,7 @@ def test_a_send_of_ours_is_given_the_verifications_own_code(world: World, method
     assert world.emitted == []
 
 
-def test_every_send_of_a_verification_is_given_the_same_code(world: World) -> None:
+def test_every_send_of_a_verification_gets_the_same_code(world: World) -> None:
     held = reserved(world)
     first = world.receive(code_requested(held))
     resent = reserved_again(world, held)
@@ -796,13 +792,13 @@ def test_a_method_that_takes_no_code_is_allowed_without_one(world: World, method
         "é",
     ],
 )
-def test_whoever_has_the_application_secret_alone_is_told_no_code(world: World, custom: object) -> None:
+def test_a_request_without_the_callback_key_gets_no_code(world: World, custom: object) -> None:
     held = reserved(world)
     assert world.receive(code_requested(held, custom=custom)) == {"action": "allow"}
     assert world.store.verifications == {held.key: held}
 
 
-def test_a_request_for_a_code_that_is_replayed_after_sinch_answered_is_told_none(world: World) -> None:
+def test_a_replayed_request_for_a_code_gets_no_code(world: World) -> None:
     held = reserved(world)
     requested = code_requested(held)
     world.receive(requested)
@@ -824,7 +820,7 @@ def test_a_request_for_a_code_that_is_replayed_after_sinch_answered_is_told_none
         {"sends": 2},
     ],
 )
-def test_no_code_is_given_to_a_send_that_is_not_under_way(world: World, changes: dict[str, Any]) -> None:
+def test_a_send_that_is_not_under_way_gets_no_code(world: World, changes: dict[str, Any]) -> None:
     held = reserved(world)
     requested = code_requested(held)
     changed = replace(held, **changes)
@@ -833,7 +829,7 @@ def test_no_code_is_given_to_a_send_that_is_not_under_way(world: World, changes:
     assert world.store.verifications == {held.key: changed}
 
 
-def test_a_code_that_no_pepper_makes_any_more_is_sinchs_to_make(world: World) -> None:
+def test_without_a_matching_pepper_sinch_makes_the_code(world: World) -> None:
     held = reserved(world)
     world.peppers = keys.Peppers("another-pepper-that-is-long-enough")
     custom = keys.callback_key(world.peppers.current, held.key)
@@ -845,7 +841,7 @@ def test_a_callback_does_not_show_its_body() -> None:
 
 
 def aws_event(kind: str, *, final: object = True, message: object = MESSAGE) -> str:
-    """As AWS publishes it, less what is not read."""
+    """An event as AWS publishes it, without the fields that are not read."""
     return json.dumps({"eventType": kind, "isFinal": final, "messageId": message, "messageStatus": "ANY"})
 
 
@@ -866,7 +862,7 @@ def aws_event(kind: str, *, final: object = True, message: object = MESSAGE) -> 
         ("VOICE_COMPLETED", True, "accepted"),
     ],
 )
-def test_what_aws_says_of_a_message_is_recorded_once_it_is_final(
+def test_an_event_of_aws_is_recorded_once_it_is_final(
     world: World, kind: str, final: object, delivery: str
 ) -> None:
     held = world.hold("aws")
@@ -874,7 +870,7 @@ def test_what_aws_says_of_a_message_is_recorded_once_it_is_final(
     assert world.store.verifications[held.key] == replace(held, delivery=delivery)
 
 
-def test_events_of_awss_that_come_twice_or_out_of_order_end_as_delivered(world: World) -> None:
+def test_repeated_or_unordered_events_of_aws_end_as_delivered(world: World) -> None:
     held = world.hold("aws")
     for kind in ("SPAM", "DELIVERED", "DELIVERED", "SPAM"):
         world.webhooks.receive_from_aws(aws_event(f"TEXT_{kind}"))
@@ -893,14 +889,14 @@ def test_events_of_awss_that_come_twice_or_out_of_order_end_as_delivered(world: 
         json.dumps({"eventType": 7, "isFinal": True, "messageId": MESSAGE}),
     ],
 )
-def test_an_event_that_says_nothing_of_ours_changes_nothing(world: World, message: str) -> None:
+def test_an_event_about_no_message_of_ours_changes_nothing(world: World, message: str) -> None:
     world.hold("aws")
     before = world.snapshot()
     world.webhooks.receive_from_aws(message)
     assert world.snapshot() == before
 
 
-def test_an_event_of_awss_on_an_earlier_code_says_nothing_of_the_newest(world: World) -> None:
+def test_an_event_of_aws_on_an_earlier_code_does_not_change_the_newest(world: World) -> None:
     held = world.hold("aws")
     world.store.record_sent(
         held.key, ProviderHandle("aws", "a-new-code", "sms", "accepted", "another-message")
@@ -911,7 +907,7 @@ def test_an_event_of_awss_on_an_earlier_code_says_nothing_of_the_newest(world: W
     assert world.store.verifications[held.key].delivery == "delivered"
 
 
-def test_a_report_of_infobips_on_either_message_with_the_same_code_is_recorded(world: World) -> None:
+def test_a_report_of_infobip_on_any_message_with_the_code_is_recorded(world: World) -> None:
     held = world.hold("infobip")
     world.store.record_sent(
         held.key, ProviderHandle("infobip", "a-pin-id", "sms", "accepted", "another-message")
@@ -920,7 +916,7 @@ def test_a_report_of_infobips_on_either_message_with_the_same_code_is_recorded(w
     assert world.store.verifications[held.key].delivery == "delivered"
 
 
-def test_an_event_of_awss_says_nothing_of_what_another_provider_holds_by_now(world: World) -> None:
+def test_an_event_of_aws_does_not_change_another_providers_code(world: World) -> None:
     held = world.hold("aws")
     world.store.record_sent(held.key, ProviderHandle("sinch", SINCH_ID, "sms", "accepted"))
     world.webhooks.receive_from_aws(aws_event("TEXT_DELIVERED"))
@@ -928,7 +924,7 @@ def test_an_event_of_awss_says_nothing_of_what_another_provider_holds_by_now(wor
 
 
 @pytest.mark.parametrize("message", ["", "[]", "{", '{"eventType": 1', "\ud800"])
-def test_an_event_of_awss_that_cannot_be_read_is_emitted_as_a_callback_is(world: World, message: str) -> None:
+def test_an_unreadable_event_of_aws_is_emitted(world: World, message: str) -> None:
     before = world.snapshot()
     world.webhooks.receive_from_aws(message)
     assert world.emitted == [("webhook_ignored", {"provider": "aws", "reason": "unreadable"})]
@@ -938,7 +934,7 @@ def test_an_event_of_awss_that_cannot_be_read_is_emitted_as_a_callback_is(world:
 @pytest.mark.parametrize(
     ("delivery", "event", "seconds"), [("DELIVERED", "TEXT_DELIVERED", 9), ("failed", "TEXT_BLOCKED", None)]
 )
-def test_a_report_is_emitted_with_everything_that_it_is_measured_by(
+def test_a_report_is_emitted_with_all_fields_of_its_metrics(
     world: World, delivery: str, event: str, seconds: int | None
 ) -> None:
     held = world.hold("aws", purpose="login")

@@ -31,11 +31,11 @@ def test_half_of_a_blocks_last_hour_counts_at_half_past() -> None:
     assert block_limits({"used08": 4, "used09": 3, "used": 7}) == {"used09": 7, "used": 19}
 
 
-def test_what_a_block_has_open_under_the_other_pepper_is_taken_off_its_limits() -> None:
+def test_a_blocks_open_codes_under_the_other_pepper_lower_its_limits() -> None:
     assert block_limits({}, {"used08": 2, "used09": 1, "used": 4}) == {"used09": 7, "used": 15}
 
 
-def test_a_block_earns_what_was_verified_in_it_under_both_peppers() -> None:
+def test_a_blocks_verified_codes_under_both_peppers_raise_its_limits() -> None:
     counts = {"verified08": 50, "verified09": 50, "verified": 500}
     assert block_limits(counts, counts) == {"used09": 111, "used": 749}
 
@@ -52,7 +52,7 @@ def test_a_networks_verified_codes_count_for_seven_days(days_ago: int, counted: 
 
 
 @pytest.mark.parametrize(
-    ("name", "is_taken_out"),
+    ("name", "is_removed"),
     [
         (f"used{HOURS - 24}", False),
         (f"used{HOURS - 25}", True),
@@ -61,25 +61,21 @@ def test_a_networks_verified_codes_count_for_seven_days(days_ago: int, counted: 
         ("another", False),
     ],
 )
-def test_what_no_window_of_a_network_looks_at_is_taken_out_by_the_next_write(
-    name: str, is_taken_out: bool
-) -> None:
+def test_a_networks_counts_outside_all_windows_are_removed_by_a_write(name: str, is_removed: bool) -> None:
     counter, read = network({name: 1})
-    assert counter.increment(read, Spans(10, 30)).expired == ((name,) if is_taken_out else ())
+    assert counter.increment(read, Spans(10, 30)).expired == ((name,) if is_removed else ())
 
 
 @pytest.mark.parametrize(
     ("hours_ago", "is_open"),
     [(0, Spans(4, 4)), (1, Spans(2, 4)), (2, Spans(0, 4)), (24, Spans(0, 4)), (25, Spans(0, 0))],
 )
-def test_a_networks_hour_ends_evenly_and_its_day_with_the_twenty_fourth_hour(
-    hours_ago: int, is_open: Spans
-) -> None:
+def test_a_networks_hour_fades_evenly_and_its_day_ends_after_24_hours(hours_ago: int, is_open: Spans) -> None:
     counter, read = network({f"used{HOURS - hours_ago}": 4})
     assert counter.facts(read).open == is_open
 
 
-def test_what_a_network_has_open_under_the_other_pepper_is_taken_off_its_limit() -> None:
+def test_a_networks_open_codes_under_the_other_pepper_lower_its_limit() -> None:
     counter, read = network({f"used{HOURS}": 1}, {f"used{HOURS}": 2, f"used{HOURS - 3}": 4})
     increment = counter.increment(read, Spans(10, 30))
     assert (increment.key, increment.limits) == ("C#a", {f"used{HOURS}": 7})
@@ -124,7 +120,7 @@ def country(past: dict[str, int], *, price: int = 1, shards: int = 1) -> Country
         ({"verified": 5, "open": 4}, 1, 0.775),
     ],
 )
-def test_a_country_is_known_by_the_codes_of_its_last_two_weeks(
+def test_a_countrys_ratio_comes_from_its_last_two_weeks(
     past: dict[str, int], price: int, ratio: float
 ) -> None:
     assert country(past, price=price).facts({}).ratio == ratio
@@ -152,7 +148,7 @@ def test_a_countrys_full_hour_ends_with_the_hour_and_its_full_day_with_the_day(
     assert (refused.value.budget, refused.value.retry_after) == ("country", retry_after)
 
 
-def test_only_known_numbers_are_counted_as_such_where_they_verify() -> None:
+def test_only_known_numbers_count_as_known_when_they_verify() -> None:
     counter = country({})
     known = counter.increment({}, BudgetLane.KNOWN, 8, Spans(100, 100))
     assert known.open == {"known": 8, "known09": 8}
@@ -168,7 +164,7 @@ def test_a_day_is_settled_once_its_last_code_has_ended(seconds: int, is_settled:
     assert history.missing([day]) == ([] if is_settled else [day])
 
 
-def test_days_that_the_guard_does_not_look_back_to_are_forgotten_once_a_day() -> None:
+def test_days_older_than_the_guards_history_are_forgotten_once_a_day() -> None:
     history = History()
     for ago in (14, 15, 16):
         history.prime(DayCounter.of("B#US", Seconds(MIDNIGHT - ago * DAY)), {}, MIDNIGHT)
@@ -177,12 +173,12 @@ def test_days_that_the_guard_does_not_look_back_to_are_forgotten_once_a_day() ->
     assert (len(history.totals), len(history.settled), len(history.shards)) == (2, 2, 2)
     history.shards["D#2020-01-01"] = 2
     history.sweep(Seconds(MIDNIGHT + DAY - 1))
-    assert "D#2020-01-01" in history.shards, "nobody looks again on the same day"
+    assert "D#2020-01-01" in history.shards, "the history is swept once a day"
     history.sweep(Seconds(MIDNIGHT + DAY))
     assert (len(history.totals), len(history.settled), len(history.shards)) == (1, 1, 1)
 
 
-def test_a_country_is_full_where_none_of_the_shards_that_are_looked_at_has_room() -> None:
+def test_a_country_is_full_if_no_sampled_shard_has_room() -> None:
     """Of 52 codes over five shards two have eleven, and three ten: the estimate alone would see room."""
     counter = country({}, shards=6)
     first, *others = counter.keys

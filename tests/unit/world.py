@@ -18,7 +18,7 @@ requests = itertools.count()
 
 
 class World:
-    """A service, its store, its provider, its clock, and what it told."""
+    """A service, its store, its provider, its clock and the events that it emitted."""
 
     def __init__(self, policy: Policy, clock: StepClock, issue_token: IssueToken | None = None) -> None:
         self.store, self.provider, self.clock = MemoryStore(), FakeProvider(), clock
@@ -37,17 +37,17 @@ class World:
         return Caller(tenant, f"request-{next(requests)}", Deadline(10), "198.51.100.1")
 
     def request(self, number: str = NUMBER, tenant: str = "tenant-a", **fields: Any) -> str:
-        asked = RequestOtp(number, **fields)
-        return request_code(self.service, asked, self.caller(tenant)).verification_id
+        command = RequestOtp(number, **fields)
+        return request_code(self.service, command, self.caller(tenant)).verification_id
 
     def verify(
         self, verification_id: str, otp: str = "123456", tenant: str = "tenant-a", **fields: Any
     ) -> str:
-        asked = VerifyOtp(verification_id, otp, **fields)
-        return outcome(lambda: verify_code(self.service, asked, self.caller(tenant)))
+        command = VerifyOtp(verification_id, otp, **fields)
+        return outcome(lambda: verify_code(self.service, command, self.caller(tenant)))
 
     def fail(self, times: int, tenant: str = "tenant-a", lane: Lane = Lane.STRANGER) -> None:
-        """So many wrong guesses at the number in one lane, at one moment."""
+        """Record this many wrong guesses at the number in one lane, all at the same time."""
         now = milliseconds(self.clock)
         lanes = self.service.policy.number_limits("US")
         for _ in range(times):
@@ -56,7 +56,7 @@ class World:
             self.store.spend_number_guess(guess)
 
     def number(self) -> Number:
-        """What is known of the number."""
+        """The state of the number in the store."""
         return self.store.numbers.get(number_key(NUMBER), Number())
 
     def sends(self) -> int:

@@ -8,7 +8,7 @@ const baseUrl = `${sandbox}/infobip`;
 const twoFa = new Infobip({ baseUrl, apiKey, authType: AuthType.ApiKey }).service.twoFA;
 
 const results = [];
-const told = (operation, result) => results.push([operation, String(result)]);
+const record = (operation, result) => results.push([operation, String(result)]);
 
 const code = async () => {
   const messages = await (await fetch(`${sandbox}/inbox?to=${to}`)).json();
@@ -20,43 +20,43 @@ const application = await twoFa.createApplication({
   name: "by Node",
   configuration: { pinAttempts: 2, verifyPinLimit: "9/3s", sendPinPerPhoneNumberLimit: "9/1d" },
 });
-told("create application", application.status);
+record("create application", application.status);
 const { applicationId } = application.data;
 const template = await twoFa.createMessageTemplate(applicationId, {
   messageText: "Your code is {{pin}}",
   pinType: "NUMERIC",
   pinLength: 8,
 });
-told("create template", template.data.pinPlaceholder);
+record("create template", template.data.pinPlaceholder);
 const { messageId } = template.data;
-told("list applications", (await twoFa.getApplications()).data.length);
-told("list templates", (await twoFa.getMessageTemplates(applicationId)).data.length);
+record("list applications", (await twoFa.getApplications()).data.length);
+record("list templates", (await twoFa.getMessageTemplates(applicationId)).data.length);
 const update = await twoFa.updateMessageTemplate(applicationId, messageId, {
   messageText: "Code {{pin}}",
   pinType: "NUMERIC",
   pinLength: 8,
 });
-told("update template", update.data.messageText);
+record("update template", update.data.messageText);
 
 const sent = await twoFa.sendPINCodeSMS({ applicationId, messageId, to }, false);
-told("send", sent.data.smsStatus);
+record("send", sent.data.smsStatus);
 const right = await code();
-told("length of the code", right.length);
+record("length of the code", right.length);
 const { pinId } = sent.data;
-told("resend", (await twoFa.resendPINCodeSMS(pinId)).data.pinId === pinId);
-told("resend by voice", (await twoFa.resendPINCodeVoice(pinId)).data.callStatus);
-told("wrong PIN", (await twoFa.verifyPhoneNumber(pinId, { pin: other(right) })).data.pinError);
-told("right PIN", (await twoFa.verifyPhoneNumber(pinId, { pin: right })).data.verified);
+record("resend", (await twoFa.resendPINCodeSMS(pinId)).data.pinId === pinId);
+record("resend by voice", (await twoFa.resendPINCodeVoice(pinId)).data.callStatus);
+record("wrong PIN", (await twoFa.verifyPhoneNumber(pinId, { pin: other(right) })).data.pinError);
+record("right PIN", (await twoFa.verifyPhoneNumber(pinId, { pin: right })).data.verified);
 const status = await twoFa.getVerificationStatus(applicationId, { msisdn: to, verified: true });
-told("status", status.data.verifications[0].verified);
+record("status", status.data.verifications[0].verified);
 
 const called = await twoFa.sendPINCodeVoice({ applicationId, messageId, to });
-told("voice", called.data.callStatus);
+record("voice", called.data.callStatus);
 const wrong = other(await code());
 for (let attempt = 0; attempt < 2; attempt += 1) await twoFa.verifyPhoneNumber(called.data.pinId, { pin: wrong });
-told("exhausted PIN", (await twoFa.verifyPhoneNumber(called.data.pinId, { pin: await code() })).data.pinError);
+record("exhausted PIN", (await twoFa.verifyPhoneNumber(called.data.pinId, { pin: await code() })).data.pinError);
 
 const byPassword = new Infobip({ baseUrl, username, password, authType: AuthType.Basic }).service.twoFA;
-told("by user and password", (await byPassword.getApplications()).data.length);
+record("by user and password", (await byPassword.getApplications()).data.length);
 
 console.log(JSON.stringify(results));

@@ -10,7 +10,7 @@ const { verifications, verificationStatus } = new VerificationService(account);
 const identity = { type: "number", endpoint };
 
 const results = [];
-const told = (operation, result) => results.push([operation, String(result)]);
+const record = (operation, result) => results.push([operation, String(result)]);
 
 const code = async () => {
   const messages = await (await fetch(`${sandbox}/inbox?to=${encodeURIComponent(endpoint)}`)).json();
@@ -29,43 +29,43 @@ const failure = async (act) => {
 const sms = await verifications.startSms({
   startVerificationWithSmsRequestBody: { identity, reference: "by-node", smsOptions: { codeType: "Numeric" } },
 });
-told("start by SMS", sms.sms.codeType);
-told("status by reference", (await verificationStatus.getByReference({ reference: "by-node" })).status);
-told("status by identity", (await verificationStatus.getByIdentity({ endpoint, method: "sms" })).status);
+record("start by SMS", sms.sms.codeType);
+record("status by reference", (await verificationStatus.getByReference({ reference: "by-node" })).status);
+record("status by identity", (await verificationStatus.getByIdentity({ endpoint, method: "sms" })).status);
 const right = await code();
 const report = (given) =>
   verifications.reportSmsById({
     id: sms.id,
     reportSmsVerificationByIdRequestBody: { sms: { code: given } },
   });
-told("wrong code", await failure(() => report(other(right))));
-told("right code by id", (await report(right)).status);
+record("wrong code", await failure(() => report(other(right))));
+record("right code by id", (await report(right)).status);
 const status = await verificationStatus.getById({ id: sms.id });
-told("status by id", `${status.status} ${status.source} ${status.countryId}`);
+record("status by id", `${status.status} ${status.source} ${status.countryId}`);
 
 await verifications.startPhoneCall({ startVerificationWithPhoneCallRequestBody: { identity } });
 const called = await verifications.reportPhoneCallByIdentity({
   endpoint,
   reportPhoneCallVerificationByIdentityRequestBody: { phoneCall: { code: await code() } },
 });
-told("start by callout, right code by identity", called.status);
+record("start by callout, right code by identity", called.status);
 
 const whatsapp = await verifications.startWhatsApp({
   startVerificationWithWhatsAppRequestBody: { identity, whatsappOptions: { codeType: "Numeric" } },
 });
-told("start by WhatsApp", whatsapp.whatsapp.codeType);
+record("start by WhatsApp", whatsapp.whatsapp.codeType);
 const read = await verifications.reportWhatsAppById({
   id: whatsapp.id,
   reportWhatsAppVerificationByIdRequestBody: { whatsapp: { code: await code() } },
 });
-told("right code by WhatsApp", read.status);
+record("right code by WhatsApp", read.status);
 
 const flash = await verifications.startFlashCall({ startVerificationWithFlashCallRequestBody: { identity } });
 const rung = await verifications.reportFlashCallById({
   id: flash.id,
   reportFlashCallVerificationByIdRequestBody: { flashCall: { cli: await code() } },
 });
-told("flash call", rung.status);
+record("flash call", rung.status);
 const spent = await verifications.startSms({ startVerificationWithSmsRequestBody: { identity } });
 const wrong = other(await code());
 let ended = "none";
@@ -74,13 +74,13 @@ for (let attempt = 0; attempt < 11; attempt += 1) {
     .reportSmsById({ id: spent.id, reportSmsVerificationByIdRequestBody: { sms: { code: wrong } } })
     .then((answer) => `${answer.status} ${answer.reason}`, () => "refused");
 }
-told("exhausted code", ended);
+record("exhausted code", ended);
 
 const webhooks = new VerificationCallbackWebhooks(account);
 const taken = JSON.parse(callbacks).map(({ headers, body, path }) => [
   webhooks.validateAuthenticationHeader(headers, body, path, "POST"),
   webhooks.parseEvent(body).event,
 ]);
-told("callbacks", JSON.stringify(taken));
+record("callbacks", JSON.stringify(taken));
 
 console.log(JSON.stringify(results));

@@ -1,4 +1,4 @@
-// Calls Twilio's client for Node as each line of the input says, and prints what it answers or throws.
+// Calls Twilio's client for Node as each line of the input says, and prints the answer or the error.
 import { createInterface } from "node:readline";
 import twilio from "twilio";
 
@@ -15,11 +15,11 @@ const calls = {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { call, values } = JSON.parse(line);
-  let told;
+  let outcome;
   try {
-    told = { answer: { ...(await calls[call](...values)).toJSON() } };
+    outcome = { answer: { ...(await calls[call](...values)).toJSON() } };
   } catch (error) {
-    told = { error: { kind: error.constructor.name, status: error.status, code: error.code, moreInfo: error.moreInfo } };
+    outcome = { error: { kind: error.constructor.name, status: error.status, code: error.code, moreInfo: error.moreInfo } };
   }
-  console.log(JSON.stringify(told));
+  console.log(JSON.stringify(outcome));
 }

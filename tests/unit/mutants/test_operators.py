@@ -10,7 +10,7 @@ from tests.mutants.sample import every_mutation, sampled
 
 
 def made(operator: str, source: str) -> list[str]:
-    """The whole of the source after each change that this operator makes."""
+    """The whole source after each change that this operator makes."""
     return [each.apply(source) for each in mutations("a.py", source) if each.operator == operator]
 
 
@@ -110,11 +110,11 @@ def test_every_operator_is_tried_here() -> None:
         "from a import b",
     ],
 )
-def test_what_no_test_could_notice_is_let_be(source: str) -> None:
+def test_code_that_no_test_could_notice_gets_no_mutant(source: str) -> None:
     assert mutations("a.py", source) == []
 
 
-def test_a_mutation_says_where_it_is_and_what_was_there() -> None:
+def test_a_mutation_has_its_lines_and_its_text_before_and_after() -> None:
     source = "def f(a):\n    # Grüße\n    return g(\n        a,\n        'ä' if a < 7 else 'ö',\n    )\n"
     (lesser, *_) = [each for each in mutations("a.py", source) if each.operator == "comparison"]
     assert (lesser.line, lesser.last_line) == (5, 5)
@@ -125,7 +125,7 @@ def test_a_mutation_says_where_it_is_and_what_was_there() -> None:
     assert swap.apply(source).splitlines()[3:5] == ["        'ä' if a < 7 else 'ö',", "        a,"]
 
 
-def test_mutations_of_the_code_are_python_and_other_programs() -> None:
+def test_each_mutation_of_the_code_parses_and_changes_the_program() -> None:
     for each in sampled(every_mutation(), 150, seed=1):
         source = (ROOT / each.module).read_text()
         changed = ast.dump(ast.parse(each.apply(source)))

@@ -1,4 +1,4 @@
-"""Which mutants are drawn and which accepted, what a survivor does, and what is run on a copy."""
+"""Mutants are sampled, accepted or reported as survivors, and run on a copy of the code."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ KEYS_TEST = "tests/unit/test_keys.py"
 
 
 def killing(*operators: str) -> sample.Try:
-    """As if the tests noticed these alone."""
+    """As if the tests noticed only the mutants of these operators."""
     return lambda mutation: mutation.operator in operators
 
 
@@ -38,7 +38,7 @@ def test_a_survivor_is_reported_by_its_place_and_its_change() -> None:
     assert verdict.killed == len(FOUND) - 1
 
 
-def test_of_a_sample_95_percent_are_to_be_killed_and_of_changed_lines_all() -> None:
+def test_a_sample_needs_95_percent_killed_and_changed_lines_need_all() -> None:
     twenty = [FOUND[0]] * 19 + [FOUND[-1]]
     good = judge(twenty, {}, lambda mutation: mutation == FOUND[0])
     assert good.percent == 95
@@ -58,7 +58,7 @@ reason = "Nobody calls it."
 """
 
 
-def test_an_accepted_mutant_is_not_tried_and_counts_for_nothing() -> None:
+def test_an_accepted_mutant_is_not_run_and_not_counted_as_killed() -> None:
     tried: list[Mutation] = []
 
     def noting(mutation: Mutation) -> bool:
@@ -71,7 +71,7 @@ def test_an_accepted_mutant_is_not_tried_and_counts_for_nothing() -> None:
     assert "arithmetic" not in {each.operator for each in tried}
 
 
-def test_a_mutant_is_accepted_wherever_its_line_has_moved_and_in_its_own_module_alone() -> None:
+def test_an_accepted_mutant_may_move_to_another_line_but_not_to_another_module() -> None:
     known = accepted(LISTED)
     (moved,) = [each for each in mutations("a.py", "\n\n" + SOURCE) if each.operator == "arithmetic"]
     assert moved.line == 6
@@ -80,22 +80,22 @@ def test_a_mutant_is_accepted_wherever_its_line_has_moved_and_in_its_own_module_
     assert key_of(other) not in known
 
 
-def test_every_accepted_mutant_is_one_that_there_is_and_has_its_reason() -> None:
+def test_every_accepted_mutant_exists_and_has_a_reason() -> None:
     known = accepted(ACCEPTED.read_text())
     modules = sorted({module for module, _, _ in known})
-    there_are = [each for module in modules for each in mutations(module, (ROOT / module).read_text())]
-    stale = {*known} - {key_of(each) for each in there_are}
+    existing = [each for module in modules for each in mutations(module, (ROOT / module).read_text())]
+    stale = {*known} - {key_of(each) for each in existing}
     assert not stale
     assert all(len(reason.split()) > 3 for reason in known.values())
 
 
-def test_a_seed_draws_the_same_sample_again_and_another_seed_another_one() -> None:
+def test_the_same_seed_draws_the_same_sample_and_another_seed_a_different_one() -> None:
     whole = mutations(KEYS, (ROOT / KEYS).read_text())
     assert sampled(whole, 20, 1) == sampled(whole, 20, 1) != sampled(whole, 20, 2)
     assert len(set(sampled(whole, 20, 1))) == 20
 
 
-def test_a_sample_is_even_over_the_modules_and_in_each_over_the_operators() -> None:
+def test_a_sample_is_spread_evenly_over_modules_and_operators() -> None:
     many = mutations("many.py", "\n".join(f"a = {number}" for number in range(2, 50)) + "\nraise a\n")
     few = mutations("few.py", "a = b < 7\n")
     drawn = sampled([*many, *few], 4, 1)
@@ -116,18 +116,18 @@ diff --git a/a.py b/a.py
 """
 
 
-def test_of_a_diff_the_added_lines_are_the_changed_ones() -> None:
+def test_the_changed_lines_of_a_diff_are_the_added_ones() -> None:
     changed = changed_in(DIFF)
     assert changed == {"a.py": {2, 6, 7, 8}}
     assert {each.line for each in on(changed, FOUND)} == {2}
     assert on(changed, mutations("b.py", SOURCE)) == []
 
 
-def test_where_no_line_of_the_code_was_changed_nothing_is_tried(
+def test_no_mutant_is_run_when_no_line_of_code_changed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sample, "changed_since", lambda _: {})
-    monkeypatch.setattr(coverage_map, "load", lambda: pytest.fail("no test is to be run"))
+    monkeypatch.setattr(coverage_map, "load", lambda: pytest.fail("no test should run"))
     assert main(["--changed", "HEAD"]) == 0
     assert capsys.readouterr().out.startswith("0 of 0 mutants")
 
@@ -142,7 +142,7 @@ def test_the_exit_status_says_whether_enough_were_killed(
     assert "killed" in capsys.readouterr().out
 
 
-def test_a_change_is_tried_on_the_tests_that_run_its_line_the_likely_and_quick_ones_first() -> None:
+def test_a_mutant_runs_the_tests_that_cover_its_line_likely_and_quick_ones_first() -> None:
     lines = {
         "tests/unit/test_slow.py": {"x/keys.py": [4, 5]},
         "tests/unit/test_quick.py": {"x/keys.py": [5, 6]},
@@ -155,8 +155,10 @@ def test_a_change_is_tried_on_the_tests_that_run_its_line_the_likely_and_quick_o
     order = [f"tests/unit/{name}.py" for name in (named, quick, slow)]
     assert tests.covering("x/keys.py", 5, 5) == order
     assert tests.covering("x/keys.py", 6, 7) == [order[1]]
-    assert tests.covering("x/keys.py", 1, 1) == order, "what runs at import may be noticed by any of them"
-    assert tests.covering("x/table.py", 1, 1) == ["tests/unit/test_other.py"], "which runs no line of it"
+    assert tests.covering("x/keys.py", 1, 1) == order, "any of them may notice a line that runs at import"
+    assert tests.covering("x/table.py", 1, 1) == ["tests/unit/test_other.py"], (
+        "this test reads the module and runs no line of it"
+    )
     assert tests.covering("x/nowhere.py", 1, 1) == []
 
 
@@ -179,9 +181,7 @@ def test_a_mutant_is_run_on_a_copy_and_killed_by_the_test_that_notices_it(labora
     assert (ROOT / KEYS).read_text() == before
 
 
-def test_a_mutant_that_runs_without_end_is_killed(
-    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mutant_that_never_ends_is_killed(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample, "BOUND_SECONDS", -8)
     assert laboratory.is_killed(changed("import hmac", "while True: pass"))
 

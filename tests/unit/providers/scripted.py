@@ -1,4 +1,4 @@
-"""A transport without a network: it answers what it is given and keeps what it was asked."""
+"""A transport without a network: it gives scripted answers and records its calls."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -13,12 +13,12 @@ from sms_otp.domain.provider import ProviderError
 PHONE = PhoneNumber(e164="+14155550123", country="US")
 LIFE = Seconds(300)
 DEADLINE = Deadline(10, monotonic=lambda: 0.0)
-"""It stays as far away as it is, however long the tests before take."""
+"""Its clock stands still, so it does not depend on the duration of earlier tests."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One exchange, as an adapter asked for it."""
+    """One exchange, as an adapter requested it."""
 
     method: str
     url: str
@@ -56,7 +56,7 @@ def answer(status: int, body: object = None, retry_after: Seconds | None = None)
 
 
 def outcome(act: Callable[[], object]) -> object:
-    """What an act returned, or the `ProviderError` class it raised."""
+    """The value that an act returned, or the `ProviderError` class that it raised."""
     try:
         return act()
     except ProviderError as error:

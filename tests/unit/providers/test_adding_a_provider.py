@@ -1,4 +1,4 @@
-"""`docs/providers.md` says what adding a provider takes. Each one that there is took that, and no more."""
+"""Each provider consists of the parts that `docs/providers.md` lists, and of no others."""
 
 import ast
 import re
@@ -16,12 +16,12 @@ from tests.contract import test_providers as contract
 NAMES = tuple(registry._BUILDERS)
 CORE = ROOT / "layers/core/sms_otp"
 
-# What runs outside `providers/` and yet knows a provider by name, and why.
+# Modules outside `providers/` that know a provider by name, and why.
 KNOWING = {
-    "webhooks.py": "AWS's events come by a way of their own",
+    "webhooks.py": "AWS's events come through SNS",
     "provisioning.py": "Infobip alone is set up by the deployment",
     "deployed_settings.py": "AWS alone needs an identity that the functions may send from",
-    "app.py": "as that one's function",
+    "app.py": "the function of provisioning.py",
 }
 
 
@@ -33,14 +33,14 @@ def words_of(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_provider_is_one_file_of_its_name_and_one_line_that_registers_it(name: str) -> None:
+def test_a_provider_is_one_file_and_one_line_in_the_registry(name: str) -> None:
     source = (CORE / "adapters/providers" / f"{name}.py").read_text()
     assert f'name: ClassVar[str] = "{name}"' in source
     registered = (CORE / "adapters/providers/registry.py").read_text()
     assert registered.count(f'    "{name}": _{name},\n') == 1
 
 
-def test_nothing_else_that_runs_knows_a_provider_by_name() -> None:
+def test_no_other_module_knows_a_provider_by_name() -> None:
     outside = [path for path in CORE.rglob("*.py") if path.parent.name != "providers"]
     outside += (ROOT / "functions").rglob("*.py")
     knowing = {path.name for path in outside if set(NAMES) & set(words_of(path))}
@@ -48,7 +48,7 @@ def test_nothing_else_that_runs_knows_a_provider_by_name() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_sandbox_plays_it_and_can_make_it_fail(name: str) -> None:
+def test_the_sandbox_simulates_each_provider_and_its_failures(name: str) -> None:
     assert (ROOT / "local/sandbox" / f"{name}.py").exists()
     assert name in credentials("http://127.0.0.1:1")
     assert name in faults.PROVIDERS
@@ -59,7 +59,7 @@ def test_the_contract_suite_runs_over_every_provider() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_template_lets_it_be_chosen_first_last_and_for_a_country(name: str) -> None:
+def test_each_provider_can_be_first_last_and_chosen_by_country(name: str) -> None:
     parameters = template()["Parameters"]
     other = next(each for each in NAMES if each != name)
     for order in (name, f"{other},{name}", f"{name},{other}"):
@@ -69,7 +69,7 @@ def test_the_template_lets_it_be_chosen_first_last_and_for_a_country(name: str) 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_pages_first_table_has_a_column_for_it(name: str) -> None:
+def test_the_pages_first_table_has_a_column_for_each_provider(name: str) -> None:
     page = (ROOT / "docs/providers.md").read_text()
     (line,) = [line for line in page.splitlines() if line.startswith("| name |")]
     assert name in [cell.strip() for cell in line.split("|")]

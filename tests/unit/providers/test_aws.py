@@ -1,4 +1,4 @@
-"""AWS End User Messaging: what is sent, what is kept of a code, and what each refusal means here."""
+"""AWS End User Messaging: the message sent, the stored form of a code, and the outcome of each error."""
 
 import queue
 import re
@@ -73,7 +73,7 @@ class ScriptedClient:
         return self._outcome
 
     def put_message_feedback(self, *, MessageId: str, MessageFeedbackStatus: str) -> object:  # noqa: N803 - AWS's
-        assert threading.current_thread().daemon, "nothing waits for it where the process ends"
+        assert threading.current_thread().daemon, "a process that ends does not wait for it"
         self.feedback.put((MessageId, MessageFeedbackStatus))
         if isinstance(self._outcome, Exception):
             raise self._outcome
@@ -127,7 +127,7 @@ def code_in(text: str) -> str:
     return found[0]
 
 
-def test_a_message_is_transactional_from_our_sender_and_lives_as_long_as_the_code(
+def test_a_message_is_transactional_from_our_sender_with_the_codes_ttl(
     client: ScriptedClient,
 ) -> None:
     sent = send(aws(client))
@@ -143,14 +143,14 @@ def test_a_message_is_transactional_from_our_sender_and_lives_as_long_as_the_cod
     assert sent.message_id == MESSAGE_ID
 
 
-def test_what_is_chosen_beside_it_is_passed_on(client: ScriptedClient) -> None:
+def test_configuration_set_and_maximum_price_are_passed_on(client: ScriptedClient) -> None:
     send(aws(client, configurationSetName="otp", maxPrice="0.25"))
     (message,) = client.sent
     assert (message["ConfigurationSetName"], message["MaxPrice"]) == ("otp", "0.25")
 
 
 @pytest.mark.parametrize(("ttl_seconds", "seconds"), [(0, 5), (4, 5), (5, 5), (600, 600), (300_000, 259_200)])
-def test_a_life_is_kept_within_awss_bounds(
+def test_the_time_to_live_is_kept_within_the_bounds_of_aws(
     client: ScriptedClient, ttl_seconds: Seconds, seconds: int
 ) -> None:
     send(aws(client), ttl_seconds=ttl_seconds)
@@ -158,7 +158,7 @@ def test_a_life_is_kept_within_awss_bounds(
 
 
 @pytest.mark.parametrize("length", [4, 6, 10])
-def test_a_code_has_all_of_its_digits_and_is_another_each_time(client: ScriptedClient, length: int) -> None:
+def test_a_code_has_full_length_and_differs_each_time(client: ScriptedClient, length: int) -> None:
     provider = Aws(CREDENTIALS, client, code_length=length)
     for _ in range(300):
         send(provider)
@@ -169,7 +169,7 @@ def test_a_code_has_all_of_its_digits_and_is_another_each_time(client: ScriptedC
     assert {code[0] for code in codes} == set("0123456789")
 
 
-def test_a_code_is_right_for_its_own_send_alone(client: ScriptedClient) -> None:
+def test_a_code_is_right_only_for_its_own_send(client: ScriptedClient) -> None:
     provider = aws(client)
     first, second = send(provider), send(provider)
     mine, other = (code_in(message["MessageBody"]) for message in client.sent)
@@ -182,7 +182,7 @@ def test_a_code_is_right_for_its_own_send_alone(client: ScriptedClient) -> None:
     assert len(client.sent) == 2
 
 
-def test_the_same_code_has_another_hash_in_each_send_and_no_place_in_it(
+def test_an_equal_code_has_another_hash_in_each_send(
     client: ScriptedClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sms_otp.adapters.providers.aws.secrets.randbelow", lambda _end: 42)
@@ -196,11 +196,11 @@ def test_the_same_code_has_another_hash_in_each_send_and_no_place_in_it(
 
 
 @pytest.mark.parametrize("ref", ["", ".", "a.b", "x" * 66, "9C817C6F8AF3D48F9FE553282AFA2B67", "é" * 66])
-def test_a_handle_of_nobodys_is_unknown(client: ScriptedClient, ref: str) -> None:
+def test_a_malformed_handle_is_unknown(client: ScriptedClient, ref: str) -> None:
     assert check(aws(client), ref, "123456") is Check.UNKNOWN
 
 
-def test_sending_again_is_a_new_code_in_a_new_message(client: ScriptedClient) -> None:
+def test_a_resend_is_a_new_code_in_a_new_message(client: ScriptedClient) -> None:
     provider = aws(client)
     first = send(provider)
     again = provider.resend(
@@ -242,7 +242,7 @@ def test_the_last_line_binds_the_code_to_the_site(client: ScriptedClient) -> Non
     assert (first, last) == (f"Code {code}", f"@login.example.com #{code}")
 
 
-def test_india_gets_the_registered_text_under_its_ids_whatever_the_language(client: ScriptedClient) -> None:
+def test_india_gets_the_registered_text_in_any_language(client: ScriptedClient) -> None:
     ids = {"inEntityId": "1101234567890123456", "inTemplateId": "1107654321098765432"}
     provider = aws(client, template="Code {code}", **{"template.sv": "Kod {code}"}, **ids)
     send(provider, to=INDIAN, locale="sv")
@@ -295,7 +295,7 @@ def test_a_text_is_one_sms_with_the_code_in_it_once(
         send(provider, locale="sv")
         sent = client.sent[0]["MessageBody"]
         assert sent.count(code_in(sent)) == 1
-        assert sent.startswith("Your") is not fits, "a bad text spoils that text alone"
+        assert sent.startswith("Your") is not fits, "an unusable text falls back to the default"
         if not fits:
             with pytest.raises(Misconfigured) as caught:
                 aws(ScriptedClient({"AccountAttributes": []}), **{field: template}).probe(DEADLINE)
@@ -332,13 +332,13 @@ def test_the_text_is_for_the_purpose_where_there_is_one(
 APP_HASH = "FA+9qCX9VSu"
 
 
-def test_the_hash_of_an_app_is_the_last_line_in_place_of_the_sites(client: ScriptedClient) -> None:
+def test_the_app_hash_replaces_the_last_line_of_the_site(client: ScriptedClient) -> None:
     sent = send(aws(client, template="Code {code}", domain="example.com"), app_hash=APP_HASH)
     first, last = client.sent[0]["MessageBody"].split("\n")
     assert (first, last, sent.has_app_hash) == (f"Code {code_in(first)}", APP_HASH, True)
 
 
-def test_a_hash_that_would_make_two_messages_of_one_is_left_out(client: ScriptedClient) -> None:
+def test_an_app_hash_that_would_need_a_second_message_is_omitted(client: ScriptedClient) -> None:
     for extra, has_app_hash in ((142, True), (143, False)):
         sent = send(aws(client, template="{code}" + "x" * extra), app_hash=APP_HASH)
         assert sent.has_app_hash is has_app_hash
@@ -358,7 +358,7 @@ def test_a_text_that_is_registered_in_india_has_no_hash(client: ScriptedClient) 
     assert APP_HASH not in client.sent[0]["MessageBody"]
 
 
-def test_the_last_line_counts_too() -> None:
+def test_the_last_line_counts_towards_the_length() -> None:
     client = ScriptedClient({"AccountAttributes": []})
     aws(client, template="{code}" + "x" * (154 - LAST_LINE), domain="example.com").probe(DEADLINE)
     with pytest.raises(Misconfigured):
@@ -395,9 +395,7 @@ def test_the_longest_domain_and_code_leave_room_for_the_usual_text(client: Scrip
         ("inTemplateId", ""),
     ],
 )
-def test_a_field_that_cannot_be_used_is_named_and_not_shown(
-    client: ScriptedClient, field: str, value: str
-) -> None:
+def test_an_unusable_field_is_named_and_not_shown(client: ScriptedClient, field: str, value: str) -> None:
     whole = {"inEntityId": "1", "inTemplateId": "2", field: value}
     with pytest.raises(Misconfigured) as caught:
         aws(client, **whole)
@@ -413,11 +411,11 @@ def test_one_of_indias_two_ids_is_not_enough(client: ScriptedClient, given: str,
     assert caught.value.reason == f"secret field aws.{missing}"
 
 
-def refusal(code: str, status: int = 400, **told: Any) -> ClientError:
+def refusal(code: str, status: int = 400, **fields: Any) -> ClientError:
     response: Any = {
         "Error": {"Code": code, "Message": "about +14155550123"},
         "ResponseMetadata": {"HTTPStatusCode": status},
-        **told,
+        **fields,
     }
     return ClientError(response, "SendTextMessage")
 
@@ -486,7 +484,7 @@ OUTCOMES: list[tuple[str, Outcome, type[ProviderError]]] = [
     ("no proxy", ProxyConnectionError(proxy_url=URL), NotSent),
     ("no answer", ReadTimeoutError(endpoint_url=URL), Ambiguous),
     ("cut off", ConnectionClosedError(endpoint_url=URL), Ambiguous),
-    ("tls, at whatever moment", SSLError(endpoint_url=URL, error=OSError()), Ambiguous),
+    ("tls, at any moment", SSLError(endpoint_url=URL, error=OSError()), Ambiguous),
     ("anything else on the way", HTTPClientError(error=OSError()), Ambiguous),
     ("anything else at all", BotoCoreError(), Ambiguous),
     ("no credentials", NoCredentialsError(), Misconfigured),
@@ -502,7 +500,7 @@ OUTCOMES: list[tuple[str, Outcome, type[ProviderError]]] = [
 @pytest.mark.parametrize(
     ("given", "expected"), [case[1:] for case in OUTCOMES], ids=[case[0] for case in OUTCOMES]
 )
-def test_a_message_that_failed_says_what_may_be_done_next_and_is_not_repeated(
+def test_a_failed_message_has_the_right_outcome_and_is_not_repeated(
     given: Outcome, expected: type[ProviderError]
 ) -> None:
     client = ScriptedClient(given)
@@ -536,7 +534,7 @@ class Raw:
         (500, b"\xff\xfe"),
     ],
 )
-def test_an_answer_that_botocore_cannot_read_may_have_been_a_message_sent(status: int, body: bytes) -> None:
+def test_an_answer_that_botocore_cannot_read_is_ambiguous(status: int, body: bytes) -> None:
     client = clients.client("pinpoint-sms-voice-v2", retries={"mode": "standard", "total_max_attempts": 1})
     answer = AWSResponse(URL, status, HTTPHeaders(), Raw(body))
     client.meta.events.register("before-send.*", lambda **_: answer)
@@ -563,7 +561,7 @@ def test_an_answer_that_botocore_cannot_read_may_have_been_a_message_sent(status
         ({}, "no_message_id"),
     ],
 )
-def test_a_failures_reason_is_a_word_that_can_hold_no_number(given: Outcome, reason: str) -> None:
+def test_a_failures_reason_contains_no_phone_number(given: Outcome, reason: str) -> None:
     with pytest.raises(ProviderError) as caught:
         send(aws(ScriptedClient(given)))
     assert caught.value.reason == reason
@@ -578,14 +576,14 @@ def test_after_the_deadline_nothing_is_sent(client: ScriptedClient) -> None:
 
 
 class SlowClient(ScriptedClient):
-    """Answers when it is let go."""
+    """Answers once it is released."""
 
     def __init__(self) -> None:
         super().__init__({"MessageId": MESSAGE_ID})
-        self.let_go = threading.Event()
+        self.released = threading.Event()
 
     def send_text_message(self, **parameters: Any) -> Mapping[str, Any]:
-        self.let_go.wait(10)
+        self.released.wait(10)
         return super().send_text_message(**parameters)
 
 
@@ -593,10 +591,10 @@ class SlowClient(ScriptedClient):
 def slow() -> Iterator[SlowClient]:
     client = SlowClient()
     yield client
-    client.let_go.set()
+    client.released.set()
 
 
-def test_an_answer_that_does_not_come_by_the_deadline_leaves_it_open_what_was_sent(slow: SlowClient) -> None:
+def test_a_missing_answer_at_the_deadline_is_ambiguous(slow: SlowClient) -> None:
     with pytest.raises(Ambiguous) as caught:
         send(aws(slow), deadline=Deadline(0.05))
     assert caught.value.reason == "deadline"
@@ -604,7 +602,7 @@ def test_an_answer_that_does_not_come_by_the_deadline_leaves_it_open_what_was_se
     assert [thread.daemon for thread in left] == [True]
 
 
-def test_connections_that_were_idle_for_long_are_not_used_again(client: ScriptedClient) -> None:
+def test_long_idle_connections_are_not_reused(client: ScriptedClient) -> None:
     monotonic = StepClock(0.0)
     deadline = Deadline(1000, lambda: 0.0)
     provider = Aws(CREDENTIALS, client, code_length=6, monotonic=monotonic)
@@ -616,9 +614,7 @@ def test_connections_that_were_idle_for_long_are_not_used_again(client: Scripted
     assert closed == [0, 0, 1, 1]
 
 
-def test_no_guess_takes_longer_for_being_nearly_right(
-    client: ScriptedClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_codes_are_compared_in_constant_time(client: ScriptedClient, monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[tuple[str, str]] = []
 
     def compare(one: str, other: str) -> bool:
@@ -638,14 +634,14 @@ def test_no_guess_takes_longer_for_being_nearly_right(
     assert {len(text) for pair in compared for text in pair} == {43}
 
 
-def test_a_right_code_is_told_to_awss_filter_as_received(client: ScriptedClient) -> None:
+def test_a_right_code_is_reported_to_aws_as_received(client: ScriptedClient) -> None:
     provider = aws(client)
     ref = send(provider).ref
     assert check(provider, ref, code_in(client.sent[0]["MessageBody"])) is Check.CORRECT
     assert client.feedback.get(timeout=5) == (MESSAGE_ID, "RECEIVED")
 
 
-def test_a_wrong_code_and_one_of_an_earlier_release_are_not_told(client: ScriptedClient) -> None:
+def test_wrong_codes_and_handles_of_earlier_releases_are_not_reported(client: ScriptedClient) -> None:
     provider = aws(client)
     ref = send(provider).ref
     code = code_in(client.sent[0]["MessageBody"])
@@ -654,7 +650,7 @@ def test_a_wrong_code_and_one_of_an_earlier_release_are_not_told(client: Scripte
     assert client.feedback.empty()
 
 
-def test_feedback_that_aws_refuses_changes_no_answer(client: ScriptedClient) -> None:
+def test_failed_feedback_changes_no_answer(client: ScriptedClient) -> None:
     ref = send(aws(client)).ref
     code = code_in(client.sent[0]["MessageBody"])
     refusing = ScriptedClient(EndpointConnectionError(endpoint_url=URL))
@@ -662,7 +658,7 @@ def test_feedback_that_aws_refuses_changes_no_answer(client: ScriptedClient) -> 
     assert refusing.feedback.get(timeout=5) == (MESSAGE_ID, "RECEIVED")
 
 
-def test_a_message_whose_id_cannot_be_kept_is_sent_all_the_same() -> None:
+def test_a_message_with_an_unusable_id_is_still_sent() -> None:
     client = ScriptedClient({"MessageId": "an id with blanks"})
     provider = aws(client)
     assert check(provider, send(provider).ref, code_in(client.sent[0]["MessageBody"])) is Check.CORRECT

@@ -49,7 +49,7 @@ def test_no_code_has_two_rows(vendor: str) -> None:
     assert len(rows) == len(set(rows))
 
 
-def test_each_status_of_infobip_that_is_no_success_says_what_failed() -> None:
+def test_each_infobip_status_without_success_has_a_kind_of_failure() -> None:
     without = [code.name for code in infobip_codes.STATUSES if code.delivery not in SENT and not code.kind]
 
     assert without == []
@@ -72,7 +72,7 @@ def test_a_sinch_code_begins_with_its_status() -> None:
     assert all(code.id.startswith(code.group) for code in sinch_codes.ERRORS)
 
 
-def test_each_reason_of_aws_is_one_that_aws_documents() -> None:
+def test_each_reason_of_aws_is_documented_by_aws() -> None:
     ours = {(code.group, code.name) for code in aws_codes.REASONS}
 
     assert ours <= reasons_of_aws()

@@ -1,4 +1,4 @@
-"""`docs/providers.md` says of each answer what the adapters make of it."""
+"""The outcomes in `docs/providers.md` are those of the adapters."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -43,9 +43,9 @@ def rows(first: str) -> list[Row]:
     table = text[text.index(first) :].split("\n\n")[0]
     found: list[Row] = []
     for line in table.splitlines()[2:]:
-        provider, status, codes, said = (cell.strip() for cell in re.split(r"\|", line)[1:-1])
+        provider, status, codes, documented = (cell.strip() for cell in re.split(r"\|", line)[1:-1])
         names = EACH if provider == "each" else (provider,)
-        found += [(name, status, code, said) for name in names for code in codes.split(", ")]
+        found += [(name, status, code, documented) for name in names for code in codes.split(", ")]
     return found
 
 
@@ -111,11 +111,11 @@ def aws_says(status: str, code: str) -> Mapping[str, Any] | Exception:
         return ReadTimeoutError(endpoint_url=URL)
     name, _, detail = code.partition(" ")
     field = detail.removeprefix("field ")
-    told = {"Reason": detail} if field == detail else {"Fields": [{"Name": field, "Message": "…"}]}
+    details = {"Reason": detail} if field == detail else {"Fields": [{"Name": field, "Message": "…"}]}
     response: Any = {
         "Error": {"Code": name or status},
         "ResponseMetadata": {"HTTPStatusCode": int(status)},
-        **told,
+        **details,
     }
     return ClientError(response, "SendTextMessage")
 
@@ -129,17 +129,17 @@ def http_says(name: str, status: str, code: str) -> HttpResponse | TransportErro
 
 
 def test_each_provider_has_each_outcome_of_a_send() -> None:
-    # That it is too late is our own clock's word and no provider's.
+    # TooLate comes from our own clock, never from a provider.
     outcomes = {kind.__name__ for kind in ProviderError.__subclasses__() if kind is not TooLate}
     for name in EACH:
         # Infobip answers 429 to a number's own limit and to the account's rate alike.
         never = {"Throttled"} if name == "infobip" else set[str]()
-        assert {said for of, _, _, said in SENDS if of == name} == outcomes - never
+        assert {documented for of, _, _, documented in SENDS if of == name} == outcomes - never
 
 
-@pytest.mark.parametrize(("name", "status", "code", "said"), SENDS)
+@pytest.mark.parametrize(("name", "status", "code", "documented"), SENDS)
 def test_a_sends_outcome_is_the_documented_one(
-    name: str, status: str, code: str, said: str, build: Callable[..., Provider]
+    name: str, status: str, code: str, documented: str, build: Callable[..., Provider]
 ) -> None:
     if name == "aws":
         credentials = {"codeKey": "a-key-of-no-less-than-32-letters", "originationIdentity": "SENDER"}
@@ -153,7 +153,7 @@ def test_a_sends_outcome_is_the_documented_one(
         )
     )
     assert isinstance(found, type)
-    assert found.__name__ == said
+    assert found.__name__ == documented
 
 
 def guess_says(name: str, status: int, says: str) -> HttpResponse:
@@ -167,12 +167,12 @@ def guess_says(name: str, status: int, says: str) -> HttpResponse:
 
 
 def test_every_answer_to_a_guess_is_documented() -> None:
-    assert {said for _, _, _, said in CHECKS} == {check.name for check in Check}
+    assert {documented for _, _, _, documented in CHECKS} == {check.name for check in Check}
 
 
-@pytest.mark.parametrize(("name", "status", "says", "said"), CHECKS)
-def test_a_guesss_answer_is_the_documented_one(
-    name: str, status: str, says: str, said: str, build: Callable[..., Provider]
+@pytest.mark.parametrize(("name", "status", "says", "documented"), CHECKS)
+def test_the_answer_to_a_guess_is_the_documented_one(
+    name: str, status: str, says: str, documented: str, build: Callable[..., Provider]
 ) -> None:
     provider = build(name, guess_says(name, int(status), says))
-    assert provider.check(REF, "123456", channel=Channel.SMS, deadline=DEADLINE) is Check[said]
+    assert provider.check(REF, "123456", channel=Channel.SMS, deadline=DEADLINE) is Check[documented]

@@ -1,4 +1,4 @@
-"""Where credentials may be sent: every base URL with the outcome beside it."""
+"""The hosts that credentials may be sent to: each base URL with its outcome."""
 
 from dataclasses import replace
 
@@ -126,7 +126,7 @@ def local(settings: Settings, sandbox_url: str) -> Settings:
 
 
 @pytest.mark.parametrize(("url", "allowed"), INFOBIP_URLS)
-def test_infobips_credentials_go_to_infobips_hosts_alone(
+def test_infobips_credentials_go_only_to_infobips_hosts(
     url: str, allowed: bool, production: Settings
 ) -> None:
     if allowed:
@@ -155,7 +155,7 @@ def test_a_sandbox_is_on_this_machine(url: str, allowed: bool, settings: Setting
 
 
 @pytest.mark.parametrize("stage", ["prod", "dev", "Local", "local ", ""])
-def test_only_a_local_stack_takes_a_sandbox(stage: str, settings: Settings) -> None:
+def test_only_a_local_stack_accepts_a_sandbox(stage: str, settings: Settings) -> None:
     chosen = replace(local(settings, "http://127.0.0.1:4600"), stage=stage)
     with pytest.raises(Misconfigured, match="PROVIDER_SANDBOX_URL"):
         hosts.sinch_url(chosen)
@@ -163,7 +163,7 @@ def test_only_a_local_stack_takes_a_sandbox(stage: str, settings: Settings) -> N
         hosts.infobip_url("https://api.infobip.com", chosen)
 
 
-def test_a_local_stack_without_a_sandbox_speaks_to_the_real_providers(settings: Settings) -> None:
+def test_a_local_stack_without_a_sandbox_uses_the_real_providers(settings: Settings) -> None:
     chosen = local(settings, "")
     assert hosts.sinch_url(chosen) == "https://verification.api.sinch.com"
     assert hosts.aws_url(chosen) is None

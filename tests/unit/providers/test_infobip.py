@@ -1,4 +1,4 @@
-"""Infobip 2FA's answers, one by one, and what each means here."""
+"""The outcome of each answer of Infobip 2FA."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -89,8 +89,8 @@ def send_call(channel: Channel, *, number_lookup: bool = False) -> Call:
         CodeMessage(PHONE, channel=channel, locale="sv-SE", reference="our-reference", ttl_seconds=LIFE),
         DEADLINE,
     )
-    (asked,) = transport.calls
-    return asked
+    (call,) = transport.calls
+    return call
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_code_is_sent_in_the_text_of_its_locale_or_else_in_the_default(
 @pytest.mark.parametrize(
     ("locale", "message_id"), [("de", "the-message"), ("pt-BR", "the-brazilian-message")]
 )
-def test_a_number_in_india_is_sent_no_text_that_is_not_registered_there(locale: str, message_id: str) -> None:
+def test_a_number_in_india_is_sent_only_a_registered_text(locale: str, message_id: str) -> None:
     transport = ScriptedTransport(answer(200, SENT))
     infobip(transport).send(
         CodeMessage(
@@ -153,41 +153,41 @@ def test_a_text_is_from_its_countrys_sender_where_there_is_one(
     assert transport.calls[0].json.get("from") == sender
 
 
-def test_an_sms_is_asked_for_with_the_api_key_and_the_digits_of_the_number() -> None:
-    asked = send_call(Channel.SMS)
-    assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/2fa/2/pin?ncNeeded=false")
-    assert asked.headers["Authorization"] == "App the-key"
-    assert asked.headers["Content-Type"] == "application/json"
-    assert asked.json == {
+def test_an_sms_request_has_the_api_key_and_the_digits_of_the_number() -> None:
+    call = send_call(Channel.SMS)
+    assert (call.method, call.url) == ("POST", f"{BASE_URL}/2fa/2/pin?ncNeeded=false")
+    assert call.headers["Authorization"] == "App the-key"
+    assert call.headers["Content-Type"] == "application/json"
+    assert call.json == {
         "applicationId": "the-application",
         "messageId": "the-message",
         "to": "14155550123",
         "trackDelivery": True,
     }
-    assert asked.deadline is DEADLINE
+    assert call.deadline is DEADLINE
 
 
-def test_the_number_is_looked_up_first_where_that_is_chosen() -> None:
+def test_the_number_is_looked_up_first_if_enabled() -> None:
     assert send_call(Channel.SMS, number_lookup=True).url.endswith("/2fa/2/pin?ncNeeded=true")
 
 
-def test_a_call_is_asked_for_at_the_voice_endpoint_which_knows_no_lookup() -> None:
-    asked = send_call(Channel.VOICE, number_lookup=True)
-    assert asked.url == f"{BASE_URL}/2fa/2/pin/voice"
-    assert asked.json["to"] == "14155550123"
+def test_a_voice_request_uses_the_voice_endpoint_without_a_lookup() -> None:
+    call = send_call(Channel.VOICE, number_lookup=True)
+    assert call.url == f"{BASE_URL}/2fa/2/pin/voice"
+    assert call.json["to"] == "14155550123"
 
 
-def test_a_guess_is_put_to_the_pin_it_is_about() -> None:
+def test_a_guess_is_sent_to_the_verify_endpoint_of_its_pin() -> None:
     transport = ScriptedTransport(answer(200, RIGHT))
     infobip(transport).check(PIN_ID, "012345", channel=Channel.SMS, deadline=DEADLINE)
-    (asked,) = transport.calls
-    assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/2fa/2/pin/{PIN_ID}/verify")
-    assert asked.headers["Authorization"] == "App the-key"
-    assert asked.json == {"pin": "012345"}
-    assert asked.deadline is DEADLINE
+    (call,) = transport.calls
+    assert (call.method, call.url) == ("POST", f"{BASE_URL}/2fa/2/pin/{PIN_ID}/verify")
+    assert call.headers["Authorization"] == "App the-key"
+    assert call.json == {"pin": "012345"}
+    assert call.deadline is DEADLINE
 
 
-def test_a_pin_id_cannot_leave_its_place_in_the_path() -> None:
+def test_a_pin_id_is_escaped_in_the_path() -> None:
     transport = ScriptedTransport(answer(404))
     infobip(transport).check("../a?b#c%/é", "123456", channel=Channel.SMS, deadline=DEADLINE)
     assert transport.calls[0].url == f"{BASE_URL}/2fa/2/pin/..%2Fa%3Fb%23c%25%2F%C3%A9/verify"
@@ -209,7 +209,7 @@ def test_a_pin_id_cannot_leave_its_place_in_the_path() -> None:
         (Channel.VOICE, {"pinId": PIN_ID, "to": "1", "callStatus": "PENDING_ACCEPTED"}, Sent(PIN_ID)),
     ],
 )
-def test_a_send_that_was_taken_answers_the_pin_id(channel: Channel, body: object, sent: Sent) -> None:
+def test_an_accepted_send_returns_the_pin_id(channel: Channel, body: object, sent: Sent) -> None:
     assert send(answer(200, body), channel) == sent
 
 
@@ -289,7 +289,7 @@ SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError
     ("a 400 of no known shape", answer(400, {"violations": "to", "requestError": ["to"]}), Misconfigured),
     ("a 400 in html", answer(400, HTML), Misconfigured),
     ("key refused", answer(401, service_exception("UNAUTHORIZED")), Misconfigured),
-    ("key refused, whatever the status", answer(500, service_exception("UNAUTHORIZED")), Misconfigured),
+    ("key refused, under a 500", answer(500, service_exception("UNAUTHORIZED")), Misconfigured),
     ("missing scope, in the newer shape", answer(500, {"errorCode": "E403"}), Misconfigured),
     ("no credit", answer(402), Misconfigured),
     ("missing scope", answer(403, service_exception("FORBIDDEN")), Misconfigured),
@@ -302,7 +302,7 @@ SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError
     ("502", answer(502, HTML), Doubtful),
     ("503", answer(503), Doubtful),
     ("504", answer(504, HTML), Ambiguous),
-    ("a status of nobody's", answer(524), Ambiguous),
+    ("an unknown status", answer(524), Ambiguous),
     ("301", answer(301, HTML), NotSent),
     ("302", answer(302, HTML), NotSent),
     ("307", answer(307), NotSent),
@@ -314,7 +314,7 @@ SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError
 @pytest.mark.parametrize(
     ("given", "expected"), [case[1:] for case in SEND_FAILURES], ids=[case[0] for case in SEND_FAILURES]
 )
-def test_a_send_that_failed_says_what_may_be_done_next(
+def test_a_failed_send_has_the_right_outcome(
     given: HttpResponse | TransportError, expected: type[ProviderError]
 ) -> None:
     assert outcome(lambda: send(given)) is expected
@@ -327,18 +327,18 @@ def resend(given: HttpResponse | TransportError, channel: Channel = Channel.SMS)
         CodeMessage(PHONE, channel=channel, locale="sv-SE", reference="our-reference", ttl_seconds=LIFE),
         DEADLINE,
     )
-    (asked,) = transport.calls
-    return sent, asked
+    (call,) = transport.calls
+    return sent, call
 
 
 @pytest.mark.parametrize(("channel", "path"), [(Channel.SMS, "resend"), (Channel.VOICE, "resend/voice")])
-def test_the_same_pin_is_sent_again_and_its_delivery_reported(channel: Channel, path: str) -> None:
-    sent, asked = resend(answer(200, {**SENT, "externalMessageId": "another-message"}), channel)
+def test_a_resend_repeats_the_pin_and_tracks_its_delivery(channel: Channel, path: str) -> None:
+    sent, call = resend(answer(200, {**SENT, "externalMessageId": "another-message"}), channel)
     assert sent == Sent(PIN_ID, message_id="another-message", is_same_code=True)
-    assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/2fa/2/pin/{PIN_ID}/{path}")
-    assert asked.headers["Authorization"] == "App the-key"
-    assert asked.json == {"trackDelivery": True}
-    assert asked.deadline is DEADLINE
+    assert (call.method, call.url) == ("POST", f"{BASE_URL}/2fa/2/pin/{PIN_ID}/{path}")
+    assert call.headers["Authorization"] == "App the-key"
+    assert call.json == {"trackDelivery": True}
+    assert call.deadline is DEADLINE
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_the_same_pin_is_sent_again_and_its_delivery_reported(channel: Channel, 
         (NoAnswer("read_timeout"), Ambiguous, "read_timeout"),
     ],
 )
-def test_a_resend_that_failed_says_what_may_be_done_next(
+def test_a_failed_resend_has_the_right_outcome(
     given: HttpResponse | TransportError, expected: type[ProviderError], reason: str
 ) -> None:
     with pytest.raises(ProviderError) as caught:
@@ -407,7 +407,7 @@ CHECKS: list[tuple[str, HttpResponse | TransportError, object]] = [
 @pytest.mark.parametrize(
     ("given", "expected"), [case[1:] for case in CHECKS], ids=[case[0] for case in CHECKS]
 )
-def test_a_check_answers_the_providers_word_and_nothing_more(
+def test_a_check_maps_each_answer_to_its_outcome(
     given: HttpResponse | TransportError, expected: object
 ) -> None:
     assert outcome(lambda: check(given)) is expected
@@ -428,7 +428,7 @@ def test_a_check_answers_the_providers_word_and_nothing_more(
         (RequestNotSent("tls"), "tls"),
     ],
 )
-def test_a_failures_reason_is_a_word_that_can_hold_no_number(
+def test_a_failures_reason_contains_no_phone_number(
     given: HttpResponse | TransportError, reason: str
 ) -> None:
     with pytest.raises(ProviderError) as caught:
@@ -437,31 +437,31 @@ def test_a_failures_reason_is_a_word_that_can_hold_no_number(
     assert str(caught.value) == f"infobip: {reason}"
 
 
-def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
+def test_the_providers_retry_after_is_passed_on() -> None:
     with pytest.raises(DestinationUnavailable) as caught:
         send(answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=Seconds(30)))
     assert caught.value.retry_after == 30
 
 
 def paced(*given: HttpResponse, deadline: Deadline = DEADLINE) -> tuple[object, list[float]]:
-    """What a check comes to, and how long it waited before each further try."""
+    """The outcome of a check, and the seconds that it waited before each retry."""
     waits: list[float] = []
     adapter = infobip(ScriptedTransport(*given), sleep=waits.append)
     return outcome(lambda: adapter.check(PIN_ID, "123456", channel=Channel.SMS, deadline=deadline)), waits
 
 
-def test_a_guess_that_came_too_soon_is_put_again_when_infobip_takes_the_next() -> None:
+def test_a_guess_that_came_too_soon_is_retried_after_the_wait() -> None:
     too_soon = answer(429, service_exception("TOO_MANY_REQUESTS"))
     assert paced(too_soon, answer(200, RIGHT)) == (Check.CORRECT, [3])
     assert paced(too_soon, answer(200, WRONG)) == (Check.WRONG, [3])
-    said = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=Seconds(2))
-    assert paced(said, answer(200, RIGHT)) == (Check.CORRECT, [2])
+    shorter = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=Seconds(2))
+    assert paced(shorter, answer(200, RIGHT)) == (Check.CORRECT, [2])
     assert paced(too_soon, too_soon) == (Throttled, [3])
     later = answer(429, service_exception("TOO_MANY_REQUESTS"), retry_after=Seconds(7))
     assert paced(later, answer(200, RIGHT)) == (Throttled, [])
 
 
-def test_a_guess_that_came_too_soon_is_not_put_again_where_no_time_is_left() -> None:
+def test_a_guess_that_came_too_soon_is_not_retried_without_time_left() -> None:
     too_soon = answer(429, service_exception("TOO_MANY_REQUESTS"))
     near = Deadline(3, monotonic=lambda: 0.0)
     assert paced(too_soon, answer(200, RIGHT), deadline=near) == (Throttled, [])
@@ -483,26 +483,24 @@ TEMPLATES = [
         ([], "messageId"),
     ],
 )
-def test_a_template_whose_pins_nobody_could_type_here_is_a_wrong_setting(
-    templates: object, field: str
-) -> None:
+def test_a_template_with_pins_of_another_form_is_a_misconfiguration(templates: object, field: str) -> None:
     with pytest.raises(Misconfigured) as wrong:
         infobip(ScriptedTransport(answer(200, templates))).probe(DEADLINE)
     assert wrong.value.reason == field
 
 
-def test_templates_that_are_not_used_may_be_of_any_form() -> None:
+def test_unused_templates_may_have_any_form() -> None:
     infobip(ScriptedTransport(answer(200, [*TEMPLATES, {"messageId": "another", "pinLength": 4}]))).probe(
         DEADLINE
     )
 
 
-def test_what_is_no_list_of_templates_is_no_health() -> None:
+def test_a_malformed_list_of_templates_fails_the_probe() -> None:
     with pytest.raises(Ambiguous):
         infobip(ScriptedTransport(answer(200, {"templates": TEMPLATES}))).probe(DEADLINE)
 
 
-def test_a_key_that_may_only_send_is_right_for_all_that_is_done_with_it() -> None:
+def test_a_key_without_the_scope_to_list_templates_passes_the_probe() -> None:
     infobip(ScriptedTransport(answer(403, service_exception("FORBIDDEN")))).probe(DEADLINE)
 
 
@@ -528,9 +526,7 @@ def test_a_send_says_how_many_messages_its_text_is_billed_as(
         (lambda: check(answer(200, {})), "no_verdict"),
     ],
 )
-def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
-    act: Callable[[], object], reason: str
-) -> None:
+def test_an_inconclusive_answer_has_its_reason(act: Callable[[], object], reason: str) -> None:
     with pytest.raises(Ambiguous) as caught:
         act()
     assert (caught.value.provider, caught.value.reason) == ("infobip", reason)
@@ -548,7 +544,7 @@ BY_PURPOSE = {
 
 @dataclass(frozen=True)
 class Message:
-    """What decides about the text of a code."""
+    """The fields that select the text of a code."""
 
     locale: str | None
     purpose: str | None
@@ -600,7 +596,7 @@ def test_a_code_is_sent_in_the_text_of_its_language_and_purpose(message: Message
     assert transport.calls[0].json["messageId"] == message_id
 
 
-def test_a_text_that_is_not_registered_in_india_is_not_sent_there_for_its_purpose() -> None:
+def test_an_unregistered_text_for_a_purpose_is_not_sent_to_india() -> None:
     transport = ScriptedTransport(answer(200, SENT))
     india = PhoneNumber("+919999900000", "IN")
     sent = with_purposes(transport).send(in_text(IN_AN_APP, Channel.SMS, india), DEADLINE)
@@ -611,7 +607,7 @@ def test_an_sms_ends_with_the_apps_hash_in_every_message_of_the_pin() -> None:
     transport = ScriptedTransport(answer(200, SENT))
     provider, message = with_purposes(transport), in_text(IN_AN_APP, Channel.SMS)
     sent, again = provider.send(message, DEADLINE), provider.resend(PIN_ID, message, DEADLINE)
-    assert [asked.json["placeholders"] for asked in transport.calls] == [{"appHash": APP_HASH}] * 2
+    assert [call.json["placeholders"] for call in transport.calls] == [{"appHash": APP_HASH}] * 2
     assert [(each.has_app_hash, each.parts) for each in (sent, again)] == [(True, 2)] * 2
 
 
@@ -622,14 +618,14 @@ def test_a_call_reads_out_no_hash() -> None:
     assert (again.has_app_hash, again.parts) == (False, 1)
 
 
-def test_a_text_without_a_place_for_a_hash_says_that_it_has_none() -> None:
+def test_a_text_without_a_placeholder_is_sent_without_the_hash() -> None:
     transport = ScriptedTransport(answer(200, SENT))
     sent = with_purposes(transport).send(in_text(Message("de", None, APP_HASH), Channel.SMS), DEADLINE)
     assert not sent.has_app_hash
     assert "placeholders" not in transport.calls[0].json
 
 
-def test_sending_again_costs_as_many_messages_as_the_first_time() -> None:
+def test_a_resend_is_billed_as_many_messages_as_the_first_send() -> None:
     adapter = infobip(ScriptedTransport(answer(200, SENT)))
     sms = CodeMessage(PHONE, channel=Channel.SMS, locale="de", reference="ours", ttl_seconds=LIFE)
     assert adapter.resend(PIN_ID, sms, DEADLINE).parts == 2
@@ -646,12 +642,12 @@ def test_sending_again_costs_as_many_messages_as_the_first_time() -> None:
         (NoAnswer("read_timeout"), Ambiguous),
     ],
 )
-def test_a_probe_of_the_applications_templates_that_fails_says_why(
+def test_a_failed_probe_of_the_templates_raises_its_outcome(
     given: HttpResponse | TransportError, failure: type[ProviderError]
 ) -> None:
     transport = ScriptedTransport(given)
     with pytest.raises(failure):
         infobip(transport).probe(DEADLINE)
-    (asked,) = transport.calls
-    assert asked.method == "GET"
-    assert asked.url.removeprefix(BASE_URL) == "/2fa/2/applications/the-application/messages"
+    (call,) = transport.calls
+    assert call.method == "GET"
+    assert call.url.removeprefix(BASE_URL) == "/2fa/2/applications/the-application/messages"

@@ -1,4 +1,4 @@
-"""What an exchange with a provider came to, at any provider: kind, reason, status and time to wait."""
+"""The outcome of an exchange with any provider: kind, reason, status and time to wait."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def ask(outcome: HttpResponse | TransportError, deadline: Deadline = DEADLINE) -
         (NoAnswer("timeout"), OVER, Ambiguous),
     ],
 )
-def test_an_exchange_that_got_no_answer_names_the_provider_and_the_reason(
+def test_an_exchange_without_an_answer_names_provider_and_reason(
     error: TransportError, deadline: Deadline, kind: type[ProviderError]
 ) -> None:
     with pytest.raises(ProviderError) as raised:
@@ -51,14 +51,14 @@ def test_an_exchange_that_got_no_answer_names_the_provider_and_the_reason(
     assert str(raised.value) == f"sinch: {error.reason}"
 
 
-def test_an_exchange_is_made_as_it_was_asked_for() -> None:
+def test_an_exchange_passes_on_its_request() -> None:
     transport = ScriptedTransport(answer(200, {}))
     got = outcomes.ask(
         "sinch", transport, "PUT", "https://a.example/b", headers={"a": "b"}, body=b"c", deadline=DEADLINE
     )
-    (asked,) = transport.calls
+    (call,) = transport.calls
     assert got.status == 200
-    assert (asked.method, asked.url, asked.headers, asked.body, asked.deadline) == (
+    assert (call.method, call.url, call.headers, call.body, call.deadline) == (
         "PUT",
         "https://a.example/b",
         {"a": "b"},
@@ -98,27 +98,27 @@ def test_a_status_stands_for_one_kind_of_failure(status: int, kind: type[Provide
     assert (failed.provider, failed.reason, failed.status, failed.retry_after) == ("sinch", reason, status, 9)
 
 
-def test_a_providers_own_code_goes_before_what_its_status_says() -> None:
+def test_a_providers_own_code_takes_precedence_over_the_status() -> None:
     failed = outcomes.failure("sinch", answer(503), code="42901", kind=Refused)
     assert (type(failed), failed.reason, failed.status) == (Refused, "42901", 503)
     assert outcomes.failure("sinch", answer(302), code="42901").reason == "redirect"
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"", b"\xff"])
-def test_a_success_that_holds_no_object_may_have_been_sent(body: bytes) -> None:
+def test_a_success_without_a_json_object_is_ambiguous(body: bytes) -> None:
     with pytest.raises(Ambiguous) as raised:
         outcomes.content("sinch", answer(200, body))
     assert raised.value.provider == "sinch"
     assert outcomes.error_content(answer(503, body)) == {}
 
 
-def test_the_object_of_an_answer_is_handed_on() -> None:
+def test_the_object_of_an_answer_is_returned() -> None:
     assert outcomes.content("sinch", answer(200, {"a": 1})) == {"a": 1}
     assert outcomes.error_content(answer(400, {"a": 1})) == {"a": 1}
 
 
 @pytest.mark.parametrize(
-    ("value", "is_one"),
+    ("value", "is_valid"),
     [
         ("018c25e1-7163-5677-b8fb-467d7b1cffa5", True),
         ("a", True),
@@ -134,9 +134,9 @@ def test_the_object_of_an_answer_is_handed_on() -> None:
         (7, False),
     ],
 )
-def test_a_handle_can_be_stored_and_put_into_a_path(value: object, is_one: bool) -> None:
-    assert outcomes.is_reference(value) is is_one
+def test_a_reference_can_be_stored_and_put_into_a_path(value: object, is_valid: bool) -> None:
+    assert outcomes.is_reference(value) is is_valid
 
 
-def test_a_word_is_a_string_or_nothing() -> None:
+def test_a_word_that_is_no_string_is_empty() -> None:
     assert [outcomes.word(value) for value in ("FAILED", None, 7, ["FAILED"])] == ["FAILED", "", "", ""]

@@ -1,4 +1,4 @@
-"""How a provider is made from a deployment's secret and settings."""
+"""Providers, built from a deployment's secret and settings."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ def test_each_name_builds_its_own_provider(chosen: Settings) -> None:
 
 
 @pytest.mark.parametrize(("stage", "sandbox"), [("prod", ""), ("local", "http://127.0.0.1:4600")])
-def test_a_message_goes_to_awss_own_host_or_to_the_sandbox_and_once(
+def test_an_aws_message_goes_to_aws_or_the_sandbox_without_retries(
     stage: str, sandbox: str, chosen: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
@@ -69,7 +69,7 @@ def test_a_message_goes_to_awss_own_host_or_to_the_sandbox_and_once(
     assert client.meta.config.proxies == {}
 
 
-def test_a_name_that_nobody_knows_is_a_wrong_setting(chosen: Settings) -> None:
+def test_an_unknown_provider_is_a_misconfiguration(chosen: Settings) -> None:
     with pytest.raises(ServiceMisconfigured) as caught:
         registry.build("twilio", {}, chosen)
     assert caught.value.reason == "environment variable PROVIDER_ORDER"
@@ -77,7 +77,7 @@ def test_a_name_that_nobody_knows_is_a_wrong_setting(chosen: Settings) -> None:
 
 @pytest.mark.parametrize(("provider", "field"), FIELDS)
 @pytest.mark.parametrize("value", [None, "", " ", 7, ["x"], "a\nb", "a b", "é"])
-def test_a_field_that_cannot_be_used_is_named_and_not_shown(
+def test_an_unusable_field_is_named_and_not_shown(
     provider: str, field: str, value: object, chosen: Settings
 ) -> None:
     with pytest.raises(ServiceMisconfigured) as caught:
@@ -87,7 +87,7 @@ def test_a_field_that_cannot_be_used_is_named_and_not_shown(
 
 @pytest.mark.parametrize(("provider", "field"), FIELDS)
 @pytest.mark.parametrize("pasted", [" {}", "{} ", "{}\n", "\t{}\r\n"])
-def test_a_blank_or_a_lines_end_that_was_pasted_along_is_left_out(
+def test_pasted_whitespace_around_a_field_is_stripped(
     provider: str, field: str, pasted: str, chosen: Settings
 ) -> None:
     held = {**CREDENTIALS[provider], field: pasted.format(CREDENTIALS[provider][field])}
@@ -117,14 +117,14 @@ def test_a_sinch_secret_that_is_not_base64_is_refused_where_requests_are_signed(
     assert isinstance(registry.build("sinch", malformed, replace(chosen, sinch_auth="basic")), Sinch)
 
 
-def test_an_unknown_way_to_authorize_at_sinch_is_a_wrong_setting(chosen: Settings) -> None:
+def test_an_unknown_sinch_auth_is_a_misconfiguration(chosen: Settings) -> None:
     with pytest.raises(ServiceMisconfigured) as caught:
         registry.build("sinch", SINCH, replace(chosen, sinch_auth="public"))
     assert caught.value.reason == "environment variable SINCH_AUTH"
 
 
 def test_importing_the_providers_loads_no_http_client_and_no_adapter() -> None:
-    unwanted = {
+    not_needed = {
         "boto3",
         "requests",
         "urllib3",
@@ -132,7 +132,7 @@ def test_importing_the_providers_loads_no_http_client_and_no_adapter() -> None:
     }
     loaded = loaded_after("import sms_otp.adapters.providers.registry, sms_otp.domain.provider")
     assert "sms_otp.domain.provider" in loaded
-    assert not unwanted & loaded
+    assert not not_needed & loaded
 
 
 def test_importing_an_adapter_loads_no_http_client() -> None:

@@ -1,4 +1,4 @@
-"""The session of the calls to providers takes nothing from its surroundings and repeats nothing."""
+"""The HTTP session to providers ignores the environment and repeats no request."""
 
 import pytest
 from requests.adapters import HTTPAdapter
@@ -17,6 +17,6 @@ def test_no_call_is_repeated_and_all_share_one_tls_context(scheme: str) -> None:
     assert len(contexts) == 1
 
 
-def test_no_header_is_sent_that_the_provider_did_not_choose() -> None:
+def test_the_session_adds_no_headers_of_its_own() -> None:
     made = session.new_session()
     assert (dict(made.headers), made.trust_env) == ({}, False)

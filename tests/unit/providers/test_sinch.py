@@ -1,4 +1,4 @@
-"""Sinch Verification's signature and answers, one by one, and what each means here."""
+"""The signature of Sinch Verification, and the outcome of each of its answers."""
 
 import base64
 from collections.abc import Callable
@@ -66,15 +66,15 @@ def send_call(channel: Channel, locale: str | None) -> Call:
         ),
         DEADLINE,
     )
-    (asked,) = transport.calls
-    return asked
+    (call,) = transport.calls
+    return call
 
 
 def check_call(ref: str, channel: Channel = Channel.SMS, base_url: str = BASE_URL) -> Call:
     transport = ScriptedTransport(answer(404))
     provider(transport, base_url).check(ref, "012345", channel=channel, deadline=DEADLINE)
-    (asked,) = transport.calls
-    return asked
+    (call,) = transport.calls
+    return call
 
 
 def error(code: object, message: str = "…") -> dict[str, object]:
@@ -164,7 +164,7 @@ OWN_VECTORS = [
     ("secret", "method", "path", "body", "content_type", "timestamp", "signature"),
     [*VENDOR_VECTORS, *OWN_VECTORS],
 )
-def test_a_signature_is_the_one_that_sinch_makes(
+def test_a_signature_matches_sinchs_own(
     secret: str, method: str, path: str, body: bytes, content_type: str, timestamp: str, signature: str
 ) -> None:
     made = sinch.signature_of(sinch.decoded_secret(secret), method, path, body, content_type, timestamp)
@@ -180,24 +180,24 @@ def test_a_secret_that_is_not_base64_is_refused_without_being_shown(secret: str)
     assert caught.value.__suppress_context__
 
 
-def test_an_sms_is_asked_for_with_the_number_the_expiry_and_our_reference() -> None:
-    asked = send_call(Channel.SMS, "sv-SE")
-    assert (asked.method, asked.url) == ("POST", f"{BASE_URL}/verification/v1/verifications")
-    assert asked.json == {
+def test_an_sms_request_has_number_expiry_and_our_reference() -> None:
+    call = send_call(Channel.SMS, "sv-SE")
+    assert (call.method, call.url) == ("POST", f"{BASE_URL}/verification/v1/verifications")
+    assert call.json == {
         "identity": {"type": "number", "endpoint": "+14155550123"},
         "method": "sms",
         "reference": "our-reference",
         "custom": "a-callback-key",
         "smsOptions": {"expiry": "00:05:00", "codeType": "Numeric"},
     }
-    assert asked.headers["Accept-Language"] == "sv-SE"
-    assert asked.headers["Content-Type"] == "application/json"
-    assert asked.deadline is DEADLINE
+    assert call.headers["Accept-Language"] == "sv-SE"
+    assert call.headers["Content-Type"] == "application/json"
+    assert call.deadline is DEADLINE
 
 
-def test_a_call_is_asked_for_by_the_name_callout_and_in_the_users_language() -> None:
-    asked = send_call(Channel.VOICE, "fr-FR")
-    assert asked.json == {
+def test_a_voice_request_is_a_callout_in_the_users_language() -> None:
+    call = send_call(Channel.VOICE, "fr-FR")
+    assert call.json == {
         "identity": {"type": "number", "endpoint": "+14155550123"},
         "method": "callout",
         "reference": "our-reference",
@@ -207,10 +207,10 @@ def test_a_call_is_asked_for_by_the_name_callout_and_in_the_users_language() -> 
 
 
 @pytest.mark.parametrize("channel", list(Channel))
-def test_no_language_is_asked_for_where_none_is_given(channel: Channel) -> None:
-    asked = send_call(channel, None)
-    assert "Accept-Language" not in asked.headers
-    assert "calloutOptions" not in asked.json
+def test_a_request_without_a_locale_names_no_language(channel: Channel) -> None:
+    call = send_call(channel, None)
+    assert "Accept-Language" not in call.headers
+    assert "calloutOptions" not in call.json
 
 
 @pytest.mark.parametrize(
@@ -218,40 +218,40 @@ def test_no_language_is_asked_for_where_none_is_given(channel: Channel) -> None:
     [(Channel.SMS, "sms"), (Channel.VOICE, "callout"), (Channel.WHATSAPP, "whatsapp")],
 )
 def test_a_guess_is_reported_by_id_under_the_method_it_was_started_with(channel: Channel, name: str) -> None:
-    asked = check_call(REF, channel)
-    assert (asked.method, asked.url) == ("PUT", f"{BASE_URL}/verification/v1/verifications/id/{REF}")
-    assert asked.json == {"method": name, name: {"code": "012345"}}
+    call = check_call(REF, channel)
+    assert (call.method, call.url) == ("PUT", f"{BASE_URL}/verification/v1/verifications/id/{REF}")
+    assert call.json == {"method": name, name: {"code": "012345"}}
 
 
-def test_what_is_signed_is_what_is_sent() -> None:
-    asked = send_call(Channel.SMS, None)
+def test_the_signature_covers_the_sent_body() -> None:
+    call = send_call(Channel.SMS, None)
     signature = sinch.signature_of(
         sinch.decoded_secret(SECRET),
         "POST",
         "/verification/v1/verifications",
-        asked.body,
-        asked.headers["Content-Type"],
+        call.body,
+        call.headers["Content-Type"],
         "2024-06-06T09:08:41Z",
     )
-    assert asked.headers["x-timestamp"] == "2024-06-06T09:08:41Z"
-    assert asked.headers["Authorization"] == f"Application the-key:{signature}"
+    assert call.headers["x-timestamp"] == "2024-06-06T09:08:41Z"
+    assert call.headers["Authorization"] == f"Application the-key:{signature}"
 
 
-def test_the_signed_path_is_that_of_the_real_url_and_decoded() -> None:
-    asked = check_call("a/b +é", base_url="http://127.0.0.1:4600/sinch")
-    assert asked.url == "http://127.0.0.1:4600/sinch/verification/v1/verifications/id/a%2Fb%20%2B%C3%A9"
+def test_the_signed_path_is_the_decoded_path_of_the_url() -> None:
+    call = check_call("a/b +é", base_url="http://127.0.0.1:4600/sinch")
+    assert call.url == "http://127.0.0.1:4600/sinch/verification/v1/verifications/id/a%2Fb%20%2B%C3%A9"
     signature = sinch.signature_of(
         sinch.decoded_secret(SECRET),
         "PUT",
         "/sinch/verification/v1/verifications/id/a/b +é",
-        asked.body,
+        call.body,
         "application/json",
         "2024-06-06T09:08:41Z",
     )
-    assert asked.headers["Authorization"] == f"Application the-key:{signature}"
+    assert call.headers["Authorization"] == f"Application the-key:{signature}"
 
 
-def test_basic_credentials_use_the_secret_as_it_is_shown() -> None:
+def test_basic_credentials_use_the_undecoded_secret() -> None:
     transport = ScriptedTransport(answer(200, SUCCESSFUL))
     Sinch(BASE_URL, sinch.basic("key", "c2VjcmV0"), transport).check(
         REF, "123456", channel=Channel.SMS, deadline=DEADLINE
@@ -262,7 +262,7 @@ def test_basic_credentials_use_the_secret_as_it_is_shown() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "expiry"), [(60, "00:01:00"), (599, "00:09:59"), (3661, "01:01:01")])
-def test_a_codes_life_is_spelled_in_hours_minutes_and_seconds(seconds: int, expiry: str) -> None:
+def test_the_expiry_is_in_hours_minutes_and_seconds(seconds: int, expiry: str) -> None:
     transport = ScriptedTransport(answer(200, STARTED))
     provider(transport).send(
         CodeMessage(PHONE, channel=Channel.SMS, locale=None, reference="ours", ttl_seconds=Seconds(seconds)),
@@ -271,7 +271,7 @@ def test_a_codes_life_is_spelled_in_hours_minutes_and_seconds(seconds: int, expi
     assert transport.calls[0].json["smsOptions"]["expiry"] == expiry
 
 
-def test_a_send_that_was_taken_answers_sinchs_id() -> None:
+def test_an_accepted_send_returns_sinchs_id() -> None:
     assert send(answer(200, STARTED)) == Sent(REF)
 
 
@@ -323,7 +323,7 @@ SEND_FAILURES: list[tuple[str, HttpResponse | TransportError, type[ProviderError
 @pytest.mark.parametrize(
     ("given", "expected"), [case[1:] for case in SEND_FAILURES], ids=[case[0] for case in SEND_FAILURES]
 )
-def test_a_start_that_failed_says_what_may_be_done_next(
+def test_a_failed_start_has_the_right_outcome(
     given: HttpResponse | TransportError, expected: type[ProviderError]
 ) -> None:
     assert outcome(lambda: send(given)) is expected
@@ -342,7 +342,7 @@ LOST: list[HttpResponse | TransportError] = [
 
 
 @pytest.mark.parametrize("lost", LOST)
-def test_a_start_whose_outcome_is_unknown_is_looked_up_once_by_our_reference(
+def test_an_ambiguous_start_is_looked_up_once_by_our_reference(
     lost: HttpResponse | TransportError,
 ) -> None:
     transport = ScriptedTransport(lost, answer(200, PENDING))
@@ -386,7 +386,7 @@ def test_a_start_whose_outcome_is_unknown_is_looked_up_once_by_our_reference(
         NoAnswer("read_timeout"),
     ],
 )
-def test_a_start_that_is_not_found_stays_unknown_and_is_not_repeated(
+def test_a_start_that_is_not_found_stays_ambiguous_and_is_not_repeated(
     found: HttpResponse | TransportError,
 ) -> None:
     transport = ScriptedTransport(NoAnswer("truncated"), found)
@@ -396,7 +396,7 @@ def test_a_start_that_is_not_found_stays_unknown_and_is_not_repeated(
             DEADLINE,
         )
     assert caught.value.reason == "truncated"
-    assert [asked.method for asked in transport.calls] == ["POST", "GET"]
+    assert [call.method for call in transport.calls] == ["POST", "GET"]
 
 
 @pytest.mark.parametrize("failed", [answer(302), answer(429), RequestNotSent("connection")])
@@ -408,11 +408,11 @@ def test_a_start_that_certainly_failed_is_not_looked_up(failed: HttpResponse | T
             DEADLINE,
         )
     )
-    assert [asked.method for asked in transport.calls] == ["POST"]
+    assert [call.method for call in transport.calls] == ["POST"]
 
 
 @pytest.mark.parametrize("channel", list(Channel))
-def test_sending_again_is_a_new_start(channel: Channel) -> None:
+def test_a_resend_is_a_new_start(channel: Channel) -> None:
     transport = ScriptedTransport(answer(200, STARTED))
     sent = provider(transport).resend(
         "an-older-id",
@@ -427,14 +427,14 @@ def test_sending_again_is_a_new_start(channel: Channel) -> None:
         DEADLINE,
     )
     assert sent == Sent(REF)
-    (asked,) = transport.calls
-    assert asked == send_call(channel, "fr-FR")
+    (call,) = transport.calls
+    assert call == send_call(channel, "fr-FR")
 
 
 CHECKS: list[tuple[str, HttpResponse | TransportError, object]] = [
     ("right", answer(200, SUCCESSFUL), Check.CORRECT),
     ("another's yes", answer(200, {**SUCCESSFUL, "id": "another"}), Ambiguous),
-    ("nobody's yes", answer(200, {"status": "SUCCESSFUL"}), Ambiguous),
+    ("a yes without an id", answer(200, {"status": "SUCCESSFUL"}), Ambiguous),
     ("yes in small letters", answer(200, {**SUCCESSFUL, "status": "successful"}), Ambiguous),
     ("yes as a boolean", answer(200, {**SUCCESSFUL, "status": True}), Ambiguous),
     ("wrong, by an error", answer(400, error(40003)), Check.WRONG),
@@ -481,7 +481,7 @@ CHECKS: list[tuple[str, HttpResponse | TransportError, object]] = [
 @pytest.mark.parametrize(
     ("given", "expected"), [case[1:] for case in CHECKS], ids=[case[0] for case in CHECKS]
 )
-def test_a_report_answers_the_providers_word_and_nothing_more(
+def test_a_report_maps_each_answer_to_its_outcome(
     given: HttpResponse | TransportError, expected: object
 ) -> None:
     assert outcome(lambda: check(given)) is expected
@@ -502,25 +502,25 @@ def test_a_report_answers_the_providers_word_and_nothing_more(
         (answer(302, error(30200)), "redirect"),
     ],
 )
-def test_a_failures_reason_is_a_word_that_can_hold_no_number(given: HttpResponse, reason: str) -> None:
+def test_a_failures_reason_contains_no_phone_number(given: HttpResponse, reason: str) -> None:
     with pytest.raises(ProviderError) as caught:
         send(given)
     assert caught.value.reason == reason
     assert str(caught.value) == f"sinch: {reason}"
 
 
-def test_what_the_provider_asks_us_to_wait_is_passed_on() -> None:
+def test_the_providers_retry_after_is_passed_on() -> None:
     with pytest.raises(Throttled) as caught:
         send(answer(429, error(42900), retry_after=Seconds(7)))
     assert caught.value.retry_after == 7
 
 
-def test_whatsapp_is_asked_for_with_digits_and_no_life_that_sinch_does_not_know() -> None:
-    asked = send_call(Channel.WHATSAPP, "pt-BR")
-    assert asked.json["method"] == "whatsapp"
-    assert asked.json["whatsappOptions"] == {"codeType": "Numeric"}
-    assert not {"smsOptions", "calloutOptions"} & set(asked.json)
-    assert asked.headers["Accept-Language"] == "pt-BR"
+def test_a_whatsapp_request_has_a_numeric_code_and_no_expiry() -> None:
+    call = send_call(Channel.WHATSAPP, "pt-BR")
+    assert call.json["method"] == "whatsapp"
+    assert call.json["whatsappOptions"] == {"codeType": "Numeric"}
+    assert not {"smsOptions", "calloutOptions"} & set(call.json)
+    assert call.headers["Accept-Language"] == "pt-BR"
 
 
 @pytest.mark.parametrize(
@@ -531,21 +531,19 @@ def test_whatsapp_is_asked_for_with_digits_and_no_life_that_sinch_does_not_know(
         (lambda: check(answer(200, {"id": REF, "status": "PENDING"})), "no_verdict"),
     ],
 )
-def test_an_answer_that_decides_nothing_is_named_by_what_it_lacks(
-    act: Callable[[], object], reason: str
-) -> None:
+def test_an_inconclusive_answer_has_its_reason(act: Callable[[], object], reason: str) -> None:
     with pytest.raises(Ambiguous) as caught:
         act()
     assert (caught.value.provider, caught.value.reason) == ("sinch", reason)
 
 
 @pytest.mark.parametrize("given", [answer(404, error(40400)), answer(200, PENDING)])
-def test_a_probe_looks_for_a_start_that_nobody_made(given: HttpResponse) -> None:
+def test_a_probe_looks_up_a_reference_that_was_never_started(given: HttpResponse) -> None:
     transport = ScriptedTransport(given)
     provider(transport).probe(DEADLINE)
-    (asked,) = transport.calls
-    assert asked.method == "GET"
-    assert asked.url.removeprefix(BASE_URL) == "/verification/v1/verifications/reference/sms-otp-probe"
+    (call,) = transport.calls
+    assert call.method == "GET"
+    assert call.url.removeprefix(BASE_URL) == "/verification/v1/verifications/reference/sms-otp-probe"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ MESSAGE = CodeMessage(
 )
 
 
-def test_a_code_is_sent_under_the_number_and_is_the_same_each_time() -> None:
+def test_the_number_is_the_reference_of_every_send() -> None:
     assert PROVIDER.send(MESSAGE, DEADLINE) == Sent(NUMBER)
     assert PROVIDER.resend(NUMBER, MESSAGE, DEADLINE) == Sent(NUMBER, is_same_code=True)
 
@@ -32,5 +32,5 @@ def test_a_code_is_sent_under_the_number_and_is_the_same_each_time() -> None:
         ("+14155550101", "246810", Check.UNKNOWN),
     ],
 )
-def test_the_fixed_code_alone_is_right(ref: str, otp: str, check: Check) -> None:
+def test_only_the_fixed_code_is_right(ref: str, otp: str, check: Check) -> None:
     assert PROVIDER.check(ref, otp, channel=Channel.SMS, deadline=DEADLINE) is check

@@ -1,4 +1,4 @@
-"""The names under which a message's text is looked for."""
+"""The names under which a message's text is looked up."""
 
 import pytest
 

@@ -98,7 +98,7 @@ class Requested:
 class VerifyOtp:
     """A code was typed. Fields as in the API.
 
-    Without `verification_id` the newest that the number's session asked for is meant.
+    Without `verification_id` it is for the newest verification that the number's session requested.
     """
 
     verification_id: str | None

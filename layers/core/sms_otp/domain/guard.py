@@ -2,8 +2,8 @@
 
 SMS pumping earns from codes that nobody types, so its mark is money that is spent on a country, or on a
 block of neighbouring numbers, and never verified. **Unverified money** is the price of each code on its way;
-a right code takes its price out again and adds it to what the country has **verified**. Whoever looks least
-like an attacker is charged first, each to a budget of its own, so that an attack spends only its own:
+a right code takes its price out again and adds it to what the country has **verified**. Those who look least
+like an attacker are charged first, each to a budget of its own, so that an attack spends only its own:
 
     lane         who may be charged to it                              unverified money, at most
     own          brings a device token or comes from a usual network   not counted against the country
@@ -119,7 +119,7 @@ class CountryFacts:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One send that is asked for. `network` is None where the backend names nobody."""
+    """One requested send. `network` is None if the backend sends no address of its user."""
 
     number: NumberFacts
     network: NetworkFacts | None

@@ -87,17 +87,17 @@ class IdempotencyRecord:
 def idempotency_records(
     peppers: keys.Peppers, tenant: str, key: str | None, about: Sequence[str | None], now: Seconds
 ) -> tuple[IdempotencyRecord, ...]:
-    """What this request would store under its key, by the pepper in use first; none without a key.
+    """The records that a request would store under its key, current pepper first; empty without a key.
 
-    `about` is the operation, which has keys of its own, and what is asked of it.
+    `about` is the operation, which has keys of its own, and the fields of the request.
     """
     if key is None:
         return ()
-    nonce, asked = keys.new_nonce(), json.dumps(list(about))
+    nonce, request = keys.new_nonce(), json.dumps(list(about))
     made = tuple(
         IdempotencyRecord(
             key=keys.keyed(pepper, "idempotency", f"{about[0]}:{tenant}:{key}"),
-            fingerprint=keys.keyed(pepper, "body", asked),
+            fingerprint=keys.keyed(pepper, "body", request),
             nonce=nonce,
             started_at=now,
         )

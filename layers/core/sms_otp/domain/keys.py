@@ -93,7 +93,7 @@ def _names(peppers: Peppers, nonce: str) -> Iterator[tuple[str, str]]:
 
 
 def owner(number_key: str, tenant: str, session_id: str | None) -> str:
-    """By which a number's list is searched for what a tenant's session asked for: 64 bits, 11 characters.
+    """The key of a tenant's session, by which a number's list is searched: 64 bits, 11 characters.
 
     A match is a candidate and no more: the verification's own tenant and session decide.
     """

@@ -47,7 +47,7 @@ class Send:
     at: Milliseconds
     lane: Lane = Lane.STRANGER
     network: str | None = None
-    """Keyed hash of the network that asked for it, where one was named."""
+    """Keyed hash of the network that requested it, if one was named."""
     is_challenged: bool = False
 
 
@@ -164,7 +164,7 @@ def hour_old(moments: frozenset[int], now: Milliseconds) -> frozenset[int]:
 
 
 def verified_from(number: Number, network: str | None, now: Seconds) -> dict[str, Seconds]:
-    """The networks to remember after a success that was asked for from `network`."""
+    """The networks to remember after a success that was requested from `network`."""
     known = {key: at for key, at in number.networks.items() if at > now - REMEMBERED}
     if network is not None:
         known[network] = now
@@ -269,10 +269,10 @@ def lane_of(number: Number, approach: Approach, policy: LanePolicy, now: Seconds
 
 
 def guess_lane(
-    number: Number, tenant: str, asked_in: Lane, token_issued_at: Seconds | None, policy: LanePolicy
+    number: Number, tenant: str, requested_in: Lane, token_issued_at: Seconds | None, policy: LanePolicy
 ) -> Lane:
-    """The lane of a guess: the token's if one comes with it, else the one in which its code was asked for."""
-    opened = [] if asked_in is Lane.STRANGER else [asked_in]
+    """The lane of a guess: the token's if one comes with it, else the one in which its code was requested."""
+    opened = [] if requested_in is Lane.STRANGER else [requested_in]
     if token_issued_at is not None and number.has_token(tenant, token_issued_at):
         opened.insert(0, Lane.TOKEN)
     usable = (lane for lane in opened if not is_used_up(number, tenant, lane, policy))

@@ -68,11 +68,11 @@ class Verification:
     nonce: str | None = None
     """With the pepper, its verificationId; see `keys.named_again`."""
     lane: Lane = Lane.STRANGER
-    """In which its first code was asked for. Its guesses are counted there, unless a token opens another."""
+    """The lane of its first code. Its guesses are counted there, unless a token opens another."""
     network: str | None = None
-    """Keyed hash of the network that asked for it; see `keys.network_hash`."""
+    """Keyed hash of the network that requested it; see `keys.network_hash`."""
     client_key: str | None = None
-    """Of the client that asked for it, at whom its resends count too."""
+    """The key of the client that requested it. Its resends count there too."""
     session_hash: str | None = None
     provider: str | None = None
     provider_ref: str | None = None

@@ -38,7 +38,7 @@ class ByNumber:
     def find(self, name: str, caller: Caller) -> Named:
         """The verification that a sid names, or the newest of an E.164 number. Raises `VerificationNotFound`.
 
-        One whose id is of another form, since another API asked for it, is not found.
+        A verification with an id of another form, because another API requested it, is not found.
         """
         return self._find(name, caller)[0]
 

@@ -11,7 +11,7 @@ MOST_NAMED = 5
 
 
 def listed(store: Store, peppers: Peppers, e164: str, tenant: str, session_id: str | None) -> tuple[str, ...]:
-    """The keys of those that this session asked for at this tenant, or that none did, the newest first.
+    """The keys of the verifications of a tenant's session, or of those without a session, the newest first.
 
     Under either pepper. Candidates: each verification's own tenant and session decide.
     """

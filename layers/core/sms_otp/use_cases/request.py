@@ -197,6 +197,6 @@ def _verification(
 def _idempotency_records(
     peppers: Peppers, command: RequestOtp, to: PhoneNumber, caller: Caller, now: Seconds
 ) -> tuple[IdempotencyRecord, ...]:
-    """Of what is asked for, and not of who relays it: on another address it is the same request."""
+    """Identifies the request without its client, because a retry may come from another address."""
     about = ("request", to.e164, command.channel, command.purpose, command.session_id)
     return idempotency.idempotency_records(peppers, caller.tenant, command.idempotency_key, about, now)

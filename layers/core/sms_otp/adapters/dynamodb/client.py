@@ -34,7 +34,7 @@ CONFLICT_SECONDS = 0.5
 MOST_KEYS = 100
 """Of a BatchGetItem."""
 LEFT_PAUSE = 50
-"""Milliseconds, doubled at most by chance, before keys are asked for that a read did not get to."""
+"""Milliseconds, at most doubled at random, before a read requests its unprocessed keys again."""
 
 _RESERVED = {"#state": "state", "#ttl": "ttl"}
 """Attributes whose names are reserved words of DynamoDB, and what expressions call them."""
@@ -112,7 +112,7 @@ class Table:
     def read(self, pks: Iterable[str]) -> dict[str, Item]:
         """The items that are there, by key, all strongly consistent. At most a hundred keys.
 
-        What DynamoDB did not get to is asked for once more, as botocore does where it got to nothing.
+        Requests unprocessed keys once more, as botocore does if DynamoDB processed none.
         """
         found, left = self._some_of([key(pk) for pk in pks])
         if left:

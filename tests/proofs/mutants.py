@@ -84,12 +84,12 @@ MUTANTS = (
         SPENT.replace("IS_PENDING", f'f"({{IS_PENDING}} OR {ALWAYS})"'),
         "consumed_once",
     ),
-    _step("guesses are not limited", *_weak("HAS_GUESSES", "attempts < :max"), "exactly_as_many"),
+    _step("guesses are not limited", *_weak("HAS_GUESSES", "attempts < :max"), "exactly_the_allowed"),
     _step(
         "one guess too many is taken",
         'HAS_GUESSES = "attempts < :max"',
         'HAS_GUESSES = "attempts <= :max"',
-        "exactly_as_many",
+        "exactly_the_allowed",
     ),
     _step(
         "a guess is taken in the second of the end",
@@ -162,19 +162,19 @@ MUTANTS = (
         "an earlier holder's code is right",
         CONSUMED,
         CONSUMED.replace("{IS_HELD_BY}", f"({{IS_HELD_BY}} OR {ALWAYS})"),
-        "earlier_holder",
+        "earlier_provider",
     ),
     # Sends, in the store.
     _step(
         "a send is reserved on a log that has moved",
         *_weak("IS_VERSION", "version = :version"),
-        "however_long",
+        "second_reservation_on_one_read",
     ),
     _step(
         "a send is reserved on a log that is there by now",
         'HAS_NO_VERSION = "attribute_not_exists(version)"',
         'HAS_NO_VERSION = "attribute_not_exists(nothing)"',
-        "lost_race",
+        "changed_number_conflicts",
     ),
     _counter(
         "a budget is spent without end",
@@ -263,7 +263,7 @@ MUTANTS = (
         "if not to.is_test and not service.policy.allows(to.country, channel):",
         "if False:",
         "tests/unit/test_resend_providers.py",
-        "goes_only",
+        "sends_only_to",
     ),
     Mutant(
         "a resend does not list the provider before its code is sent",
@@ -271,7 +271,7 @@ MUTANTS = (
         "if listed is None or not service.providers.ends_a_code({first}):",
         "if True:",
         "tests/unit/test_resend_providers.py",
-        "on_its_way",
+        "request_during_a_resend",
     ),
     Mutant(
         "a resend ends a code that somebody else was sent where no other provider has the channel",
@@ -279,7 +279,7 @@ MUTANTS = (
         "    if holder in left or not avoid.issuperset(left):",
         "    if left:",
         "tests/unit/test_resend_providers.py",
-        "whatsapp_message_ends",
+        "whatsapp_message_does_not_end",
     ),
     Mutant(
         "a send that may have gone out is made again by the next provider",
@@ -330,7 +330,7 @@ MUTANTS = (
         "a guess is given back after the guesses have ended",
         "{HAS_SPENT} AND {MAY_GO_ON}",
         "{HAS_SPENT}",
-        "given_back_until_the_guesses_have_ended",
+        "returned_until_the_guesses_have_ended",
     ),
     # The code at Sinch.
     Mutant(
@@ -350,7 +350,7 @@ MUTANTS = (
         "a reservation overwrites a holder that was noted meanwhile",
         "    if not before.verifications:\n",
         "    if True:\n",
-        "relisted_meanwhile",
+        "recorded_meanwhile",
     ),
     Mutant(
         "a code in hand under the other pepper is not seen",
@@ -400,7 +400,7 @@ MUTANTS = (
         "phonenumbers.PhoneNumberFormat.E164) != spelled:",
         "phonenumbers.PhoneNumberFormat.E164) is None:",
         "tests/unit/test_phone.py",
-        "comes_to_what_stands_beside",
+        "parses_to_the_expected",
     ),
     Mutant(
         "a wrong secret is cached",
@@ -408,7 +408,7 @@ MUTANTS = (
         "        taken = take(fields)\n        self._cached[secret] = (fetched_at, fields)\n",
         "        self._cached[secret] = (fetched_at, fields)\n        taken = take(fields)\n",
         "tests/unit/test_secrets.py",
-        "not_kept",
+        "not_cached",
     ),
     # Stops by administrators.
     Mutant(
@@ -447,7 +447,7 @@ MUTANTS = (
         '_NO_STOP = ("pk", "ttl")',
         '_NO_STOP = ("pk", "ttl", "stopped")',
         "tests/contract/test_stops.py",
-        "moto and cannot_be_read",
+        "moto and malformed_item",
     ),
     # Answers of providers.
     Mutant(

@@ -84,7 +84,6 @@ VERIFICATION = Kind("verification")
 SERVICE_DAY = Kind("service's day", Spread.COUNTED)
 COUNTRY_DAY = Kind("country's day", Spread.COUNTED)
 BLOCK_DAY = Kind("block's day", Spread.BLOCK)
-MESSAGE = Kind("message")
 BREAKER = Kind("breaker", Spread.FEW)
 STOPS = Kind("stops", Spread.ONE)
 
@@ -104,8 +103,7 @@ class Step:
 
 READ = Step((NUMBER, STOPS, SERVICE_DAY, COUNTRY_DAY, BLOCK_DAY, BREAKER, BREAKER), writes=False)
 RESERVE = Step((NUMBER, VERIFICATION, SERVICE_DAY, COUNTRY_DAY, BLOCK_DAY))
-SETTLE = Step((VERIFICATION, MESSAGE))
-"""With the message that a provider's report will name, as Infobip's does."""
+SETTLE = Step((VERIFICATION,))
 GUESS = Step((VERIFICATION,))
 NUMBER_GUESS = Step((NUMBER,))
 CONSUME = Step((VERIFICATION, NUMBER, COUNTRY_DAY, BLOCK_DAY))
@@ -442,7 +440,7 @@ def _reckoned() -> Iterator[str]:
         over = {
             "DynamoDB table": max(read, write) > TABLE_QUOTA,
             "Lambda": executions > LAMBDA_QUOTA,
-            "API Gateway": measured.calls * rate > GATEWAY_QUOTA,
+            "API Gateway": measured.gateway_calls * rate > GATEWAY_QUOTA,
         }
         minutes = minutes_to_grow(rate)
         cells = (
@@ -451,7 +449,7 @@ def _reckoned() -> Iterator[str]:
             f"{write:,}",
             f"{minutes} min" if minutes else "at once",
             f"{executions:,}",
-            f"{measured.calls * rate:,}",
+            f"{measured.gateway_calls * rate:,}",
             ", ".join(name for name, is_over in over.items() if is_over) or "none",
         )
         yield f"| {' | '.join(cells)} |"

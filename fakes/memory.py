@@ -150,6 +150,11 @@ class MemoryStops:
             return Stops(dict(self.held))
 
 
+def _message_ids(found: Verification, holder: ProviderHandle) -> tuple[str, ...]:
+    before = found.message_ids if holder.is_same_code else ()
+    return tuple(sorted({*before, holder.message_id})) if holder.message_id else before
+
+
 class MemoryStore:
     """`ports.Store` in dictionaries under one lock: every method is one step, as DynamoDB's are."""
 
@@ -159,7 +164,6 @@ class MemoryStore:
         self.numbers: dict[str, Number] = {}
         self.idempotency_records: dict[str, IdempotencyRecord] = {}
         self.counters: dict[str, dict[str, int]] = {}
-        self.messages: dict[tuple[str, str], tuple[str, str]] = {}
         self.guesses_ended: set[str] = set()
         self.circuits = MemoryCircuits()
         self.stops = MemoryStops()
@@ -282,13 +286,12 @@ class MemoryStore:
             provider_ref=holder.ref,
             channel=holder.channel,
             delivery=holder.delivery,
+            message_ids=_message_ids(found, holder),
         )
         if number and (listed := number.verifications.get(key)):
             held = self.numbers[number.key]
             entry = replace(listed, provider=holder.provider)
             self.numbers[number.key] = replace(held, verifications={**held.verifications, key: entry})
-        if holder.message_id:
-            self.messages[holder.provider, holder.message_id] = (key, holder.ref)
         if idempotency_record:
             self._keep(idempotency_record)
 
@@ -338,9 +341,9 @@ class MemoryStore:
             self._change(key, delivery=delivery)
             return True
 
-    def find_messages(self, provider: str, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
-        held = {message_id: self.messages.get((provider, message_id)) for message_id in message_ids}
-        return {message_id: found for message_id, found in held.items() if found}
+    def find_listed(self, number_keys: Collection[str], now: Seconds) -> frozenset[str]:
+        found = (self.numbers[key] for key in number_keys if key in self.numbers)
+        return frozenset(key for number in found for key in number.kept(now))
 
     def find_each(self, keys: Collection[str]) -> dict[str, Verification]:
         return {key: self.verifications[key] for key in keys if key in self.verifications}

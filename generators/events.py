@@ -229,6 +229,7 @@ PUBLISHED: dict[str, Event] = {
                 "destinationPhoneNumber": NUMBER,
                 "messageId": "862a8790-60c0-4430-9b2b-658bdexample",
                 "messageStatus": "DELIVERED",
+                "context": {"reference": "0123456789abcdef" * 4},
             }
         )
     ),

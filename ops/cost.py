@@ -32,10 +32,11 @@ class Measured:
     """In Lambda's image, warm, with answers that come at once: means at this memory, rounded up to tens."""
     waiting_ms: float = 400.0
     """What a provider and DynamoDB are waited for on top, in both functions together. Assumed."""
-    calls: int = 2
+    invocations: int = 2
+    gateway_calls: int = 2
     read_units: int = 7
-    write_units: float = 24
-    """Of a number that is not known, with the message that Infobip's report will name; see `WRITE_UNITS`."""
+    write_units: float = 21
+    """Of a number that is not known; see `WRITE_UNITS`."""
     log_kb: float = 3.9
     """2.0 for both functions' lines and metrics, 0.7 for Lambda's own, 0.9 for the access log. CloudWatch
     adds 26 bytes to each of the twelve lines."""
@@ -44,21 +45,42 @@ class Measured:
 MEASURED = Measured()
 
 WRITE_UNITS = {"unknown": 21, "known": 17, "own": 13}
-"""Of one verification, by the budget that it is charged to, no client named and no report to come."""
-REPORT_UNITS, CLIENT_UNITS, KEY_UNITS = 3, 4, 5
-"""More where a provider's report will name a message, `clientIp` is named, or an Idempotency-Key."""
+"""Of one verification, by the budget that it is charged to, no client named."""
+CLIENT_UNITS, KEY_UNITS = 4, 5
+"""More where `clientIp` is named, or an Idempotency-Key."""
 OTHER_UNITS = {
     "taken": 11,
     "ambiguous": 11,
     "doubtful": 25,
     "refused": 11,
     "own code": 1,
+    "report": 1,
     "cancelled": 1,
     "cancelled at Sinch": 2,
 }
-"""Of one request by its outcome, for an unknown number; of a code that Sinch requests; of a cancellation."""
-NAMES_MESSAGES = {"infobip": True, "sinch": False, "aws": True}
-"""Whose reports name a message of theirs. Sinch's repeat the reference that it was given."""
+"""Of a request for an unknown number, by its outcome; of what a provider calls back; of a cancellation."""
+
+
+def _callbacks(count: int, read_units: int, write_units: int, *, over_http: bool = True) -> Measured:
+    return Measured(
+        request_ms=60.0 * count,
+        verify_ms=0,
+        waiting_ms=0,
+        invocations=count,
+        gateway_calls=count if over_http else 0,
+        read_units=read_units,
+        write_units=write_units,
+        log_kb=1.5 * count,
+    )
+
+
+CALLBACKS: Mapping[str, Measured] = {
+    "infobip": _callbacks(1, read_units=2, write_units=1),
+    "sinch": _callbacks(3, read_units=2, write_units=2),
+    "aws": _callbacks(1, read_units=1, write_units=1, over_http=False),
+}
+"""What a provider calls back for one verification: a report on its delivery. Infobip's names no reference, so
+the number's item is read, too. Sinch requests the code before, and reports the result."""
 KNOWN_SHARE = 0.8
 """Of the verifications of a service that people come back to. Assumed."""
 
@@ -90,15 +112,15 @@ def ours(measured: Measured = MEASURED) -> tuple[Line, ...]:
         "aws.amazon.com/cloudwatch/pricing",
     )
     return (
-        Line("API Gateway, REST", measured.calls, "calls", 3.50 / MILLION, gateway),
-        Line("Lambda, requests", measured.calls, "requests", 0.20 / MILLION, function),
+        Line("API Gateway, REST", measured.gateway_calls, "calls", 3.50 / MILLION, gateway),
+        Line("Lambda, requests", measured.invocations, "requests", 0.20 / MILLION, function),
         Line("Lambda, arm64", round(seconds * measured.memory_mb / 1024, 4), "GB-s", 0.0000133334, function),
         Line("DynamoDB, reads", measured.read_units, "units", 0.125 / MILLION, table),
         Line("DynamoDB, writes", measured.write_units, "units", 0.625 / MILLION, table),
         Line("CloudWatch, logs taken in", measured.log_kb, "KB", 0.50 / MILLION, logs),
         Line(
             "X-Ray, one trace in twenty",
-            measured.calls * 0.05,
+            measured.invocations * 0.05,
             "traces",
             5.00 / MILLION,
             "aws.amazon.com/xray/pricing",
@@ -228,23 +250,23 @@ def offers() -> tuple[Offer, ...]:
     )
 
 
-def mixed(provider: str) -> Measured:
+def mixed() -> Measured:
     """A mean verification of a service most of whose numbers are known, and which names `clientIp`."""
-    units = KNOWN_SHARE * WRITE_UNITS["known"] + (1 - KNOWN_SHARE) * WRITE_UNITS["unknown"]
-    units += CLIENT_UNITS + NAMES_MESSAGES[provider] * REPORT_UNITS
+    units = KNOWN_SHARE * WRITE_UNITS["known"] + (1 - KNOWN_SHARE) * WRITE_UNITS["unknown"] + CLIENT_UNITS
     return replace(MEASURED, write_units=round(units, 1), read_units=MEASURED.read_units + 1)
 
 
 def provider_table() -> str:
     """The bill of a million by provider, in Markdown."""
+    dollars = sum(line.of_a_million for line in ours(mixed()))
     rows = [
-        f"| provider | write units, {KNOWN_SHARE:.0%} of the numbers known | USD for a million |",
-        "| --- | --- | --- |",
+        f"| provider | USD for a million, {KNOWN_SHARE:.0%} of the numbers known | callbacks for each "
+        "| USD with these |",
+        "| --- | --- | --- | --- |",
     ]
-    for provider in NAMES_MESSAGES:
-        measured = mixed(provider)
-        dollars = sum(line.of_a_million for line in ours(measured))
-        rows.append(f"| {provider} | {measured.write_units:g} | {dollars:.2f} |")
+    for provider, measured in CALLBACKS.items():
+        more = sum(line.of_a_million for line in ours(measured))
+        rows.append(f"| {provider} | {dollars:.2f} | {measured.invocations} | {dollars + more:.2f} |")
     return "\n".join(rows) + "\n"
 
 

@@ -20,6 +20,7 @@ from local.sandbox.memory import Newest
 from local.sandbox.times import Clock
 
 DEFAULT_LIFE_SECONDS = 259_200
+MOST_CONTEXT = 5
 
 _SEND = "PinpointSMSVoiceV2.SendTextMessage"
 _FEEDBACK = "PinpointSMSVoiceV2.PutMessageFeedback"
@@ -156,6 +157,9 @@ def _check(sent: dict[str, Any]) -> None:
     ttl_seconds = sent.get("TimeToLive", DEFAULT_LIFE_SECONDS)
     if type(ttl_seconds) is not int or not 5 <= ttl_seconds <= DEFAULT_LIFE_SECONDS:
         raise _invalid("TimeToLive", "FIELD_VALIDATION_FAILED")
+    context = sent.get("Context", {})
+    if not isinstance(context, dict) or len(context) > MOST_CONTEXT:
+        raise _invalid("Context", "FIELD_VALIDATION_FAILED")
     countries = sent.get("DestinationCountryParameters", {})
     if not isinstance(countries, dict) or not set(countries) <= {"IN_ENTITY_ID", "IN_TEMPLATE_ID"}:
         raise _invalid("DestinationCountryParameters", "FIELD_VALIDATION_FAILED")

@@ -18,7 +18,15 @@ from sms_otp.domain.clock import Milliseconds, Seconds, to_milliseconds
 from sms_otp.domain.commands import Policy
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
 from sms_otp.domain.limits import DAY, HOUR, MINUTE, Failures, GuessPolicy, SendPolicy, Window
-from sms_otp.domain.number import NOTHING_KNOWN, Lane, LanePolicy, ListedVerification, Number, Send
+from sms_otp.domain.number import (
+    KEEP_VERIFICATION,
+    NOTHING_KNOWN,
+    Lane,
+    LanePolicy,
+    ListedVerification,
+    Number,
+    Send,
+)
 from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
@@ -977,13 +985,35 @@ def test_a_delivery_report_does_not_change_the_state_of_a_verification(store: St
     assert outcome(lambda: store.spend_guess(guess(verification))) == "ALREADY_VERIFIED"
 
 
-def test_a_message_id_finds_its_verification_only_at_its_provider(store: Store) -> None:
+def test_a_verification_holds_the_messages_that_carry_its_code(store: Store) -> None:
     key = reserve(store).verification.key
-    store.record_sent(key, ProviderHandle("infobip", "ref-1", "sms", "accepted", "a-message"))
-    message_ids = ["a-message", *(f"another-{count}" for count in range(150))]
-    assert store.find_messages("infobip", message_ids) == {"a-message": (key, "ref-1")}
-    assert store.find_messages("sinch", message_ids) == {}
-    assert store.find_messages("infobip", []) == {}
+
+    def messages(message_id: str | None, *, is_same_code: bool) -> tuple[str, ...]:
+        handle = ProviderHandle("infobip", "ref", "sms", "accepted", message_id, is_same_code=is_same_code)
+        store.record_sent(key, handle)
+        found = store.find(key)
+        assert found is not None
+        return found.message_ids
+
+    assert messages("first", is_same_code=False) == ("first",)
+    assert messages("second", is_same_code=True) == ("first", "second")
+    assert messages(None, is_same_code=True) == ("first", "second")
+    assert messages("a-new-code", is_same_code=False) == ("a-new-code",)
+    assert messages(None, is_same_code=False) == ()
+    assert messages("again", is_same_code=True) == ("again",)
+
+
+def test_numbers_list_the_verifications_that_are_still_kept(store: Store) -> None:
+    first = reserve(store).verification
+    other = reserve(store, key=keys.verification_key("other"), number_key="another").verification
+    unknown = [f"unknown-{count}" for count in range(150)]
+    number_keys = [*unknown, first.number_key, other.number_key]
+    assert store.find_listed(number_keys, NOW) == {first.key, other.key}
+    assert store.find_listed([first.number_key], NOW) == {first.key}
+    last = first.expires_at + KEEP_VERIFICATION - Seconds(1)
+    assert store.find_listed([first.number_key], last) == {first.key}
+    assert store.find_listed([first.number_key], last + Seconds(1)) == frozenset()
+    assert store.find_listed([], NOW) == frozenset()
 
 
 def test_many_verifications_are_found_at_once(store: Store) -> None:

@@ -105,9 +105,8 @@ def test_a_delivery_report_shows_in_the_status(called_back: Backend, provider: s
 def test_a_delivery_event_of_aws_arrives_through_its_topic(backend: Backend) -> None:
     verification_id = backend.requested(fresh_number("416"))
     key, table = verification_key(verification_id), backend.stack.outputs["TableName"]
-    items = backend.stack.client("dynamodb").scan(TableName=table)["Items"]
-    (kept,) = [each["pk"]["S"] for each in items if each.get("verification", {}).get("S") == key]
-    event = {"messageId": kept.removeprefix("M#aws#"), "isFinal": True}
+    held = backend.stack.client("dynamodb").get_item(TableName=table, Key={"pk": {"S": f"V#{key}"}})["Item"]
+    event = {"messageId": held["messages"]["SS"][0], "isFinal": True, "context": {"reference": key}}
     topic = backend.stack.outputs["AwsEventsTopicArn"]
     for event_type in ("TEXT_QUEUED", "TEXT_DELIVERED", "TEXT_CARRIER_UNREACHABLE"):
         message = json.dumps({**event, "eventType": event_type})

@@ -165,8 +165,9 @@ def test_a_verification_stored_by_an_earlier_version_still_works(tables: Tables)
     status = tables.lifecycle.status(verification_id, tables.caller())
     assert (status.status, status.channel, status.attempts_remaining) == ("pending", "voice", 4)
     store = tables.service.store
-    key = keys.verification_key(verification_id)
-    assert store.find_messages("fake", ["message-1"]) == {"message-1": (key, "ref-1")}
+    held = store.find(keys.verification_key(verification_id))
+    assert held is not None
+    assert (held.provider_ref, held.message_ids) == ("ref-1", ("message-1",))
     named = {"phone_number": NUMBER, "session_id": "a-session"}
     assert tables.verify(None, **named) == "ok"
     left = [item["pk"]["S"][0] for item in tables.items()["a-table"]]

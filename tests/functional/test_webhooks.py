@@ -34,7 +34,8 @@ from sms_otp.adapters.dynamodb.store import DynamoStore
 from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
 from sms_otp.domain import errors, keys
 from sms_otp.domain.clock import Milliseconds
-from sms_otp.domain.ports import ProviderHandle, Reservation, StoreError
+from sms_otp.domain.number import NOTHING_KNOWN, ListedVerification
+from sms_otp.domain.ports import NumberChange, ProviderHandle, Reservation, StoreError
 from sms_otp.domain.verification import State, Verification
 from sms_otp.entry_points import bootstrap, http
 from tests.emulator import emulated_aws
@@ -68,7 +69,16 @@ class Deployed:
     def hold(self, provider: str) -> Verification:
         """A verification whose code this provider has accepted for sending."""
         verification = a_verification(provider=None, provider_ref=None)
-        self.store.reserve(Reservation(verification, Milliseconds(int(START) * 1000)))
+        listed = ListedVerification(verification.created_at, verification.expires_at, "an-owner", provider)
+        number = NumberChange(
+            verification.number_key,
+            before=NOTHING_KNOWN,
+            sends=(),
+            send=None,
+            verifications={verification.key: listed},
+            keep_until=verification.expires_at,
+        )
+        self.store.reserve(Reservation(verification, Milliseconds(int(START) * 1000), number))
         self.store.record_sent(
             verification.key, ProviderHandle(provider, SINCH_ID, "sms", "accepted", f"{provider}-message")
         )
@@ -219,7 +229,7 @@ def test_an_unknown_delivery_status_is_neither_success_nor_failure(deployed: Dep
 def test_an_aws_delivery_report_is_matched_by_its_message_id(deployed: Deployed) -> None:
     held = deployed.hold("aws")
     event = {"eventType": "TEXT_DELIVERED", "isFinal": True, "messageId": "aws-message"}
-    brought = events.published(json.dumps(event))
+    brought = events.published(json.dumps(event | {"context": {"reference": held.key}}))
     for _ in range(2):
         aws_events.app.lambda_handler(brought, Context())
     assert deployed.read(held) == replace(held, delivery="delivered")

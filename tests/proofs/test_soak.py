@@ -47,7 +47,6 @@ MET = {
     "repeated",
     "item V",
     "item N",
-    "item M",
     "item I",
     "item D",
     "item B",

@@ -55,7 +55,7 @@ NEXT = (
 )
 STOPS = {Stop(Scope.COUNTRY, "GB"): NOW}
 HEALTHY = Report("up", "up", "up", {"aws": ProviderReport("up", "closed")}, "up", {"aws": "a_code"})
-KINDS = ("verifications", "numbers", "idempotencyKeys", "messages", "users")
+KINDS = ("verifications", "numbers", "idempotencyKeys", "users")
 
 
 class Administration:

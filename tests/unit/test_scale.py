@@ -80,7 +80,7 @@ def test_a_transaction_that_always_conflicts_is_contended() -> None:
 
 
 def test_a_single_write_is_no_transaction() -> None:
-    one, two = Step((scale.NUMBER,)), Step((scale.NUMBER, scale.MESSAGE))
+    one, two = Step((scale.NUMBER,)), Step((scale.NUMBER, scale.VERIFICATION))
     assert (one.is_transaction, two.is_transaction) == (False, True)
     assert (scale.units((one,), 1), scale.units((two,), 1)) == ((0, 1), (0, 4))
 

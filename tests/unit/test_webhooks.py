@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fakes.memory import PEPPERS, START, MemoryStore, StepClock, a_verification
+from fakes.memory import PEPPERS, START, MemoryStore, StepClock, a_verification, number_key
 from sms_otp.adapters.providers import aws_events
 from sms_otp.adapters.providers.callbacks import READERS
 from sms_otp.adapters.providers.infobip_callbacks import InfobipCallbacks
@@ -19,6 +19,7 @@ from sms_otp.adapters.providers.sinch_callbacks import SinchCallbacks
 from sms_otp.domain import errors, keys
 from sms_otp.domain.callbacks import CodeRequest
 from sms_otp.domain.commands import Callback
+from sms_otp.domain.number import KEEP_VERIFICATION, ListedVerification, Number
 from sms_otp.domain.phone import PhoneNumber
 from sms_otp.domain.ports import ProviderHandle
 from sms_otp.domain.verification import State, Verification
@@ -61,8 +62,10 @@ class World:
         )
 
     def hold(self, provider: str, **changes: Any) -> Verification:
-        """A verification whose code this provider took: one `id`, one message."""
+        """A verification whose code this provider took: one `id`, one message. Its number lists it."""
         held = a_verification(**{"provider": None, "provider_ref": None} | changes)
+        listed = ListedVerification(held.created_at, held.expires_at, "an-owner", provider)
+        self.store.numbers[held.number_key] = Number(verifications={held.key: listed})
         self.store.verifications[held.key] = replace(held, state=State.PENDING)
         ref = SINCH_ID if provider == "sinch" else "a-pin-id"
         message = None if provider == "sinch" else MESSAGE
@@ -84,7 +87,7 @@ class World:
             return refused.code
 
     def snapshot(self) -> Any:
-        return copy.deepcopy((self.store.verifications, self.store.messages))
+        return copy.deepcopy((self.store.verifications, self.store.numbers))
 
 
 @pytest.fixture
@@ -137,10 +140,9 @@ def sinch(held: Verification, event: str = "VerificationSmsDeliveredEvent", **fi
     return Post(sinch_event(held, event, **fields)).signed()
 
 
-def report(*groups: int, message: str = MESSAGE) -> bytes:
+def report(*groups: int, message: str = MESSAGE, to: object = "14155550123") -> bytes:
     results = [
-        {"messageId": message, "to": "14155550123", "status": {"groupId": group, "groupName": "ANY"}}
-        for group in groups
+        {"messageId": message, "to": to, "status": {"groupId": group, "groupName": "ANY"}} for group in groups
     ]
     return json.dumps({"results": results}).encode()
 
@@ -576,10 +578,17 @@ def test_a_report_with_a_price_of_many_digits_is_read(world: World) -> None:
         report(3, message="another"),
         report(3, message=""),
         report(3, message="x" * 3000),
-        b'{"results":[{"messageId":7,"status":{"groupId":3}}]}',
-        b'{"results":[{"messageId":"a-message","status":{"groupId":"3"}}]}',
-        b'{"results":[{"messageId":"a-message","status":[3]}]}',
-        b'{"results":[{"messageId":"a-message"}]}',
+        report(3, to=7),
+        report(3, to=""),
+        report(3, to="+14155550123"),
+        report(3, to="0123"),
+        report(3, to="1" * 16),
+        report(3, to="14155550124"),
+        b'{"results":[{"messageId":"a-message","status":{"groupId":3}}]}',
+        b'{"results":[{"messageId":7,"to":"14155550123","status":{"groupId":3}}]}',
+        b'{"results":[{"messageId":"a-message","to":"14155550123","status":{"groupId":"3"}}]}',
+        b'{"results":[{"messageId":"a-message","to":"14155550123","status":[3]}]}',
+        b'{"results":[{"messageId":"a-message","to":"14155550123"}]}',
         b'{"results":["a-message",null,[]]}',
         b'{"results":{"messageId":"a-message"}}',
         b'{"results":null}',
@@ -627,6 +636,38 @@ def test_a_failed_delivery_has_no_latency(world: World) -> None:
     world.receive(sinch(world.hold("sinch"), smsResult="Failed"))
     ((_, fields),) = world.emitted
     assert (fields["delivered"], fields["seconds"]) == (0, None)
+
+
+def test_a_report_names_a_number_in_its_other_spelling(world: World) -> None:
+    held = world.hold("infobip", phone="+525512345678", number_key=number_key("+525512345678"))
+    world.receive(infobip(report(3, to="5215512345678")))
+    assert world.store.verifications[held.key].delivery == "delivered"
+
+
+def test_a_report_is_found_under_the_previous_pepper(world: World) -> None:
+    held = world.hold("infobip")
+    world.peppers = keys.Peppers("another-pepper", PEPPERS.current)
+    world.receive(infobip(report(3)))
+    assert world.store.verifications[held.key].delivery == "delivered"
+
+
+@pytest.mark.parametrize(("late", "delivery"), [(0, "delivered"), (1, "accepted")])
+def test_a_report_is_recorded_while_its_verification_is_kept(world: World, late: int, delivery: str) -> None:
+    held = world.hold("infobip")
+    world.clock.step(300 + KEEP_VERIFICATION - 1 + late)
+    world.receive(infobip(report(3)))
+    assert world.store.verifications[held.key].delivery == delivery
+
+
+def test_a_report_without_a_pepper_is_an_error_so_that_it_comes_again(world: World) -> None:
+    world.hold("infobip")
+    webhooks = replace(world.webhooks, peppers=_no_pepper)
+    with pytest.raises(errors.ServiceMisconfigured):
+        webhooks.receive(infobip(report(3)))
+
+
+def _no_pepper() -> keys.Peppers:
+    raise errors.ServiceMisconfigured(reason="pepper secret: AccessDeniedException")
 
 
 def test_a_report_of_a_provider_that_no_longer_holds_the_code_changes_nothing(world: World) -> None:
@@ -840,9 +881,15 @@ def test_a_callback_does_not_show_its_body() -> None:
     assert "14155550123" not in repr(infobip(report(3)))
 
 
-def aws_event(kind: str, *, final: object = True, message: object = MESSAGE) -> str:
-    """An event as AWS publishes it, without the fields that are not read."""
-    return json.dumps({"eventType": kind, "isFinal": final, "messageId": message, "messageStatus": "ANY"})
+REFERENCE = {"reference": keys.verification_key("an-id")}
+
+
+def aws_event(
+    kind: str, *, final: object = True, message: object = MESSAGE, context: object = REFERENCE
+) -> str:
+    """As AWS publishes it, without the fields that are not read."""
+    event = {"eventType": kind, "isFinal": final, "messageId": message, "messageStatus": "ANY"}
+    return json.dumps(event | {"context": context})
 
 
 @pytest.mark.parametrize(
@@ -883,10 +930,15 @@ def test_repeated_or_unordered_events_of_aws_end_as_delivered(world: World) -> N
         aws_event("TEXT_DELIVERED", message="another"),
         aws_event("TEXT_DELIVERED", message=None),
         aws_event("TEXT_DELIVERED", message=["a"]),
+        aws_event("TEXT_DELIVERED", context=None),
+        aws_event("TEXT_DELIVERED", context={}),
+        aws_event("TEXT_DELIVERED", context={"reference": ["a"]}),
+        aws_event("TEXT_DELIVERED", context={"reference": "f" * 64}),
+        aws_event("TEXT_DELIVERED", context={"reference": "an-id"}),
         "[]",
         "no JSON",
         "\udc80",
-        json.dumps({"eventType": 7, "isFinal": True, "messageId": MESSAGE}),
+        json.dumps({"eventType": 7, "isFinal": True, "messageId": MESSAGE, "context": REFERENCE}),
     ],
 )
 def test_an_event_about_no_message_of_ours_changes_nothing(world: World, message: str) -> None:
@@ -910,7 +962,8 @@ def test_an_event_of_aws_on_an_earlier_code_does_not_change_the_newest(world: Wo
 def test_a_report_of_infobip_on_any_message_with_the_code_is_recorded(world: World) -> None:
     held = world.hold("infobip")
     world.store.record_sent(
-        held.key, ProviderHandle("infobip", "a-pin-id", "sms", "accepted", "another-message")
+        held.key,
+        ProviderHandle("infobip", "a-pin-id", "sms", "accepted", "another-message", is_same_code=True),
     )
     world.receive(infobip(report(3)))
     assert world.store.verifications[held.key].delivery == "delivered"
@@ -939,7 +992,7 @@ def test_a_report_is_emitted_with_all_fields_of_its_metrics(
 ) -> None:
     held = world.hold("aws", purpose="login")
     world.clock.step(9.8)
-    world.webhooks.receive_from_aws(json.dumps({"eventType": event, "isFinal": True, "messageId": MESSAGE}))
+    world.webhooks.receive_from_aws(aws_event(event))
     is_delivered = event == "TEXT_DELIVERED"
     assert world.emitted == [
         (

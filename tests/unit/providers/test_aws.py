@@ -137,6 +137,7 @@ def test_a_message_is_transactional_from_our_sender_with_the_codes_ttl(
         "OriginationIdentity": "SENDER",
         "MessageType": "TRANSACTIONAL",
         "MessageFeedbackEnabled": True,
+        "Context": {"reference": "our-reference"},
         "TimeToLive": 300,
         "MessageBody": f"Your verification code is {code_in(message['MessageBody'])}.",
     }

@@ -1,5 +1,6 @@
 """Provider-neutral callbacks: delivery reports, and requests for permission to send a code."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -13,15 +14,22 @@ BY_SECRET = ("key", "signature", "password", "not configured")
 """Refusals of a callback that another secret could turn."""
 
 
+_REFERENCE = re.compile(r"([0-9a-f]{64})(?:-([1-9][0-9]{0,3}))?")
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A delivery report on one message, which `message_id` or `send` names."""
+    """A delivery report on one message. `key` or `phone` says where its verification is found."""
 
     delivery: Delivery
+    handle: str
+    """The provider's id for the message, or for the code that it carries."""
     reason: str | None = None
     """The provider's code for it, if it has one."""
-    message_id: str | None = None
-    send: "SendName | None" = None
+    key: str | None = None
+    """Of the verification, where the provider repeats the reference that it was given."""
+    phone: str | None = field(default=None, repr=False)
+    """The number that the message went to, in E.164, where the provider knows no reference of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,12 @@ class CodeRequest:
     """Whether the answer may choose the code."""
     callback_key: str = field(default="", repr=False)
     """What our own start gave it to hand back; see `keys.callback_key`."""
+
+
+def parse_reference(reference: str) -> tuple[str, int] | None:
+    """Key of the verification and number of the send that a reference of ours names; see `CodeMessage`."""
+    parts = _REFERENCE.fullmatch(reference)
+    return (parts[1], int(parts[2] or 0)) if parts else None
 
 
 class CallbackReader(Protocol):

@@ -96,6 +96,10 @@ class Number:
         """When it was verified last, at whichever tenant."""
         return max(self.verified.values(), default=None)
 
+    def kept(self, now: Seconds) -> Iterator[str]:
+        """Keys of the listed verifications that are not due for deletion yet."""
+        return (key for key, each in self.verifications.items() if each.expires_at + KEEP_VERIFICATION > now)
+
     def failures_of(self, tenant: str, lane: Lane) -> Failures:
         """In a row."""
         return self.failures.get((tenant, lane), Failures())

@@ -120,6 +120,8 @@ class ProviderHandle:
     delivery: str
     message_id: str | None = None
     """The handle that delivery reports name, where it is not `ref`."""
+    is_same_code: bool = False
+    """Whether the messages that were sent before it carry this code, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,8 +352,8 @@ class Store(Protocol):
         """
         ...
 
-    def find_messages(self, provider: str, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
-        """By message, the key of the verification that it belongs to, and the `ref` of its code."""
+    def find_listed(self, number_keys: Collection[str], now: Seconds) -> frozenset[str]:
+        """Keys of the verifications that these numbers list and that are still kept at `now`."""
         ...
 
     def find_each(self, keys: Collection[str]) -> dict[str, Verification]:

@@ -77,6 +77,8 @@ class Verification:
     provider: str | None = None
     provider_ref: str | None = None
     """The holder's handle for the code; absent until a provider has taken it."""
+    message_ids: tuple[str, ...] = ()
+    """Handles in delivery reports on the messages that carry its code, where they are not `provider_ref`."""
     own_code_refs: tuple[str, ...] = ()
     """Handles at the provider whose code is the one that `keys.own_code` makes; see `CodeRequest`."""
     counted_on: tuple[str, ...] = ()

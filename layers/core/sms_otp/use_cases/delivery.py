@@ -92,12 +92,14 @@ class CodeSender:
             failures.all.append(failed)
             self.emit("provider_failed", **fields | failure_fields(failed))
             raise self._give_up(reservation, failures, resend_after) from failed
-        holder = ProviderHandle(name, sent.ref, order.channel, sent.delivery, sent.message_id)
         answer = StoredAnswer(
             verification.expires_at,
             resend_after,
             same_code=self._is_same_code(verification, name, sent, deadline) if reservation.resend else None,
             app_hash_sent=None if order.app_hash is None else sent.has_app_hash,
+        )
+        holder = ProviderHandle(
+            name, sent.ref, order.channel, sent.delivery, sent.message_id, is_same_code=bool(answer.same_code)
         )
         self._record_sent(reservation, holder, answered(reservation.idempotency_record, answer))
         event = "otp_resent" if reservation.resend else "otp_requested"

@@ -4,11 +4,11 @@ A callback over HTTP that is not authentic is refused before it is read; IAM gua
 never verify a user. One that comes twice, late or out of order changes nothing more.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sms_otp.domain import errors, keys, strict_json
+from sms_otp.domain import errors, keys, phone, strict_json
 from sms_otp.domain.callbacks import BY_SECRET, CallbackReader, CodeRequest, Credentials, Report
 from sms_otp.domain.clock import Clock, seconds
 from sms_otp.domain.commands import Callback
@@ -127,14 +127,25 @@ class Webhooks:
         was cut short comes again: a report that says nothing new costs no write then.
         """
         new = [report for report in reports if DELIVERY_BEFORE[report.delivery]]
-        message_ids = {report.message_id for report in new if report.message_id}
-        messages = self.store.find_messages(provider, message_ids) if message_ids else {}
-        named = [(report, *_sent(report, messages)) for report in new]
-        held = self.store.find_each({key for _, key, _ in named if key})
-        for report, key, ref in named:
-            found = held.get(key)
-            if found and (found.provider, found.provider_ref) == (provider, ref):
+        named = {report.key for report in new if report.key}
+        listed = self._listed({report.phone for report in new if report.phone})
+        held = {
+            handle: found
+            for found in self.store.find_each(named | listed).values()
+            if found.provider == provider
+            for handle in (found.provider_ref, *found.message_ids)
+        }
+        for report in new:
+            if found := held.get(report.handle):
                 self._record(found, report.delivery, report.reason)
+
+    def _listed(self, phones: Collection[str]) -> frozenset[str]:
+        """Keys of these numbers' verifications. Raises `ServiceMisconfigured`."""
+        if not phones:
+            return frozenset()
+        peppers, numbers = self.peppers().all, {phone.canonical(each) for each in phones}
+        number_keys = {keys.keyed(pepper, "number", each) for pepper in peppers for each in numbers}
+        return self.store.find_listed(number_keys, seconds(self.clock))
 
     def _record(self, found: Verification, delivery: Delivery, reason: str | None) -> None:
         is_new = found.delivery in DELIVERY_BEFORE[delivery]
@@ -151,10 +162,3 @@ class Webhooks:
             # How long a failure took to be noticed is no measure of delivery.
             seconds=max(0, seconds(self.clock) - found.created_at) if is_delivered else None,
         )
-
-
-def _sent(report: Report, messages: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
-    """The verification's key and the code's handle that a report is about; empty where it is about none."""
-    if report.send:
-        return report.send.key, report.send.ref
-    return messages.get(report.message_id or "", ("", ""))

@@ -3,7 +3,6 @@
     V#<sha256(verificationId)>          the verification
     N#<numberKey>                       all that is remembered of a number, and what there is about it
     K#<provider>                        the provider's circuit breaker, where it is not closed
-    M#<provider>#<message>              the verification, and its code, that a provider's reports are about
     C#<clientKey>                       a network's unverified codes by hour, its verified ones by day
     I#<claimKey>                        a request with an Idempotency-Key, and its answer
     D#<day>#<shard>                     the service's money of a day, and the pools of the guard's floors
@@ -75,6 +74,7 @@ _VERIFICATION_ATTRIBUTES = (
     ("sessionHash", "session_hash", "S"),
     ("provider", "provider", "S"),
     ("providerRef", "provider_ref", "S"),
+    ("messages", "message_ids", "SS"),
     ("ownCode", "own_code_refs", "SS"),
     ("countedOn", "counted_on", "L"),
     ("alsoCountedOn", "resends_counted_on", "L"),
@@ -103,10 +103,6 @@ def number_pk(number_key: str) -> str:
 
 def idempotency_pk(record_key: str) -> str:
     return f"I#{record_key}"
-
-
-def message_pk(provider: str, message_id: str) -> str:
-    return f"M#{provider}#{message_id}"
 
 
 def verification_ttl(verification: Verification) -> Seconds:

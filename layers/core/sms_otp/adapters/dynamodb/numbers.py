@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from sms_otp.adapters.dynamodb.users import UsersTable
 
 IS_ITS = "verification = :key"
-LISTS_NO_MORE = "messages = :messages"
-LISTS_NONE = "attribute_not_exists(messages)"
 
 UNLOCK_TRIES = 5
 """How often a number is read anew because codes were sent to it meanwhile."""
@@ -108,30 +106,16 @@ class DynamoNumbers:
         for item in self._items([verification_pk(key) for key in listed.number.verifications]):
             if Seconds(item["expiresAt"]["N"]) + RUNNING_SECONDS > now:
                 runs_until = now + RUNNING_SECONDS
-            left: Item | None = item
-            while left is not None and deadline.remaining():
-                left = self._erase_verification(left, counts)
+            if deadline.remaining():
+                self._erase_verification(item, counts)
         return runs_until
 
-    def _erase_verification(self, item: Item, counts: Counter[str]) -> Item | None:
-        """What a verification lists, then itself. Answers it as it is now, where it lists more by now."""
-        messages = tuple(item.get("messages", {"SS": []})["SS"])
-        for pk in messages:
-            counts["messages"] += self._remove(pk)
+    def _erase_verification(self, item: Item, counts: Counter[str]) -> None:
+        """What a verification lists, then itself."""
         key = item["pk"]["S"].removeprefix("V#")
         for claim in item.get("claims", {"SS": []})["SS"]:
             counts["idempotencyKeys"] += self._remove_if(idempotency_pk(claim), key)
-        condition = (LISTS_NO_MORE, {"messages": frozenset(messages)}) if messages else (LISTS_NONE, {})
-        try:
-            counts["verifications"] += (
-                self._table.remove(delete(item["pk"]["S"], condition[0], **condition[1])) is not None
-            )
-        except ConditionFailed as failed:
-            return failed.item
-        return None
-
-    def _remove(self, pk: str) -> bool:
-        return self._table.remove(delete(pk)) is not None
+        counts["verifications"] += self._table.remove(delete(item["pk"]["S"])) is not None
 
     def _remove_if(self, pk: str, verification: str) -> bool:
         """The claim of an Idempotency-Key, unless it is another request's by now."""

@@ -21,7 +21,6 @@ from sms_otp.adapters.dynamodb.items import (
     counts_of,
     idempotency_pk,
     idempotency_record_of,
-    message_pk,
     number_of,
     number_pk,
     verification_item,
@@ -57,7 +56,6 @@ from sms_otp.adapters.dynamodb.writes import (
     delete_record,
     note_own_code,
     put_answer,
-    put_message,
     put_record,
     send_again,
     unsend,
@@ -204,10 +202,10 @@ class DynamoStore:
         if number and listed and listed.provider != holder.provider:
             more.append(relist(number.key, key, replace(listed, provider=holder.provider)))
         if holder.message_id:
-            message = put_message(key, holder, holder.message_id)
-            more.append(message)
-            expression += " ADD messages :messages"
-            held_by["messages"] = frozenset({message["Put"]["Item"]["pk"]["S"]})
+            held_by["messages"] = frozenset({holder.message_id})
+            expression += " ADD messages :messages" if holder.is_same_code else ", messages = :messages"
+        elif not holder.is_same_code:
+            expression += " REMOVE messages"
         try:
             self._settle(key, expression, held_by, idempotency_record, *more)
         except ConditionFailed as failed:
@@ -272,11 +270,10 @@ class DynamoStore:
             return False
         return True
 
-    def find_messages(self, provider: str, message_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+    def find_listed(self, number_keys: Collection[str], now: Seconds) -> frozenset[str]:
         """See `ports.Store`."""
-        pks = {message_pk(provider, message_id): message_id for message_id in message_ids}
-        found = self._table.read_many(pks)
-        return {pks[pk]: (item["verification"]["S"], item["providerRef"]["S"]) for pk, item in found.items()}
+        found = self._table.read_many(map(number_pk, number_keys))
+        return frozenset(key for item in found.values() for key in number_of(item).kept(now))
 
     def find_each(self, keys: Collection[str]) -> dict[str, Verification]:
         """See `ports.Store`."""

@@ -9,20 +9,16 @@ Writing to a deleted item would create it anew, so each change of a verification
 that only a whole one has.
 """
 
-import time
-
-from sms_otp.adapters.dynamodb.client import WriteRequest, delete, put, typed, update
+from sms_otp.adapters.dynamodb.client import WriteRequest, delete, put, update
 from sms_otp.adapters.dynamodb.items import (
     idempotency_item,
     idempotency_pk,
-    message_pk,
     verification_pk,
 )
 from sms_otp.domain.budgets import dumped
-from sms_otp.domain.clock import seconds, to_seconds
+from sms_otp.domain.clock import to_seconds
 from sms_otp.domain.idempotency import IdempotencyRecord
-from sms_otp.domain.number import KEEP_VERIFICATION
-from sms_otp.domain.ports import OwnCode, ProviderHandle, Reservation
+from sms_otp.domain.ports import OwnCode, Reservation
 from sms_otp.domain.verification import State
 
 # The parts of conditions.
@@ -109,18 +105,6 @@ def unsend(reservation: Reservation) -> WriteRequest:
         IS_OF_TENANT,
         before=verification.resends_counted_on,
         tenant=verification.tenant,
-    )
-
-
-def put_message(key: str, holder: ProviderHandle, message_id: str) -> WriteRequest:
-    """Where reports on this message find their verification and code. Kept as long as one may come."""
-    return put(
-        {
-            "pk": typed(message_pk(holder.provider, message_id)),
-            "verification": typed(key),
-            "providerRef": typed(holder.ref),
-            "ttl": typed(seconds(time.time) + KEEP_VERIFICATION),
-        }
     )
 
 

@@ -143,6 +143,7 @@ class Aws:
         parameters = {
             **self._parameters,
             "DestinationPhoneNumber": message.to.e164,
+            "Context": {aws_codes.CONTEXT: message.reference},
             "TimeToLive": min(max(message.ttl_seconds, SHORTEST_LIFE), LONGEST_LIFE),
         }
         text, has_app_hash = self._text(message, code)

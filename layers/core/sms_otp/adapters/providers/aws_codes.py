@@ -180,6 +180,9 @@ EVENTS: tuple[Code, ...] = (
 )
 """What an event on a text message says."""
 
+CONTEXT = "reference"
+"""Under which a message is sent with our reference; its events have it in their `context`."""
+
 _BY_EXCEPTION = {(code.group, code.name): code for code in (*EXCEPTIONS, *REASONS)}
 _DELIVERIES = {code.name: code.delivery for code in EVENTS}
 

@@ -5,15 +5,17 @@ from typing import Any
 
 from sms_otp.adapters.providers import aws_codes
 from sms_otp.adapters.providers.outcomes import is_reference, word
-from sms_otp.domain.callbacks import Report
+from sms_otp.domain.callbacks import Report, parse_reference
 from sms_otp.domain.provider import Delivery
 
 
 def read(event: Mapping[str, Any]) -> Sequence[Report]:
-    """`{"eventType", "isFinal", "messageId", …}`: what it says of a message, once that is final."""
+    """What `{"eventType", "isFinal", "messageId", "context", …}` says of a message, once that is final."""
     event_type, message_id = word(event.get("eventType")), event.get("messageId")
     delivery = aws_codes.delivery_of(event_type)
-    is_told = delivery is Delivery.DELIVERED or event.get("isFinal") is True
-    if delivery is None or not is_told or not is_reference(message_id):
+    is_final = delivery is Delivery.DELIVERED or event.get("isFinal") is True
+    context = event.get("context")
+    named = parse_reference(word(context.get(aws_codes.CONTEXT))) if isinstance(context, dict) else None
+    if delivery is None or named is None or not is_final or not is_reference(message_id):
         return ()
-    return (Report(delivery, event_type, message_id=message_id),)
+    return (Report(delivery, message_id, event_type, key=named[0]),)

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sms_otp.adapters.providers import infobip_codes
-from sms_otp.adapters.providers.outcomes import equal, is_reference
+from sms_otp.adapters.providers.outcomes import equal, is_reference, word
 from sms_otp.domain.callbacks import CodeRequest, Credentials, Report
 from sms_otp.domain.commands import Callback
+from sms_otp.domain.phone import E164
 
 
 class InfobipCallbacks:
@@ -27,14 +28,17 @@ class InfobipCallbacks:
         return None if scheme.lower() == "basic" and equal(value, pair) else "password"
 
     def read(self, event: Mapping[str, Any]) -> Sequence[Report] | CodeRequest:
-        """`{"results": [{"messageId", "status": {"id", "groupId"}, …}, …]}`."""
+        """`{"results": [{"messageId", "to", "status": {"id", "groupId"}, …}, …]}`. `to` is in digits."""
         results = event.get("results")
         found = []
         for result in results if isinstance(results, list) else ():
             status = result.get("status") if isinstance(result, dict) else None
             code = infobip_codes.reported(status) if isinstance(status, dict) else None
-            if code and is_reference(result.get("messageId")):
-                found.append(Report(code.delivery, code.name or None, message_id=result["messageId"]))
+            if not code or not is_reference(result.get("messageId")):
+                continue
+            phone = f"+{word(result.get('to'))}"
+            if E164.fullmatch(phone):
+                found.append(Report(code.delivery, result["messageId"], code.name or None, phone=phone))
         return found
 
     def answer(self, request: CodeRequest, *, may_send: bool, code: str | None) -> dict[str, Any]:

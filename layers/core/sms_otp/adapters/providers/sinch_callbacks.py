@@ -9,7 +9,7 @@ from sms_otp.adapters.providers import sinch_codes
 from sms_otp.adapters.providers.outcomes import equal, word
 from sms_otp.adapters.providers.sinch import decoded_secret, signature_of
 from sms_otp.domain import errors
-from sms_otp.domain.callbacks import CodeRequest, Credentials, Report, SendName
+from sms_otp.domain.callbacks import CodeRequest, Credentials, Report, SendName, parse_reference
 from sms_otp.domain.commands import Callback
 from sms_otp.domain.provider import Misconfigured
 
@@ -21,9 +21,6 @@ _TIMESTAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}
 
 _TAKES_CODE = ("sms", "callout")
 """Methods whose code the answer may choose (Sinch, "Verification Request Event"): WhatsApp is none."""
-
-# The verification's key and, for every send after the first, which one it is; see `service`.
-_REFERENCE = re.compile(r"([0-9a-f]{64})(?:-([1-9][0-9]{0,3}))?")
 
 
 class SinchCallbacks:
@@ -88,14 +85,13 @@ def _reports(event: Mapping[str, Any], said: str) -> Sequence[Report]:
     if delivery is None or send is None:
         return ()
     reason = word(event.get("reason"))
-    return (Report(delivery, reason if reason in sinch_codes.REASON_NAMES else said, send=send),)
+    reason = reason if reason in sinch_codes.REASON_NAMES else said
+    return (Report(delivery, send.ref, reason, key=send.key),)
 
 
 def _send(event: Mapping[str, Any]) -> SendName | None:
-    reference = _REFERENCE.fullmatch(word(event.get("reference")))
-    if reference is None:
-        return None
-    return SendName(reference[1], int(reference[2] or 0), word(event.get("id")))
+    named = parse_reference(word(event.get("reference")))
+    return SendName(*named, word(event.get("id"))) if named else None
 
 
 def _seconds(timestamp: str) -> float | None:

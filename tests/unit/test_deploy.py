@@ -206,10 +206,6 @@ def test_a_value_reaches_sam_unchanged(value: str) -> None:
     assert re.sub(r"\\(.)", r"\1", quoted[1:-1]) == value
 
 
-def test_reading_the_template_twice_gives_the_same_result() -> None:
-    assert template() == template()
-
-
 @pytest.mark.parametrize(
     "environment",
     [{"AWS_REGION": "eu-west-1"}, {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"}],

@@ -102,12 +102,12 @@ prove: .venv/.dev ## Run the proofs in full: races, state machine, mutants, timi
 
 # What CI runs on top of `make test`. Of the races, `make test` has one round of 60 and 100 callers: a condition that is
 # missing or wrong lets dozens through in each, so the further rounds prove how rare a fault is, not that there is one.
-# Of the fault matrix it has every second row, of the mutants one in twelve, of fuzzing 100 bodies for each function; the
-# rows left out differ from those run in one value. What it leaves out whole is run here: the tests of half a minute
-# each, and Schemathesis. `make prove` stays the full size, for a release and after a change to what it holds.
+# Of the fault matrix it has every second row, of fuzzing 100 bodies for each function; the rows left out differ from those
+# run in one value. What it leaves out whole is run here: tests of half a minute each, one mutant in twelve, the guard's
+# goals, and Schemathesis. `make prove` stays the full size, for a release and after a change to what it holds.
 prove-ci: .venv/.dev .venv/.web-dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_schemathesis.py
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/e2e tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/proofs tests/e2e tests/browser
 
 prove-races: .venv/.dev $(DYNAMODB_LOCAL)
 	PROVE=1 $(BIN)/python -m pytest -q tests/races tests/proofs/test_mutants.py

@@ -7,6 +7,8 @@ from bench.drill.scenarios import SCENARIOS, Player, Scenario, deployment
 from bench.drill.world import World, quick
 from tests.proofs.scale import PROVE
 
+pytestmark = pytest.mark.long
+
 SEEDS = (1, 2, 3)
 IN_CI = (
     "the first day",

@@ -1,11 +1,12 @@
 """Each condition that the service's safety hangs on is tested: without it, a test fails.
 
 Every mutant is a copy of the core with one thing changed, and a few fast tests are run on it in a
-process of their own. `make prove` tries all of them, `make test` each twelfth. Every run checks
+process of their own. `make prove` tries all of them, `make prove-ci` each twelfth. `make test` checks
 that no mutant is stale.
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -80,6 +81,7 @@ def names_in(tests: str) -> str:
     return "" if "" in names else " or ".join(f"({name})" for name in sorted(names))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mutant", TRIED, ids=lambda mutant: mutant.name)
 def test_a_missing_condition_is_noticed(mutant: Mutant, verdicts: dict[str, Future[Verdict]]) -> None:
     status, output = verdicts[mutant.name].result()
@@ -87,6 +89,7 @@ def test_a_missing_condition_is_noticed(mutant: Mutant, verdicts: dict[str, Futu
     assert " failed" in output.splitlines()[-1], output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tests", FILES)
 def test_the_tests_pass_on_an_unchanged_copy(tests: str, verdicts: dict[str, Future[Verdict]]) -> None:
     """So the tests notice the change, not the copying."""
@@ -104,6 +107,13 @@ def test_a_run_that_imports_another_core_has_its_own_exit_status(tmp_path: Path)
 def test_the_code_that_a_mutant_replaces_occurs_once(mutant: Mutant) -> None:
     assert (CORE / "sms_otp" / mutant.file).read_text().count(mutant.old) == 1
     assert mutant.old != mutant.new
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_selects_tests_that_exist(mutant: Mutant) -> None:
+    tests = "".join((ROOT / file).read_text() for file in mutant.tests.split())
+    for word in set(re.findall(r"\w+", mutant.names)) - {"and", "or"}:
+        assert word in tests, word
 
 
 def test_the_names_of_mutants_are_unique() -> None:

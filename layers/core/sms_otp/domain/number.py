@@ -392,7 +392,7 @@ def codes_in_hand(known: Number, own: Collection[str], now: Seconds) -> dict[str
 
 
 def still_listed(number: Number, now: Seconds) -> dict[str, ListedVerification]:
-    """The listed verifications that may not be deleted yet."""
+    """The listed verifications whose items may still exist."""
     return {
         key: listed
         for key, listed in number.verifications.items()

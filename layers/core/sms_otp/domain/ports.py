@@ -390,7 +390,7 @@ class Store(Protocol):
         """Turn a pending, unexpired verification into a verified one, once.
 
         The same transaction clears the failures of the guess's lane and of strangers, marks the number as
-        verified and its send as no longer unverified. Recognises its own earlier success by `attempt`.
+        verified and, unless a counter fails, uncounts its send. Recognises its own success by `attempt`.
         Otherwise raises the `OtpError` of `verification.consume_error`.
         """
         ...

@@ -44,8 +44,8 @@ class CircuitBreaker:
         """Call the provider by `act`; returns its result. `read`: the circuits that the request read.
 
         Raises `CircuitOpen` without calling an open provider. The last provider left for a destination
-        (`has_next` returns false) is always called, since a refusal would help nobody. Nor does a slow answer
-        of it count as a failure: no faster provider is left.
+        (`has_next` returns false) is always called, since a refusal would help nobody. Its slow answers do
+        not count as failures: no faster provider is left.
         """
         found = read.get(provider, circuit.CLOSED)
         state = found.state(self._now())

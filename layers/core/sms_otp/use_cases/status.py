@@ -45,7 +45,7 @@ class Lifecycle:
         self._end_code(cancelled, caller)
 
     def _end_code(self, cancelled: Verification, caller: Caller) -> None:
-        """End the code's protection, so that others may be sent one. Else they wait for its expiry."""
+        """End the code's protection: others may be sent one. If that fails, they wait for its expiry."""
         # Without a holder yet, the code may be on its way from any provider.
         may_be_kept = cancelled.provider is None or cancelled.provider in self.one_code_per_number
         if self.one_code_per_number and may_be_kept:

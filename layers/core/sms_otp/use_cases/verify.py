@@ -189,7 +189,7 @@ def _verified(
 def _token(
     service: Service, verification: Verification, command: VerifyOtp, caller: Caller, verified_at: Seconds
 ) -> str | None:
-    """Sign the verification token, after the success is stored; None if off or if signing fails."""
+    """Sign the verification token, last; None if off or if signing fails. The success stands either way."""
     if service.issue_token is None or not command.with_token:
         return None
     try:

@@ -442,12 +442,14 @@ class MemoryStore:
         """Whether another reservation came, or a guess whose failures the change ends or carries over."""
         held, before = self._number(change.key), change.before
         about = list(change.ended)
-        if carried := change.carried:
+        if migration := change.migration:
             failing = [
-                (carried.tenant, lane) for lane in Lane if (carried.tenant, lane) in carried.found.failures
+                (migration.tenant, lane)
+                for lane in Lane
+                if (migration.tenant, lane) in migration.found.failures
             ]
-            source = self._number(carried.from_key)
-            if any(source.failures_of(*each) != carried.found.failures_of(*each) for each in failing):
+            source = self._number(migration.from_key)
+            if any(source.failures_of(*each) != migration.found.failures_of(*each) for each in failing):
                 return True
             about += failing
         return held.version != before.version or any(
@@ -456,8 +458,8 @@ class MemoryStore:
 
     def _apply(self, change: NumberChange) -> None:
         held = self._number(change.key)
-        if carried := change.carried:
-            tenant, found = carried.tenant, carried.found
+        if migration := change.migration:
+            tenant, found = migration.tenant, migration.found
             of_tenant = replace(
                 found,
                 sends=(),
@@ -472,8 +474,8 @@ class MemoryStore:
                 failed=frozenset(),
             )
             held = held.joined(of_tenant)
-            source = self._number(carried.from_key)
-            self.numbers[carried.from_key] = replace(
+            source = self._number(migration.from_key)
+            self.numbers[migration.from_key] = replace(
                 source,
                 failures={about: each for about, each in source.failures.items() if about[0] != tenant},
                 totals={each: total for each, total in source.totals.items() if each != tenant},

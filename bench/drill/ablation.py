@@ -32,8 +32,8 @@ class Part:
 def _filtered(lane: BudgetLane) -> Callable[[], AbstractContextManager[Any]]:
     whole = guard.charges
 
-    def charges(ask: guard.Ask) -> Iterator[Charge]:
-        return (charge for charge in whole(ask) if charge.lane is not lane)
+    def charges(request: guard.SendRequest) -> Iterator[Charge]:
+        return (charge for charge in whole(request) if charge.lane is not lane)
 
     return lambda: patch.object(spending, "charges", charges)
 

@@ -30,8 +30,8 @@ from sms_otp.domain.number import (
 from sms_otp.domain.ports import (
     AdmissionQuery,
     AdmissionSnapshot,
-    Carried,
     CountedGuess,
+    FailureMigration,
     NumberChange,
     NumberGuess,
     OwnCode,
@@ -762,9 +762,9 @@ def failed(store: Store, lanes: LanePolicy, number_key: str, times: int) -> Numb
 def test_failures_move_with_the_reservation_to_the_new_key_only(
     store: Store, lanes: LanePolicy, old: int, new: int, after: int
 ) -> None:
-    carried = Carried("tenant-a", "old", failed(store, lanes, "old", old))
+    migration = FailureMigration("tenant-a", "old", failed(store, lanes, "old", old))
     before = failed(store, lanes, "new", new)
-    reserve(store, before, number_key="new", sending={"carried": carried})
+    reserve(store, before, number_key="new", sending={"migration": migration})
     assert (known(store, "old").failures, known(store, "old").totals) == ({}, {})
     assert known(store, "new").failures == {("tenant-a", Lane.STRANGER): Failures(after, NOW_MS)}
     assert known(store, "new").totals == {"tenant-a": after}
@@ -774,19 +774,19 @@ def test_failures_move_with_the_reservation_to_the_new_key_only(
 def test_a_guess_since_the_read_makes_a_move_of_its_failures_conflict(
     store: Store, lanes: LanePolicy, number_key: str
 ) -> None:
-    carried = Carried("tenant-a", "old", failed(store, lanes, "old", 3))
+    migration = FailureMigration("tenant-a", "old", failed(store, lanes, "old", 3))
     before = failed(store, lanes, "new", 2)
     found = failed(store, lanes, number_key, 1)
     with pytest.raises(WriteConflict):
-        reserve(store, before, number_key="new", sending={"carried": carried})
+        reserve(store, before, number_key="new", sending={"migration": migration})
     assert known(store, number_key) == found
 
 
 def test_verified_tenants_token_times_and_networks_move_too(store: Store, lanes: LanePolicy) -> None:
     store.consume(pending(store, network="home"), counted(store, lanes), "r", NOW + Seconds(5), "a-code-hash")
     found = known(store)
-    carried = Carried("tenant-a", number_key("+14155550123"), found)
-    reserve(store, number_key="new", key=B, sending={"carried": carried})
+    migration = FailureMigration("tenant-a", number_key("+14155550123"), found)
+    reserve(store, number_key="new", key=B, sending={"migration": migration})
     new = known(store, "new")
     assert (new.verified, new.tokens_from, new.networks) == (
         found.verified,

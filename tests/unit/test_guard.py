@@ -6,12 +6,12 @@ from sms_otp.domain.budgets import Spans
 from sms_otp.domain.guard import (
     FLOOR,
     POOL,
-    Ask,
     BudgetLane,
     Charge,
     CountryFacts,
     NetworkFacts,
     NumberFacts,
+    SendRequest,
     block_limits,
     charges,
     granted,
@@ -34,7 +34,7 @@ def lanes(
     is_challenged: bool = False,
 ) -> list[BudgetLane]:
     """In the order in which they are tried."""
-    found = charges(Ask(number, network, COUNTRY, is_challenged, price=0))
+    found = charges(SendRequest(number, network, COUNTRY, is_challenged, price=0))
     return list(dict.fromkeys(charge.lane for charge in found))
 
 
@@ -70,7 +70,7 @@ def test_a_request_without_a_network_is_never_fresh() -> None:
 def test_each_lane_uses_its_learned_limit_and_then_its_floor() -> None:
     found = [
         charge
-        for charge in charges(Ask(UNKNOWN_NUMBER, None, COUNTRY, is_challenged=False, price=0))
+        for charge in charges(SendRequest(UNKNOWN_NUMBER, None, COUNTRY, is_challenged=False, price=0))
         if charge.lane is OPEN
     ]
     assert found == [
@@ -80,7 +80,7 @@ def test_each_lane_uses_its_learned_limit_and_then_its_floor() -> None:
 
 
 def test_the_challenged_lane_has_eight_times_the_floors() -> None:
-    found = list(charges(Ask(UNKNOWN_NUMBER, None, COUNTRY, is_challenged=True, price=0)))
+    found = list(charges(SendRequest(UNKNOWN_NUMBER, None, COUNTRY, is_challenged=True, price=0)))
     assert found[-1] == Charge(CHALLENGED, FLOOR.times(8), POOL.times(8))
 
 

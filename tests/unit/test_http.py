@@ -491,12 +491,12 @@ def test_every_kind_of_stop_reaches_the_use_case_and_lasts_a_day_by_default(
 
 
 def test_the_active_stops_are_answered(cases: UseCases) -> None:
-    standing = {EVERYTHING: NOW, Stop(Scope.COUNTRY, "GB"): Seconds(NOW + 60)}
+    active = {EVERYTHING: NOW, Stop(Scope.COUNTRY, "GB"): Seconds(NOW + 60)}
     written = [
         {"scope": "all", "until": "2027-01-15T08:00:00Z"},
         {"scope": "country", "name": "GB", "until": "2027-01-15T08:01:00Z"},
     ]
-    cases.answers |= {"stop": standing, "resume": standing}
+    cases.answers |= {"stop": active, "resume": active}
     stopped = body_of(administer("/admin/stop-sending"))
     resumed = body_of(administer("/admin/resume-sending"))
     assert stopped["stops"] == resumed["stops"] == written

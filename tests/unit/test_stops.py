@@ -42,7 +42,7 @@ def test_a_stop_has_ended_in_its_last_second() -> None:
     stops = ending(EVERYTHING)
     assert stops.send_error("US", "sms", BOTH, Seconds(NOW + HOUR - 1)) is not None
     assert stops.send_error("US", "sms", BOTH, Seconds(NOW + HOUR)) is None
-    assert stops.standing(Seconds(NOW + HOUR)) == {}
+    assert stops.active(Seconds(NOW + HOUR)) == {}
     assert ending(INFOBIP).waits(BOTH, Seconds(NOW + HOUR)) == {}
 
 
@@ -67,7 +67,7 @@ def test_a_stopped_provider_refuses_no_send_while_another_is_left() -> None:
 
 
 def test_standing_stops_are_listed_by_scope_and_name() -> None:
-    assert [*ending(US, SINCH, EVERYTHING, GB).standing(NOW)] == [EVERYTHING, GB, US, SINCH]
+    assert [*ending(US, SINCH, EVERYTHING, GB).active(NOW)] == [EVERYTHING, GB, US, SINCH]
 
 
 def test_a_stop_lasts_a_day_by_default_and_thirty_days_at_most() -> None:

@@ -58,7 +58,7 @@ MUTANTS = (
         "peppers, caller.tenant, verification.phone, to_seconds(now)",
         "peppers, caller.tenant, verification.phone, now",
     ),
-    ("domain/admission.py", "asker.client_keys, to_seconds(now)", "asker.client_keys, now"),
+    ("domain/admission.py", "requester.client_keys, to_seconds(now)", "requester.client_keys, now"),
     (
         "domain/admission.py",
         "waits(self.providers, to_seconds(self._now))",

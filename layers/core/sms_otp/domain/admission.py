@@ -18,7 +18,7 @@ from sms_otp.domain.keys import Peppers
 from sms_otp.domain.limits import whole_seconds
 from sms_otp.domain.number import Approach, Lane, LanePolicy, ListedVerification, Number, Send
 from sms_otp.domain.phone import PhoneNumber
-from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Carried, NumberChange
+from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, FailureMigration, NumberChange
 from sms_otp.domain.prices import EVERYWHERE
 from sms_otp.domain.provider import Channel
 from sms_otp.domain.spending import Payment, Spending, SpendPolicy
@@ -48,7 +48,7 @@ class AdmissionPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """The caller's identity: client network, device token, challenge passed."""
 
     approach: Approach
@@ -66,7 +66,7 @@ class Asker:
         now: Seconds,
         *,
         is_challenged: bool = False,
-    ) -> "Asker":
+    ) -> "Requester":
         """The identity in a request for a new verification. `network` as returned by `clients.network_of`."""
         approach = Approach(
             tenant,
@@ -88,7 +88,7 @@ class Asker:
         now: Seconds,
         *,
         is_challenged: bool = False,
-    ) -> "Asker":
+    ) -> "Requester":
         """The identity in a request to resend, which is counted where the first code was."""
         approach = Approach(
             first.tenant,
@@ -138,7 +138,7 @@ class Admission:
         to: PhoneNumber,
         channel: Channel,
         providers: tuple[str, ...],
-        asker: Asker,
+        requester: Requester,
         idempotency_records: Sequence[IdempotencyRecord],
         now: Milliseconds,
     ) -> None:
@@ -149,12 +149,12 @@ class Admission:
         self._exempt = to.is_test
         self._peppers = peppers
         self._idempotency_records = idempotency_records
-        self._asker = asker
+        self._asker = requester
         self._number_keys = tuple(keys.keyed(pepper, "number", to.e164) for pepper in peppers.all)
         self.number_key = self._number_keys[0]
         blocks = tuple(keys.keyed(pepper, "block", to.e164[:-4])[:BLOCK_KEY] for pepper in peppers.all)
         self._spending = Spending(
-            policy.spend, history, to.country, channel, blocks, asker.client_keys, to_seconds(now)
+            policy.spend, history, to.country, channel, blocks, requester.client_keys, to_seconds(now)
         )
 
     @property
@@ -283,10 +283,10 @@ class Admission:
             ended=number.ended_failures(before, lanes, self._now),
             forgotten=number.forgotten_tenants(before, now),
             expired=number.expired_over(before, now),
-            carried=self._carried(snapshot) if listed_as is not None else None,
+            migration=self._migration(snapshot) if listed_as is not None else None,
         )
 
-    def _carried(self, snapshot: AdmissionSnapshot) -> Carried | None:
+    def _migration(self, snapshot: AdmissionSnapshot) -> FailureMigration | None:
         """Failures and own lanes to move to the current pepper's key, where new guesses are counted."""
         if snapshot.previous is None:
             return None
@@ -294,7 +294,7 @@ class Admission:
         failing = any(found.failures_of(tenant, lane).count for lane in Lane)
         if not failing and tenant not in found.tokens_from and not found.networks:
             return None
-        return Carried(tenant, self._number_keys[1], found)
+        return FailureMigration(tenant, self._number_keys[1], found)
 
     def _moment(self, known: Number) -> Milliseconds:
         taken = {send.at for send in known.sends}

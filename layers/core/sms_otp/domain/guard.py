@@ -118,7 +118,7 @@ class CountryFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class SendRequest:
     """One requested send. `network` is None if the backend sends no client address."""
 
     number: NumberFacts
@@ -169,31 +169,33 @@ def block_limits(verified: Spans, ratio: float, factor: int) -> Spans:
     return Spans(max(BLOCK.hour, earned.hour), max(BLOCK.day, earned.day)).times(factor)
 
 
-def charges(ask: Ask) -> Iterator[Charge]:
+def charges(request: SendRequest) -> Iterator[Charge]:
     """The budgets that the send qualifies for, in order: charge it to the first that has room."""
-    if ask.number.ignored < IGNORED_AT_MOST:
-        if ask.number.is_own:
+    if request.number.ignored < IGNORED_AT_MOST:
+        if request.number.is_own:
             yield Charge(BudgetLane.OWN)
-        if ask.number.is_known:
-            yield from _learned_or_floor(BudgetLane.KNOWN, ask)
-    yield from _learned_or_floor(BudgetLane.OPEN, ask)
-    if ask.network and _has_room(ask, BudgetLane.FRESH):
-        yield from _learned_or_floor(BudgetLane.FRESH, ask)
-    if ask.is_challenged and _has_room(ask, BudgetLane.CHALLENGED):
-        yield from _learned_or_floor(BudgetLane.CHALLENGED, ask)
+        if request.number.is_known:
+            yield from _learned_or_floor(BudgetLane.KNOWN, request)
+    yield from _learned_or_floor(BudgetLane.OPEN, request)
+    if request.network and _has_room(request, BudgetLane.FRESH):
+        yield from _learned_or_floor(BudgetLane.FRESH, request)
+    if request.is_challenged and _has_room(request, BudgetLane.CHALLENGED):
+        yield from _learned_or_floor(BudgetLane.CHALLENGED, request)
 
 
-def _has_room(ask: Ask, lane: BudgetLane) -> bool:
+def _has_room(request: SendRequest, lane: BudgetLane) -> bool:
     """Whether the network has room for one more code in this lane; True if the request names no network."""
-    network = ask.network
-    return network is None or network.open.day < network_room(network, NETWORK_OPEN[lane], ask.country.ratio)
+    network = request.network
+    return network is None or network.open.day < network_room(
+        network, NETWORK_OPEN[lane], request.country.ratio
+    )
 
 
-def _learned_or_floor(lane: BudgetLane, ask: Ask) -> Iterator[Charge]:
+def _learned_or_floor(lane: BudgetLane, request: SendRequest) -> Iterator[Charge]:
     factor = CHALLENGED_FLOORS if lane is BudgetLane.CHALLENGED else 1
-    yield Charge(lane, learned_limits(lane, ask.country))
+    yield Charge(lane, learned_limits(lane, request.country))
     # A floor below the price of one code would refuse the first user of a country.
-    floor, pool = (spans.times(factor).at_least(ask.price) for spans in (FLOOR, POOL))
+    floor, pool = (spans.times(factor).at_least(request.price) for spans in (FLOOR, POOL))
     yield Charge(lane, floor, pool)
 
 

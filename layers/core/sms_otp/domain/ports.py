@@ -80,11 +80,11 @@ class NumberChange:
     """Tenants whose last success is too old to be remembered."""
     expired: frozenset[str] = frozenset()
     """Those of the number's `over` that have expired."""
-    carried: "Carried | None" = None
+    migration: "FailureMigration | None" = None
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class FailureMigration:
     """State of a number at a tenant, to migrate from the previous pepper's key to the current one's.
 
     Failures are moved, since a success clears only one item; the rest is copied.
@@ -246,7 +246,7 @@ class SendingStops(Protocol):
     """
 
     def stop(self, stops: Collection[Stop], until: Seconds, now: Seconds) -> Stops:
-        """Set each of these stops, new or standing, to end at `until`."""
+        """Set each of these stops, new or active, to end at `until`."""
         ...
 
     def resume(self, stops: Collection[Stop]) -> Stops:

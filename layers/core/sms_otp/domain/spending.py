@@ -15,12 +15,12 @@ from sms_otp.domain.countries import CountryCounter, History
 from sms_otp.domain.guard import (
     BLOCK_OF_NUMBERS,
     NETWORK_OPEN,
-    Ask,
     BudgetLane,
     Charge,
     CountryFacts,
     Mode,
     NumberFacts,
+    SendRequest,
     charges,
     network_room,
 )
@@ -106,19 +106,19 @@ class Spending:
     def decide(self, read: Mapping[str, Counts], number: NumberFacts, *, is_challenged: bool) -> Payment:
         """Charge the send to the first lane that has room. Raises `RateLimited` or `ChallengeRequired`."""
         network = self._network.facts(read) if self._network.keys else None
-        ask = Ask(number, network, self._country_facts(read), is_challenged, self._price)
+        request = SendRequest(number, network, self._country_facts(read), is_challenged, self._price)
         refusals: list[NoRoom] = []
         try:
-            self._for_network(read, ask, self._least)
+            self._for_network(read, request, self._least)
             self._service.spend(read, BudgetLane.OWN)
         except NoRoom as full:
             raise errors.RateLimited(reason=full.budget, retry_after=full.retry_after) from None
-        for charge in charges(ask):
+        for charge in charges(request):
             try:
-                return self._payment(read, charge.lane, self._charged(read, ask, charge))
+                return self._payment(read, charge.lane, self._charged(read, request, charge))
             except NoRoom as full:
                 refusals.append(full)
-        return self._over(read, ask, refusals)
+        return self._over(read, request, refusals)
 
     def _country_facts(self, read: Mapping[str, Counts]) -> CountryFacts:
         if self._mode is Mode.OFF:
@@ -126,43 +126,49 @@ class Spending:
         self._country.prime(read)
         return self._country.facts(read)
 
-    def _charged(self, read: Mapping[str, Counts], ask: Ask, charge: Charge) -> tuple[ShardIncrement, ...]:
+    def _charged(
+        self, read: Mapping[str, Counts], request: SendRequest, charge: Charge
+    ) -> tuple[ShardIncrement, ...]:
         """The increments of a send with this charge. Raises `NoRoom`."""
         lane, off = charge.lane, self._mode is Mode.OFF
         increments = self._service.increments(read, lane, None if off else charge.pool)
         most = (
             self._least if off or lane not in NETWORK_OPEN else replace(self._least, day=NETWORK_OPEN[lane])
         )
-        increments += self._for_network(read, ask, most)
+        increments += self._for_network(read, request, most)
         if off or charge.limits is None:
             return increments
         guarded = [self._country.increment(read, lane, self._price, charge.limits)]
         if charge.block_factor:
-            guarded.append(self._blocks.increment(read, ask.country.ratio, charge.block_factor))
+            guarded.append(self._blocks.increment(read, request.country.ratio, charge.block_factor))
         if self._mode is Mode.RECORD:
             guarded = [replace(increment, limits=NOTHING) for increment in guarded]
         return (*increments, *guarded)
 
-    def _for_network(self, read: Mapping[str, Counts], ask: Ask, least: Spans) -> tuple[ShardIncrement, ...]:
+    def _for_network(
+        self, read: Mapping[str, Counts], request: SendRequest, least: Spans
+    ) -> tuple[ShardIncrement, ...]:
         """Count one more code of the network, which may have `least` open before it verifies any."""
-        if ask.network is None:
+        if request.network is None:
             return ()
-        rooms = (network_room(ask.network, codes, ask.country.ratio) for codes in (least.hour, least.day))
+        rooms = (
+            network_room(request.network, codes, request.country.ratio) for codes in (least.hour, least.day)
+        )
         return (self._network.increment(read, Spans(*rooms)),)
 
-    def _over(self, read: Mapping[str, Counts], ask: Ask, refusals: list[NoRoom]) -> Payment:
+    def _over(self, read: Mapping[str, Counts], request: SendRequest, refusals: list[NoRoom]) -> Payment:
         """No lane has room: refuse, require a challenge, or only record it."""
         by_budget = {full.budget: full for full in refusals}
         full = by_budget.get(SERVICE_DAY) or by_budget.get(BLOCK_OF_NUMBERS) or refusals[-1]
         refuses = self._mode is Mode.ENFORCE
-        if full.budget == SERVICE_DAY or (refuses and ask.is_challenged):
+        if full.budget == SERVICE_DAY or (refuses and request.is_challenged):
             raise errors.RateLimited(reason=full.budget, retry_after=full.retry_after)
         if refuses:
             raise errors.ChallengeRequired(reason=full.budget)
         lane = BudgetLane.OPEN
         increments = (
             *self._service.increments(read, lane, None),
-            *self._for_network(read, ask, self._least),
+            *self._for_network(read, request, self._least),
             self._country.unlimited(read, lane, self._price),
             self._blocks.unlimited(read),
         )

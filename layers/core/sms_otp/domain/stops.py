@@ -1,7 +1,7 @@
 """Administrators' stops on sending, and their ends. Pure.
 
 A stop covers all sends, or those to a country, by a channel or through a provider. Stops are independent: a
-send is allowed if no standing stop covers it, through a provider that none covers. Codes that were already
+send is allowed if no active stop covers it, through a provider that none covers. Codes that were already
 sent can still be checked.
 """
 
@@ -46,7 +46,7 @@ class Stops:
 
     ends: Mapping[Stop, Seconds] = field(default_factory=dict)
 
-    def standing(self, now: Seconds) -> dict[Stop, Seconds]:
+    def active(self, now: Seconds) -> dict[Stop, Seconds]:
         """Stops that have not ended, sorted by scope and name."""
         return {stop: end for stop, end in sorted(self.ends.items()) if end > now}
 
@@ -62,9 +62,9 @@ class Stops:
 
         `retry_after`: until every stop that covers the send now has ended.
         """
-        standing = self.standing(now)
+        active = self.active(now)
         covering = (EVERYTHING, Stop(Scope.COUNTRY, country), Stop(Scope.CHANNEL, channel))
-        waits = {stop.scope: standing[stop] - now for stop in covering if stop in standing}
+        waits = {stop.scope: active[stop] - now for stop in covering if stop in active}
         stopped = self.waits(providers, now)
         if len(stopped) == len({*providers}):
             waits[Scope.PROVIDER] = min(stopped.values())

@@ -11,7 +11,7 @@ from sms_otp.domain.stops import DEFAULT, EVERYTHING, Scope, Stop
 from sms_otp.entry_points import bootstrap, http
 from sms_otp.use_cases.administration import Administrator
 from sms_otp.use_cases.next_send import NextSend
-from sms_otp.use_cases.stopping import Standing
+from sms_otp.use_cases.stopping import ActiveStops
 
 _SCOPES = {"countries": Scope.COUNTRY, "channels": Scope.CHANNEL, "providers": Scope.PROVIDER}
 
@@ -53,31 +53,31 @@ def _faults(body: http.Body) -> Iterator[FieldError]:
             yield {"pointer": f"/providers/{place}", "detail": f"one of {', '.join(sorted(registry.NAMES))}"}
 
 
-def _stop(command: StopCommand, who: Administrator) -> Standing:
+def _stop(command: StopCommand, who: Administrator) -> ActiveStops:
     return bootstrap.sending_control().stop(*command, who)
 
 
-def _resume(stops: tuple[Stop, ...], who: Administrator) -> Standing:
+def _resume(stops: tuple[Stop, ...], who: Administrator) -> ActiveStops:
     return bootstrap.sending_control().resume(stops, who)
 
 
-def _write_stopped(standing: Standing) -> http.Body:
-    return {"success": True, "message": "Sending is stopped.", "stops": _written(standing)}
+def _write_stopped(active: ActiveStops) -> http.Body:
+    return {"success": True, "message": "Sending is stopped.", "stops": _written(active)}
 
 
-def _write_resumed(standing: Standing) -> http.Body:
-    message = "These stops are left." if standing else "Nothing is stopped."
-    return {"success": True, "message": message, "stops": _written(standing)}
+def _write_resumed(active: ActiveStops) -> http.Body:
+    message = "These stops are left." if active else "Nothing is stopped."
+    return {"success": True, "message": message, "stops": _written(active)}
 
 
-def _written(standing: Standing) -> list[http.Body]:
+def _written(active: ActiveStops) -> list[http.Body]:
     return [
         {"scope": stop.scope, **({"name": stop.name} if stop.name else {}), "until": http.iso(until)}
-        for stop, until in standing.items()
+        for stop, until in active.items()
     ]
 
 
-ROUTES: Mapping[str, http.Route[Any, Administrator, Standing]] = {
+ROUTES: Mapping[str, http.Route[Any, Administrator, ActiveStops]] = {
     "/admin/stop-sending": http.Route(_read_stop, _stop, _write_stopped, http.by_iam, http.OURS),
     "/admin/resume-sending": http.Route(_read_resume, _resume, _write_resumed, http.by_iam, http.OURS),
 }

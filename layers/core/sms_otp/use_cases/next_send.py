@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from sms_otp.domain import errors
-from sms_otp.domain.admission import Admission, Asker
+from sms_otp.domain.admission import Admission, Requester
 from sms_otp.domain.clock import Milliseconds, Seconds, milliseconds, to_seconds
 from sms_otp.domain.guard import BudgetLane
 from sms_otp.domain.number import Approach, Lane, Number
@@ -46,27 +46,27 @@ def next_sends(
         return (NextSend(Lane.STRANGER, error=refused),)
     now = milliseconds(service.clock)
     return tuple(
-        _next_send(service, to, comes_as, asker, now)
+        _next_send(service, to, comes_as, requester, now)
         for tenant in sorted(tenants) or [""]
-        for comes_as, asker in _askers(service, to, known, tenant, to_seconds(now))
+        for comes_as, requester in _askers(service, to, known, tenant, to_seconds(now))
     )
 
 
 def _askers(
     service: Service, to: PhoneNumber, known: Number, tenant: str, now: Seconds
-) -> Iterator[tuple[Lane, Asker]]:
-    stranger = Asker.of_request(service.peppers(), to, tenant, NEW_NETWORK, None, now)
+) -> Iterator[tuple[Lane, Requester]]:
+    stranger = Requester.of_request(service.peppers(), to, tenant, NEW_NETWORK, None, now)
     yield Lane.STRANGER, stranger
     if known.has_token(tenant, now):
-        yield Lane.TOKEN, Asker(Approach(tenant, now, stranger.approach.networks), stranger.client_keys)
+        yield Lane.TOKEN, Requester(Approach(tenant, now, stranger.approach.networks), stranger.client_keys)
     usual = tuple(known.networks)
     if known.knows(usual, now):
         # A network's hash does not reveal its address, so the limit per client is left out.
-        yield Lane.NETWORK, Asker(Approach(tenant, None, usual))
+        yield Lane.NETWORK, Requester(Approach(tenant, None, usual))
 
 
 def _next_send(
-    service: Service, to: PhoneNumber, comes_as: Lane, asker: Asker, now: Milliseconds
+    service: Service, to: PhoneNumber, comes_as: Lane, requester: Requester, now: Milliseconds
 ) -> NextSend:
     providers = service.providers.candidates(to, Channel.SMS)
     for _ in range(RESERVE_TRIES):
@@ -77,7 +77,7 @@ def _next_send(
             to,
             Channel.SMS,
             providers,
-            asker,
+            requester,
             (),
             now,
         )
@@ -86,7 +86,7 @@ def _next_send(
             break
     else:
         raise contended()
-    tenant, lane = asker.approach.tenant or None, admission.lane(snapshot)
+    tenant, lane = requester.approach.tenant or None, admission.lane(snapshot)
     try:
         admitted = admission.decide(snapshot)
         avoided(service, admission, snapshot, lane, (), now)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sms_otp.domain import errors, idempotency, keys, phone
-from sms_otp.domain.admission import Admission, Admitted, Asker
+from sms_otp.domain.admission import Admission, Admitted, Requester
 from sms_otp.domain.budgets import dumped
 from sms_otp.domain.clients import network_of
 from sms_otp.domain.clock import Seconds, milliseconds, seconds, to_seconds
@@ -47,7 +47,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
         # Once for each decision: the idempotency record and the counters must be under the same peppers.
         peppers = service.peppers()
         records = _idempotency_records(peppers, command, to, caller, to_seconds(now))
-        asker = Asker.of_request(
+        requester = Requester.of_request(
             peppers,
             to,
             caller.tenant,
@@ -63,7 +63,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             to,
             command.channel,
             providers,
-            asker,
+            requester,
             records,
             now,
         )
@@ -90,8 +90,8 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             nonce=nonce,
             number_key=admission.number_key,
             lane=admitted.lane,
-            network=asker.approach.network,
-            client_key=asker.client_keys[0] if asker.client_keys else None,
+            network=requester.approach.network,
+            client_key=requester.client_keys[0] if requester.client_keys else None,
             idempotency_records=record.keys if record else (),
             counted_on=dumped(admitted.increments),
         )
@@ -124,7 +124,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
             avoid=avoid,
             stopped=stopped,
         )
-        return deliver(service, verification_id, reservation, order, admitted, caller, asker)
+        return deliver(service, verification_id, reservation, order, admitted, caller, requester)
     raise contended()
 
 

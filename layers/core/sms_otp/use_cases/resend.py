@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sms_otp.domain import errors, idempotency, keys
-from sms_otp.domain.admission import Admission, Admitted, Asker
+from sms_otp.domain.admission import Admission, Admitted, Requester
 from sms_otp.domain.clock import Seconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested, ResendOtp
 from sms_otp.domain.idempotency import IdempotencyRecord, StoredAnswer
@@ -65,7 +65,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             app_hash=found.app_hash,
             goes_on=_goes_on(found),
         )
-        asker = Asker.of_resend(
+        requester = Requester.of_resend(
             peppers,
             to,
             found,
@@ -81,7 +81,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
             to,
             channel,
             service.providers.turns(str(found.provider), order),
-            asker,
+            requester,
             records,
             now,
         )
@@ -112,7 +112,7 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
         )
         if not reserve(service, reservation, caller):
             continue
-        return deliver(service, command.verification_id, reservation, order, admitted, caller, asker)
+        return deliver(service, command.verification_id, reservation, order, admitted, caller, requester)
     raise contended()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from sms_otp.domain import errors, guard, number
-from sms_otp.domain.admission import Admission, Admitted, Asker, EarlierAnswer
+from sms_otp.domain.admission import Admission, Admitted, EarlierAnswer, Requester
 from sms_otp.domain.clock import SECOND, Milliseconds, milliseconds, to_seconds
 from sms_otp.domain.commands import Caller, Requested
 from sms_otp.domain.idempotency import StoredAnswer
@@ -136,14 +136,14 @@ def deliver(
     order: Order,
     admitted: Admitted,
     caller: Caller,
-    asker: Asker,
+    requester: Requester,
 ) -> Requested:
     """Send the reserved code. Raises `ProviderRejected` or `ProviderUnavailable`."""
     _emit_admitted(service, reservation, order.to, admitted)
     price = admitted.payment.price / USD if admitted.payment else None
 
     def reserve_again() -> str | None:
-        return reserve_second_send(service, reservation, order, caller, asker)
+        return reserve_second_send(service, reservation, order, caller, requester)
 
     delivery = CodeSender(service.store, service.providers, service.emit, price)
     answer = delivery.deliver(reservation, order, admitted.resend_after, caller.deadline, reserve_again)
@@ -163,7 +163,7 @@ def requested(verification_id: str, channel: Channel, answer: StoredAnswer) -> R
 
 
 def reserve_second_send(
-    service: Service, reservation: Reservation, order: Order, caller: Caller, asker: Asker
+    service: Service, reservation: Reservation, order: Order, caller: Caller, requester: Requester
 ) -> str | None:
     """Reserve a second send of a verification, after one that may have left; returns its reference.
 
@@ -184,7 +184,7 @@ def reserve_second_send(
             order.to,
             order.channel,
             service.providers.candidates(order.to, order.channel),
-            asker,
+            requester,
             (),
             now,
         )

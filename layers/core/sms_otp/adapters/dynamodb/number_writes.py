@@ -35,7 +35,7 @@ from sms_otp.domain.number import (
     usual_end,
     verified_from,
 )
-from sms_otp.domain.ports import Carried, CountedGuess, NumberChange, NumberGuess, Reservation
+from sms_otp.domain.ports import CountedGuess, FailureMigration, NumberChange, NumberGuess, Reservation
 from sms_otp.domain.users import FOREVER
 from sms_otp.domain.verification import Verification
 
@@ -133,8 +133,8 @@ def reserve_number(change: NumberChange) -> WriteRequest:
     for tenant in change.forgotten:
         write.remove(verified_name(tenant))
         write.remove(tokens_from_name(tenant))
-    if change.carried:
-        _carry(write, before, change.carried)
+    if change.migration:
+        _migrate(write, before, change.migration)
     return write.write(number_pk(change.key))
 
 
@@ -156,33 +156,33 @@ def _entry(write: Expression, key: str) -> str:
     return f"{write.name('verifications')}.{write.name(list_key(key))}"
 
 
-def _carry(write: Expression, before: Number, carried: Carried) -> None:
-    tenant, after = carried.tenant, before.joined(carried.found)
-    for lane in _lanes_with_failures(carried.found, tenant):
+def _migrate(write: Expression, before: Number, migration: FailureMigration) -> None:
+    tenant, after = migration.tenant, before.joined(migration.found)
+    for lane in _lanes_with_failures(migration.found, tenant):
         failures = after.failures_of(tenant, lane)
         _as_read(write, before, tenant, lane)
         write.set(failures_name(lane, tenant), failures.count)
         write.set(failed_at_name(lane, tenant), failures.last_at)
-    if carried.found.totals.get(tenant):
+    if migration.found.totals.get(tenant):
         write.set(total_name(tenant), after.totals[tenant])
-    if tenant in carried.found.tokens_from:
+    if tenant in migration.found.tokens_from:
         write.set(verified_name(tenant), after.verified[tenant])
         write.set(tokens_from_name(tenant), after.tokens_from[tenant])
-    if carried.found.networks:
+    if migration.found.networks:
         write.set("networks", dict(after.networks))
 
 
-def leave_behind(carried: Carried) -> WriteRequest | None:
+def remove_migrated(migration: FailureMigration) -> WriteRequest | None:
     """Delete the failures that move to the current pepper's key, if unchanged; None if there are none."""
     write = Expression()
-    for lane in _lanes_with_failures(carried.found, carried.tenant):
-        _as_read(write, carried.found, carried.tenant, lane)
-        write.remove(failures_name(lane, carried.tenant))
-        write.remove(failed_at_name(lane, carried.tenant))
+    for lane in _lanes_with_failures(migration.found, migration.tenant):
+        _as_read(write, migration.found, migration.tenant, lane)
+        write.remove(failures_name(lane, migration.tenant))
+        write.remove(failed_at_name(lane, migration.tenant))
     if not write.removes:
         return None
-    write.remove(total_name(carried.tenant))
-    return write.write(number_pk(carried.from_key))
+    write.remove(total_name(migration.tenant))
+    return write.write(number_pk(migration.from_key))
 
 
 def _lanes_with_failures(number: Number, tenant: str) -> Iterator[Lane]:

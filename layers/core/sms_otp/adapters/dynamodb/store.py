@@ -31,10 +31,10 @@ from sms_otp.adapters.dynamodb.number_writes import (
     clear_number,
     end_listed,
     forget_refused,
-    leave_behind,
     note_refused,
     release_number,
     relist,
+    remove_migrated,
     reserve_number,
     spend_lane,
 )
@@ -116,7 +116,7 @@ class DynamoStore:
         )
         if reservation.idempotency_record:
             writes += put_record(reservation.idempotency_record)
-        if number and number.carried and (left := leave_behind(number.carried)):
+        if number and number.migration and (left := remove_migrated(number.migration)):
             writes.append(left)
         writes += map(count_send, reservation.increments)
         try:

@@ -172,9 +172,9 @@ class MemoryStore:
     def failures(self) -> dict[tuple[str, str, Lane], Failures]:
         """The failures by number key, tenant and lane."""
         return {
-            (key, *lane_key): failures
+            (key, *pair): failures
             for key, number in self.numbers.items()
-            for lane_key, failures in number.failures.items()
+            for pair, failures in number.failures.items()
         }
 
     def read(self, query: AdmissionQuery) -> AdmissionSnapshot:
@@ -441,7 +441,7 @@ class MemoryStore:
     def _conflicts(self, change: NumberChange) -> bool:
         """Whether another reservation, or a failure that the change resets or migrates, came in between."""
         held, before = self._number(change.key), change.before
-        lane_key = list(change.ended)
+        pair = list(change.ended)
         if carried := change.carried:
             failing = [
                 (carried.tenant, lane) for lane in Lane if (carried.tenant, lane) in carried.found.failures
@@ -449,9 +449,9 @@ class MemoryStore:
             source = self._number(carried.from_key)
             if any(source.failures_of(*each) != carried.found.failures_of(*each) for each in failing):
                 return True
-            lane_key += failing
+            pair += failing
         return held.version != before.version or any(
-            held.failures_of(*each) != before.failures_of(*each) for each in lane_key
+            held.failures_of(*each) != before.failures_of(*each) for each in pair
         )
 
     def _apply(self, change: NumberChange) -> None:
@@ -463,7 +463,7 @@ class MemoryStore:
                 sends=(),
                 verifications={},
                 over=frozenset(),
-                failures={lane_key: each for lane_key, each in found.failures.items() if lane_key[0] == tenant},
+                failures={pair: each for pair, each in found.failures.items() if pair[0] == tenant},
                 totals={each: total for each, total in found.totals.items() if each == tenant},
                 verified={each: at for each, at in found.verified.items() if each == tenant},
                 tokens_from={each: at for each, at in found.tokens_from.items() if each == tenant},
@@ -475,10 +475,10 @@ class MemoryStore:
             source = self._number(carried.from_key)
             self.numbers[carried.from_key] = replace(
                 source,
-                failures={lane_key: each for lane_key, each in source.failures.items() if lane_key[0] != tenant},
+                failures={pair: each for pair, each in source.failures.items() if pair[0] != tenant},
                 totals={each: total for each, total in source.totals.items() if each != tenant},
             )
-        failures = {lane_key: each for lane_key, each in held.failures.items() if lane_key not in change.ended}
+        failures = {pair: each for pair, each in held.failures.items() if pair not in change.ended}
         before = change.before.verifications
         listed = {key: each for key, each in held.verifications.items() if key in change.verifications}
         listed |= {key: each for key, each in change.verifications.items() if each != before.get(key)}

@@ -60,9 +60,7 @@ class Child:
         try:
             status = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise LocalStackError(
-                f"{self.name} took longer than {timeout:.0f} s. {self._tail()}"
-            ) from None
+            raise LocalStackError(f"{self.name} took longer than {timeout:.0f} s. {self._tail()}") from None
         if status:
             raise LocalStackError(f"{self.name} failed. {self._tail()}")
 

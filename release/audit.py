@@ -110,9 +110,7 @@ def summary(known: Mapping[str, Advisories]) -> str:
     )
     if not unknown:
         return counts
-    return (
-        f"{counts}. Neither PyPI nor OSV answered for the latter. Run this again."
-    )
+    return f"{counts}. Neither PyPI nor OSV answered for the latter. Run this again."
 
 
 def main() -> None:
@@ -121,7 +119,9 @@ def main() -> None:
     known = advisories(dependencies)
     Console(width=110).print(table(dependencies, known))
     print()
-    print("AWS chooses the versions of runtime packages; the versions here are those that the tests run with.")
+    print(
+        "AWS chooses the versions of runtime packages; the versions here are those that the tests run with."
+    )
     SBOM.parent.mkdir(exist_ok=True)
     SBOM.write_text(sbom.document(dependencies))
     print(f"SBOM (CycloneDX 1.6): {SBOM.relative_to(ROOT)}")

@@ -72,9 +72,7 @@ def everything_is_committed() -> None:
 def tag_is_free() -> None:
     """No earlier release has this version."""
     if _git("tag", "--list", _tag()):
-        raise StepFailed(
-            f"{_tag()} exists: choose the next version in layers/core/sms_otp/__init__.py"
-        )
+        raise StepFailed(f"{_tag()} exists: choose the next version in layers/core/sms_otp/__init__.py")
 
 
 def _git(*arguments: str) -> str:

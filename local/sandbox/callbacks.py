@@ -94,12 +94,16 @@ async def ask(url: str, body: bytes, headers: Mapping[str, str]) -> requests.Res
 
 
 def _posted(url: str, body: bytes, headers: Mapping[str, str]) -> requests.Response | None:
-    url, host_header = _resolved(url)
+    url, host = _resolved(url)
     with requests.Session() as session:
         session.trust_env = False
         try:
             return session.post(
-                url, data=body, headers={**headers, **host_header}, timeout=TIMEOUT_SECONDS, allow_redirects=False
+                url,
+                data=body,
+                headers={**headers, **host},
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
             )
         except requests.RequestException:
             return None

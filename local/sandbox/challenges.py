@@ -43,8 +43,7 @@ class Challenges:
     def take(self, solution: object, purpose: str, click: str) -> bool:
         """Whether this solves a challenge made for `purpose`, in time and for the first time.
 
-        Repeats with the same `click` are accepted: the click's answer may be lost, and its Idempotency-Key
-        prevents a second code.
+        Repeats with the same `click` are accepted: its Idempotency-Key prevents a second code.
         """
         if not isinstance(solution, str):
             return False

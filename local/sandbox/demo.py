@@ -266,7 +266,7 @@ class Demo:
         service, number = self._service(), str(fields.get("phoneNumber"))
         self._attack.numbers.discard(number)
         if self._attack.is_on and service and E164.fullmatch(number):
-            # All requests come from this machine; an address for each session keeps users from sharing its limit.
+            # All requests come from this machine: each session gets an address, and so a limit, of its own.
             client = {"clientIp": documentation_address(hashlib.sha256(session.binding.encode()).hexdigest())}
             if "challenge" not in visit.body:
                 self._strike(service, number)

@@ -103,7 +103,7 @@ class Siege:
         self._sent_at: list[float] = []
 
     def run(self) -> Outcome:
-        """Verify once before the attack if the service can recognize the owner; then play both sides' tries."""
+        """Verify once before the attack if the owner is recognizable; then play both sides' tries."""
         if self._owner is not Owner.NOTHING:
             self._try_as_owner(HOME)
             self._clock.step(DAY)

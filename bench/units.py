@@ -49,7 +49,7 @@ def of_call(operation: str, body: dict[str, Any]) -> Units:
 
 
 def _writes(step: dict[str, Any]) -> int:
-    """Write units of a step. An update does not carry its item; the largest, a verification, is under 1 KB."""
+    """Write units of a step. An update lacks its item; the largest, a verification, is under 1 KB."""
     return ceil(size(step.get("Item", {})) / WRITE_BYTES) or 1
 
 

@@ -2,8 +2,8 @@
 
     python -m generators.dashboard .local/dashboard.png
 
-The metrics in the functions' log lines are put into the emulated CloudWatch, as real CloudWatch extracts them,
-and each panel queries it by the template's dashboard. Panels of log queries are counted from the lines.
+The metrics in the functions' log lines are put into the emulated CloudWatch, as on AWS, and each panel
+queries it by the template's dashboard. Panels of log queries are counted from the lines.
 """
 
 import itertools

@@ -9,9 +9,9 @@ from rich.table import Table
 from bench.drill.scenarios import Most, ScenarioResult
 
 EXPLAINED = (
-    "before: the previous guard. guard: the current one. refused, challenged: percent of a day's 2,000 people "
-    "without a code, and with a challenge. attack: codes sent, and US dollars. goal: the maximum of each; a "
-    "bill is the cost of a usual day. held: yes, or the missed goals."
+    "before: the previous guard. guard: the current one. refused, challenged: percent of a day's 2,000 "
+    "people without a code, and with a challenge. attack: codes sent, and US dollars. goal: the maximum of "
+    "each; a bill is the cost of a usual day. held: yes, or the missed goals."
 )
 ABLATION_EXPLAINED = (
     "Each part of the guard is left out on a day that shows the effect. refused, challenged: percent of a "

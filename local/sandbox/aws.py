@@ -70,7 +70,7 @@ class Aws:
         return (operation,)
 
     def failure(self, fault: str) -> Response:
-        """The AWS error for `fault`. AWS has no limit per number: `number-limit` is a price over threshold."""
+        """The AWS error for `fault`. AWS limits no numbers: `number-limit` is a price over the threshold."""
         if fault == "number-limit":
             details = {"Reason": "PRICE_OVER_THRESHOLD", "Fields": []}
             return _error(400, "ValidationException", "The price is over the threshold.", **details)

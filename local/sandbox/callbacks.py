@@ -99,11 +99,7 @@ def _posted(url: str, body: bytes, headers: Mapping[str, str]) -> requests.Respo
         session.trust_env = False
         try:
             return session.post(
-                url,
-                data=body,
-                headers={**headers, **host},
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
+                url, data=body, headers={**headers, **host}, timeout=TIMEOUT_SECONDS, allow_redirects=False
             )
         except requests.RequestException:
             return None
@@ -129,7 +125,7 @@ def _target(provider: str, described: object) -> Target:
             f"{provider} must be a URL, or an object of {', '.join(('url', *_FIELDS[provider]))}"
         )
     if not all(isinstance(value, str) and value for value in fields.values()):
-        raise BadCallbacks(f"{provider} has a field that is not a non-empty string")
+        raise BadCallbacks(f"{provider} has an empty or non-string field")
     if not _is_on_this_machine(fields.get("url", "")):
         raise BadCallbacks(f"{provider}: the url must be plain HTTP to this machine")
     return Target(**fields)

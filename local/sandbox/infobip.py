@@ -293,7 +293,7 @@ def _verification(pin: Pin) -> dict[str, Any]:
 
 
 def authorize(request: Request) -> None:
-    """Raises `Refusal` unless `App <key>` or Basic is right; `Bearer` and `IBSSO` tokens do not exist here."""
+    """Raises `Refusal` unless `App <key>` or Basic is right; this account has no tokens."""
     presented = request.headers.get("authorization", "").encode()
     if not any(secrets.compare_digest(presented, known) for known in _AUTHORIZATIONS):
         raise Refusal(error(401))

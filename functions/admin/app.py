@@ -1,4 +1,4 @@
-"""POST /admin/…: what IAM principals alone may do about a number, and about sending."""
+"""POST /admin/…: operations on a number and on sending, for IAM principals only."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,9 +27,7 @@ def _status(number: str, who: Administrator) -> http.Body:
         "success": True,
         "message": "This is known of the number.",
         "numberKey": status.number_key[:8],
-        "sends": [
-            http.iso(to_seconds(send.at)) for record_of in status.standings for send in record_of.number.sends
-        ],
+        "sends": [http.iso(to_seconds(send.at)) for record in status.records for send in record.number.sends],
         "resendAfter": status.resend_after,
         "locks": [
             {
@@ -54,12 +52,12 @@ def _status(number: str, who: Administrator) -> http.Body:
             }
             for verification, state in status.verifications
         ],
-        "users": _users(status.standings),
+        "users": _users(status.records),
     }
 
 
-def _users(standings: tuple[NumberRecord, ...]) -> list[http.Body]:
-    return [_user(user) for record_of in standings for user in record_of.users]
+def _users(records: tuple[NumberRecord, ...]) -> list[http.Body]:
+    return [_user(user) for record in records for user in record.users]
 
 
 def _user(user: User) -> http.Body:
@@ -71,18 +69,18 @@ def _user(user: User) -> http.Body:
         "lastRequestedAt": http.iso(user.last_requested_at),
         "verifiedAt": None if user.verified_at is None else http.iso(user.verified_at),
         "purposes": list(user.purposes),
-        "consent": _given(user.consent),
-        "requestedConsent": _given(user.requested_consent),
+        "consent": _consent(user.consent),
+        "requestedConsent": _consent(user.requested_consent),
         "keptUntil": None if user.kept_until is None else http.iso(user.kept_until),
     }
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _given(given: ConsentRecord | None) -> http.Body | None:
-    if given is None:
+def _consent(record: ConsentRecord | None) -> http.Body | None:
+    if record is None:
         return None
-    consent = given.consent
-    return {"textVersion": consent.text_version, "source": consent.source, "at": http.iso(given.at)}
+    consent = record.consent
+    return {"textVersion": consent.text_version, "source": consent.source, "at": http.iso(record.at)}
 
 
 def _unlock(number: str, who: Administrator) -> http.Body:

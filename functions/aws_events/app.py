@@ -1,4 +1,4 @@
-"""AWS End User Messaging's events, brought by SNS: what became of a message."""
+"""Delivery events of AWS End User Messaging, by SNS."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from sms_otp.entry_points import bootstrap, startup
 
 
 def lambda_handler(event: Mapping[str, Any], context: Any) -> None:
-    """SNS's event in. What raises is brought again, by Lambda, twice."""
+    """Takes an event of SNS. If it raises, Lambda retries twice."""
     with events.invocation(context.aws_request_id, context.aws_request_id):
         for record in event["Records"]:
             bootstrap.webhooks().receive_from_aws(record["Sns"]["Message"])

@@ -1,4 +1,4 @@
-"""POST /cancel-otp and Twilio's Status=canceled: make a pending verification's code worthless."""
+"""POST /cancel-otp and Twilio's Status=canceled: cancel a pending verification."""
 
 from typing import Any
 

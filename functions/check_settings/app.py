@@ -1,4 +1,4 @@
-"""Custom::DeployedSettings: refuses settings that no function could work with, digests the others."""
+"""Custom::DeployedSettings: refuses settings with which no function could work; digests the others."""
 
 from typing import Any
 
@@ -8,5 +8,5 @@ from sms_otp.setup import deployed_settings
 
 
 def lambda_handler(event: custom_resource.Event, _context: Any) -> None:
-    """CloudFormation's event in; the answer goes to the URL that it names."""
+    """Takes CloudFormation's event; the answer goes to the URL in it."""
     custom_resource.answer(event, deployed_settings.accept, config.stage())

@@ -1,4 +1,4 @@
-"""GET /health/deep: whether everything that the service leans on answers."""
+"""GET /health/deep: whether every dependency of the service answers."""
 
 import time
 from typing import Any

@@ -1,10 +1,10 @@
-"""GET /health: whether the service answers. Public, so it says nothing else and reads nothing."""
+"""GET /health: whether the service answers. Public, so it reveals and reads nothing else."""
 
 import time
 from typing import Any
 
 FRESH_SECONDS = 5
-"""The one answer here that may be kept: it is the same for everybody, and says nothing of anybody."""
+"""How long the answer may be cached: it is equal for all callers and has no personal data."""
 
 
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, Any]:

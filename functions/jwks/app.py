@@ -1,4 +1,4 @@
-"""GET /.well-known/jwks.json: the public keys that verification tokens are checked with."""
+"""GET /.well-known/jwks.json: the public keys that verify verification tokens."""
 
 from typing import Any
 

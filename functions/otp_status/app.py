@@ -1,4 +1,4 @@
-"""POST /otp-status and, as Twilio words it, GET of a Verification: its state."""
+"""POST /otp-status, and GET of a Verification in Twilio's API: the state of a verification."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Custom::InfobipSetup: Infobip's application and message templates, as the stack's parameters say."""
+"""Custom::InfobipSetup: provisions Infobip's application and message templates from the parameters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from sms_otp.setup import desired_state, provisioning
 
 
 def lambda_handler(event: custom_resource.Event, _context: Any) -> None:
-    """CloudFormation's event in; the answer goes to the URL that it names."""
+    """Takes CloudFormation's event; the answer goes to the URL in it."""
     custom_resource.answer(event, _provision, config.stage())
 
 

@@ -1,4 +1,4 @@
-"""CloudWatch Logs delivers the other functions' lines: what others may know goes to an EventBridge bus."""
+"""Takes the other functions' log lines from CloudWatch Logs; puts public events on an EventBridge bus."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from sms_otp.adapters.telemetry import events, published
 from sms_otp.entry_points import bootstrap, startup
 
 MOST_ENTRIES = 10
-"""Of one call of PutEvents."""
+"""Entries in one call of PutEvents."""
 
 
 class NotPublished(Exception):
@@ -16,7 +16,7 @@ class NotPublished(Exception):
 
 
 def lambda_handler(event: Mapping[str, Any], context: Any) -> None:
-    """A delivery in. What raises is delivered again, so an event can come twice, with the same id."""
+    """Takes a batch of lines. If it raises, they are sent again: an event can come twice, with one id."""
     with events.invocation(context.aws_request_id, context.aws_request_id):
         _publish(event)
 

@@ -37,8 +37,8 @@ def _read(event: http.Event) -> RequestOtp:
 
 
 def _consent(body: http.Body) -> Consent | None:
-    given = body.get("consent")
-    return Consent(given["textVersion"], given["source"]) if given else None
+    consent = body.get("consent")
+    return Consent(consent["textVersion"], consent["source"]) if consent else None
 
 
 _ROUTES: Mapping[str, http.Route[RequestOtp, Caller, Requested]] = {

@@ -1,6 +1,6 @@
-"""The authorizer of Twilio's API: the password of Basic authentication is the API key. It calls nothing.
+"""The authorizer of Twilio's API: takes the API key from the password of Basic authentication.
 
-API Gateway then treats the key as it does an `x-api-key`: one that no usage plan holds is refused.
+API Gateway then treats the key like an `x-api-key`: it refuses a key that is in no usage plan.
 """
 
 import base64
@@ -8,16 +8,16 @@ from typing import Any
 
 
 class Unauthorized(Exception):
-    """API Gateway makes a 401 of an exception whose text is this one word."""
+    """API Gateway answers 401 to an exception with exactly this text."""
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")
 
 
 def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """An event of a TOKEN authorizer in, a policy for the whole stage and the API key out.
+    """Takes a TOKEN authorizer's event; returns a policy for the whole stage and the API key.
 
-    Nothing of the event is logged: the path in its `methodArn` can hold a number.
+    Logs nothing of the event: the path in its `methodArn` can contain a number.
     """
     name, key = _credentials(event["authorizationToken"])
     stage = "/".join(event["methodArn"].split("/")[:2])
@@ -30,7 +30,7 @@ def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _credentials(header: str) -> tuple[str, str]:
-    """The user's name and the password of `Basic …` (RFC 7617). Raises `Unauthorized`."""
+    """The user name and password of `Basic …` (RFC 7617). Raises `Unauthorized`."""
     scheme, _, encoded = header.partition(" ")
     try:
         name, separator, password = base64.b64decode(encoded, validate=True).decode("ascii").partition(":")

@@ -374,7 +374,7 @@ def test_unlocking_forgets_the_failures_of_every_tenant_and_no_send(town: Town) 
     assert town.administration.unlock(NUMBER, who) == 2
     assert town.administration.unlock(NUMBER, who) == 0
     assert town.administration.unlock(OTHER, who) == 0
-    (record,) = town.administration.status(NUMBER, who).standings
+    (record,) = town.administration.status(NUMBER, who).records
     assert (record.number.failures, record.number.totals) == ({}, {})
     assert len(record.number.sends) == 2
 
@@ -618,10 +618,10 @@ def test_an_expired_user_is_no_longer_shown_and_still_erased(town: Town) -> None
     town.request()
     who = Administrator("arn:aws:iam::1:role/admin", Deadline(10))
     town.clock.step(90 * DAY - 1)
-    (record,) = town.administration.status(NUMBER, who).standings
+    (record,) = town.administration.status(NUMBER, who).records
     assert len(record.users) == 1
     town.clock.step(1)
-    (record,) = town.administration.status(NUMBER, who).standings
+    (record,) = town.administration.status(NUMBER, who).records
     assert record.users == ()
     town.erase()
     assert town.items("users") == []

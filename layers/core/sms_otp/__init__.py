@@ -1,10 +1,10 @@
 """Phone verification by one-time passcode, over Infobip 2FA, Sinch Verification and AWS End User Messaging.
 
     domain        decides; imports nothing of ours
-    use_cases     the order of steps; import the domain
+    use_cases     order the steps; import the domain
     adapters      DynamoDB, AWS, providers, telemetry; import the domain
     setup         provisions Infobip; imports adapters
-    entry_points  HTTP in and out, and what puts all of it together; import everything
+    entry_points  HTTP in and out, and the wiring; import everything
 
 `import-linter` holds this in `make lint`.
 """

@@ -28,24 +28,24 @@ class Settings:
 
     provider_order: tuple[str, ...]
     provider_routes: Mapping[str, tuple[str, ...]]
-    """Orders of their own, by ISO 3166-1 alpha-2 country; `EU` has been spelled out."""
+    """Provider orders by ISO 3166-1 alpha-2 country; `EU` is already expanded."""
     provider_sandbox_url: str
-    """Only where `stage` is `local`: the providers' stand-in, over plain HTTP."""
+    """Base URL of the provider sandbox, over plain HTTP; allowed only where `stage` is `local`."""
     sinch_auth: str
     """`application` (signed requests) or `basic`."""
     infobip_number_lookup: bool
-    """Whether Infobip looks the number up before it sends (`ncNeeded`; billed apart)."""
+    """Whether Infobip looks the number up before it sends (`ncNeeded`; billed separately)."""
     infobip_application_id: str
-    """Where the deployment provisioned Infobip; then this and the next take the place of the secret's."""
+    """Set where the deployment provisioned Infobip: replaces, with `infobip_message_id`, the secret's."""
     infobip_message_id: str
     infobip_message_ids: Mapping[str, str]
-    """Message templates by language in Infobip's names, such as `pt_br`, and purpose; see `Infobip`."""
+    """Template ids by Infobip language, such as `pt_br`, and purpose; see `Infobip`."""
     infobip_india_message_ids: Mapping[str, str]
-    """Those of them that numbers in India are sent, where each text is registered."""
+    """Ids of the templates registered in India, for numbers there; keys as in `infobip_message_ids`."""
     infobip_message_parts: Mapping[str, int]
-    """By message template, the messages that its text is billed as, where they are several."""
+    """Messages that a template's text is billed as, by template id; only where more than one."""
     infobip_sender_ids: Mapping[str, str]
-    """Whom a text is from in place of the template's sender, by ISO 3166-1 alpha-2 country."""
+    """Sender that replaces the template's own, by ISO 3166-1 alpha-2 country."""
 
     metric_detail: str
     """`service`, or `places` for each metric by country and by provider too."""
@@ -64,44 +64,44 @@ class Settings:
     failure_wait_max_seconds: Seconds
     failures_before_disabled: int
     trust_client_ip: bool
-    """Whether `clientIp` in a body is the backend's word on its own client."""
+    """Whether to trust `clientIp` in a body as the backend's own client."""
     client_sends_per_hour: int
     client_sends_per_day: int
     daily_spend_cap: int
     """US dollars."""
 
     allowed_countries: tuple[str, ...]
-    """ISO 3166-1 alpha-2 codes, or `*` for all; `EU` has been spelled out."""
+    """ISO 3166-1 alpha-2 codes, or `*` for all; `EU` is already expanded."""
     voice_countries: Mapping[str, float | None]
-    """Those of them that are called, with US dollars a call where the deployment names its price."""
+    """Allowed countries that are also called; US dollars a call, or None where no price is set."""
     whatsapp_countries: Mapping[str, float | None]
-    """The same for WhatsApp."""
+    """As `voice_countries`, for WhatsApp; US dollars a message."""
     pumping_guard: str
     """`off`, `record` or `enforce`."""
     sms_prices: Mapping[str, float]
-    """US dollars a message, by ISO 3166-1 alpha-2 country and `*` for every other, before `domain.prices`."""
+    """US dollars a message, by ISO 3166-1 alpha-2 country, `*` for the rest; overrides `domain.prices`."""
 
     users_table_name: str
     """Empty where no users are kept."""
     user_retention_days: int
     verified_user_retention_days: int
-    """0 is without end."""
+    """0 keeps verified users forever."""
     token_keys: tuple[str, ...]
-    """ARNs of KMS keys: the first signs tokens, all of them are published. None, where none are issued."""
+    """ARNs of KMS keys: the first signs tokens, all are published. Empty where no tokens are issued."""
     event_bus_name: str
     """Empty where no events are published."""
     token_issuer: str
-    """`iss` of the tokens; where it is empty, the API's own URL."""
+    """`iss` of the tokens; if empty, the API's own URL."""
 
     require_verification_id: bool
     test_numbers: Mapping[str, str] = field(repr=False)
-    """Fixed codes by E.164 number. Never where `stage` is `prod`."""
+    """Fixed codes by E.164 number; must be empty where `stage` is `prod`."""
     test_numbers_end: Seconds
-    """From which they are numbers like any other; 0 where there are none."""
+    """When test numbers become ordinary numbers; 0 if not set."""
 
     @property
     def channel_countries(self) -> Mapping[Channel, Mapping[str, float | None]]:
-        """Where each channel other than SMS goes."""
+        """Countries and prices of each channel other than SMS; see `voice_countries`."""
         return {Channel.VOICE: self.voice_countries, Channel.WHATSAPP: self.whatsapp_countries}
 
     @classmethod
@@ -122,7 +122,7 @@ class Settings:
 
 
 def _contradiction(chosen: Settings) -> str | None:
-    """The first pair of settings that cannot both be meant, which CloudFormation's Rules cannot compare."""
+    """The first contradiction between settings that CloudFormation Rules cannot check, or None."""
     if chosen.test_numbers and (chosen.stage == "prod" or not chosen.test_numbers_end):
         return "TestNumbers need TestNumbersEnd, and must be empty where Stage is prod"
     if any(len(code) != chosen.code_length for code in chosen.test_numbers.values()):
@@ -134,13 +134,13 @@ def _contradiction(chosen: Settings) -> str | None:
     if chosen.resend_gap_seconds > chosen.code_life_seconds - LAST_SECONDS:
         return (
             f"ResendGapSeconds must be {LAST_SECONDS} seconds below CodeLifeSeconds:"
-            " no code could be sent again while it lives"
+            " no code could be resent before it expires"
         )
     return None
 
 
 def _whole(text: str) -> int:
-    """CloudFormation's Number takes `6.0` and `1e2` too. Raises ValueError where it is not whole."""
+    """Parse an integer; CloudFormation allows `6.0` and `1e2` too. Raises ValueError if it is not whole."""
     number = float(text)
     if not number.is_integer():
         raise ValueError(text)
@@ -158,7 +158,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _order(text: str) -> tuple[str, ...]:
-    """Each once: a second try would find what the first did, and no item can be read twice at once."""
+    """Provider names, each once: BatchGetItem refuses a repeated key, and a repeated try would fail again."""
     return tuple(dict.fromkeys(_words(text)))
 
 
@@ -174,17 +174,17 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _prices(text: str) -> Mapping[str, float]:
-    """`US=0.008,*=0.065`."""
+    """Parse `US=0.008,*=0.065`."""
     return {country: float(price) for country, price in (word.split("=") for word in _words(text))}
 
 
 def _parts(text: str) -> Mapping[str, int]:
-    """`ID=1,ID=2`, as provisioning hands them over."""
+    """Parse `ID=1,ID=2`, as provisioning writes it."""
     return {name: int(count) for name, count in _named(text).items()}
 
 
 def _named(text: str) -> Mapping[str, str]:
-    """`de=ID,fr=ID`, as provisioning hands ids over."""
+    """Parse `de=ID,fr=ID`, as provisioning writes it. Raises ValueError."""
     values = {}
     for word in _words(text):
         name, separator, value = word.partition("=")
@@ -194,18 +194,18 @@ def _named(text: str) -> Mapping[str, str]:
     return values
 
 
-EU = ("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK").split()  # noqa: SIM905 # a list of words is read more easily as words
+EU = ("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK").split()  # noqa: SIM905 # easier to read as one text
 """The member states of the European Union."""
 
 
 def _countries(text: str) -> tuple[str, ...]:
-    """`GB,EU`: the Union is spelled out."""
+    """Parse `GB,EU`; `EU` becomes its member states."""
     named = ((EU if word == "EU" else [word]) for word in _words(text))
     return tuple(dict.fromkeys(country for countries in named for country in countries))
 
 
 def _priced_countries(text: str) -> Mapping[str, float | None]:
-    """`GB,US=0.015,EU=0.1`: a country's own word goes before the Union's, which is spelled out."""
+    """Parse `GB,US=0.015,EU=0.1`; `EU` becomes its member states, and a country's own entry overrides it."""
     named: dict[str, float | None] = {}
     for word in _words(text):
         place, _, price = word.partition("=")
@@ -215,7 +215,7 @@ def _priced_countries(text: str) -> Mapping[str, float | None]:
 
 
 def _routes(text: str) -> Mapping[str, tuple[str, ...]]:
-    """`IN=infobip;EU=sinch,infobip`: what names one country goes before what names the Union."""
+    """Parse `IN=infobip;EU=sinch,infobip`; a country's own route overrides `EU`'s. Raises ValueError."""
     routes: dict[str, tuple[str, ...]] = {}
     for route in filter(None, (part.strip() for part in text.split(";"))):
         place, separator, order = route.partition("=")
@@ -253,21 +253,21 @@ _BY_NAME: Mapping[str, Callable[[str], Any]] = {
 
 
 def starts_on_demand() -> bool:
-    """Whether Lambda is starting this environment for itself alone, and not for a snapshot."""
+    """Whether Lambda initializes this environment to serve requests, and not to take a snapshot."""
     return os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") in ("on-demand", "provisioned-concurrency")
 
 
 def stage() -> str:
-    """The stage alone, for a function that must answer although its settings are wrong."""
+    """The stage, for a function that must answer even if its other settings are invalid; empty if unset."""
     return os.environ.get("STAGE", "")
 
 
 def metric_detail() -> str:
-    """The detail alone: a function whose settings are wrong still measures its failures."""
+    """The metric detail, so that a function with invalid settings still measures its failures."""
     return os.environ.get("METRIC_DETAIL", "service")
 
 
 @cache
 def settings() -> Settings:
-    """This function's settings, read once per execution environment."""
+    """The function's settings, read once per execution environment. Raises `ServiceMisconfigured`."""
     return Settings.from_environment(os.environ)

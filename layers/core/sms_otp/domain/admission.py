@@ -1,8 +1,7 @@
-"""Whether a code may be sent, and what must be reserved before it is. Decides; sends nothing.
+"""Decides whether a code may be sent, and what to reserve before it is sent.
 
-In this order: the answer to an earlier request with the same key, the stops of administrators, the lane, its
-lock on guesses and its sends to the number; then the budgets of `spending`: the network's, the day's, the
-country's and the block's.
+Checks, in order: the answer to an earlier request with the same Idempotency-Key, administrators' stops, the
+lane's lock on guesses and its send limits; then the budgets of `spending`: network, day, country and block.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,13 +25,13 @@ from sms_otp.domain.spending import Payment, Spending, SpendPolicy
 from sms_otp.domain.verification import Verification
 
 BLOCK_KEY = 32
-"""Hex digits of a block's key: 128 bits are unique enough, and each verification holds one."""
+"""Hex digits of a block's key: 128 bits are unique enough, and each verification stores one."""
 MOST_LISTED_TESTS = 50
-"""Verifications that a test number lists: no limit counts its sends, and only the newest can matter."""
+"""Verifications that a test number lists: no limit bounds its sends, and only the newest can matter."""
 
 
 EarlierAnswer = tuple[StoredAnswer, IdempotencyRecord]
-"""What an earlier request with the same key was answered, and its record."""
+"""The answer to an earlier request with the same Idempotency-Key, and its record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class AdmissionPolicy:
     """The limits on sends and guesses."""
 
     limits_by_country: Mapping[str, LanePolicy]
-    """Of each number, by its country's ISO 3166-1 alpha-2 code; `*` is every country that is not named."""
+    """Limits of each number, by ISO 3166-1 alpha-2 country code; `*` is every other country."""
     spend: SpendPolicy
 
     def number_limits(self, country: str) -> LanePolicy:
@@ -50,11 +49,11 @@ class AdmissionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks for a send, as far as the backend says."""
+    """The caller's identity: client network, device token, challenge passed."""
 
     approach: Approach
     client_keys: tuple[str, ...] = ()
-    """Of the client whose sends are counted, by the pepper in use first; none where nobody is named."""
+    """Keys of the client whose sends are counted, by the current pepper first; empty without a network."""
 
     @classmethod
     def of_request(
@@ -68,7 +67,7 @@ class Asker:
         *,
         is_challenged: bool = False,
     ) -> "Asker":
-        """Of a new verification. `network` as `clients.network_of`."""
+        """The identity in a request for a new verification. `network` as returned by `clients.network_of`."""
         approach = Approach(
             tenant,
             device_token.issued_at(token, peppers, tenant, to.e164, now),
@@ -90,7 +89,7 @@ class Asker:
         *,
         is_challenged: bool = False,
     ) -> "Asker":
-        """Of a verification that goes on: it counts where its first code did."""
+        """The identity in a request to resend, which is counted where the first code was."""
         approach = Approach(
             first.tenant,
             device_token.issued_at(token, peppers, first.tenant, to.e164, now),
@@ -108,28 +107,28 @@ def _hashes(peppers: Peppers, to: PhoneNumber, network: str | None) -> tuple[str
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A send that may go, once these are reserved."""
+    """An admitted send, and what to reserve before it."""
 
     lane: Lane
     send: Send | None
     """None where no limit counts it."""
     sent_at: Milliseconds
-    """Unlike that of any other send to the number, so that each is counted."""
+    """Unique among the sends to the number, so that each is counted."""
     resend_after: Seconds
-    """How long until the next send in the same lane."""
+    """Seconds until the next send in the same lane."""
     requests: int = 1
     """Requests for the number within the hour, this one and refused ones included."""
     payment: Payment | None = None
-    """None where nothing is paid for it."""
+    """None for a test number."""
 
     @property
     def increments(self) -> tuple[ShardIncrement, ...]:
-        """What the send adds to the counts that requests share."""
+        """The send's increments of shared counters."""
         return self.payment.increments if self.payment else ()
 
 
 class Admission:
-    """One request's way through the limits."""
+    """Decides one request against every limit."""
 
     def __init__(
         self,
@@ -143,7 +142,7 @@ class Admission:
         idempotency_records: Sequence[IdempotencyRecord],
         now: Milliseconds,
     ) -> None:
-        """`providers`: those that could send, the preferred one first."""
+        """`providers`: the candidates, the preferred one first."""
         self._lanes = policy.number_limits(to.country)
         self._to, self._channel, self.providers = to, channel, providers
         self._now = now
@@ -160,7 +159,7 @@ class Admission:
 
     @property
     def query(self) -> AdmissionQuery:
-        """What must be read before `decide`."""
+        """The keys to read before `decide`."""
         query, *previous = (
             AdmissionQuery(number_key, self._asker.approach.tenant, record.key if record else None)
             for number_key, record in zip_longest(self._number_keys, self._idempotency_records)
@@ -175,57 +174,57 @@ class Admission:
         )
 
     def must_read_again(self, snapshot: AdmissionSnapshot) -> bool:
-        """Whether today's counts are on more shards than were looked at: a new `Admission` looks at all."""
+        """Whether today's counts are on more shards than were read: then make a new `Admission`."""
         return not self._exempt and self._spending.has_more_shards(snapshot.counters)
 
     @property
     def has_key(self) -> bool:
-        """Whether the request named an Idempotency-Key."""
+        """Whether the request has an Idempotency-Key."""
         return bool(self._idempotency_records)
 
     def repeated(self, snapshot: AdmissionSnapshot) -> EarlierAnswer | None:
-        """The answer of the earlier request with this key and content, and its record.
+        """The answer to an earlier request with this key and content, and its record.
 
-        Raises as `idempotency` says.
+        Raises `IdempotencyKeyReused` or `RequestInProgress`.
         """
-        for mine, under in zip(self._idempotency_records, snapshot.by_pepper, strict=False):
-            answer = earlier_answer(under.idempotency_record, mine)
-            if under.idempotency_record is not None and answer is not None:
-                return answer, under.idempotency_record
+        for mine, found in zip(self._idempotency_records, snapshot.by_pepper, strict=False):
+            answer = earlier_answer(found.idempotency_record, mine)
+            if found.idempotency_record is not None and answer is not None:
+                return answer, found.idempotency_record
         return None
 
     def number(self, snapshot: AdmissionSnapshot) -> Number:
-        """What is known of the number, under either pepper."""
+        """The number's record, merged over both peppers."""
         previous = snapshot.previous
         return snapshot.number if previous is None else snapshot.number.joined(previous.number)
 
     def verifications_of(self, snapshot: AdmissionSnapshot, session_id: str | None) -> frozenset[str]:
-        """Keys of the number's verifications of this session, under either pepper.
+        """Keys of the number's verifications in this session, over both peppers.
 
-        None without a session.
+        Empty without a session.
         """
         if session_id is None:
             return frozenset()
         tenant = self._asker.approach.tenant
         return frozenset(
             key
-            for number_key, under in zip(self._number_keys, snapshot.by_pepper, strict=True)
-            for key, listed in under.number.verifications.items()
+            for number_key, found in zip(self._number_keys, snapshot.by_pepper, strict=True)
+            for key, listed in found.number.verifications.items()
             if listed.owner == keys.owner(number_key, tenant, session_id)
         )
 
     def lane(self, snapshot: AdmissionSnapshot) -> Lane:
-        """Whose budget the send is taken from."""
+        """The lane that the send is counted in."""
         return number.lane_of(self.number(snapshot), self._asker.approach, self._lanes, to_seconds(self._now))
 
     def stopped(self, snapshot: AdmissionSnapshot) -> dict[str, Seconds]:
-        """Those of the providers that are stopped, and for how long yet."""
+        """Seconds until each stopped provider may send again, by provider."""
         return snapshot.stops.waits(self.providers, to_seconds(self._now))
 
     def decide(self, snapshot: AdmissionSnapshot, *, ignore_gap: bool = False) -> Admitted:
-        """Raises `SendingStopped`, `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.
+        """Admit the send, or raise why not. `ignore_gap`: for the second send of one request.
 
-        `ignore_gap` for the second send of one code request.
+        Raises `SendingStopped`, `NumberLocked`, `NumberDisabled`, `RateLimited` or `ChallengeRequired`.
         """
         stopped = snapshot.stops.send_error(
             self._to.country, self._channel, self.providers, to_seconds(self._now)
@@ -265,7 +264,7 @@ class Admission:
         verification: Verification,
         listed_as: ListedVerification | None = None,
     ) -> NumberChange:
-        """What the send changes in the number's item; `listed_as` where its verification is a new one."""
+        """The send's changes to the number's item; `listed_as` if its verification is new."""
         now, before = to_seconds(self._now), snapshot.number
         known, lanes = self.number(snapshot), self._lanes
         listed = number.still_listed(before, now)
@@ -288,7 +287,7 @@ class Admission:
         )
 
     def _carried(self, snapshot: AdmissionSnapshot) -> Carried | None:
-        """Failures go where the guesses at a new verification will be counted, and what opens lanes too."""
+        """Failures and own lanes to move to the current pepper's key, where new guesses are counted."""
         if snapshot.previous is None:
             return None
         tenant, found = self._asker.approach.tenant, snapshot.previous.number

@@ -1,8 +1,8 @@
-"""Codes to a block of 10,000 neighbouring numbers: a number without its last four digits.
+"""Codes to a block of 10,000 neighbouring numbers, which share all but the last four digits.
 
     P#<block>#<day>   `used` and `verified`, for the day and each hour
 
-Its windows are the clock's: an hour before midnight is forgotten with its day.
+The day is the UTC day. The hour slides, but not across midnight.
 """
 
 from collections.abc import Mapping
@@ -24,19 +24,19 @@ USED, VERIFIED = "used", "verified"
 
 @dataclass(frozen=True, slots=True)
 class BlockCounter:
-    """One block's day. `days`: under the pepper in use, then under the one that is being replaced."""
+    """One block's counts. `days`: by the current pepper, then by the previous one while it rotates."""
 
     days: tuple[DayCounter, ...]
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """What is to be read."""
+        """The items to read."""
         return tuple(day.first for day in self.days)
 
     def increment(self, read: Mapping[str, Counts], ratio: float, factor: int) -> ShardIncrement:
-        """One more code, so many times the block's usual limit. Raises `NoRoom`.
+        """Count one more code, with `factor` times the block's usual limit. Raises `NoRoom`.
 
-        Counted under the first key; what stands under the other is taken off the limits.
+        Written under the current key; counts under the previous key lower the limits.
         """
         day = self.days[0]
         current, *others = counts = [read.get(key, NOTHING) for key in self.keys]
@@ -54,7 +54,7 @@ class BlockCounter:
         return self._counted(day.on(day.first, read, most))
 
     def unlimited(self, read: Mapping[str, Counts]) -> ShardIncrement:
-        """One more code, never refused."""
+        """Count one more code, without a limit."""
         day = self.days[0]
         return self._counted(day.on(day.first, read, NOTHING))
 

@@ -1,13 +1,13 @@
-"""Counts that many requests share: the service's money of a day, a country's unverified sends, a block's.
+"""Sharded counters: the service's money of a day, the unverified sends of a country or of a block.
 
-One item for such a count would be hot: every request would wait for the last. So a budget is dealt
-out to shards, each with its part of the limit, and a send is one conditional write on one of them.
-No more than the limit is ever spent, because no shard spends more than its part. A service that may
-spend 50 dollars a day needs one shard; one that spends half a million has 512.
+One item for such a counter would be hot: every request would wait for the last. So each shard has its part
+of the limit, and a send is one conditional write on one shard. The limit is never exceeded, because no shard
+exceeds its part. A service that may spend 50 dollars a day needs one shard; one that spends half a million
+has 512.
 
 An item counts one UTC day, and its attributes also count the hour: `open` is the day's, `open21` that of
-21:00 to 22:00. So both limits are conditions of one write. Hours that have passed are taken out by a later
-write to the same item.
+21:00 to 22:00. So both limits are conditions of one write. A later write to the item removes
+hours that have passed.
 """
 
 import secrets
@@ -18,39 +18,39 @@ from datetime import UTC, datetime
 from sms_otp.domain.clock import DAY, HOUR, NO_SECONDS, Seconds
 
 DOLLARS_PER_SHARD = 100
-"""A day's money that one item carries: 12,500 codes to the US, 1.5 writes a second at ten times the mean."""
+"""Dollars a day on one shard: 12,500 codes to the US, 1.5 writes a second at ten times the mean."""
 MOST_SHARDS = 512
 SAMPLE = 4
-"""Shards that one request looks at. Up to this many, a budget is also never refused before it is spent."""
+"""Shards that one request reads. With no more than these, a budget is refused only once it is spent."""
 KEEP_DAYS = 16
-"""How long an item outlives its day: the guard looks back two weeks."""
+"""Days that an item outlives its own: the guard looks back two weeks."""
 LEAST_PART = 8
-"""Sends that a shard's part must have room for, or the first shard has the whole limit."""
+"""Sends that each shard's part must have room for; otherwise the first shard has the whole limit."""
 
 Counts = Mapping[str, int]
-"""One item's attributes that count, by name."""
+"""Counters of one item, by attribute."""
 NOTHING: Counts = {}
 
 
 def shards_for(dollars_a_day: int) -> int:
-    """How many items a count needs, if the whole service may spend this much."""
+    """The number of shards for a service that may spend this many dollars a day."""
     return min(1 + dollars_a_day // DOLLARS_PER_SHARD, MOST_SHARDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """An amount or a limit for an hour, and the same for a day."""
+    """An amount or a limit, for an hour and for a day."""
 
     hour: int = 0
     day: int = 0
 
     def times(self, factor: float, factor_of_day: float | None = None) -> "Spans":
-        """Rounded down."""
+        """Multiplied and rounded down; the day by `factor_of_day` where that is set."""
         by_day = factor if factor_of_day is None else factor_of_day
         return Spans(int(self.hour * factor), int(self.day * by_day))
 
     def at_least(self, amount: int) -> "Spans":
-        """These, and no less than the amount."""
+        """Both raised to at least `amount`."""
         return Spans(max(self.hour, amount), max(self.day, amount))
 
 
@@ -59,29 +59,29 @@ NONE_YET = Spans()
 
 @dataclass(frozen=True, slots=True)
 class ShardIncrement:
-    """What one send adds to one item, on the condition that no limit is passed."""
+    """Counts that one send adds to one item, on condition that no limit is exceeded."""
 
     key: str
     open: Counts = field(default_factory=dict)
-    """Added until the code is verified, which takes it out again."""
+    """Added with the send, subtracted when the code is verified."""
     spent: Counts = field(default_factory=dict)
     """Added for good."""
     verified: Counts = field(default_factory=dict)
     """Added when the code is verified."""
     limits: Counts = field(default_factory=dict)
-    """The most that each of these attributes may hold before. What is not named is never refused."""
+    """The most that each attribute may hold before the write. Other attributes have no limit."""
     expired: tuple[str, ...] = ()
-    """Attributes of hours that no window looks at any more."""
+    """Attributes to remove: hours that no window covers any more."""
     keep_until: Seconds = NO_SECONDS
     """When the item may be forgotten."""
 
     @property
     def added(self) -> dict[str, int]:
-        """All that the send adds."""
+        """All counts added with the send."""
         return {**self.open, **self.spent}
 
     def joined(self, other: "ShardIncrement") -> "ShardIncrement":
-        """Both as one write to their item."""
+        """Both increments of one item, as one write."""
         return ShardIncrement(
             self.key,
             {**self.open, **other.open},
@@ -95,7 +95,7 @@ class ShardIncrement:
 
 @dataclass(frozen=True, slots=True)
 class OpenCount:
-    """A send that stands as unverified on one item, as its verification remembers it."""
+    """Counts of an unverified send on one item, as its verification stores them."""
 
     key: str
     open: Counts
@@ -107,7 +107,7 @@ class OpenCount:
 
     @classmethod
     def load(cls, text: str) -> "OpenCount":
-        """What `dump` made. Raises `ValueError` for anything else."""
+        """The inverse of `dump`. Raises `ValueError` for any other text."""
         key, opened, verified = text.split("|")
         return cls(key, _counts(opened), _counts(verified))
 
@@ -122,7 +122,7 @@ def _counts(text: str) -> dict[str, int]:
 
 
 def dumped(increments: Iterable[ShardIncrement]) -> tuple[str, ...]:
-    """What a verification must take out again, of the increments of its send; see `OpenCount`."""
+    """The increments that a success changes, dumped for the verification; see `OpenCount`."""
     return tuple(
         OpenCount(increment.key, increment.open, increment.verified).dump()
         for increment in increments
@@ -131,7 +131,7 @@ def dumped(increments: Iterable[ShardIncrement]) -> tuple[str, ...]:
 
 
 def changes_of_success(first: Iterable[OpenCount], resends: Iterable[OpenCount]) -> dict[str, dict[str, int]]:
-    """What a success adds, by item and attribute. One verification, so its resends are not verified again."""
+    """Counter increments of a success, by item and attribute. Resends do not count as verified again."""
     changes: dict[str, dict[str, int]] = {}
     for counted, is_first in [*((each, True) for each in first), *((each, False) for each in resends)]:
         change = changes.setdefault(counted.key, {})
@@ -143,7 +143,7 @@ def changes_of_success(first: Iterable[OpenCount], resends: Iterable[OpenCount])
 
 
 class NoRoom(Exception):
-    """A budget is full: which one, and how long until it may have room again."""
+    """A budget is full. `retry_after`: seconds until it may have room again."""
 
     def __init__(self, budget: str, retry_after: Seconds) -> None:
         super().__init__(budget)
@@ -151,22 +151,21 @@ class NoRoom(Exception):
 
 
 def hourly(name: str, hour: int) -> str:
-    """The attribute that counts `name` in this hour of the day."""
+    """The attribute that counts `name` in this hour of the day, 0 to 23."""
     return f"{name}{hour:02d}"
 
 
 def per_hour_and_day(name: str, amount: int, hour: int) -> dict[str, int]:
-    """The same amount for the day and for the hour."""
+    """The amount under the attributes of the day and of the hour."""
     return {name: amount, hourly(name, hour): amount}
 
 
 @dataclass(frozen=True, slots=True)
 class DayCounter:
-    """A count of one UTC day, spread over shards: today's, at a moment; or a past day's.
+    """A sharded counter of one UTC day: today at the moment `now`, or a past day.
 
-    A limit that has no room for `LEAST_PART` sends on each shard is not dealt out: the first shard, at which
-    every request looks, has it all. Where there are more shards than a request looks at, the first has no
-    other use.
+    A limit without room for `LEAST_PART` sends on each shard is not split: the first shard, which every
+    request reads, has all of it. With more shards than a request reads, the first has no other use.
     """
 
     stem: str
@@ -175,12 +174,12 @@ class DayCounter:
 
     @classmethod
     def of(cls, prefix: str, now: Seconds, shards: int = 1) -> "DayCounter":
-        """Of the day that `now` is in."""
+        """The counter of the UTC day of `now`."""
         return cls(f"{prefix}#{datetime.fromtimestamp(now, UTC):%Y-%m-%d}", now, shards)
 
     @property
     def ends_at(self) -> Seconds:
-        """The midnight that ends it."""
+        """Midnight at the end of the day."""
         return self.now - self.now % DAY + DAY
 
     @property
@@ -190,7 +189,7 @@ class DayCounter:
 
     @property
     def hour(self) -> int:
-        """The hour of the day that `now` is in."""
+        """The hour of the day at `now`, 0 to 23."""
         return self.now % DAY // HOUR
 
     @property
@@ -199,14 +198,14 @@ class DayCounter:
         return f"{self.stem}#0"
 
     def sample(self) -> tuple[str, ...]:
-        """The keys of a few shards for one request to look at: the first, and others by chance."""
+        """The keys of the shards that one request reads: the first, and others at random."""
         if self.shards <= SAMPLE:
             return tuple(f"{self.stem}#{shard}" for shard in range(self.shards))
         others = secrets.SystemRandom().sample(range(1, self.shards), SAMPLE - 1)
         return tuple(f"{self.stem}#{shard}" for shard in (0, *others))
 
     def total(self, read: Mapping[str, Counts], sampled: tuple[str, ...]) -> dict[str, int]:
-        """Every attribute over all shards, estimated from the sampled ones."""
+        """Each attribute's total over all shards, estimated from the sampled ones."""
         first, *others = (read.get(key, NOTHING) for key in sampled)
         total = dict(first)
         for name in {name for counts in others for name in counts}:
@@ -215,34 +214,34 @@ class DayCounter:
         return total
 
     def last_60_minutes(self, name: str, today: Counts, yesterday: Counts = NOTHING) -> int:
-        """This hour's, and the rest of the last one's."""
+        """The count of this hour, plus the part of the last hour that is within 60 minutes."""
         return today.get(hourly(name, self.hour), 0) + self.rest_of_last_hour(name, today, yesterday)
 
     def last_24_hours(self, name: str, today: Counts, yesterday: Counts = NOTHING) -> int:
-        """Today's, and the rest of yesterday's."""
+        """The count of today, plus the part of yesterday that is within 24 hours."""
         return today.get(name, 0) + self.rest_of_yesterday(name, yesterday)
 
     def rest_of_last_hour(self, name: str, today: Counts, yesterday: Counts = NOTHING) -> int:
-        """What is still within 60 minutes of the last hour's, as if evenly spread."""
+        """The part of the last hour's count within 60 minutes, assuming an even spread."""
         last_hour = (today if self.hour else yesterday).get(hourly(name, (self.hour - 1) % 24), 0)
         return last_hour * (HOUR - self.now % HOUR) // HOUR
 
     def rest_of_yesterday(self, name: str, yesterday: Counts) -> int:
-        """What is still within 24 hours of yesterday's, as if evenly spread."""
+        """The part of yesterday's count within 24 hours, assuming an even spread."""
         return yesterday.get(name, 0) * (DAY - self.now % DAY) // DAY
 
     @property
     def to_next_hour(self) -> Seconds:
-        """How long this hour still has."""
+        """Seconds until the hour ends."""
         return HOUR - self.now % HOUR
 
     @property
     def to_midnight(self) -> Seconds:
-        """How long this day still has."""
+        """Seconds until the day ends."""
         return DAY - self.now % DAY
 
     def hold(self, counts: Counts, most: Counts, budget: str) -> None:
-        """Raise `NoRoom` where a count is over the most that it may hold, until its hour or day ends."""
+        """Raise `NoRoom`, until the end of the hour or day, if a count exceeds its entry in `most`."""
         over = [name for name, limit in most.items() if counts.get(name, 0) > limit]
         if over:
             is_hour = all(name[-2:].isdigit() for name in over)
@@ -251,9 +250,9 @@ class DayCounter:
     def increment(
         self, read: Mapping[str, Counts], sampled: tuple[str, ...], amount: int, limits: Counts
     ) -> ShardIncrement | None:
-        """An item whose part of every limit has room for `amount`, or None if none has.
+        """An increment of a shard whose part of every limit has room for `amount`, or None if no shard has.
 
-        `limits`: the most that each attribute may count over all shards. The caller says what is added.
+        `limits`: the most that each attribute may count over all shards. The caller sets the added counts.
         """
         parts = self._parts(read, sampled, amount, limits)
         has_room = [
@@ -267,11 +266,11 @@ class DayCounter:
         return self.on(key, read, {name: most - amount for name, most in parts[key].items()})
 
     def unlimited(self, read: Mapping[str, Counts], sampled: tuple[str, ...]) -> ShardIncrement:
-        """An item that is counted on and never refused."""
+        """An increment of a random shard, without limits."""
         return self.on(secrets.choice(sampled[1:] if self.shards > SAMPLE else sampled), read, NOTHING)
 
     def on(self, key: str, read: Mapping[str, Counts], limits: Counts) -> ShardIncrement:
-        """An increment of this very item."""
+        """An increment of this item."""
         return ShardIncrement(
             key,
             limits=limits,
@@ -282,7 +281,7 @@ class DayCounter:
     def _parts(
         self, read: Mapping[str, Counts], sampled: tuple[str, ...], amount: int, limits: Counts
     ) -> dict[str, dict[str, int]]:
-        """The part of each limit that each shard has which the send may be counted on."""
+        """The part of each limit, by shard that the send may be counted on."""
         total, first = self.total(read, sampled), read.get(self.first, NOTHING)
         if self.shards == 1 or min(limits.values()) < LEAST_PART * self.shards * amount:
             elsewhere = {name: total.get(name, 0) - first.get(name, 0) for name in limits}
@@ -301,12 +300,12 @@ class DayCounter:
         }
 
     def _has_expired(self, name: str) -> bool:
-        """Whether this counts an hour before the last one. A code is verified within ten minutes."""
+        """Whether it counts an hour before the last one. Codes live ten minutes at most."""
         return name[-2:].isdigit() and int(name[-2:]) < self.hour - 1
 
 
 def dealt(limit: int, index: int, shards: int) -> int:
-    """One shard's part; all parts add up to the limit."""
+    """One shard's part of the limit; all parts add up to it."""
     return limit // shards + (index < limit % shards)
 
 

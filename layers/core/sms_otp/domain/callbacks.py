@@ -11,7 +11,7 @@ from sms_otp.domain.provider import Delivery
 Credentials = Mapping[str, str]
 
 BY_SECRET = ("key", "signature", "password", "not configured")
-"""Refusals of a callback that another secret could turn."""
+"""Refusals of a callback that may end with another secret."""
 
 
 _REFERENCE = re.compile(r"([0-9a-f]{64})(?:-([1-9][0-9]{0,3}))?")
@@ -25,19 +25,19 @@ class Report:
     handle: str
     """The provider's id for the message, or for the code that it carries."""
     reason: str | None = None
-    """The provider's code for it, if it has one."""
+    """The provider's code for the reason, if it has one."""
     key: str | None = None
-    """Of the verification, where the provider repeats the reference that it was given."""
+    """Key of the verification, if the provider repeats our reference."""
     phone: str | None = field(default=None, repr=False)
-    """The number that the message went to, in E.164, where the provider knows no reference of ours."""
+    """The recipient in E.164, if the provider does not repeat our reference."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendName:
-    """A send, by the reference that we gave it and the handle that the provider gave it."""
+    """A send, as named by our reference and by the provider's handle."""
 
     key: str
-    """Of its verification."""
+    """Key of the verification."""
     number: int
     """0 for the first send of the verification, then 1, 2, …"""
     ref: str
@@ -45,40 +45,40 @@ class SendName:
 
 @dataclass(frozen=True, slots=True)
 class CodeRequest:
-    """A provider's request before it sends: may it, and with which code?"""
+    """A provider's request for permission to send, and for the code."""
 
     send: SendName | None
-    """None where it names none of ours."""
+    """None if it names no send of ours."""
     phone: str = field(repr=False)
-    """The number that it is about to send to, in E.164; empty where it names none."""
+    """The recipient in E.164; empty if the request has none."""
     method: str = ""
     """The provider's word for the channel."""
     takes_code: bool = False
     """Whether the answer may choose the code."""
     callback_key: str = field(default="", repr=False)
-    """What our own start gave it to hand back; see `keys.callback_key`."""
+    """The secret from our own request, handed back; see `keys.callback_key`."""
 
 
 def parse_reference(reference: str) -> tuple[str, int] | None:
-    """Key of the verification and number of the send that a reference of ours names; see `CodeMessage`."""
+    """The verification's key and the send's number in one of our references; see `CodeMessage`."""
     parts = _REFERENCE.fullmatch(reference)
     return (parts[1], int(parts[2] or 0)) if parts else None
 
 
 class CallbackReader(Protocol):
-    """Knows a provider's callbacks for its own, and reads them."""
+    """Authenticates and parses a provider's callbacks."""
 
     def refusal(self, callback: Callback, credentials: Credentials, now: float) -> str | None:
-        """Why a callback is not the provider's, in a fixed word, or None if it is.
+        """A fixed word for why a callback is not authentic, or None if it is.
 
         Raises `ServiceMisconfigured`.
         """
         ...
 
     def read(self, event: Mapping[str, Any]) -> Sequence[Report] | CodeRequest:
-        """What an event says. One that is not known, such as the provider may yet add, says nothing."""
+        """Parse an event. One of an unknown type yields no reports, since providers add types."""
         ...
 
     def answer(self, request: CodeRequest, *, may_send: bool, code: str | None) -> dict[str, Any]:
-        """The body that answers a `CodeRequest`. Without a code the provider makes one."""
+        """The body that answers a `CodeRequest`. With `code` None the provider generates one."""
         ...

@@ -20,11 +20,11 @@ WINDOW = Milliseconds(60_000)
 OPEN = Milliseconds(30_000)
 """How long an open circuit waits before a probe, and how long after a failed probe."""
 PROBE_LEASE = Milliseconds(15_000)
-"""How long the elected probe may take, more than any send does; then another request may probe."""
+"""How long the elected probe may take, longer than any send; then another request may probe."""
 SLOW_SECONDS = 3.0
-"""Half of what a provider may take in all: a success that takes longer is one that users give up on."""
+"""Half of a provider's total time limit: users give up on a success that takes longer."""
 KEEP = Milliseconds(600_000)
-"""How long a circuit that nobody writes to is kept."""
+"""How long a circuit is kept after its last write."""
 
 
 class State(StrEnum):
@@ -38,16 +38,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """A provider's circuit, as it was read."""
+    """A provider's circuit, as read from the store."""
 
     failures: Mapping[str, Milliseconds] = field(default_factory=dict)
     """When the newest send to each number failed, by the first 8 digits of its key."""
     opened_at: Milliseconds | None = None
     probe_until: Milliseconds | None = None
-    """Until when the elected probe has the circuit to itself."""
+    """End of the elected probe's lease."""
 
     def state(self, now: Milliseconds) -> State:
-        """Closed, open, or due for a probe that nobody makes at the moment."""
+        """Closed, open, or due for a probe while none is running."""
         if self.opened_at is None:
             return State.CLOSED
         is_due = now >= self.opened_at + OPEN and (self.probe_until is None or now >= self.probe_until)
@@ -58,7 +58,7 @@ class Circuit:
         return tuple(number for number, at in self.failures.items() if at <= now - WINDOW)
 
     def opens_with(self, number_key: str, now: Milliseconds) -> bool:
-        """Whether one more failure, of this number, opens it. The others are known from the read."""
+        """Whether one more failure, of this number, opens the circuit."""
         others = self.failures.keys() - {*self.stale(now), number_id(number_key)}
         return self.opened_at is None and len(others) + 1 >= NUMBERS
 
@@ -67,5 +67,5 @@ CLOSED = Circuit()
 
 
 def number_id(number_key: str) -> str:
-    """The id of a number in a circuit: short, since it must be unique among a handful."""
+    """A number's id in a circuit: short, since it must be unique among a handful."""
     return number_key[:8]

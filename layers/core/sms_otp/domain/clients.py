@@ -1,4 +1,4 @@
-"""Who a limit per client counts: one IPv4 address, or the IPv6 network that one subscriber gets."""
+"""The client that a limit counts: one IPv4 address, or the IPv6 network that one subscriber gets."""
 
 import ipaddress
 import re
@@ -12,8 +12,8 @@ _WITH_PORT = re.compile(r"(?:\[(?P<bracketed>[^\[\]]*)\]|(?P<ipv4>[0-9.]+))(?::[
 def network_of(address: str) -> str:
     """The /32 of an IPv4 address, the /64 of an IPv6 one; an IPv4 address mapped into IPv6 is IPv4.
 
-    A port behind it, brackets and an IPv6 zone are understood and mean nothing. Raises `InvalidRequest` for
-    anything else, so that no spelling escapes the limit.
+    A port, brackets and an IPv6 zone are accepted and ignored. Raises `InvalidRequest` for anything else, so
+    that no spelling escapes the limit.
     """
     written = _WITH_PORT.fullmatch(address.strip(" "))
     bare = (written["bracketed"] or written["ipv4"] or "") if written else address.strip(" ")

@@ -1,6 +1,6 @@
 """Time: one clock for decisions, one deadline per request, and one set of constants.
 
-Moments are since the epoch. Each is in `Seconds` or in `Milliseconds`, and so is each span; see `units`.
+Moments count from the epoch. Moments and spans are `Seconds` or `Milliseconds`; see `units`.
 """
 
 import time
@@ -13,7 +13,7 @@ Clock = Callable[[], float]
 """The current time in seconds since the epoch. `time.time` in Lambda, a stepped clock in tests."""
 
 NO_SECONDS = Seconds(0)
-"""At once; as a moment, never."""
+"""As a span: at once. As a moment: never."""
 NO_MILLISECONDS = Milliseconds(0)
 SECOND = Seconds(1)
 MINUTE = Seconds(60)
@@ -34,20 +34,20 @@ def milliseconds(clock: Clock) -> Milliseconds:
 
 
 def to_seconds(moment: Milliseconds) -> Seconds:
-    """Rounded down."""
+    """The moment in seconds, rounded down."""
     return Seconds(moment // _MILLISECONDS)
 
 
 def to_milliseconds(moment: Seconds) -> Milliseconds:
-    """Exact."""
+    """The moment in milliseconds, exact."""
     return Milliseconds(moment * _MILLISECONDS)
 
 
 class Deadline:
-    """The moment after which a request begins nothing new, and by which a provider must have answered.
+    """The moment after which a request starts no new step, and by which a provider must have answered.
 
-    What a request has begun is still brought to its end: a send that left is recorded, a right code is
-    consumed. Monotonic, so that a corrected wall clock neither stretches nor cuts it.
+    Steps that have started are still finished: a send that left is recorded, a correct code is consumed.
+    Monotonic, so that corrections of the wall clock do not move it.
     """
 
     def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:

@@ -20,7 +20,7 @@ class Caller:
     deadline: Deadline
     source_ip: str = ""
     api_url: str = ""
-    """Where the API was called, without the path of the operation."""
+    """URL of the API, without the operation's path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +28,24 @@ class Callback:
     """A POST from a provider."""
 
     path: str
-    """The public path that it called, the stage included: a part of what it signs."""
+    """The public path with the stage: part of the signed text."""
     headers: Mapping[str, str]
-    """By name in lower case."""
+    """By lower-case name."""
     body: bytes = field(repr=False)
-    """As it came over the wire: the provider signs these bytes."""
+    """As received: the provider signs these bytes."""
 
 
 def language_tag(locale: str) -> str:
     """Language, script and region of a locale as devices write it: `en_US`, `en-US-u-ca-gregory` are `en-US`.
 
-    Extensions begin with a single character (BCP 47, RFC 5646 §2.2.6) and say nothing of a text's language.
+    Drops extensions, which begin with a single character (BCP 47, RFC 5646 §2.2.6).
     """
-    kept = []
+    subtags = []
     for subtag in locale.replace("_", "-").split("-"):
         if len(subtag) == 1:
             break
-        kept.append(subtag)
-    return "-".join(kept)
+        subtags.append(subtag)
+    return "-".join(subtags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,15 @@ class RequestOtp:
     idempotency_key: str | None = None
     device_token: str | None = field(default=None, repr=False)
     is_challenged: bool = False
-    """The backend's word that its user has passed a challenge."""
+    """Whether the user has passed a challenge, by the backend's word."""
     id_form: IdForm = IdForm.OWN
     app_hash: str | None = field(default=None, repr=False)
-    """Eleven characters that name an Android app to its phone; see `provider.CodeMessage`."""
+    """Eleven characters that identify an Android app; see `provider.CodeMessage`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResendOtp:
-    """Send the code again. Fields as in the API; without a channel, the last one."""
+    """Send the code again. Fields as in the API; `channel` None repeats the last one."""
 
     verification_id: str
     channel: Channel | None = None
@@ -82,23 +82,23 @@ class ResendOtp:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """A code is on its way. `resend_after` is from now on."""
+    """A code is on its way. `resend_after` counts from now."""
 
     verification_id: str
     channel: str
     expires_at: Seconds
     resend_after: Seconds
     same_code: bool | None = None
-    """Of a resend: whether an earlier message's code is still right."""
+    """For a resend: whether an earlier message's code is still valid."""
     app_hash_sent: bool | None = None
-    """Where the first request named an `app_hash`: whether the message ends with it."""
+    """Whether the message ends with the `app_hash`; None if the first request had none."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyOtp:
-    """A code was typed. Fields as in the API.
+    """Check a code. Fields as in the API.
 
-    Without `verification_id` it is for the newest verification that the number's session requested.
+    Without `verification_id`: for the newest verification of the number's session.
     """
 
     verification_id: str | None
@@ -108,7 +108,7 @@ class VerifyOtp:
     idempotency_key: str | None = None
     device_token: str | None = field(default=None, repr=False)
     with_token: bool = True
-    """Whether the answer has a place for a token, where this deployment issues any."""
+    """Whether the caller's API returns a verification token, if this deployment issues any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +120,11 @@ class Verified:
     purpose: str | None
     verified_at: Seconds
     token: str | None = field(default=None, repr=False)
-    """The verification token, where this deployment issues one and signing succeeded."""
+    """The verification token, if this deployment issues one and signing succeeded."""
     token_failed: bool = False
     """Whether signing failed. The verification still succeeded."""
     device_token: str | None = field(default=None, repr=False)
-    """Says that on this device the number was verified; see `device_token`."""
+    """Proof that the number was verified on this device; see `device_token`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,25 +137,25 @@ class Policy:
     max_attempts: int
     admission: AdmissionPolicy
     countries: frozenset[str] | None
-    """ISO 3166-1 alpha-2 codes that are sent to; None is all."""
+    """Allowed destinations, ISO 3166-1 alpha-2; None is all."""
     trust_client_ip: bool
     require_verification_id: bool
     keeps_users: bool = False
     test_numbers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Numbers whose code is fixed, by E.164."""
+    """Fixed codes of test numbers, by E.164."""
     test_numbers_end: Seconds = NO_SECONDS
-    """From then on they are numbers like any other."""
+    """From this moment test numbers are ordinary numbers."""
     channel_countries: Mapping[Channel, frozenset[str] | None] = field(default_factory=dict)
-    """Of `countries`, those that a channel other than SMS goes to; None is all of them. One that is not there
-    goes nowhere.
+    """Countries within `countries` that a channel other than SMS is sent to; None is all of them. A channel
+    without an entry is not sent at all.
     """
 
     def sends_to(self, country: str) -> bool:
-        """Whether codes go to this country."""
+        """Whether codes are sent to this country."""
         return self.countries is None or country in self.countries
 
     def allows(self, country: str, channel: Channel) -> bool:
-        """Whether codes go to the country by this channel, as far as the channel decides."""
+        """Whether the channel may be used for the country; see `sends_to` for the country itself."""
         if channel is Channel.SMS:
             return True
         allowed = self.channel_countries.get(channel, frozenset())

@@ -1,4 +1,4 @@
-"""What a country's users verified and left unverified, today and in the last two weeks, in micro-dollars.
+"""A country's verified and unverified money, today and over the last two weeks, in micro-dollars.
 
 B#<country>#<day>   `known`, `open`, `fresh`, `challenged`: unverified money by lane;
                     `verified`, and of that `verifiedKnown`; all for the day and each hour
@@ -31,40 +31,38 @@ from sms_otp.domain.guard import (
 )
 
 LONGEST_CODE_LIFE = Seconds(600)
-"""NIST SP 800-63B-4 §3.1.3.2; a code is counted as verified in the hour and day in which it was sent."""
+"""NIST SP 800-63B-4 §3.1.3.2. A success counts in the hour and day in which its code was sent."""
 VERIFIED, VERIFIED_KNOWN = "verified", "verifiedKnown"
 TOO_MANY = 2
-"""Times its usual ratio: what a country leaves unverified beyond it is a sign of pumping or of lost codes.
-The guard stops an attack that solves no challenge at about three times, so an alarm must come before."""
+"""Factor on the learned ratio: more unverified codes are a sign of pumping or of lost codes. The guard stops
+an attack that solves no challenge at a factor of about three, so the alarm must come earlier."""
 LEAST_ENDED = 100
-"""Codes of a day of which a share is measured: of fewer, chance alone makes a bad one."""
+"""Fewest codes of a day for which a share is reported: with fewer, chance alone can make it bad."""
 
 
 @dataclass(slots=True)
 class History:
-    """What is known of past days, read once per environment: once their last codes have ended, they no
-    longer change.
-    """
+    """Counts of past days, kept by the environment. A day is final once its last codes have ended."""
 
     totals: dict[str, Counts] = field(default_factory=dict)
-    """By the stem of a `DayCounter`, estimated over its shards."""
+    """By the stem of a `DayCounter`; estimated over its shards."""
     settled: set[str] = field(default_factory=set)
     shards: dict[str, int] = field(default_factory=dict)
-    """By the stem of the service's day: its shards, where they are more than the policy's."""
+    """By the stem of a service day: its number of shards, where larger than the policy's."""
     swept_on: int = 0
 
     def missing(self, days: Iterable[DayCounter]) -> list[DayCounter]:
-        """The days that must still be read."""
+        """The days that are not final, and must be read."""
         return [day for day in days if day.stem not in self.settled]
 
     def prime(self, day: DayCounter, total: Counts, now: Seconds) -> None:
-        """Remember a past day, for good once nothing that was sent in it can be verified any more."""
+        """Keep the total of a past day; final once no code of that day can still be verified."""
         self.totals[day.stem] = total
         if now >= day.ends_at + LONGEST_CODE_LIFE:
             self.settled.add(day.stem)
 
     def sweep(self, now: Seconds) -> None:
-        """Once a day, drop what is older than the guard looks back: an environment may live for long."""
+        """Once a day, drop days older than the guard's history: an environment can live for days."""
         if now // DAY == self.swept_on:
             return
         self.swept_on = now // DAY
@@ -79,12 +77,12 @@ class History:
 
 
 class CountryCounter:
-    """One country's today and past, for one send."""
+    """One country's counts of today and of past days, for one send."""
 
     def __init__(
         self, country: str, now: Seconds, shards: int, past_shards: int, history: History, price_of_sms: int
     ) -> None:
-        """The price of a usual code is in micro-dollars. `past_shards`: of earlier days."""
+        """`past_shards`: of earlier days. `price_of_sms`: of a usual code, in micro-dollars."""
         self._history, self._price_of_sms = history, price_of_sms
         self._today = DayCounter.of(f"B#{country}", now, shards)
         self._past = tuple(
@@ -94,11 +92,11 @@ class CountryCounter:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """What is to be read."""
+        """The items to read."""
         return tuple(key for sampled in self._sampled.values() for key in sampled)
 
     def prime(self, read: Mapping[str, Counts]) -> None:
-        """Take over the past days that were read now."""
+        """Add the past days that were just read to the history."""
         for day in self._past:
             if (sampled := self._sampled.get(day.stem)) is not None:
                 self._history.prime(day, day.total(read, sampled), self._today.now)
@@ -115,7 +113,7 @@ class CountryCounter:
     def increment(
         self, read: Mapping[str, Counts], lane: BudgetLane, price: int, spans: Spans
     ) -> ShardIncrement:
-        """One more send in a lane that may have so much unverified. Raises `NoRoom`."""
+        """Charge a lane that may have `spans` unverified. In micro-dollars. Raises `NoRoom`."""
         today, yesterday = self._total(read), self._days[0]
         limits = {
             hourly(lane, self._today.hour): spans.hour
@@ -129,15 +127,15 @@ class CountryCounter:
         return self._counted(increment, lane, price)
 
     def unlimited(self, read: Mapping[str, Counts], lane: BudgetLane, price: int) -> ShardIncrement:
-        """One more send, never refused."""
+        """Charge a lane without a limit. `price` in micro-dollars."""
         return self._counted(self._today.unlimited(read, self._sampled[self._today.stem]), lane, price)
 
     def unverified_beyond_usual(self, read: Mapping[str, Counts]) -> int:
-        """Codes of one hour that went unverified beyond twice what the country usually leaves so.
+        """Unverified codes of one hour beyond `TOO_MANY` times the country's learned ratio.
 
-        Of the last full hour, once its codes have ended; and of the running one, this code included, as long
-        as nobody verified in either: a code that a user is about to type says nothing yet. Only codes on the
-        shards that were read: an estimate from one code of a few shards would be a guess.
+        The larger of two: the last full hour's, once its codes have ended; and the current hour's, this code
+        included, while neither hour has a success: pending codes alone are no sign. Counts only the shards
+        that were read: extrapolating one code from a few shards would be a guess.
         """
         today, hour = self._seen(read), self._today.hour
         last_day, last_hour = (today if hour else self._seen_yesterday), (hour - 1) % 24
@@ -149,10 +147,10 @@ class CountryCounter:
         return max(0, int(beyond / self._price_of_sms))
 
     def expired_unused(self, read: Mapping[str, Counts]) -> float | None:
-        """Percent of the last 24 hours' codes, the running hour's left out, that nobody used.
+        """Percent of the last 24 hours' codes that expired unused, without the current hour's.
 
-        None for fewer than `LEAST_ENDED` on the shards that were read. Codes in the own lane are not counted,
-        here as everywhere.
+        None for fewer than `LEAST_ENDED` codes on the shards that were read. Codes in the own lane are never
+        counted.
         """
         today, yesterday, hour = self._seen(read), self._seen_yesterday, self._today.hour
 
@@ -173,14 +171,14 @@ class CountryCounter:
 
     @cached_property
     def _ratio(self) -> float:
-        """Unverified codes for each verified one, as learned from the past days."""
+        """The learned ratio of the past days."""
         days = self._days
         verified = sum(day.get(VERIFIED, 0) for day in days) / self._price_of_sms
         unverified = sum(day.get(lane, 0) for day in days for lane in COUNTED_LANES) / self._price_of_sms
         return learned_ratio(unverified, verified)
 
     def _seen(self, read: Mapping[str, Counts]) -> Counts:
-        """Today's counts on the sampled shards together."""
+        """Today's counts, summed over the sampled shards."""
         seen: dict[str, int] = {}
         for key in self._sampled[self._today.stem]:
             for name, amount in read.get(key, NOTHING).items():
@@ -189,7 +187,7 @@ class CountryCounter:
 
     @property
     def _seen_yesterday(self) -> Counts:
-        """Yesterday's counts, of which only the estimate is kept, as so many shards would show them."""
+        """Yesterday's counts, scaled down from the estimate for all shards to a sample."""
         day = self._past[0]
         part = min(SAMPLE, day.shards) / day.shards
         return {name: int(amount * part) for name, amount in self._days[0].items()}
@@ -212,5 +210,5 @@ class CountryCounter:
 
 
 def _unverified(counts: Counts, hour: int) -> int:
-    """Micro-dollars of one hour."""
+    """Unverified micro-dollars of one hour."""
     return sum(counts.get(hourly(lane, hour), 0) for lane in COUNTED_LANES)

@@ -1,10 +1,10 @@
 """The device token: "on this device, this number was verified here". Opens a lane and verifies nobody. Pure.
 
 An HMAC under the pepper over version, tenant, number, time and nonce, so nothing is stored for it. It is
-genuine for 90 days, and worth something only while the number's item says that the number was verified at
-this tenant, and not before its `tokensFrom` (`Number.has_token`): an erased number has no such item, and
-unlocking a number moves the time. Holders of an old token of a recycled number share the new owner's lane
-until then, and can do no more with it than ask and guess within its limits.
+genuine for 90 days, and valid only while the number's item shows a success at this tenant and a `tokensFrom`
+that is not later (`Number.has_token`): erasing a number deletes that item, unlocking it moves `tokensFrom`.
+Until then, holders of an old token of a recycled number share the new owner's lane, and can only request and
+guess within its limits.
 """
 
 import base64
@@ -16,7 +16,7 @@ from sms_otp.domain.clock import DAY, Seconds
 from sms_otp.domain.keys import Peppers
 
 LIFE_SECONDS = 90 * DAY
-"""From `issuedAt` on."""
+"""Counted from `issuedAt`."""
 VERSION = 1
 
 _TIME_BYTES = 5
@@ -24,21 +24,20 @@ _NONCE_BYTES = 12
 _HEAD_BYTES = 1 + _TIME_BYTES + _NONCE_BYTES
 
 
-def made(pepper: str, tenant: str, e164: str, issued_at: Seconds, about: str) -> str:
+def made(pepper: str, tenant: str, e164: str, issued_at: Seconds, verification: str) -> str:
     """The token of a success at `issued_at`: 67 URL-safe characters.
 
-    The nonce derives from `about`, the key of the verification, so that the same success has the same token
-    however often its answer is given again.
+    The nonce derives from the verification's key, so that a repeated answer has the same token.
     """
-    nonce = hmac.digest(pepper.encode(), f"device-nonce:{about}".encode(), "sha256")[:_NONCE_BYTES]
+    nonce = hmac.digest(pepper.encode(), f"device-nonce:{verification}".encode(), "sha256")[:_NONCE_BYTES]
     head = bytes([VERSION]) + issued_at.to_bytes(_TIME_BYTES, "big") + nonce
     return _encoded(head + _mac(pepper, tenant, e164, head))
 
 
 def issued_at(token: str | None, peppers: Peppers, tenant: str, e164: str, now: Seconds) -> Seconds | None:
-    """When a token of this number at this tenant was issued; None unless genuine and in its life.
+    """When a token of this number at this tenant was issued; None unless genuine and unexpired.
 
-    The previous pepper's tokens are taken while it rotates.
+    Tokens made with the previous pepper are accepted while it rotates.
     """
     raw = _decoded(token)
     if raw is None:

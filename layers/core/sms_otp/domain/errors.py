@@ -1,4 +1,4 @@
-"""Every error that a request can be answered with.
+"""Every error that the API can answer with.
 
 OtpError
 ├── InvalidRequest
@@ -36,14 +36,14 @@ from sms_otp.domain.clock import Seconds
 
 
 class FieldError(TypedDict):
-    """One thing that is wrong with a body: a JSON pointer (RFC 6901) and what was expected there."""
+    """One invalid field of a body: its JSON pointer (RFC 6901) and what was expected there."""
 
     pointer: str
     detail: str
 
 
 class OtpError(Exception):
-    """Base of all answers that are not success.
+    """Base of all error answers.
 
     `detail` is shown to the caller. `reason` is for the log alone: a short fixed word, or the name
     of a field or dependency, never its value.
@@ -68,7 +68,7 @@ class OtpError(Exception):
         self.attempts_remaining = attempts_remaining
         self.errors = tuple(errors)
         self.context = context
-        """More fields for the log, in objects that hide what must not be shown."""
+        """More fields for the log, in objects that mask what must not be shown."""
 
     def with_context(self, **context: object) -> Self:
         """A copy with more fields for the log."""
@@ -104,14 +104,14 @@ class InvalidOtpFormat(InvalidRequest):
 
 
 class DestinationNotAllowed(OtpError):
-    """The number's country or kind is not one that this deployment sends to, or not by this channel."""
+    """This deployment does not send to the number's country or kind, or not by this channel."""
 
     code = "DESTINATION_NOT_ALLOWED"
     detail = "Codes are not sent to this country or kind of number."
 
 
 class VerificationNotFound(OtpError):
-    """Unknown, another tenant's, or another session's: one answer, so that a caller learns nothing."""
+    """Unknown, another tenant's, or another session's: one answer, so that it reveals nothing."""
 
     code = "VERIFICATION_NOT_FOUND"
     detail = "There is no such verification."
@@ -139,7 +139,7 @@ class VerificationCancelled(OtpError):
 
 
 class AlreadyVerified(OtpError):
-    """The code has been used once (NIST SP 800-63B-4 §3.1.3.2: valid only once)."""
+    """The code has been used already (NIST SP 800-63B-4 §3.1.3.2: valid only once)."""
 
     code = "ALREADY_VERIFIED"
     detail = "The code has already been used."
@@ -160,35 +160,35 @@ class NumberLocked(OtpError):
 
 
 class NumberDisabled(OtpError):
-    """The number has failed so often that no wait helps: until unlocked, or with a device token."""
+    """The number has failed too often: disabled until unlocked, except with a device token."""
 
     code = "NUMBER_DISABLED"
     detail = "Too many wrong codes for this number. It must be unlocked, or verified on a known device."
 
 
 class ChallengeRequired(OtpError):
-    """The next code takes more than an address: let the user pass a challenge, then say so."""
+    """Codes are sent only after a challenge: let the user pass one, then request with `challenged: true`."""
 
     code = "CHALLENGE_REQUIRED"
     detail = "Let the user pass a challenge, then ask again with challenged: true."
 
 
 class RateLimited(OtpError):
-    """A send limit refuses; nothing was sent."""
+    """A send limit is reached; nothing was sent."""
 
     code = "RATE_LIMITED"
     detail = "Too many codes were requested. Wait before requesting another."
 
 
 class SendingStopped(OtpError):
-    """An administrator has stopped sends like this one; codes that were sent are checked all the same."""
+    """An administrator has stopped such sends; codes that were sent are still checked."""
 
     code = "SENDING_STOPPED"
     detail = "No codes are sent at the moment. Try again later."
 
 
 class RequestInProgress(OtpError):
-    """The first request with this Idempotency-Key still runs."""
+    """The first request with this Idempotency-Key is still running."""
 
     code = "REQUEST_IN_PROGRESS"
     detail = "A request with this Idempotency-Key is still running."
@@ -209,7 +209,7 @@ class ProviderRejected(OtpError):
 
 
 class ProviderUnavailable(OtpError):
-    """No provider took, or decided, the request in time."""
+    """No provider accepted the send, or checked the code, in time."""
 
     code = "PROVIDER_UNAVAILABLE"
     detail = "The request could not be completed now. Try again later."
@@ -230,8 +230,8 @@ class ServiceMisconfigured(OtpError):
 
 
 class InternalError(OtpError):
-    """Anything unforeseen."""
+    """An unexpected failure."""
 
 
 class DeploymentRefused(Exception):
-    """A deployment's settings are wrong. The text names each one and what would be right."""
+    """A deployment's settings are invalid. The text names each one and its valid values."""

@@ -1,27 +1,27 @@
-"""The pumping guard: may this send be paid for, and out of which budget? Pure, over what was counted.
+"""The pumping guard: whether a send may be charged, and to which budget. Pure, over counters already read.
 
-SMS pumping earns from codes that nobody types, so its mark is money that is spent on a country, or on a
-block of neighbouring numbers, and never verified. **Unverified money** is the price of each code on its way;
-a right code takes its price out again and adds it to what the country has **verified**. Those who look least
-like an attacker are charged first, each to a budget of its own, so that an attack spends only its own:
+SMS pumping earns from codes that nobody enters. It shows as money spent on a country, or on a block of
+neighbouring numbers, and never verified. **Unverified money** is the price of every code that is not
+verified yet; a correct code moves its price to the country's **verified money**. A send is charged to the
+first of these lanes that has room, so an attack exhausts only the budgets that it qualifies for:
 
-    lane         who may be charged to it                              unverified money, at most
-    own          brings a device token or comes from a usual network   not counted against the country
-    known        a number that was verified within 90 days             3 r of what known numbers verified
-    open         anyone                                                1.5 r of it in an hour, 1.3 r in a day
-    fresh        a network that has nothing open                       0.5 of it
-    challenged   the user passed a challenge, network has 2 open       4 of it in an hour, 6 in a day
+    lane         who qualifies                                  limit of unverified money in the country
+    own          device token or usual network of the number    not counted
+    known        a number verified within 90 days               3 r of the verified money of known numbers
+    open         anyone                                         1.5 r of verified money an hour, 1.3 r a day
+    fresh        a network without an open code                 0.5 of verified money
+    challenged   a challenge passed, network has < 2 open       4 times verified money an hour, 6 times a day
 
-`r`, the **learned ratio**, is how much this country leaves unverified on its usual days, so that users of
-whom many never type their code are not taken for an attack. What a country "verified" is the larger of the
-last span and its best day, so that a busy country is not refused for being busy, and a flash sale neither.
+`r`, the **learned ratio**, is the country's usual number of unverified codes per verified one, so that users
+who often leave a code unused are not taken for an attack. Verified money is the larger of the last hour or
+day and the best day of two weeks, so that neither a busy country nor a flash sale is refused.
 
-A country without history has small **floors** in place of these, and all floors together come out of one
-pool for each lane, so that two hundred countries cost no more than a few. A **block** of 10,000 neighbouring
-numbers may have few codes open, even in a busy country. A **network** may have few, or 1.5 r of what its
-own users verified, so that people who share an address are not refused for it.
+Where a lane's limit has no room, a small **floor** applies, so that a country without history can start. One
+pool per lane limits the floors of all countries together: two hundred countries cost no more than a few. A
+**block** of 10,000 neighbouring numbers may have few open codes, even in a busy country. A **network** may
+have a few, plus 1.5 r of the codes that its users verified, so that people can share an address.
 
-It is a brake on cost, exact within its windows. The windows slide, evenly spread within an hour or a day.
+The guard is a brake on cost, exact within its windows, which slide and assume an even spread.
 """
 
 from collections.abc import Iterator
@@ -32,33 +32,33 @@ from sms_otp.domain.budgets import NONE_YET, Spans
 from sms_otp.domain.prices import USD
 
 HISTORY_DAYS = 14
-"""Two weeks: every day of the week is in it twice."""
+"""Two weeks: each day of the week counts twice."""
 HOURS_OF_A_DAY = 6
-"""A busy hour has a sixth of its day: four times the mean."""
+"""A busy hour has a sixth of its day's traffic: four times the mean."""
 LEAST_RATIO, MOST_RATIO = 0.3, 1.0
-"""Below, a country of careful users has no room for chance; above, an attack would raise its own limit."""
+"""Bounds of the learned ratio: a lower one leaves no room for chance, a higher one lets an attack grow."""
 PRIOR_UNVERIFIED, PRIOR_VERIFIED = 6, 10
-"""Codes that the ratio begins with, so that the first few decide nothing."""
+"""Codes that the learned ratio starts from, so that the first few hardly move it."""
 SLACK, SLACK_OF_DAY = 1.5, 1.3
-"""What an hour may leave unverified beyond what is usual, and a day, which varies less."""
+"""Factors on the learned ratio: for an hour, and for a day, which varies less."""
 IGNORED_AT_MOST = 2
-"""Codes in a row that nobody typed, from which on a number opens no lane of its own: an attacker who verified
-it once must go on verifying it."""
+"""Unverified codes in a row after which a number loses the own and known lanes: an attacker who verified it
+once must keep verifying it."""
 
 FLOOR = Spans(USD // 2, 2 * USD)
-"""Half a dollar an hour and two a day: 60 codes to the US and 250, enough for a first day with users."""
+"""0.50 USD an hour and 2 USD a day: 60 and 250 SMS to the US, enough for a first day with users."""
 POOL = Spans(2 * USD, 10 * USD)
-"""Of all floors of one lane: ten dollars a day is what an attack on every country at once may cost."""
+"""Limit of one lane's floors in all countries together: an attack on all of them costs 10 USD a day."""
 CHALLENGED_FLOORS = 8
-"""Times both, for those who passed a challenge."""
+"""Factor on `FLOOR` and `POOL` in the challenged lane."""
 
 BLOCK = Spans(10, 20)
-"""Codes that a block of neighbouring numbers may have open without any verified there."""
+"""Codes that a block of neighbouring numbers may have open before any is verified there."""
 BLOCK_CHALLENGED = 4
 
 
 class Mode(StrEnum):
-    """Whether the guard does nothing, says what it would refuse, or refuses."""
+    """Whether the guard is off, only records what it would refuse, or refuses."""
 
     OFF = "off"
     RECORD = "record"
@@ -76,101 +76,101 @@ class BudgetLane(StrEnum):
 
 
 NETWORK_OPEN = {BudgetLane.FRESH: 1, BudgetLane.CHALLENGED: 2}
-"""Codes that a network may have open in 24 hours in lanes of its own limit, before its users verified any."""
+"""Codes that a network may have open in 24 hours in these lanes, before its users verify any."""
 COUNTED_LANES = (BudgetLane.KNOWN, BudgetLane.OPEN, BudgetLane.FRESH, BudgetLane.CHALLENGED)
-"""Those whose money is counted against the country."""
+"""Lanes whose money is counted against the country."""
 LIMITS = COUNTRY, BLOCK_OF_NUMBERS = ("country", "block")
-"""What a send that looks like pumping is over, as the log names it."""
+"""Limits that a send exceeds when it looks like pumping, as the log names them."""
 NETWORK = "network"
-"""A limit of its own, over all lanes."""
+"""The limit on a network's open codes in all lanes."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberFacts:
-    """What is known of a number."""
+    """The number's input to the guard."""
 
     is_own: bool = False
     """A valid device token or a usual network of the number came with the request."""
     is_known: bool = False
     """It was verified within 90 days."""
     ignored: int = 0
-    """Codes sent to it since it was verified last."""
+    """Codes sent to it since it was last verified."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkFacts:
-    """What is known of the network that asks; counted in codes."""
+    """The open and verified codes of the requesting network."""
 
     open: Spans = NONE_YET
     verified_week: int = 0
-    """Within the last seven days."""
+    """Codes verified within the last seven days."""
 
 
 @dataclass(frozen=True, slots=True)
 class CountryFacts:
-    """What a country verified, in micro-dollars, and what it usually leaves unverified."""
+    """A country's learned ratio and its verified money in micro-dollars."""
 
     ratio: float = PRIOR_UNVERIFIED / PRIOR_VERIFIED
     verified: Spans = NONE_YET
-    """The larger of the last span and what the best day grants."""
+    """See `granted`."""
     verified_known: Spans = NONE_YET
-    """The same of numbers in the known lane."""
+    """The part that was charged to the known lane; see `granted`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One requested send. `network` is None if the backend sends no address of its user."""
+    """One requested send. `network` is None if the backend sends no client address."""
 
     number: NumberFacts
     network: NetworkFacts | None
     country: CountryFacts
     is_challenged: bool
     price: int
-    """Micro-dollars of the code."""
+    """Price of the code in micro-dollars."""
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A budget that the send may be charged to, if its limits have room."""
+    """A lane that takes the send if all its limits have room."""
 
     lane: BudgetLane
     limits: Spans | None = None
-    """Micro-dollars of the lane in this country; None is not counted."""
+    """Unverified micro-dollars that the lane may have in this country; None is not counted."""
     pool: Spans | None = None
-    """Micro-dollars of the lane's floors in all countries together, where the limits are a floor."""
+    """Limit of the lane's floors in all countries, in micro-dollars; None unless `limits` is a floor."""
 
     @property
     def block_factor(self) -> int:
-        """How many times its usual limit a block may have open; 0 where it is not counted."""
+        """Factor on the block's limit; 0 where the block is not counted."""
         if self.lane in (BudgetLane.OWN, BudgetLane.KNOWN):
             return 0
         return BLOCK_CHALLENGED if self.lane is BudgetLane.CHALLENGED else 1
 
 
 def learned_ratio(unverified: float, verified: float) -> float:
-    """Unverified codes for each verified one, as a country's last two weeks had them."""
+    """The country's unverified codes per verified code of the last two weeks, smoothed and clamped."""
     ratio = (unverified + PRIOR_UNVERIFIED) / (verified + PRIOR_VERIFIED)
     return min(max(ratio, LEAST_RATIO), MOST_RATIO)
 
 
 def granted(last: Spans, best_day: int) -> Spans:
-    """What a country counts as having verified: of the last hour and day, or as its best day had it."""
+    """The verified money that limits use: of the last hour and day, or of the best day if that is more."""
     return Spans(max(last.hour, best_day // HOURS_OF_A_DAY), max(last.day, best_day))
 
 
 def network_room(network: NetworkFacts, least: int, ratio: float) -> int:
-    """Codes that a network may have open: so many, and what its own users' verified ones grant."""
+    """Codes that a network may have open: `least`, plus a share of those that its users verified."""
     return least + int(SLACK * ratio * network.verified_week)
 
 
 def block_limits(verified: Spans, ratio: float, factor: int) -> Spans:
-    """Codes that a block of numbers may have open. `verified`: codes in the block, in the same windows."""
+    """Codes that a block may have open. `verified`: its verified codes of the same hour and day."""
     earned = verified.times(SLACK * ratio)
     return Spans(max(BLOCK.hour, earned.hour), max(BLOCK.day, earned.day)).times(factor)
 
 
 def charges(ask: Ask) -> Iterator[Charge]:
-    """The budgets that the send may be charged to, the first that has room is to be taken."""
+    """The budgets that the send qualifies for, in order: charge it to the first that has room."""
     if ask.number.ignored < IGNORED_AT_MOST:
         if ask.number.is_own:
             yield Charge(BudgetLane.OWN)
@@ -184,21 +184,21 @@ def charges(ask: Ask) -> Iterator[Charge]:
 
 
 def _has_room(ask: Ask, lane: BudgetLane) -> bool:
-    """Whether the network has room for one more in this lane, or none is named."""
+    """Whether the network has room for one more code in this lane; True if the request names no network."""
     network = ask.network
     return network is None or network.open.day < network_room(network, NETWORK_OPEN[lane], ask.country.ratio)
 
 
 def _learned_or_floor(lane: BudgetLane, ask: Ask) -> Iterator[Charge]:
-    times = CHALLENGED_FLOORS if lane is BudgetLane.CHALLENGED else 1
+    factor = CHALLENGED_FLOORS if lane is BudgetLane.CHALLENGED else 1
     yield Charge(lane, learned_limits(lane, ask.country))
-    # Where one code costs more than the floor, the first user of a country would be refused as an attacker.
-    floor, pool = (spans.times(times).at_least(ask.price) for spans in (FLOOR, POOL))
+    # A floor below the price of one code would refuse the first user of a country.
+    floor, pool = (spans.times(factor).at_least(ask.price) for spans in (FLOOR, POOL))
     yield Charge(lane, floor, pool)
 
 
 def learned_limits(lane: BudgetLane, country: CountryFacts) -> Spans:
-    """Unverified micro-dollars that a lane may have open in a country, by what the country verified."""
+    """Unverified micro-dollars that a lane may have in a country, in proportion to its verified money."""
     ratio, verified = country.ratio, country.verified
     match lane:
         case BudgetLane.KNOWN:

@@ -1,9 +1,9 @@
-"""One `Idempotency-Key`, one act: what is kept of a request so that its repetition gets the same answer.
+"""Idempotency records: a repeated request with the same `Idempotency-Key` gets the same answer.
 
-A send's key is claimed in the same transaction that reserves it, so no second request can come between the
-two; a guess's before it is spent. What is compared is a keyed hash of what the request is for, and not of
-who relays it: the same user on another address asks for the same thing. While a pepper is rotated the key is
-claimed under both, or an environment that knows only one of them first would send again.
+A send's key is claimed in the transaction that reserves the send, so no second request can come between the
+two; a guess's key is claimed before the guess is spent. The fingerprint is a keyed hash of the request
+without its client, because a retry may come from another address. While a pepper rotates, the key is claimed
+under both; otherwise an environment that knows only one pepper would send again.
 """
 
 import json
@@ -15,7 +15,7 @@ from sms_otp.domain.clock import DAY, NO_SECONDS, SECOND, Seconds
 
 KEEP_SECONDS = DAY
 RUNNING_SECONDS = Seconds(30)
-"""Longer than a function may run: after it, a claim without an answer belongs to a request that died."""
+"""Longer than a function may run: an older record without an answer belongs to a request that died."""
 
 _REPLAYED: dict[str, type[errors.OtpError]] = {
     kind.code: kind for kind in (errors.ProviderRejected, errors.ProviderUnavailable, errors.OtpIncorrect)
@@ -24,17 +24,17 @@ _REPLAYED: dict[str, type[errors.OtpError]] = {
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """What a request was answered with: a success, or the error that it would get again."""
+    """The stored answer to a request: a success, or the error to repeat."""
 
     expires_at: Seconds = NO_SECONDS
     resend_after: Seconds = NO_SECONDS
-    """Of an error, after what time to try again; 0 where it named none."""
+    """For an error: its `retry_after`, or 0."""
     error: str | None = None
     attempts_remaining: int | None = None
     same_code: bool | None = None
-    """Of a resend: whether an earlier message's code is still right."""
+    """For a resend: whether an earlier message's code is still valid."""
     app_hash_sent: bool | None = None
-    """Where the first request named an `app_hash`: whether the message ended with it."""
+    """Whether the message ended with the `app_hash`; None if the first request had none."""
 
     def dump(self) -> str:
         """As text for the store."""
@@ -47,7 +47,7 @@ class StoredAnswer:
         return cls(*json.loads(text))
 
     def raise_error(self) -> None:
-        """Raises what the first request raised, if it failed."""
+        """Raise the error of the first request, if it failed."""
         if self.error is not None:
             raise _REPLAYED[self.error](
                 reason="replayed",
@@ -58,24 +58,24 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
-    """A request under way, or finished if it has an `answer`."""
+    """The record of a request: under way, or finished if it has an `answer`."""
 
     key: str
     """Keyed hash of tenant and Idempotency-Key."""
     fingerprint: str
-    """Keyed hash of the body."""
+    """Keyed hash of the request's fields."""
     nonce: str
-    """Its own: who finds another one there has lost the key to another request."""
+    """Unique to the request: another nonce in the store means that another request has the key."""
     started_at: Seconds
     answer: StoredAnswer | None = None
     verification: str = ""
-    """The key of the verification that the request made, or was about."""
+    """Key of the verification that the request made or named."""
     twin: "IdempotencyRecord | None" = None
-    """The same under the other pepper, while one is rotated: stored, answered and deleted with it."""
+    """Its copy under the previous pepper, while it rotates: stored, answered and deleted with it."""
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Every key under which it stands."""
+        """Its keys under each pepper."""
         return (self.key,) if self.twin is None else (self.key, self.twin.key)
 
     @property
@@ -85,19 +85,19 @@ class IdempotencyRecord:
 
 
 def idempotency_records(
-    peppers: keys.Peppers, tenant: str, key: str | None, about: Sequence[str | None], now: Seconds
+    peppers: keys.Peppers, tenant: str, key: str | None, request: Sequence[str | None], now: Seconds
 ) -> tuple[IdempotencyRecord, ...]:
-    """The records that a request would store under its key, current pepper first; empty without a key.
+    """The records to store for a request, by the current pepper first; empty without a key.
 
-    `about` is the operation, which has keys of its own, and the fields of the request.
+    `request`: its operation, which has keys of its own, then its fields.
     """
     if key is None:
         return ()
-    nonce, request = keys.new_nonce(), json.dumps(list(about))
+    nonce, body = keys.new_nonce(), json.dumps(list(request))
     made = tuple(
         IdempotencyRecord(
-            key=keys.keyed(pepper, "idempotency", f"{about[0]}:{tenant}:{key}"),
-            fingerprint=keys.keyed(pepper, "body", request),
+            key=keys.keyed(pepper, "idempotency", f"{request[0]}:{tenant}:{key}"),
+            fingerprint=keys.keyed(pepper, "body", body),
             nonce=nonce,
             started_at=now,
         )
@@ -107,23 +107,23 @@ def idempotency_records(
 
 
 def answered(record: IdempotencyRecord | None, answer: StoredAnswer) -> IdempotencyRecord | None:
-    """The record with what its request was answered."""
+    """The record with the answer to its request."""
     if record is None:
         return None
     return replace(record, answer=answer, twin=answered(record.twin, answer))
 
 
 def about_verification(record: IdempotencyRecord | None, verification: str) -> IdempotencyRecord | None:
-    """The record with the key of the verification that its request is about."""
+    """The record with the key of its request's verification."""
     if record is None:
         return None
     return replace(record, verification=verification, twin=about_verification(record.twin, verification))
 
 
 def earlier_answer(found: IdempotencyRecord | None, mine: IdempotencyRecord) -> StoredAnswer | None:
-    """The answer to give again, or None if this request is the first.
+    """The answer to repeat, or None if this request is the first.
 
-    Raises `IdempotencyKeyReused` or `RequestInProgress`. A claim whose request died is answered as a
+    Raises `IdempotencyKeyReused` or `RequestInProgress`. A record whose request died gets the answer of a
     send of unknown outcome: it may have sent, so this key never sends again.
     """
     if found is None or mine.started_at >= found.expires_at:

@@ -1,14 +1,14 @@
-"""How often a number may be sent to and guessed at. Pure decisions over what the store read.
+"""Limits on sends to a number and on guesses at its codes. Pure, over what the store read.
 
-Times are whole milliseconds since the epoch: two sends to a number must differ.
+Times are whole milliseconds since the epoch; the times of two sends to a number must differ.
 
 **Sends** are a sliding log: the moments themselves, at most as many as the largest window allows.
 The bound is exact: no span of a window's length, wherever it starts, holds more sends than its
-limit. A fixed window lets twice the limit through across its edge; GCRA holds an average, not a
-count. The price is a few numbers in one item.
+limit. A fixed window admits twice the limit across its edge; GCRA limits an average, not a count.
+The cost is a few numbers in one item.
 
 **Guesses** are a count of consecutive failures and the moment of the last one. Each guess is
-counted before it is checked and cleared only by success, never by a new code
+counted before it is checked; only a success clears the count, never by a new code
 (NIST SP 800-63B-4 §3.1.3.2 and §3.2.2).
 """
 
@@ -23,7 +23,7 @@ HOUR = to_milliseconds(clock.HOUR)
 DAY = to_milliseconds(clock.DAY)
 
 LAST_SECONDS = 30
-"""Of a code's life: sent again within them it would end before the user has read it."""
+"""Seconds before a code expires in which it is not sent again: it would end before the user reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class SendPolicy:
-    """Windows, and a gap that doubles with each send of the last hour up to a ceiling."""
+    """Windows, and a gap that doubles with each send of the last hour, up to `gap_max`."""
 
     windows: tuple[Window, ...]
     gap: Milliseconds = NO_MILLISECONDS
@@ -49,7 +49,7 @@ class SendPolicy:
 
 
 def next_send_at(sends: tuple[Milliseconds, ...], policy: SendPolicy, now: Milliseconds) -> Milliseconds:
-    """The earliest moment at which one more send keeps every window and the gap. `<= now`: it may go."""
+    """The earliest moment at which one more send respects every window and the gap. `<= now`: allowed."""
     newest_first = sorted(sends, reverse=True)
     moments = [
         newest_first[window.limit - 1] + window.span
@@ -62,14 +62,14 @@ def next_send_at(sends: tuple[Milliseconds, ...], policy: SendPolicy, now: Milli
 
 
 def gap_after(newest_first: list[Milliseconds], policy: SendPolicy) -> Milliseconds:
-    """How long to wait after the newest send: doubled for each further send in the hour before it."""
+    """The wait after the newest send: doubled for each earlier send in the hour before it."""
     streak = sum(1 for at in newest_first if newest_first[0] - at < HOUR)
     return min((1 << streak - 1) * policy.gap, policy.gap_max)
 
 
 @dataclass(frozen=True, slots=True)
 class GuessPolicy:
-    """Failures that are free, the wait that then doubles, and the end of it."""
+    """Failures without a wait, the wait that then doubles, and the failures that close the lane."""
 
     free: int
     wait: Milliseconds
@@ -79,9 +79,9 @@ class GuessPolicy:
 
     @property
     def steps(self) -> tuple[tuple[int, Milliseconds], ...]:
-        """(failures so far, wait before the next guess): one row for each different wait.
+        """(failures so far, wait before the next guess): one row for each wait.
 
-        The last row holds for every higher count, so that a store can make one condition of it.
+        The last row applies to every higher count, so that a store can build one condition from the rows.
         """
         rows = [(self.free, self.wait_after(self.free))]
         while rows[-1][1] < self.wait_max:
@@ -90,7 +90,7 @@ class GuessPolicy:
         return tuple(rows)
 
     def wait_after(self, failures: int) -> Milliseconds:
-        """What must pass since the last failure before the next guess."""
+        """The wait from the last failure to the next guess."""
         if failures < self.free:
             return NO_MILLISECONDS
         return min((1 << failures - self.free) * self.wait, self.wait_max)
@@ -98,15 +98,13 @@ class GuessPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Failures in a row, of one number at one tenant in one lane. The guess under way counts as one until it
-    is right.
-    """
+    """Failures in a row of a number's lane at a tenant. A guess counts as a failure until found correct."""
 
     count: int = 0
     last_at: Milliseconds = NO_MILLISECONDS
 
     def joined(self, other: "Failures") -> "Failures":
-        """What is no more lenient than either."""
+        """The stricter of both."""
         return Failures(max(self.count, other.count), max(self.last_at, other.last_at))
 
     def next_guess_at(self, policy: GuessPolicy) -> Milliseconds:
@@ -115,14 +113,14 @@ class Failures:
 
 
 def whole_seconds(span: Milliseconds) -> Seconds:
-    """Rounded up and at least one: a caller that waits this long never comes too early."""
+    """The span rounded up, at least one second: a caller that waits this long is never too early."""
     return max(clock.SECOND, Seconds(-(-span // SECOND)))
 
 
 def seconds_until(moment: Milliseconds, now: Milliseconds) -> Seconds:
-    """What a caller must wait, rounded up; 0 once the moment has come."""
+    """The caller's wait, rounded up; 0 once the moment has come."""
     return whole_seconds(moment - now) if moment > now else NO_SECONDS
 
 
 KEEP_LOG = 30 * clock.DAY
-"""Seconds that a number's sends and failures are kept after its last use."""
+"""Seconds for which a number's sends and failures are kept after its last use."""

@@ -1,8 +1,8 @@
-"""How many codes the network that asks has open, and how many its users verified. Counted in codes.
+"""The codes that a client network has open, and those that its users verified.
 
     C#<client>   `used<hour>` for each hour of the last day, `verified<day>` for each day of the last week
 
-Hours that have passed only ever fall, so both limits of a network are one condition on this hour's count.
+Counts of past hours can only fall, so both limits of a network are one condition on this hour's count.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ KEEP = (WEEK + 1) * DAY
 
 @dataclass(frozen=True, slots=True)
 class NetworkCounter:
-    """One client's counts. `keys`: under the pepper in use, then under the one that is being replaced."""
+    """One network's counts. `keys`: by the current pepper, then by the previous one while it rotates."""
 
     keys: tuple[str, ...]
     now: Seconds
 
     def facts(self, read: Mapping[str, Counts]) -> NetworkFacts:
-        """What the network has open and has verified."""
+        """The network's input to the guard."""
         counts = self._together(read)
         return NetworkFacts(
             Spans(
@@ -35,24 +35,24 @@ class NetworkCounter:
         )
 
     def increment(self, read: Mapping[str, Counts], limits: Spans) -> ShardIncrement:
-        """One more code. Raises `NoRoom` where the network has as many open as `limits` allow."""
+        """Count one more code. Raises `NoRoom` if the network has as many open as `limits` allow."""
         counts, this_hour = self._together(read), self._used(0)
         most = min(limits.hour - self._rest_of_last_hour(counts), limits.day - self._earlier(counts)) - 1
         current = read.get(self.keys[0], NOTHING)
-        under_the_other = counts.get(this_hour, 0) - current.get(this_hour, 0)
+        under_previous = counts.get(this_hour, 0) - current.get(this_hour, 0)
         if counts.get(this_hour, 0) > most:
             raise NoRoom(NETWORK, self._retry_after(counts, limits))
         return ShardIncrement(
             self.keys[0],
             open={this_hour: 1},
             verified={f"verified{self.now // DAY}": 1},
-            limits={this_hour: most - under_the_other},
+            limits={this_hour: most - under_previous},
             expired=tuple(sorted(name for name in current if self._has_expired(name))),
             keep_until=self.now + KEEP,
         )
 
     def _retry_after(self, counts: Counts, limits: Spans) -> Seconds:
-        """How long until the network has room again, if nothing more is verified and nothing more is sent."""
+        """Seconds until the network has room, if no more codes are sent or verified."""
         to_next_hour = HOUR - self.now % HOUR
         for hours in range(24):
             open_then = sum(counts.get(self._used(ago), 0) for ago in range(24 - hours))
@@ -65,11 +65,11 @@ class NetworkCounter:
         return f"used{self.now // HOUR - hours_ago}"
 
     def _rest_of_last_hour(self, counts: Counts) -> int:
-        """Of the last hour's, what is still within 60 minutes, as if evenly spread and rounded up."""
+        """The part of the last hour's count within 60 minutes, assuming an even spread; rounded up."""
         return -(-counts.get(self._used(1), 0) * (HOUR - self.now % HOUR) // HOUR)
 
     def _earlier(self, counts: Counts) -> int:
-        """What is open of the 24 hours before this one: no span of 24 hours holds more than the limit."""
+        """Open codes of the 24 hours before this one, so that no span of 24 hours exceeds the limit."""
         return sum(counts.get(self._used(ago), 0) for ago in range(1, 25))
 
     def _together(self, read: Mapping[str, Counts]) -> Counts:

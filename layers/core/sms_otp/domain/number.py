@@ -1,14 +1,14 @@
-"""What is remembered of one number: its sends and failures by lane, and where it was verified. Pure.
+"""One number's state: its sends and failures by lane, and where it was verified. Pure.
 
-A request about a number is in one of three lanes, and none spends another's budget (OWASP's device
-cookies, https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies):
+Each request for a number is in one of three lanes, and no lane spends another's budget (OWASP, device
+cookies: https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies):
 
-    token      brings a device token of this number at this tenant
-    network    comes from one of the three networks from which the number was verified last
-    stranger   everybody else, the number's owner on a new device and network included
+    token      carries a device token of this number at this tenant
+    network    comes from one of the three networks from which the number was last verified
+    stranger   all others, the number's owner on a new device and network included
 
-An own lane whose failures are used up opens nothing any more: who comes with it is a stranger.
-Moments of sends, refusals and failures are in milliseconds, every other time in seconds.
+An own lane (token, network) that has used up its failures is closed: its requests become strangers'.
+Moments of sends, refusals and failures are in milliseconds, all other times in seconds.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -21,19 +21,19 @@ from sms_otp.domain.limits import DAY, HOUR, KEEP_LOG, Failures, GuessPolicy, Se
 from sms_otp.domain.users import FOREVER
 
 REMEMBERED = 90 * clock.DAY
-"""Seconds after which it is forgotten that, and from where, a number was verified."""
+"""Seconds for which a success, and its network, are remembered."""
 KEEP_VERIFICATION = clock.DAY
 """Seconds that an expired verification is kept, so that a late guess is answered with `OTP_EXPIRED`."""
 LATE_DELETION = 7 * clock.DAY
-"""Seconds by which a number's item outlives all that it lists: DynamoDB deletes late, in no order."""
+"""Seconds by which a number's item outlives what it lists: DynamoDB deletes late and in any order."""
 MOST_NETWORKS = 3
-"""Networks that a number's own lane remembers: those from which it was verified last."""
+"""Networks that a number remembers: those from which it was last verified."""
 FINER = 1000
-"""A refusal or failure differs from others of its millisecond by a number below this."""
+"""Refusals or failures that one millisecond can tell apart; see `moment`."""
 
 
 class Lane(StrEnum):
-    """Whose budget a send or a guess is taken from."""
+    """The lane that a send or a guess is counted in."""
 
     TOKEN = "token"  # noqa: S105 # a lane's name
     NETWORK = "network"
@@ -42,74 +42,74 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """One send to the number. `at` is unlike that of any other."""
+    """One send to the number. `at` is unique among them."""
 
     at: Milliseconds
     lane: Lane = Lane.STRANGER
     network: str | None = None
-    """Keyed hash of the network that requested it, if one was named."""
+    """Keyed hash of the requesting network; None if the request named none."""
     is_challenged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ListedVerification:
-    """A verification, as its number lists it."""
+    """An entry in a number's list of verifications."""
 
     created_at: Seconds
     expires_at: Seconds
     owner: str
-    """As `keys.owner`: by it, a verification that is named by its number is found."""
+    """As `keys.owner`: finds a verification by number and session."""
     provider: str = ""
-    """The provider that holds the code, or the first that is to send it."""
+    """The provider that holds the code, or that will send it first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One number's item. What is not there is empty; what has ended may still be there."""
+    """One number's item. Missing attributes are empty; ended entries may remain."""
 
     sends: tuple[Send, ...] = ()
     version: int = 0
-    """What the next reservation is conditioned on; 0 where none was made yet."""
+    """Optimistic lock of the next reservation; 0 before the first."""
     verifications: Mapping[str, ListedVerification] = field(default_factory=dict)
-    """By their keys."""
+    """By verification key."""
     over: frozenset[str] = frozenset()
-    """Keys of listed verifications that were over before they expired: their code is in nobody's hand."""
+    """Keys of listed verifications that ended before they expired: no user still holds their code."""
     failures: Mapping[tuple[str, Lane], Failures] = field(default_factory=dict)
-    """By tenant and lane: in a row, cleared by a success."""
+    """Failures in a row, by tenant and lane; cleared by a success."""
     totals: Mapping[str, int] = field(default_factory=dict)
-    """By tenant: failures of all lanes since the last success in any."""
+    """Failures in all lanes since the last success in any, by tenant."""
     verified: Mapping[str, Seconds] = field(default_factory=dict)
-    """By tenant: when it was verified there last."""
+    """Time of the last success, by tenant."""
     tokens_from: Mapping[str, Seconds] = field(default_factory=dict)
-    """By tenant: device tokens that were issued before this are worth nothing."""
+    """Time before which issued device tokens are invalid, by tenant."""
     networks: Mapping[str, Seconds] = field(default_factory=dict)
-    """Keyed hashes of the networks from which it was verified, and when last."""
+    """Time of the last success, by keyed hash of its network."""
     unproven: int = 0
-    """Sends since the last success, at whichever tenant."""
+    """Sends since the last success, at any tenant."""
     refused: frozenset[int] = frozenset()
-    """Refused requests; `moment`s."""
+    """`moment`s of refused requests."""
     failed: frozenset[int] = frozenset()
-    """Guesses that were not right, or have not been found so; `moment`s."""
+    """`moment`s of guesses that were wrong, or not yet found right."""
 
     @property
     def verified_at(self) -> Seconds | None:
-        """When it was verified last, at whichever tenant."""
+        """Time of the last success at any tenant."""
         return max(self.verified.values(), default=None)
 
     def kept(self, now: Seconds) -> Iterator[str]:
-        """Keys of the listed verifications that are not due for deletion yet."""
+        """Keys of listed verifications that are not due for deletion yet."""
         return (key for key, each in self.verifications.items() if each.expires_at + KEEP_VERIFICATION > now)
 
     def failures_of(self, tenant: str, lane: Lane) -> Failures:
-        """In a row."""
+        """Failures in a row of one lane at the tenant."""
         return self.failures.get((tenant, lane), Failures())
 
     def sends_of(self, lane: Lane) -> Iterator[Send]:
-        """Those of one lane."""
+        """The sends of one lane."""
         return (send for send in self.sends if send.lane is lane)
 
     def has_token(self, tenant: str, issued_at: Seconds) -> bool:
-        """Whether a device token, genuine and not ended, is this number's at this tenant."""
+        """Whether a genuine, unexpired device token is valid for this number at this tenant."""
         return tenant in self.tokens_from and issued_at >= self.tokens_from[tenant]
 
     def knows(self, networks: tuple[str, ...], now: Seconds) -> bool:
@@ -117,11 +117,11 @@ class Number:
         return any(self.networks.get(network, NO_SECONDS) > now - REMEMBERED for network in networks)
 
     def requests_within_hour(self, now: Milliseconds) -> int:
-        """Requests for it within the hour before `now`, refused ones included."""
+        """Requests for the number in the hour before `now`, refused ones included."""
         return sum(send.at > now - HOUR for send in self.sends) + within_hour(self.refused, now)
 
     def joined(self, other: "Number") -> "Number":
-        """What is known of it under either pepper. Of failures, what is no more lenient than either."""
+        """The number's record, merged over both peppers; of failures, the stricter of both."""
         both = (self, other)
         return replace(
             self,
@@ -129,8 +129,8 @@ class Number:
             verifications={**other.verifications, **self.verifications},
             over=self.over | other.over,
             failures={
-                about: self.failures_of(*about).joined(other.failures_of(*about))
-                for about in {*self.failures, *other.failures}
+                key: self.failures_of(*key).joined(other.failures_of(*key))
+                for key in {*self.failures, *other.failures}
             },
             totals={
                 tenant: max(each.totals.get(tenant, 0) for each in both)
@@ -153,22 +153,22 @@ def _newest(ours: Mapping[str, Seconds], theirs: Mapping[str, Seconds]) -> dict[
 
 
 def moment(now: Milliseconds, finer: int) -> int:
-    """A refusal or failure, to be counted once: `now` and a number of the caller's."""
+    """The unique moment of a refusal or failure: `now`, then a number chosen by the caller."""
     return now * FINER + finer % FINER
 
 
 def within_hour(moments: frozenset[int], now: Milliseconds) -> int:
-    """How many of these `moment`s lie in the hour before `now`."""
+    """The number of these `moment`s in the hour before `now`."""
     return len(moments - hour_old(moments, now))
 
 
 def hour_old(moments: frozenset[int], now: Milliseconds) -> frozenset[int]:
-    """Those of these `moment`s that lie an hour or more before `now`."""
+    """The `moment`s an hour or more before `now`."""
     return frozenset(at for at in moments if Milliseconds(at // FINER) <= now - HOUR)
 
 
 def verified_from(number: Number, network: str | None, now: Seconds) -> dict[str, Seconds]:
-    """The networks to remember after a success that was requested from `network`."""
+    """The networks to remember after a success requested from `network`, with their times."""
     known = {key: at for key, at in number.networks.items() if at > now - REMEMBERED}
     if network is not None:
         known[network] = now
@@ -178,29 +178,29 @@ def verified_from(number: Number, network: str | None, now: Seconds) -> dict[str
 
 @dataclass(frozen=True, slots=True)
 class LanePolicy:
-    """The limits of one number's lanes."""
+    """The limits of a number's lanes."""
 
     own: SendPolicy
-    """Of each of the two own lanes, and of strangers together where no network is named."""
+    """Of each own lane (token, network), and of all strangers where the request names no network."""
     strangers: SendPolicy
     """Of all strangers together."""
     unchallenged: SendPolicy
-    """The part of it that strangers may have without a challenge."""
+    """The part of `strangers` that needs no challenge."""
     network: SendPolicy
-    """The part of it that each network may have."""
+    """The part of `strangers` for each network."""
     own_guesses: GuessPolicy
-    """Of each of the two own lanes."""
+    """Of each own lane."""
     stranger_guesses: GuessPolicy
     disabled_at: int
-    """Failures since the last success, of all lanes: at most 100 (NIST SP 800-63B-4 §3.2.2)."""
+    """Failures in all lanes since the last success: at most 100 (NIST SP 800-63B-4 §3.2.2)."""
 
     @classmethod
     def of(cls, own: SendPolicy, own_guesses: GuessPolicy) -> "LanePolicy":
-        """All limits, from those of an owner; `own_guesses.closed_at` is that of all lanes together.
+        """All limits, derived from those of an owner; `own_guesses.closed_at` is the total of all lanes.
 
-        3, 5 and 10 codes in 15 minutes, an hour and a day make strangers' 4, 6 and 10; 3, 4 and 7 without a
-        challenge; 3, 4 and 5 for each network. 5 free failures and 100 in all make strangers' 20 and 80, and
-        20 for each own lane.
+        3, 5 and 10 codes in 15 minutes, an hour and a day become strangers' 4, 6 and 10; 3, 4 and 7 without
+        a challenge; 3, 4 and 5 for each network. 5 free failures and 100 in all become strangers' 20 and 80,
+        and 5 and 20 for each own lane.
         """
         quarter, hour, day = (window.limit for window in own.windows)
         total = own_guesses.closed_at
@@ -225,7 +225,7 @@ class LanePolicy:
         return self.own.memory
 
     def without_gap(self) -> "LanePolicy":
-        """The same, for the second send of one code request."""
+        """These limits without the gap, for the second send of one code request."""
         return replace(
             self,
             own=replace(self.own, gap=NO_MILLISECONDS),
@@ -233,7 +233,7 @@ class LanePolicy:
         )
 
     def guesses(self, lane: Lane) -> GuessPolicy:
-        """The lane's."""
+        """The lane's limits on guesses."""
         return self.stranger_guesses if lane is Lane.STRANGER else self.own_guesses
 
 
@@ -245,18 +245,18 @@ def _limited(own: SendPolicy, *at_most: int) -> tuple[Window, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Approach:
-    """How somebody comes to a number at a tenant: what may open a lane for them."""
+    """The caller's identity at a tenant: what may open an own lane."""
 
     tenant: str
     token_issued_at: Seconds | None = None
-    """Of a genuine device token of this number at this tenant that has not ended."""
+    """Of a genuine, unexpired device token of this number at this tenant."""
     networks: tuple[str, ...] = ()
-    """The hash of the network that asks, the one that is written first."""
+    """Hashes of the requesting network, by the current pepper first."""
     is_challenged: bool = False
 
     @property
     def network(self) -> str | None:
-        """As it is written."""
+        """The hash to store."""
         return self.networks[0] if self.networks else None
 
 
@@ -275,7 +275,7 @@ def lane_of(number: Number, approach: Approach, policy: LanePolicy, now: Seconds
 def guess_lane(
     number: Number, tenant: str, requested_in: Lane, token_issued_at: Seconds | None, policy: LanePolicy
 ) -> Lane:
-    """The lane of a guess: the token's if one comes with it, else the one in which its code was requested."""
+    """The lane of a guess: the token's if a valid one comes with it, else the one that requested its code."""
     opened = [] if requested_in is Lane.STRANGER else [requested_in]
     if token_issued_at is not None and number.has_token(tenant, token_issued_at):
         opened.insert(0, Lane.TOKEN)
@@ -284,7 +284,7 @@ def guess_lane(
 
 
 def disables(number: Number, tenant: str, lane: Lane, policy: LanePolicy) -> bool:
-    """Whether the lane's next failure disables the number, for strangers or for everybody."""
+    """Whether the lane's next failure disables the number, for strangers or for all."""
     next_total = number.totals.get(tenant, 0) + 1
     next_in_lane = number.failures_of(tenant, lane).count + 1
     return next_total >= policy.disabled_at or (
@@ -293,14 +293,14 @@ def disables(number: Number, tenant: str, lane: Lane, policy: LanePolicy) -> boo
 
 
 def is_used_up(number: Number, tenant: str, lane: Lane, policy: LanePolicy) -> bool:
-    """Whether the lane takes no further guess at this tenant, however long one waits."""
+    """Whether the lane is closed at this tenant: no wait opens it to another guess."""
     return number.failures_of(tenant, lane).count >= policy.guesses(lane).closed_at
 
 
 def next_send_at(
     number: Number, lane: Lane, approach: Approach, policy: LanePolicy, now: Milliseconds
 ) -> Milliseconds:
-    """The earliest moment at which one more send keeps the lane's windows and gap."""
+    """The earliest moment at which one more send respects the lane's windows and gap."""
     sends = tuple(number.sends_of(lane))
     together = tuple(send.at for send in sends)
     if lane is not Lane.STRANGER or not approach.networks:
@@ -328,7 +328,7 @@ def send_error(
 def _challenge(
     number: Number, approach: Approach, policy: LanePolicy, now: Milliseconds
 ) -> errors.OtpError | None:
-    """Strangers' part without a challenge. Beyond it, a network's first challenged send in a day goes."""
+    """Over `unchallenged`: allow only the first send of a network in a day, and only with a challenge."""
     strangers = tuple(number.sends_of(Lane.STRANGER))
     unchallenged = tuple(send.at for send in strangers if not send.is_challenged)
     wait = limits.next_send_at(unchallenged, policy.unchallenged, now) - now
@@ -356,31 +356,31 @@ def lock(
 
 
 def cleared(number: Number, tenant: str, lane: Lane) -> Number:
-    """After a success at the tenant in this lane: its failures are gone, the strangers' and the total."""
+    """The number after a success at the tenant: without failures of this lane and strangers, or a total."""
     gone = {(tenant, lane), (tenant, Lane.STRANGER)}
     return replace(
         number,
-        failures={about: failures for about, failures in number.failures.items() if about not in gone},
+        failures={key: failures for key, failures in number.failures.items() if key not in gone},
         totals={other: total for other, total in number.totals.items() if other != tenant},
     )
 
 
 def keep_until(number: Number, policy: LanePolicy, now: Seconds) -> Seconds:
-    """When the item of a number that somebody comes to at `now` may be forgotten."""
+    """When the item of a number that is used at `now` may be deleted."""
     return FOREVER if is_disabled(number, policy) else usual_end(number, now)
 
 
 def usual_end(number: Number, now: Seconds) -> Seconds:
-    """When the item of a number that is not disabled may be forgotten."""
+    """When the item of a number that is not disabled may be deleted."""
     known_until = (number.verified_at or NO_SECONDS) + REMEMBERED
     return max(now + KEEP_LOG, known_until) + LATE_DELETION
 
 
 def codes_in_hand(known: Number, own: Collection[str], now: Seconds) -> dict[str, Seconds]:
-    """By provider, until when it holds a code of this number that somebody may still type.
+    """Until when each provider holds a code of this number that a user may still type, by provider.
 
-    Less those of `own` verifications, of those that are over, and those from before the number was verified
-    last: the phone's owner has typed a newer one since.
+    Leaves out the `own` verifications, those that are over, and those created before the last success: the
+    phone's owner has typed a newer code since.
     """
     since = known.verified_at or NO_SECONDS
     held: dict[str, Seconds] = {}
@@ -392,7 +392,7 @@ def codes_in_hand(known: Number, own: Collection[str], now: Seconds) -> dict[str
 
 
 def still_listed(number: Number, now: Seconds) -> dict[str, ListedVerification]:
-    """The verifications that there may be under the number's key."""
+    """The listed verifications whose items may still exist."""
     return {
         key: listed
         for key, listed in number.verifications.items()
@@ -401,13 +401,13 @@ def still_listed(number: Number, now: Seconds) -> dict[str, ListedVerification]:
 
 
 def expired_over(number: Number, now: Seconds) -> frozenset[str]:
-    """Those of `over` that have expired since, or are not listed any more."""
+    """Keys in `over` whose verification has expired or is no longer listed."""
     listed = number.verifications
     return frozenset(key for key in number.over if key not in listed or listed[key].expires_at <= now)
 
 
 def ended_failures(number: Number, policy: LanePolicy, now: Milliseconds) -> tuple[tuple[str, Lane], ...]:
-    """Tenants and lanes at which nobody has failed for long. What is disabled does not end."""
+    """Tenants and lanes whose last failure is older than `KEEP_LOG`. Disabled ones never end."""
     return tuple(
         (tenant, lane)
         for (tenant, lane), failures in number.failures.items()
@@ -418,12 +418,12 @@ def ended_failures(number: Number, policy: LanePolicy, now: Milliseconds) -> tup
 
 
 def forgotten_tenants(number: Number, now: Seconds) -> tuple[str, ...]:
-    """Tenants at which the number was verified too long ago to be remembered."""
+    """Tenants whose last success is older than `REMEMBERED`."""
     return tuple(tenant for tenant, at in number.verified.items() if at + REMEMBERED <= now)
 
 
 def is_disabled(number: Number, policy: LanePolicy) -> bool:
-    """Whether strangers, or everybody, must have it unlocked at some tenant. Such an item has no end."""
+    """Whether strangers, or all, are refused at some tenant until it is unlocked. Its item never expires."""
     most = policy.stranger_guesses.closed_at
     return any(total >= policy.disabled_at for total in number.totals.values()) or any(
         lane is Lane.STRANGER and failures.count >= most for (_, lane), failures in number.failures.items()

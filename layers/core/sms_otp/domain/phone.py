@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from sms_otp.domain.errors import DestinationNotAllowed, InvalidPhoneNumber
 
 E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
-"""ITU-T E.164: a plus sign and at most 15 digits, none of them a zero in front. ASCII alone, because
+"""ITU-T E.164: a plus sign and at most 15 digits, the first not zero. ASCII only, because
 libphonenumber also takes full-width and Arabic digits, letters, extensions and invisible characters."""
 
 MEANT = {"UK": "GB", "EN": "GB", "EL": "GR"}
-"""Codes that are often written and that ISO 3166-1 does not have, by the code that it has."""
+"""ISO 3166-1 codes, by codes that are often written in their place."""
 UNKNOWN_COUNTRY = "ZZ"
-"""ISO 3166-1's user-assigned code for a country that is none."""
+"""A user-assigned code of ISO 3166-1, for numbers without a country."""
 
 _MEXICAN_MOBILE = re.compile(r"\+521([0-9]{10})")
 _GABONESE_MOBILE = re.compile(r"\+2410?([24567])([0-9]{6})")
 _GABONESE_PREFIXES = {"2": "62", "4": "74", "5": "65", "6": "66", "7": "77"}
-"""Gabon's mobile prefixes of before 2019, less their zero, and what took their place."""
+"""New prefixes of mobile numbers in Gabon, by those before 2019 without their zero."""
 _PALESTINIAN_MOBILE = re.compile(r"\+972(5[69][0-9]{7})")
-"""Jawwal's and Ooredoo's prefixes in Israel's numbering plan, which reach the same phones as behind +970."""
+"""Prefixes of Jawwal and Ooredoo in the numbering plan of Israel, which reach the same phones as +970."""
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneNumber:
-    """A number that may be sent to. `e164` is canonical and the only key to anything kept of it."""
+    """A number that may be sent to. `e164` is canonical, and the only key to its records."""
 
     e164: str
     country: str
@@ -35,7 +35,7 @@ class PhoneNumber:
 
     @property
     def digits(self) -> str:
-        """E.164 without its plus sign, as Infobip wants it."""
+        """E.164 without its plus sign, as Infobip expects it."""
         return self.e164[1:]
 
     @property
@@ -50,7 +50,7 @@ class PhoneNumber:
 
 
 def load(countries: Iterable[str]) -> None:
-    """Have read what `parse` needs for numbers of these countries; others wait for their first number."""
+    """Load the metadata of these countries ahead of `parse`, which loads others on their first number."""
     import phonenumbers
 
     for country in countries:
@@ -58,13 +58,13 @@ def load(countries: Iterable[str]) -> None:
 
 
 def parse(text: str) -> PhoneNumber:
-    """The number that `text` spells.
+    """Parse a number that codes may be sent to.
 
-    Raises `InvalidPhoneNumber` if it is not E.164 or no number of its country's plan, and
-    `DestinationNotAllowed` if it is of a kind that no code is sent to.
+    Raises `InvalidPhoneNumber` if it is not E.164 or not in its country's numbering plan, and
+    `DestinationNotAllowed` if no code is sent to its kind.
     """
     spelled = canonical(text)
-    # A quarter of this package's import time is not spent by functions that never parse a number.
+    # A quarter of this package's import time, which functions that never parse a number save.
     import phonenumbers
 
     try:
@@ -75,8 +75,8 @@ def parse(text: str) -> PhoneNumber:
     if not phonenumbers.is_valid_number(number) or country is None:
         raise InvalidPhoneNumber(reason="no number of its country's plan")
     if phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) != spelled:
-        # +44 07400 123456: libphonenumber drops the trunk prefix, so that a caller who later names the
-        # number would have to write it in the same way.
+        # +44 07400 123456: libphonenumber drops the trunk prefix, but the number is looked up by its
+        # spelling later.
         raise InvalidPhoneNumber(reason="another spelling")
     if country == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
         # Satellites and international networks, which libphonenumber calls mobile: +870, +881, +882.
@@ -88,7 +88,7 @@ def parse(text: str) -> PhoneNumber:
 
 
 def parse_any_kind(text: str) -> PhoneNumber:
-    """The number, to look for what is kept of it, whether or not it is one that is sent to by now.
+    """Parse a number to look up its records, whether or not codes may be sent to it now.
 
     Raises `InvalidPhoneNumber` if `text` is not E.164.
     """
@@ -99,13 +99,13 @@ def parse_any_kind(text: str) -> PhoneNumber:
 
 
 def canonical(text: str) -> str:
-    """The one spelling of a subscriber's number. Raises `InvalidPhoneNumber` if `text` is not E.164.
+    """The canonical spelling of a subscriber's number. Raises `InvalidPhoneNumber` if `text` is not E.164.
 
-    Mexico dropped the 1 that stood before its mobile numbers, and both are still dialled. Argentina's
-    and Italy's second spellings need no rule: without its 9 an Argentine number is a fixed line, and
-    without its 0 an Italian one is none at all, so neither is sent to. Gabon gave its mobile numbers another
-    prefix in 2019; libphonenumber still takes those of before, with their zero and without. Palestine's
-    mobile numbers are dialled behind +970, which the ITU gave it, and behind Israel's +972.
+    Mexico dropped the 1 before its mobile numbers, and both are still dialled. Argentina and Italy need no
+    rule: without its 9 an Argentine number is a fixed line, and without its 0 an Italian one is invalid, so
+    neither is sent to. Gabon changed its mobile prefixes in 2019; libphonenumber still accepts the old ones,
+    with and without their zero. Mobile numbers in Palestine are dialled with +970, assigned by the ITU, and
+    with +972 of Israel.
     """
     if not E164.fullmatch(text):
         raise InvalidPhoneNumber(reason="not E.164")
@@ -117,7 +117,7 @@ def canonical(text: str) -> str:
 
 
 def country_fault(country: str) -> str | None:
-    """Why numbers are of no such country, and which one was meant; None where it is one."""
+    """Why `country` is not a country code, and which one was meant; None if it is one."""
     import phonenumbers
 
     if country in phonenumbers.SUPPORTED_REGIONS:

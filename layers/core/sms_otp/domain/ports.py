@@ -30,54 +30,54 @@ class AdmissionQuery:
     record_key: str | None = None
     counters: tuple[str, ...] = ()
     circuits: tuple[str, ...] = ()
-    """The providers that may send. They decide nothing here, but are read at no further cost."""
+    """The providers that may send. Not part of the decision, but this read has them at no further cost."""
     with_stops: bool = False
-    """Whether the stops are read too: for a send. Nothing else ever depends on them."""
+    """Whether to read the stops, too. Only a send depends on them."""
     previous: "AdmissionQuery | None" = None
-    """The same under the other pepper, while one is being rotated."""
+    """The query by the previous pepper, while it rotates."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionSnapshot:
-    """What was found, each item strongly consistent. What is not there is empty.
+    """The items that were read, each strongly consistent. Missing items are empty.
 
-    No snapshot: a transaction may have come between two of the items.
+    Not atomic: a transaction may have come between two of the items.
     """
 
     number: Number = NOTHING_KNOWN
     idempotency_record: IdempotencyRecord | None = None
     counters: Mapping[str, Counts] = field(default_factory=dict)
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
-    """By provider; a circuit that is closed, with nothing counted against it, is not there."""
+    """By provider; closed circuits without failures are left out."""
     stops: Stops = NO_STOPS
     previous: "AdmissionSnapshot | None" = None
-    """The same under the other pepper, where the query had it."""
+    """The answer to the query's `previous`."""
 
     @property
     def by_pepper(self) -> "tuple[AdmissionSnapshot, ...]":
-        """This one, and `previous` where there is one."""
+        """This snapshot, then `previous` if set."""
         return (self,) if self.previous is None else (self, self.previous)
 
 
 @dataclass(frozen=True, slots=True)
 class NumberChange:
-    """What a reservation changes in a number's item."""
+    """A reservation's changes to a number's item."""
 
     key: str
     before: Number
     """As it was read."""
     sends: tuple[Send, ...]
-    """All that some window remembers, the new one included."""
+    """All sends within some window, the new one included."""
     send: Send | None
     """The new one; None where no limit counts it."""
     verifications: Mapping[str, ListedVerification]
-    """All that there may be, the new one included."""
+    """All that may still exist, the new one included."""
     keep_until: Seconds
-    """When the item may be forgotten."""
+    """When the item may be deleted."""
     ended: tuple[tuple[str, Lane], ...] = ()
     """Tenants and lanes whose failures have ended."""
     forgotten: tuple[str, ...] = ()
-    """Tenants at which it was verified too long ago to be remembered."""
+    """Tenants whose last success is too old to be remembered."""
     expired: frozenset[str] = frozenset()
     """Those of the number's `over` that have expired."""
     carried: "Carried | None" = None
@@ -85,34 +85,34 @@ class NumberChange:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What stands of a number at a tenant under the other pepper's key, to stand under the current one's.
+    """State of a number at a tenant, to migrate from the previous pepper's key to the current one's.
 
-    Failures are moved, for a success clears one item; the rest is copied.
+    Failures are moved, since a success clears only one item; the rest is copied.
     """
 
     tenant: str
     from_key: str
     found: Number
-    """Under `from_key`, as it was read."""
+    """The item under `from_key`, as it was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Everything that must be stored, in one step, before a code is sent."""
+    """Everything to store, in one transaction, before a code is sent."""
 
     verification: Verification
     sent_at: Milliseconds
-    """What `release` takes out of the logs again."""
+    """The send that `release` removes from the log."""
     number: NumberChange | None = None
     increments: tuple[ShardIncrement, ...] = ()
     idempotency_record: IdempotencyRecord | None = None
     resend: bool = False
-    """Whether the verification is there already and is sent for once more."""
+    """Whether the verification exists already, and its code is sent again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderHandle:
-    """Who holds a verification's code since the newest send."""
+    """The provider that holds a verification's code since the newest send, and its handle."""
 
     provider: str
     ref: str
@@ -121,12 +121,12 @@ class ProviderHandle:
     message_id: str | None = None
     """The handle that delivery reports name, where it is not `ref`."""
     is_same_code: bool = False
-    """Whether the messages that were sent before it carry this code, too."""
+    """Whether earlier messages carry this code, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnCode:
-    """A send whose provider requests its code, to be given the verification's own."""
+    """A send whose provider requests the code, and gets the verification's own."""
 
     key: str
     """Of the verification."""
@@ -141,7 +141,7 @@ class OwnCode:
 
 @dataclass(frozen=True, slots=True)
 class NumberRecord:
-    """What there is about a number, under one key of it."""
+    """All records of a number under one key."""
 
     number: Number = NOTHING_KNOWN
     verifications: tuple[Verification, ...] = ()
@@ -154,30 +154,28 @@ class Erased:
 
     counts: Mapping[str, int]
     retry_after: Seconds = NO_SECONDS
-    """After what time to erase again; 0 where nothing can be left."""
+    """Seconds until erasing again; 0 if the erasure is complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberGuess:
-    """A guess at a number, to be counted in one of its lanes before the code is checked."""
+    """A guess at a number's code, counted in one of its lanes before the code is checked."""
 
     number_key: str
     tenant: str
     now: Milliseconds
     moment: int
-    """As `number.moment`; no other guess's."""
+    """As `number.moment`; unique to this guess."""
     policy: LanePolicy
     lane: Lane = Lane.STRANGER
     """The verification's."""
     token_issued_at: Seconds | None = None
-    """Of a genuine device token that came with the guess: it opens the token's lane, if the number's item
-    says so.
-    """
+    """Of a genuine device token that came with the guess; the number's item decides whether it is valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class CountedGuess:
-    """A guess that was counted: where, and the number with it."""
+    """A counted guess, its lane, and the number after it."""
 
     lane: Lane
     number: Number
@@ -185,11 +183,11 @@ class CountedGuess:
 
 
 class WriteConflict(Exception):
-    """Something moved since it was read: the number, a client's log, a shard, a record. Decide again."""
+    """Optimistic lock failed on the number, a client, a shard or a record. Re-read and decide again."""
 
 
 class StoreError(Exception):
-    """A write or read failed, or its outcome is unknown. `reason` is safe to log."""
+    """A read or write failed, or its outcome is unknown. `reason` is safe to log."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -217,79 +215,79 @@ class Circuits(Protocol):
     """
 
     def add_failure(self, provider: str, number: str, now: Milliseconds, stale: tuple[str, ...]) -> bool:
-        """Count a failed send to this number, and forget those of the `stale` ones. True."""
+        """Count a failed send to this number, and delete the failures of the `stale` ones. Returns True."""
         ...
 
     def open(self, provider: str, now: Milliseconds) -> bool:
-        """Open a closed circuit; whether this call did."""
+        """Open a closed circuit. Returns whether this call opened it."""
         ...
 
     def elect(self, provider: str, read: Circuit, now: Milliseconds) -> bool:
-        """Make the caller the one that probes, if nothing changed since `read`; whether it is."""
+        """Elect the caller to probe, if nothing changed since `read`. Returns whether it was elected."""
         ...
 
     def hand_on(self, provider: str) -> bool:
-        """End a probe that said nothing about the provider: the next request may probe at once."""
+        """End a probe without a result for the provider: the next request may probe at once."""
         ...
 
     def reopen(self, provider: str, now: Milliseconds) -> bool:
-        """End a probe that failed: the circuit is open for its whole time again."""
+        """End a probe that failed: the circuit stays open for its full time again."""
         ...
 
     def close(self, provider: str) -> bool:
-        """Close an open circuit; whether this call did."""
+        """Close an open circuit. Returns whether this call closed it."""
         ...
 
 
 class SendingStops(Protocol):
-    """The stops of a deployment. Each method is one atomic write, and answers all stops as they are then.
+    """The stops of a deployment. Each method is one atomic write, and returns all stops after it.
 
     Both raise `StoreError` where the write failed, its outcome is unknown, or another stop cannot be read.
     """
 
     def stop(self, stops: Collection[Stop], until: Seconds, now: Seconds) -> Stops:
-        """Let each of these stops end at `until`, whether or not it stands already."""
+        """Set each of these stops, new or standing, to end at `until`."""
         ...
 
     def resume(self, stops: Collection[Stop]) -> Stops:
-        """End these stops, as far as they stand, and no other one."""
+        """End these stops; others stay."""
         ...
 
 
 class Numbers(Protocol):
-    """All that is kept about a number, by its key."""
+    """All records of a number, by its key."""
 
     def record_of(self, number_key: str, now: Seconds) -> NumberRecord:
-        """What there is. Strongly consistent, item by item. A user ends by `now`."""
+        """Read the number's records, each strongly consistent, without users that have ended by `now`."""
         ...
 
     def unlock(self, number_key: str, now: Seconds) -> int:
-        """Delete its failures, and take no device token that was issued before `now`.
+        """Delete its failures, and refuse device tokens issued before `now`.
 
-        Answers at how many tenants it had any failures.
+        Returns the number of tenants at which it had failures.
         """
         ...
 
     def erase(self, number_key: str, now: Seconds, deadline: Deadline) -> Erased:
         """Delete everything, until the deadline.
 
-        Not complete where it comes to the deadline, and where a verification was under way: a guess that
-        was being checked can leave a failure behind until its request has ended.
+        Incomplete if the deadline passes, or if a verification was under way: a guess that is being checked
+        can add a failure until its request has ended.
         """
         ...
 
 
 class Store(Protocol):
-    """The state of verifications and of numbers. Each method is one step that holds or does not."""
+    """The state of verifications and of numbers. Each method takes effect completely or not at all."""
 
     def read(self, query: AdmissionQuery) -> AdmissionSnapshot:
-        """Everything that has a say in a send."""
+        """Read everything that decides a send."""
         ...
 
     def reserve(self, reservation: Reservation) -> None:
-        """Store a send and its verification, if nothing moved since it was decided.
+        """Store a send and its verification, if nothing changed since the decision.
 
-        Raises `WriteConflict` if anything did. Nothing is stored then.
+        Otherwise stores nothing and raises `WriteConflict`.
         """
         ...
 
@@ -302,16 +300,16 @@ class Store(Protocol):
         ...
 
     def cancel(self, key: str, tenant: str) -> Verification:
-        """Make a pending verification a cancelled one, and answer it; also one that was over already.
+        """Cancel a pending verification and return it; one that was over already is returned as it is.
 
         Raises `VerificationNotFound` or `AlreadyVerified`.
         """
         ...
 
     def end_code(self, number_key: str, key: str) -> None:
-        """Note at the number that its verification is over before it expires: its code is in nobody's hand.
+        """Mark a listed verification as over before it expires: no user still holds its code.
 
-        For good: only where no guess at it can be made any more. Does nothing where it is not listed.
+        Cannot be undone: call it only once no guess can be made. No-op if the number does not list it.
         """
         ...
 
@@ -322,33 +320,33 @@ class Store(Protocol):
         idempotency_record: IdempotencyRecord | None = None,
         number: NumberChange | None = None,
     ) -> None:
-        """Name the provider that holds the code and its handle, and the answer to a repeated request.
+        """Store the provider that holds the code and its handle, and the answer to a repeated request.
 
-        `number` as it was reserved: where its list has another provider for the code, it has the holder then.
-        Raises `AlreadyVerified` or `VerificationCancelled` where that came first, as it may to a resend.
+        `number` as reserved: if it lists another provider for the code, its list is corrected to the holder.
+        Raises `AlreadyVerified` or `VerificationCancelled` if that came first, as it can during a resend.
         """
         ...
 
     def record_failed(self, key: str, idempotency_record: IdempotencyRecord | None = None) -> None:
-        """The provider refuses this number for good: the verification can never succeed."""
+        """Fail the verification: the provider refuses this number for good."""
         ...
 
     def record_answer(self, idempotency_record: IdempotencyRecord) -> None:
-        """Keep the answer for repetitions of a request whose send has an unknown outcome."""
+        """Store the answer for repetitions of a request whose send has an unknown outcome."""
         ...
 
     def note_own_code(self, request: OwnCode) -> Verification | None:
-        """Note that this send's code is the verification's own, if it is its newest send and under way.
+        """Record that this send carries the verification's own code, if it is its newest send and under way.
 
-        Answers the verification then. None, and nothing is noted, where it is not pending, is another
-        number's, or has this handle already: its provider has answered and requests no code any more.
+        Returns the verification. Returns None and records nothing if it is not pending, is another
+        number's, or has this handle already: its provider has answered and requests no more codes.
         """
         ...
 
     def record_delivery(self, key: str, delivery: str) -> bool:
-        """Note what became of an accepted message, as `DELIVERY_BEFORE` allows; whether that was new.
+        """Store the delivery of an accepted message, as `DELIVERY_BEFORE` allows. Returns whether it was new.
 
-        Changes nothing else, and nothing at all of a verification that is unknown or never accepted.
+        No-op for a verification that is unknown or was never accepted.
         """
         ...
 
@@ -357,13 +355,13 @@ class Store(Protocol):
         ...
 
     def find_each(self, keys: Collection[str]) -> dict[str, Verification]:
-        """As `find`, for many: those that are there, by key."""
+        """As `find`, for many: the verifications found, by key."""
         ...
 
     def spend_guess(self, guess: Guess) -> Verification:
-        """Count one guess, if one may be made, and answer the verification with it counted.
+        """Count one guess, if one may be made, and return the verification after it.
 
-        Raises the `OtpError` that `verification.refusal` names otherwise; nothing is counted then.
+        Otherwise counts nothing and raises the `OtpError` of `verification.guess_error`.
         """
         ...
 
@@ -372,17 +370,17 @@ class Store(Protocol):
         ...
 
     def end_guesses(self, key: str, max_attempts: int) -> bool:
-        """End the guesses at a verification that has none left, so that none is given back any more.
+        """End the guesses at a verification that has none left, so that no guess is given back later.
 
-        False where one was given back meanwhile, or it is not pending: nothing has changed then.
+        Returns False and changes nothing if a guess was given back meanwhile, or it is not pending.
         """
         ...
 
     def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
-        """Count one failure of the number in the lane that the guess opens, to be cleared by `consume`.
+        """Count one failure of the number in the guess's lane; `consume` clears it.
 
-        A token that the number's item knows nothing of, and an own lane that is used up, open nothing.
-        Raises `NumberLocked` while the lane must wait, `NumberDisabled`; nothing is counted then.
+        A token that the number's item does not confirm, or an own lane that is used up, opens no lane.
+        Raises `NumberLocked` while the lane must wait, or `NumberDisabled`; then nothing is counted.
         """
         ...
 
@@ -391,9 +389,9 @@ class Store(Protocol):
     ) -> None:
         """Turn a pending, unexpired verification into a verified one, once.
 
-        In the same step the failures of the guess's lane and of strangers are cleared, the number is known as
-        verified and its send no longer counts as unverified. Recognises its own earlier success by `attempt`.
-        Raises the refusal otherwise.
+        The same transaction clears the failures of the guess's lane and of strangers, marks the number as
+        verified and, unless a counter fails, uncounts its send. Recognises its own success by `attempt`.
+        Otherwise raises the `OtpError` of `verification.consume_error`.
         """
         ...
 
@@ -402,11 +400,11 @@ class Store(Protocol):
         ...
 
     def claim(self, idempotency_record: IdempotencyRecord) -> IdempotencyRecord | None:
-        """Claim a key for a request that reserves nothing; the record that has it where that is another's."""
+        """Claim a key for a request that reserves nothing. Returns the record of any earlier owner."""
         ...
 
     def unclaim(self, idempotency_record: IdempotencyRecord) -> None:
-        """Free a key whose request came to no answer that is to be given again."""
+        """Free a key whose request ended without an answer to repeat."""
         ...
 
 
@@ -418,13 +416,13 @@ class Providers(Protocol):
         ...
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
-        """Those of the providers that hold a code of a number which a new send to it would make wrong."""
+        """The providers in `holding` at which a new send to the number invalidates the code they hold."""
         ...
 
     def send(
         self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
     ) -> tuple[str, Sent]:
-        """Send a new code: the provider's name and its handle. Raises a `ProviderError`."""
+        """Send a new code. Returns the provider's name and its handle. Raises a `ProviderError`."""
         ...
 
     def resend(
@@ -440,7 +438,7 @@ class Providers(Protocol):
         ...
 
     def turns(self, holder: str, order: Order) -> tuple[str, ...]:
-        """The providers that are called for a resend of the holder's code, one after the other."""
+        """The providers to call for a resend of the holder's code, in order."""
         ...
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
@@ -457,7 +455,7 @@ class CredentialSource(Protocol):
 
 
 class Breaker(Protocol):
-    """Keeps requests away from a provider that fails. See `circuit_breaker.CircuitBreaker`."""
+    """Stops requests to a failing provider. See `circuit_breaker.CircuitBreaker`."""
 
     def call(
         self,
@@ -468,5 +466,5 @@ class Breaker(Protocol):
         *,
         has_next: Callable[[], bool],
     ) -> Result:
-        """The result of `act`. Raises `CircuitOpen` if the provider is to be left alone."""
+        """Call `act` and return its result. Raises `CircuitOpen` instead while the circuit is open."""
         ...

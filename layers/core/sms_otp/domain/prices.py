@@ -1,8 +1,8 @@
-"""What a code costs, roughly, by country and channel: the weights of the guard and of the day's cap.
+"""Approximate price of a code by country and channel: the weights of the guard and of the daily cap.
 
-Money is whole micro-dollars everywhere inside, so that sums are exact. The table is a first guess for a
-deployment that names no prices of its own: `SmsPrices` takes the place of each line that it names, and so do
-the prices in `VoiceCountries` and `WhatsappCountries`.
+Money is in whole micro-dollars everywhere inside, so that sums are exact. The tables are a first estimate:
+`SmsPrices` replaces each line that it names, and so do the prices in `VoiceCountries` and
+`WhatsappCountries`.
 """
 
 from collections.abc import Mapping
@@ -36,20 +36,20 @@ SMS_DOLLARS: Mapping[str, float] = {
     "ZW": 0.11,
     EVERYWHERE: 0.065,
 }
-"""WhatsApp is taken to cost as much: its rates for authentication are of the same order."""
+"""Also used for WhatsApp, whose rates for authentication are of the same order."""
 VOICE_DOLLARS: Mapping[str, float] = {"CA": 0.015, "US": 0.015, EVERYWHERE: 0.10}
 
 
 def micro_dollars(dollars: float) -> int:
-    """Rounded to the nearest."""
+    """Rounded to the nearest micro-dollar."""
     return round(dollars * USD)
 
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Dollars by country, as a deployment has set them, before those of the tables.
+    """A deployment's prices in dollars by country; the tables fill the gaps.
 
-    A price for `*` that a deployment names is its own word on every country that it does not name.
+    A deployment's price for `*` applies to every country that it does not name.
     """
 
     sms: Mapping[str, float] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Prices:
     whatsapp: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, country: str, channel: str) -> int:
-        """Micro-dollars for one message or call; never nothing, or no budget would ever end."""
+        """Micro-dollars for one message or call; at least 1, or no budget would ever be spent."""
         return max(1, micro_dollars(self.dollars(country, channel)))
 
     def dollars(self, country: str, channel: str) -> float:

@@ -37,7 +37,7 @@ class Channel(StrEnum):
 
 
 class Delivery(StrEnum):
-    """The delivery of a code, as far as known. Acceptance by a provider is not delivery."""
+    """The known delivery of a code. Acceptance by a provider is not delivery."""
 
     ACCEPTED = "accepted"
     DELIVERED = "delivered"
@@ -46,45 +46,45 @@ class Delivery(StrEnum):
 
 
 class Check(StrEnum):
-    """A provider's word on a guess."""
+    """A provider's answer to a guess."""
 
     CORRECT = "correct"
     WRONG = "wrong"
     EXPIRED = "expired"
     EXHAUSTED = "exhausted"
     UNKNOWN = "unknown"
-    """The provider no longer knows this reference: finished, purged or never its own."""
+    """The provider does not know this reference: finished, purged or never its own."""
 
 
 class Health(StrEnum):
     """The result of a probe."""
 
     UP = "up"
-    """It answers, and does not refuse our credentials; throttling is an answer too."""
+    """It answers and accepts our credentials; throttling counts as an answer."""
     MISCONFIGURED = "misconfigured"
-    """It answers, and refuses our credentials or settings."""
+    """It answers and refuses our credentials or settings."""
     DOWN = "down"
-    """It does not answer in time, or says that it cannot."""
+    """It does not answer in time, or reports a failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A provider took the code. `ref` is its handle (Infobip's pinId, Sinch's id), opaque to us."""
+    """A provider accepted the send. `ref` is its handle (Infobip's pinId, Sinch's id), opaque to us."""
 
     ref: str
     delivery: Delivery = Delivery.ACCEPTED
     message_id: str | None = None
     """The handle that delivery reports carry, where it differs from `ref`."""
     parts: int = 1
-    """The messages that it is billed as, as far as the text is known."""
+    """Messages that it is billed as; 1 if the text is unknown."""
     is_same_code: bool = False
-    """Of a resend: whether an earlier message's code is still right."""
+    """For a resend: whether an earlier message's code is still valid."""
     has_app_hash: bool = False
     """Whether the text ends with the message's `app_hash`."""
 
 
 class ProviderError(Exception):
-    """A call to a provider failed. The subclass says what may be done next."""
+    """A call to a provider failed. The subclass says whether another provider may be called."""
 
     def __init__(
         self, provider: str, reason: str, *, retry_after: Seconds | None = None, status: int | None = None
@@ -94,7 +94,7 @@ class ProviderError(Exception):
         self.reason = reason
         self.retry_after = retry_after
         self.status = status
-        """Of the provider's HTTP answer, where there was one."""
+        """HTTP status of the answer; None without an answer."""
 
 
 class Refused(ProviderError):
@@ -104,8 +104,8 @@ class Refused(ProviderError):
 class DestinationUnavailable(ProviderError):
     """This number or country, now, at this provider: its own limit for the number, no route, not enabled.
 
-    Certainly not sent. It says nothing about the provider, so no circuit breaker counts it. The send stays
-    counted, or requests for such a number would cost nothing and could be repeated without end.
+    Certainly not sent. It says nothing about the provider's health, so no circuit breaker counts it. The send
+    stays counted, or requests for such a number would be free and could be repeated without end.
     """
 
 
@@ -141,20 +141,20 @@ FAILS_OVER = (DestinationUnavailable, Throttled, NotSent, Misconfigured)
 """Certainly not sent, so the next provider may be called at once."""
 MAY_HAVE_SENT = (Doubtful, Ambiguous)
 COUNTED_BY_BREAKER = (Throttled, NotSent, Misconfigured, Doubtful, Ambiguous)
-"""Less `CircuitOpen`, which counts nothing more."""
+"""Except `CircuitOpen`, which is not counted."""
 KEPT = (Refused, DestinationUnavailable, Doubtful, Ambiguous)
-"""After one of these the send stays counted, also where another provider certainly did not send."""
+"""After one of these the send stays counted, even if another provider certainly did not send."""
 
 
 OnFailure = Callable[[ProviderError], object]
-"""Called with each failure that another provider is tried after."""
+"""Called with each failure after which another provider is tried."""
 ReserveAgain = Callable[[], str | None]
-"""Reserves one more send for the verification; its reference, or None if the limits have no room."""
+"""Reserves one more send for the verification. Returns its reference, or None if the limits have no room."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeMessage:
-    """The message or call that is to bring a code, as a provider needs to know it."""
+    """The message or call that carries a code, as a provider needs it."""
 
     to: PhoneNumber
     channel: Channel
@@ -162,28 +162,28 @@ class CodeMessage:
     reference: str
     """Ours, unique to this send and safe in a URL's path."""
     ttl_seconds: Seconds
-    """How long the code may still be used."""
+    """Remaining lifetime of the code."""
     callback_key: str | None = field(default=None, kw_only=True, repr=False)
-    """What a provider that asks for the code hands back; see `keys.callback_key`."""
+    """Secret that a provider hands back when it requests the code; see `keys.callback_key`."""
     purpose: str | None = field(default=None, kw_only=True)
-    """As the caller names it: a provider whose text can be chosen may have a text for it."""
+    """The caller's own word: a provider with a choice of texts may have one for it."""
     app_hash: str | None = field(default=None, kw_only=True, repr=False)
     """Eleven characters that an SMS ends with, so that Android hands it to the app (SMS Retriever API)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order(CodeMessage):
-    """A code to send, and what decides which provider sends it."""
+    """A code to send, with the inputs for choosing its provider."""
 
     number_key: str
     circuits: Mapping[str, Circuit] = field(default_factory=dict)
-    """The circuit breakers, as they were read with the rest of what decided about this send."""
+    """The circuit breakers, from the read that decided this send."""
     avoid: frozenset[str] = frozenset()
-    """Providers at which a new send would make a code wrong that somebody else was sent."""
+    """Providers at which a new send would invalidate a code that another user holds."""
     stopped: Mapping[str, Seconds] = field(default_factory=dict)
-    """Providers through which an administrator has stopped sending, and for how long yet."""
+    """Seconds until each provider that an administrator has stopped may send again."""
     goes_on: bool = False
-    """Of a resend: whether the provider after the holder of the code is called first."""
+    """For a resend: whether to call the provider after the code's holder first."""
 
 
 class Provider(Protocol):
@@ -192,30 +192,29 @@ class Provider(Protocol):
     name: ClassVar[str]
 
     def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
-        """Ask for a new code to be made and delivered.
+        """Have a new code generated and delivered.
 
         Raises a `ProviderError`. Never repeats a request that may have left.
         """
         ...
 
     def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
-        """Deliver again what `ref` stands for: the same code where the provider can, else a new one.
+        """Deliver the code behind `ref` again: the same code where the provider can, else a new one.
 
-        The answer's `ref` takes the place of the old one; whichever code it stands for is the one that
-        counts. Otherwise as `send`.
+        The answer's `ref` replaces the old one: only the code behind it is valid. Otherwise as `send`.
         """
         ...
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
-        """Ask whether `otp` is the code behind `ref`.
+        """Check whether `otp` is the code behind `ref`.
 
-        Raises a `ProviderError` when the provider gave no word; the guess stays spent all the same.
+        Raises a `ProviderError` if the provider gave no answer; the guess stays spent.
         """
         ...
 
     def probe(self, deadline: Deadline) -> None:
         """Check the provider's health, by a request that sends, changes and costs nothing.
 
-        Raises a `ProviderError` where it does not answer as it should; `Throttled` is an answer too.
+        Raises a `ProviderError` if it fails to answer properly; `Throttled` counts as an answer.
         """
         ...

@@ -1,8 +1,8 @@
-"""The whole service's money of a UTC day, and the pools out of which the guard's floors come.
+"""The money of the whole service in a UTC day, and the pools that limit the guard's floors.
 
     D#<day>   `spent` and, of that, `strangers`; for each lane `<lane>Floor`, for day and hour; `shards`
 
-The cap is exact: money stays spent if the code expires, and each shard's part is a condition.
+The cap is exact: money stays spent if the code expires, and each shard's part is a write condition.
 """
 
 import secrets
@@ -13,14 +13,14 @@ from sms_otp.domain.budgets import NOTHING, SAMPLE, Counts, DayCounter, NoRoom, 
 from sms_otp.domain.guard import COUNTRY, BudgetLane
 
 KEPT_FOR_KNOWN = 5
-"""A fifth of the day's money is kept for known numbers and own lanes: an attack can spend the rest alone."""
+"""A fifth of the cap is kept for the known and own lanes: an attack can spend only the rest."""
 SPENT, STRANGERS, SHARDS = "spent", "strangers", "shards"
 SERVICE_DAY = "service day"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceDay:
-    """Today's money. `cap` and `price` in micro-dollars."""
+    """Money spent today. `cap` and `price` in micro-dollars."""
 
     day: DayCounter
     sampled: tuple[str, ...]
@@ -30,23 +30,23 @@ class ServiceDay:
     def increments(
         self, read: Mapping[str, Counts], lane: BudgetLane, pool: Spans | None
     ) -> tuple[ShardIncrement, ...]:
-        """The price of a send, out of the cap and, where a floor admits it, out of the lane's pool.
+        """Charge the price to the cap and, where a floor admits the send, to the lane's pool.
 
         Raises `NoRoom`.
         """
         increments = [self.spend(read, lane)]
         if pool is not None:
             increments.append(self._out_of_pool(read, lane, pool))
-        if (noted := self._note_shards(read)) is not None:
-            increments.append(noted)
+        if (shard_count := self._note_shards(read)) is not None:
+            increments.append(shard_count)
         by_key: dict[str, ShardIncrement] = {}
         for increment in increments:
-            known = by_key.get(increment.key)
-            by_key[increment.key] = increment if known is None else known.joined(increment)
+            earlier = by_key.get(increment.key)
+            by_key[increment.key] = increment if earlier is None else earlier.joined(increment)
         return tuple(by_key.values())
 
     def spend(self, read: Mapping[str, Counts], lane: BudgetLane) -> ShardIncrement:
-        """The price out of the cap. Raises `NoRoom`."""
+        """Charge the price to the cap. Raises `NoRoom`."""
         limits = {SPENT: self.cap}
         if lane not in (BudgetLane.OWN, BudgetLane.KNOWN):
             limits[STRANGERS] = self.cap - self.cap // KEPT_FOR_KNOWN
@@ -56,16 +56,16 @@ class ServiceDay:
         return replace(increment, spent=dict.fromkeys(limits, self.price))
 
     def used(self, read: Mapping[str, Counts]) -> float:
-        """Percent of the cap that is spent once this send is, estimated from a few shards."""
+        """Percent of the cap that is spent, this send included; estimated from a few shards."""
         spent = self.day.total(read, self.sampled).get(SPENT, 0) + self.price
         return round(100 * spent / self.cap, 1)
 
     def shards_seen(self, read: Mapping[str, Counts]) -> int:
-        """How many shards today is known to be counted on."""
+        """Today's number of shards, as stored."""
         return read.get(self.day.first, NOTHING).get(SHARDS, 1)
 
     def _out_of_pool(self, read: Mapping[str, Counts], lane: BudgetLane, pool: Spans) -> ShardIncrement:
-        """Always on the first shard, for it is little money."""
+        """Charge the price to the lane's pool, which is small and kept on the first shard."""
         name, counts = f"{lane}Floor", read.get(self.day.first, NOTHING)
         limits = {
             hourly(name, self.day.hour): pool.hour - self.day.rest_of_last_hour(name, counts),
@@ -76,9 +76,9 @@ class ServiceDay:
         return replace(self.day.on(self.day.first, read, most), open=dict.fromkeys(most, self.price))
 
     def _note_shards(self, read: Mapping[str, Counts]) -> ShardIncrement | None:
-        """Write down how many shards today has, so that a lower cap does not forget what was counted.
+        """Store today's number of shards, so that a lower cap does not lose counts.
 
-        Once a day; where there are many, by one request in as many, or all would meet at the first shard.
+        Once a day; with many shards, by one request in `shards`, or all would contend for the first one.
         """
         shards, seen = self.day.shards, self.shards_seen(read)
         if shards <= seen or (shards > SAMPLE and secrets.randbelow(shards)):

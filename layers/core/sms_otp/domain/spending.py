@@ -1,4 +1,4 @@
-"""One send's way through the budgets: which counters it reads, and what it adds to them.
+"""Charges one send to its budgets: which counters to read, and which increments to write.
 
 The rule is in `guard`; the counters are in `service_day`, `countries`, `blocks` and `networks`; shards and
 conditions in `budgets`.
@@ -31,33 +31,33 @@ from sms_otp.domain.service_day import SERVICE_DAY, ServiceDay
 
 @dataclass(frozen=True, slots=True)
 class SpendPolicy:
-    """What a deployment may spend."""
+    """The spending limits of a deployment."""
 
     mode: Mode
     daily_cap: int
-    """Micro-dollars of the whole service in a UTC day."""
+    """Micro-dollars that the whole service may spend in a UTC day."""
     shards: int
     network: Spans
-    """Unverified codes that any network may have open."""
+    """Codes that a network may have open before its users verify any."""
     prices: Prices = field(default_factory=Prices)
 
     def price(self, country: str, channel: str) -> int:
-        """Micro-dollars for one message or call."""
+        """Price of one message or call in micro-dollars."""
         return self.prices.of(country, channel)
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Where a send is charged, and what it adds."""
+    """The lane that a send is charged to, and its increments."""
 
     lane: BudgetLane
     increments: tuple[ShardIncrement, ...]
     price: int
     """Micro-dollars."""
     over: str | None
-    """Of `guard.LIMITS`, what the send is over, where the guard only records."""
+    """The one of `guard.LIMITS` that the send exceeds, where the guard only records."""
     cap_used: float
-    """Percent of the day's money that is spent with this send, estimated from a few shards."""
+    """Percent of the daily cap that is spent, this send included; estimated from a few shards."""
     unverified: int | None
     """As `CountryCounter.unverified_beyond_usual`; None where the guard is off."""
     expired_unused: float | None
@@ -65,7 +65,7 @@ class Payment:
 
 
 class Spending:
-    """Made for each send; `history` is shared between them."""
+    """The budgets of one send. Sends of one environment share `history`."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Spending:
         client_keys: tuple[str, ...],
         now: Seconds,
     ) -> None:
-        """Of keys, the one that is counted under first."""
+        """Keys are by the current pepper first."""
         self._mode, self._least, self._history = policy.mode, policy.network, history
         self._price = policy.price(country, channel)
         today = DayCounter.of("D", now)
@@ -91,12 +91,12 @@ class Spending:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The items that must be read before `decide`."""
+        """The items to read before `decide`."""
         keys = (*self._service.sampled, *self._network.keys)
         return keys if self._mode is Mode.OFF else (*keys, *self._country.keys, *self._blocks.keys)
 
     def has_more_shards(self, read: Mapping[str, Counts]) -> bool:
-        """Whether today has more shards than were read, for the cap was lowered: read again then."""
+        """Whether today has more shards than were read, after the cap was lowered: then read again."""
         seen = self._service.shards_seen(read)
         if seen <= self._service.day.shards:
             return False
@@ -104,7 +104,7 @@ class Spending:
         return True
 
     def decide(self, read: Mapping[str, Counts], number: NumberFacts, *, is_challenged: bool) -> Payment:
-        """Raises `RateLimited` or `ChallengeRequired`."""
+        """Charge the send to the first lane that has room. Raises `RateLimited` or `ChallengeRequired`."""
         network = self._network.facts(read) if self._network.keys else None
         ask = Ask(number, network, self._country_facts(read), is_challenged, self._price)
         refusals: list[NoRoom] = []
@@ -127,7 +127,7 @@ class Spending:
         return self._country.facts(read)
 
     def _charged(self, read: Mapping[str, Counts], ask: Ask, charge: Charge) -> tuple[ShardIncrement, ...]:
-        """All that the send adds where it is charged so. Raises `NoRoom`."""
+        """The increments of a send with this charge. Raises `NoRoom`."""
         lane, off = charge.lane, self._mode is Mode.OFF
         increments = self._service.increments(read, lane, None if off else charge.pool)
         most = (
@@ -144,14 +144,14 @@ class Spending:
         return (*increments, *guarded)
 
     def _for_network(self, read: Mapping[str, Counts], ask: Ask, least: Spans) -> tuple[ShardIncrement, ...]:
-        """One more code of the network, which may have `least` open before it verified any."""
+        """Count one more code of the network, which may have `least` open before it verifies any."""
         if ask.network is None:
             return ()
         rooms = (network_room(ask.network, codes, ask.country.ratio) for codes in (least.hour, least.day))
         return (self._network.increment(read, Spans(*rooms)),)
 
     def _over(self, read: Mapping[str, Counts], ask: Ask, refusals: list[NoRoom]) -> Payment:
-        """No lane has room: refuse, ask for a challenge, or only record it."""
+        """No lane has room: refuse, require a challenge, or only record it."""
         by_budget = {full.budget: full for full in refusals}
         full = by_budget.get(SERVICE_DAY) or by_budget.get(BLOCK_OF_NUMBERS) or refusals[-1]
         refuses = self._mode is Mode.ENFORCE
@@ -175,8 +175,8 @@ class Spending:
         increments: tuple[ShardIncrement, ...],
         over: str | None = None,
     ) -> Payment:
-        used, unverified, unused = self._service.used(read), None, None
+        cap_used, unverified, expired_unused = self._service.used(read), None, None
         if self._mode is not Mode.OFF:
             unverified = self._country.unverified_beyond_usual(read)
-            unused = self._country.expired_unused(read)
-        return Payment(lane, increments, self._price, over, used, unverified, unused)
+            expired_unused = self._country.expired_unused(read)
+        return Payment(lane, increments, self._price, over, cap_used, unverified, expired_unused)

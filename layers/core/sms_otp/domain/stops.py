@@ -1,8 +1,8 @@
-"""What an administrator has stopped from being sent, and until when. Pure.
+"""Administrators' stops on sending, and their ends. Pure.
 
-A stop covers every send, those to a country, those by a channel, or those through a provider. Each stands and
-ends by itself: a send goes if no stop that still stands covers it, through a provider that none covers. Codes
-that were sent before can be checked all the while.
+A stop covers all sends, or those to a country, by a channel or through a provider. Stops are independent: a
+send is allowed if no standing stop covers it, through a provider that none covers. Codes that were already
+sent can still be checked.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,7 +14,7 @@ from sms_otp.domain.errors import SendingStopped
 
 SHORTEST, LONGEST = MINUTE, Seconds(30 * DAY)
 DEFAULT = DAY
-"""Long enough that no stop ends at night, while nobody watches; short enough that none is forgotten."""
+"""Long enough not to end at night, unattended; short enough not to be forgotten."""
 
 
 class Scope(StrEnum):
@@ -28,7 +28,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stop:
-    """What is stopped: everything, or what `name` says of its scope."""
+    """A stop on all sends, or on the country, channel or provider of that `name`."""
 
     scope: Scope
     name: str = ""
@@ -42,25 +42,25 @@ EVERYTHING = Stop(Scope.ALL)
 
 @dataclass(frozen=True, slots=True)
 class Stops:
-    """The stops as they were read, with the seconds at which each ends. Some may have ended."""
+    """The stops as read, with their ends in seconds since the epoch. Some may have ended."""
 
     ends: Mapping[Stop, Seconds] = field(default_factory=dict)
 
     def standing(self, now: Seconds) -> dict[Stop, Seconds]:
-        """Those that have not ended, in the order of their scopes and names."""
+        """Stops that have not ended, sorted by scope and name."""
         return {stop: end for stop, end in sorted(self.ends.items()) if end > now}
 
     def waits(self, providers: Collection[str], now: Seconds) -> dict[str, Seconds]:
-        """Those of the providers that are stopped, and for how long yet."""
+        """Seconds until each stopped provider may send again, by provider."""
         ends = {name: self.ends.get(Stop(Scope.PROVIDER, name), now) for name in providers}
         return {name: end - now for name, end in ends.items() if end > now}
 
     def send_error(
         self, country: str, channel: str, providers: Collection[str], now: Seconds
     ) -> SendingStopped | None:
-        """Why no code may be sent now, or None where one may. `providers`: those that could send it.
+        """Why no code may be sent now, or None if one may. `providers`: the candidates.
 
-        `retry_after` is until every stop that covers the send has ended, as far as they are known now.
+        `retry_after`: until every stop that covers the send now has ended.
         """
         standing = self.standing(now)
         covering = (EVERYTHING, Stop(Scope.COUNTRY, country), Stop(Scope.CHANNEL, channel))

@@ -1,22 +1,22 @@
-"""JSON as two careful programs would both read it.
+"""Strict JSON: refuses what two parsers can read differently, or what cannot be written back.
 
-Python's parser takes duplicate keys, NaN, lone surrogates and integers of any length. A body that
-two parsers can read differently, or that cannot be written back, is refused here (RFC 8259 §4, §8.2).
+The standard parser accepts duplicate keys, NaN, lone surrogates and integers of any length
+(RFC 8259 §4, §8.2).
 """
 
 import json
 from typing import Any, NoReturn
 
 LONGEST_NUMBER = 20
-"""Characters of an integer. None of ours or of a provider's comes near; int() of more is slow by design."""
+"""Characters of an integer. No real field comes near; int() of many digits is slow."""
 LONGEST_FRACTION = 32
-"""Characters of any other number. A double in full, such as a provider's price, has up to 24."""
+"""Characters of any other number. A double, such as a provider's price, has up to 24."""
 
 
 def parse_object(data: bytes, *, limit: int) -> dict[str, Any]:
-    """The JSON object in `data`, UTF-8 of at most `limit` bytes. Raises ValueError for anything else.
+    """Parse a JSON object of UTF-8, at most `limit` bytes long. Raises ValueError for anything else.
 
-    The error's text is for people and names no value.
+    The error's text is for people and contains no value.
     """
     if len(data) > limit:
         raise ValueError(f"longer than {limit} bytes")

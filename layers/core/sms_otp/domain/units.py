@@ -1,6 +1,6 @@
 """A type for each unit of time. Only mypy tells them apart, by the stub beside this file.
 
-Seconds        whole seconds: what the table's TTLs, the API and the log have
+Seconds        whole seconds: the unit of TTLs, the API and the log
 Milliseconds   whole milliseconds: the moments of sends and guesses, which must be unique
 """
 

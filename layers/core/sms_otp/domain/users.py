@@ -1,7 +1,7 @@
-"""A number as a tenant's user: whether it was verified, what for, and what was consented to. Pure.
+"""Users of a tenant: whether a number was verified, for which purposes, and its consent. Pure.
 
-Kept only with `KeepUsers=true`, and apart from the passcodes: it is a record of the business. A user is a
-number's keyed hash and a tenant; the number itself is not kept.
+Kept only with `KeepUsers=true`, in a table of their own: they are business records. A user is a number's
+keyed hash and a tenant; the number itself is not kept.
 """
 
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from sms_otp.domain.clock import DAY, Seconds
 
 FOREVER = Seconds(253402300799)
-"""The last second of the year 9999. A record that has no end has this one, so that every record has one."""
+"""The last second of the year 9999: the end of a record that is kept without end, so that each has one."""
 MOST_PURPOSES = 20
-"""Of one user. A caller that names another one each time must not grow the record beyond what is stored."""
+"""Per user. A caller that sends a new purpose each time must not grow the record without bound."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A consent in the caller's own names: which version of a text, and where it was given."""
+    """A consent in the caller's own terms: the version of the text, and where it was given."""
 
     text_version: str
     source: str
@@ -24,7 +24,7 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class ConsentRecord:
-    """A consent with the time of the request that it came with."""
+    """A consent with the time of its request."""
 
     consent: Consent
     at: Seconds
@@ -39,18 +39,18 @@ class User:
     first_requested_at: Seconds
     last_requested_at: Seconds
     verified_at: Seconds | None = None
-    """When last. None where it never was: the caller may not hold the phone."""
+    """Time of the last success. None if never verified: the caller may not hold the phone."""
     purposes: tuple[str, ...] = ()
-    """That it was verified for."""
+    """Purposes that it was verified for."""
     consent: ConsentRecord | None = None
-    """The newest that came with a code that was found right."""
+    """The newest consent that came with a verified code."""
     requested_consent: ConsentRecord | None = None
-    """One that came with a newer request, and so far with no right code: worth nothing yet."""
+    """The consent of a newer request whose code is not verified yet: not valid so far."""
     kept_until: Seconds | None = None
-    """None is without end."""
+    """None is forever."""
 
     def is_kept(self, now: Seconds) -> bool:
-        """Whether it has not ended yet. DynamoDB deletes it up to days later."""
+        """Whether it has not ended. DynamoDB deletes it up to days later."""
         return self.kept_until is None or now < self.kept_until
 
 
@@ -61,12 +61,12 @@ class Retention:
     unverified: int
     """After the newest request."""
     verified: int
-    """After the newest verification; 0 is without end."""
+    """After the newest verification; 0 is forever."""
 
     def unverified_until(self, now: Seconds) -> Seconds:
-        """The moment after which an unverified user may be forgotten."""
+        """The moment after which an unverified user may be deleted."""
         return Seconds(now + self.unverified * DAY)
 
     def verified_until(self, now: Seconds) -> Seconds:
-        """The moment after which a verified user may be forgotten."""
+        """The moment after which a verified user may be deleted."""
         return Seconds(now + self.verified * DAY) if self.verified else FOREVER

@@ -3,7 +3,7 @@
     pending ──► verified | cancelled | failed
 
 `expired` and `locked` are computed from the clock and the attempts, never stored: DynamoDB deletes
-an item up to days after its TTL. `verified` is absorbing, and nothing else ever becomes it.
+an item up to days after its TTL. `verified` is absorbing, and only `pending` becomes it.
 """
 
 import hmac
@@ -28,7 +28,7 @@ class State(StrEnum):
 
 
 REPEATABLE_SECONDS = Seconds(120)
-"""How long the session that a code is bound to may repeat it and is given the same answer."""
+"""How long the bound session may repeat its correct code and get the same answer."""
 
 DELIVERY_BEFORE: Mapping[str, tuple[str, ...]] = {
     "delivered": ("accepted", "unknown", "failed"),
@@ -36,12 +36,12 @@ DELIVERY_BEFORE: Mapping[str, tuple[str, ...]] = {
     "unknown": ("accepted",),
     "accepted": (),
 }
-"""What each reported delivery may follow. Forward only, so that reports end up the same in any order."""
+"""Deliveries that each reported one may follow. Forward only, so the order of reports does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """One verification, as the table holds it."""
+    """One verification, as stored."""
 
     key: str
     """SHA-256 of the verificationId; the id itself is never stored."""
@@ -55,53 +55,53 @@ class Verification:
     state: State = State.PENDING
     attempts: int = 0
     sends: int = 1
-    """References handed out to providers. One that was given back is not handed out again."""
+    """Number of references used for sends. A released one is not used again."""
     purpose: str | None = None
     locale: str | None = None
-    """Of the first code, and of what is sent after it."""
+    """Of the first code and its resends."""
     app_hash: str | None = field(default=None, repr=False)
-    """The same; see `provider.CodeMessage`."""
+    """Of the first code and its resends; see `provider.CodeMessage`."""
     consent: Consent | None = None
-    """That came with the request, where users are kept."""
+    """The request's consent, if this deployment keeps users."""
     idempotency_records: tuple[str, ...] = ()
-    """Of the requests about it that named an Idempotency-Key: what they are claimed by."""
+    """Keys of the idempotency records of its requests."""
     nonce: str | None = None
-    """With the pepper, its verificationId; see `keys.named_again`."""
+    """Derives the verificationId with the pepper; see `keys.named_again`."""
     lane: Lane = Lane.STRANGER
-    """The lane of its first code. Its guesses are counted there, unless a token opens another."""
+    """The lane of its first code. Guesses are counted there, unless a token opens another."""
     network: str | None = None
     """Keyed hash of the network that requested it; see `keys.network_hash`."""
     client_key: str | None = None
-    """The key of the client that requested it. Its resends count there too."""
+    """Key of the client that requested it, where its resends count, too."""
     session_hash: str | None = None
     provider: str | None = None
     provider_ref: str | None = None
-    """The holder's handle for the code; absent until a provider has taken it."""
+    """The provider's handle for the code; None until a provider has accepted it."""
     message_ids: tuple[str, ...] = ()
-    """Handles in delivery reports on the messages that carry its code, where they are not `provider_ref`."""
+    """Handles in delivery reports on messages with its code, where not `provider_ref`."""
     own_code_refs: tuple[str, ...] = ()
-    """Handles at the provider whose code is the one that `keys.own_code` makes; see `CodeRequest`."""
+    """Provider handles whose code is that of `keys.own_code`; see `CodeRequest`."""
     counted_on: tuple[str, ...] = ()
-    """The counts in which the first send stands as unverified; see `budgets.OpenCount`."""
+    """Unverified counts of the first send; see `budgets.OpenCount`."""
     resends_counted_on: tuple[str, ...] = ()
-    """The same of the sends after it. One verification, so they are not counted as verified."""
+    """Unverified counts of its resends. It verifies once, so these are not counted as verified."""
     delivery: str = "unknown"
-    """What is known of the newest send's way to the phone; see `provider.Delivery`."""
+    """Delivery of the newest send; see `provider.Delivery`."""
     verified_at: Seconds | None = None
     verified_by: str | None = None
-    """An id of the attempt that consumed the code, made here, so that its own retry is recognised."""
+    """Our id of the attempt that consumed the code, to recognise its own retry."""
     code_hash: str | None = None
-    """Keyed hash of the code that was right, so that its repetition by the same session is recognised."""
+    """Keyed hash of the correct code, to recognise its repetition by the same session."""
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """As `number.Approach` has them."""
+        """As in `number.Approach`."""
         return () if self.network is None else (self.network,)
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """A guess: the caller, the verification and the moment. Spending it is conditioned on these."""
+    """A guess. Spending it is conditional on its fields."""
 
     key: str
     tenant: str
@@ -109,16 +109,16 @@ class Guess:
     max_attempts: int
     session_hash: str | None = None
     phone: str | None = field(default=None, repr=False)
-    """Only where the caller names the number: it must then be the verification's own."""
+    """Set if the caller names the number, which must then be the verification's."""
     idempotency_record: IdempotencyRecord | None = None
-    """Claimed for this guess, for the verification to list."""
+    """Claimed for this guess; the verification lists it."""
 
 
 def guess_error(found: Verification | None, guess: Guess) -> errors.OtpError | None:
     """Why a guess may not be made, or None if it may.
 
-    A caller that is not entitled to the verification learns nothing: unknown, another tenant's, another
-    session's and another number's have one answer (OWASP ASVS 5.0 6.3.8).
+    A caller without access to the verification learns nothing: unknown, another tenant's, another session's
+    and another number's get one answer (OWASP ASVS 5.0 6.3.8).
     """
     if found is None or not _is_entitled(found, guess):
         return errors.VerificationNotFound()
@@ -136,10 +136,10 @@ def guess_error(found: Verification | None, guess: Guess) -> errors.OtpError | N
 
 
 def is_repetition(found: Verification, guess: Guess, code_hashes: tuple[str, ...]) -> bool:
-    """Whether a guess at a verified code is its own success, sent again because the answer was lost.
+    """Whether a guess repeats the request that verified the code, because its answer was lost.
 
-    Of the bound session alone, with the code that was right, and for a short while. NIST SP 800-63B-4
-    §3.1.3.2 has a secret accepted only once; this accepts nothing: it says again what was decided then.
+    Only for the bound session and the correct code, within `REPEATABLE_SECONDS`. NIST SP 800-63B-4 §3.1.3.2
+    allows a secret to be accepted once; this accepts nothing, but repeats the earlier decision.
     """
     return (
         _is_entitled(found, guess)
@@ -150,14 +150,14 @@ def is_repetition(found: Verification, guess: Guess, code_hashes: tuple[str, ...
 
 
 def was_right(found: Verification, code_hashes: tuple[str, ...]) -> bool:
-    """Whether the verification was verified with this code; its hashes under each pepper."""
+    """Whether the verification was verified with this code, given its hashes under each pepper."""
     if found.state is not State.VERIFIED or found.code_hash is None:
         return False
     return any(hmac.compare_digest(found.code_hash, each) for each in code_hashes)
 
 
 def status_of(found: Verification, now: Seconds, max_attempts: int) -> str:
-    """`pending verified expired locked cancelled failed`, as it is at `now`."""
+    """The status at `now`: `pending verified expired locked cancelled failed`."""
     if found.state is not State.PENDING:
         return found.state
     if now >= found.expires_at:
@@ -166,7 +166,7 @@ def status_of(found: Verification, now: Seconds, max_attempts: int) -> str:
 
 
 def ended_error(found: Verification | None, now: Seconds) -> errors.OtpError | None:
-    """Why a verification that its own first request asks about again is over, or None if it goes on."""
+    """Why the verification of a repeated request is over, or None if it goes on."""
     if found is None or (now >= found.expires_at and found.state is State.PENDING):
         return errors.OtpExpired()
     if found.state is State.VERIFIED:
@@ -175,14 +175,14 @@ def ended_error(found: Verification | None, now: Seconds) -> errors.OtpError | N
 
 
 def cancel_error(found: Verification | None, tenant: str) -> errors.OtpError | None:
-    """Why a verification could not be cancelled, or None if that was not needed any more."""
+    """Why a verification could not be cancelled, or None if it was over already."""
     if found is None or found.tenant != tenant:
         return errors.VerificationNotFound()
     return errors.AlreadyVerified() if found.state is State.VERIFIED else None
 
 
 def consume_error(found: Verification | None) -> errors.OtpError:
-    """Why a verification whose code was right could not be turned into a verified one."""
+    """Why a verification with a correct code could not be marked as verified."""
     if found is None:
         return errors.VerificationNotFound()
     if found.state is State.VERIFIED:

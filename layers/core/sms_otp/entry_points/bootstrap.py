@@ -1,6 +1,6 @@
 """Dependency injection: builds the service once per execution environment.
 
-The only module that knows every other one. Handlers call it, tests build their own service. Nothing is made
+The only module that knows every other one. Handlers call it; tests build their own service. Nothing is built
 at import.
 """
 
@@ -84,7 +84,7 @@ def service() -> Service:
 
 
 def _test_numbers(chosen: Settings) -> "Mapping[str, str]":
-    """By canonical spelling, as every other number; another one would be sent a real code."""
+    """Fixed codes by canonical number, as requests look them up; a miss would send a real code."""
     return {phone.canonical(number): code for number, code in chosen.test_numbers.items()}
 
 
@@ -98,7 +98,7 @@ def _token_issuer(chosen: Settings) -> "IssueToken":
 
 @cache
 def administration() -> "Administration":
-    """The operations of administrators."""
+    """The administrators' operations on a number."""
     # Imported here, so that no other function pays for it.
     from sms_otp.adapters.dynamodb.numbers import DynamoNumbers
     from sms_otp.use_cases.administration import Administration
@@ -115,8 +115,8 @@ def administration() -> "Administration":
 
 @cache
 def sending_control() -> "SendingControl":
-    """What stops and resumes sending."""
-    # Imported by one function alone.
+    """The administrators' kill switch: stops and resumes sending."""
+    # Imported here, so that no other function pays for it.
     from sms_otp.adapters.dynamodb.stops import DynamoStops
     from sms_otp.use_cases.stopping import SendingControl
 
@@ -125,7 +125,7 @@ def sending_control() -> "SendingControl":
 
 @cache
 def token_keys() -> "tuple[PublicKey, ...]":
-    """The keys that tokens are checked with."""
+    """The public keys that verify tokens."""
     from sms_otp.adapters.aws.kms import KmsKey
 
     return tuple(KmsKey(kms_client, arn) for arn in settings().token_keys)
@@ -133,7 +133,7 @@ def token_keys() -> "tuple[PublicKey, ...]":
 
 @cache
 def kms_client() -> "kms.Client":
-    """Made when the first token or public key is needed."""
+    """A client of KMS, made for the first token or public key."""
     client: kms.Client = _client("kms", KMS_TIMEOUTS)
     return client
 
@@ -146,7 +146,7 @@ def event_bus() -> Any:
 
 @cache
 def lifecycle() -> Lifecycle:
-    """Status and cancellation, which need no provider and no secret."""
+    """Status and cancellation, which need neither provider nor secret."""
     chosen = settings()
     ends_codes = registry.ONE_CODE_PER_NUMBER & {*_names(chosen)}
     return Lifecycle(policy(chosen), _store(chosen), time.time, events.emit, ends_codes)
@@ -154,8 +154,8 @@ def lifecycle() -> Lifecycle:
 
 @cache
 def by_number() -> "ByNumber":
-    """What finds a verification by its number."""
-    # Of Twilio's API alone, which most deployments leave out.
+    """Finds a verification by its number."""
+    # Imported here: only Twilio's API uses it, which most deployments leave out.
     from sms_otp.use_cases.by_number import ByNumber
 
     chosen = settings()
@@ -189,12 +189,12 @@ def webhooks() -> "Webhooks":
 @cache
 def health_check() -> "HealthCheck":
     """The deep health check."""
-    # Imported by one function alone.
+    # Imported here, so that no other function pays for it.
     from sms_otp.use_cases.health import HealthCheck
 
     chosen = settings()
     names = _names(chosen)
-    # Before its deadline begins, so that a cold start makes no dependency look down.
+    # Before the check's deadline begins, so that a cold start makes no dependency look down.
     registry.prepare(names, chosen)
     if chosen.token_keys:
         kms_client()
@@ -215,15 +215,15 @@ def health_check() -> "HealthCheck":
 
 
 def _read_token_keys() -> None:
-    """Ask KMS for every key of tokens, and that they are such. Raises `TokenError`."""
+    """Read every token key from KMS and check that it is an Ed25519 key. Raises `TokenError`."""
     from sms_otp.use_cases.tokens import key_set
 
-    token_keys.cache_clear()  # a key remembers its public half
+    token_keys.cache_clear()  # a key caches its public half
     key_set(token_keys())
 
 
 def _names(chosen: Settings) -> tuple[str, ...]:
-    """The providers that codes are sent by, the preferred ones first."""
+    """The providers that send codes, the preferred ones first."""
     orders = (chosen.provider_order, *chosen.provider_routes.values())
     return tuple(dict.fromkeys(name for order in orders for name in order))
 
@@ -233,7 +233,7 @@ def _builder(chosen: Settings) -> "Callable[[str, Mapping[str, str]], Provider]"
 
 
 def credentials(provider: str) -> "Mapping[str, str]":
-    """A provider's, as they are now. Raises `ServiceMisconfigured`."""
+    """A provider's current credentials. Raises `ServiceMisconfigured`."""
     return _secret_cache(settings()).credentials(provider)
 
 
@@ -266,7 +266,7 @@ def _dynamodb() -> "DynamoDBClient":
 
 
 def policy(chosen: Settings) -> Policy:
-    """The limits that a deployment's parameters ask for."""
+    """The limits that a deployment's parameters set."""
     return Policy(
         code_length=chosen.code_length,
         code_ttl_seconds=chosen.code_life_seconds,

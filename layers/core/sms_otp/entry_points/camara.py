@@ -1,7 +1,7 @@
-"""CAMARA's one-time-password-sms 1.1.1, the mobile operators' standard: as routes of its own.
+"""CAMARA's one-time-password-sms 1.1.1, the mobile operators' standard: its routes.
 
-The use cases are the API's own; only bodies and answers are the standard's. `docs/camara.md` lists where this
-service differs from it.
+The use cases are those of our own API; bodies and answers are the standard's. `docs/camara.md` lists the
+differences from the standard.
 """
 
 import re
@@ -58,21 +58,21 @@ WORDS: Mapping[str, tuple[int, str, str]] = {
     "SENDING_STOPPED": (503, "UNAVAILABLE", "No codes are sent at the moment. Try again later."),
 }
 OTHERWISE = (500, "INTERNAL", "The request could not be completed.")
-"""All other errors: internal ones, and those that cannot happen on these routes."""
+"""For all other errors: internal ones, and those that cannot happen on these routes."""
 
 _WAIT = ("RATE_LIMITED", "NUMBER_LOCKED", "PROVIDER_UNAVAILABLE", "SENDING_STOPPED")
 _CORRELATOR = re.compile("[a-zA-Z0-9-_:;./<>{}]{1,256}")
 
 
 def _success(event: http.Event, body: http.Body) -> http.Response:
-    """An empty body is a 204."""
+    """200 with the body, or 204 if it is empty."""
     if not body:
         return {"statusCode": 204, "headers": {**http.HEADERS, **_correlator(event)}}
     return http.response(200, "application/json", body, _correlator(event))
 
 
 def _failure(event: http.Event, error: errors.OtpError, _request_id: str) -> http.Response:
-    status, code, message = _words(error)
+    status, code, message = _problem(error)
     waits = {"Retry-After": str(error.retry_after or http.DEFAULT_RETRY_AFTER)}
     headers = _correlator(event) | (waits if error.code in _WAIT else {})
     body = {"status": status, "code": code, "message": message + _places(error)}
@@ -83,7 +83,7 @@ CAMARA = http.Renderer(_success, _failure)
 
 
 def _correlator(event: http.Event) -> dict[str, str]:
-    """`x-correlator` comes back as it was sent, if it has the standard's form."""
+    """The request's `x-correlator` header, to be returned, if it has the standard's form."""
     correlator = http.header(event, "x-correlator")
     return {"x-correlator": correlator} if _CORRELATOR.fullmatch(correlator) else {}
 
@@ -94,20 +94,20 @@ def _read_body(event: http.Event, schema: str) -> http.Body:
     return http.read_body(event, schema)
 
 
-def _words(error: errors.OtpError) -> tuple[int, str, str]:
+def _problem(error: errors.OtpError) -> tuple[int, str, str]:
     if isinstance(error, errors.OtpIncorrect) and error.attempts_remaining == 0:
-        # The standard says with the last guess, not with the one after it, that none are left.
+        # The standard reports used-up guesses with the last guess, not with the one after it.
         return _FAILED
     return WORDS.get(error.code, OTHERWISE)
 
 
 def _places(error: errors.OtpError) -> str:
-    """Where the request is wrong, and how. Without the caller's own values."""
+    """The invalid fields and the rules that they break. Without the caller's own values."""
     return "".join(f" {place['pointer'] or 'body'}: {place['detail']}." for place in error.errors)
 
 
 def _read_send_code(event: http.Event) -> RequestOtp:
-    # The standard requires `message`; the text that is sent is the deployment's own.
+    # The standard requires `message`, but the deployment's own text is sent.
     return RequestOtp(phone_number=_read_body(event, "SendCode")["phoneNumber"])
 
 

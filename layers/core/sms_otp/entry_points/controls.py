@@ -1,4 +1,4 @@
-"""The administrators' controls over sending, as routes: stop, resume, and what comes of the next request."""
+"""The administrators' routes that stop and resume sending, and the JSON form of a `NextSend`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from sms_otp.use_cases.stopping import Standing
 _SCOPES = {"countries": Scope.COUNTRY, "channels": Scope.CHANNEL, "providers": Scope.PROVIDER}
 
 StopCommand = tuple[tuple[Stop, ...], Seconds]
-"""What is to be stopped, and for how long."""
+"""The stops to make, and their length in seconds."""
 
 
 def _read_stop(event: http.Event) -> StopCommand:
@@ -29,9 +29,9 @@ def _read_resume(event: http.Event) -> tuple[Stop, ...]:
 
 
 def _stops(body: http.Body) -> tuple[Stop, ...]:
-    """Raises `InvalidRequest` unless one member says what, and each country and provider in it exists.
+    """The stops that a body names. Raises `InvalidRequest` unless exactly one member names them.
 
-    To stop one that does not exist would stop nothing.
+    So does a country or provider that does not exist: its stop would have no effect.
     """
     members = ("all", *_SCOPES)
     if sum(member in body for member in members) != 1:
@@ -84,7 +84,7 @@ ROUTES: Mapping[str, http.Route[Any, Administrator, Standing]] = {
 
 
 def write_next_send(next_send: NextSend) -> http.Body:
-    """One decision, as `/admin/number-status` has it."""
+    """One decision, in the form of `/admin/number-status`."""
     refused = next_send.error
     fields = {
         "tenant": next_send.tenant,

@@ -1,6 +1,6 @@
-"""Custom resources of CloudFormation: an event in, an answer PUT to the URL that the event names.
+"""Custom resources of CloudFormation: takes an event, PUTs the answer to the URL that the event names.
 
-Every event is answered: one that is not holds up the deployment until the resource's `ServiceTimeout`.
+Every event is answered: without an answer the deployment waits for the resource's `ServiceTimeout`.
 """
 
 import json
@@ -18,7 +18,7 @@ ANSWER_SECONDS = 6.0
 
 
 class Event(TypedDict, total=False):
-    """CloudFormation's event. `ResourceProperties` are strings; `ServiceToken` is one of them."""
+    """CloudFormation's event. `ResourceProperties` has strings, `ServiceToken` among them."""
 
     RequestType: str
     RequestId: str
@@ -30,18 +30,18 @@ class Event(TypedDict, total=False):
 
 
 Act = Callable[[Mapping[str, Any]], Mapping[str, str]]
-"""Makes the resource what its properties say; answers its attributes, for `!GetAtt`."""
+"""Creates or updates the resource from its properties; returns its attributes, for `!GetAtt`."""
 
 
 def answer(event: Event, act: Act, stage: str) -> None:
-    """Act, unless the resource is being deleted, and answer CloudFormation.
+    """Call `act`, unless the resource is being deleted, and answer CloudFormation.
 
-    Raises `TransportError` where the answer does not arrive; Lambda then runs the function again.
+    Raises `TransportError` if the answer does not arrive; Lambda then runs the function again.
     """
     outcome = {"Status": "SUCCESS"} if event["RequestType"] == "Delete" else _outcome(event, act)
     answer_body = {
         **outcome,
-        # One for ever: another would make CloudFormation delete "the old one".
+        # Constant: a new id would make CloudFormation delete the old resource.
         "PhysicalResourceId": event["LogicalResourceId"],
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
@@ -56,22 +56,22 @@ def _outcome(event: Event, act: Act) -> dict[str, Any]:
     except (ServiceMisconfigured, Misconfigured) as wrong:
         reason = f"The provider secret must be put before ProvisionInfobip is true: {wrong.reason}"
     except Exception as error:
-        # Its text can hold what a provider sent.
+        # Its text can hold data from a provider.
         reason = f"{type(error).__name__} while the custom resource was made"
     return {"Status": "FAILED", "Reason": reason}
 
 
 def _put(url: str, body: bytes, stage: str) -> None:
-    """To a URL that is signed for a body without a media type."""
+    """PUT without a media type, as the URL is signed. Raises `TransportError`, RuntimeError or ValueError."""
     _require_https(url, stage)
     deadline = Deadline(ANSWER_SECONDS)
-    given = Transport().exchange("PUT", url, headers={"Content-Type": ""}, body=body, deadline=deadline)
-    if not given.ok:
-        raise RuntimeError(f"CloudFormation's URL answered {given.status}")
+    response = Transport().exchange("PUT", url, headers={"Content-Type": ""}, body=body, deadline=deadline)
+    if not response.ok:
+        raise RuntimeError(f"CloudFormation's URL answered {response.status}")
 
 
 def _require_https(url: str, stage: str) -> None:
-    """The emulated CloudFormation of a local stack alone has none."""
+    """Raise ValueError for plain HTTP, which only a local stack's emulated CloudFormation uses."""
     scheme = urlsplit(url).scheme
     if scheme != "https" and not (scheme == "http" and stage == "local"):
         raise ValueError("CloudFormation's URL is not https")

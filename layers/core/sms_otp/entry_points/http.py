@@ -1,4 +1,4 @@
-"""HTTP: API Gateway's event in, its response out. The one module that knows status codes."""
+"""HTTP: from API Gateway's event to its response. The statuses of our own API are decided here alone."""
 
 import base64
 import json
@@ -27,10 +27,10 @@ Result = TypeVar("Result")
 
 TWILIO_PATHS = "/v2/Services/"
 BODY_LIMIT = 4096
-"""Bytes. The longest body that the schemas allow is well under it."""
+"""Bytes. The longest body that the schemas allow is well below."""
 RESERVE_SECONDS = 12.5
-"""Reserved from the Lambda's time, so that a call begun at the last moment can take its longest, be stored
-and be answered. `tests/unit/test_time_budget.py` adds it up."""
+"""Part of the Lambda's time that the deadline leaves free, so that a call begun at the last moment can run
+to its timeout, be stored and be answered. `tests/unit/test_time_budget.py` adds it up."""
 
 # errorCode -> (status, title). RFC 9457: the title is the same for every occurrence.
 PROBLEMS: dict[str, tuple[int, str]] = {
@@ -38,7 +38,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "INVALID_PHONE_NUMBER": (400, "Invalid phone number"),
     "INVALID_OTP_FORMAT": (400, "Invalid OTP format"),
     "OTP_INCORRECT": (400, "Incorrect code"),
-    # API Gateway has the same words for an unknown caller, at 401 and 403.
+    # API Gateway's own answer to an unknown caller has this title too, at 401 and 403.
     "FORBIDDEN": (401, "Forbidden"),
     "DESTINATION_NOT_ALLOWED": (403, "Destination not allowed"),
     "NUMBER_DISABLED": (403, "Number disabled"),
@@ -59,45 +59,45 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "SENDING_STOPPED": (503, "Sending stopped"),
 }
 SHOWN_AS_INTERNAL = "SERVICE_MISCONFIGURED"
-"""Differs from INTERNAL_ERROR in the log only."""
+"""Callers see INTERNAL_ERROR; only the log tells the two apart."""
 
 _IDEMPOTENCY_KEY = re.compile("[!-~]{1,255}")
 
 KEYS_CACHE = "public, max-age=300"
-"""A key is published this long before it signs and after its last token has ended: docs/tokens.md."""
+"""300 s: a key is published that long before its first token and after its last one (docs/tokens.md)."""
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 DEFAULT_RETRY_AFTER = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Renderer:
-    """The answers of one API. Each function gets the event, because an answer may repeat a header of it."""
+    """Builds the answers of one API. Each function gets the event, as an answer may repeat a header of it."""
 
     success: Callable[[Event, Body], Response]
     failure: Callable[[Event, errors.OtpError, str], Response]
-    """Gets the request's id too."""
+    """Also gets the request's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Route(Generic[Command, Who, Result]):
-    """One operation of an API. Several routes can lead to one use case, each with its own words."""
+    """One operation of an API. Several routes can share a use case, each with its own fields and errors."""
 
     read: Callable[[Event], Command]
-    """The command in the event. Raises `InvalidRequest`."""
+    """Parses the event into the command. Raises `InvalidRequest`."""
     act: Callable[[Command, Who], Result]
     write: Callable[[Result], Body]
-    """The body of a success."""
+    """Makes the body of a success."""
     caller: Callable[[Event, Any], Who]
-    """Who may call: `by_api_key`, `by_iam` or `public`."""
+    """Identifies the caller: `by_api_key`, `by_iam` or `public`."""
     renderer: Renderer
 
     def run(self, event: Event, caller: Who) -> Body:
-        """The body of a success. Raises an `OtpError`."""
+        """Run the operation; returns the body of a success. Raises an `OtpError`."""
         return self.write(self.act(self.read(event), caller))
 
 
 def handle(event: Event, context: Any, route: Route[Any, Any, Any]) -> Response:
-    """Run one request to its response. If anything fails, the answer still has the documented shape."""
+    """Handle one request; returns its response. Any failure is answered in the documented shape too."""
     request_id = _request_id(event, context)
     with events.invocation(request_id, context.aws_request_id):
         return _handle(event, context, route, request_id)
@@ -116,7 +116,7 @@ def _handle(event: Event, context: Any, route: Route[Any, Any, Any], request_id:
         events.emit("store_failed", reason=error.reason)
     except TokenError as error:
         events.emit("keys_failed", reason=error.reason)
-    except Exception as error:  # the last resort: an unforeseen error is an answer too, and never a success
+    except Exception as error:  # last resort: an unforeseen error still gets an answer, never a success
         events.fail("unforeseen", error)
     else:
         return route.renderer.success(event, body)
@@ -124,33 +124,33 @@ def _handle(event: Event, context: Any, route: Route[Any, Any, Any], request_id:
 
 
 def route_of(event: Event, own: Mapping[str, Route[Any, Any, Any]]) -> Route[Any, Any, Any]:
-    """The route that was called: one of the function's own, or of Twilio's API.
+    """The called route: one of the function's own, or of Twilio's API.
 
-    API Gateway calls a function by no other resource. An event that was made by hand may name any, and is
-    then of the function's first route.
+    API Gateway calls a function with no other resource. An event made by hand may name any other; it gets the
+    function's first route.
     """
     resource = str(event.get("resource", ""))
     if resource in own or not resource.startswith(TWILIO_PATHS):
         return own.get(resource) or next(iter(own.values()))
-    # Most deployments leave that API out, and none of them is to pay for importing it.
+    # Imported here, so that the deployments without that API do not pay for it.
     from sms_otp.entry_points import twilio
 
     return twilio.route_of(event)
 
 
 def by_api_key(event: Event, context: Any) -> Caller:
-    """A tenant, whose API key a usage plan holds."""
+    """The calling tenant, by its API key. Raises `ServiceMisconfigured` without one."""
     tenant = _tenant(event, config.settings())
     return Caller(tenant, _request_id(event, context), _deadline(context), _source_ip(event), _api_url(event))
 
 
 def by_iam(event: Event, context: Any) -> Administrator:
-    """An administrator, whom IAM has let in."""
+    """The administrator, authorized by IAM. Raises `ServiceMisconfigured` without a principal."""
     return Administrator(_caller_arn(event), _deadline(context))
 
 
 def public(_event: Event, _context: Any) -> None:
-    """Anyone. A provider's callback proves its sender by itself."""
+    """No caller: anyone may call. A provider's callback is authenticated by its use case."""
     return
 
 
@@ -165,7 +165,7 @@ def same(body: Body) -> Body:
 
 
 def read_body(event: Event, schema: str) -> Body:
-    """The event's body, checked against the schema with this title. Raises `InvalidRequest`."""
+    """Parse the event's body and check it against the schema with this title. Raises `InvalidRequest`."""
     import fastjsonschema
 
     try:
@@ -180,7 +180,7 @@ def read_body(event: Event, schema: str) -> Body:
 
 
 def idempotency_key(event: Event) -> str | None:
-    """The header of that name: 1 to 255 visible ASCII characters. Raises `InvalidRequest`."""
+    """The Idempotency-Key header: 1 to 255 visible ASCII characters, or None. Raises `InvalidRequest`."""
     key = header(event, "idempotency-key")
     if not key:
         return None
@@ -205,7 +205,7 @@ def requested(answer: Requested) -> Body:
 
 
 def iso(moment: Seconds) -> str:
-    """RFC 3339 in UTC, to the second."""
+    """Format a time as RFC 3339 in UTC, to the second."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -214,7 +214,7 @@ def _raw_body(event: Event) -> bytes:
     if content_type.split(";")[0] != "application/json" or content_type.partition(";")[2] not in (
         "",
         "charset=utf-8",
-        'charset="utf-8"',  # the same (RFC 9110 §5.6.6)
+        'charset="utf-8"',  # equivalent (RFC 9110 §5.6.6)
     ):
         raise ValueError("Content-Type must be application/json, in UTF-8")
     if len(str(event.get("body") or "")) > BODY_LIMIT * 2:
@@ -236,7 +236,7 @@ def decoded_body(event: Event) -> bytes:
     """The bytes that the caller sent. Raises ValueError for malformed base64."""
     body = str(event.get("body") or "")
     if not event.get("isBase64Encoded"):
-        # A lone surrogate must reach the parser, which refuses it without repeating it.
+        # A lone surrogate must reach the parser, which refuses it without quoting it.
         return body.encode(errors="surrogatepass")
     try:
         return base64.b64decode(body, validate=True)
@@ -245,7 +245,7 @@ def decoded_body(event: Event) -> bytes:
 
 
 def header(event: Event, name: str) -> str:
-    """The value of a header, in any case; empty if there is none. `name` in lower case."""
+    """The value of a header, in any case; empty if it is missing. `name` in lower case."""
     for key, value in (event.get("headers") or {}).items():
         if key.lower() == name:
             return str(value)
@@ -253,7 +253,7 @@ def header(event: Event, name: str) -> str:
 
 
 def _invalid(path: list[str], rule: str | None, expected: Any) -> errors.InvalidRequest:
-    """The problem at one place of the body. The caller's own value is not repeated."""
+    """The error for one place of the body. The caller's own value is not repeated."""
     kinds = {"phoneNumber": errors.InvalidPhoneNumber, "otp": errors.InvalidOtpFormat}
     kind = kinds.get(path[0], errors.InvalidRequest) if path else errors.InvalidRequest
     pointer = "".join(f"/{step}" for step in path)
@@ -261,7 +261,7 @@ def _invalid(path: list[str], rule: str | None, expected: Any) -> errors.Invalid
 
 
 def _detail(rule: str | None, expected: Any) -> str:
-    """A rule of a schema, for people."""
+    """A broken rule of a schema, in readable form."""
     match rule:
         case "additionalProperties":
             return "unknown property"
@@ -281,13 +281,13 @@ def _request_id(event: Event, context: Any) -> str:
 
 
 def _tenant(event: Event, settings: Settings) -> str:
-    """The id of the API key that the caller used. Without one there is no tenant and no answer."""
+    """The id of the caller's API key. Without one, raises `ServiceMisconfigured` unless Stage is local."""
     identity = (event.get("requestContext") or {}).get("identity") or {}
     tenant = identity.get("apiKeyId")
     if tenant:
         return str(tenant)
     if settings.stage == "local":
-        # The local stack checks keys but does not say which one it was, and `sam local` has none.
+        # The local stack checks keys but does not pass the key's id, and `sam local` has no keys.
         from sms_otp.domain import keys
 
         return "local-" + keys.verification_key(header(event, "x-api-key"))[:16]
@@ -295,7 +295,7 @@ def _tenant(event: Event, settings: Settings) -> str:
 
 
 def _caller_arn(event: Event) -> str:
-    """The IAM principal that signed the request. Without one the method is unprotected: refuse."""
+    """The ARN of the IAM principal that signed. Without one the method is unprotected: refuse."""
     identity = (event.get("requestContext") or {}).get("identity") or {}
     if not identity.get("userArn"):
         raise errors.ServiceMisconfigured(reason="no IAM principal in the request")
@@ -303,12 +303,12 @@ def _caller_arn(event: Event) -> str:
 
 
 def _source_ip(event: Event) -> str:
-    """The address that called API Gateway. Not from a header, which a caller can forge."""
+    """The IP address that called API Gateway. Not from a header, which a caller can forge."""
     return str(((event.get("requestContext") or {}).get("identity") or {}).get("sourceIp", ""))
 
 
 def _api_url(event: Event) -> str:
-    """The URL of the API as it was called: a custom domain, or API Gateway's own."""
+    """The URL by which the API was called: a custom domain, or API Gateway's own."""
     context = event.get("requestContext") or {}
     base = str(context.get("path", "")).removesuffix(str(context.get("resourcePath", "")))
     return f"https://{context.get('domainName', 'localhost')}{base}"
@@ -318,16 +318,16 @@ def _emit_refusal(event: Event, error: errors.OtpError) -> None:
     is_refused = PROBLEMS[error.code][0] < 500 or isinstance(error, errors.SendingStopped)
     event_name = "request_refused" if is_refused else "service_failed"
     event_name = "webhook_refused" if isinstance(error, errors.Forbidden) else event_name
-    # The resource is the template of the path, which holds nothing that a caller wrote.
+    # The resource is the path's template, so it has no text from the caller.
     path = event.get("resource")
-    # In our own words alone, as in the answer.
+    # The schema's rules, as in the answer; without the caller's values.
     places = ", ".join(f"{place['pointer']} {place['detail']}".lstrip() for place in error.errors)
     reason = error.reason or places or None
     events.emit(event_name, path=path, error_code=error.code, reason=reason, **error.context)
 
 
 def problem(_event: Event, error: errors.OtpError, request_id: str) -> Response:
-    """RFC 9457 problem details, with the extension members of this API."""
+    """An error as RFC 9457 problem details, with this API's extension members."""
     shown = errors.InternalError() if error.code == SHOWN_AS_INTERNAL else error
     status, title = PROBLEMS[shown.code]
     body: Body = {
@@ -355,7 +355,7 @@ def problem(_event: Event, error: errors.OtpError, request_id: str) -> Response:
 def response(
     status: int, content_type: str, body: Body, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """API Gateway's proxy response, with the headers that every answer has."""
+    """API Gateway's proxy response, with the headers of every answer."""
     return {
         "statusCode": status,
         "headers": {"Content-Type": content_type, **HEADERS, **(headers or {})},
@@ -368,7 +368,7 @@ def _success(_event: Event, body: Body) -> Response:
 
 
 def _health(event: Event, body: Body) -> Response:
-    """200, or 503 where the body says that the service is unhealthy."""
+    """200, or 503 if the service is unhealthy."""
     if body["success"]:
         return _success(event, body)
     body = body | {"retryAfter": DEFAULT_RETRY_AFTER}
@@ -377,7 +377,7 @@ def _health(event: Event, body: Body) -> Response:
 
 
 def _key_set(_event: Event, body: Body) -> Response:
-    """Public keys, which anyone may keep for a while (RFC 7517 §8.5.2)."""
+    """Public keys, which anyone may cache for a while (RFC 7517 §8.5.2)."""
     return response(200, "application/jwk-set+json", body, {"Cache-Control": KEYS_CACHE})
 
 

@@ -1,10 +1,10 @@
 """The bodies that callers send, as JSON Schema (draft 04, the dialect of API Gateway models).
 
-The functions validate with these, and `template.yaml` has the same as models of API Gateway, which refuses a
-malformed body before a function starts. Whether a string is a number or a code of this deployment's length
-is decided in code (`phone`, `verification`), not here. So is how a body names its verification
-(`use_cases.verify`) and what it stops (`controls`): no keyword that joins alternatives is used, since a
-generator of typed clients makes an untyped body of one.
+The functions validate with them; API Gateway has them as models in `template.yaml` and refuses a malformed
+body before a function starts. Code, not a schema, decides whether a string is a number (`phone`) or
+a code of this deployment's length, how a body names its verification (both `use_cases.verify`), and what it
+stops (`controls`). No schema has alternatives (`oneOf`, `anyOf`): generators of typed clients make an untyped
+body of them.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from sms_otp.domain.provider import Channel
 Schema = dict[str, Any]
 
 CHANNELS = [channel.value for channel in Channel]
-"""The channels that a caller may ask for. `tests/unit/test_channels.py` holds every place that lists them."""
+"""The channels of a request. `tests/unit/test_channels.py` holds every place that lists them."""
 
 _IDENTIFIER = {"type": "string", "minLength": 1, "maxLength": 64}
 _SESSION = {"type": "string", "minLength": 1, "maxLength": 256}
@@ -115,10 +115,10 @@ def _names(most: int, name: Schema) -> Schema:
 
 _STOPPED: Schema = {
     "all": {"type": "boolean", "enum": [True]},
-    # One expression of DynamoDB can name no more of them.
+    # The most that one DynamoDB expression can name.
     "countries": _names(100, {"pattern": "^[A-Z]{2}$"}),
     "channels": _names(8, {"enum": CHANNELS}),
-    # Which ones there are is checked in code: a new provider is one line elsewhere.
+    # `controls` checks that they exist, so that a new provider changes no schema.
     "providers": _names(8, {"pattern": "^[a-z]{1,64}$"}),
 }
 
@@ -144,8 +144,8 @@ ALL = (
     *(ADMIN_NUMBER, STOP_SENDING, RESUME_SENDING),
 )
 
-# CAMARA's one-time-password-sms 1.1.1, which lets a body have more members. Checked by the functions
-# alone, because API Gateway's refusal is not of the standard's shape.
+# CAMARA's one-time-password-sms 1.1.1, which allows additional members. Only the functions check these, as
+# API Gateway's own refusal does not have the standard's shape.
 SEND_CODE: Schema = {
     "$schema": "http://json-schema.org/draft-04/schema#",
     "title": "SendCode",

@@ -3,8 +3,8 @@
     on demand    the environment starts ── load, make ── requests
     SnapStart    a version is published ── load ── snapshot ── many environments: make ── requests
 
-During initialization Lambda lends an environment a whole processor; a request gets the share that its memory
-buys. Code and data are loaded, and a snapshot holds them. Clients and the service are made, once for each
+During initialization an environment has a whole processor; a request has the share that its memory buys.
+`load` loads code and data, which a snapshot holds. `make` makes clients and the service, once for each
 environment. Secrets and connections come with the first request that needs them.
 """
 
@@ -35,7 +35,7 @@ def prepare(
     """Load code and data, then call `make`. No-op outside Lambda, so that tests can import handlers.
 
     `clients_of`: the AWS services that `make` makes clients of. `schema`: the title of the body's schema.
-    `providers`, `numbers`: whether the function calls providers, and parses phone numbers.
+    `providers`, `numbers`: whether the function calls providers, and whether it parses phone numbers.
     """
 
     def load() -> None:
@@ -48,8 +48,8 @@ def prepare(
             registry.load(config.settings().provider_order)
 
     if config.starts_on_demand():
-        # Each request then answers and logs the wrong setting. A start that fails would do neither.
-        with contextlib.suppress(OtpError), _kept():
+        # A wrong setting is answered and logged by each request. A failed start would do neither.
+        with contextlib.suppress(OtpError), _frozen():
             load()
             make()
         return
@@ -59,14 +59,14 @@ def prepare(
         return
 
     def before() -> None:
-        with _kept():
+        with _frozen():
             load()
             clients.read_models(clients_of)
 
     def after() -> None:
-        # botocore draws its waits between retries from it. Secrets come from the system's randomness.
+        # botocore's waits between retries use `random`. Secrets use the system's randomness.
         random.seed()
-        with contextlib.suppress(OtpError), _kept():
+        with contextlib.suppress(OtpError), _frozen():
             make()
 
     register_before_snapshot(before)
@@ -74,8 +74,8 @@ def prepare(
 
 
 @contextlib.contextmanager
-def _kept() -> Iterator[None]:
-    """Freeze what is made here: it lives as long as the environment, so no garbage collection visits it."""
+def _frozen() -> Iterator[None]:
+    """Exempt objects made in this block from garbage collection: they live as long as the environment."""
     gc.disable()
     try:
         yield

@@ -1,7 +1,7 @@
-"""Twilio Verify v2, as its clients speak it: its words for what happens here.
+"""An API for clients of Twilio Verify v2: its forms, answers and errors over our own use cases.
 
-The use cases are the API's own; forms, answers and errors are Twilio's. `docs/twilio.md` says call by call
-what is the same and what differs. Facts: twilio/twilio-oai's verify v2, and Twilio's pages on its errors.
+`docs/twilio.md` lists, call by call, what is equal and what differs.
+Sources: verify v2 in twilio/twilio-oai, and Twilio's pages on its errors.
 """
 
 import base64
@@ -27,7 +27,7 @@ _CHECKS = (429, 60202, "Max check attempts reached")
 WORDS: Mapping[str, tuple[int, int, str]] = {
     "INVALID_REQUEST": _INVALID,
     "INVALID_PHONE_NUMBER": _INVALID,
-    # Where the length alone is not this deployment's, the answer is that of a wrong code.
+    # A code of 4 to 10 digits with another length than CodeLength is answered as a wrong code.
     "INVALID_OTP_FORMAT": _INVALID,
     "DESTINATION_NOT_ALLOWED": (403, 60205, "SMS is not supported by this kind of number"),
     "VERIFICATION_NOT_FOUND": _GONE,
@@ -50,9 +50,9 @@ BY_REASON: Mapping[str, tuple[int, int, str]] = {
     "no country": COUNTRY,
     "channel": (400, 60223, "Delivery channel disabled"),
 }
-"""A `DESTINATION_NOT_ALLOWED` for another reason than the kind of number."""
+"""`DESTINATION_NOT_ALLOWED` by its reason, if that is not the kind of number."""
 OTHERWISE = (500, 20500, "Internal server error")
-"""All other errors: internal ones, and those that cannot happen on these routes."""
+"""For all other errors: internal ones, and those that cannot happen on these routes."""
 
 _WAIT = (429, 503)
 _MORE_INFO = "https://www.twilio.com/docs/errors/"
@@ -69,7 +69,7 @@ IGNORED = frozenset(
         "TemplateSid",
     )
 )
-"""Parameters of a start that change nothing here, nor what its verification means."""
+"""Parameters of a start that are accepted without effect: they do not change what its verification means."""
 _START = frozenset(("To", "Channel", "Locale", "DeviceIp", "AppHash")) | IGNORED
 _CHECK = frozenset(("To", "VerificationSid", "Code"))
 
@@ -80,17 +80,17 @@ _CODE = re.compile("[0-9]{4,10}")
 _LOCALE = re.compile("[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _APP_HASH = re.compile("[A-Za-z0-9+/]{11}")
 _LONGEST = 64
-"""Characters of a parameter. Longer than any number, sid, code, address and locale."""
+"""Characters of a parameter: more than any number, sid, code, address or locale has."""
 
 _CHANNELS = {"call": "voice"}
-"""Twilio's name of a channel -> ours, where they differ."""
+"""Twilio's name of a channel -> our name, where they differ."""
 _TWILIOS = {ours: theirs for theirs, ours in _CHANNELS.items()}
 
 Form = Mapping[str, str]
 
 
 def _start(event: http.Event, caller: Caller) -> http.Body:
-    # The functions that only check, fetch and cancel do not load what sends.
+    # Imported here: the functions that only check, fetch or cancel do not send.
     from sms_otp.use_cases.start import start
 
     form = _form(event, _START)
@@ -119,12 +119,12 @@ def _check(event: http.Event, caller: Caller) -> http.Body:
     to, sid = form.get("To"), form.get("VerificationSid")
     if not to and not sid:
         raise _invalid("To")
-    # The functions that only send, fetch and cancel do not load what checks.
+    # Imported here: the functions that only send, fetch or cancel do not check codes.
     from sms_otp.use_cases.verify import verify_code
 
     named = bootstrap.by_number().find(_name(sid or to), caller)
     try:
-        # The answer has no place for a token.
+        # Twilio's answer has no field for a token.
         command = VerifyOtp(named.sid, code, phone_number=to or None, with_token=False)
         verify_code(bootstrap.service(), command, caller)
     except (errors.OtpIncorrect, errors.InvalidOtpFormat):
@@ -146,7 +146,7 @@ def _update(event: http.Event, caller: Caller) -> http.Body:
 
 
 def _form(event: http.Event, known: frozenset[str]) -> Form:
-    """The body's parameters, each once. Raises `InvalidRequest` for any that is not `known`."""
+    """The body's parameters. Raises `InvalidRequest` for one that is repeated or not `known`."""
     content_type = http.header(event, "content-type").lower().split(";")[0].strip()
     if content_type != "application/x-www-form-urlencoded":
         raise _invalid("Content-Type")
@@ -178,14 +178,14 @@ def _channel(name: str) -> Channel:
 
 
 def _name(name: str | None) -> str:
-    """A sid or a number, as `ByNumber.find` takes it. Nothing else names a verification."""
+    """A sid or an E.164 number, as `ByNumber.find` takes it. Raises `VerificationNotFound` for others."""
     if name and (_SID.fullmatch(name) or E164.fullmatch(name)):
         return name
     raise errors.VerificationNotFound
 
 
 def _name_in_path(event: http.Event) -> str:
-    # Whether API Gateway has decoded it depends on the client's spelling; a plus sign is one either way.
+    # Decoded by API Gateway or not, as the client spelled it; `unquote` keeps a plus sign.
     return _name(unquote(str(_path(event).get("Sid", ""))))
 
 
@@ -194,7 +194,7 @@ def _path(event: http.Event) -> Mapping[str, Any]:
 
 
 def _account(event: http.Event) -> str | None:
-    """The AccountSid that the caller signed in with. With a key's sid there is none."""
+    """The AccountSid in the credentials; None if they hold an API key's sid instead."""
     scheme, _, credentials = http.header(event, "authorization").partition(" ")
     try:
         name = base64.b64decode(credentials, validate=True).decode().partition(":")[0]
@@ -235,7 +235,7 @@ def _verification(event: http.Event, named: Named, status: str, updated_at: Seco
 
 
 def _attempt(named: Named, channel: str) -> http.Body:
-    """The newest send: the table has the number of the others, and not their moments."""
+    """The newest send only: of the earlier ones the table has the count, not the times."""
     made = hashlib.sha256(f"{named.sid}-{named.sends}".encode()).hexdigest()
     return {"time": http.iso(named.created_at), "channel": channel, "attempt_sid": f"VL{made[:32]}"}
 
@@ -245,7 +245,7 @@ def _now() -> Seconds:
 
 
 def _invalid(name: str) -> errors.InvalidRequest:
-    return errors.InvalidRequest(errors=[{"pointer": name, "detail": "not of the form that is taken"}])
+    return errors.InvalidRequest(errors=[{"pointer": name, "detail": "not of the accepted form"}])
 
 
 def _failure(_event: http.Event, error: errors.OtpError, _request_id: str) -> http.Response:
@@ -278,7 +278,7 @@ STARTED = http.Renderer(_created, _failure)
 def _route(
     act: Callable[[http.Event, Caller], http.Body], renderer: http.Renderer = TWILIO
 ) -> http.Route[http.Event, Caller, http.Body]:
-    """An operation whose answer repeats what its path and credentials say."""
+    """A route whose command is the event: its answer repeats parts of the path and credentials."""
     return http.Route(_read, act, http.same, http.by_api_key, renderer)
 
 

@@ -1,7 +1,7 @@
-"""Checks a deployment's settings before any function gets them, and makes the digest that names them.
+"""Checks a deployment's settings before any function gets them, and computes their digest.
 
-CloudFormation compares one parameter with a pattern; this compares settings with each other and with the
-countries that exist. `make deploy` runs it first, so that most faults are found within a second.
+CloudFormation checks each parameter against a pattern; this checks settings against each other and against
+the list of countries. `make deploy` runs it first, so that most faults are found within a second.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ from sms_otp.domain.service_day import KEPT_FOR_KNOWN
 
 DIGEST_LENGTH = 16
 LONGEST_STACK_NAME = 37
-"""CloudFormation cuts role names after 64 characters, and the token key's policy holds a role by its name."""
+"""CloudFormation truncates role names to 64 characters, and the token key's policy names a role."""
 EVERYWHERE = "*"
 PARAMETERS = {Channel.VOICE: "VoiceCountries", Channel.WHATSAPP: "WhatsappCountries"}
-"""Each says where a channel other than SMS goes."""
+"""The parameter with the countries of each channel but SMS."""
 
 
 def accept(properties: Mapping[str, Any]) -> Mapping[str, str]:
     """The attributes of Custom::DeployedSettings. Raises `DeploymentRefused`.
 
-    `Environment` holds the functions' environment variables; the other properties are all else that must
-    publish a new version of every function.
+    `Environment` holds the functions' environment variables. A change of any other property must also publish
+    a new version of every function.
     """
     faults = list(faults_of(properties["Environment"], properties["AwsSmsIdentityArn"]))
     if faults:
@@ -37,14 +37,14 @@ def accept(properties: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def digest(properties: Mapping[str, Any]) -> str:
-    """Another one wherever a property differs, short enough for a version's description."""
+    """A hash of the properties that do not begin with `Service`, short enough for a version's description."""
     named = {name: value for name, value in properties.items() if not name.startswith("Service")}
     text = json.dumps(named, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 def faults_of(environment: Mapping[str, str], aws_sms_identity_arn: str) -> Iterator[str]:
-    """What is wrong with the functions' environment, a sentence for each fault."""
+    """The faults in the functions' environment, one sentence each."""
     try:
         settings = Settings.from_environment(environment)
     except ServiceMisconfigured as wrong:
@@ -61,7 +61,7 @@ def faults_of(environment: Mapping[str, str], aws_sms_identity_arn: str) -> Iter
 
 
 def country_faults_of(settings: Settings) -> Iterator[str]:
-    """Which of the countries that the settings name there are not, a sentence for each."""
+    """The countries in the settings that do not exist, one sentence each."""
     yield from _unknown("AllowedCountries", settings.allowed_countries)
     yield from _unknown("ProviderRoutes", settings.provider_routes)
     yield from _unknown("SmsPrices", settings.sms_prices)
@@ -71,7 +71,7 @@ def country_faults_of(settings: Settings) -> Iterator[str]:
 
 
 def price_faults_of(settings: Settings) -> Iterator[str]:
-    """Which prices a day's money does not pay even once for a number that is new, a sentence for each."""
+    """The prices that exceed what DailySpendCap leaves for new numbers in a day, one sentence each."""
     most = settings.daily_spend_cap * (1 - 1 / KEPT_FOR_KNOWN)
     channels = {PARAMETERS[channel]: prices for channel, prices in settings.channel_countries.items()}
     for parameter, prices in {"SmsPrices": settings.sms_prices, **channels}.items():
@@ -84,7 +84,7 @@ def price_faults_of(settings: Settings) -> Iterator[str]:
 
 
 def channel_faults_of(settings: Settings) -> Iterator[str]:
-    """Which countries no provider has the channel for, or no code is sent to, a sentence for each."""
+    """The channels' countries that no provider serves or AllowedCountries lacks, one sentence each."""
     allowed = {*settings.allowed_countries}
     for channel, countries in settings.channel_countries.items():
         for country in countries:

@@ -1,7 +1,7 @@
 """The desired state of a deployment at Infobip, and how it differs from what exists.
 
-Infobip's own defaults allow ten guesses at a PIN, for a quarter of an hour, and let one PIN verify twice, and
-its three sends a day would refuse before this service does (Infobip 2FA API, `/2fa/2/applications`).
+Infobip's own defaults allow ten guesses at a PIN within 15 minutes and let one PIN verify twice. Its limit of
+three sends a day would refuse before this service does (Infobip 2FA API, `/2fa/2/applications`).
 """
 
 import re
@@ -14,35 +14,35 @@ from sms_otp.adapters.providers.infobip import WITH_APP_HASH
 from sms_otp.domain import sms_text
 
 Body = Mapping[str, Any]
-"""A JSON object as Infobip takes and gives it."""
+"""A JSON object in Infobip's format."""
 
-# Of the message template's field `language`, which Infobip has for texts that are read out.
+# Values of a message template's field `language`, which Infobip has for texts that are read out.
 LANGUAGES = ("en es ca da nl fr de it ja ko no pl ru sv fi hr sl ro pt_pt pt_br zh_cn zh_tw").split()  # noqa: SIM905 # as in config
 
 APP_HASH, APP_HASH_LENGTH = "{{appHash}}", 11
-"""Where a text ends with the hash of an Android app (SMS Retriever API)."""
+"""Placeholder at the end of a text for the hash of an Android app (SMS Retriever API), and its length."""
 
 SENDS_PER_NUMBER, SENDS_PER_APPLICATION = 200, 1_000_000
-"""Twice what any deployment allows a number in a day, and more than any day has: our limits are the ones that
-refuse. Constants, because a limit that an operator lowers while Infobip is down must not need Infobip."""
+"""A day's sends: twice what any deployment allows a number, and more than any deployment sends, so that only
+our limits refuse. Constants: an operator must be able to lower a limit while Infobip is down."""
 
 
 class ProvisioningFailed(Exception):
-    """The text says what failed, in Infobip's own words where it answered; no secret is part of it."""
+    """The text says what failed, with Infobip's error text if it answered. It contains no secret."""
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """The desired resources. The first template serves every other language."""
+    """The desired resources. The first template is used for every language without its own."""
 
     application: Body
     templates: Mapping[str, Body]
-    """By name, as the adapter looks for it: `en`, `en/login`, `en/login+appHash`."""
+    """By the name that the adapter looks up: `en`, `en/login`, `en/login+appHash`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A field that we set. `weaker`: what was found lets through more than the parameters do."""
+    """A field that we set. `weaker`: the value found allows more than the desired one."""
 
     field: str
     desired: object
@@ -52,9 +52,9 @@ class Setting:
 
 
 def desired_state_from(parameters: Mapping[str, str]) -> DesiredState:
-    """From the stack's parameters, by their names, and `InfobipApplicationName`, the stack's own name.
+    """The desired state from the stack's parameters and `InfobipApplicationName`, the stack's name.
 
-    Raises `ProvisioningFailed`, naming the one at fault.
+    Raises `ProvisioningFailed`, naming the parameter at fault.
     """
     texts = list(_by_language(parameters["InfobipTexts"], "InfobipTexts", ";"))
     names = [name for name, _ in texts]
@@ -75,12 +75,12 @@ def desired_state_from(parameters: Mapping[str, str]) -> DesiredState:
 
 
 def _language(name: str) -> str:
-    """Of `en/login`, `en`."""
+    """The language of a text's name: `en` of `en/login`."""
     return name.partition("/")[0]
 
 
 def _variants(name: str, text: str) -> Iterator[tuple[str, str]]:
-    """The text, and where it ends with an app's hash the same without it, for everybody who names no app."""
+    """A text's templates: without an app hash, for requests without one; with it, if it ends with one."""
     written = text.replace("\\n", "\n")
     plain = written.removesuffix(APP_HASH)
     if APP_HASH in plain:
@@ -130,13 +130,13 @@ def _template(
 
 
 def parts_of(template: Body) -> int:
-    """How many messages a template's text is sent, and billed, as."""
+    """The number of messages that a template's text is sent and billed as."""
     text = str(template["messageText"]).replace("{{pin}}", "0" * int(template["pinLength"]))
     return sms_text.parts(text.replace(APP_HASH, "0" * APP_HASH_LENGTH))
 
 
 def long_texts(parameters: Mapping[str, str]) -> Iterator[str]:
-    """The texts that are billed as several messages, a sentence for each. Raises `ProvisioningFailed`."""
+    """The texts that are billed as several messages, one sentence each. Raises `ProvisioningFailed`."""
     for name, template in desired_state_from(parameters).templates.items():
         if (parts := parts_of(template)) > 1:
             alphabet = "GSM-7" if sms_text.is_gsm7(str(template["messageText"])) else "UCS-2"
@@ -144,13 +144,13 @@ def long_texts(parameters: Mapping[str, str]) -> Iterator[str]:
 
 
 def _voices(parameters: Mapping[str, str], languages: list[str]) -> Mapping[str, str]:
-    """By language, the voice that its text is read out with, Infobip's standard one where there is none.
+    """The voice of each language; Infobip's standard voice reads the others.
 
-    `rate` says how fast, 1 being normal, and `repeat` by which keys a listener has it read out again.
+    `rate` is the speed (1 is normal), `repeat` the keys that a listener presses to hear the text again.
     """
     voices = dict(_by_language(parameters["InfobipVoices"], "InfobipVoices", ","))
     if unknown := sorted(set(voices) - {*languages, "rate", "repeat"}):
-        raise ProvisioningFailed(f"InfobipVoices has {unknown[0]}, of which there is no text")
+        raise ProvisioningFailed(f"InfobipVoices has {unknown[0]}, which has no text in InfobipTexts")
     if not _RATE.fullmatch(voices.get("rate", "1")):
         raise ProvisioningFailed("the rate in InfobipVoices must be a number from 0.5 to 2")
     return voices
@@ -160,7 +160,7 @@ _RATE = re.compile(r"0\.[5-9][0-9]?|1(\.[0-9]{1,2})?|2(\.0)?")
 
 
 def _registered(parameters: Mapping[str, str], names: list[str]) -> Mapping[str, str]:
-    """The content template that each text is in India's register, by the text's name."""
+    """The id of each text's content template in India's DLT register, by the text's name."""
     if not parameters["IndiaDlt"]:
         return {}
     entity, template, pairs, *_ = [*parameters["IndiaDlt"].split(";", 2), "", ""]
@@ -169,7 +169,7 @@ def _registered(parameters: Mapping[str, str], names: list[str]) -> Mapping[str,
     further = dict(_by_language(pairs, "IndiaDlt", ","))
     default, *others = names
     if unknown := sorted(set(further) - set(others)):
-        raise ProvisioningFailed(f"IndiaDlt has {unknown[0]}, which is no further text of InfobipTexts")
+        raise ProvisioningFailed(f"IndiaDlt has {unknown[0]}, which is not a further text of InfobipTexts")
     return {default: template, **further}
 
 
@@ -177,9 +177,9 @@ def _india(entity: str, template: str) -> Body:
     return {"regional": {"indiaDlt": {"principalEntityId": entity, "contentTemplateId": template}}}
 
 
-def _by_language(given: str, name: str, separator: str) -> Iterator[tuple[str, str]]:
-    """The pairs of `de=Ihr Code ist {{pin}}.;fr=…`."""
-    for part in filter(None, (part.strip() for part in given.split(separator))):
+def _by_language(pairs: str, name: str, separator: str) -> Iterator[tuple[str, str]]:
+    """Parse pairs such as `de=Ihr Code ist {{pin}}.;fr=…`."""
+    for part in filter(None, (part.strip() for part in pairs.split(separator))):
         language, equals, value = part.partition("=")
         if not equals:
             raise ProvisioningFailed(f"{name} must be pairs of name=value, separated by {separator}")
@@ -187,7 +187,7 @@ def _by_language(given: str, name: str, separator: str) -> Iterator[tuple[str, s
 
 
 def settings(desired_body: Body, found: Body) -> tuple[Setting, ...]:
-    """Field by field; what we do not set is left out, but what should not be there is one."""
+    """Compare field by field: those that we set, and values found that must be cleared."""
     return tuple(
         Setting(name, want, have, _same(want, have), weaker=judge(want, have))
         for name, judge in _JUDGES.items()
@@ -202,8 +202,8 @@ def differences(desired_body: Body, found: Body) -> tuple[Setting, ...]:
     return tuple(setting for setting in settings(desired_body, found) if not setting.same)
 
 
-# Fields that a template has only where a parameter is set, so that one that is there may be one too many, and
-# what an update sets each to in order to clear it: a field that it leaves out stays as it is.
+# Fields that a template has only if a parameter is set, each with the value that clears it. An update must
+# clear a field that is no longer desired: a field that the update leaves out keeps its value.
 _CLEARED: Mapping[str, object] = {
     "senderId": "",
     "voiceName": "",
@@ -223,7 +223,7 @@ def cleared(desired_body: Body, found: Body) -> Body:
 
 
 def at(body: Body, path: str) -> object:
-    """The value at a dotted path; None where there is none, or an empty string."""
+    """The value at a dotted path; None if it is missing or an empty string."""
     value: object = body
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
@@ -231,7 +231,7 @@ def at(body: Body, path: str) -> object:
 
 
 def _same(want: object, have: object) -> bool:
-    """`300s` and `5m` are the same; `True` and `1` are not."""
+    """Whether two values are equal: `300s` and `5m` are; `True` and `1` are not."""
     return _measured(want) == _measured(have) and type(want) is type(have)
 
 
@@ -240,7 +240,7 @@ _MEASURE = re.compile(r"(?:([0-9]{1,9})/)?([0-9]{0,9})(ms|s|m|h|d)")
 
 
 def _measured(value: object) -> object:
-    """Of Infobip's `5/3s` and `15m` how many, and in how many milliseconds; else the value as it is."""
+    """Infobip's `5/3s` or `15m` as (count, milliseconds); any other value unchanged."""
     match = _MEASURE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return value
@@ -277,8 +277,8 @@ def _never(_want: object, _have: object) -> bool:
     return False
 
 
-# Every field that we set, and when another value than ours is the weaker one. Where a field is missing
-# Infobip's default counts, which is weaker in each.
+# Every field that we set, and whether a found value is weaker than ours. For a missing field Infobip's
+# default applies, which is always weaker.
 _JUDGES: Mapping[str, Callable[[object, object], bool]] = {
     "name": _never,
     "enabled": _never,

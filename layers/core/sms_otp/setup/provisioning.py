@@ -1,4 +1,4 @@
-"""Infobip's side of a deployment: its 2FA application and templates, made what `infobip_setup` says.
+"""Provisions a deployment's 2FA application and templates at Infobip, as `desired_state` says.
 
 look(account, desired)       compares what exists with what is desired
 provision(account, desired)  finds or creates, and updates differences; never deletes
@@ -17,7 +17,7 @@ from sms_otp.setup import desired_state
 from sms_otp.setup.desired_state import Body, DesiredState, ProvisioningFailed, Setting, at, cleared, settings
 
 SECONDS = 60.0
-"""For everything together."""
+"""For all calls together."""
 
 _CREDENTIALS = ("apiKey", "baseUrl")
 _ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -39,24 +39,24 @@ class Found:
 
     @property
     def differences(self) -> tuple[Setting, ...]:
-        """Those that differ from what is desired."""
+        """The fields that differ from the desired ones."""
         return tuple(setting for setting in self.settings if not setting.same)
 
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """The ids of what now stands there; of the templates by name, the default's first."""
+    """The ids of the provisioned resources; the templates' ids by name, the default's first."""
 
     application_id: str
     message_ids: Mapping[str, str]
     india_message_ids: Mapping[str, str]
-    """Those that numbers in India may be sent: all, or those that are registered there."""
+    """The templates for numbers in India: those registered there, or all if none is."""
     message_parts: Mapping[str, int]
-    """By message id, how many messages its text is billed as, where it is more than one."""
+    """By message id, the number of messages that its text is billed as, if more than one."""
 
     @property
     def attributes(self) -> Mapping[str, str]:
-        """For `!GetAtt`, and so for the settings that `config` has of Infobip."""
+        """The attributes for `!GetAtt`, which become Infobip's settings in `config`."""
         default, *_ = self.message_ids.values()
         return {
             "ApplicationId": self.application_id,
@@ -81,27 +81,27 @@ class Account:
         self._deadline = deadline
 
     def applications(self) -> Sequence[Body]:
-        """All of them."""
+        """All applications."""
         return _objects(self._ask("GET", ""))
 
     def templates(self, application_id: str) -> Sequence[Body]:
-        """An application's message templates; e-mail's are among them."""
+        """An application's message templates, those for e-mail included."""
         return _objects(self._ask("GET", f"/{application_id}/messages"))
 
     def create_application(self, body: Body) -> str:
-        """Answers its id."""
+        """Create an application; returns its id."""
         return id_of(self._ask("POST", "", body), "applicationId")
 
     def update_application(self, application_id: str, body: Body) -> None:
-        """Replaces it."""
+        """Replace an application."""
         self._ask("PUT", f"/{application_id}", body)
 
     def create_template(self, application_id: str, body: Body) -> str:
-        """Answers its id."""
+        """Create a template; returns its id."""
         return id_of(self._ask("POST", f"/{application_id}/messages", body), "messageId")
 
     def update_template(self, application_id: str, message_id: str, body: Body) -> Body:
-        """Sets these fields; those that are left out stay as they are. Answers the template as it is then."""
+        """Set these fields and leave the others unchanged. Returns the updated template."""
         updated = self._ask("PUT", f"/{application_id}/messages/{message_id}", body)
         return updated if isinstance(updated, Mapping) else {}
 
@@ -116,8 +116,8 @@ class Account:
         except TransportError as error:
             raise ProvisioningFailed(f"Infobip gave no answer to {request}: {error.reason}") from None
         if not answer.ok:
-            words = _words_of(answer).replace(self._api_key, "(the API key)")
-            raise ProvisioningFailed(f"Infobip answered {request} with {answer.status} {words}".strip())
+            reason = _error_text(answer).replace(self._api_key, "(the API key)")
+            raise ProvisioningFailed(f"Infobip answered {request} with {answer.status} {reason}".strip())
         parsed = _parsed(answer)
         if parsed is None:
             raise ProvisioningFailed(f"Infobip's answer to {request} is not JSON")
@@ -125,7 +125,7 @@ class Account:
 
 
 def open_account(credentials: Mapping[str, object], settings: Settings) -> Account:
-    """From Infobip's object in the provider secret; its key needs the scope `2fa:manage`.
+    """Open the account in Infobip's part of the provider secret; its key needs the scope `2fa:manage`.
 
     Raises `ServiceMisconfigured` or `Misconfigured`, naming the field at fault.
     """
@@ -135,7 +135,7 @@ def open_account(credentials: Mapping[str, object], settings: Settings) -> Accou
 
 
 def id_of(body: object, field: str) -> str:
-    """Raises `ProvisioningFailed` where it is none that a path and a list of ids can hold."""
+    """The id in this field. Raises `ProvisioningFailed` unless it fits into a path and a list of ids."""
     value = body.get(field) if isinstance(body, Mapping) else None
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise ProvisioningFailed(f"Infobip's answer has no {field}")
@@ -143,7 +143,7 @@ def id_of(body: object, field: str) -> str:
 
 
 def find_application(applications: Sequence[Body], name: str, application_id: str = "") -> Body | None:
-    """By its id, else by its name. Raises `ProvisioningFailed` where there are several of that name."""
+    """Find by id if one is given, else by name. Raises `ProvisioningFailed` if several have that name."""
     if application_id:
         return next((each for each in applications if each.get("applicationId") == application_id), None)
     named = [application for application in applications if application.get("name") == name]
@@ -155,10 +155,10 @@ def find_application(applications: Sequence[Body], name: str, application_id: st
 
 
 def find_templates(templates: Sequence[Body], desired: Mapping[str, Body]) -> Mapping[str, Body]:
-    """Which template stands for which desired one, by its name; what is not there is left out.
+    """Match existing templates to desired ones, by the desired name; missing ones are left out.
 
-    Templates have no names at Infobip, and none can be deleted. So one with the same text is taken first, and
-    then any other of the language: a text that has changed is updated, and no template is made in vain.
+    Templates have no names at Infobip and cannot be deleted. A template with an equal text is matched first,
+    then any other of the language, so that a changed text is updated and no needless template is created.
     """
     free = [template for template in templates if "messageText" in template]
     found: dict[str, Body] = {}
@@ -183,7 +183,7 @@ def _is_same_language(template: Body, body: Body) -> bool:
 def look(account: Account, desired: DesiredState, application_id: str = "") -> tuple[Found, ...]:
     """The resources at Infobip: the application, then each template. Changes nothing.
 
-    The application is found by its id, where one is given, else by its name.
+    Finds the application by its id if one is given, else by its name.
     """
     name = desired.application["name"]
     application = find_application(account.applications(), name, application_id)
@@ -198,7 +198,7 @@ def look(account: Account, desired: DesiredState, application_id: str = "") -> t
 def provision(account: Account, desired: DesiredState) -> Provisioned:
     """Create what is missing, replace what differs, leave the rest. Raises `ProvisioningFailed`.
 
-    What an unanswered call did is found by the next deployment, so nothing is made twice.
+    The next deployment finds what a call without an answer created, so nothing is created twice.
     """
     application, *templates = look(account, desired)
     if application.body is None:
@@ -225,10 +225,10 @@ def _provision_template(account: Account, application_id: str, template: Found) 
     if template.differences:
         clearing = cleared(template.desired, template.body)
         updated = account.update_template(application_id, message_id, {**template.desired, **clearing})
-        if kept := sorted(cleared(template.desired, updated)):
-            # Only Infobip knows what an empty value means to it, and a text from another sender is no detail.
+        if uncleared := sorted(cleared(template.desired, updated)):
+            # Whether an empty value clears a field is up to Infobip, and a wrong sender must not stay.
             raise ProvisioningFailed(
-                f"Infobip keeps {kept[0]} of {template.name}; clear it in Infobip's portal"
+                f"Infobip keeps {uncleared[0]} of {template.name}; clear it in Infobip's portal"
             )
     return message_id
 
@@ -247,16 +247,16 @@ def _parsed(answer: HttpResponse) -> object:
         return None
 
 
-def _words_of(answer: HttpResponse) -> str:
-    """Infobip's own, in either of its two shapes of error; a gateway's page has none."""
+def _error_text(answer: HttpResponse) -> str:
+    """Infobip's error text, from either of its two error formats; empty for a gateway's page."""
     content = _parsed(answer)
     if not isinstance(content, Mapping):
         return ""
     error = at(content, "requestError.serviceException")
-    words = error if isinstance(error, Mapping) else content
-    kept = {name: words[name] for name in _TOLD if words.get(name)}
-    said = " ".join(value if isinstance(value, str) else json.dumps(value) for value in kept.values())
-    return "".join(letter if letter.isprintable() else " " for letter in said)[:_LONGEST_REASON]
+    fields = error if isinstance(error, Mapping) else content
+    details = {name: fields[name] for name in _ERROR_FIELDS if fields.get(name)}
+    text = " ".join(value if isinstance(value, str) else json.dumps(value) for value in details.values())
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:_LONGEST_REASON]
 
 
-_TOLD = ("messageId", "text", "validationErrors", "errorCode", "description", "action", "violations")
+_ERROR_FIELDS = ("messageId", "text", "validationErrors", "errorCode", "description", "action", "violations")

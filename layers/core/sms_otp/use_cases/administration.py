@@ -39,9 +39,9 @@ class Administrator:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A number's failures in a row at one tenant in one lane.
+    """A number's consecutive failures at one tenant in one lane.
 
-    `retry_after` is 0 where it need not wait, or no wait helps.
+    `retry_after` is in seconds; 0 if no wait is needed, or no wait helps.
     """
 
     tenant: str
@@ -56,21 +56,21 @@ class NumberStatus:
     """Everything stored about a number, under the current pepper first."""
 
     number_key: str
-    standings: tuple[NumberRecord, ...]
+    records: tuple[NumberRecord, ...]
     locks: tuple[Lock, ...]
     verifications: tuple[tuple[Verification, str], ...]
-    """Each with its status as it is now."""
+    """Each with its current status."""
     resend_after: Seconds
-    """How long until another code may be sent; 0 is now."""
+    """Seconds until another code may be sent; 0 is now."""
 
     @property
     def known(self) -> Number:
-        """What is known of it under either pepper."""
-        return _joined(self.standings)
+        """The number's record, merged over both peppers."""
+        return _joined(self.records)
 
     @property
     def tenants(self) -> frozenset[str]:
-        """Those at which anything is known of it."""
+        """The tenants that have any data on the number."""
         known = self.known
         failing = (tenant for tenant, _ in known.failures)
         tried = (verification.tenant for verification, _ in self.verifications)
@@ -79,7 +79,7 @@ class NumberStatus:
 
 @dataclass(frozen=True, slots=True)
 class Administration:
-    """The use cases over one deployment's policy and tables."""
+    """The operations, on one deployment's policy and tables."""
 
     policy: Policy
     numbers: Numbers
@@ -88,44 +88,44 @@ class Administration:
     emit: EventSink
 
     def status(self, phone_number: str, who: Administrator) -> NumberStatus:
-        """How a number stands. Raises `InvalidPhoneNumber`."""
-        number_keys = self._called("status", phone_number, who)
+        """Everything stored about a number. Raises `InvalidPhoneNumber`."""
+        number_keys = self._log_call("status", phone_number, who)
         now = milliseconds(self.clock)
-        standings = tuple(self.numbers.record_of(key, to_seconds(now)) for key in number_keys)
-        known = _joined(standings)
+        records = tuple(self.numbers.record_of(key, to_seconds(now)) for key in number_keys)
+        known = _joined(records)
         lanes = self.policy.number_limits(phone.parse_any_kind(phone_number).country)
         next_code = number.next_send_at(known, Lane.STRANGER, Approach(""), lanes, now)
         return NumberStatus(
             number_key=number_keys[0],
-            standings=standings,
+            records=records,
             locks=tuple(
-                _lock(record_of.number, tenant, lane, lanes, now)
-                for record_of in standings
-                for (tenant, lane), failures in record_of.number.failures.items()
+                _lock(record.number, tenant, lane, lanes, now)
+                for record in records
+                for (tenant, lane), failures in record.number.failures.items()
                 if failures.count
             ),
             verifications=tuple(
                 (verification, status_of(verification, to_seconds(now), self.policy.max_attempts))
-                for record_of in standings
-                for verification in record_of.verifications
+                for record in records
+                for verification in record.verifications
             ),
             resend_after=limits.seconds_until(next_code, now),
         )
 
     def unlock(self, number: str, who: Administrator) -> int:
-        """Forget a number's failures; at how many tenants it had any. Raises `InvalidPhoneNumber`.
+        """Clear a number's failures; returns at how many tenants it had any. Raises `InvalidPhoneNumber`.
 
-        It may be guessed at again at once. What was sent stays counted.
+        Guesses are allowed again at once. Sends stay counted.
         """
-        number_keys = self._called("unlock", number, who)
+        number_keys = self._log_call("unlock", number, who)
         now = seconds(self.clock)
         unlocked = sum(self.numbers.unlock(key, now) for key in number_keys)
         self._emit("number_unlocked", number, number_keys, who, tenants=unlocked)
         return unlocked
 
     def erase(self, number: str, who: Administrator) -> Erased:
-        """Forget all about a number; to be repeated until it is complete. Raises `InvalidPhoneNumber`."""
-        number_keys = self._called("erase", number, who)
+        """Delete all data on a number; repeat while `retry_after` is not 0. Raises `InvalidPhoneNumber`."""
+        number_keys = self._log_call("erase", number, who)
         now = seconds(self.clock)
         counts: Counter[str] = Counter()
         retry_after = NO_SECONDS
@@ -136,23 +136,23 @@ class Administration:
         self._emit("number_erased", number, number_keys, who, erased=dict(counts), complete=not retry_after)
         return Erased(counts, retry_after)
 
-    def _called(self, operation: str, number: str, who: Administrator) -> tuple[str, ...]:
-        """The number's keys. Emits first, so that an operation that fails has an event too."""
+    def _log_call(self, operation: str, number: str, who: Administrator) -> tuple[str, ...]:
+        """Emit `admin_called`, so that a failed operation has an event too. Returns the number's keys."""
         spelled = phone.parse_any_kind(number)
         number_keys = tuple(keys.keyed(pepper, "number", spelled.e164) for pepper in self.peppers().all)
         self._emit("admin_called", number, number_keys, who, operation=operation)
         return number_keys
 
     def _emit(
-        self, event: str, number: str, number_keys: tuple[str, ...], who: Administrator, **more: Any
+        self, event: str, number: str, number_keys: tuple[str, ...], who: Administrator, **fields: Any
     ) -> None:
         self.emit(
-            event, number=phone.parse_any_kind(number), number_key=number_keys[0], caller=who.arn, **more
+            event, number=phone.parse_any_kind(number), number_key=number_keys[0], caller=who.arn, **fields
         )
 
 
-def _joined(standings: Sequence[NumberRecord]) -> Number:
-    return reduce(Number.joined, (record_of.number for record_of in standings), Number())
+def _joined(records: Sequence[NumberRecord]) -> Number:
+    return reduce(Number.joined, (record.number for record in records), Number())
 
 
 def _lock(known: Number, tenant: str, lane: Lane, lanes: LanePolicy, now: Milliseconds) -> Lock:

@@ -12,12 +12,12 @@ from sms_otp.domain.verification import Verification, status_of
 from sms_otp.use_cases.listed import listed
 
 SID = "VE"
-"""What an id in Twilio's form begins with."""
+"""Prefix of an id in Twilio's form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A verification by its id in Twilio's form."""
+    """A verification with an id in Twilio's form."""
 
     sid: str
     phone: str = field(repr=False)
@@ -28,7 +28,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class ByNumber:
-    """The use cases over one deployment's policy and store."""
+    """Lookups in one deployment's store."""
 
     policy: Policy
     store: Store
@@ -38,12 +38,12 @@ class ByNumber:
     def find(self, name: str, caller: Caller) -> Named:
         """The verification that a sid names, or the newest of an E.164 number. Raises `VerificationNotFound`.
 
-        A verification with an id of another form, because another API requested it, is not found.
+        Does not find a verification that another API requested: its id has another form.
         """
         return self._find(name, caller)[0]
 
     def find_pending(self, name: str, caller: Caller) -> Named:
-        """As `find`, of those that a code may still be right for. Raises `VerificationNotFound`."""
+        """As `find`, but only a verification whose code may still be right. Raises `VerificationNotFound`."""
         named, found = self._find(name, caller)
         status = status_of(found, seconds(self.clock), self.policy.max_attempts)
         if status != "pending" or found.provider_ref is None:
@@ -62,7 +62,7 @@ class ByNumber:
         return Named(sid, found.phone, found.channel, found.created_at, found.sends), found
 
     def _newest(self, peppers: Peppers, number: str, caller: Caller) -> str | None:
-        """Of those that were sent: one that came to nothing hides none before it."""
+        """The key of the newest one that was sent: one that was never sent does not hide an earlier one."""
         keys_of = listed(self.store, peppers, phone.canonical(number), caller.tenant, None)
         found = self.store.find_each(keys_of)
         return next((key for key in keys_of if key in found and found[key].provider_ref), None)

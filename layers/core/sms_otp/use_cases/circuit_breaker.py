@@ -41,11 +41,11 @@ class CircuitBreaker:
         *,
         has_next: Callable[[], bool],
     ) -> Result:
-        """The result of `act`, which calls the provider. `read` has the circuits as the request read them.
+        """Call the provider by `act`; returns its result. `read`: the circuits that the request read.
 
-        Raises `CircuitOpen` if the provider is to be left alone. The last provider that is left for a
-        destination (`has_next` says false) is always called: to refuse would help nobody. Nor does it count
-        as failed for being slow, where no faster one is left.
+        Raises `CircuitOpen` without calling an open provider. The last provider left for a destination
+        (`has_next` returns false) is always called, since a refusal would help nobody. Its slow answers do
+        not count as failures: no faster provider is left.
         """
         found = read.get(provider, circuit.CLOSED)
         state = found.state(self._now())
@@ -95,7 +95,7 @@ class CircuitBreaker:
             self.emit("breaker_closed", provider=provider)
 
     def _write(self, write: Callable[[], bool]) -> bool:
-        """False if the write failed: sending goes on without it."""
+        """Returns False if the write failed: sending goes on without it."""
         try:
             return write()
         except StoreError as error:

@@ -23,12 +23,12 @@ from sms_otp.use_cases.event_fields import event_fields, failure_fields
 from sms_otp.use_cases.service import unavailable
 
 LOOK_SECONDS = 2.0
-"""With less time left, nobody looks whose the code of a resend is before its outcome is stored."""
+"""With less time left, a resend's code is reported as new without reading the store."""
 
 
 @dataclass(slots=True)
 class Failures:
-    """The failures of the providers that were called for one send, until one took it."""
+    """The failures of one send, of each provider that was tried before one took it."""
 
     all: list[ProviderError] = field(default_factory=list)
 
@@ -39,25 +39,25 @@ class Failures:
 
     @property
     def may_have_sent(self) -> bool:
-        """Whether a code may be on its way all the same."""
+        """Whether a code may have been sent despite the failures."""
         return any(isinstance(failed, MAY_HAVE_SENT) for failed in self.all)
 
     @property
     def decisive(self) -> ProviderError:
-        """The failure to answer with: the last one of a provider that was called, if any was."""
+        """The failure to answer with: the last one of a provider that was called, else the last one."""
         called = [failed for failed in self.all if not isinstance(failed, CircuitOpen)]
         return (called or self.all)[-1]
 
 
 @dataclass(frozen=True, slots=True)
 class CodeSender:
-    """The way of one reservation to the phone."""
+    """Sends one reserved code and stores the outcome."""
 
     store: Store
     providers: Providers
     emit: EventSink
     price: float | None
-    """US dollars, as estimated, of one message or call; None where it costs nothing."""
+    """Estimated US dollars per message or call; None if it costs nothing."""
 
     def deliver(
         self,
@@ -67,10 +67,10 @@ class CodeSender:
         deadline: Deadline,
         reserve_again: ReserveAgain,
     ) -> StoredAnswer:
-        """The answer to the request. Raises `ProviderRejected` or `ProviderUnavailable`.
+        """Send; returns the answer to the request. Raises `ProviderRejected` or `ProviderUnavailable`.
 
-        What was certainly not sent, for reasons that are not the number's, is released. All else stays
-        reserved. A resend that fails leaves the verification as it was: an earlier code may be right.
+        Releases a reservation that was certainly not sent, unless the number was the cause. All others stay.
+        A resend that fails leaves the verification unchanged: an earlier code may be right.
         """
         verification = reservation.verification
         fields = event_fields(verification, order.to) | {"channel": order.channel}
@@ -103,17 +103,17 @@ class CodeSender:
         )
         self._record_sent(reservation, holder, answered(reservation.idempotency_record, answer))
         event = "otp_resent" if reservation.resend else "otp_requested"
-        # The handle that the provider's own staff and reports know this message by. That of a number whose
-        # code is fixed is the number itself.
+        # The handle by which the provider's support and reports identify this message. A test number's handle
+        # is the number itself.
         handle = None if order.to.is_test else sent.message_id or sent.ref
-        more = {
+        outcome = {
             "provider": name,
             "provider_ref": handle,
             "cost": None if self.price is None else round(self.price * sent.parts, 6),
             "same_code": answer.same_code,
             "app_hash_sent": answer.app_hash_sent,
         }
-        self.emit(event, **fields | more)
+        self.emit(event, **fields | outcome)
         return answer
 
     def _send(
@@ -132,9 +132,9 @@ class CodeSender:
         )
 
     def _is_same_code(self, held: Verification, name: str, sent: Sent, deadline: Deadline) -> bool:
-        """Whether a resend sent the code of before: its provider says so, or both are our own.
+        """Whether a resend repeated the earlier code: its provider says so, or both codes are our own.
 
-        The new one is our own if the provider requested it: the verification says so by now.
+        The new code is our own if the provider requested it from us; the verification then lists this send.
         """
         if sent.is_same_code:
             return True
@@ -151,7 +151,7 @@ class CodeSender:
     def _give_up(
         self, reservation: Reservation, failures: Failures, resend_after: Seconds
     ) -> errors.OtpError:
-        """Keep or release the reservation of a send that no provider took; the error to raise."""
+        """Keep or release the reservation of a send that no provider took; returns the error to raise."""
         if not failures.keep_reservation:
             self._note("release_failed", lambda: self.store.release(reservation))
             return unavailable(failures.decisive)
@@ -162,9 +162,9 @@ class CodeSender:
         return errors.ProviderUnavailable(reason=reason, retry_after=resend_after)
 
     def _end_code(self, reservation: Reservation) -> None:
-        """Let others have a code where the one of this first send was kept right: there is none.
+        """End the protection of this first send's code, which never left, so that others may be sent one.
 
-        Where that fails, they wait until it would have expired.
+        If the write fails, they wait until it would have expired.
         """
         number, key = reservation.number, reservation.verification.key
         listed = number.verifications.get(key) if number else None
@@ -183,7 +183,7 @@ class CodeSender:
             self.store.record_answer(idempotency_record)
 
     def _record_unknown(self, reservation: Reservation, resend_after: Seconds) -> None:
-        """Store the answer to repetitions. The idempotency record alone keeps them from sending."""
+        """Store the answer for repeated requests. Only the idempotency record keeps them from sending."""
         answer = StoredAnswer(error=errors.ProviderUnavailable.code, resend_after=resend_after)
         if (idempotency_record := answered(reservation.idempotency_record, answer)) is not None:
             self.store.record_answer(idempotency_record)
@@ -191,8 +191,7 @@ class CodeSender:
     def _note(self, otherwise: str, write: Callable[[], None]) -> None:
         """Store the outcome of a send that failed. If the write fails, the reservation stays.
 
-        `otherwise` is the event that is emitted then. The caller's answer is the same either way, and nothing
-        is sent again.
+        `otherwise` is the event to emit then. The caller's answer stays the same; nothing is sent again.
         """
         try:
             write()
@@ -202,7 +201,7 @@ class CodeSender:
     def _record_sent(
         self, reservation: Reservation, holder: ProviderHandle, idempotency_record: IdempotencyRecord | None
     ) -> None:
-        """Tried twice: the phone has the code by now, and it can never be verified if it is not stored."""
+        """Store the handle, with one retry: the code is on the phone and cannot be verified without it."""
         verification = reservation.verification
         number = reservation.number
         try:

@@ -1,4 +1,4 @@
-"""Which provider sends, which one is next when it cannot, and which one checks."""
+"""Chooses the provider that sends, the next one when it cannot, and the one that checks."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -30,14 +30,14 @@ Result = TypeVar("Result")
 ALL_CHANNELS = frozenset(Channel)
 SendCall = Callable[[Provider, Order, Deadline], Sent]
 Calls = list[tuple[str, SendCall]]
-"""The providers to call, in their order, and what to call each with."""
+"""The providers to call, in order, each with the function that calls it."""
 
 
 class Router:
     """Sends through the first provider that can; checks a code at the provider that holds it.
 
-    A country may have an order of its own in `routes`. Numbers whose code is fixed have a provider of
-    their own, `test_numbers`.
+    A country may have an order of its own in `routes`. The provider `test_numbers` serves numbers with a
+    fixed code.
     """
 
     def __init__(
@@ -52,9 +52,9 @@ class Router:
         one_code_per_number: frozenset[str] = frozenset(),
         channels: Mapping[str, frozenset[Channel]] = MappingProxyType({}),
     ) -> None:
-        """`one_code_per_number`: those at which a new code ends the number's earlier one.
+        """`one_code_per_number`: providers at which a new code ends the number's earlier one.
 
-        `channels`: what each provider can send by; one that is not there can send by all.
+        `channels`: each provider's channels; a provider that is missing has all of them.
         """
         if not order:
             raise ServiceMisconfigured(reason="environment variable PROVIDER_ORDER")
@@ -75,17 +75,17 @@ class Router:
         return tuple(name for name in order if self._has(name, channel))
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
-        """Those of the providers that hold a code of a number which a new send to it would make wrong."""
+        """The providers, of those `holding` a code of the number, at which a new send would end that code."""
         return self._one_code_per_number & {*holding}
 
     def send(
         self, order: Order, deadline: Deadline, on_failure: OnFailure, reserve_again: ReserveAgain
     ) -> tuple[str, Sent]:
-        """The name of the provider that took the code, and its handle.
+        """Send a code; returns the name of the provider that took it, and what it answered.
 
-        The next provider is called after a failure that certainly sent nothing, and once after one that may
-        have, if `reserve_again` has counted the second send. Raises the last provider's `ProviderError`, and
-        at once what must not fail over.
+        Calls the next provider after a failure that certainly sent nothing, and once after one that may have,
+        if `reserve_again` has counted the second send. Raises the last provider's `ProviderError`; one that
+        must not fail over, at once.
         """
 
         calls: Calls = [(name, _send) for name in self._free(order)]
@@ -100,9 +100,9 @@ class Router:
         on_failure: OnFailure,
         reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
-        """As `send`, by the providers of `turns`: the holder alone can send the same code again.
+        """As `send`, by the providers of `turns`: only the holder can send the same code again.
 
-        Where that one is stopped, another one sends a new code.
+        If the holder is stopped, another provider sends a new code.
         """
 
         def again(provider: Provider, order: Order, deadline: Deadline) -> Sent:
@@ -113,10 +113,10 @@ class Router:
         return self._first_of(calls, order, deadline, on_failure, reserve_again)
 
     def turns(self, holder: str, order: Order) -> tuple[str, ...]:
-        """The providers that are called for a resend, one after the other until one sends: the holder first.
+        """The providers to try for a resend, in order: the holder first.
 
-        Where the order `goes_on`, those that follow it in the preferred order come first, then those before
-        it, and the holder last.
+        If the order `goes_on`, the providers after the holder in the preferred order come first, then those
+        before it, and the holder last.
         """
         can_hold = self._has(holder, order.channel) and holder not in order.stopped
         held = [holder] if can_hold else []
@@ -125,7 +125,7 @@ class Router:
         return (*held, *(name for name in self._free(order) if name != holder))
 
     def check(self, name: str, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
-        """The holder's word on a guess. Raises a `ProviderError`. No breaker ever skips a check."""
+        """Have the holder check a guess. Raises a `ProviderError`. No breaker ever skips a check."""
 
         def check(provider: Provider) -> Check:
             return provider.check(ref, otp, channel=channel, deadline=deadline)
@@ -166,14 +166,14 @@ class Router:
         return [name for name in self.candidates(order.to, order.channel) if name not in left_out]
 
     def _after(self, holder: str, order: Order) -> list[str]:
-        """The others that may send, from the one that follows the holder in the preferred order on."""
+        """The others that may send, starting after the holder in the preferred order."""
         names = self.candidates(order.to, order.channel)
         first = names.index(holder) + 1 if holder in names else 0
         left_out = {holder, *order.avoid, *order.stopped}
         return [name for name in (*names[first:], *names[:first]) if name not in left_out]
 
     def _any_usable(self, names: list[str], deadline: Deadline) -> bool:
-        """Whether one of these has credentials that an adapter can be built from."""
+        """Whether an adapter can be built from the credentials of one of these."""
         for name in names:
             try:
                 self._provider(name, deadline)
@@ -190,7 +190,7 @@ class Router:
         deadline: Deadline,
         has_next: Callable[[], bool],
     ) -> Sent:
-        # Before its circuit breaker decides: credentials that are missing say nothing of how it is.
+        # Before its circuit breaker decides: missing credentials say nothing about the provider's health.
         self._provider(name, deadline)
         _check_time(name, deadline)
 
@@ -200,7 +200,7 @@ class Router:
         return self._breaker.call(name, order.circuits, order.number_key, act, has_next=has_next)
 
     def _timed(self, name: str, ask: Callable[[Provider], Result], provider: Provider) -> Result:
-        """Emit how long a provider took, also to fail: a failure that takes ten seconds matters most."""
+        """Emit how long the call took, even if it failed: a failure after ten seconds matters most."""
         if provider is self._test_numbers:
             return ask(provider)
         started = time.monotonic()
@@ -211,7 +211,7 @@ class Router:
             self._emit("provider_answered", provider=name, milliseconds=round(taken, 1))
 
     def _ask(self, name: str, ask: Callable[[Provider], Result], deadline: Deadline) -> Result:
-        """Ask once more with fresh credentials when these are refused: a key may just have been rotated.
+        """Retry once with fresh credentials if these are refused: a key may just have been rotated.
 
         A refused request was not carried out, so nothing is sent twice.
         """
@@ -236,7 +236,7 @@ class Router:
                 provider = self._build(name, credentials)
                 self._built[name] = (credentials, provider)
         except ServiceMisconfigured as error:
-            # An adapter knows more of what is wrong than the vault: the next request is to find it mended.
+            # An adapter finds faults that the secret cache cannot: the next request must read it afresh.
             self._secret_cache.forget_credentials()
             raise Misconfigured(name, str(error.reason)) from error
         return provider
@@ -247,6 +247,6 @@ def _send(provider: Provider, order: Order, deadline: Deadline) -> Sent:
 
 
 def _check_time(name: str, deadline: Deadline) -> None:
-    """Fetching credentials and reading the breaker takes time too, before the provider is called."""
+    """Raise `TooLate` after the deadline: fetching credentials takes time before the provider is called."""
     if not deadline.remaining():
         raise TooLate(name, "deadline")

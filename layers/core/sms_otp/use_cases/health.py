@@ -1,12 +1,12 @@
-"""Deep health check: calls every dependency at once, by one deadline.
+"""Deep health check: calls every dependency in parallel, with one deadline.
 
-    unhealthy   nobody could be sent a code, verify one, or have a token checked: the table, a secret or a key
-                of tokens is not as it must be, or no provider is up
-    degraded    a provider cannot be sent by: it is not up, or its circuit breaker is open
+    unhealthy   codes cannot be sent or verified, or tokens not checked: the table, a secret or a token key is
+                not usable, or no provider is up
+    degraded    a provider cannot send: it is not up, or its circuit breaker is open
     healthy     otherwise
 
-Each call has a thread of its own that can be left behind, so that a dependency that hangs delays no answer.
-What is wrong is named, in the answer and in the log: a field of a secret, a code of AWS's or a provider's.
+Each call has its own thread, which can be abandoned, so that a dependency that hangs delays no answer.
+The answer and the log name each fault: a field of a secret, an error code of AWS or of a provider.
 """
 
 import threading
@@ -22,10 +22,10 @@ from sms_otp.domain.ports import EventSink, StoreError, TokenError
 from sms_otp.domain.provider import Health, Misconfigured, Provider, ProviderError, Throttled
 
 CHECK_SECONDS = 1.2
-"""For all calls together; the whole answer takes 2 seconds at most."""
+"""For all calls together, so that the whole answer takes 2 seconds at most."""
 
 UNKNOWN = "unknown"
-"""Not called, because something that it needs did not answer."""
+"""Not called, because a dependency of it did not answer."""
 OPEN = "open"
 
 Result = TypeVar("Result")
@@ -43,21 +43,21 @@ class Secrets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProviderReport:
-    """A provider: `Health` or `unknown`, and its breaker's state or `unknown`."""
+    """A provider's `Health` or `unknown`, and its breaker's state or `unknown`."""
 
     status: str
     breaker: str
 
     @property
     def can_send(self) -> bool:
-        """Whether a code would be tried by it, and be taken. A breaker that is half open lets the next one
-        through, which the second provider of an order may wait for as long as the first is well."""
+        """Whether the provider would be called with a code, and take it. Half open counts: the next code gets
+        through, though the second provider of an order gets none while the first one works."""
         return self.status == Health.UP and self.breaker != OPEN
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result. `table`, `secret`, `pepper` and `tokens` are up or down."""
+    """The result. `table`, `secret`, `pepper` and `tokens` are `up` or `down`."""
 
     table: str
     secret: str
@@ -65,15 +65,15 @@ class Report:
     pepper: str
     providers: Mapping[str, ProviderReport]
     tokens: str | None = None
-    """The keys of verification tokens; None where none are issued."""
+    """The keys of verification tokens; None if no tokens are issued."""
     reasons: Mapping[str, str] = field(default_factory=dict)
-    """What is wrong with a part, by its name or the provider's. Safe to show and to log."""
+    """The fault of each failed part, by the part's or the provider's name. Safe to show and to log."""
 
     @property
     def status(self) -> str:
         """`healthy`, `degraded` or `unhealthy`."""
         providers = self.providers.values()
-        # The last provider that is left for a destination is called although its circuit is open.
+        # The last provider left for a destination is called even if its circuit is open.
         is_any_up = any(report.status == Health.UP for report in providers)
         needed = {self.table, self.secret, self.pepper, self.tokens or Health.UP}
         if needed != {Health.UP} or not is_any_up:
@@ -83,7 +83,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """`breakers` reads each named provider's state from the table, `build` makes an adapter."""
+    """`breakers` reads each named provider's breaker state from the table; `build` makes an adapter."""
 
     names: tuple[str, ...]
     breakers: Callable[[tuple[str, ...]], Mapping[str, str]]
@@ -91,10 +91,10 @@ class HealthCheck:
     build: Callable[[str, Mapping[str, str]], Provider]
     emit: EventSink
     read_token_keys: Callable[[], object] | None = None
-    """Raises `TokenError`. None where no tokens are issued."""
+    """Raises `TokenError`. None if no tokens are issued."""
 
     def run(self, deadline: Deadline) -> Report:
-        """Ask everything, wait until the deadline at most, and log what is wrong. Raises nothing."""
+        """Call everything, wait until the deadline at most, and log each fault. Raises nothing."""
         table = _begin(lambda: self.breakers(self.names))
         secret = _begin(self.secret_cache.fetch_credentials)
         pepper = _begin(self.secret_cache.fetch_peppers)
@@ -127,7 +127,7 @@ class HealthCheck:
     def _probe(self, name: str, secret: Future[None], deadline: Deadline) -> Callable[[], None]:
         def probe() -> None:
             secret.result(timeout=deadline.remaining())
-            with suppress(Throttled):  # an answer too
+            with suppress(Throttled):  # the provider answered, so it is up
                 self.build(name, self.secret_cache.credentials(name)).probe(deadline)
 
         return probe
@@ -142,13 +142,13 @@ def _begin(act: Callable[[], Result]) -> Future[Result]:
         except BaseException as error:
             answer.set_exception(error)
 
-    # A pool would wait for its threads where the process ends.
+    # A pool would wait for its threads when the process ends.
     threading.Thread(target=work, name="checkup", daemon=True).start()
     return answer
 
 
 def _failure(answer: Future[Any], deadline: Deadline) -> BaseException | None:
-    """What a call raised, or that it has not answered."""
+    """The exception of a call, or `TimeoutError` if it has not answered; None if it succeeded."""
     try:
         return answer.exception(timeout=deadline.remaining())
     except TimeoutError as late:
@@ -160,13 +160,13 @@ def _up_or_down(error: BaseException | None) -> Health:
 
 
 def health_of(error: BaseException | None) -> Health:
-    """A provider's health, by what its probe raised."""
+    """A provider's health, by the exception that its probe raised."""
     is_refused = isinstance(error, (ServiceMisconfigured, Misconfigured))
     return Health.MISCONFIGURED if is_refused else _up_or_down(error)
 
 
 def _reason(error: BaseException) -> str:
-    """Without the text of an exception that is not ours, which may hold what a provider sent."""
+    """The fault, without the text of a foreign exception: that may hold data from a provider."""
     match error:
         case ServiceMisconfigured() | ProviderError() | StoreError() | TokenError():
             return str(error.reason)

@@ -1,4 +1,4 @@
-"""Find a number's verifications in its own list."""
+"""Find a number's verifications in the list on the number's item."""
 
 from dataclasses import replace
 
@@ -7,21 +7,21 @@ from sms_otp.domain.keys import Peppers
 from sms_otp.domain.ports import AdmissionQuery, Store
 
 MOST_NAMED = 5
-"""Verifications that a number and a session may mean: the newest, and some before it."""
+"""Verifications to try for a number and a session: the newest, and some before it."""
 
 
 def listed(store: Store, peppers: Peppers, e164: str, tenant: str, session_id: str | None) -> tuple[str, ...]:
-    """The keys of the verifications of a tenant's session, or of those without a session, the newest first.
+    """The keys of a tenant's verifications of this session (None: without a session), the newest first.
 
-    Under either pepper. Candidates: each verification's own tenant and session decide.
+    Under both peppers. These are candidates: the caller compares each verification's tenant and session.
     """
     number_keys = [keys.keyed(pepper, "number", e164) for pepper in peppers.all]
     current, *previous = (AdmissionQuery(number_key, tenant) for number_key in number_keys)
     snapshot = store.read(replace(current, previous=previous[0] if previous else None))
     found = [
-        (about.created_at, key)
+        (verification.created_at, key)
         for number_key, each in zip(number_keys, snapshot.by_pepper, strict=True)
-        for key, about in each.number.verifications.items()
-        if about.owner == keys.owner(number_key, tenant, session_id)
+        for key, verification in each.number.verifications.items()
+        if verification.owner == keys.owner(number_key, tenant, session_id)
     ]
     return tuple(key for _, key in sorted(found, reverse=True)[:MOST_NAMED])

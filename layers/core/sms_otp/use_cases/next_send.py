@@ -1,4 +1,4 @@
-"""What the next request for a code to a number would be answered. Reads, and changes nothing."""
+"""Predict the answer to the next request for a code to a number. Reads only."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ from sms_otp.use_cases.sending import RESERVE_TRIES, avoided, contended
 from sms_otp.use_cases.service import Service
 
 NEW_NETWORK = "a network that nobody has"
-"""In place of an address: no request ever came from there."""
+"""Replaces the network of an address: no request ever came from it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NextSend:
-    """The decision about one who asks for a code by SMS now."""
+    """The decision on a request for a code by SMS now."""
 
     comes_as: Lane
     tenant: str | None = None
-    """None where no tenant knows the number yet: any."""
+    """None, for any tenant, if no tenant knows the number yet."""
     lane: Lane = Lane.STRANGER
-    """The one that opens: an own lane whose failures are used up opens none."""
+    """The lane that the request gets: not its own if that lane's failures are used up."""
     budget: BudgetLane | None = None
-    """What would be charged; None where nothing is."""
+    """The budget to charge; None if nothing is charged."""
     error: errors.OtpError | None = None
-    """The refusal; None where the code would be sent."""
+    """The refusal; None if the code would be sent."""
 
 
 def next_sends(
@@ -38,7 +38,7 @@ def next_sends(
 ) -> tuple[NextSend, ...]:
     """The decisions, at each tenant, about a stranger from a new network and about each own lane.
 
-    `known` as the number stands under either pepper. Raises `RateLimited` where it cannot be decided now.
+    `known`: the number, merged over both peppers. Raises `RateLimited` after too many repeated reads.
     """
     try:
         to = destination(service, phone_number)
@@ -61,7 +61,7 @@ def _askers(
         yield Lane.TOKEN, Asker(Approach(tenant, now, stranger.approach.networks), stranger.client_keys)
     usual = tuple(known.networks)
     if known.knows(usual, now):
-        # Which address a network is, its hash does not say: what it may ask for all numbers is not looked at.
+        # A network's hash does not reveal its address, so the limit per client is left out.
         yield Lane.NETWORK, Asker(Approach(tenant, None, usual))
 
 

@@ -44,7 +44,7 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
     for _ in range(RESERVE_TRIES):
         check_time(caller)
         now = milliseconds(service.clock)
-        # Once for each decision: the idempotency record and the counters must be under the same ones.
+        # Once for each decision: the idempotency record and the counters must be under the same peppers.
         peppers = service.peppers()
         records = _idempotency_records(peppers, command, to, caller, to_seconds(now))
         asker = Asker.of_request(
@@ -129,14 +129,14 @@ def request_code(service: Service, command: RequestOtp, caller: Caller) -> Reque
 
 
 def _check_consent(service: Service, command: RequestOtp) -> None:
-    """Refuse a consent that nothing would keep. Raises `InvalidRequest`."""
+    """Refuse a consent if this deployment stores no users. Raises `InvalidRequest`."""
     if command.consent is not None and not service.policy.keeps_users:
         detail = "this deployment keeps no users"
         raise errors.InvalidRequest(errors=[{"pointer": "/consent", "detail": detail}])
 
 
 def destination(service: Service, number: str) -> PhoneNumber:
-    """The number, if this deployment sends to it. Raises as `phone.parse` does."""
+    """The parsed number. Raises as `phone.parse` does, or `DestinationNotAllowed` for its country."""
     spelled = phone.canonical(number)
     if spelled in service.policy.test_numbers and service.clock() < service.policy.test_numbers_end:
         return PhoneNumber(spelled, TEST_COUNTRY, is_test=True)
@@ -147,7 +147,7 @@ def destination(service: Service, number: str) -> PhoneNumber:
 
 
 def _network(service: Service, command: RequestOtp, caller: Caller) -> str | None:
-    """The network whose sends the limit per client counts; None where a trusted backend names none."""
+    """The network that the limit per client counts by; None if a trusted backend passes no clientIp."""
     named = None if command.client_ip is None else network_of(command.client_ip)
     return named if service.policy.trust_client_ip else network_of(caller.source_ip)
 
@@ -160,7 +160,7 @@ def _repeat(
     answer: StoredAnswer,
     record: IdempotencyRecord,
 ) -> Requested:
-    """The first request's answer again, unless its verification is over: then that. Raises the `OtpError`."""
+    """Repeat the first request's answer. Raises its `OtpError`, or that of a verification that has ended."""
     answer.raise_error()
     check_time(caller)
     found = service.store.find(record.verification)
@@ -175,7 +175,7 @@ def _repeat(
 def _verification(
     service: Service, command: RequestOtp, caller: Caller, to: PhoneNumber, key: str, now: Seconds
 ) -> Verification:
-    """What the request itself says of its verification."""
+    """The verification, with the fields that come from the request."""
     return Verification(
         key=key,
         tenant=caller.tenant,
@@ -197,6 +197,6 @@ def _verification(
 def _idempotency_records(
     peppers: Peppers, command: RequestOtp, to: PhoneNumber, caller: Caller, now: Seconds
 ) -> tuple[IdempotencyRecord, ...]:
-    """Identifies the request without its client, because a retry may come from another address."""
-    about = ("request", to.e164, command.channel, command.purpose, command.session_id)
-    return idempotency.idempotency_records(peppers, caller.tenant, command.idempotency_key, about, now)
+    """The records under the request's key, without its client: a retry may come from another address."""
+    fields = ("request", to.e164, command.channel, command.purpose, command.session_id)
+    return idempotency.idempotency_records(peppers, caller.tenant, command.idempotency_key, fields, now)

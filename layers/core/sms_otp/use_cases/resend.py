@@ -32,12 +32,11 @@ SENDS_BEFORE_NEXT = 2
 
 
 def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Requested:
-    """Send once more for a pending verification: same verificationId, expiry and guesses.
+    """Send again for a pending verification: same verificationId, expiry and guesses. Raises an `OtpError`.
 
-    Raises an `OtpError`. The number's limits count it like any send, in the lane and at the client of the
-    first. Where the provider can, it is the same code, so that an earlier message that arrives late is right.
-    The next provider is called first where the holder of the code has had its turn. None is sent in the last
-    30 seconds of the code.
+    The number's limits count it like any send, for the first send's lane and client. The provider repeats the
+    code if it can, so that an earlier message that arrives late is right. After two sends, or one that was
+    reported as failed, the next provider is called first. Nothing is sent in the code's last 30 seconds.
     """
     key = keys.verification_key(command.verification_id)
     session_hash = keys.session_hash(key, command.session_id)
@@ -118,9 +117,9 @@ def resend_code(service: Service, command: ResendOtp, caller: Caller) -> Request
 
 
 def _announced(service: Service, change: NumberChange, found: Verification, order: Order) -> NumberChange:
-    """The change that lists who is called first, if a new code there ends the number's earlier one.
+    """The change, which lists the provider called first if a new code there ends the number's earlier one.
 
-    Before that code is sent: a request that comes meanwhile must not end it.
+    Stored before the code is sent: a concurrent request must not end that code.
     """
     first, *_ = service.providers.turns(str(found.provider), order)
     listed = change.verifications.get(found.key)
@@ -131,14 +130,14 @@ def _announced(service: Service, change: NumberChange, found: Verification, orde
 
 
 def _goes_on(found: Verification) -> bool:
-    """Whether the next provider is to send: after two sends, or one that is reported as failed."""
+    """Whether the next provider sends: after two sends, or one that was reported as failed."""
     return found.sends >= SENDS_BEFORE_NEXT or found.delivery == Delivery.FAILED
 
 
 def _repeat(
     found: Verification, command: ResendOtp, now: Seconds, answer: StoredAnswer, _record: IdempotencyRecord
 ) -> Requested:
-    """The first resend's answer again, unless the verification is over. Raises the `OtpError`."""
+    """Repeat the first resend's answer. Raises its `OtpError`, or that of a verification that has ended."""
     answer.raise_error()
     if (ended := ended_error(found, now)) is not None:
         raise ended
@@ -148,5 +147,5 @@ def _repeat(
 def _idempotency_records(
     peppers: Peppers, command: ResendOtp, caller: Caller, key: str, now: Seconds
 ) -> tuple[IdempotencyRecord, ...]:
-    about = ("resend", key, command.channel, command.session_id)
-    return idempotency.idempotency_records(peppers, caller.tenant, command.idempotency_key, about, now)
+    fields = ("resend", key, command.channel, command.session_id)
+    return idempotency.idempotency_records(peppers, caller.tenant, command.idempotency_key, fields, now)

@@ -1,4 +1,4 @@
-"""What the first send and a resend share: read, admit, reserve, deliver."""
+"""Steps shared by the first send and a resend: read, admit, reserve, deliver."""
 
 import secrets
 from collections.abc import Collection
@@ -23,15 +23,15 @@ SECOND_SEND_SECONDS = 2.0
 RESERVE_TRIES = 5
 """Attempts when a reservation loses an optimistic lock."""
 MOST_NOTED = 11
-"""Requests of an hour up to which a refused one is written down: one more than the alarm's threshold."""
+"""Refused requests are recorded up to this many requests in an hour: the alarm's threshold plus one."""
 TEST_COUNTRY = "ZZ"
-"""The country of a test number: a code that ISO 3166-1 leaves to its users."""
+"""The country of a test number: a code that ISO 3166-1 reserves for users."""
 
 
 def check_channel(service: Service, to: PhoneNumber, channel: Channel) -> None:
     """Refuse a channel that does not go to the number's country.
 
-    Raises `DestinationNotAllowed`, or `InvalidRequest` where none of the country's providers has the channel.
+    Raises `DestinationNotAllowed`, or `InvalidRequest` if no provider of the country has the channel.
     """
     if not to.is_test and not service.policy.allows(to.country, channel):
         detail = "Codes are not sent to this country by this channel."
@@ -44,12 +44,12 @@ def check_channel(service: Service, to: PhoneNumber, channel: Channel) -> None:
 def decide(
     service: Service, admission: Admission, snapshot: AdmissionSnapshot, to: PhoneNumber, caller: Caller
 ) -> Admitted | EarlierAnswer:
-    """Admit the send, or find the earlier request that it repeats. Raises the refusal, once it is noted."""
+    """Admit the send, or find the earlier request that it repeats. Records a refusal, then raises it."""
     try:
         return admission.decide(snapshot)
     except errors.OtpError as refused:
-        # One batch is no snapshot: the record may have been read before the first request's reservation,
-        # and the number after it. A refusal saw that reservation, so this read does too.
+        # BatchGetItem is not a snapshot: the record may have been read before the first request's
+        # reservation, and the number after it. A refusal saw that reservation, so this read does too.
         if admission.has_key:
             check_time(caller)
             if (repeated := admission.repeated(service.store.read(admission.query))) is not None:
@@ -65,14 +65,14 @@ def refused_send(
     to: PhoneNumber,
     caller: Caller,
 ) -> errors.OtpError:
-    """The refusal of a send, once it is noted at the number: for the alarm, so up to what the alarm asks."""
-    about = {"number": to, "number_key": admission.number_key, "lane": admission.lane(snapshot)}
+    """Record a refused send at the number, as far as the alarm needs it; returns the error to raise."""
+    context = {"number": to, "number_key": admission.number_key, "lane": admission.lane(snapshot)}
     if refused.reason in guard.LIMITS:
-        service.emit("send_suspect", **about, limit=refused.reason)
+        service.emit("send_suspect", **context, limit=refused.reason)
     now = milliseconds(service.clock)
     known = admission.number(snapshot)
     requests = known.requests_within_hour(now) + 1
-    # While sending is stopped every request is refused, and none is to cost a write.
+    # While sending is stopped every request is refused: none of them should cost a write.
     is_noted = not to.is_test and not isinstance(refused, errors.SendingStopped)
     if is_noted and requests <= MOST_NOTED:
         moment = number.moment(now, secrets.randbelow(number.FINER))
@@ -83,12 +83,12 @@ def refused_send(
             caller.deadline,
             lambda: service.store.note_refused(admission.number_key, now, moment),
         )
-    service.emit("send_decided", **about, requests=requests)
-    return refused.with_context(**about)
+    service.emit("send_decided", **context, requests=requests)
+    return refused.with_context(**context)
 
 
 def reserve(service: Service, reservation: Reservation, caller: Caller) -> bool:
-    """Reserve the send. False: an optimistic lock failed, so decide again."""
+    """Reserve the send. Returns False if an optimistic lock failed: decide again."""
     check_time(caller)
     try:
         service.store.reserve(reservation)
@@ -106,11 +106,11 @@ def avoided(
     now: Milliseconds,
     holder: str | None = None,
 ) -> frozenset[str]:
-    """The providers at which a new code would make one wrong that somebody else was sent and may still type.
+    """The providers to avoid: a new code there would end one that another caller's user may still type.
 
-    `own` are the keys of the verifications whose code the caller may end; the `holder` of one, if it can,
-    sends it again even if it holds other codes. Where no other provider is left, the number's owner may end
-    a code. Raises `RateLimited` for everybody else, until the earlier code has ended.
+    `own`: keys of the verifications whose code the caller may end. Their `holder`, if it can send, repeats
+    the code even if it holds other codes. If no other provider is left, the number's owner may end a code; a
+    stranger waits until the earlier code has ended: raises `RateLimited`.
     """
     held = number.codes_in_hand(admission.number(snapshot), own, to_seconds(now))
     avoid = service.providers.ends_a_code(held)
@@ -125,7 +125,7 @@ def avoided(
 
 
 def contended() -> errors.RateLimited:
-    """The answer to a send that lost every optimistic lock that it took."""
+    """The error of a request that had to read again, or lost an optimistic lock, at every attempt."""
     return errors.RateLimited(reason="contended", retry_after=SECOND)
 
 
@@ -151,7 +151,7 @@ def deliver(
 
 
 def requested(verification_id: str, channel: Channel, answer: StoredAnswer) -> Requested:
-    """What a request or a resend is answered with, also when it is repeated."""
+    """The answer to a request or a resend, and to a repetition of it."""
     return Requested(
         verification_id,
         channel,
@@ -165,10 +165,10 @@ def requested(verification_id: str, channel: Channel, answer: StoredAnswer) -> R
 def reserve_second_send(
     service: Service, reservation: Reservation, order: Order, caller: Caller, asker: Asker
 ) -> str | None:
-    """Reserve one more send of the same verification, after one that may have left; its reference.
+    """Reserve a second send of a verification, after one that may have left; returns its reference.
 
-    None if a limit other than the gap has no room for it, or the verification has changed meanwhile. The
-    first send stays counted.
+    None if a limit other than the gap has no room, the verification has changed, the store fails, or too
+    little time is left. The first send stays counted.
     """
     verification = reservation.verification
     if reservation.resend:

@@ -1,4 +1,4 @@
-"""What the use cases share: one deployment. Each use case is a function over it."""
+"""The dependencies that the use cases share. Each use case is a function that takes them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from sms_otp.domain.ports import EventSink, IssueToken, Providers, Store, StoreE
 from sms_otp.domain.provider import ProviderError
 
 RETRY_AFTER = Seconds(5)
-"""How long to wait after a provider's failure that named no time of its own."""
+"""Wait after a provider's failure that has no retry time of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One deployment, as `request`, `resend` and `verify` need it."""
+    """One deployment's dependencies, for `request`, `resend` and `verify`."""
 
     policy: Policy
     store: Store
@@ -27,17 +27,17 @@ class Service:
     emit: EventSink
     history: History = field(default_factory=History)
     issue_token: IssueToken | None = None
-    """Issues the verification token; None where this deployment issues none."""
+    """Issues the verification token; None if this deployment issues no tokens."""
 
 
 def check_time(caller: Caller) -> None:
-    """Begin nothing after the deadline. Raises `ProviderUnavailable`."""
+    """Raise `ProviderUnavailable` after the deadline, so that nothing more is begun."""
     if not caller.deadline.remaining():
         raise errors.ProviderUnavailable(reason="deadline", retry_after=RETRY_AFTER)
 
 
 def try_to_store(emit: EventSink, deadline: Deadline, write: Callable[[], object]) -> None:
-    """Write what changes no answer: after the deadline, or if it fails, the request goes on without it."""
+    """Write if there is time. The request goes on if the write fails: its answer does not depend on it."""
     try:
         if deadline.remaining():
             write()
@@ -46,5 +46,5 @@ def try_to_store(emit: EventSink, deadline: Deadline, write: Callable[[], object
 
 
 def unavailable(failed: ProviderError) -> errors.ProviderUnavailable:
-    """The answer to a caller after a provider's failure that changed nothing."""
+    """The error for the caller after a provider's failure that changed nothing."""
     return errors.ProviderUnavailable(reason=failed.reason, retry_after=failed.retry_after or RETRY_AFTER)

@@ -1,4 +1,4 @@
-"""Start a verification of a number, or go on with the one that is pending, as Twilio Verify does."""
+"""Start a verification of a number, or resend the pending one, as Twilio Verify does."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from sms_otp.use_cases.service import Service
 
 
 def start(service: Service, by_number: ByNumber, command: RequestOtp, caller: Caller) -> Named:
-    """Send a code to the number: again, while its newest verification at the tenant is pending.
+    """Send a code to the number; resends if its newest verification at the tenant is pending.
 
     Raises as `request_code` and `resend_code` do.
     """

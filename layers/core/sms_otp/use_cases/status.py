@@ -13,7 +13,7 @@ from sms_otp.use_cases.service import try_to_store
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a verification. `resend_after` is from now on."""
+    """The state of a verification. `resend_after`: seconds from now."""
 
     status: str
     channel: str
@@ -25,7 +25,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """The use cases over one deployment's policy and store."""
+    """The use cases, on one deployment's policy and store."""
 
     policy: Policy
     store: Store
@@ -37,7 +37,7 @@ class Lifecycle:
     def cancel(self, verification_id: str, caller: Caller) -> None:
         """Cancel a verification: its code is never right again. Idempotent.
 
-        Raises `VerificationNotFound`, or `AlreadyVerified` for what cannot be undone.
+        Raises `VerificationNotFound`, or `AlreadyVerified`: a success cannot be undone.
         """
         key = keys.verification_key(verification_id)
         cancelled = self.store.cancel(key, caller.tenant)
@@ -45,8 +45,8 @@ class Lifecycle:
         self._end_code(cancelled, caller)
 
     def _end_code(self, cancelled: Verification, caller: Caller) -> None:
-        """Let others have a code where this one was kept right. If that fails, they wait until it expires."""
-        # Without a holder yet, the code may be under way to any of the providers.
+        """End the code's protection: others may be sent one. If that fails, they wait for its expiry."""
+        # Without a holder yet, the code may be on its way from any provider.
         may_be_kept = cancelled.provider is None or cancelled.provider in self.one_code_per_number
         if self.one_code_per_number and may_be_kept:
             number_key, key = cancelled.number_key, cancelled.key

@@ -10,21 +10,21 @@ from sms_otp.domain.stops import Stop
 from sms_otp.use_cases.administration import Administrator
 
 Standing = Mapping[Stop, Seconds]
-"""Every stop that stands, and when it ends: seconds since the epoch."""
+"""The active stops, each with its end: seconds since the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class SendingControl:
-    """The use cases over one deployment's stops. Each emits before it acts too, so that none fails unseen."""
+    """The use cases, on one deployment's stops. Each also emits before it acts, so that a failure shows."""
 
     stops: SendingStops
     clock: Clock
     emit: EventSink
 
     def stop(self, stops: Collection[Stop], length: Seconds, who: Administrator) -> Standing:
-        """Stop these sends from the next request on, for this long. Answers every stop that stands then.
+        """Stop these sends from the next request on, for `length` seconds. Returns all active stops.
 
-        A stop that stands already ends when this one does, be it sooner or later.
+        A stop that is already active gets the new end, sooner or later.
         """
         now = seconds(self.clock)
         self._emit("admin_called", stops, who, operation="stop")
@@ -33,9 +33,9 @@ class SendingControl:
         return standing
 
     def resume(self, stops: Collection[Stop], who: Administrator) -> Standing:
-        """End these stops, as they were made. Answers every stop that stands then.
+        """End these stops. Returns all active stops.
 
-        What another stop covers too stays stopped: a country, for one, while all sending is.
+        Sends that another stop covers stay stopped: to a country, for example, while all sending is stopped.
         """
         now = seconds(self.clock)
         self._emit("admin_called", stops, who, operation="resume")
@@ -43,5 +43,5 @@ class SendingControl:
         self._emit("sending_resumed", stops, who, still_stopped=[str(stop) for stop in standing] or None)
         return standing
 
-    def _emit(self, event: str, stops: Collection[Stop], who: Administrator, **more: Any) -> None:
-        self.emit(event, caller=who.arn, stops=[str(stop) for stop in stops], **more)
+    def _emit(self, event: str, stops: Collection[Stop], who: Administrator, **fields: Any) -> None:
+        self.emit(event, caller=who.arn, stops=[str(stop) for stop in stops], **fields)

@@ -1,7 +1,7 @@
 """Verification tokens: JSON Web Tokens that other services check offline.
 
 Their claims (RFC 7519), their encoding (RFC 7515, compact), and the public keys that check them (RFC 7517,
-RFC 8037). A key that never leaves KMS signs, so there is no secret here and no library.
+RFC 8037). A KMS key signs and never leaves KMS, so this needs neither a secret nor a library.
 """
 
 import base64
@@ -18,7 +18,7 @@ from sms_otp.domain.verification import Verification
 LIFE_SECONDS = Seconds(300)
 """How long a token is valid after the code was verified."""
 ALGORITHM = "EdDSA"
-"""RFC 8037; with the one curve that KMS has for it, Ed25519."""
+"""RFC 8037, with Ed25519, the only curve that KMS has for it."""
 
 _ED25519_HEADER = bytes.fromhex("302a300506032b6570032100")
 """The prefix of an Ed25519 key's SubjectPublicKeyInfo, before its 32 bytes (RFC 8410)."""
@@ -26,24 +26,24 @@ _ED25519_BYTES = 32
 
 
 class Signer(Protocol):
-    """A private key that never leaves its place."""
+    """A private key that never leaves its key store."""
 
     @property
     def key_id(self) -> str:
-        """The name of its public key: `kid`."""
+        """The id of its public key: `kid`."""
         ...
 
     def sign(self, message: bytes) -> bytes:
-        """The 64 bytes of an Ed25519 signature. Raises `TokenError`."""
+        """Sign; returns the 64 bytes of an Ed25519 signature. Raises `TokenError`."""
         ...
 
 
 class PublicKey(Protocol):
-    """The public half of a key that tokens were signed with, or will be."""
+    """The public half of a past, current or future signing key."""
 
     @property
     def key_id(self) -> str:
-        """As a token's header names it."""
+        """The `kid` in a token's header."""
         ...
 
     def public_key(self) -> bytes:
@@ -57,10 +57,10 @@ class TokenIssuer:
 
     signer: Signer
     issuer: str
-    """`iss`; where it is empty, the API's own URL."""
+    """`iss`; if empty, the API's own URL."""
 
     def __call__(self, verification: Verification, api_url: str, verified_at: Seconds) -> str:
-        """The token for a verification that has been consumed. Raises `TokenError`."""
+        """Sign the token of a consumed verification; returns a compact JWS. Raises `TokenError`."""
         header = {"alg": ALGORITHM, "kid": self.signer.key_id, "typ": "JWT"}
         signed = f"{_encoded(header)}.{_encoded(self._claims(verification, api_url, verified_at))}"
         return f"{signed}.{_base64url(self.signer.sign(signed.encode()))}"
@@ -72,7 +72,7 @@ class TokenIssuer:
             "aud": verification.tenant,
             "sub": keys.subject(verification.number_key, verification.tenant),
             **purpose,
-            # Only the holder of the verificationId can find out which verification a token is of.
+            # A hash of the verificationId: only who holds the id can match a token to its verification.
             "jti": verification.key,
             "iat": verified_at,
             "exp": verified_at + LIFE_SECONDS,
@@ -103,5 +103,5 @@ def _encoded(part: dict[str, Any]) -> str:
 
 
 def _base64url(raw: bytes) -> str:
-    """Without padding (RFC 7515 §2)."""
+    """Encode as base64url without padding (RFC 7515 §2)."""
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

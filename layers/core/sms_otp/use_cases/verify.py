@@ -20,11 +20,11 @@ from sms_otp.use_cases.service import Service, check_time, try_to_store, unavail
 def verify_code(service: Service, command: VerifyOtp, caller: Caller) -> Verified:
     """Decide whether a code is right. Raises an `OtpError`; then nobody is verified.
 
-    The guess is counted before the provider checks the code, and stays counted if anything fails after,
-    unless a lock of the number refuses it.
+    The guess is counted before the provider checks the code, and stays counted if a later step fails. If a
+    lock of the number refuses the guess, it is given back.
     """
     if not _is_code(service, command.otp):
-        # Where all of a provider's codes have another length than `CodeLength`, this is what shows it.
+        # Shows in the log when a provider's codes have another length than `CodeLength`.
         lengths = f"{len(command.otp)} characters, CodeLength is {service.policy.code_length}"
         raise errors.InvalidOtpFormat(reason=lengths)
     peppers = service.peppers()
@@ -60,7 +60,7 @@ def _verify_first_of(
     peppers: Peppers,
     record: IdempotencyRecord | None,
 ) -> Verified:
-    """Guess at the newest verification that is meant; one whose code was never sent hides none before it."""
+    """Guess at the newest of these verifications; skips those whose code was never sent."""
     *newer, last = named
     for key in newer:
         try:
@@ -114,7 +114,7 @@ def _guess(
         raise _wrong(service, check, verification, counted)
     verified_at = seconds(service.clock)
     code_hash = keys.code_hash(peppers.current, key, command.otp)
-    # An id that no caller can choose: it alone distinguishes a retry of this attempt from another's.
+    # A random id that no caller can choose: it distinguishes a retry of this write from another request.
     service.store.consume(verification, counted, secrets.token_urlsafe(12), verified_at, code_hash)
     service.emit(
         "otp_verified",
@@ -143,7 +143,7 @@ def _guess_of(
 def _count_at_number(
     service: Service, verification: Verification, command: VerifyOtp, caller: Caller, peppers: Peppers
 ) -> CountedGuess:
-    """Count the guess at its number. One that a lock refuses is given back, right or wrong."""
+    """Count the guess at its number. Gives a guess that a lock refuses back, right or wrong."""
     now = milliseconds(service.clock)
     try:
         return service.store.spend_number_guess(
@@ -160,7 +160,7 @@ def _count_at_number(
             )
         )
     except (errors.NumberLocked, errors.NumberDisabled):
-        # Where that fails, the guess stays spent.
+        # If that fails, the guess stays spent.
         try_to_store(service.emit, caller.deadline, lambda: service.store.return_guess(verification.key))
         raise
 
@@ -168,7 +168,7 @@ def _count_at_number(
 def _verified(
     service: Service, verification: Verification, command: VerifyOtp, caller: Caller, peppers: Peppers
 ) -> Verified:
-    """The answer to a right code. Made of what is stored, so that it is the same each time it is given."""
+    """The answer to a right code. Built from the stored verification, so that a repetition is the same."""
     verified_at = verification.verified_at or NO_SECONDS
     key, nonce = verification.key, verification.nonce
     named = command.verification_id or (keys.named_again(peppers, nonce, key) if nonce else None)
@@ -189,7 +189,7 @@ def _verified(
 def _token(
     service: Service, verification: Verification, command: VerifyOtp, caller: Caller, verified_at: Seconds
 ) -> str | None:
-    """Sign the verification token, last, so that it never claims too much. Without it the success stands."""
+    """Sign the verification token, last; None if off or if signing fails. The success stands either way."""
     if service.issue_token is None or not command.with_token:
         return None
     try:
@@ -200,9 +200,9 @@ def _token(
 
 
 def _named(service: Service, command: VerifyOtp, caller: Caller, peppers: Peppers) -> tuple[str, ...]:
-    """The keys of the verifications that may be meant, the newest first. Raises `VerificationNotFound`.
+    """The keys of the candidates, the newest first. Raises `VerificationNotFound` or `InvalidRequest`.
 
-    A number and a session name one as well as its id does. A deployment may allow a number alone to.
+    By verificationId, or by number and session. A deployment may allow the number alone.
     """
     if command.verification_id is not None:
         return (keys.verification_key(command.verification_id),)
@@ -233,10 +233,10 @@ def _check(service: Service, verification: Verification, otp: str, deadline: Dea
 
 
 def _end_code(service: Service, verification: Verification, caller: Caller) -> None:
-    """After the last guess, let others have a code where this one was kept right.
+    """After the last guess, end the code's protection, so that others may be sent a code.
 
-    Not before its outcome: a new code would end this one while it is checked. Nor while a guess that a lock
-    refused may still be given back: that one would find a code that somebody else's has ended.
+    Only after the check: a new code would end this one while it is checked. Never while a guess that a lock
+    refused may still be given back: a new code would have ended the one that it is for.
     """
     most = service.policy.max_attempts
     if verification.attempts < most or not service.providers.ends_a_code({str(verification.provider)}):
@@ -252,7 +252,7 @@ def _end_code(service: Service, verification: Verification, caller: Caller) -> N
 def _wrong(
     service: Service, check: Check, verification: Verification, counted: CountedGuess
 ) -> errors.OtpError:
-    # The answer to a code that has ended has a metric of its own, as where the table says so.
+    # A code that has ended has its own metric, as when the table says that it has ended.
     event = "otp_incorrect" if check is Check.WRONG else "otp_ended"
     fields = event_fields(verification) | {"check": check, "attempts": verification.attempts}
     failures = number.within_hour(counted.number.failed, counted.guess.now)
@@ -270,7 +270,7 @@ def _wrong(
 def _wait(
     service: Service, verification: Verification, counted: CountedGuess, *, is_over: bool
 ) -> Seconds | None:
-    """How long until the number may be guessed at again, or sent another code where this one is used up."""
+    """Seconds until the next guess and, if this code is used up, the next code; None if 0 or disabled."""
     lanes, tenant = service.policy.number_limits(verification.country), verification.tenant
     now = milliseconds(service.clock)
     locked = number.lock(counted.number, tenant, counted.lane, lanes, now)
@@ -291,11 +291,11 @@ def _code_hashes(peppers: Peppers, key: str, otp: str) -> tuple[str, ...]:
 def _idempotency_record(
     service: Service, command: VerifyOtp, caller: Caller, peppers: Peppers, key: str
 ) -> IdempotencyRecord | None:
-    """What is kept for the request's key: of the code, a keyed hash."""
+    """The record of the request's key, with a keyed hash of the request; None without a key."""
     number_named = None if command.phone_number is None else phone.canonical(command.phone_number)
-    about = ("verify", command.verification_id, number_named, command.session_id, command.otp)
+    fields = ("verify", command.verification_id, number_named, command.session_id, command.otp)
     records = idempotency.idempotency_records(
-        peppers, caller.tenant, command.idempotency_key, about, seconds(service.clock)
+        peppers, caller.tenant, command.idempotency_key, fields, seconds(service.clock)
     )
     return idempotency.about_verification(records[0], key) if records else None
 
@@ -308,7 +308,7 @@ def _repeat(
     record: IdempotencyRecord,
     earlier: IdempotencyRecord,
 ) -> Verified:
-    """The answer of the first request with this key. Raises what that raised, or as `idempotency` says."""
+    """Repeat the first request's answer. Raises its error, or as `idempotency.earlier_answer` does."""
     mine = record.twin if record.twin is not None and record.twin.key == earlier.key else record
     if earlier.fingerprint == mine.fingerprint:
         found = service.store.find(earlier.verification)
@@ -323,6 +323,6 @@ def _repeat(
 
 
 def _keep_answer(service: Service, record: IdempotencyRecord, answer: StoredAnswer, caller: Caller) -> None:
-    """Where that fails, the key is answered as one whose request died, or by what the verification says."""
-    if (kept := idempotency.answered(record, answer)) is not None:
-        try_to_store(service.emit, caller.deadline, lambda: service.store.record_answer(kept))
+    """Store the answer. Without it, the verification or the record's age decides what a repetition gets."""
+    if (finished := idempotency.answered(record, answer)) is not None:
+        try_to_store(service.emit, caller.deadline, lambda: service.store.record_answer(finished))

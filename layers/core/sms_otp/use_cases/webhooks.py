@@ -1,7 +1,7 @@
 """Providers' callbacks: authenticate them, and record the deliveries that they report.
 
-A callback over HTTP that is not authentic is refused before it is read; IAM guards AWS events. A callback can
-never verify a user. One that comes twice, late or out of order changes nothing more.
+An HTTP callback is authenticated before its body is parsed; IAM guards AWS events. A callback can never
+verify a user. A repeated, late or out-of-order callback changes nothing.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,18 +24,18 @@ BODY_LIMIT = 2 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Webhooks:
-    """The use case over one deployment's store and secrets."""
+    """The use cases, on one deployment's store and secrets."""
 
     store: Store
     credentials: Callable[[str], Credentials]
     """A provider's fields of the provider secret. Raises `ServiceMisconfigured`."""
     renew: Callable[[], bool]
-    """Have them fetched anew, unless that was done a moment ago. See `secrets.SecretCache`."""
+    """Fetch them again; False if they are fresh. See `secrets.SecretCache.renew_credentials`."""
     readers: Mapping[str, CallbackReader]
-    """By provider, those that call back over HTTP."""
+    """By provider, of those that call back over HTTP."""
     read_from_aws: Callable[[Mapping[str, Any]], Sequence[Report]]
     providers: frozenset[str]
-    """Those that this deployment uses; it takes no callback of another."""
+    """The providers in use; callbacks of others are refused."""
     peppers: Callable[[], Peppers]
     """Raises `ServiceMisconfigured`."""
     code_length: int
@@ -43,12 +43,12 @@ class Webhooks:
     emit: EventSink
 
     def receive(self, callback: Callback) -> dict[str, Any]:
-        """The answer to the provider. Raises `Forbidden` for a callback that is not authentic."""
+        """Process a callback; returns the answer's body. Raises `Forbidden` if it is not authentic."""
         provider = callback.path.rpartition("/")[2]
         if provider not in self.providers & self.readers.keys():
             raise errors.Forbidden(reason="no such provider")
         reason = self._refusal(provider, callback)
-        # A secret that was rotated a moment ago makes what is genuine look forged.
+        # After a rotation, a cached secret makes a genuine callback look forged.
         if reason in BY_SECRET and self.renew():
             reason = self._refusal(provider, callback)
         if reason is not None:
@@ -56,19 +56,19 @@ class Webhooks:
         try:
             event = strict_json.parse_object(callback.body, limit=BODY_LIMIT)
         except ValueError:
-            # Genuine, so sending it again would not make it readable.
+            # Answered with 200: the provider would send the same unreadable body again.
             self.emit("webhook_ignored", provider=provider, reason="unreadable")
             return {}
-        said = self.readers[provider].read(event)
-        if isinstance(said, CodeRequest):
-            code = self._own_code(said)
-            may_send = code is not None or self._may_be_sent(said)
-            return self.readers[provider].answer(said, may_send=may_send, code=code)
-        self._record_all(provider, said)
+        content = self.readers[provider].read(event)
+        if isinstance(content, CodeRequest):
+            code = self._own_code(content)
+            may_send = code is not None or self._may_be_sent(content)
+            return self.readers[provider].answer(content, may_send=may_send, code=code)
+        self._record_all(provider, content)
         return {}
 
     def receive_from_aws(self, message: str) -> None:
-        """One event of AWS End User Messaging, in JSON."""
+        """Record one event of AWS End User Messaging, given as JSON."""
         try:
             event = strict_json.parse_object(message.encode(errors="surrogatepass"), limit=BODY_LIMIT)
         except ValueError:
@@ -82,17 +82,17 @@ class Webhooks:
         return self.readers[provider].refusal(callback, self.credentials(provider), self.clock())
 
     def _own_code(self, request: CodeRequest) -> str | None:
-        """The verification's own code, the same for each of its sends; None where the provider makes one.
+        """The verification's own code, the same for each of its sends; None if the provider makes the code.
 
-        Given to a send that our own start announced and that is under way, so that a stolen application key
-        reads no code. The permission to send is in it: it holds for exactly the same sends.
+        Only for a send that we started and that is under way, so that a stolen application key reads no code.
+        A code implies permission to send: the same conditions apply to both.
         """
         if request.send is None or not request.takes_code or not request.callback_key:
             return None
         try:
             peppers = self.peppers()
         except errors.ServiceMisconfigured as error:
-            # Without its own code a verification goes on; without an answer the provider sends nothing.
+            # Without its own code a verification still works; without an answer the provider sends nothing.
             self.emit("own_code_failed", reason=error.reason)
             return None
         send = request.send
@@ -105,9 +105,9 @@ class Webhooks:
         return keys.own_code(peppers, found.nonce, found.key, self.code_length)
 
     def _may_be_sent(self, request: CodeRequest) -> bool:
-        """Only what was reserved here is sent, so that a stolen application key cannot spend money.
+        """Whether we reserved this send, so that a stolen application key cannot spend money.
 
-        The newest send of a verification alone: the provider's request comes before its answer to our start.
+        Only a verification's newest send: the provider's request comes before its answer to our start.
         """
         if request.send is None:
             return False
@@ -121,10 +121,10 @@ class Webhooks:
         )
 
     def _record_all(self, provider: str, reports: Sequence[Report]) -> None:
-        """A report on a code that is no longer the verification's own says nothing of the one that is.
+        """Record the reports on each verification's current code; a report on an earlier code is ignored.
 
-        Of one code several messages may have been sent, and each report says something of it. A batch that
-        was cut short comes again: a report that says nothing new costs no write then.
+        One code may have several messages, each with reports. A batch that failed midway is sent again: a
+        report that changes nothing costs no write then.
         """
         new = [report for report in reports if DELIVERY_BEFORE[report.delivery]]
         named = {report.key for report in new if report.key}
@@ -157,8 +157,8 @@ class Webhooks:
             **event_fields(found),
             delivery=delivery,
             reason=None if is_delivered else reason,
-            # Where nobody knows, neither a success nor a failure is counted.
+            # An unknown outcome counts as neither success nor failure.
             delivered=None if delivery is Delivery.UNKNOWN else int(is_delivered),
-            # How long a failure took to be noticed is no measure of delivery.
+            # The time until a failure was noticed does not measure delivery.
             seconds=max(0, seconds(self.clock) - found.created_at) if is_delivered else None,
         )

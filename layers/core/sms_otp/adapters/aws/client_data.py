@@ -1,6 +1,6 @@
 """A faster loader of botocore's data files: it saves an eighth of a function's start.
 
-The files are the runtime's own, and the result is the same: `tests/unit/test_client_data.py`.
+It reads the runtime's own files, with the same result: see `tests/unit/test_client_data.py`.
 """
 
 import gzip
@@ -11,17 +11,14 @@ from typing import Any
 from botocore.loaders import JSONFileLoader, Loader
 
 SERVICES = ("dynamodb", "events", "kms", "pinpoint-sms-voice-v2", "secretsmanager")
-"""Those that a client can be made for."""
+"""The services that a client can be made for."""
 
 
 class JsonFiles(JSONFileLoader):
-    """Objects become dictionaries.
-
-    botocore makes OrderedDicts, from when dictionaries had no order, which takes more than twice the time.
-    """
+    """Parses objects to dictionaries: botocore's OrderedDicts take more than twice the time."""
 
     def load_file(self, file_path: str) -> Any:
-        """The content of a file; None if there is none. `file_path` is without its suffix."""
+        """The content of a file, or None if it does not exist. `file_path` has no suffix."""
         for suffix, opened in ((".json", open), (".json.gz", gzip.open)):
             with suppress(FileNotFoundError), opened(file_path + suffix, "rb") as file:
                 return json.loads(file.read())
@@ -29,8 +26,8 @@ class JsonFiles(JSONFileLoader):
 
 
 class KnownServices(Loader):
-    """To know a wrong name, botocore looks through the directories of four hundred services."""
+    """Lists only our services: botocore would search 400 directories to reject a wrong name."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's signature
-        """Ours, for every kind of data."""
+        """`SERVICES`, for every kind of data."""
         return [*SERVICES]

@@ -1,4 +1,4 @@
-"""Clients of AWS services: boto3's, all of one session."""
+"""boto3 clients of AWS services, all of one session."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 LEAN: dict[str, Any] = {"parameter_validation": False, "user_agent": "sms-otp"}
 """Skips two steps of each call, a tenth of a verification's processor time: building the user agent, and
-validating parameters, as AWS does too."""
+validating parameters, which AWS does too."""
 
 
 @cache
@@ -21,27 +21,27 @@ def session() -> "boto3.Session":
 
 
 def client(service: str, *, endpoint_url: str | None = None, **config: Any) -> Any:
-    """A client with the credentials of the function's role. `config` as `botocore.config.Config`."""
+    """A client with the credentials of the function's role. `config` as in `botocore.config.Config`."""
     from botocore.config import Config
 
     return session().client(service, endpoint_url=endpoint_url, config=Config(**LEAN, **config))  # type: ignore[call-overload] # any service
 
 
 def read_models(services: Iterable[str]) -> None:
-    """Read the data files that clients of these are made from, and keep no client.
+    """Load the data files that these services' clients are made from, and keep no client.
 
-    For a snapshot, which many environments start from: it must hold no credentials, so the clients get none.
+    For a snapshot, which many environments start from: it must hold no credentials, so these are dummies.
     """
-    without = _botocore_session()
-    without.set_credentials("none", "none")
+    botocore_session = _botocore_session()
+    botocore_session.set_credentials("none", "none")
     for service in services:
-        _session(without).client(service)  # type: ignore[call-overload] # any service
+        _session(botocore_session).client(service)  # type: ignore[call-overload] # any service
 
 
-def _session(of_botocore: "Session") -> "boto3.Session":
+def _session(botocore_session: "Session") -> "boto3.Session":
     import boto3
 
-    return boto3.Session(botocore_session=of_botocore)
+    return boto3.Session(botocore_session=botocore_session)
 
 
 def _botocore_session() -> "Session":
@@ -54,7 +54,7 @@ def _botocore_session() -> "Session":
 
 @cache
 def _loader() -> "Loader":
-    """Reads the AWS data files, much of the time that a client takes to make, and keeps what it read."""
+    """A caching loader of the AWS data files: reading them is much of the time that a client takes."""
     from sms_otp.adapters.aws import client_data
 
     return client_data.KnownServices(file_loader=client_data.JsonFiles())

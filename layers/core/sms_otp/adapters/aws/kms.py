@@ -1,6 +1,6 @@
-"""KMS: signing with a key that never leaves it, and the public half of such a key.
+"""Signs with a KMS key, which never leaves KMS, and reads its public key.
 
-Every ClientError ends here, and of each only AWS's code is kept.
+No ClientError leaves this module, only its error code.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from sms_otp.domain.ports import TokenError
 
 
 class Client(Protocol):
-    """The part of boto3's client that is used."""
+    """The part of the boto3 client that is used."""
 
     def sign(self, **request: Any) -> dict[str, Any]: ...
 
@@ -21,7 +21,7 @@ class Client(Protocol):
 
 
 class KmsKey:
-    """One Ed25519 key (`ECC_NIST_EDWARDS25519`). The client is made when it is first needed."""
+    """One Ed25519 key (`ECC_NIST_EDWARDS25519`). The client is made at first use."""
 
     def __init__(self, client: Callable[[], Client], arn: str) -> None:
         self._client = client
@@ -29,11 +29,11 @@ class KmsKey:
 
     @property
     def key_id(self) -> str:
-        """The last part of its ARN: a key's own, and no other key ever has it."""
+        """The last part of the key's ARN, which no other key ever has."""
         return self._arn.rpartition("/")[2]
 
     def sign(self, message: bytes) -> bytes:
-        """See `proof.Signer`. The message itself is signed, not its hash: plain Ed25519 (RFC 8032)."""
+        """See `tokens.Signer`. Signs the message itself, not its hash: plain Ed25519 (RFC 8032)."""
         return self._call(
             "Sign",
             "Signature",

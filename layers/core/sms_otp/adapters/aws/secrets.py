@@ -3,10 +3,9 @@
     provider secret  {"infobip": {"apiKey", "baseUrl", "applicationId", "messageId"},
                       "sinch": {"applicationKey", "applicationSecret"},
                       "aws": {"codeKey", "originationIdentity"}}
-                     without Infobip's two ids where the deployment provisioned it,
-                     and, for Infobip's delivery reports to be taken, infobip's "webhookUser"
-                     and "webhookPassword";
-                     what more `aws` may hold is in docs/providers.md
+                     without Infobip's two ids where the deployment provisioned it;
+                     with infobip's "webhookUser" and "webhookPassword" to accept its delivery
+                     reports; docs/providers.md lists the optional fields of `aws`
     pepper secret    {"pepper": "…"}, and "alsoRead": "…" while it is being rotated
 
 An error about a secret names the field, never the value.
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
 CACHE_SECONDS = 300
 RENEW_SECONDS = 60
-"""The shortest time between fetches that a forged callback can cause."""
+"""The shortest time between fetches that forged callbacks can cause."""
 SHORTEST_PEPPER = 32
 
 Taken = TypeVar("Taken")
@@ -46,19 +45,19 @@ class SecretCache:
         self._cached: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
     def peppers(self) -> Peppers:
-        """The keys of every keyed hash. Raises `ServiceMisconfigured`."""
+        """The keys of all keyed hashes. Raises `ServiceMisconfigured`."""
         return self._read(self._pepper_secret, "pepper", _peppers)
 
     def credentials(self, provider: str) -> Mapping[str, str]:
-        """The named provider's fields that are text. Raises `ServiceMisconfigured`."""
+        """The provider's fields that are non-empty text. Raises `ServiceMisconfigured`."""
         return self._read(self._provider_secret, "provider", lambda fields: _credentials(fields, provider))
 
     def forget_credentials(self) -> None:
-        """Fetch the providers' credentials anew at their next use: a provider has refused these."""
+        """Fetch the providers' credentials again at their next use, after a provider refused these."""
         self._cached.pop(self._provider_secret, None)
 
     def renew_credentials(self) -> bool:
-        """Fetch them again because a callback may be forged or a secret rotated; False if they are fresh."""
+        """As `forget_credentials`, if a rotated secret may accept a callback; False if they are fresh."""
         fetched_at, _ = self._cached.get(self._provider_secret, (-RENEW_SECONDS, {}))
         if self._clock() - fetched_at < RENEW_SECONDS:
             return False
@@ -66,17 +65,17 @@ class SecretCache:
         return True
 
     def fetch_credentials(self) -> None:
-        """Fetch them now, past the cache. Raises `ServiceMisconfigured`."""
+        """Fetch the providers' credentials now, past the cache. Raises `ServiceMisconfigured`."""
         self.forget_credentials()
         self._read(self._provider_secret, "provider", lambda fields: fields)
 
     def fetch_peppers(self) -> None:
-        """Fetch them now, past the cache. Raises `ServiceMisconfigured`."""
+        """Fetch the peppers now, past the cache. Raises `ServiceMisconfigured`."""
         self._cached.pop(self._pepper_secret, None)
         self.peppers()
 
     def _read(self, secret: str, name: str, take: Callable[[Mapping[str, Any]], Taken]) -> Taken:
-        """A malformed secret is not cached, so that the next request sees the corrected one."""
+        """Read a secret. A malformed one is not cached, so that the next request sees the corrected one."""
         now = self._clock()
         fetched_at, fields = self._cached.get(secret, (-CACHE_SECONDS, {}))
         if now - fetched_at >= CACHE_SECONDS:
@@ -109,7 +108,7 @@ def _peppers(fields: Mapping[str, Any]) -> Peppers:
         is_optional = name == "alsoRead" and value is None
         if not is_optional and (not isinstance(value, str) or len(value) < SHORTEST_PEPPER):
             raise ServiceMisconfigured(reason=f"secret field {name}")
-    # The same twice would ask DynamoDB for one key twice, which it refuses.
+    # Two equal peppers would request one key twice, which DynamoDB refuses.
     previous = fields.get("alsoRead") if fields.get("alsoRead") != fields["pepper"] else None
     return Peppers(fields["pepper"], previous)
 
@@ -118,5 +117,5 @@ def _credentials(secret: Mapping[str, Any], provider: str) -> Mapping[str, str]:
     fields = secret.get(provider)
     if not isinstance(fields, dict):
         raise ServiceMisconfigured(reason=f"secret field {provider}")
-    # Who needs a field that is missing names it; a comment or a field left empty stops nobody.
+    # The adapter that needs a missing field names it; comments and empty fields do no harm.
     return {name: value for name, value in fields.items() if isinstance(value, str) and value}

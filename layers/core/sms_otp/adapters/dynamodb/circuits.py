@@ -1,9 +1,9 @@
-"""The circuit breakers on DynamoDB: `K#<provider>`, where a circuit is open or failures count against it.
+"""Circuit breakers in DynamoDB: an item `K#<provider>` for each circuit that is open or has failures.
 
     openedAt, probeUntil    milliseconds; while it is open
     f_<number>              milliseconds; when the newest send to a number failed, by 8 digits of its key
 
-Failures are attributes of their own, so that two environments that count at once both count.
+Each failure is its own attribute, so that two environments can count at the same time.
 """
 
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ def circuit_pk(provider: str) -> str:
 
 
 def circuit_of(item: Item) -> Circuit:
-    """The circuit that an item holds."""
+    """The circuit stored in an item."""
     return Circuit(
         failures={
             name.removeprefix(_FAILURE): Milliseconds(value["N"])

@@ -1,6 +1,6 @@
-"""One DynamoDB table, as the store needs it: read several items, write one, write several or none.
+"""One DynamoDB table: batch reads, single writes, transactions.
 
-Every ClientError ends here, and of each only AWS's code is kept: a message can hold values.
+No ClientError leaves this module, only its error code: an error's message can hold values.
 """
 
 import secrets
@@ -20,55 +20,53 @@ if TYPE_CHECKING:
 
 Item = dict[str, Any]
 WriteRequest = dict[str, Any]
-"""One write of a transaction, or one by itself, without the table's name."""
+"""One write, for a transaction or by itself. The table's own name may be left out."""
 
 MOST_KEYS = 100
-"""That one BatchGetItem takes."""
+"""The limit of one BatchGetItem."""
 
 CONFLICT_PAUSES = (10, 20, 40, 80)
-"""Milliseconds, each doubled at most by chance, between tries at an item that a transaction holds."""
+"""Milliseconds, at most doubled at random, between tries at an item that a transaction holds."""
 
 CONFLICT_SECONDS = 0.5
-"""No try is begun later than this after the first, however long each took: a request's time is short."""
+"""No try starts later than this after the first: a request's time is short."""
 
-MOST_KEYS = 100
-"""Of a BatchGetItem."""
 LEFT_PAUSE = 50
 """Milliseconds, at most doubled at random, before a read requests its unprocessed keys again."""
 
 _RESERVED = {"#state": "state", "#ttl": "ttl"}
-"""Attributes whose names are reserved words of DynamoDB, and what expressions call them."""
+"""Placeholders in expressions, for attributes whose names are reserved words in DynamoDB."""
 
 
 class ConditionFailed(StoreError):
-    """A condition did not hold and nothing was written. `item` is what stood there, if anything did."""
+    """A condition failed and nothing was written. `item` is the existing item, or None."""
 
     def __init__(self, item: Item | None, at: int) -> None:
         super().__init__("condition failed")
         self.item = item
         self.at = at
-        """Which step of the transaction it was: the first whose condition did not hold."""
+        """Index of the first write in the transaction whose condition failed."""
 
 
 class Conflict(StoreError):
-    """Another transaction held an item all the while. Nothing was written."""
+    """Another transaction held an item through all tries. Nothing was written."""
 
 
 def update(pk: str, expression: str, condition: str | None = None, **values: Any) -> WriteRequest:
-    """Change one item. `:name` in the expressions stands for the value `name`."""
+    """Build an update of one item. `:name` in the expressions stands for the value `name`."""
     return {
-        "Update": {"Key": key(pk), "UpdateExpression": expression, **_given(expression, condition, values)}
+        "Update": {"Key": key(pk), "UpdateExpression": expression, **_options(expression, condition, values)}
     }
 
 
 def put(item: Item, condition: str | None = None, **values: Any) -> WriteRequest:
-    """Write one item whole."""
-    return {"Put": {"Item": item, **_given("", condition, values)}}
+    """Build a put of one whole item."""
+    return {"Put": {"Item": item, **_options("", condition, values)}}
 
 
 def delete(pk: str, condition: str | None = None, **values: Any) -> WriteRequest:
-    """Delete one item, whether or not it is there."""
-    return {"Delete": {"Key": key(pk), **_given("", condition, values)}}
+    """Build a delete of one item. Without a condition, a missing item is no error."""
+    return {"Delete": {"Key": key(pk), **_options("", condition, values)}}
 
 
 def key(pk: str) -> Item:
@@ -77,7 +75,7 @@ def key(pk: str) -> Item:
 
 
 def typed(value: Any) -> Item:
-    """A value as DynamoDB writes it: whole numbers, texts, sets of both, lists of texts, mappings."""
+    """An attribute value for DynamoDB: from int, text, frozenset of either, tuple of texts, mapping."""
     if isinstance(value, int):
         return {"N": str(value)}
     if isinstance(value, frozenset):
@@ -90,7 +88,7 @@ def typed(value: Any) -> Item:
     return {"S": str(value)}
 
 
-def _given(expression: str, condition: str | None, values: Mapping[str, Any]) -> Item:
+def _options(expression: str, condition: str | None, values: Mapping[str, Any]) -> Item:
     written: Item = {}
     if condition:
         written |= {"ConditionExpression": condition, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
@@ -103,35 +101,35 @@ def _given(expression: str, condition: str | None, values: Mapping[str, Any]) ->
 
 
 class Table:
-    """Safe to share between requests. Raises `StoreError` where an outcome is unknown or refused by AWS."""
+    """Safe to share between requests. Raises `StoreError` if AWS refuses or the outcome is unknown."""
 
     def __init__(self, client: "DynamoDBClient", name: str) -> None:
         self._client = client
         self._name = name
 
     def read(self, pks: Iterable[str]) -> dict[str, Item]:
-        """The items that are there, by key, all strongly consistent. At most a hundred keys.
+        """The existing items by key, strongly consistent. At most `MOST_KEYS` keys.
 
         Requests unprocessed keys once more, as botocore does if DynamoDB processed none.
         """
-        found, left = self._some_of([key(pk) for pk in pks])
+        found, left = self._read_once([key(pk) for pk in pks])
         if left:
             time.sleep((LEFT_PAUSE + secrets.randbelow(LEFT_PAUSE)) / SECOND)
-            more, left = self._some_of(left)
-            found |= more
+            retried, left = self._read_once(left)
+            found |= retried
         if left:
             raise StoreError("BatchGetItem: throttled")
         return found
 
     def read_many(self, pks: Iterable[str]) -> dict[str, Item]:
-        """As `read`, any number of keys: a request for each hundred."""
+        """As `read`, for any number of keys: one request for each `MOST_KEYS`."""
         left, found = iter(pks), dict[str, Item]()
         while batch := [*islice(left, MOST_KEYS)]:
             found |= self.read(batch)
         return found
 
-    def _some_of(self, keys: list[Item]) -> tuple[dict[str, Item], list[Item]]:
-        """The items, and the keys that DynamoDB did not get to: busy shards are refused one by one."""
+    def _read_once(self, keys: list[Item]) -> tuple[dict[str, Item], list[Item]]:
+        """The existing items, and the unprocessed keys: DynamoDB throttles busy items one by one."""
         request: Any = {self._name: {"Keys": keys, "ConsistentRead": True}}
         answer = self._ask("BatchGetItem", lambda: self._client.batch_get_item(RequestItems=request))
         found = {item["pk"]["S"]: item for item in answer["Responses"].get(self._name, [])}
@@ -139,7 +137,7 @@ class Table:
         return found, left[self._name]["Keys"] if left else []
 
     def update(self, write_request: WriteRequest) -> Item:
-        """Make one update and answer the item as it is then. Raises `ConditionFailed`."""
+        """Update one item; return it whole, as updated. Raises `ConditionFailed`."""
         request: Any = {"TableName": self._name, "ReturnValues": "ALL_NEW", **write_request["Update"]}
 
         def write() -> Item:
@@ -148,7 +146,7 @@ class Table:
         return self._write("UpdateItem", write)
 
     def remove(self, write_request: WriteRequest) -> Item | None:
-        """Delete one item and answer what stood there, if anything did. Raises `ConditionFailed`."""
+        """Delete one item; return its old content, or None if it did not exist. Raises `ConditionFailed`."""
         request: Any = {"TableName": self._name, "ReturnValues": "ALL_OLD", **write_request["Delete"]}
 
         def write() -> Item:
@@ -173,7 +171,7 @@ class Table:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def transact(self, writes: Iterable[WriteRequest]) -> None:
-        """Make all steps or none. A step may name another table. Raises `ConditionFailed`."""
+        """Make all writes or none. A write may name another table. Raises `ConditionFailed`."""
         items: Any = [
             {kind: {"TableName": self._name, **content} for kind, content in write_request.items()}
             for write_request in writes
@@ -194,7 +192,7 @@ class Table:
             raise StoreError(f"{operation}: {type(error).__name__}") from None
 
     def _write(self, operation: str, write: Callable[[], Item]) -> Item:
-        """Try again while another transaction holds an item: such a refusal wrote nothing."""
+        """Try again while another transaction holds an item: a conflict wrote nothing. Raises `Conflict`."""
         patience = Deadline(CONFLICT_SECONDS)
         for pause in CONFLICT_PAUSES:
             try:

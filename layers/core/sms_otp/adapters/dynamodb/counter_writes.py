@@ -1,4 +1,4 @@
-"""The writes to items that count: a send is added on its limits' conditions, taken out again, or verified."""
+"""Writes to counter items: add a send within its limits, take it out again, or change counts."""
 
 from sms_otp.adapters.dynamodb.client import WriteRequest
 from sms_otp.adapters.dynamodb.number_writes import Expression
@@ -6,7 +6,7 @@ from sms_otp.domain.budgets import Counts, ShardIncrement
 
 
 def count_send(increment: ShardIncrement) -> WriteRequest:
-    """Add a send to an item, if no limit is passed by it, and take out the hours that have expired."""
+    """Add a send to an item if it stays within every limit, and remove the expired hours."""
     write = Expression()
     write.set_ttl(increment.keep_until)
     for name, most in increment.limits.items():
@@ -20,12 +20,12 @@ def count_send(increment: ShardIncrement) -> WriteRequest:
 
 
 def take_out(increment: ShardIncrement) -> WriteRequest:
-    """A send that was certainly not made is not counted anywhere."""
+    """Subtract a send that was certainly not made."""
     return change(increment.key, {name: -amount for name, amount in increment.added.items()})
 
 
 def change(pk: str, amounts: Counts) -> WriteRequest:
-    """Add to an item's counts, on no condition."""
+    """Add to an item's counts, unconditionally."""
     write = Expression()
     for name, amount in amounts.items():
         write.add(name, amount)

@@ -1,33 +1,33 @@
-"""The items of the table: their keys, and how each record is written as one and read back.
+"""The table's items: their keys, and the conversion of each record to an item and back.
 
     V#<sha256(verificationId)>          the verification
-    N#<numberKey>                       all that is remembered of a number, and what there is about it
+    N#<numberKey>                       a number's sends, failures and list of verifications
     K#<provider>                        the provider's circuit breaker, where it is not closed
     C#<clientKey>                       a network's unverified codes by hour, its verified ones by day
     I#<claimKey>                        a request with an Idempotency-Key, and its answer
-    D#<day>#<shard>                     the service's money of a day, and the pools of the guard's floors
-    B#<country>#<day>#<shard>           a country's money of a day and its hours, by lane, and verified
-    P#<blockKey>#<day>#0                codes to a block of 10,000 numbers, of a day and its hours
+    D#<day>#<shard>                     the service's spend of a day, and the pools of the guard's floors
+    B#<country>#<day>#<shard>           a country's spend by day and hour: unverified by lane, and verified
+    P#<blockKey>#<day>#0                codes to a block of 10,000 numbers, by day and hour
 
 The keys of counters (D, B, P, C) are made where they count: `service_day`, `countries`, `blocks`, `networks`.
 
-A number's item has attributes of its own for each tenant and lane, at the top level, so that a count needs no
-parent and a reservation overwrites none:
+A number's item has separate top-level attributes for each tenant and lane, so that a count needs no parent
+map and a reservation overwrites no count:
 
     version                             changed by each reservation, and by nothing else
     sends                               `<moment>:<lane>:<network>[:c]`, c where a challenge was passed
     verifications                       by key: `<createdAt>:<expiresAt>:<owner>:<provider>`
-    over                                keys of those that were over before they expired
+    over                                keys of verifications that were over before they expired
     unproven                            sends since the last success
-    networks                            by hash: when the number was verified from there last
-    failures#<lane>#<tenant>            in a row, in this lane
-    failedAt#<lane>#<tenant>            the last of them, in milliseconds
-    failures#<tenant>                   of all lanes, since the last success in any
-    verified#<tenant>                   the last success
-    tokensFrom#<tenant>                 device tokens issued before this are worth nothing
+    networks                            by hash: when the number was last verified from there
+    failures#<lane>#<tenant>            consecutive failures in this lane
+    failedAt#<lane>#<tenant>            time of the last one, in milliseconds
+    failures#<tenant>                   failures in all lanes since the last success in any
+    verified#<tenant>                   time of the last success
+    tokensFrom#<tenant>                 device tokens issued before this are void
     refused, failed                     moments of refused requests and of guesses that were not right
-    quietAt                             of an erased number: when no request can run any more that knows it
-    ttl                                 the year 9999 where somebody must unlock it
+    quietAt                             of an erased number: when no running request can know it any more
+    ttl                                 the year 9999 while the number is disabled
 """
 
 import base64
@@ -106,7 +106,7 @@ def idempotency_pk(record_key: str) -> str:
 
 
 def verification_ttl(verification: Verification) -> Seconds:
-    """When DynamoDB may delete it."""
+    """When DynamoDB may delete the item."""
     return verification.expires_at + KEEP_VERIFICATION
 
 
@@ -127,7 +127,7 @@ def verification_item(verification: Verification) -> Item:
 
 
 def verification_of(item: Item) -> Verification:
-    """Raises `StoreError` for an item that is not a whole verification: such a one can verify nobody."""
+    """Parse an item. Raises `StoreError` for an incomplete verification, which can verify nobody."""
     values: dict[str, Any] = {"key": item["pk"]["S"].removeprefix("V#")}
     try:
         for attribute, field, kind in _VERIFICATION_ATTRIBUTES:
@@ -144,7 +144,7 @@ def verification_of(item: Item) -> Verification:
 
 
 def send_text(send: Send) -> str:
-    """A send as its number's item has it: one member of a set, so that a release can take it out."""
+    """Encode a send as a member of its number's set of sends, so that a release can take it out."""
     challenged = ":c" if send.is_challenged else ""
     return f"{send.at}:{_LETTERS[send.lane]}:{send.network or ''}{challenged}"
 
@@ -156,7 +156,7 @@ def send_of(text: str) -> Send:
 
 
 def listed_text(listed: ListedVerification) -> str:
-    """A verification as its number's item lists it."""
+    """Encode a verification's entry in its number's list."""
     return f"{listed.created_at}:{listed.expires_at}:{listed.owner}:{listed.provider}"
 
 
@@ -187,7 +187,7 @@ def tokens_from_name(tenant: str) -> str:
 
 
 def number_of(item: Item | None) -> Number:
-    """Raises `StoreError` for an item that is not of this form: nothing may be decided by half of it."""
+    """Parse an item. Raises `StoreError` if it is malformed: half of it is no basis for a decision."""
     if item is None:
         return NOTHING_KNOWN
     try:
@@ -215,15 +215,15 @@ def number_of(item: Item | None) -> Number:
 def _failures_of(item: Item) -> tuple[dict[tuple[str, Lane], Failures], dict[str, int]]:
     failures, totals = {}, {}
     for name, value in item.items():
-        kind, _, about = name.partition("#")
+        kind, _, lane_and_tenant = name.partition("#")
         if kind != "failures":
             continue
-        lane, separator, tenant = about.partition("#")
+        lane, separator, tenant = lane_and_tenant.partition("#")
         if separator:
             last_at = Milliseconds(item[failed_at_name(Lane(lane), tenant)]["N"])
             failures[tenant, Lane(lane)] = Failures(int(value["N"]), last_at)
         else:
-            totals[about] = int(value["N"])
+            totals[lane_and_tenant] = int(value["N"])
     return failures, totals
 
 
@@ -241,7 +241,7 @@ def _moments(item: Item, name: str) -> frozenset[int]:
 
 
 def list_key(key: str) -> str:
-    """A verification's key in its number's list: the same 256 bits in 43 characters."""
+    """Encode a verification's key for its number's list: its 256 bits in 43 characters, not 64."""
     return base64.urlsafe_b64encode(bytes.fromhex(key)).rstrip(b"=").decode()
 
 
@@ -251,7 +251,7 @@ def listed_key(text: str) -> str:
 
 
 def counts_of(item: Item) -> Counts:
-    """All that an item counts."""
+    """An item's counters by name."""
     return {name: int(value["N"]) for name, value in item.items() if "N" in value and name != "ttl"}
 
 

@@ -1,8 +1,8 @@
-"""The writes to a number's item, and their conditions. What the attributes are is in `items`.
+"""Writes to a number's item, with their conditions. `items` explains the attributes.
 
-Three kinds of writers share the item and overwrite nothing of each other's: a reservation, which is
-conditioned on `version`; a guess, which counts in its lane on a condition of that lane alone; and a success,
-which clears.
+Three kinds of writes share the item and do not overwrite each other: a reservation, conditioned on
+`version`; a guess, counted in its lane and conditioned on that lane alone; and a success, which clears
+failures.
 """
 
 from collections.abc import Iterator
@@ -40,14 +40,14 @@ from sms_otp.domain.users import FOREVER
 from sms_otp.domain.verification import Verification
 
 MOST_REFUSED = 22
-"""Moments of refused requests that an item holds: the eleven of this hour, and what the last one left."""
+"""Moments of refused requests that an item holds: eleven of this hour, and those of the hour before."""
 
 HAS_ROOM_FOR_REFUSED = "attribute_not_exists(refused) OR size(refused) < :most"
 
 
 @dataclass
 class Expression:
-    """An update's expression while it is put together. Each value and each attribute's name gets an alias."""
+    """Builds an update's expression. Each value and each attribute name gets an alias."""
 
     sets: list[str] = field(default_factory=list)
     adds: list[str] = field(default_factory=list)
@@ -91,12 +91,12 @@ class Expression:
         self.removes.append(self.name(attribute))
 
     def take_out(self, attribute: str, members: frozenset[Any]) -> None:
-        """Of a set."""
+        """Delete members from a set."""
         if members:
             self.deletes.append(f"{self.name(attribute)} {self.value(members)}")
 
     def write(self, pk: str) -> WriteRequest:
-        """The update."""
+        """Build the update of the item."""
         parts = (("SET", self.sets), ("ADD", self.adds), ("REMOVE", self.removes), ("DELETE", self.deletes))
         expression = " ".join(f"{word} {', '.join(clauses)}" for word, clauses in parts if clauses)
         condition = " AND ".join(self.conditions) or None
@@ -106,9 +106,9 @@ class Expression:
 
 
 def reserve_number(change: NumberChange) -> WriteRequest:
-    """One more send and verification, if no other reservation came since the number was read.
+    """Add a send and a verification, if no other reservation came since the number was read.
 
-    What has ended goes, if no guess came to it meanwhile.
+    Removes ended failures too, if no guess came to their lanes meanwhile.
     """
     before, write = change.before, Expression()
     write.conditions.append(IS_VERSION if before.version else HAS_NO_VERSION)
@@ -128,7 +128,7 @@ def reserve_number(change: NumberChange) -> WriteRequest:
         write.remove(failures_name(lane, tenant))
         write.remove(failed_at_name(lane, tenant))
     for tenant in {tenant for tenant, _ in change.ended}:
-        if all(about in change.ended for about in before.failures if about[0] == tenant):
+        if all(key in change.ended for key in before.failures if key[0] == tenant):
             write.remove(total_name(tenant))
     for tenant in change.forgotten:
         write.remove(verified_name(tenant))
@@ -139,7 +139,7 @@ def reserve_number(change: NumberChange) -> WriteRequest:
 
 
 def _list(write: Expression, before: Number, change: NumberChange) -> None:
-    """What the reservation changes in the list. The rest is left as it is: it may be relisted meanwhile."""
+    """Write only the entries that the reservation changes: `relist` may change others meanwhile."""
     if not before.verifications:
         whole = {list_key(key): listed_text(listed) for key, listed in change.verifications.items()}
         write.set("verifications", whole)
@@ -158,7 +158,7 @@ def _entry(write: Expression, key: str) -> str:
 
 def _carry(write: Expression, before: Number, carried: Carried) -> None:
     tenant, after = carried.tenant, before.joined(carried.found)
-    for lane in _failing(carried.found, tenant):
+    for lane in _lanes_with_failures(carried.found, tenant):
         failures = after.failures_of(tenant, lane)
         _as_read(write, before, tenant, lane)
         write.set(failures_name(lane, tenant), failures.count)
@@ -173,9 +173,9 @@ def _carry(write: Expression, before: Number, carried: Carried) -> None:
 
 
 def leave_behind(carried: Carried) -> WriteRequest | None:
-    """The failures that were carried to the other key go here, if they are as they were read."""
+    """Delete the failures that move to the current pepper's key, if unchanged; None if there are none."""
     write = Expression()
-    for lane in _failing(carried.found, carried.tenant):
+    for lane in _lanes_with_failures(carried.found, carried.tenant):
         _as_read(write, carried.found, carried.tenant, lane)
         write.remove(failures_name(lane, carried.tenant))
         write.remove(failed_at_name(lane, carried.tenant))
@@ -185,12 +185,12 @@ def leave_behind(carried: Carried) -> WriteRequest | None:
     return write.write(number_pk(carried.from_key))
 
 
-def _failing(number: Number, tenant: str) -> Iterator[Lane]:
+def _lanes_with_failures(number: Number, tenant: str) -> Iterator[Lane]:
     return (lane for lane in Lane if number.failures_of(tenant, lane).count)
 
 
 def _as_read(write: Expression, number: Number, tenant: str, lane: Lane) -> None:
-    """On the condition that no guess came to this lane since the number was read."""
+    """Add the condition that no guess came to this lane since the number was read."""
     failures, name = number.failures_of(tenant, lane), write.name(failures_name(lane, tenant))
     if not failures.count:
         write.conditions.append(f"attribute_not_exists({name})")
@@ -202,9 +202,9 @@ def _as_read(write: Expression, number: Number, tenant: str, lane: Lane) -> None
 
 
 def release_number(change: NumberChange, reservation: Reservation) -> WriteRequest:
-    """Take a send out again. A new version, so that who read the old one decides anew.
+    """Take a send out again. The version changes, so that concurrent reservations read and decide again.
 
-    The list too forgets what never was, or requests during an outage would fill the item up.
+    A new verification leaves the list too, or requests during an outage would fill up the item.
     """
     write = Expression()
     write.add("version", 1)
@@ -217,7 +217,7 @@ def release_number(change: NumberChange, reservation: Reservation) -> WriteReque
 
 
 def relist(number_key: str, key: str, listed: ListedVerification) -> WriteRequest:
-    """A verification that is listed has another holder than was expected."""
+    """Update a verification's entry, because another provider than expected holds its code."""
     write = Expression()
     entry = _entry(write, key)
     write.sets.append(f"{entry} = {write.value(listed_text(listed))}")
@@ -226,7 +226,7 @@ def relist(number_key: str, key: str, listed: ListedVerification) -> WriteReques
 
 
 def end_listed(number_key: str, key: str) -> WriteRequest:
-    """A verification that is listed is over before it expires."""
+    """Note that a listed verification is over before it expires."""
     write = Expression()
     write.add("over", frozenset({list_key(key)}))
     write.conditions.append(f"attribute_exists({_entry(write, key)})")
@@ -236,7 +236,7 @@ def end_listed(number_key: str, key: str) -> WriteRequest:
 def spend_lane(guess: NumberGuess, lane: Lane, *, is_last: bool) -> WriteRequest:
     """Count a guess in one lane, if the lane has waited long enough.
 
-    `is_last`: the one that disables the number unless it is right. Its item is kept until it is unlocked.
+    `is_last`: this guess disables the number unless it is right; the item is kept until it is unlocked.
     """
     policy, tenant, write = guess.policy.guesses(lane), guess.tenant, Expression()
     failures, at = write.name(failures_name(lane, tenant)), write.name(failed_at_name(lane, tenant))
@@ -263,7 +263,7 @@ def spend_lane(guess: NumberGuess, lane: Lane, *, is_last: bool) -> WriteRequest
 def _waited(
     write: Expression, policy: GuessPolicy, below: int, failures: str, at: str, now: Milliseconds
 ) -> Iterator[str]:
-    """One clause for each step of the growing wait, so that a single write can decide without a read."""
+    """Yield a clause for each step of the growing wait, so that one write decides without a read."""
     yield f"attribute_not_exists({failures})"
     yield f"{failures} < {write.value(min(policy.free, below))}"
     *steps, (most, longest) = policy.steps
@@ -276,7 +276,7 @@ def _waited(
 
 
 def clear_number(verification: Verification, counted: CountedGuess, now: Seconds) -> WriteRequest:
-    """A success: what `ports.Store.consume` says of the number."""
+    """Record a success and clear failures, as `ports.Store.consume` specifies."""
     tenant, write = verification.tenant, Expression()
     after = replace(cleared(counted.number, tenant, counted.lane), verified={tenant: now})
     write.set_ttl(keep_until(after, counted.guess.policy, now))
@@ -294,7 +294,7 @@ def clear_number(verification: Verification, counted: CountedGuess, now: Seconds
 
 
 def unlock_number(number_key: str, number: Number, now: Seconds) -> WriteRequest:
-    """No failures, and no device token of before; if no reservation came since the number was read."""
+    """Clear failures and void earlier device tokens, if no reservation came since the number was read."""
     write = Expression()
     write.conditions.append(IS_VERSION if number.version else HAS_NO_VERSION)
     if number.version:
@@ -312,7 +312,7 @@ def unlock_number(number_key: str, number: Number, now: Seconds) -> WriteRequest
 
 
 def note_refused(number_key: str, now: Milliseconds, moment: int) -> WriteRequest:
-    """One more refused request."""
+    """Count a refused request, if the item has room."""
     write = Expression()
     write.set_ttl_once(to_seconds(now) + KEEP_LOG)
     write.add("refused", frozenset({moment}))
@@ -322,7 +322,7 @@ def note_refused(number_key: str, now: Milliseconds, moment: int) -> WriteReques
 
 
 def forget_refused(number_key: str, moments: frozenset[int]) -> WriteRequest:
-    """Make room again."""
+    """Remove refused requests, to make room."""
     write = Expression()
     write.take_out("refused", moments)
     return write.write(number_pk(number_key))

@@ -1,8 +1,8 @@
-"""Everything that the tables hold about one number: what it is, and the end of it.
+"""Reads, unlocks and erases everything that the tables hold about one number.
 
-A number's own item (`N#`) holds its sends and failures and lists the verifications under its key, each of
-which lists what is about itself. The list is written in the transactions that make these, so it is never
-behind. It is deleted last, if it is still the one that was read, so nothing that was made meanwhile is left
+A number's own item (`N#`) holds its sends and failures and lists its verifications; each verification lists
+its idempotency records. The list is written in the transactions that create verifications, so it is never
+behind. It is deleted last, if its version is the one that was read, so nothing created meanwhile is left
 over. See docs/decisions/0027.
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 IS_ITS = "verification = :key"
 
 UNLOCK_TRIES = 5
-"""How often a number is read anew because codes were sent to it meanwhile."""
+"""Tries to unlock a number, each of which fails if a code is sent to it meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class _Listed:
 
     number: Number
     quiet_at: Seconds
-    """From when on no request can run any more that knows an erased verification."""
+    """When no running request can know an erased verification any more."""
 
 
 class DynamoNumbers:
@@ -58,8 +58,8 @@ class DynamoNumbers:
     def record_of(self, number_key: str, now: Seconds) -> NumberRecord:
         """See `ports.Numbers`."""
         listed = self._listed(number_key)
-        kept = self._users.of(number_key) if self._users else []
-        users = tuple(user for user in kept if user.is_kept(now))
+        stored = self._users.of(number_key) if self._users else []
+        users = tuple(user for user in stored if user.is_kept(now))
         if listed is None:
             return NumberRecord(users=users)
         found = self._verifications(tuple(listed.number.verifications))
@@ -101,7 +101,7 @@ class DynamoNumbers:
     def _erase_verifications(
         self, listed: _Listed, now: Seconds, deadline: Deadline, counts: Counter[str]
     ) -> Seconds:
-        """Until when a request may run that knows one of them; 0 where none can."""
+        """Delete the verifications; return until when a running request may know one of them, or 0."""
         runs_until = NO_SECONDS
         for item in self._items([verification_pk(key) for key in listed.number.verifications]):
             if Seconds(item["expiresAt"]["N"]) + RUNNING_SECONDS > now:
@@ -111,23 +111,23 @@ class DynamoNumbers:
         return runs_until
 
     def _erase_verification(self, item: Item, counts: Counter[str]) -> None:
-        """What a verification lists, then itself."""
+        """Delete a verification's idempotency records, then the verification."""
         key = item["pk"]["S"].removeprefix("V#")
         for claim in item.get("claims", {"SS": []})["SS"]:
             counts["idempotencyKeys"] += self._remove_if(idempotency_pk(claim), key)
         counts["verifications"] += self._table.remove(delete(item["pk"]["S"])) is not None
 
     def _remove_if(self, pk: str, verification: str) -> bool:
-        """The claim of an Idempotency-Key, unless it is another request's by now."""
+        """Delete an idempotency record, if it is still this verification's; return whether."""
         try:
             return self._table.remove(delete(pk, IS_ITS, key=verification)) is not None
         except ConditionFailed:
             return False
 
     def _empty(self, number_key: str, listed: _Listed, quiet_at: Seconds) -> bool:
-        """Keep nothing but until when a request may run that still counts a failure; whether that was so.
+        """Replace the item by `quietAt` alone, if nothing was added to its list; return whether.
 
-        For as long as such a failure may be there: the next call is to find it, however late it comes.
+        The item is kept as long as a late failure may be, so that the next call finds and deletes it.
         """
         left = {
             "pk": typed(number_pk(number_key)),
@@ -143,7 +143,7 @@ class DynamoNumbers:
         return True
 
     def _drop(self, number_key: str, listed: _Listed) -> bool:
-        """The end of the list, if nothing was added to it; whether that was so."""
+        """Delete the item, if nothing was added to its list; return whether."""
         condition, values = _as_read(listed)
         try:
             self._table.remove(delete(number_pk(number_key), condition, **values))
@@ -163,12 +163,12 @@ class DynamoNumbers:
             yield verification_of(item)
 
     def _items(self, pks: Sequence[str]) -> Iterator[Item]:
-        """Those that are there, a page at a time."""
+        """Yield the existing items, read a page at a time."""
         for start in range(0, len(pks), MOST_KEYS):
             yield from self._table.read(pks[start : start + MOST_KEYS]).values()
 
 
 def _as_read(listed: _Listed) -> tuple[str, dict[str, int]]:
-    """On the condition that no reservation came since: a guess's failure meanwhile goes with the rest."""
+    """The condition that no reservation came since: a failure counted meanwhile goes with the rest."""
     version = listed.number.version
     return (IS_VERSION, {"version": version}) if version else (HAS_NO_VERSION, {})

@@ -1,10 +1,10 @@
-"""What administrators have stopped, on DynamoDB: the one item `S#`, where anything was stopped of late.
+"""The stops of sending in DynamoDB: one item `S#`, which exists only after a recent stop.
 
     all_, to_<country>, by_<channel>, via_<provider>     seconds; when the stop ends
     ttl                                                  when every stop in it has ended
 
-Stops are attributes of their own, so that administrators who stop or resume at once undo nothing of each
-other's. An item of all countries is still below 4 KB: one read unit.
+Each stop is its own attribute, so that administrators who stop or resume at once do not undo each other's
+changes. An item with all countries is still below 4 KB: one read unit.
 """
 
 from collections.abc import Collection
@@ -26,7 +26,7 @@ _SCOPES = {word: scope for scope, word in _WORDS.items()}
 
 
 def stops_of(item: Item | None) -> Stops:
-    """Raises `StoreError` for an item that is not of this form: what it may have stopped is not known."""
+    """Parse the item. Raises `StoreError` if it is malformed: what it stops is unknown."""
     if item is None:
         return NO_STOPS
     try:
@@ -46,7 +46,7 @@ class DynamoStops:
     def stop(self, stops: Collection[Stop], until: Seconds, now: Seconds) -> Stops:
         """See `ports.SendingStops`."""
         ends = ", ".join(f"{_name(stop)} = :until" for stop in stops)
-        # No stop is longer, so every other stop of the item has ended by then too.
+        # The longest possible stop, so every other stop of the item has ended by then too.
         ttl = now + LONGEST
         return stops_of(
             self._table.update(update(STOPS_PK, f"SET #ttl = :ttl, {ends}", until=until, ttl=ttl))
@@ -62,7 +62,7 @@ class DynamoStops:
 
 
 def _name(stop: Stop) -> str:
-    """The attribute of a stop. The line keeps `all` from being a reserved word of DynamoDB."""
+    """The attribute of a stop. The underscore avoids `ALL`, a reserved word in DynamoDB."""
     return f"{_WORDS[stop.scope]}_{stop.name}"
 
 

@@ -1,5 +1,5 @@
-"""The state of verifications and numbers on DynamoDB: what is read and written together, and what a
-condition that did not hold means. Single writes and their conditions are in `writes` and `number_writes`.
+"""The state of verifications and numbers in DynamoDB: combines writes into transactions and maps failed
+conditions to errors. Single writes and their conditions are in `writes` and `number_writes`.
 """
 
 from collections.abc import Collection, Mapping
@@ -121,8 +121,8 @@ class DynamoStore:
         writes += map(count_send, reservation.increments)
         try:
             self._reserve(writes, reservation)
-        except (ConditionFailed, Conflict) as moved:
-            raise WriteConflict from moved
+        except (ConditionFailed, Conflict) as conflict:
+            raise WriteConflict from conflict
 
     def _reserve(self, writes: list[WriteRequest], reservation: Reservation) -> None:
         if self._users is None or reservation.resend:
@@ -197,17 +197,17 @@ class DynamoStore:
             "delivery": holder.delivery,
         }
         expression = "SET provider = :provider, providerRef = :ref, channel = :channel, delivery = :delivery"
-        more = []
+        extra_writes = []
         listed = number.verifications.get(key) if number else None
         if number and listed and listed.provider != holder.provider:
-            more.append(relist(number.key, key, replace(listed, provider=holder.provider)))
+            extra_writes.append(relist(number.key, key, replace(listed, provider=holder.provider)))
         if holder.message_id:
             held_by["messages"] = frozenset({holder.message_id})
             expression += " ADD messages :messages" if holder.is_same_code else ", messages = :messages"
         elif not holder.is_same_code:
             expression += " REMOVE messages"
         try:
-            self._settle(key, expression, held_by, idempotency_record, *more)
+            self._settle(key, expression, held_by, idempotency_record, *extra_writes)
         except ConditionFailed as failed:
             if failed.at or failed.item is None:
                 raise
@@ -223,11 +223,11 @@ class DynamoStore:
         expression: str,
         values: dict[str, Any],
         idempotency_record: IdempotencyRecord | None,
-        *more: WriteRequest,
+        *extra_writes: WriteRequest,
     ) -> None:
-        """The end of a send: what became of the verification and, where one was claimed, the answer."""
+        """Write a send's result to the verification, and the answer to the idempotency record if any."""
         settle = update(verification_pk(key), expression, IS_PENDING, pending=State.PENDING, **values)
-        writes = [settle, *(put_answer(idempotency_record) if idempotency_record else []), *more]
+        writes = [settle, *(put_answer(idempotency_record) if idempotency_record else []), *extra_writes]
         if len(writes) == 1:
             self._table.update(settle)
         else:
@@ -343,7 +343,7 @@ class DynamoStore:
         return True
 
     def spend_number_guess(self, guess: NumberGuess) -> CountedGuess:
-        """See `ports.Store`. One write; a second one where the first lane is not open, or at its end."""
+        """See `ports.Store`. One write, or two if the first lane is closed or at its last guess."""
         first = Lane.TOKEN if guess.token_issued_at is not None else guess.lane
         try:
             return self._spend_lane(guess, first, is_last=False)
@@ -410,10 +410,10 @@ class DynamoStore:
         verification: Verification,
         now: Seconds,
     ) -> None:
-        """Tried twice, for the provider says yes once: what is not stored now is lost to the user.
+        """Store a success in up to two tries: the provider confirms a code only once.
 
-        The second time with the least: a full record may cost a user's purpose, a busy counter the guard
-        a count; neither may cost the success.
+        The second try leaves out the counters and the user's purpose: neither a busy counter nor a full
+        user record may cost the success.
         """
         user, least = self._users_writes(verification, now)
         try:
@@ -428,7 +428,7 @@ class DynamoStore:
     def _users_writes(
         self, verification: Verification, now: Seconds
     ) -> tuple[list[WriteRequest], list[WriteRequest]]:
-        """The record of the user, where users are kept: with what may not fit, and without."""
+        """The user's record with its purpose, which may not fit, and without. Empty if no users are kept."""
         if self._users is None:
             return [], []
         whole, least = (

@@ -1,10 +1,9 @@
-"""The users on DynamoDB, in a table of their own: one item for each number and tenant.
+"""Users in their own DynamoDB table: one item for each number and tenant.
 
-    numberKey, tenant   country, firstRequestedAt, lastRequestedAt; requestedConsent until it is verified;
-                        verifiedAt, verifiedUntil, purposes, consent from then on
+    numberKey, tenant   country, firstRequestedAt, lastRequestedAt; requestedConsent until verification;
+                        verifiedAt, verifiedUntil, purposes, consent after it
 
-What the store writes of them is a step of its own transactions, so that no code is sent or used up
-without it.
+The store writes users in its own transactions, so that no code is sent or used up without its user.
 """
 
 from collections.abc import Mapping
@@ -34,10 +33,10 @@ class UsersTable:
         self._retention = retention
 
     def requested(self, verification: Verification, now: Seconds, *, lives_on: bool = False) -> WriteRequest:
-        """A code is sent to the number. Changes nothing that was verified.
+        """Record a request for a code, without a change to what a verification wrote.
 
-        What was verified is kept as long as it would be without the request, and its condition fails where
-        that ends before the request's own record. It `lives_on` then, as long as the request's.
+        A verified user keeps its TTL. The condition fails where that ends before the request's own
+        retention; `lives_on` is for the second try, and sets the request's TTL.
         """
         values: dict[str, Any] = {
             "country": verification.country,
@@ -45,8 +44,8 @@ class UsersTable:
             "ttl": self._retention.unverified_until(now),
         }
         consent = ""
-        if (given := _given(verification)) is not None:
-            consent, values["consent"] = ", requestedConsent = :consent", given
+        if (stored := _stored_consent(verification)) is not None:
+            consent, values["consent"] = ", requestedConsent = :consent", stored
         return self._update(
             verification,
             f"SET country = :country, lastRequestedAt = :now, #ttl = {':ttl' if lives_on else KEPT_UNTIL},"
@@ -56,7 +55,7 @@ class UsersTable:
         )
 
     def verified(self, verification: Verification, now: Seconds, *, with_purpose: bool) -> WriteRequest:
-        """The number is verified. Its one condition fails where there is no room for the purpose."""
+        """Record a verification. Conditioned only `with_purpose`: on room for one more purpose."""
         values: dict[str, Any] = {
             "country": verification.country,
             "now": now,
@@ -68,8 +67,8 @@ class UsersTable:
             " firstRequestedAt = if_not_exists(firstRequestedAt, :requested),"
             " lastRequestedAt = if_not_exists(lastRequestedAt, :requested)"
         )
-        if (given := _given(verification)) is not None:
-            expression, values["consent"] = f"{expression}, consent = :consent", given
+        if (stored := _stored_consent(verification)) is not None:
+            expression, values["consent"] = f"{expression}, consent = :consent", stored
         expression += " REMOVE requestedConsent"
         if verification.purpose is None or not with_purpose:
             return self._update(verification, expression, values)
@@ -80,11 +79,11 @@ class UsersTable:
         )
 
     def of(self, number_key: str) -> list[User]:
-        """The number at every tenant. Strongly consistent."""
+        """The number's users at all tenants. Strongly consistent."""
         return [_user_of(item) for item in self._table.partition("numberKey", number_key)]
 
     def erase(self, number_key: str) -> int:
-        """Forget the number at every tenant, and how many there were."""
+        """Delete the number's users at all tenants; return how many were deleted."""
         return sum(
             self._table.remove({"Delete": {"Key": _key(number_key, user.tenant)}}) is not None
             for user in self.of(number_key)
@@ -114,8 +113,8 @@ def _key(number_key: str, tenant: str) -> Item:
     return {"numberKey": typed(number_key), "tenant": typed(tenant)}
 
 
-def _given(verification: Verification) -> dict[str, Any] | None:
-    """The consent that came with a code, as it is stored."""
+def _stored_consent(verification: Verification) -> dict[str, Any] | None:
+    """The request's consent as it is stored; None if the request had none."""
     consent = verification.consent
     if consent is None:
         return None
@@ -123,7 +122,7 @@ def _given(verification: Verification) -> dict[str, Any] | None:
     return {"textVersion": consent.text_version, "source": consent.source, "at": at}
 
 
-def _given_of(item: Item | None) -> ConsentRecord | None:
+def _consent_record(item: Item | None) -> ConsentRecord | None:
     if item is None:
         return None
     stored = item["M"]
@@ -139,8 +138,8 @@ def _user_of(item: Item) -> User:
         last_requested_at=_moment(item["lastRequestedAt"]),
         verified_at=_moment(item["verifiedAt"]) if "verifiedAt" in item else None,
         purposes=tuple(sorted(item.get("purposes", {"SS": []})["SS"])),
-        consent=_given_of(item.get("consent")),
-        requested_consent=_given_of(item.get("requestedConsent")),
+        consent=_consent_record(item.get("consent")),
+        requested_consent=_consent_record(item.get("requestedConsent")),
         kept_until=None if until == FOREVER else until,
     )
 

@@ -1,12 +1,12 @@
-"""The writes that the store is made of, and their conditions, each named and explained here.
+"""Writes to verifications and idempotency records, with their named conditions.
 
-The life of a verification, and what its conditions look at:
+The life of a verification, and the attributes that conditions check:
 
     createdAt ───────────────────────── expiresAt ─────────────── ttl (a day later) ── deleted, some day
-       │ state = pending, attempts < max, now < expiresAt │ nothing may be guessed │
+       │ state = pending, attempts < max, now < expiresAt │ no guess is accepted   │
 
-Writing to a deleted item would create it anew, so each change of a verification names an attribute
-that only a whole one has.
+An update of a deleted item would create it again, so each update of a verification is conditioned on
+an attribute that only a complete one has.
 """
 
 from sms_otp.adapters.dynamodb.client import WriteRequest, delete, put, update
@@ -45,9 +45,9 @@ IS_RECORD_OWNERS = "nonce = :nonce"
 
 
 def send_again(reservation: Reservation) -> WriteRequest:
-    """A resend is conditioned like a guess, so that none brings a verification back to life.
+    """Add a resend to a verification that is pending, unexpired and held by the provider that was read.
 
-    And on being the next: its reference counts the sends.
+    Also conditioned on the number of sends, which the resend's reference contains.
     """
     verification, record = reservation.verification, reservation.idempotency_record
     counted = dumped(reservation.increments)
@@ -72,7 +72,7 @@ def send_again(reservation: Reservation) -> WriteRequest:
 
 
 def note_own_code(request: OwnCode) -> WriteRequest:
-    """The code of a send is to be the verification's own: of its newest, while it is under way.
+    """Note that the verification's newest send, while under way, carries the verification's own code.
 
     A provider that has answered our start no longer requests its code; a later request is somebody else's.
     """
@@ -91,9 +91,9 @@ def note_own_code(request: OwnCode) -> WriteRequest:
 
 
 def unsend(reservation: Reservation) -> WriteRequest:
-    """What `release` does to the verification: as if its last send had never been requested.
+    """Undo the last send: delete a new verification, or restore the counters from before a resend.
 
-    But its reference is not handed out again: another resend may have one after it by now.
+    The number of sends stays, so no reference is used twice: another resend may already have the next.
     """
     verification = reservation.verification
     pk = verification_pk(verification.key)
@@ -109,14 +109,14 @@ def unsend(reservation: Reservation) -> WriteRequest:
 
 
 def put_record(idempotency_record: IdempotencyRecord) -> list[WriteRequest]:
-    """Claim a key, under both peppers where there are two."""
+    """Claim an Idempotency-Key, under both peppers during a rotation."""
     return [
         put(idempotency_item(each), IS_FREE_AGAIN, now=each.started_at) for each in _twins(idempotency_record)
     ]
 
 
 def put_answer(idempotency_record: IdempotencyRecord) -> list[WriteRequest]:
-    """Keep the answer for repetitions, if the key is still this request's."""
+    """Store the answer for repeated requests, if this request still owns the key."""
     return [
         update(
             idempotency_pk(each.key),
@@ -130,7 +130,7 @@ def put_answer(idempotency_record: IdempotencyRecord) -> list[WriteRequest]:
 
 
 def delete_record(idempotency_record: IdempotencyRecord) -> list[WriteRequest]:
-    """Free a key again."""
+    """Free an Idempotency-Key, if this request still owns it."""
     return [
         delete(idempotency_pk(each.key), f"{IS_NEW} OR {IS_RECORD_OWNERS}", nonce=each.nonce)
         for each in _twins(idempotency_record)

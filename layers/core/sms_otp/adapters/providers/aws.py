@@ -1,8 +1,8 @@
-"""AWS End User Messaging SMS (`pinpoint-sms-voice-v2`), which sends what it is given and checks nothing.
+"""AWS End User Messaging SMS (`pinpoint-sms-voice-v2`), which sends texts and checks no codes.
 
-So the code is made here. What is kept of it is a keyed hash, inside the handle that the verification
-holds; the key is in the provider secret, which the table is not. Nothing else is kept, so a code ends
-with its verification.
+So this adapter makes and checks the code. It keeps only a keyed hash, inside the handle that the
+verification holds; the key is in the provider secret, apart from the table. So a code ends with its
+verification.
 """
 
 import base64
@@ -53,10 +53,10 @@ SHORTEST_LIFE, LONGEST_LIFE = 5, 259_200
 
 _TEMPLATE = "Your verification code is {code}."
 _TEXT = re.compile(r"template(\.(?=[^/]))?(?P<locale>[^./]*)(?P<purpose>(/[A-Za-z0-9_.:-]{1,64})?)")
-"""A field of the secret that holds a text."""
+"""The name of a secret's field that holds a text."""
 _PLACEHOLDER = "{code}"
 
-# botocore's model of the service, where it gives a pattern.
+# From botocore's model of the service, where it has a pattern.
 _PATTERNS: Mapping[str, re.Pattern[str]] = {
     "originationIdentity": re.compile(r"[A-Za-z0-9_:/+-]{1,256}"),
     "configurationSetName": re.compile(r"[A-Za-z0-9_:/-]{1,256}"),
@@ -72,7 +72,7 @@ _PARAMETERS = {
 }
 _DLT = {"inEntityId": "IN_ENTITY_ID", "inTemplateId": "IN_TEMPLATE_ID"}
 
-# botocore's word that no connection came about, and that no request could be made.
+# botocore's errors if no connection came about, and if no request could be made.
 _NOT_CONNECTED = (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError)
 _NOT_MADE = (
     CredentialRetrievalError,
@@ -84,16 +84,16 @@ _NOT_MADE = (
 
 _REASON = re.compile(r"[A-Z][A-Za-z_]{0,79}")
 _REF = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})(?:\.([A-Za-z0-9-]{1,128}))?")
-"""Nonce, hash of the code, and the message's id, on which AWS is given feedback."""
+"""Nonce, hash of the code, and the message's id, for feedback to AWS."""
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9-]{1,128}")
 
 
 class Client(Protocol):
-    """The part of boto3's client that is used."""
+    """The part of the boto3 client that is used."""
 
     def send_text_message(self, **parameters: Any) -> Mapping[str, Any]: ...
 
-    def put_message_feedback(self, *, MessageId: str, MessageFeedbackStatus: str) -> object: ...  # noqa: N803 - AWS's names
+    def put_message_feedback(self, *, MessageId: str, MessageFeedbackStatus: str) -> object: ...  # noqa: N803 - names in AWS
 
     def describe_account_attributes(self) -> Mapping[str, Any]: ...
 
@@ -101,10 +101,10 @@ class Client(Protocol):
 
 
 class Aws:
-    """`credentials` are the secret's `codeKey`, `originationIdentity` and what `docs/providers.md` lists.
+    """`credentials` are the secret's `codeKey`, `originationIdentity` and optional fields.
 
-    `client` must try once: a message that may have been sent is never repeated. Raises `Misconfigured`,
-    naming the field that cannot be used.
+    `docs/providers.md` lists the fields. `client` must try once: a message that may have been sent is never
+    repeated. Raises `Misconfigured`, naming an unusable field.
     """
 
     name: ClassVar[str] = "aws"
@@ -122,12 +122,12 @@ class Aws:
         self._code_length = code_length
         self._last_line = _last_line(credentials)
         self._texts, self._bad_texts = _texts(credentials, self._last_line, code_length)
-        self._india = _given(credentials, _DLT)
+        self._india = _present(credentials, _DLT)
         self._parameters = {
             "MessageType": "TRANSACTIONAL",
-            # AWS's filter of pumping learns from which messages led to a verification, and which did not.
+            # The AWS filter against SMS pumping learns from which messages led to a verification.
             "MessageFeedbackEnabled": True,
-            **_given(credentials, _PARAMETERS),
+            **_present(credentials, _PARAMETERS),
         }
         self._client = client
         self._lock = threading.Lock()
@@ -135,7 +135,7 @@ class Aws:
         self._last_used = monotonic()
 
     def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
-        """`SendTextMessage`, which knows no idempotency. Raises a `ProviderError`."""
+        """Call `SendTextMessage`, which is not idempotent. Raises a `ProviderError`."""
         seconds = min(TOTAL_SECONDS, deadline.remaining())
         if not seconds:
             raise TooLate(self.name, "deadline")
@@ -152,11 +152,11 @@ class Aws:
 
     def resend(
         self,
-        ref: str,  # noqa: ARG002 - of the port; of the old code a hash is left, which cannot be sent
+        ref: str,  # noqa: ARG002 - of the port; only a hash of the old code is left
         message: CodeMessage,
         deadline: Deadline,
     ) -> Sent:
-        """A new code in a new message."""
+        """Send a new code in a new message. Raises a `ProviderError`."""
         return self.send(message, deadline)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
@@ -172,10 +172,10 @@ class Aws:
         return Check.CORRECT
 
     def _report_received(self, message_id: str) -> None:
-        """`PutMessageFeedback`, which nobody waits for.
+        """Call `PutMessageFeedback`, without waiting for it.
 
-        A message without it counts as not received after an hour. In Lambda the thread runs on while the
-        request is finished, and with the next request if that was too short.
+        AWS counts a message without feedback as not received after an hour. In Lambda the thread runs until
+        the request is finished, and goes on with the next request if that was too short.
         """
 
         def put() -> None:
@@ -186,7 +186,7 @@ class Aws:
         threading.Thread(target=put, name="aws-feedback", daemon=True).start()
 
     def probe(self, deadline: Deadline) -> None:
-        """`DescribeAccountAttributes`, which names no number and no identity. Then the texts are checked."""
+        """Call `DescribeAccountAttributes`, which names no number or identity; then check the texts."""
         seconds = min(TOTAL_SECONDS, deadline.remaining())
         answer = self._call(lambda client: client.describe_account_attributes(), seconds)
         if "AccountAttributes" not in answer:
@@ -200,26 +200,26 @@ class Aws:
         return f"{nonce}.{self._hash(nonce, code)}{named}"
 
     def _hash(self, nonce: str, code: str) -> str:
-        """Of this send alone: one code has another hash in each, so no table of all codes helps."""
+        """The code's hash with this send's nonce: no table of all codes' hashes helps an attacker."""
         digest = hmac.digest(self._key, f"{nonce}:{code}".encode(), "sha256")
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def _text(self, message: CodeMessage, code: str) -> tuple[dict[str, Any], bool]:
-        """The message and, for India, its registration there; and whether it ends with the app's hash."""
+        """The parameters of the text, with its registration for India; whether it ends with the app hash."""
         if message.to.country == "IN" and self._india:
-            # A DLT template's id stands for one text, which is sent for every locale, purpose and app.
+            # A DLT template's id is for one text, which is sent for every locale, purpose and app.
             registered = (self._texts[""] + self._last_line).replace(_PLACEHOLDER, code)
             return {"MessageBody": registered, "DestinationCountryParameters": self._india}, False
         found = (name for name in texts.names(message.locale, message.purpose) if name in self._texts)
         template = self._texts[next(found)]
         with_hash = f"{template}\n{message.app_hash}".replace(_PLACEHOLDER, code)
-        # Both a hash and WebOTP's line must come last; who names an app is in no browser.
+        # Both an app hash and WebOTP's line must come last; a user of an app is not in a browser.
         has_app_hash = message.app_hash is not None and parts(with_hash) == 1
         text = with_hash if has_app_hash else (template + self._last_line).replace(_PLACEHOLDER, code)
         return {"MessageBody": text}, has_app_hash
 
     def _sent(self, message: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
-        """AWS's answer, within `seconds`. Raises a `ProviderError`."""
+        """Send the message; return the answer, within `seconds`. Raises a `ProviderError`."""
         answer = self._call(lambda client: client.send_text_message(**message), seconds)
         if not word(answer.get("MessageId")):
             raise Ambiguous(self.name, "no_message_id")
@@ -235,15 +235,15 @@ class Aws:
         except _NOT_MADE as error:
             raise Misconfigured(self.name, type(error).__name__) from None
         except BotoCoreError as error:
-            # `from None`: their texts hold what was sent.
+            # `from None`, because their texts hold what was sent.
             raise Ambiguous(self.name, type(error).__name__) from None
         except TimeoutError:
             raise Ambiguous(self.name, "deadline") from None
-        except Exception:  # of botocore's parser, which takes for granted that an answer is of AWS's model
+        except Exception:  # botocore's parser assumes that an answer fits its model
             raise Ambiguous(self.name, "unreadable") from None
 
     def _connected(self) -> Client:
-        """The client, without connections that have been idle for so long that they may be dead."""
+        """The client, without connections that were idle for so long that they may be dead."""
         with self._lock:
             now = self._monotonic()
             if now - self._last_used > IDLE_SECONDS:
@@ -253,7 +253,7 @@ class Aws:
 
 
 def _within(seconds: float, act: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What `act` answers or raises. Raises `TimeoutError` where it takes longer, and leaves it behind.
+    """Run `act` in a thread. Raises what it raises, or `TimeoutError` after `seconds` and abandons it.
 
     botocore's timeouts bound neither name resolution nor an answer that drips in byte by byte.
     """
@@ -270,7 +270,7 @@ def _within(seconds: float, act: Callable[[], Mapping[str, Any]]) -> Mapping[str
 
 
 def _refusal(error: ClientError) -> ProviderError:
-    """AWS's own word, by its error's code and `Reason`, else by its status."""
+    """The outcome by the error's code and `Reason`, else by its status."""
     response: Mapping[str, Any] = error.response
     code, reason = word(response["Error"].get("Code")), word(response.get("Reason"))
     kind = Refused if _is_about_number(response) else codes.error_of(aws_codes.failed(code, reason))
@@ -280,7 +280,7 @@ def _refusal(error: ClientError) -> ProviderError:
 
 
 def _is_about_number(response: Mapping[str, Any]) -> bool:
-    """A ValidationException that names the number, and nothing else, is about the number."""
+    """Whether a ValidationException names the destination number and no other field."""
     return {field.get("Name") for field in response.get("Fields", [])} == {"DestinationPhoneNumber"}
 
 
@@ -295,22 +295,22 @@ def _check(credentials: Mapping[str, str]) -> None:
         raise _unusable(missing[0])
 
 
-def _given(credentials: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:
-    """The fields that are there, under AWS's names for them."""
+def _present(credentials: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Any]:
+    """The fields that are present, under their names in AWS."""
     return {name: credentials[field] for field, name in names.items() if field in credentials}
 
 
 def _last_line(credentials: Mapping[str, str]) -> str:
-    """Binds the code to a site: browsers fill it in there alone (WebOTP). Empty without a `domain`."""
+    """Binds the code to a site: browsers fill it in only there (WebOTP). Empty without a `domain`."""
     return f"\n@{credentials['domain']} #{_PLACEHOLDER}" if "domain" in credentials else ""
 
 
 def _texts(
     credentials: Mapping[str, str], last_line: str, code_length: int
 ) -> tuple[dict[str, str], list[str]]:
-    """By name, as `texts.names` has them: `template`, `template.<locale>`, `template.<locale>/<purpose>`.
+    """The texts as `texts.names` names them: `template`, `template.<locale>`, `template.<locale>/<purpose>`.
 
-    And the fields whose text is not one SMS with the code in it once: those spoil nothing but themselves.
+    And the skipped fields: their text does not hold the code exactly once, or is longer than one SMS.
     """
     found, bad = {"": _TEMPLATE}, list[str]()
     for field, template in credentials.items():

@@ -1,7 +1,7 @@
-"""AWS End User Messaging SMS: exceptions and their reasons, and what its events say.
+"""Codes of AWS End User Messaging SMS: exceptions, their reasons, and types of its events.
 
-Source: botocore's model of `pinpoint-sms-voice-v2`, and "Event types" in AWS's user guide. The model's
-reasons are shared by a hundred operations; those that no send can meet have no row.
+Source: botocore's model of `pinpoint-sms-voice-v2`, and "Event types" in the AWS user guide. A hundred
+operations share the model's reasons; those that no send can get have no row.
 """
 
 from sms_otp.adapters.providers.codes import Code
@@ -27,10 +27,10 @@ EXCEPTIONS: tuple[Code, ...] = (
     Code(QUOTA, "", "", "a quota of the account", _FAILED, "Misconfigured"),
     Code(VALIDATION, "", "", "the request is refused as it stands", _FAILED, "Misconfigured"),
     Code("ResourceNotFoundException", "", "", "no such identity or set", _FAILED, "Misconfigured"),
-    Code("ThrottlingException", "", "", "the account's rate", _FAILED, "Throttled"),
+    Code("ThrottlingException", "", "", "the account's rate limit", _FAILED, "Throttled"),
     Code("InternalServerException", "", "", "a fault at AWS", _UNKNOWN, "Doubtful"),
 )
-"""Where the exception gives no reason, or one that has no row."""
+"""Exceptions without a `Reason`, or with one that has no row."""
 
 REASONS: tuple[Code, ...] = (
     Code(DENIED, "", "INSUFFICIENT_ACCOUNT_REPUTATION", "the account's reputation", _FAILED, "Misconfigured"),
@@ -94,7 +94,7 @@ REASONS: tuple[Code, ...] = (
         VALIDATION,
         "",
         "PRICE_OVER_THRESHOLD",
-        "dearer there than maxPrice",
+        "the price is over maxPrice",
         _FAILED,
         "DestinationUnavailable",
     ),
@@ -142,9 +142,9 @@ REASONS: tuple[Code, ...] = (
     ),
     Code(VALIDATION, "", "CANNOT_PARSE", "the request cannot be read", _FAILED, "Misconfigured"),
     Code(VALIDATION, "", "FIELD_VALIDATION_FAILED", "a field; the number: Refused", _FAILED, "Misconfigured"),
-    Code(VALIDATION, "", "INVALID_ARN", "an ARN", _FAILED, "Misconfigured"),
+    Code(VALIDATION, "", "INVALID_ARN", "an invalid ARN", _FAILED, "Misconfigured"),
     Code(VALIDATION, "", "INVALID_PARAMETER", "a parameter; the number: Refused", _FAILED, "Misconfigured"),
-    Code(VALIDATION, "", "INVALID_REQUEST", "the request", _FAILED, "Misconfigured"),
+    Code(VALIDATION, "", "INVALID_REQUEST", "an invalid request", _FAILED, "Misconfigured"),
     Code(VALIDATION, "", "MAXIMUM_SIZE_EXCEEDED", "the text is too long", _FAILED, "Misconfigured"),
     Code(VALIDATION, "", "MISSING_PARAMETER", "a parameter is missing", _FAILED, "Misconfigured"),
     Code(VALIDATION, "", "PARAMETERS_CANNOT_BE_USED_TOGETHER", "two parameters", _FAILED, "Misconfigured"),
@@ -152,15 +152,15 @@ REASONS: tuple[Code, ...] = (
     Code(VALIDATION, "", "UNKNOWN_OPERATION", "no such operation", _FAILED, "Misconfigured"),
     Code(VALIDATION, "", "OTHER", "no reason of its own", _FAILED, "Misconfigured"),
 )
-"""`Reason` of an exception, those that a send can meet."""
+"""`Reason` of an exception, those that a send can get."""
 
 EVENTS: tuple[Code, ...] = (
-    Code("eventType", "", "TEXT_QUEUED", "taken by AWS", _ACCEPTED),
-    Code("eventType", "", "TEXT_PENDING", "on its way", _ACCEPTED),
+    Code("eventType", "", "TEXT_QUEUED", "accepted by AWS", _ACCEPTED),
+    Code("eventType", "", "TEXT_PENDING", "being sent", _ACCEPTED),
     Code("eventType", "", "TEXT_SENT", "passed on to the carrier", _ACCEPTED),
-    Code("eventType", "", "TEXT_SUCCESSFUL", "the carrier took it; many say no more", _ACCEPTED),
+    Code("eventType", "", "TEXT_SUCCESSFUL", "accepted by the carrier; many report no more", _ACCEPTED),
     Code("eventType", "", "TEXT_DELIVERED", "on the phone", _DELIVERED),
-    Code("eventType", "", "TEXT_INVALID", "there is no such number", _FAILED, "Refused"),
+    Code("eventType", "", "TEXT_INVALID", "no such number", _FAILED, "Refused"),
     Code("eventType", "", "TEXT_INVALID_MESSAGE", "the text is refused", _FAILED, "Misconfigured"),
     Code("eventType", "", "TEXT_UNREACHABLE", "the phone is off or away", _FAILED, "DestinationUnavailable"),
     Code(
@@ -173,25 +173,25 @@ EVENTS: tuple[Code, ...] = (
     ),
     Code("eventType", "", "TEXT_BLOCKED", "the phone takes no SMS", _FAILED, "DestinationUnavailable"),
     Code("eventType", "", "TEXT_CARRIER_BLOCKED", "the carrier blocks it", _FAILED, "DestinationUnavailable"),
-    Code("eventType", "", "TEXT_SPAM", "the carrier takes it for spam", _FAILED, "DestinationUnavailable"),
-    Code("eventType", "", "TEXT_TTL_EXPIRED", "its time was up", _FAILED, "DestinationUnavailable"),
+    Code("eventType", "", "TEXT_SPAM", "the carrier regards it as spam", _FAILED, "DestinationUnavailable"),
+    Code("eventType", "", "TEXT_TTL_EXPIRED", "its validity ended", _FAILED, "DestinationUnavailable"),
     Code("eventType", "", "TEXT_PROTECT_BLOCKED", "your own rule blocks it", _FAILED, "Refused"),
     Code("eventType", "", "TEXT_UNKNOWN", "no report came in time", _UNKNOWN),
 )
-"""What an event on a text message says."""
+"""`eventType` of an event about a text message."""
 
 CONTEXT = "reference"
-"""Under which a message is sent with our reference; its events have it in their `context`."""
+"""The key of our reference in a message's `Context`, which its events repeat as `context`."""
 
 _BY_EXCEPTION = {(code.group, code.name): code for code in (*EXCEPTIONS, *REASONS)}
 _DELIVERIES = {code.name: code.delivery for code in EVENTS}
 
 
 def delivery_of(event_type: str) -> Delivery | None:
-    """What an event says about the message; None where it has no row."""
+    """The delivery that an event type reports; None if it has no row."""
     return _DELIVERIES.get(event_type)
 
 
 def failed(exception: str, reason: str) -> Code | None:
-    """The row of an exception: that of its `Reason`, else its own."""
+    """The row of an exception: that of its `Reason`, else its own, else None."""
     return _BY_EXCEPTION.get((exception, reason)) or _BY_EXCEPTION.get((exception, ""))

@@ -1,4 +1,4 @@
-"""AWS End User Messaging's events. They come through SNS, so what brings them has passed IAM."""
+"""Reads events of AWS End User Messaging. They come through SNS, so IAM has authorized them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from sms_otp.domain.provider import Delivery
 
 
 def read(event: Mapping[str, Any]) -> Sequence[Report]:
-    """What `{"eventType", "isFinal", "messageId", "context", …}` says of a message, once that is final."""
+    """Read `{"eventType", "isFinal", "messageId", "context", …}`; empty unless final and about our send."""
     event_type, message_id = word(event.get("eventType")), event.get("messageId")
     delivery = aws_codes.delivery_of(event_type)
     is_final = delivery is Delivery.DELIVERED or event.get("isFinal") is True

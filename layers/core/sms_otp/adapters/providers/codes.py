@@ -39,7 +39,7 @@ ERRORS: Mapping[Kind, type[ProviderError]] = {
     "Ambiguous": Ambiguous,
     "Misconfigured": Misconfigured,
 }
-"""The error of each kind that is raised."""
+"""The exception of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ class Code:
     delivery: Delivery
     """What a report with this code says about the message."""
     kind: Kind | None = None
-    """Why a send failed that ended with this code; None where the code is no failure of a send."""
+    """The outcome of a send that fails with this code; None if the code is no failure of a send."""
 
 
 def error_of(code: Code | None) -> type[ProviderError] | None:
-    """The error that a row stands for; None for no row, and for a row that is no failure of a send."""
+    """The exception of a row; None without a row, or if it is no failure of a send."""
     return ERRORS[code.kind] if code and code.kind else None

@@ -1,4 +1,4 @@
-"""Where a provider's credentials may be sent, and nowhere else."""
+"""The only hosts that a provider's credentials may be sent to."""
 
 import ipaddress
 import re
@@ -8,9 +8,9 @@ from sms_otp.domain.provider import Misconfigured
 
 SINCH_URL = "https://verification.api.sinch.com"
 
-# The whole URL is matched rather than parsed, in small letters and without a final slash: no port, path, user
-# or escape can hide in what is spelled out.
-# An account's host is in its region (`api`, `api-us`, `api-in`); Infobip's portal shows it without a scheme.
+# The whole URL is matched rather than parsed, in lower case and without a final slash: no port, path, user or
+# escape can hide in it.
+# An account's host names its region (`api`, `api-us`, `api-in`); Infobip's portal shows it without a scheme.
 _INFOBIP_URL = re.compile(r"(?:https://)?((?:[a-z0-9-]{1,63}\.)?api(?:-[a-z]{2,4})?\.infobip\.com)")
 _SANDBOX_URL = re.compile(r"http://([a-z0-9.-]+|\[::1\])(:[0-9]{1,5})?")
 
@@ -19,9 +19,9 @@ _SANDBOX_NETWORKS = tuple(map(ipaddress.ip_network, ("127.0.0.0/8", "172.16.0.0/
 
 
 def infobip_url(configured: str, settings: Settings) -> str:
-    """The base of Infobip's URLs: an account's own host, in any region, or the shared one, or the sandbox.
+    """Infobip's base URL: an account's own host, in any region, the shared host, or the sandbox.
 
-    Raises `Misconfigured`, naming what is wrong.
+    Raises `Misconfigured`, naming the wrong setting.
     """
     sandbox = _sandbox_url("infobip", settings)
     if sandbox:
@@ -33,22 +33,22 @@ def infobip_url(configured: str, settings: Settings) -> str:
 
 
 def sinch_url(settings: Settings) -> str:
-    """The base of Sinch's URLs, or the sandbox. Raises `Misconfigured`, naming what is wrong."""
+    """Sinch's base URL, or the sandbox's. Raises `Misconfigured`, naming the wrong setting."""
     return _sandbox_url("sinch", settings) or SINCH_URL
 
 
 def aws_url(settings: Settings) -> str | None:
-    """The sandbox, where one is set; else none, and boto3 knows its region's host.
+    """The sandbox's URL if one is set; else None, for boto3 to use its region's host.
 
-    Raises `Misconfigured`, naming what is wrong.
+    Raises `Misconfigured`, naming the wrong setting.
     """
     return _sandbox_url("aws", settings)
 
 
 def _sandbox_url(provider: str, settings: Settings) -> str | None:
-    """The sandbox's base, where one is set.
+    """The sandbox's base URL, if one is set.
 
-    A stack that is not local and has one is refused: its operator believes that nothing is sent.
+    Raises `Misconfigured` if the stack is not local: its operator would believe that nothing is sent.
     """
     if not settings.provider_sandbox_url:
         return None
@@ -59,7 +59,7 @@ def _sandbox_url(provider: str, settings: Settings) -> str | None:
 
 
 def _is_on_this_machine(host: str) -> bool:
-    """Loopback, or a container's way to its host: the name, or a bridge's address."""
+    """Whether it is loopback, or the host as a container reaches it: by name or a bridge's address."""
     if host in _SANDBOX_NAMES:
         return True
     try:

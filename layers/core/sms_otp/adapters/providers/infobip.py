@@ -1,4 +1,4 @@
-"""Infobip 2FA, version 2 (`/2fa/2`): it makes, delivers and checks the code, and knows it by `pinId`."""
+"""Infobip 2FA, version 2 (`/2fa/2`): it makes, delivers and checks the code, identified by `pinId`."""
 
 import json
 import re
@@ -33,9 +33,9 @@ _PIN_ERRORS: Mapping[str, Check] = {
 }
 
 PACE_SECONDS = 3
-"""The default of `verifyPinLimit` is one guess in so many seconds. No user is kept waiting for longer."""
+"""The default `verifyPinLimit` is one guess in this many seconds. No guess waits longer to be retried."""
 
-# Two shapes of error are in use; a messageId or errorCode is logged only where it can hold no number.
+# Errors have two formats; a messageId or errorCode is logged only if it cannot hold a phone number.
 _ERROR_CODE = re.compile(r"[A-Z_]{1,40}|E[0-9]{3}")
 
 
@@ -44,13 +44,13 @@ WITH_APP_HASH = "+appHash"
 
 
 class Infobip:
-    """`credentials` are `apiKey`, `applicationId` and `messageId`; `base_url` is checked.
+    """`credentials` are `apiKey`, `applicationId` and `messageId`; `base_url` comes from `hosts`.
 
-    `message_ids` are message templates by language in Infobip's names, with `/purpose` where one is for that
-    alone and `WITH_APP_HASH` where it is for apps; `messageId` is for all others.
-    Numbers in India are sent `india_message_ids` in their place: operators there drop unregistered texts.
-    `sender_ids`, by country, go before the template's own. `code_length` is what every template must have,
-    and `message_parts` how many messages its text is billed as, where they are several.
+    `message_ids` are templates by Infobip language, with `/purpose` for one purpose and `WITH_APP_HASH` for
+    apps; `messageId` is for all others.
+    Numbers in India get `india_message_ids` instead: operators there drop unregistered texts.
+    `sender_ids`, by country, override the template's sender. Every template's PINs must have `code_length`
+    digits. `message_parts` are the messages that a template's text is billed as, if more than one.
     """
 
     name: ClassVar[str] = "infobip"
@@ -91,7 +91,7 @@ class Infobip:
     def send(self, message: CodeMessage, deadline: Deadline) -> Sent:
         """`POST /2fa/2/pin` or `/2fa/2/pin/voice`. Raises a `ProviderError`.
 
-        Infobip knows no idempotency, and how long the code may be used is the application's `pinTimeToLive`.
+        Not idempotent at Infobip. The code's lifetime is the application's `pinTimeToLive`.
         """
         to, channel = message.to, message.channel
         sender = self._sender_ids.get(to.country) if channel is Channel.SMS else None
@@ -115,7 +115,7 @@ class Infobip:
         template = self._template(message)
         answer = self._ask(path, {"trackDelivery": True, **template.placeholders}, deadline)
         if answer.status == 404:
-            # Nothing was sent, and no setting is wrong: only this PIN is gone, and a new one may go out.
+            # Nothing was sent and no setting is wrong: only this PIN is gone, so a new one may be sent.
             raise NotSent(self.name, "unknown_pin")
         if not answer.ok:
             raise self._send_failure(answer)
@@ -134,7 +134,7 @@ class Infobip:
     ) -> Check:
         """`POST /2fa/2/pin/{pinId}/verify`. A wrong code is a 200 too. Raises a `ProviderError`.
 
-        A guess that came too soon after another (429) was not looked at: it is put again if there is time.
+        A guess that came too soon after another (429) was not checked: it is retried if there is time.
         """
         path = f"{_pin_path(ref)}/verify"
         answer = self._ask(path, {"pin": otp}, deadline)
@@ -151,8 +151,8 @@ class Infobip:
     def probe(self, deadline: Deadline) -> None:
         """`GET /2fa/2/applications/{appId}/messages`: key, host, application and templates at once.
 
-        A template whose PINs no caller could type here is a wrong setting. A key whose one scope is
-        `2fa:pin:send` may not read them (403), and is right for all else.
+        A template whose PINs this service would not accept is misconfigured. A key with the one scope
+        `2fa:pin:send` may not read templates (403), but is right for all else.
         """
         path = f"/2fa/2/applications/{quote(self._application_id, safe='')}/messages"
         answer = self._exchange("GET", path, b"", deadline)
@@ -162,7 +162,7 @@ class Infobip:
             raise self._failure(answer)
 
     def _check_templates(self, answer: HttpResponse) -> None:
-        """Raises `Misconfigured` where one that is used is missing, or its PINs are not ours to take."""
+        """Raises `Misconfigured` if a used template is missing or its PINs have another type or length."""
         listed = outcomes.items(self.name, answer)
         held = {word(template.get("messageId")): template for template in listed}
         for message_id in {self._message_id, *self._message_ids.values(), *self._india_message_ids.values()}:
@@ -172,9 +172,9 @@ class Infobip:
                 raise Misconfigured(self.name, "CodeLength")
 
     def _template(self, message: CodeMessage) -> "_Template":
-        """For `pt-BR` that of `pt_br`, else of `pt`, else the one for every other language.
+        """Choose the template: for `pt-BR` that of `pt_br`, else of `pt`, else the default.
 
-        In each the purpose's own goes first, and its variant for an app where the message names one.
+        Within each, the purpose's template goes first, and its app variant if the message names an app.
         """
         message_ids = self._india_message_ids if message.to.country == "IN" else self._message_ids
         defaults = (name for name, message_id in message_ids.items() if message_id == self._message_id)
@@ -191,14 +191,14 @@ class Infobip:
         return _Template(self._message_id)
 
     def _in(self, template: "_Template", channel: Channel, sent: Sent) -> Sent:
-        """What was sent in this template. A call is one call however long its text."""
+        """Add the template's parts and app hash to an SMS. A call counts once, however long its text."""
         if channel is not Channel.SMS:
             return sent
         has_app_hash = template.app_hash is not None
         return replace(sent, parts=self._message_parts.get(template.id, 1), has_app_hash=has_app_hash)
 
     def _sent(self, content: dict[str, Any]) -> Sent:
-        """A 200 may still say that nothing was sent. Without a status, a pinId alone says that it was."""
+        """Read a 200, which may still say that nothing was sent. Without a status, a pinId means success."""
         status = word(content.get("smsStatus") or content.get("callStatus"))
         for code in map(infobip_codes.named, (word(content.get("ncStatus")), status)):
             if code is not None and code.kind is not None:
@@ -211,7 +211,7 @@ class Infobip:
         return Sent(
             ref,
             delivery=taken.delivery if taken else Delivery.UNKNOWN if status else Delivery.ACCEPTED,
-            # One that no report could name is not worth a code that cannot be stored with it.
+            # An unusable id is dropped: it costs delivery reports, but must not cost the code.
             message_id=message_id if outcomes.is_reference(message_id) else None,
         )
 
@@ -255,7 +255,7 @@ class Infobip:
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """A message template at Infobip, and what takes the place of `{{appHash}}` in it."""
+    """A message template at Infobip, and the text that replaces `{{appHash}}` in it."""
 
     id: str
     app_hash: str | None = None
@@ -270,12 +270,12 @@ def _pin_path(ref: str) -> str:
 
 
 def _is_about_number(answer: HttpResponse) -> bool:
-    """A 400 that names `to`, and nothing else, is about the number; any other is about how we ask."""
+    """Whether a 400 names `to` and no other field. Any other is about our request."""
     return answer.status == 400 and _faulty_fields(answer) == {"to"}
 
 
 def _faulty_fields(answer: HttpResponse) -> set[str]:
-    """The last names of the fields that an error complains of, in either of the two shapes."""
+    """The last names of the fields that an error rejects, in either of the two formats."""
     content = outcomes.error_content(answer)
     named = _object(_service_exception(content).get("validationErrors"))
     violations = content.get("violations")

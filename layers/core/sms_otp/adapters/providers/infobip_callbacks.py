@@ -1,4 +1,4 @@
-"""Infobip's callbacks: delivery reports of SMS, version 3."""
+"""Infobip callbacks: delivery reports of SMS, version 3."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ class InfobipCallbacks:
     """Implements `domain.callbacks.CallbackReader`."""
 
     def refusal(self, callback: Callback, credentials: Credentials, now: float) -> str | None:
-        """See `CallbackReader`: HTTP Basic, the one scheme that Infobip documents whole.
+        """See `CallbackReader`: HTTP Basic, the only scheme that Infobip fully documents.
 
-        Its subscriptions can sign as well (HMAC), but neither the header nor its form is documented.
+        Its subscriptions can also sign (HMAC), but neither the header nor its format is documented.
         """
         del now
         user, password = credentials.get("webhookUser"), credentials.get("webhookPassword")
@@ -28,7 +28,7 @@ class InfobipCallbacks:
         return None if scheme.lower() == "basic" and equal(value, pair) else "password"
 
     def read(self, event: Mapping[str, Any]) -> Sequence[Report] | CodeRequest:
-        """`{"results": [{"messageId", "to", "status": {"id", "groupId"}, …}, …]}`. `to` is in digits."""
+        """Read `{"results": [{"messageId", "to", "status": {"id", "groupId"}, …}, …]}`. `to` is in digits."""
         results = event.get("results")
         found = []
         for result in results if isinstance(results, list) else ():
@@ -42,5 +42,5 @@ class InfobipCallbacks:
         return found
 
     def answer(self, request: CodeRequest, *, may_send: bool, code: str | None) -> dict[str, Any]:
-        """Never called: Infobip has no such question."""
+        """Never called: Infobip sends no `CodeRequest`."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Infobip's codes: the registry of message statuses, and what the 2FA API answers.
+"""Infobip's codes: the registry of message statuses, and the codes in answers of the 2FA API.
 
 Sources: Infobip, "Response status and error codes", general and voice statuses; 2FA API, OpenAPI 3.210.0.
 A send's answer has a status under `smsStatus` or `callStatus`, a report has it under `status`. Ids are not
@@ -29,7 +29,7 @@ PENDING, UNDELIVERABLE, DELIVERED, EXPIRED, REJECTED = (
 STATUSES: tuple[Code, ...] = (
     Code(PENDING, "3", "PENDING_WAITING_DELIVERY", "with the operator, no report yet", _ACCEPTED),
     Code(PENDING, "7", "PENDING_ENROUTE", "passed on to the operator", _ACCEPTED),
-    Code(PENDING, "26", "PENDING_ACCEPTED", "taken by Infobip", _ACCEPTED),
+    Code(PENDING, "26", "PENDING_ACCEPTED", "accepted by Infobip", _ACCEPTED),
     Code(
         UNDELIVERABLE,
         "4",
@@ -47,7 +47,7 @@ STATUSES: tuple[Code, ...] = (
         "DestinationUnavailable",
     ),
     Code(UNDELIVERABLE, "31", "UNDELIVERABLE_NOT_SENT", "not sent", _FAILED, "NotSent"),
-    Code(UNDELIVERABLE, "96", "NO_ANSWER", "nobody took the call", _FAILED, "DestinationUnavailable"),
+    Code(UNDELIVERABLE, "96", "NO_ANSWER", "nobody answered the call", _FAILED, "DestinationUnavailable"),
     Code(UNDELIVERABLE, "97", "BUSY", "the line was busy", _FAILED, "DestinationUnavailable"),
     Code(
         UNDELIVERABLE,
@@ -69,7 +69,7 @@ STATUSES: tuple[Code, ...] = (
         "DestinationUnavailable",
     ),
     Code(EXPIRED, "29", "EXPIRED_DLR_UNKNOWN", "no report came in time", _UNKNOWN, "Ambiguous"),
-    # Another provider would send what the owner's fraud protection has just stopped.
+    # Refused: another provider would send what the owner's fraud protection has just stopped.
     Code(EXPIRED, "87", "SIGNALS_BLOCKED", "stopped as fraud, and charged", _FAILED, "Refused"),
     Code(
         REJECTED,
@@ -145,7 +145,7 @@ STATUSES: tuple[Code, ...] = (
         "Misconfigured",
     ),
     Code(REJECTED, "51", "MISSING_TO", "the request names no number", _FAILED, "Misconfigured"),
-    Code(REJECTED, "52", "REJECTED_DESTINATION", "there is no such number", _FAILED, "Refused"),
+    Code(REJECTED, "52", "REJECTED_DESTINATION", "no such number", _FAILED, "Refused"),
     Code(REJECTED, "87", "SIGNALS_BLOCKED", "stopped as fraud", _FAILED, "Refused"),
     Code(REJECTED, "99", "REJECTED", "the user declined the call", _FAILED, "DestinationUnavailable"),
     Code(
@@ -209,16 +209,16 @@ STATUSES: tuple[Code, ...] = (
 """The registry, general statuses first."""
 
 ANSWERS: tuple[Code, ...] = (
-    Code("smsStatus", "", "MESSAGE_SENT", "taken by Infobip", _ACCEPTED),
+    Code("smsStatus", "", "MESSAGE_SENT", "accepted by Infobip", _ACCEPTED),
     Code("smsStatus", "", "MESSAGE_NOT_SENT", "not sent", _FAILED, "NotSent"),
     Code("ncStatus", "", "NC_DESTINATION_REACHABLE", "the number lookup found the phone", _ACCEPTED),
     Code("ncStatus", "", "NC_DESTINATION_UNKNOWN", "no number lookup, or no result", _ACCEPTED),
     Code("ncStatus", "", "NC_NOT_CONFIGURED", "the account has no number lookup", _ACCEPTED),
-    # The reference has the first spelling in its list, and the second in a sentence of the same page.
+    # Infobip's reference lists the first spelling, and uses the second in a sentence of that page.
     Code("ncStatus", "", "NC_DESTINATION_NOT_REACHABLE", "the number cannot be reached", _FAILED, "Refused"),
     Code("ncStatus", "", "NC_NOT_REACHABLE", "the number cannot be reached", _FAILED, "Refused"),
 )
-"""What a 200 to a send says besides a status of the registry."""
+"""Statuses in a 200 to a send that are not in the registry."""
 
 ERRORS: tuple[Code, ...] = (
     Code("400", "E400", "BAD_REQUEST", "the request is refused as it stands", _FAILED, "Misconfigured"),
@@ -226,7 +226,7 @@ ERRORS: tuple[Code, ...] = (
     Code("403", "E403", "FORBIDDEN", "the key lacks a scope", _FAILED, "Misconfigured"),
     Code("404", "E404", "NOT_FOUND", "no such application, template or PIN", _FAILED, "Misconfigured"),
     Code("404", "", "RESOURCE_NOT_FOUND", "no such application or template", _FAILED, "Misconfigured"),
-    # One body for three limits; of those the one that a deployment meets is the number's, three a day.
+    # One body for three limits; the one that a deployment meets is the number's, three a day.
     Code(
         "429",
         "E429",
@@ -237,7 +237,7 @@ ERRORS: tuple[Code, ...] = (
     ),
     Code("500", "E500", "GENERAL_ERROR", "a fault at Infobip", _UNKNOWN, "Doubtful"),
 )
-"""`messageId` of an error; `id` is the `errorCode` that newer endpoints have in its place."""
+"""`messageId` of an error; `id` is the `errorCode` of newer endpoints."""
 
 _NOT_SENT = Code("", "", "not_sent", "", _FAILED, "NotSent")
 _GROUPS = {1: _ACCEPTED, 2: _FAILED, 3: _DELIVERED, 4: _FAILED, 5: _FAILED}
@@ -247,19 +247,19 @@ _BY_ID = {code.id: code for code in reversed(STATUSES)}
 
 
 def named(name: str) -> Code | None:
-    """The row of a `smsStatus`, `callStatus` or `ncStatus`. A status without a row was not sent."""
+    """The row of a `smsStatus`, `callStatus` or `ncStatus`. A rejection without a row was not sent."""
     if name.startswith(("REJECTED_", "UNDELIVERABLE_")):
         return _BY_NAME.get(name, _NOT_SENT)
     return _BY_NAME.get(name)
 
 
 def failed(code: str | None) -> Code | None:
-    """The row of an error's `messageId` or `errorCode`."""
+    """The row of an error's `messageId` or `errorCode`, or None."""
     return None if code is None else _ERRORS.get(code)
 
 
 def reported(status: Mapping[str, Any]) -> Code | None:
-    """The row of a report's `status`, by its id; one without a row says what its group says."""
+    """The row of a report's `status` by its id, else a row with its group's delivery, else None."""
     by_id = _BY_ID.get(str(status.get("id"))) if type(status.get("id")) is int else None
     if by_id is not None:
         return by_id

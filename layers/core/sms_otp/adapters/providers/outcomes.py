@@ -1,4 +1,4 @@
-"""The outcomes of HTTP answers, and of missing ones, that all providers share."""
+"""Maps HTTP answers, and missing ones, to the outcomes that all providers share."""
 
 import hmac
 import json
@@ -17,11 +17,10 @@ from sms_otp.domain.provider import (
     TooLate,
 )
 
-# 500, 502 and 503 say that the request failed, and not how far it had come: a provider may have handed the
-# message on before it failed, so it counts as sent. 504 says that a backend took the request and has not
-# answered: it may still act, as with no answer at all. A status that nobody documents, such as a CDN's 520 to
-# 527, is read the same way.
-# 408 says that the request never came in whole (RFC 9110 §15.5.9), 409 that its like came before.
+# 500, 502 and 503 do not say how far the request got: the provider may have passed the message on before it
+# failed, so it counts as sent. 504 says that a backend took the request and has not answered: it may still
+# act, so 504 is as ambiguous as no answer. So is an undocumented status, such as a CDN's 520 to 527.
+# 408 says that the request did not arrive complete (RFC 9110 §15.5.9), 409 that an equal one came before.
 _STATUSES: Mapping[int, type[ProviderError]] = {
     408: NotSent,
     409: Ambiguous,
@@ -45,7 +44,7 @@ def ask(
     body: bytes,
     deadline: Deadline,
 ) -> HttpResponse:
-    """One exchange. Raises `NotSent` or `TooLate` where nothing left, `Ambiguous` where it may have."""
+    """Make one exchange. Raises `NotSent` or `TooLate` if nothing left, `Ambiguous` if it may have."""
     try:
         return transport.exchange(method, url, headers=headers, body=body, deadline=deadline)
     except RequestNotSent as error:
@@ -56,7 +55,7 @@ def ask(
 
 
 def content(provider: str, answer: HttpResponse) -> dict[str, Any]:
-    """The object in an answer that says the provider acted. Raises `Ambiguous` where it is none."""
+    """The JSON object in a successful answer. Raises `Ambiguous` if there is no valid one."""
     try:
         return answer.json()
     except NoAnswer as error:
@@ -64,7 +63,7 @@ def content(provider: str, answer: HttpResponse) -> dict[str, Any]:
 
 
 def items(provider: str, answer: HttpResponse) -> list[dict[str, Any]]:
-    """The objects in an answer that is an array. Raises `Ambiguous` where it is none."""
+    """The objects in an answer's JSON array. Raises `Ambiguous` if it is not an array."""
     try:
         listed = json.loads(answer.body)
     except (ValueError, RecursionError):
@@ -75,9 +74,9 @@ def items(provider: str, answer: HttpResponse) -> list[dict[str, Any]]:
 
 
 def error_content(answer: HttpResponse) -> dict[str, Any]:
-    """The object in an answer that says the provider did not act; empty where it is none.
+    """The JSON object in an error answer; empty if there is no valid one.
 
-    The status alone decides then: gateways answer in HTML.
+    Then the status alone decides: gateways answer in HTML.
     """
     try:
         return answer.json()
@@ -92,9 +91,9 @@ def failure(
     code: str | None = None,
     kind: type[ProviderError] | None = None,
 ) -> ProviderError:
-    """The error that an answer of a status other than 2xx stands for.
+    """The error for an answer of a status other than 2xx.
 
-    `kind` where the provider's own `code` says more than the status.
+    `kind` overrides the status if the provider's own `code` says more.
     """
     kind = kind or of_status(answer.status)
     reason = "redirect" if answer.status // 100 == 3 else code or f"http_{answer.status}"
@@ -102,17 +101,17 @@ def failure(
 
 
 def of_status(status: int) -> type[ProviderError]:
-    """The outcome of a status other than 2xx, where nothing else is known."""
+    """The outcome of a status other than 2xx, if the provider's code says no more."""
     return _STATUSES.get(status) or _CLASSES.get(status // 100, Ambiguous)
 
 
 def word(value: object) -> str:
-    """`value` if it is a string, else empty, which no table has."""
+    """`value` if it is a string, else an empty one, which no table of codes has."""
     return value if isinstance(value, str) else ""
 
 
 def is_reference(value: object) -> TypeGuard[str]:
-    """Whether a provider's handle can be stored and put into a path: opaque, but text and no dot segment."""
+    """Whether a provider's handle fits storage and a URL path: printable ASCII, and no dot segment."""
     return (
         isinstance(value, str)
         and 0 < len(value) <= _LONGEST_REFERENCE
@@ -122,6 +121,6 @@ def is_reference(value: object) -> TypeGuard[str]:
     )
 
 
-def equal(given: str, expected: str) -> bool:
-    """In constant time. Bytes, because of text only ASCII can be compared so."""
-    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())
+def equal(actual: str, expected: str) -> bool:
+    """Compare in constant time. As bytes, because `compare_digest` takes text only if it is ASCII."""
+    return hmac.compare_digest(actual.encode(errors="surrogatepass"), expected.encode())

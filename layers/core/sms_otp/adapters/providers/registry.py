@@ -23,16 +23,16 @@ CHANNELS: Mapping[str, frozenset[Channel]] = {
     "sinch": frozenset({Channel.SMS, Channel.VOICE, Channel.WHATSAPP}),
     "aws": frozenset({Channel.SMS}),
 }
-"""What each provider can send by: known without its adapter, which is imported only where it is built."""
+"""The channels of each provider. Known without its adapter, which is imported only to build it."""
 ONE_CODE_PER_NUMBER = frozenset({"sinch"})
-"""A new verification of a number there ends the number's earlier one (Sinch Verification API, "Start")."""
+"""Providers whose new verification of a number ends its earlier one (Sinch Verification API, "Start")."""
 
 
 def build(name: str, credentials: Mapping[str, object], settings: Settings) -> Provider:
     """The adapter for `name`, from that provider's object in the provider secret.
 
     Raises `ServiceMisconfigured` for an unknown name or a missing field, `Misconfigured` for a field
-    that is there and cannot be used; either names it and never its value.
+    that is present but unusable. Both name the field, never its value.
     """
     try:
         builder = _BUILDERS[name]
@@ -42,9 +42,9 @@ def build(name: str, credentials: Mapping[str, object], settings: Settings) -> P
 
 
 def prepare(names: Collection[str], settings: Settings) -> None:
-    """Import and make everything that building and calling these providers needs, so that both are quick.
+    """Import and create in advance what building and calling these providers needs.
 
-    Raises as `hosts` does.
+    Raises `Misconfigured` for a wrong sandbox URL.
     """
     load(names)
     _transport()
@@ -73,7 +73,7 @@ def _infobip(credentials: Mapping[str, object], settings: Settings) -> Provider:
 
 
 def _infobip_ids(settings: Settings) -> Mapping[str, str]:
-    """Where the deployment provisioned Infobip it knows the ids, and takes none from the secret."""
+    """The ids of an Infobip that the deployment provisioned; empty if they are in the secret."""
     if not settings.infobip_application_id:
         return {}
     return {"applicationId": settings.infobip_application_id, "messageId": settings.infobip_message_id}
@@ -96,7 +96,7 @@ def _sinch(credentials: Mapping[str, object], settings: Settings) -> Provider:
 def _aws(credentials: Mapping[str, object], settings: Settings) -> Provider:
     from sms_otp.adapters.providers.aws import Aws
 
-    # The rest may hold blanks, since some of it is text.
+    # The optional fields may hold blanks: some are texts of messages.
     texts = {name: value for name, value in credentials.items() if isinstance(value, str)}
     held = texts | fields("aws", credentials, ("codeKey", "originationIdentity"))
     return Aws(held, _end_user_messaging(hosts.aws_url(settings)), code_length=settings.code_length)
@@ -121,7 +121,7 @@ _BUILDERS: Mapping[str, Callable[[Mapping[str, object], Settings], Provider]] = 
 NAMES = frozenset(_BUILDERS)
 
 
-# What a header can hold as it is.
+# Characters that a header can hold unescaped.
 _VISIBLE = re.compile("[!-~]+")
 
 
@@ -135,7 +135,7 @@ def _transport() -> "Transport":
 
 @cache
 def _end_user_messaging(endpoint_url: str | None) -> "Client":
-    """One per execution environment too. Only `endpoint_url` can lead it elsewhere, no proxy or variable."""
+    """One per execution environment. Only `endpoint_url` changes its host, no proxy or variable does."""
     from sms_otp.adapters.providers.transport import CONNECT_SECONDS, READ_SECONDS
 
     client: Client = clients.client(
@@ -151,9 +151,9 @@ def _end_user_messaging(endpoint_url: str | None) -> "Client":
 
 
 def fields(provider: str, credentials: Mapping[str, object], names: tuple[str, ...]) -> dict[str, str]:
-    """The named fields, each of them visible ASCII, without blanks and line ends that were pasted along.
+    """The named fields, without surrounding blanks and line ends from a paste.
 
-    Raises `ServiceMisconfigured`, naming what is not.
+    Raises `ServiceMisconfigured`, naming a field that is missing or not visible ASCII.
     """
     values: dict[str, str] = {}
     for name in names:

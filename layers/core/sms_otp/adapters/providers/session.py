@@ -1,4 +1,4 @@
-"""The session of the calls to providers: no redirects, cookies or retries, nothing from the environment.
+"""The HTTP session for providers: no redirects, cookies or retries, nothing from the environment.
 
 Imported when the first provider is called: see `transport`.
 """
@@ -34,9 +34,9 @@ class _Session(requests.Session):
 class _Adapter(HTTPAdapter):
     """All connections share one TLS context: reading the root certificates takes longer than a handshake."""
 
-    def init_poolmanager(self, *arguments: Any, **more: Any) -> None:
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """See `HTTPAdapter`."""
-        super().init_poolmanager(*arguments, ssl_context=_tls(), **more)
+        super().init_poolmanager(*arguments, ssl_context=_tls(), **options)
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:  # noqa: ARG002 - requests' signature
         """Verify always. requests would read the roots into the context again for each connection."""

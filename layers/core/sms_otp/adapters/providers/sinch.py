@@ -1,6 +1,6 @@
-"""Sinch Verification, version 1. Sinch delivers and checks the code, which is known by its `id`.
+"""Sinch Verification, version 1. Sinch delivers and checks the code, identified by its `id`.
 
-It makes the code too, unless it requests one from the callback; see `use_cases.webhooks`.
+It makes the code too, unless the callback answers with one; see `use_cases.webhooks`.
 """
 
 import base64
@@ -30,12 +30,12 @@ from sms_otp.domain.provider import (
 )
 
 Authorize = Callable[[str, str, bytes], Mapping[str, str]]
-"""Answers the headers that authorize (method, path, body); a request without a body has no type either."""
+"""Makes the authorization headers for (method, path, body); an empty body is signed without a type."""
 
 _CONTENT_TYPE = "application/json"
 _PATH = "/verification/v1/verifications"
-_NOBODYS_REFERENCE = "sms-otp-probe"
-"""What no start of ours is ever called: those references are 64 hex digits."""
+_PROBE_REFERENCE = "sms-otp-probe"
+"""A reference that no start has: ours begin with 64 hex digits."""
 _NO_HEADERS: Mapping[str, str] = {}
 
 # A method's name on the wire, which is also the name of a report's field.
@@ -45,13 +45,13 @@ _METHODS: Mapping[Channel, str] = {
     Channel.WHATSAPP: "whatsapp",
 }
 
-# Where Sinch's own code says more about a report than the HTTP status that it begins with.
+# Sinch codes that say more about a report than the HTTP status that they begin with.
 _REPORT_CODES = ("40300", "42201", "50301")
 
 _VERDICTS: Mapping[str, Check] = {
     "SUCCESSFUL": Check.CORRECT,
     "FAIL": Check.WRONG,
-    # Ended by Sinch, by a newer verification of the same number, or by the network: no code is right now.
+    # Ended by Sinch, by a newer verification of the number, or by the network: no code is correct any more.
     "DENIED": Check.UNKNOWN,
     "ABORTED": Check.UNKNOWN,
     "ERROR": Check.UNKNOWN,
@@ -59,7 +59,7 @@ _VERDICTS: Mapping[str, Check] = {
 
 
 class Sinch:
-    """`authorize` is `signed` or `basic`; `base_url` is checked."""
+    """`authorize` comes from `signed` or `basic`, `base_url` from `hosts`."""
 
     name: ClassVar[str] = "sinch"
 
@@ -80,13 +80,13 @@ class Sinch:
             "reference": message.reference,
         }
         if message.callback_key:
-            # Handed back with the request for a code: see `CodeRequest`.
+            # Sinch repeats it in its request for a code: see `CodeRequest`.
             body["custom"] = message.callback_key
         if message.channel is Channel.SMS:
             expiry = time.strftime("%H:%M:%S", time.gmtime(message.ttl_seconds))
             body["smsOptions"] = {"expiry": expiry, "codeType": "Numeric"}
         elif message.channel is Channel.WHATSAPP:
-            # How long it may be used is Sinch's to say, and no callback may choose the code.
+            # Sinch sets the code's lifetime, and no callback may choose the code.
             body["whatsappOptions"] = {"codeType": "Numeric"}
         elif message.locale:
             body["calloutOptions"] = {"speech": {"locale": message.locale}}
@@ -105,7 +105,7 @@ class Sinch:
         message: CodeMessage,
         deadline: Deadline,
     ) -> Sent:
-        """A new start, for Sinch has no resend. Its callback may bring the same code; see `CodeRequest`."""
+        """Start anew: Sinch has no resend. The callback may choose the same code; see `CodeRequest`."""
         return self.send(message, deadline)
 
     def check(self, ref: str, otp: str, *, channel: Channel, deadline: Deadline) -> Check:
@@ -124,7 +124,7 @@ class Sinch:
 
     def probe(self, deadline: Deadline) -> None:
         """`GET …/reference/{reference}` of an unknown verification: 40400 if our credentials are right."""
-        answer = self._ask("GET", f"{self._url}/reference/{_NOBODYS_REFERENCE}", deadline)
+        answer = self._ask("GET", f"{self._url}/reference/{_PROBE_REFERENCE}", deadline)
         if answer.ok:
             outcomes.content(self.name, answer)
         elif _error_code(answer) != "40400":
@@ -140,9 +140,9 @@ class Sinch:
         return Sent(ref)
 
     def _started(self, reference: str, deadline: Deadline) -> Sent | None:
-        """`GET …/reference/{reference}`: the start that is pending under it, if Sinch can tell.
+        """`GET …/reference/{reference}`: the pending start with this reference, or None.
 
-        Nothing found is no proof that nothing comes: the start may still be on its way.
+        None is no proof that no code comes: the start may still be on its way.
         """
         try:
             answer = self._ask("GET", f"{self._url}/reference/{quote(reference, safe='')}", deadline)
@@ -154,7 +154,7 @@ class Sinch:
         return Sent(ref) if is_ours and outcomes.is_reference(ref) else None
 
     def _verdict(self, ref: str, content: dict[str, Any]) -> Check:
-        """A status that is none of the final ones is no word on the code."""
+        """Read a check's result. Raises `Ambiguous` for a status that is not final."""
         if content.get("id") != ref:
             raise Ambiguous(self.name, "other_id")
         verdict = _VERDICTS.get(word(content.get("status")))
@@ -174,7 +174,7 @@ class Sinch:
     ) -> HttpResponse:
         content = b"" if body is None else json.dumps(body).encode()
         content_type = {"Content-Type": _CONTENT_TYPE} if content else {}
-        # What is signed is the path as it reads decoded (Sinch's Java SDK), and the very bytes sent.
+        # The signature covers the decoded path (Sinch's Java SDK) and the exact bytes sent.
         authorization = self._authorize(method, unquote(urlsplit(url).path), content)
         return outcomes.ask(
             self.name,
@@ -187,7 +187,7 @@ class Sinch:
         )
 
     def _failure(self, answer: HttpResponse, among: Collection[str] | None = None) -> ProviderError:
-        """By the row of Sinch's code, if it is `among` those that say more than the status; None is all."""
+        """The error by Sinch's code, if it is `among` those that say more than the status; None is all."""
         code = _error_code(answer)
         row = sinch_codes.failed(code) if among is None or code in among else None
         kind = Refused if _is_denied(answer) else codes.error_of(row)
@@ -195,9 +195,9 @@ class Sinch:
 
 
 def signed(key: str, secret: str, clock: Clock) -> Authorize:
-    """Application-signed requests, the scheme that Sinch advises for production.
+    """Sign requests with the application secret, the scheme that Sinch advises for production.
 
-    Raises `Misconfigured` where `secret` is not base64.
+    Raises `Misconfigured` if `secret` is not base64.
     """
     secret_bytes = decoded_secret(secret)
 
@@ -211,7 +211,7 @@ def signed(key: str, secret: str, clock: Clock) -> Authorize:
 
 
 def basic(key: str, secret: str) -> Authorize:
-    """HTTP Basic, for prototypes by Sinch's advice. The secret is used as shown, not decoded."""
+    """HTTP Basic, which Sinch advises for prototypes. The secret is used as shown, not decoded."""
     credentials = base64.b64encode(f"{key}:{secret}".encode()).decode()
     return lambda _method, _path, _body: {"Authorization": f"Basic {credentials}"}
 
@@ -219,7 +219,7 @@ def basic(key: str, secret: str) -> Authorize:
 def signature_of(
     secret: bytes, method: str, path: str, body: bytes, content_type: str, timestamp: str
 ) -> str:
-    """Sinch's signature, of our requests and of its callbacks alike.
+    """Sign our request, or compute the expected signature of a Sinch callback.
 
     `path` is decoded and without query; `content_type` and `timestamp` exactly as in the headers.
     """
@@ -231,7 +231,7 @@ def signature_of(
 
 
 def decoded_secret(secret: str) -> bytes:
-    """An application secret's bytes. Some come without their padding. Raises `Misconfigured`."""
+    """Decode an application secret. Some come without their base64 padding. Raises `Misconfigured`."""
     try:
         return base64.b64decode(secret + "=" * (-len(secret) % 4), validate=True)
     except ValueError:
@@ -239,7 +239,7 @@ def decoded_secret(secret: str) -> bytes:
 
 
 def _error_code(answer: HttpResponse) -> str | None:
-    """Sinch's five digits, of which the first three are the status. A number or, by its schema, a string."""
+    """Sinch's five-digit code, which begins with the status. A number or, by its schema, a string."""
     code = outcomes.error_content(answer).get("errorCode")
     text = str(code) if type(code) is int else word(code)
     is_code = len(text) == 5 and text.isascii() and text.isdigit() and text.startswith(str(answer.status))
@@ -247,5 +247,5 @@ def _error_code(answer: HttpResponse) -> str | None:
 
 
 def _is_denied(answer: HttpResponse) -> bool:
-    """One code, 40303, stands both for a wrong set-up and for a number that the callback denied."""
+    """Whether the callback denied the number; 40303 also stands for a missing setting."""
     return answer.status == 403 and "denied" in word(outcomes.error_content(answer).get("message")).lower()

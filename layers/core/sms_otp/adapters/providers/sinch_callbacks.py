@@ -1,4 +1,4 @@
-"""Sinch's callbacks: how they are signed, and what each says."""
+"""Checks the signature of Sinch callbacks, and reads and answers their events."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,13 +14,13 @@ from sms_otp.domain.commands import Callback
 from sms_otp.domain.provider import Misconfigured
 
 CLOCK_WINDOW = 300
-"""Seconds that a signature's time may lie before or after ours. Sinch names no tolerance of its own."""
+"""Seconds that a signature's time may differ from ours. Sinch documents no tolerance."""
 
 # `2023-12-01T15:01:20.0406449Z`: always UTC, with up to seven digits after the seconds.
 _TIMESTAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,9})?Z")
 
 _TAKES_CODE = ("sms", "callout")
-"""Methods whose code the answer may choose (Sinch, "Verification Request Event"): WhatsApp is none."""
+"""Methods whose code the answer may choose (Sinch, "Verification Request Event"); not WhatsApp."""
 
 
 class SinchCallbacks:
@@ -80,12 +80,12 @@ class SinchCallbacks:
         return {"action": "allow"} | ({request.method: {"code": code}} if code else {})
 
 
-def _reports(event: Mapping[str, Any], said: str) -> Sequence[Report]:
-    delivery, send = sinch_codes.delivery_of(said), _send(event)
+def _reports(event: Mapping[str, Any], result: str) -> Sequence[Report]:
+    delivery, send = sinch_codes.delivery_of(result), _send(event)
     if delivery is None or send is None:
         return ()
     reason = word(event.get("reason"))
-    reason = reason if reason in sinch_codes.REASON_NAMES else said
+    reason = reason if reason in sinch_codes.REASON_NAMES else result
     return (Report(delivery, send.ref, reason, key=send.key),)
 
 

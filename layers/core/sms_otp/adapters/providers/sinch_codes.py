@@ -1,4 +1,4 @@
-"""Sinch Verification's codes: errors, statuses, and what its callbacks say.
+"""Codes of Sinch Verification: errors, statuses, and results in its callbacks.
 
 Sources: Sinch, Verification API 2.0.1, "Errors" and the schemas of `VerificationStatus`, `reason`,
 `callResult` and `VerificationSmsDeliveredEvent`.
@@ -30,7 +30,7 @@ ERRORS: tuple[Code, ...] = (
     Code("400", "40005", "Missing leading plus sign", "the number lacks its plus sign", _FAILED, "Refused"),
     Code("401", "40100", "Invalid authorization header", "the header's form", _FAILED, "Misconfigured"),
     Code("401", "40101", "X-Timestamp required", "the time is missing or too old", _FAILED, "Misconfigured"),
-    Code("401", "40102", "Invalid signature", "the signature is another", _FAILED, "Misconfigured"),
+    Code("401", "40102", "Invalid signature", "wrong signature", _FAILED, "Misconfigured"),
     Code("401", "40104", "Authorization required", "no header", _FAILED, "Misconfigured"),
     Code("401", "40107", "Invalid authorization", "no such key", _FAILED, "Misconfigured"),
     Code("402", "40200", "Not enough credit", "the account has no credit", _FAILED, "Misconfigured"),
@@ -52,27 +52,27 @@ ERRORS: tuple[Code, ...] = (
         _FAILED,
         "Misconfigured",
     ),
-    Code("409", "40900", "Reference already defined", "a start of ours did arrive", _UNKNOWN, "Ambiguous"),
+    Code("409", "40900", "Reference already defined", "our start has already arrived", _UNKNOWN, "Ambiguous"),
     Code("422", "42200", "Application name", "the application lacks a setting", _FAILED, "Misconfigured"),
     Code("422", "42201", "No route", "no route to the number", _FAILED, "DestinationUnavailable"),
-    Code("429", "42900", "Request capacity exceeded", "the account's rate", _FAILED, "Throttled"),
+    Code("429", "42900", "Request capacity exceeded", "the account's rate limit", _FAILED, "Throttled"),
     Code(
         "429",
         "42901",
         "Too quickly to the same number",
-        "the number's own rate",
+        "the number's own rate limit",
         _FAILED,
         "DestinationUnavailable",
     ),
     Code("500", "50000", "Internal server error", "a fault at Sinch", _UNKNOWN, "Doubtful"),
     Code("503", "50300", "Temporarily unavailable", "a fault at Sinch", _UNKNOWN, "Doubtful"),
-    Code("503", "50301", "Configuration error", "to be taken to Sinch's support", _FAILED, "Misconfigured"),
+    Code("503", "50301", "Configuration error", "contact Sinch's support", _FAILED, "Misconfigured"),
 )
 """`errorCode`; `group` is the HTTP status, its first three digits."""
 
 STATUSES: tuple[Code, ...] = (
     Code("status", "", "PENDING", "under way", _ACCEPTED),
-    Code("status", "", "SUCCESSFUL", "the user typed the code, and so had it", _DELIVERED),
+    Code("status", "", "SUCCESSFUL", "the user typed the code, so it arrived", _DELIVERED),
     Code("status", "", "FAIL", "it ended without the code; the reason says why", _ACCEPTED),
     Code("status", "", "DENIED", "never sent; the reason says why", _FAILED),
     Code("status", "", "ABORTED", "a newer start of the same number ended it", _ACCEPTED),
@@ -86,7 +86,7 @@ REASONS: tuple[Code, ...] = (
     Code("reason", "", "Blocked", "the number is blocked", _FAILED, "Refused"),
     Code("reason", "", DENIED_BY_CALLBACK, "our own webhook denied it", _FAILED, "Refused"),
     Code("reason", "", "Invalid callback", "our webhook's answer was unusable", _FAILED, "Misconfigured"),
-    Code("reason", "", "Destination denied", "no sends to there", _FAILED, "DestinationUnavailable"),
+    Code("reason", "", "Destination denied", "destination not allowed", _FAILED, "DestinationUnavailable"),
     Code("reason", "", "Internal error", "a fault at Sinch", _FAILED, "Doubtful"),
     Code(
         "reason",
@@ -100,9 +100,9 @@ REASONS: tuple[Code, ...] = (
         "reason", "", "SMS delivery failure", "the SMS was not delivered", _FAILED, "DestinationUnavailable"
     ),
     Code("reason", "", "Failed pending", "it never left the state PENDING", _UNKNOWN),
-    Code("reason", "", "Invalid CLI", "a flash call's number was another", _ACCEPTED),
+    Code("reason", "", "Invalid CLI", "wrong number of a flash call", _ACCEPTED),
     Code("reason", "", "Invalid code", "the code was wrong too often", _ACCEPTED),
-    Code("reason", "", "Expired", "its time was up", _ACCEPTED),
+    Code("reason", "", "Expired", "its validity ended", _ACCEPTED),
     Code("reason", "", "Hung up without entering valid code", "a call without the code", _ACCEPTED),
 )
 """`reason` of a verification that ended without the code."""
@@ -110,14 +110,14 @@ REASONS: tuple[Code, ...] = (
 EVENTS: tuple[Code, ...] = (
     Code("smsResult", "", "Successful", "the operator's receipt came", _DELIVERED),
     Code("smsResult", "", "Failed", "the operator's receipt says no", _FAILED),
-    Code("callResult", "", "ANSWERED", "the call was taken", _DELIVERED),
-    Code("callResult", "", "COMPLETED", "the call was taken to its end", _DELIVERED),
-    Code("callResult", "", "CANCEL", "the call ended before it was taken", _FAILED),
-    Code("callResult", "", "NO_ANSWER", "nobody took the call", _FAILED),
+    Code("callResult", "", "ANSWERED", "the call was answered", _DELIVERED),
+    Code("callResult", "", "COMPLETED", "the call was answered and completed", _DELIVERED),
+    Code("callResult", "", "CANCEL", "the call ended before it was answered", _FAILED),
+    Code("callResult", "", "NO_ANSWER", "nobody answered the call", _FAILED),
     Code("callResult", "", "BUSY", "the line was busy", _FAILED),
-    Code("callResult", "", "FAILED", "the call did not come about", _FAILED),
+    Code("callResult", "", "FAILED", "the call failed", _FAILED),
 )
-"""What a VerificationSmsDeliveredEvent and a call's status say."""
+"""`smsResult` of a VerificationSmsDeliveredEvent, and `callResult` of a call's status."""
 
 # One code, 40303, has two rows; the adapter distinguishes them by the message.
 _ERRORS = {code.id: code for code in reversed(ERRORS)}
@@ -126,10 +126,10 @@ _DELIVERIES = {code.name: code.delivery for code in (*STATUSES, *EVENTS)}
 
 
 def delivery_of(name: str) -> Delivery | None:
-    """What a `status` or an `smsResult` says about the message; None where it has no row."""
+    """The delivery that a `status` or an `smsResult` reports; None if it has no row."""
     return _DELIVERIES.get(name)
 
 
 def failed(code: str | None) -> Code | None:
-    """The row of an `errorCode`."""
+    """The row of an `errorCode`, or None."""
     return None if code is None else _ERRORS.get(code)

@@ -9,7 +9,7 @@ from sms_otp.domain.provider import Channel, Check, CodeMessage, Sent
 
 
 class FixedCodes:
-    """A `Provider` for the numbers that a parameter lists; it takes no other."""
+    """A `Provider` for the numbers that the parameter `TestNumbers` lists."""
 
     name: ClassVar[str] = "test"
 
@@ -22,7 +22,7 @@ class FixedCodes:
         return Sent(ref=message.to.e164)
 
     def resend(self, ref: str, message: CodeMessage, deadline: Deadline) -> Sent:
-        """See `Provider`. The code is the same for ever."""
+        """See `Provider`. The code never changes."""
         del message, deadline
         return Sent(ref, is_same_code=True)
 
@@ -35,4 +35,4 @@ class FixedCodes:
         return Check.CORRECT if hmac.compare_digest(code.encode(), otp.encode()) else Check.WRONG
 
     def probe(self, deadline: Deadline) -> None:
-        """See `Provider`. There is nobody to ask."""
+        """See `Provider`. There is no provider to reach."""

@@ -1,23 +1,23 @@
-"""Which of a deployment's texts a message is sent in, where the provider lets the text be chosen."""
+"""Chooses among a deployment's texts by language and purpose, for providers that allow a choice."""
 
 import re
 from collections.abc import Iterator, Mapping
 
 REPLACED = {"in": "id", "iw": "he", "ji": "yi", "jw": "jv", "mo": "ro", "no": "nb", "tl": "fil"}
-"""Codes of languages that others have replaced (CLDR 45, `languageAlias`)."""
+"""Deprecated language codes and their replacements (CLDR 45, `languageAlias`)."""
 REGIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "zh": {"hans": ("cn", "sg", "my"), "hant": ("tw", "hk", "mo")},
     "sr": {"cyrl": ("rs", "ba"), "latn": ("me",)},
 }
-"""Where a language is written in several scripts: each script's regions (CLDR 45, `likelySubtags`)."""
+"""For languages with several scripts, the regions of each script (CLDR 45, `likelySubtags`)."""
 _SCRIPT = re.compile("[a-z]{4}")
 
 
 def names(locale: str | None, purpose: str | None, *, joint: str = "-") -> Iterator[str]:
-    """The names to look for, the best first: `pt-br/login`, `pt-br`, `pt/login`, `pt`, `/login`, ``.
+    """Yield the names to look for, best first: `pt-br/login`, `pt-br`, `pt/login`, `pt`, `/login`, ``.
 
-    The language goes before the purpose: a text for any purpose that is understood is better than the right
-    one that is not. `joint` is what a name has between language and region. `zh-Hant-TW` finds `zh-tw` and
+    The language goes before the purpose: a general text that the user understands is better than one for the
+    purpose in another language. `joint` separates language and region. `zh-Hant-TW` finds `zh-tw` and
     `zh-hant`, and `iw` and `he` find each other.
     """
     for words in _languages((locale or "").lower()):
@@ -28,9 +28,9 @@ def names(locale: str | None, purpose: str | None, *, joint: str = "-") -> Itera
 
 
 def _languages(locale: str) -> Iterator[tuple[str, ...]]:
-    given, *rest = locale.split("-")
-    language = REPLACED.get(given, given)
-    codes = [language, *(old for old, new in REPLACED.items() if new == language)] if given else []
+    subtag, *rest = locale.split("-")
+    language = REPLACED.get(subtag, subtag)
+    codes = [language, *(old for old, new in REPLACED.items() if new == language)] if subtag else []
     tried = dict.fromkeys(tuple(rest[:count]) for count in range(len(rest), 0, -1))
     tried |= dict.fromkeys(_other_spellings(language, rest))
     for words in (*tried, ()):
@@ -40,7 +40,7 @@ def _languages(locale: str) -> Iterator[tuple[str, ...]]:
 
 
 def _other_spellings(language: str, rest: list[str]) -> Iterator[tuple[str, ...]]:
-    """A script by its regions, a region by its script."""
+    """Yield a script's regions, or a region's script, in place of it."""
     scripts = REGIONS.get(language, {})
     script = next((word for word in rest if _SCRIPT.fullmatch(word)), None)
     without = tuple(word for word in rest if word != script)

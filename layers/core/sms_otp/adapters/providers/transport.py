@@ -1,7 +1,7 @@
-"""The one HTTP client for providers: one request, one answer, by a deadline, or a word on what may have left.
+"""The HTTP client for providers: one request and one answer, or an error that says whether the request left.
 
-Nothing is followed, repeated or read from the environment. A provider's host is checked in `hosts`,
-before a URL gets here.
+No redirects, no retries, nothing from the environment. `hosts` checks a provider's host before a URL gets
+here.
 """
 
 import io
@@ -37,7 +37,7 @@ _LONGEST_RETRY_AFTER = DAY
 _HEADERS: Mapping[str, str] = {
     "User-Agent": "sms-otp",
     "Accept": "application/json",
-    # So that the limit on an answer's bytes also limits what is held in memory.
+    # Without compression, the limit on an answer's bytes also limits the memory it takes.
     "Accept-Encoding": "identity",
 }
 
@@ -55,17 +55,17 @@ class RequestNotSent(TransportError):
 
 
 class NoAnswer(TransportError):
-    """The request may have left, and no whole, readable answer to it came."""
+    """The request may have left, and no complete, readable answer came."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A whole HTTP answer, of any status."""
+    """A complete HTTP answer, of any status."""
 
     status: int
     body: bytes = field(repr=False)
     retry_after: Seconds | None = None
-    """From `Retry-After`; none where it is absent or makes no sense (RFC 9110 §10.2.3)."""
+    """From `Retry-After`; None if it is absent or invalid (RFC 9110 §10.2.3)."""
 
     @property
     def ok(self) -> bool:
@@ -73,7 +73,7 @@ class HttpResponse:
         return 200 <= self.status < 300
 
     def json(self) -> dict[str, Any]:
-        """The body, where it is one JSON object by `strict_json`'s rules. Raises `NoAnswer`."""
+        """Parse the body as one JSON object, see `strict_json`. Raises `NoAnswer` if it is not one."""
         try:
             return parse_object(self.body, limit=MAX_BODY_BYTES)
         except ValueError:
@@ -133,8 +133,8 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             )
-        # requests' own errors are OSErrors. `from None`: their texts hold the URL, and of a malformed header
-        # its value.
+        # requests' own errors are OSErrors. `from None`, because their texts hold the URL or a malformed
+        # header's value.
         except (HTTPError, OSError, ValueError) as error:
             raise outgoing.failure(_reason(error)) from None
         try:
@@ -147,7 +147,7 @@ class Transport:
         return HttpResponse(response.status_code, content, retry_after)
 
     def _open_session(self) -> "Session":
-        """The session in use, or a new one where its connections have been idle for too long.
+        """The session in use, or a new one if its connections have been idle for too long.
 
         A connection that its other end has closed is replaced before anything is written to it.
         """
@@ -169,10 +169,10 @@ def load() -> None:
 
 
 class _Outgoing(io.BytesIO):
-    """A request's body that knows whether it has left, and can be kept from leaving.
+    """A request's body that notes whether it has left, and can be abandoned before it does.
 
-    The connection is made, and the headers are written, before the first byte of a body is read from
-    here. A provider cannot act on a request whose body it never got.
+    Its first byte is read only after the connection is made and the headers are written. A provider
+    cannot act on a request whose body it never got.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -191,14 +191,14 @@ class _Outgoing(io.BytesIO):
         return super().read(size)
 
     def failure(self, reason: str) -> TransportError:
-        """Abandon the request, and say what its failure means."""
+        """Abandon the request; return `NoAnswer` if its body may have left, else `RequestNotSent`."""
         with self._lock:
             self.abandoned = True
             return NoAnswer(reason) if self._left else RequestNotSent(reason)
 
 
 def _content(raw: "BaseHTTPResponse", outgoing: _Outgoing) -> bytes:
-    """The whole body. Piece by piece as they come in, so that a thread left behind ends at the next."""
+    """Read the whole body, piece by piece, so that an abandoned thread ends at the next piece."""
     content = b""
     while piece := raw.read1(MAX_BODY_BYTES, decode_content=False):
         content += piece
@@ -215,7 +215,7 @@ def _reason(error: Exception, otherwise: str = "connection") -> str:
 
     words: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
         (ConnectTimeout, "connect_timeout"),
-        # urllib3's own while the body is read.
+        # While the body is read, urllib3's own error arrives.
         ((ReadTimeout, ReadTimeoutError), "read_timeout"),
         (SSLError, "tls"),
     )
@@ -223,7 +223,7 @@ def _reason(error: Exception, otherwise: str = "connection") -> str:
 
 
 def _retry_after(value: str | None, now: float) -> Seconds | None:
-    """Seconds or an HTTP date, as RFC 9110 §10.2.3 has it. Anything else, or over a day, is ignored."""
+    """Parse seconds or an HTTP date (RFC 9110 §10.2.3). None if invalid, past or over a day away."""
     if value is None:
         return None
     if re.fullmatch("[0-9]{1,6}", value):

@@ -1,7 +1,7 @@
 """Structured events: one JSON line per decision. Numbers are masked; codes and secrets never appear.
 
-Only what `emit` knows how to make safe leaves this module; an exception's text does not, because
-it can hold what a caller or a provider sent.
+Only fields that `emit` can make safe leave this module. An exception's text does not: it can hold what a
+caller or a provider sent.
 """
 
 import logging
@@ -17,7 +17,7 @@ from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain.phone import PhoneNumber
 
 _CHATTY = ("boto3", "botocore", "urllib3")
-"""At DEBUG these write whole requests to the log, secrets and numbers included."""
+"""At DEBUG these loggers write whole requests, secrets and numbers included."""
 
 _WARNINGS = frozenset(
     {
@@ -43,30 +43,30 @@ _WARNINGS = frozenset(
 """Events that an operator should look at."""
 
 _MEASURED_ONLY = frozenset({"send_decided", "provider_answered"})
-"""Events of every request whose line would repeat another one."""
+"""Events that only add metrics: their line would repeat another event's."""
 
-_KEPT_OF_KEYS = {"number_key": 8, "verification": 16}
-"""Characters of a hash that are logged: enough to find related lines, too few for anything else."""
+_LOGGED_CHARACTERS = {"number_key": 8, "verification": 16}
+"""Logged characters of each hash: enough to find related lines, too few for anything else."""
 
 
 @cache
 def _logger() -> Logger:
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Where it was written is always this module.
-    return Logger(utc=True, location=None)  # `None` leaves the key out
+    # The location would always be this module; `None` leaves the key out.
+    return Logger(utc=True, location=None)
 
 
 def load() -> None:
-    """Make the logger before the first request."""
+    """Create the logger before the first request."""
     _logger()
 
 
 @contextmanager
 def invocation(request_id: str, function_request_id: str) -> Iterator[None]:
-    """Every line in it carries these ids, from the access log to the provider's reference.
+    """Add these ids to every log line inside the block, from the access log to the provider's reference.
 
-    Its metrics are written at its end, also where an exception ends it.
+    Writes the invocation's metrics at its end, even if an exception ends it.
     """
     _logger().append_keys(request_id=request_id, function_request_id=function_request_id, tenant="-")
     try:
@@ -76,12 +76,12 @@ def invocation(request_id: str, function_request_id: str) -> Iterator[None]:
 
 
 def identify(tenant: str) -> None:
-    """Name the invocation's tenant in every further line."""
+    """Add the tenant to every further line of the invocation."""
     _logger().append_keys(tenant=tenant)
 
 
 def emit(event: str, **fields: Any) -> None:
-    """Log a decision and add its metrics. `number` is masked and adds its country; a key is cut."""
+    """Log a decision and add its metrics. `number` is masked and adds its country; hashes are cut."""
     safe = _safe(fields)
     metrics.emit(event, safe)
     if event in _MEASURED_ONLY:
@@ -91,7 +91,7 @@ def emit(event: str, **fields: Any) -> None:
 
 
 def fail(event: str, error: BaseException, **fields: Any) -> None:
-    """Log an unforeseen exception: its class and its place, not its text."""
+    """Log an unexpected exception: its class and its last five stack frames, not its text."""
     frames = traceback.extract_tb(error.__traceback__)[-5:]
     where = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
     _logger().error(event, extra=_safe(fields | {"error": type(error).__name__, "where": where}))
@@ -103,4 +103,4 @@ def _safe(fields: dict[str, Any]) -> dict[str, Any]:
     if isinstance(number, PhoneNumber):
         safe |= {"number": number.masked, "country": number.country}
         safe |= {"test_number": True} if number.is_test else {}
-    return safe | {name: safe[name][:kept] for name, kept in _KEPT_OF_KEYS.items() if name in safe}
+    return safe | {name: safe[name][:length] for name, length in _LOGGED_CHARACTERS.items() if name in safe}

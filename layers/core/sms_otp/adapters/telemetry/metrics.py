@@ -1,7 +1,7 @@
-"""Which numbers each event adds to CloudWatch, by the embedded metric format (EMF), in one namespace.
+"""The CloudWatch metrics that each event adds, in embedded metric format (EMF) and one namespace.
 
-Every metric is there for the whole service, so that an alarm can watch one metric, and some also by
-country or by provider: both are bounded. The names are a contract with alarms and dashboards. An invocation's
+Every metric exists for the whole service, so that an alarm can watch one metric; some also exist by country
+or by provider, which are both bounded. The names are a contract with alarms and dashboards. An invocation's
 metrics are one line at its end, because a line for each event would cost more time and more log.
 """
 
@@ -23,15 +23,15 @@ COUNTRY = ("country",)
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One number of an event. `value` is a number, or the name of the event's field that holds it."""
+    """One metric of an event. `value` is a number, or the name of the event's field that holds it."""
 
     name: str
     by: tuple[str, ...] = ()
-    """Its dimensions, one at a time, beside the value of the whole service."""
+    """Dimensions, each by itself, in addition to the value of the whole service."""
     value: int | str = 1
     unit: str = "Count"
     always: tuple[str, ...] = ()
-    """The dimensions that it has also where `MetricDetail` is `service`: CloudWatch bills each."""
+    """The dimensions that remain if `MetricDetail` is `service`: CloudWatch bills each one."""
 
     def dimensions(self, detail: str) -> tuple[str, ...]:
         """Its dimensions at this detail, `service` or `places`."""
@@ -66,7 +66,7 @@ BY_EVENT: Mapping[str, tuple[Metric, ...]] = {
     ),
     "failed_over": (Metric("FailedOver", PROVIDER),),
     "breaker_open": (Metric("BreakerOpen", PROVIDER),),
-    # Not a metric of its own, which would be billed: the times that it closed are the samples less the sum.
+    # A metric of its own would be billed. The circuit closed as often as samples minus sum.
     "breaker_closed": (Metric("BreakerOpen", PROVIDER, value=0),),
     "otp_verified": (
         Metric("OtpVerified", PLACES, always=PLACES),
@@ -94,7 +94,7 @@ SEND_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
     "SENDING_STOPPED": (Metric("SendRefused"),),
 }
 VERIFY_REFUSALS: Mapping[str, tuple[Metric, ...]] = {
-    # Where the provider's codes have another length than `CodeLength`, nobody can verify.
+    # A failure too: no code verifies if the provider's codes have another length than `CodeLength`.
     "INVALID_OTP_FORMAT": (Metric("OtpIncorrect"), Metric("VerifySuccess", value=0)),
     "OTP_EXPIRED": (Metric("OtpExpired"), Metric("VerifySuccess", value=0)),
     "TOO_MANY_ATTEMPTS": (Metric("OtpLocked"), Metric("VerifySuccess", value=0)),
@@ -113,14 +113,14 @@ BY_REFUSAL: Mapping[str, Mapping[str, tuple[Metric, ...]]] = {
 
 
 def all() -> frozenset[Metric]:
-    """All that any event adds."""
+    """Every metric that an event can add."""
     tables = (BY_EVENT, *BY_REFUSAL.values())
     return frozenset(metric for table in tables for row in table.values() for metric in row)
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One line of EMF. Its root holds each value once, so a metric or another place needs another line."""
+    """One line of EMF. Its root holds one value a name, so a repeated metric or place needs another line."""
 
     root: dict[str, Any] = field(default_factory=dict)
     directives: list[dict[str, Any]] = field(default_factory=list)
@@ -143,11 +143,11 @@ class _Line:
 
 
 _lines: list[_Line] = []
-"""Of the invocation that runs."""
+"""The lines of the current invocation."""
 
 
 def emit(event: str, fields: Mapping[str, Any]) -> None:
-    """Add an event to the invocation's line, without the metrics and dimensions whose field it lacks."""
+    """Add an event to the invocation's lines, without metrics and dimensions whose field it lacks."""
     groups: dict[tuple[str, ...], list[Metric]] = {}
     detail = config.metric_detail()
     for metric in measured_by(event, fields):
@@ -176,7 +176,7 @@ def flush() -> None:
 
 
 def measured_by(event: str, fields: Mapping[str, Any]) -> tuple[Metric, ...]:
-    """The metrics that an event may add to; it adds to those whose fields it has."""
+    """The metrics that an event may add; `emit` adds those whose field the event has."""
     if event == "request_refused":
         return BY_REFUSAL.get(fields.get("path", ""), {}).get(fields.get("error_code", ""), ())
     return BY_EVENT.get(event, ())

@@ -1,6 +1,6 @@
-"""What other systems are sent of the log: events for an EventBridge bus, made of the functions' own lines.
+"""Makes events for an EventBridge bus from the functions' log lines.
 
-The log knows no number and no code, and an event has less than the log: the fields of `DETAIL` alone.
+The log has no full number and no code, and an event has even less: only the fields of `DETAIL`.
 """
 
 import base64
@@ -30,7 +30,7 @@ DETAIL = {
 
 
 def entries(event: Mapping[str, Any], bus: str) -> Iterator[Entry]:
-    """The entries for `events:PutEvents` that a delivery of CloudWatch Logs stands for."""
+    """Convert a delivery from CloudWatch Logs to entries for `events:PutEvents`."""
     delivered = json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))
     if delivered["messageType"] != "DATA_MESSAGE":
         return
@@ -52,7 +52,7 @@ def entries(event: Mapping[str, Any], bus: str) -> Iterator[Entry]:
 
 
 def type_of(line: Line) -> str | None:
-    """The detail-type of the event that a line is, or None for a line that is none."""
+    """The detail-type of a line's event, or None for a line that is not published."""
     if "verification" not in line:
         return None
     match line.get("message"):
@@ -70,7 +70,7 @@ def type_of(line: Line) -> str | None:
 
 
 def _line(text: str) -> Line:
-    """What a function wrote; empty for what is not JSON, such as Lambda's own lines."""
+    """Parse a log line; empty if it is not a JSON object, such as a line of the Lambda runtime."""
     try:
         line = json.loads(text)
     except ValueError:

@@ -1,28 +1,28 @@
-# `make help` lists what there is. Every tool is in .venv, pinned with hashes; nothing else is installed anywhere.
+# `make help` lists the targets. Every tool is in .venv, pinned with hashes; nothing is installed elsewhere.
 
 PYTHON ?= python3
 BIN = .venv/bin
 PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
-# checkov pins other versions of what SAM CLI and MiniStack pin, so it has an environment and a lock of its own.
+# checkov's pins conflict with those of SAM CLI and MiniStack, so it has an environment and a lock of its own.
 CHECKOV_BIN = .venv/checkov/bin
 SITE_BIN = .venv/site/bin
 CLIENTS_BIN = .venv/clients/bin
 COMPILE = $(BIN)/uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url $(UPGRADE)
 NPM = PATH="$(CURDIR)/$(BIN):$$PATH" npm --loglevel=error
-# written by npm where the installation is whole
+# written by npm after a complete installation
 ALTCHA = examples/altcha/node_modules/.package-lock.json
 EXPRESS = examples/express/node_modules/.package-lock.json
 BETTER_AUTH = examples/better-auth/node_modules/.package-lock.json
 
-# of `make test` and `make prove-races`; empty leaves AWS's DynamoDB Local out, whose licence is for who has an AWS account
+# of `make test` and `make prove-races`; empty leaves out DynamoDB Local, whose licence requires an AWS account
 DYNAMODB_LOCAL ?= .venv/.dynamodb-local
 
 # of `make deploy`: dev, staging or prod; of `make build`: a table of samconfig.toml
 ENV ?= dev
 CONFIRM ?= yes
 
-# What plain `sam` reads is the table default, and that is dev's.
+# Plain `sam` reads the table default, which is dev's.
 TABLE = $(if $(filter dev,$(ENV)),default,$(ENV))
 
 # of `make cost`
@@ -40,7 +40,7 @@ SANDBOX_PORT ?= 4600
 PROVIDERS ?=
 PARAMETERS ?=
 
-# of `make watch`, `make smoke`, `make rotate-pepper` and `make provision-check`: a deployed stack's name; the local stack where it is empty
+# of `make watch`, `make smoke`, `make rotate-pepper` and `make provision-check`: a deployed stack's name; empty for the local stack
 STACK ?=
 
 # of `make restore-items`: the restored table's name
@@ -57,7 +57,7 @@ RATE ?= 50
 SECONDS ?= 120
 WORKERS ?= 4
 
-# of `make mutants`: another SEED draws another sample; with CHANGED, only lines that were changed since that revision
+# of `make mutants`: another SEED draws another sample; CHANGED limits it to lines changed since that revision
 SEED ?= 1
 COUNT ?= 100
 CHANGED ?=
@@ -67,13 +67,13 @@ FUNCTION ?= RequestOtpFunction
 EVENT ?= events/request_otp-sms.json
 API_PORT ?= 3000
 
-# The Region that the AWS CLI takes, for boto3 and SAM CLI, which read AWS_DEFAULT_REGION alone.
+# The AWS CLI reads AWS_REGION; boto3 and SAM CLI read only AWS_DEFAULT_REGION.
 ifdef AWS_REGION
 export AWS_DEFAULT_REGION := $(AWS_REGION)
 endif
 
-# Bytecode is made when a package is first imported, also where this shell wants none: without it, each of the
-# many processes that the targets start would compile what it imports anew.
+# Bytecode is written at the first import, even if this shell disables it: otherwise each of the many processes
+# that the targets start would compile its imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
@@ -83,28 +83,28 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  %-18s %s\n", $$1, $$2}'
 
 run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PROVIDERS=sinch,infobip PARAMETERS="Name=Value …"
-	@$(MAKE) --no-print-directory .venv/.web || echo "npm's packages cannot be installed: the API runs without them, the page is plainer"
+	@$(MAKE) --no-print-directory .venv/.web || echo "the npm packages cannot be installed: the API runs without them, the page is plainer"
 	@PYTHONPATH=layers/core exec $(BIN)/python -m local.run --host "$(HOST)" --port "$(PORT)" --sandbox-port "$(SANDBOX_PORT)" \
 	    --providers "$(PROVIDERS)" --parameters "$(PARAMETERS)"
 
 screenshots: .venv/.dev .venv/.web-dev ## Take the screenshots in docs/images; needs Chromium
 	@PYTHONPATH=layers/core $(BIN)/python -m generators.screenshots
 
-# The deployments first, beside the tests that wait for deadlines to pass and leave them the processor. What is many
-# small files comes last, so that no process is left with a long one at the end.
+# The deployments first, beside tests that mostly wait for deadlines. Many small files come last, so that no process
+# ends with a long one.
 test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors .venv/.clients $(DYNAMODB_LOCAL) $(ALTCHA) $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs at a small size
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' \
 	    tests/e2e tests/contract tests/proofs tests/functional tests/races tests/browser tests/unit
 
-# Two at once, the longest first, so that they end together: about 10, 8, 6, 6 and 4 minutes, were each alone.
+# Two at once, the longest first, so that they end together: alone, about 10, 8, 6, 6 and 4 minutes.
 prove: .venv/.dev ## Run the proofs in full: races, state machine, mutants, timing, faults, fuzzing, alarms; a quarter of an hour
 	@$(MAKE) --no-print-directory --jobs=2 prove-races prove-fuzz prove-answers prove-faults prove-stacks
 
-# What CI runs on top of `make test`. Of the races, `make test` has one round of 60 and 100 callers: a condition that is
-# missing or wrong lets dozens through in each, so the further rounds prove how rare a fault is, not that there is one.
-# Of the fault matrix it has every second row, of fuzzing 100 bodies for each function; the rows left out differ from those
-# run in one value. What it leaves out whole is run here: tests of half a minute each, one mutant in twelve, the guard's
-# goals, and Schemathesis. `make prove` stays the full size, for a release and after a change to what it holds.
+# CI runs this on top of `make test`. `make test` has one round of races with 60 and 100 callers: a missing or wrong
+# condition lets dozens through in each, so more rounds measure how rare a fault is, not whether it exists. It has every
+# second row of the fault matrix, which differ from the others in one value, and fuzzes each function with 100 bodies.
+# Here run the suites that it skips: tests of half a minute each, one mutant in twelve, the guard's goals, Schemathesis.
+# `make prove` is the full size, for a release and after changes to the code that it proves.
 prove-ci: .venv/.dev .venv/.web-dev
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_schemathesis.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/proofs tests/e2e tests/browser
@@ -122,7 +122,7 @@ prove-faults: .venv/.dev
 prove-fuzz: .venv/.dev
 	$(BIN)/python -m pytest -q tests/functional/test_fuzz.py --hypothesis-profile=prove
 
-prove-guard: .venv/.dev ## Hold the guard's goals: every scenario of the drill, three seeds; half an hour
+prove-guard: .venv/.dev ## Check the guard's goals: every scenario of the drill, three seeds; half an hour
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_guard_goals.py
 
 prove-stacks: .venv/.dev .venv/.web-dev $(ALTCHA) $(EXPRESS)
@@ -131,7 +131,7 @@ prove-stacks: .venv/.dev .venv/.web-dev $(ALTCHA) $(EXPRESS)
 mutants: .venv/.dev ## Mutate the code in COUNT places, print the mutants that survive the tests; SEED=… COUNT=… CHANGED=REV
 	@$(BIN)/python -m tests.mutants --seed $(SEED) --count $(COUNT) --changed "$(CHANGED)"
 
-lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and both for security
+lint: .venv/.dev .venv/.checkov ## Check style, types, the template, and security rules
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -162,13 +162,13 @@ lock: .venv/.dev ## Write requirements*.txt from requirements*.in; UPGRADE=--upg
 	cd tests/clients && $(NPM) install --package-lock-only
 	cd tests/dynamodb_local && $(NPM) install --package-lock-only
 
-docs: .venv/.dev ## Make docs/api.md from openapi.yaml, tables of docs/scaling.md and docs/providers.md, and events/
+docs: .venv/.dev ## Generate docs/api.md, events/, and tables of docs/scaling.md and docs/providers.md
 	$(BIN)/python -m generators.api_doc
 	PYTHONPATH=layers/core $(BIN)/python -m bench.scale --write
 	PYTHONPATH=layers/core $(BIN)/python -m generators.codes_doc
 	$(BIN)/python -m generators.events
 
-site: .venv/.run .venv/.site ## Build the documents as a site into .local/site, and check every link and anchor
+site: .venv/.run .venv/.site ## Build the documentation site into .local/site, and check every link and anchor
 	@$(BIN)/python -m release.site
 	@rm -rf .local/site
 	@$(SITE_BIN)/zensical build --clean --strict
@@ -186,7 +186,7 @@ cost: .venv/.run ## Print what a stack costs a month; COUNTRIES=2 PROVIDERS=2 VE
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.cost --countries "$(COUNTRIES)" --providers "$(or $(PROVIDERS),1)" \
 	    --verifications "$(VERIFICATIONS)" $(if $(TABLES),--tables)
 
-outage: .venv/.dev ## Simulate a provider's outage, print who gets a code
+outage: .venv/.dev ## Simulate a provider's outage, print the share of codes sent
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.outage
 
 scale: .venv/.dev ## Simulate 1 to 10,000 requests a second, print the load on DynamoDB
@@ -198,19 +198,19 @@ bench: .venv/.dev ## Measure cold starts, verifications and provider calls again
 bench-profile: .venv/.dev ## Profile a cold start and a verification, by module and by function
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.profiles
 
-drill: .venv/.dev ## Simulate SMS pumping before and after the guard, print who is refused and the cost; ABLATE=1
+drill: .venv/.dev ## Simulate SMS pumping before and after the guard, print refused users and the cost; ABLATE=1
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.drill $(if $(ABLATE),--ablate)
 
-lockout: .venv/.dev ## Simulate a stranger who keeps a number's owner out, print who can still verify
+lockout: .venv/.dev ## Simulate a stranger locking a number's owner out, print how often the owner can verify
 	@PYTHONPATH=layers/core $(BIN)/python -m bench.lockout
 
-dashboard: .venv/.dev ## Draw the dashboard from two minutes of traffic on a local stack; TO=docs/images/dashboard.png for the document
+dashboard: .venv/.dev ## Draw the dashboard from two minutes of traffic on a local stack; TO=docs/images/dashboard.png for the docs
 	@PYTHONPATH=layers/core $(BIN)/python -m generators.dashboard "$(TO)"
 
 audit: .venv/.dev ## List the deployed packages with licences and known advisories; writes .local/sbom.cdx.json
 	@PYTHONPATH=layers/core $(BIN)/python -m release.audit
 
-facts: .venv/.run ## Print the template's defaults and counts that documents claim
+facts: .venv/.run ## Print the template's defaults and the counts that documents claim
 	@PYTHONPATH=layers/core $(BIN)/python -m release.facts
 
 release-check: .venv/.dev ## Run the release checklist, stop at the first failure; an hour
@@ -228,22 +228,22 @@ smoke: .venv/.run ## Smoke-test a stack end to end with a test number; STACK=…
 load: .venv/.run ## Load-test the local stack, print latencies and whether every limit held; RATE=… SECONDS=… WORKERS=…
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.load --rate $(RATE) --seconds $(SECONDS) --workers $(WORKERS)
 
-restore-items: .venv/.run ## Copy the items that are missing from a restored table into the stack's; STACK=… SOURCE=…
+restore-items: .venv/.run ## Copy missing items from a restored table into the stack's table; STACK=… SOURCE=…
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.restore_items --stack "$(STACK)" --source "$(SOURCE)"
 
-rotate-pepper: .venv/.run ## Rotate the pepper: take the next step, if it is due; STACK=…
+rotate-pepper: .venv/.run ## Take the next step of a pepper rotation, if it is due; STACK=…
 	@PYTHONPATH=layers/core $(BIN)/python -m ops.rotate_pepper --stack "$(STACK)"
 
-sam-local-invoke: .venv/.run ## Run one function in a container on `make run HOST=docker`; FUNCTION=… EVENT=…
+sam-local-invoke: .venv/.run ## Run one function in a container, beside `make run HOST=docker`; FUNCTION=… EVENT=…
 	@PYTHONPATH=layers/core exec $(BIN)/python -m local.containers invoke "$(FUNCTION)" "$(EVENT)"
 
-sam-local-api: .venv/.run ## Serve the API from containers on `make run HOST=docker`; API_PORT=…
+sam-local-api: .venv/.run ## Serve the API from containers, beside `make run HOST=docker`; API_PORT=…
 	@PYTHONPATH=layers/core exec $(BIN)/python -m local.containers api --port "$(API_PORT)"
 
 test-sam-local: .venv/.dev ## Request and verify a code in real containers; needs Docker and Lambda's base image
 	$(BIN)/python -m pytest tests/sam_local
 
-clean: ## Remove everything that make created, .venv too
+clean: ## Remove everything that make created, including .venv
 	rm -rf .venv .local .aws-sam examples/*/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -252,7 +252,7 @@ clean: ## Remove everything that make created, .venv too
 	    || { echo "Python 3.11 or later is needed; choose one with PYTHON=…" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv
 
-# Without bytecode, which is made when first needed: half the time.
+# Without bytecode, which the first import writes: half the time.
 .venv/.run: requirements-run.txt | .venv/bin/python
 	@echo "installing requirements-run.txt into .venv; about a minute, once"
 	@$(BIN)/$(PIP_INSTALL) --no-compile -r requirements-run.txt
@@ -263,7 +263,7 @@ clean: ## Remove everything that make created, .venv too
 	@$(BIN)/$(PIP_INSTALL) --no-compile -r requirements-dev.txt
 	@touch $@
 
-# What checks tokens in Node.
+# Checks verification tokens in Node.
 .venv/.tokens: tests/tokens/package.json tests/tokens/package-lock.json | .venv/.run
 	@echo "installing tests/tokens/package-lock.json into .venv/tokens; seconds, once"
 	@mkdir -p .venv/tokens
@@ -271,7 +271,7 @@ clean: ## Remove everything that make created, .venv too
 	@cd .venv/tokens && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
 	@touch $@
 
-# The vendors' own clients in Node, which the contract suite drives against the sandbox.
+# The vendors' Node clients, which the contract suite runs against the sandbox.
 .venv/.vendors: tests/vendors/package.json tests/vendors/package-lock.json | .venv/.run
 	@echo "installing tests/vendors/package-lock.json into .venv/vendors; seconds, once"
 	@mkdir -p .venv/vendors
@@ -279,7 +279,7 @@ clean: ## Remove everything that make created, .venv too
 	@cd .venv/vendors && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
-# Generators of typed clients, in Python and in Node, and what the clients import.
+# Generators of typed clients in Python and Node, and the clients' dependencies.
 .venv/.clients: requirements-clients.txt tests/clients/package.json tests/clients/package-lock.json | .venv/.run
 	@echo "installing requirements-clients.txt and tests/clients/package-lock.json into .venv/clients; seconds, once"
 	@$(BIN)/python -m venv .venv/clients
@@ -288,22 +288,22 @@ clean: ## Remove everything that make created, .venv too
 	@cd .venv/clients && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
-# AWS's DynamoDB Local, in an npm package of AWS's. The tests that need it are skipped where npm cannot have it.
+# DynamoDB Local, from an npm package of AWS. The tests that need it are skipped if npm cannot install it.
 .venv/.dynamodb-local: tests/dynamodb_local/package.json tests/dynamodb_local/package-lock.json | .venv/.run
 	@echo "installing tests/dynamodb_local/package-lock.json into .venv/dynamodb-local; seconds, once"
-	@echo "its licence is Amazon's own and for who has an AWS account; DYNAMODB_LOCAL= leaves it out"
+	@echo "its licence is Amazon's and requires an AWS account; DYNAMODB_LOCAL= leaves it out"
 	@mkdir -p .venv/dynamodb-local
 	@cp tests/dynamodb_local/package.json tests/dynamodb_local/package-lock.json tests/dynamodb_local/.npmrc .venv/dynamodb-local
 	@{ cd .venv/dynamodb-local && $(NPM) ci --ignore-scripts >/dev/null && touch ../.dynamodb-local; } \
-	    || echo "DynamoDB Local cannot be had; the tests that run on it are skipped"
+	    || echo "DynamoDB Local cannot be installed; the tests that need it are skipped"
 
-# Beside each example, since that is where Node looks for what it imports.
+# Beside each example, where Node resolves its imports.
 $(ALTCHA) $(EXPRESS) $(BETTER_AUTH): examples/%/node_modules/.package-lock.json: examples/%/package-lock.json | .venv/.run
 	@echo "installing $<; some seconds, once"
 	@cd examples/$* && $(NPM) ci --ignore-scripts >/dev/null
 	@touch $@
 
-# What the page loads, from a lock of its own, and what its tests need beside it.
+# Packages of the page, from a lock of their own, and the dev packages of its tests.
 .venv/.web: NPM_OMIT = --omit=dev
 .venv/.web .venv/.web-dev: web/package-lock.json | .venv/.run
 	@echo "installing web/package-lock.json into .venv/web; some seconds, once"

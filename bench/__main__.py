@@ -1,9 +1,9 @@
-"""`make bench`: what a function's start, a verification and a deployment cost, against two baselines.
+"""`make bench`: measure cold starts, verifications and the layers' sizes, against two baselines.
 
     naive   the idiomatic stack: boto3, requests, phonenumbers, Powertools with its router and validation
-    bare    the same calls and nothing else: boto3's DynamoDB client, and requests where a provider is called
+    bare    the calls alone: boto3's DynamoDB client, and requests if a provider is called
 
-Both are code in `bench/programs`. Ours and a baseline are measured in turn, in one run.
+Both are in `bench/programs`. Ours and the baselines are measured in turn, in one run.
 """
 
 import argparse
@@ -42,11 +42,11 @@ Step = Callable[[], object]
 
 
 def main() -> None:
-    """Prints the table, and writes `.local/bench.json`, and `.local/bench.md` for `docs/performance.md`."""
+    """Print the table; write `.local/bench.json`, and `.local/bench.md` for `docs/performance.md`."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--runs", type=int, default=RUNS, help="of each program (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=RUNS, help="runs of each program (default: %(default)s)")
     parser.add_argument(
-        "--containers", choices=["auto", "no"], default="auto", help="whether Lambda's image is run"
+        "--containers", choices=["auto", "no"], default="auto", help="whether to run Lambda's image"
     )
     arguments = parser.parse_args()
     console = Console()
@@ -78,7 +78,7 @@ def _measured(runs: int, with_containers: bool, progress: Progress) -> Iterator[
 
 @contextlib.contextmanager
 def stub(host: str) -> Iterator[str]:
-    """The stand-in for AWS and a provider, in a process of its own."""
+    """Run the stub for AWS and a provider in a process of its own. Yields its URL."""
     port = free_port(host)
     command = [sys.executable, "-m", "bench.stub", host, str(port)]
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -100,7 +100,7 @@ def _starts(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
         "bare, with a provider": Program((program.format("bare"), "provider"), bare),
         "bare": Program((program.format("bare"),), bare),
     }
-    # `/opt` cannot be written to on Lambda, so that without bytecode in a layer every start compiles it.
+    # `/opt` is read-only on Lambda: without bytecode in a layer, every cold start compiles it.
     source = Program(("-B", "-c", "import request_otp.app"), places.variables(endpoint, opt=places.source()))
     programs = {**ours, **baselines, "source": source}
     task = progress.add_task("starts", total=(runs + 1) * len(programs))
@@ -116,7 +116,7 @@ def _starts(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
 
 
 def _verifications(runs: int, endpoint: str, progress: Progress) -> Iterator[Figure]:
-    """Processor time of a warm verification, against the same calls made with boto3 and requests alone."""
+    """Processor time of a warm verification, against its calls made by boto3 and requests alone."""
     task = progress.add_task("verifications", total=1)
     samples = json.loads(_run(endpoint, "warm.py", str(runs), str(VERIFICATIONS)))
     progress.advance(task)

@@ -1,7 +1,7 @@
-"""The functions in Lambda's own image, with the processor that Lambda gives to their memory.
+"""Run functions in Lambda's image, with the processor share of their memory.
 
-This module serves Lambda's Runtime API, from which the image's own runtime client gets its events. A
-function has a whole processor while it starts, then memory / 1769 of one, by the container's limit.
+This module serves Lambda's Runtime API, from which the image's runtime client gets its events. A function
+has a whole processor while it starts, then memory / 1769 of one, by the container's limit.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ class Invocation:
 
     @property
     def ms(self) -> float:
-        """Milliseconds from when the function took the event to its answer."""
+        """Milliseconds from fetching the event to the answer."""
         return (self.answered - self.taken) * 1000
 
 
@@ -67,7 +67,7 @@ class RuntimeApi(ThreadingHTTPServer):
         self.failure = ""
 
     def invoke(self, event: dict[str, Any]) -> Invocation:
-        """Have the function answer an event. Raises `LocalStackError` if it does not."""
+        """Invoke the function. Raises `LocalStackError` if it does not answer within `SECONDS`."""
         made = Invocation(event)
         self.waiting.put(made)
         if not made.done.wait(SECONDS):
@@ -75,7 +75,7 @@ class RuntimeApi(ThreadingHTTPServer):
         return made
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A container that ends closes its last request, which is no error."""
+        """Ignore the connection error of a container that ends."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 

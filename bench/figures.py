@@ -9,12 +9,12 @@ from statistics import median
 from rich.table import Table
 
 FAMILIES = (", against ", " in Lambda's image, ", ", at ")
-"""Separators within a figure's name: what precedes is a row of a Markdown table, what follows a column."""
+"""Separators in a figure's name: the text before is a row of a Markdown table, the text after a column."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """`ratio` is ours over the baseline; `reach` is the most that it may be, or ours without a baseline."""
+    """`ratio` is ours / baseline. `reach` is its maximum, or the maximum of `ours` without a baseline."""
 
     figure: str
     ours: float
@@ -25,14 +25,14 @@ class Figure:
 
     @property
     def is_reached(self) -> bool | None:
-        """None without a `reach`."""
+        """Whether the figure is within `reach`; None without one."""
         if self.reach is None:
             return None
         return (self.ours if self.ratio is None else self.ratio) <= self.reach
 
 
 def compared(figure: str, ours: list[float], baseline: list[float], unit: str, reach: float | None) -> Figure:
-    """From samples taken in turn: the medians, and the median of the ratios pair by pair."""
+    """Compare samples taken in turn: their medians, and the median of the pairwise ratios."""
     ratios = [mine / other for mine, other in zip(ours, baseline, strict=True)]
     return Figure(
         figure, round(median(ours), 2), unit, round(median(baseline), 2), round(median(ratios), 3), reach
@@ -40,12 +40,12 @@ def compared(figure: str, ours: list[float], baseline: list[float], unit: str, r
 
 
 def write(figures: Iterable[Figure], path: Path) -> None:
-    """As a list of objects."""
+    """Write the figures as a JSON list of objects."""
     path.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
 
 
 def table(figures: Iterable[Figure]) -> Table:
-    """For the terminal."""
+    """The figures as a table for the terminal."""
     drawn = Table("figure", "ours", "baseline", "ratio", "reach", "unit", title="make bench")
     for figure in figures:
         colour = {True: "green", False: "red", None: ""}[figure.is_reached]
@@ -62,7 +62,7 @@ def table(figures: Iterable[Figure]) -> Table:
 
 
 def markdown(figures: Iterable[Figure]) -> str:
-    """For `docs/performance.md`: one table for each of `FAMILIES`, and one for all other figures."""
+    """Markdown for `docs/performance.md`: a table for each of `FAMILIES`, and one for other figures."""
     alone = []
     families: dict[str, list[tuple[str, str, Figure]]] = {}
     for figure in figures:
@@ -85,7 +85,7 @@ def _in_rows(figures: Iterable[Figure]) -> str:
 
 
 def _in_columns(family: list[tuple[str, str, Figure]]) -> str:
-    """Cells are ratios, with the reach in the head; without a baseline they are our own values."""
+    """Cells are ratios, with the reach in the heading; without a baseline, they are our values."""
     cells: dict[str, dict[str, str]] = {}
     for row, column, figure in family:
         head = f"{column}, {figure.unit}" if figure.ratio is None else f"{column}, at most {figure.reach:g}"

@@ -1,4 +1,4 @@
-"""A stranger locks the owner of a number out, in virtual time: does the owner still get a code and verify it?
+"""A stranger tries to lock a number's owner out, in virtual time: can the owner still get and verify a code?
 
     python -m bench.lockout
 
@@ -42,12 +42,12 @@ SHORTEST_WAIT = 30
 """Seconds between a stranger's tries: the gap after a code."""
 
 MOST_NETWORKS_IN_A_TRY = 5
-"""A network at its limit is left for the next; a number at its limit refuses every network."""
+"""If a network is at its limit, the next may succeed; if the number is, every network is refused."""
 
 HOME = "203.0.113.7"
 FIRST_STRANGER = int(IPv4Address("198.18.0.0"))
 FIRST_NEW_NETWORK = int(IPv4Address("198.19.128.0"))
-"""Both in the block that RFC 2544 keeps for benchmarks."""
+"""Both in the block that RFC 2544 reserves for benchmarks."""
 
 OUTPUT = Path(".local/lockout.json")
 
@@ -103,7 +103,7 @@ class Siege:
         self._sent_at: list[float] = []
 
     def run(self) -> Outcome:
-        """A first verification in peace, where the owner is to be known again; then both sides' tries."""
+        """Verify once before the attack if the owner is recognizable; then play both sides' tries."""
         if self._owner is not Owner.NOTHING:
             self._try_as_owner(HOME)
             self._clock.step(DAY)
@@ -129,7 +129,7 @@ class Siege:
         return HOME if self._owner is Owner.NETWORK else str(IPv4Address(next(self._new_networks)))
 
     def _try_as_owner(self, address: str) -> None:
-        """Ask once and type what came. Only the owner of a token shows one."""
+        """Request a code once and verify it; with the device token only if the owner has one."""
         self.outcome.tries += 1
         token = self._token if self._owner is Owner.DEVICE else None
         command = RequestOtp(NUMBER, client_ip=address, device_token=token, is_challenged=True)
@@ -172,7 +172,7 @@ class Siege:
 
 
 def rows() -> Iterator[dict[str, Any]]:
-    """For each stranger: the share of each owner's tries that succeed, and the SMS that the victim got."""
+    """Yield, for each stranger, the percent of each owner's tries that succeed, and the SMS sent."""
     for stranger, addresses in itertools.product(Stranger, ADDRESSES):
         outcomes = {owner: Siege(owner, addresses, stranger).run() for owner in Owner}
         shares = {
@@ -189,14 +189,14 @@ def rows() -> Iterator[dict[str, Any]]:
 
 
 def documented(table: Iterable[Mapping[str, Any]]) -> str:
-    """The table as docs/security.md has it."""
+    """The table in Markdown, as in docs/security.md."""
     lines = [*table]
     cells = [[*lines[0]], ["---"] * len(lines[0]), *([*line.values()] for line in lines)]
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in cells)
 
 
 def main() -> None:
-    """Prints the table, and writes it as JSON."""
+    """Print the table, and write it as JSON."""
     table = list(rows())
     print(documented(table))
     OUTPUT.parent.mkdir(exist_ok=True)

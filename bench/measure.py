@@ -1,4 +1,4 @@
-"""Processor time of whole processes, as the operating system accounts it."""
+"""Measure the processor time of processes, by the operating system's accounting."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ class Program:
 
     @property
     def command(self) -> list[str]:
-        """With `-S`, so that it cannot import this virtual environment's packages."""
+        """The command. `-S` hides this virtual environment's packages."""
         return [sys.executable, "-S", *self.arguments]
 
     def cpu_ms(self) -> float:

@@ -4,7 +4,7 @@
 
 Ten requests a second for ten minutes, from four execution environments in turn. For five minutes and
 ten seconds the first provider is down: it answers 500, or not at all. The router and the circuit
-breaker are the real ones; the providers answer from a script, and the clock moves only by it.
+breaker are the real ones; the providers follow a script, which also moves the clock.
 """
 
 import json
@@ -51,7 +51,7 @@ class Time:
 
 @dataclass
 class Scripted:
-    """A provider that is up, or down in the way the script says."""
+    """A provider that fails with the exception of `down()`, if any."""
 
     name: str
     time: Time
@@ -99,7 +99,7 @@ class Outcome:
 
 
 def run(kind: type[ProviderError], order: tuple[str, ...], *, breaking: bool) -> Outcome:
-    """One outage of this kind with this order."""
+    """Simulate one outage: `kind` is the failure, `order` the providers, `breaking` adds the breaker."""
     time, outcome = Time(), Outcome()
     start = time.now
 
@@ -166,7 +166,7 @@ SETUPS = (
 
 
 def rows() -> list[dict[str, Any]]:
-    """Every kind of outage with every setup."""
+    """A row for each kind of outage and each setup."""
     table = []
     for down, kind in CASES:
         for setup, order, breaking in SETUPS:
@@ -185,12 +185,12 @@ def rows() -> list[dict[str, Any]]:
 
 
 def mean_added(outcome: Outcome) -> float:
-    """Mean seconds that a code took longer than from a provider that is up."""
+    """Mean delay of sent codes in seconds, compared with a provider that is up."""
     return statistics.mean(outcome.latencies) - ANSWER_SECONDS if outcome.latencies else 0.0
 
 
 def main() -> None:
-    """Prints the table and writes it as JSON."""
+    """Print the table, and write it as JSON."""
     table = rows()
     widths = {name: max(len(name), *(len(str(row[name])) for row in table)) for name in table[0]}
     print("  ".join(name.ljust(width) for name, width in widths.items()))

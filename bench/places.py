@@ -1,6 +1,6 @@
-"""The files that each stack imports, where Lambda would put them: the runtime's packages, layers, functions.
+"""Lay out the importable files as on Lambda: the runtime's packages, layers and functions.
 
-The measured programs can import nothing else from this virtual environment.
+Measured programs cannot import other packages of this virtual environment.
 """
 
 import os
@@ -16,7 +16,7 @@ from local.template import environment
 
 HOME = LOCAL / "bench"
 OPT = HOME / "opt" / "python"
-"""Both layers, as `/opt/python` on Lambda."""
+"""Both layers, like `/opt/python` on Lambda."""
 
 RUNTIME = (
     "boto3",
@@ -45,7 +45,7 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 
 def prepare() -> None:
-    """Build the layers with their own makefiles, and link the packages of the baselines."""
+    """Build the layers by their makefiles, and link the baselines' packages."""
     shutil.rmtree(HOME, ignore_errors=True)
     OPT.mkdir(parents=True)
     # The PATH of `make build`, whose Python writes bytecode if it has Lambda's version.
@@ -73,7 +73,7 @@ def _link(directory: Path, packages: tuple[str, ...]) -> None:
 
 
 def variables(endpoint: str, *, opt: Path = OPT, more: tuple[str, ...] = ()) -> dict[str, str]:
-    """The environment of a program that is measured; AWS and the providers are at `endpoint`."""
+    """The environment variables of a measured program; AWS and the providers are at `endpoint`."""
     path = (ROOT / "functions", opt, *(HOME / name for name in more), HOME / "runtime", ROOT)
     return {
         **environment(),
@@ -87,7 +87,7 @@ def variables(endpoint: str, *, opt: Path = OPT, more: tuple[str, ...] = ()) -> 
 
 
 def aws(endpoint: str) -> dict[str, str]:
-    """The variables that Lambda sets, and the endpoint of AWS."""
+    """The variables that Lambda sets, and the endpoint for AWS calls."""
     return {
         "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
         "AWS_REGION": "us-east-1",
@@ -100,7 +100,7 @@ def aws(endpoint: str) -> dict[str, str]:
 
 
 def zipped(layer: str) -> float:
-    """The size of a layer as it is uploaded, in MB."""
+    """The zipped size of a layer in MB."""
     archive = HOME / f"{layer}.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in sorted((HOME / layer).rglob("*")):

@@ -1,6 +1,6 @@
-"""`make bench-profile`: a start by module, and a warm verification by function.
+"""`make bench-profile`: profile a start by module, and a warm verification by function.
 
-Trust the shares more than the times, because both tools slow the program down.
+Both profilers slow the program down: trust the shares more than the times.
 """
 
 import json
@@ -15,14 +15,14 @@ SHOWN = 25
 
 
 def main() -> None:
-    """Prints both profiles."""
+    """Print both profiles."""
     places.prepare()
     with stub("127.0.0.1") as endpoint:
         variables = places.variables(endpoint, more=("bare",))
         # The first run writes bytecode, so that the second shows no compilation.
         for _ in range(2):
             report = _run(variables, "-X", "importtime", "-c", "import request_otp.app").stderr
-        print("start of request_otp, by module, microseconds: itself | with what it imports")
+        print("start of request_otp, by module, microseconds: self | cumulative")
         for line in sorted(report.splitlines()[1:], key=_itself, reverse=True)[:SHOWN]:
             print(line.removeprefix("import time: "))
         events = {

@@ -4,10 +4,10 @@
     python -m bench.scale --write    puts them into docs/scaling.md
 
 A discrete-event simulation: each request and each verification is a process that reads, writes and waits
-as the code does, with the code's own shards, pauses and tries. `REQUEST` and `VERIFY` say which items a
-call touches; a test holds their units to those that `make bench` counts. DynamoDB's limits are the
-documented ones. Its latencies are assumed, and nothing here was measured on AWS. All requests go to one
-country and every code is verified, the worst case for the counters; no two are of one number.
+as the code does, with its shards, pauses and retries. `REQUEST` and `VERIFY` list the items that a call
+touches; a test compares their units with those that `make bench` counts. DynamoDB's limits are the documented
+ones; its latencies are assumed, not measured on AWS. All requests go to one country and every code is
+verified, the worst case for the counters; each request has a number of its own.
 """
 
 import argparse
@@ -39,15 +39,15 @@ BEGIN, END = "<!-- made by python -m bench.scale --write -->\n", "<!-- end of wh
 PARTITION_WRITE_UNITS = 1_000
 PARTITION_READ_UNITS = 3_000
 NEW_TABLE_PARTITIONS = 4
-"""A new on-demand table takes 4,000 write and 12,000 read units a second."""
+"""A new on-demand table serves 4,000 write and 12,000 read units a second."""
 DOUBLING_MINUTES = 30
-"""On demand takes twice the previous peak at once; more than that within half an hour may throttle."""
+"""On-demand tables serve twice the previous peak at once; more within half an hour may throttle."""
 
-# The default quotas of an account in one Region, each of which AWS raises on request.
+# Default quotas of an account in one Region; AWS raises them on request.
 TABLE_QUOTA = 40_000
 """Read or write units a second of one on-demand table."""
 LAMBDA_QUOTA = 1_000
-"""Executions at once."""
+"""Concurrent executions."""
 GATEWAY_QUOTA = 10_000
 """Requests a second of API Gateway."""
 
@@ -55,14 +55,14 @@ Quantiles = tuple[float, float, float, float, float]
 READ_MS: Quantiles = (2, 4, 8, 20, 60)
 WRITE_MS: Quantiles = (3, 5, 9, 25, 80)
 TRANSACTION_MS: Quantiles = (6, 12, 20, 50, 150)
-"""Assumed milliseconds of a call at 0, 50, 90, 99 and 100 %. A transaction holds its items for all of it."""
+"""Assumed call latency in milliseconds at 0, 50, 90, 99 and 100 %. Transactions lock items throughout."""
 LEVELS = (0.0, 0.5, 0.9, 0.99, 1.0)
 BLOCKS = 10_000
-"""Blocks of 10,000 neighbouring numbers that the requests are spread over: a hundred million numbers."""
+"""Number of blocks of 10,000 numbers that requests are spread over: a hundred million numbers."""
 
 
 class Spread(Enum):
-    """How many items there are of a kind, and so how busy each is."""
+    """How the requests spread over the items of a kind."""
 
     OWN = "one for each number or verification"
     COUNTED = "shards of a count that every request shares"
@@ -73,7 +73,7 @@ class Spread(Enum):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of item, below 1 KB, so that a read and a write are one unit each."""
+    """A kind of item under 1 KB, so that a read or a write is one unit."""
 
     name: str
     spread: Spread = Spread.OWN
@@ -97,7 +97,7 @@ class Step:
 
     @property
     def is_transaction(self) -> bool:
-        """Several writes, all or none, which cost twice the units."""
+        """Whether it is several writes in one transaction, which costs twice the units."""
         return self.writes and len(self.kinds) > 1
 
 
@@ -115,7 +115,7 @@ VERIFY = (GUESS, NUMBER_GUESS, CONSUME)
 
 
 def units(steps: tuple[Step, ...], shards: int) -> tuple[int, int]:
-    """Read and write units of one request or verification without any conflict."""
+    """Read and write units of one request or verification without conflicts."""
     read = write = 0
     for step in steps:
         if step.writes:
@@ -126,24 +126,24 @@ def units(steps: tuple[Step, ...], shards: int) -> tuple[int, int]:
 
 
 def _copies(kind: Kind, shards: int) -> int:
-    """How many items of a kind one request reads."""
+    """Number of items of a kind that one request reads."""
     return min(SAMPLE, shards) if kind.spread is Spread.COUNTED else 1
 
 
 class Throttled(Exception):
-    """DynamoDB refused for its throughput, to the end. The request is answered 500 or 503."""
+    """DynamoDB throttled every retry. The request is answered 500 or 503."""
 
 
 class Contended(Exception):
-    """Another transaction held an item, through every pause."""
+    """Every retry conflicted with another transaction."""
 
 
 Waits = Generator[float, None, None]
-"""A process: it yields seconds to wait for."""
+"""A process: yields the seconds to wait."""
 
 
 class Partition:
-    """The units left now. No unit is kept for longer than a second, because AWS promises no burst."""
+    """The units left now, capped at one second's, because AWS guarantees no burst capacity."""
 
     __slots__ = ("at", "left")
 
@@ -152,7 +152,7 @@ class Partition:
         self.left = [0.0, 0.0]
 
     def refill(self, now: float) -> list[float]:
-        """Read and write units."""
+        """Refill by the time passed. Returns [read, write] units left."""
         passed, self.at = now - self.at, now
         self.left[0] = min(PARTITION_READ_UNITS, self.left[0] + passed * PARTITION_READ_UNITS)
         self.left[1] = min(PARTITION_WRITE_UNITS, self.left[1] + passed * PARTITION_WRITE_UNITS)
@@ -161,7 +161,7 @@ class Partition:
 
 @dataclass
 class Table:
-    """An on-demand table with so many partitions, and the counts of its calls."""
+    """An on-demand table with a number of partitions, and the counts of its calls."""
 
     random: Random
     partitions: int
@@ -169,14 +169,14 @@ class Table:
     now: float = 0.0
     counts: Counter[str] = field(default_factory=Counter)
     held: dict[tuple[str, int], float] = field(default_factory=dict)
-    """Until when a transaction holds a shared item."""
+    """When the transaction on a shared item ends, by item; virtual seconds."""
     places: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._partitions = [Partition() for _ in range(self.partitions)]
 
     def read(self, step: Step) -> Waits:
-        """One BatchGetItem, and another one for its unprocessed keys. Raises Throttled."""
+        """One BatchGetItem, and one retry of its unprocessed keys. Raises Throttled."""
         keys = [key for kind in step.kinds for key in self._sampled(kind)]
         for pause in (LEFT_PAUSE, 0):
             keys = [key for key in keys if not self._take(0, [self._place(key)], 1)]
@@ -207,7 +207,7 @@ class Table:
         raise Contended
 
     def _spend(self, places: list[int], each: int, *, retries: bool) -> Waits:
-        # botocore retries a throttled call, but no transaction, whose refusal has another error code.
+        # botocore retries throttled calls, but not transactions, whose refusal has another error code.
         for attempt in range(AWS_TRIES if retries else 1):
             if self._take(1, places, each):
                 return
@@ -216,7 +216,7 @@ class Table:
         raise Throttled
 
     def _take(self, kind: int, places: list[int], each: int) -> bool:
-        """Whether every partition had the units. A transaction that is refused spends none."""
+        """Whether every partition had the units. A refused transaction spends no units."""
         needed = Counter(places)
         lefts = [(self._partitions[place].refill(self.now), count * each) for place, count in needed.items()]
         if any(left[kind] < count for left, count in lefts):
@@ -250,7 +250,7 @@ class Table:
         return (kind.name, 1 + self._below(self.shards - 1))
 
     def _place(self, key: tuple[str, int] | None) -> int:
-        """The partition of an item: by its hash, so random but always the same."""
+        """The partition of an item: random but fixed, like its hash."""
         if key is None:
             return self._below(self.partitions)
         if key not in self.places:
@@ -261,11 +261,11 @@ class Table:
         return int(self.random.random() * end)
 
     def _pause(self, milliseconds: int) -> float:
-        """Doubled at most by chance, as the code's own pauses."""
+        """Seconds of a pause with jitter, at most doubled, as in the code."""
         return milliseconds * (1 + self.random.random()) / 1000
 
     def _lasts(self, quantiles: Quantiles) -> float:
-        """Seconds of one call. By multiplication alone, so that every machine draws the same."""
+        """Random seconds of one call; only arithmetic that is equal on every machine."""
         drawn = self.random.random()
         above = next(index for index, level in enumerate(LEVELS) if drawn <= level and index)
         share = (drawn - LEVELS[above - 1]) / (LEVELS[above] - LEVELS[above - 1])
@@ -273,7 +273,7 @@ class Table:
 
 
 def request(table: Table) -> Waits:
-    """As `request_code`: read, decide, reserve, again if an item is held; settle after the send."""
+    """As `request_code`: read, decide, reserve, retry on a conflict; settle after the send."""
     for _ in range(RESERVE_TRIES):
         yield from table.read(READ)
         try:
@@ -286,7 +286,7 @@ def request(table: Table) -> Waits:
 
 
 def verify(table: Table) -> Waits:
-    """As `verify_code`: both guesses, then consume; without the counters if they stay held."""
+    """As `verify_code`: both guesses, then consume; without the counters if they conflict or throttle."""
     yield from table.write(GUESS)
     yield from table.write(NUMBER_GUESS)
     try:
@@ -298,7 +298,7 @@ def verify(table: Table) -> Waits:
 
 @dataclass(frozen=True)
 class Run:
-    """The results of one rate at one table. Shares in percent; milliseconds without the provider's time."""
+    """The results of one rate on one table. Shares in percent; milliseconds without the provider's time."""
 
     rate: int
     table: str
@@ -311,7 +311,7 @@ class Run:
     verify_p99: float | None
     read_units: float
     write_units: float
-    """Of one request and its verification."""
+    """Units of one request and its verification."""
 
     @property
     def dollars_an_hour(self) -> float:
@@ -321,7 +321,7 @@ class Run:
 
 
 def simulate(rate: int, partitions: int, verifications: int, seed: int = 1, name: str = "") -> Run:
-    """So many requests and as many verifications at this rate, at random moments."""
+    """Simulate `verifications` requests and verifications at random moments; `rate` is per second."""
     random = Random(seed)  # noqa: S311 - a simulation, which must repeat
     table = Table(random, partitions, shards_of(rate))
     span = verifications / rate
@@ -365,32 +365,32 @@ def p99(seconds: list[float]) -> float | None:
 
 
 def shards_of(rate: int) -> int:
-    """The shards of a deployment whose cap is a day of codes to the US at this rate."""
+    """The shards of a deployment whose cap pays a day of codes to the US at this rate."""
     return shards_for(int(rate * DAY * PRICE))
 
 
 def needed(rate: int) -> tuple[int, int]:
-    """Read and write units a second of so many requests and verifications."""
+    """Read and write units a second at this rate of requests and verifications."""
     read, write = units((*REQUEST, *VERIFY), shards_of(rate))
     return read * rate, write * rate
 
 
 def grown(rate: int) -> int:
-    """Partitions of a table that has had this rate before: on-demand keeps room for twice the peak."""
+    """Partitions of a table that served this rate before: on-demand keeps room for twice the peak."""
     read, write = needed(rate)
     most = max(2 * read / PARTITION_READ_UNITS, 2 * write / PARTITION_WRITE_UNITS)
     return max(NEW_TABLE_PARTITIONS, math.ceil(most))
 
 
 def minutes_to_grow(rate: int) -> int:
-    """Until a new table takes this rate, if it doubles each half hour; 0 where it does at once."""
+    """Minutes until a new table serves this rate, doubling each half hour; 0 if it does at once."""
     _, write = needed(rate)
     doublings = math.ceil(math.log2(max(1.0, write / (NEW_TABLE_PARTITIONS * PARTITION_WRITE_UNITS))))
     return doublings * DOUBLING_MINUTES
 
 
 def runs(verifications: int = 5_000) -> list[Run]:
-    """Each rate at a new table and at one that has grown, for two seconds at least."""
+    """Simulate each rate on a new table and on a grown one, for at least two seconds."""
     made = []
     for rate in RATES:
         for name, partitions in (("new", NEW_TABLE_PARTITIONS), ("grown", grown(rate))):
@@ -399,7 +399,7 @@ def runs(verifications: int = 5_000) -> list[Run]:
 
 
 def tables(made: list[Run]) -> str:
-    """The page's tables in Markdown: simulated, and computed."""
+    """The page's tables in Markdown: the simulated and the computed one."""
     return "\n".join([*_simulated(made), "", *_reckoned()]) + "\n"
 
 
@@ -463,7 +463,7 @@ def written(page: str, made: str) -> str:
 
 
 def main() -> None:
-    """Prints, or writes the page."""
+    """Print the tables, or write them into the page."""
     arguments = argparse.ArgumentParser(prog="bench.scale")
     arguments.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.name}")
     made = runs()

@@ -1,4 +1,4 @@
-"""AWS and Infobip on loopback: the calls of a successful verification, which it counts.
+"""A stub of AWS and Infobip on loopback, which answers and records the calls of a successful verification.
 
     python -m bench.stub 127.0.0.1 4781
 
@@ -18,7 +18,7 @@ PIN_ID = "9C817C6F8AF3D48F9FE553282AFA2B67"
 
 
 class Stub:
-    """The answers. It keeps only the newest verification of each key, and the calls."""
+    """The stub's state: the calls, and the newest verification of each key."""
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
@@ -26,7 +26,7 @@ class Stub:
         self._newest: dict[str, Any] = {}
 
     def answer(self, method: str, path: str, target: str, body: bytes, host: str) -> Any:
-        """The JSON object that answers a request."""
+        """Record a request and return its JSON answer."""
         if path == "/_calls":
             answered, self.calls = self.calls, [] if method == "DELETE" else self.calls
             return answered

@@ -1,4 +1,4 @@
-"""How long a function takes in Lambda's image: its start, its first request, its twentieth; and by memory."""
+"""Durations in Lambda's image: a function's start, first and twentieth request; and by memory."""
 
 from collections.abc import Iterator
 from statistics import fmean
@@ -23,12 +23,12 @@ EVENTS = {
     "deep_health": "deep_health-up",
     "health": "health-up",
 }
-"""Every function except the one that CloudFormation calls at a deployment."""
+"""Every function except the custom resource."""
 TUNED = ("request_otp", "verify_otp")
 
 
 def figures_of(endpoint: str, progress: Progress) -> Iterator[Figure]:
-    """Each function at the default memory, and those of `TUNED` at every memory."""
+    """Measure each function at the default memory, and `TUNED` at every memory."""
     others = [memory for memory in MEMORIES if memory != DEFAULT_MB]
     task = progress.add_task("Lambda's image", total=len(EVENTS) + len(TUNED) * len(others))
     at_default = {}

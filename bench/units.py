@@ -1,8 +1,8 @@
-"""DynamoDB's request units, counted from the recorded calls.
+"""DynamoDB request units, counted from recorded calls.
 
-By DynamoDB's own rules for on-demand tables: a strongly consistent read is 1 unit for each 4 KB of an item,
-found or not; a write is 1 unit for each 1 KB of an item, and 2 within a transaction. A test holds the writes
-equal to an emulator's `ReturnConsumedCapacity`, which has no value for items that are not found.
+By DynamoDB's rules for on-demand tables: a strongly consistent read is 1 unit for each 4 KB of an item,
+found or not; a write is 1 unit for each 1 KB of an item, and 2 within a transaction. A test compares the
+writes with an emulator's `ReturnConsumedCapacity`, which has no value for items that are not found.
 """
 
 from collections.abc import Iterable
@@ -49,12 +49,12 @@ def of_call(operation: str, body: dict[str, Any]) -> Units:
 
 
 def _writes(step: dict[str, Any]) -> int:
-    """An update's item is not on the wire; the largest, a verification, is under 1 KB, as its Put shows."""
+    """Write units of a step. An update lacks its item; the largest, a verification, is under 1 KB."""
     return ceil(size(step.get("Item", {})) / WRITE_BYTES) or 1
 
 
 def size(item: dict[str, Any]) -> int:
-    """Bytes of an item: its attributes' names and values, as DynamoDB's developer guide counts them."""
+    """Bytes of an item: attribute names and values, by DynamoDB's developer guide."""
     return sum(len(name.encode()) + _size_of(value) for name, value in item.items())
 
 

@@ -1,1 +1,1 @@
-"""In-memory implementations of the ports for tests and simulations; the contract suites run on them too."""
+"""In-memory implementations of the ports for tests and simulations, held to the contract suites."""

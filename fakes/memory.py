@@ -44,7 +44,7 @@ START = 1_800_000_000.0
 PEPPER = "a-pepper-for-tests-that-is-long-enough"
 PEPPERS = keys.Peppers(PEPPER)
 MOST_REFUSED = 22
-"""As many as the item of a number keeps."""
+"""The most refusals that a number's item keeps."""
 
 
 class StepClock:
@@ -156,7 +156,7 @@ def _message_ids(found: Verification, holder: ProviderHandle) -> tuple[str, ...]
 
 
 class MemoryStore:
-    """`ports.Store` in dictionaries under one lock: every method is one step, as DynamoDB's are."""
+    """`ports.Store` in dictionaries under one lock: every method is atomic, as in DynamoDB."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -170,11 +170,11 @@ class MemoryStore:
 
     @property
     def failures(self) -> dict[tuple[str, str, Lane], Failures]:
-        """By number's key, tenant and lane."""
+        """The failures by number key, tenant and lane."""
         return {
-            (key, *about): failures
+            (key, *pair): failures
             for key, number in self.numbers.items()
-            for about, failures in number.failures.items()
+            for pair, failures in number.failures.items()
         }
 
     def read(self, query: AdmissionQuery) -> AdmissionSnapshot:
@@ -199,9 +199,9 @@ class MemoryStore:
     def reserve(self, reservation: Reservation) -> None:
         verification, number = reservation.verification, reservation.number
         with self.lock:
-            if number and self._has_moved(number):
+            if number and self._conflicts(number):
                 raise WriteConflict
-            if reservation.resend and not self._may_be_sent_again(verification, reservation.sent_at):
+            if reservation.resend and not self._can_resend(verification, reservation.sent_at):
                 raise WriteConflict
             if reservation.idempotency_record and self._is_claimed(reservation.idempotency_record):
                 raise WriteConflict
@@ -423,13 +423,13 @@ class MemoryStore:
     def note_refused(self, number_key: str, now: Milliseconds, moment: int) -> None:
         with self.lock:
             found = self._number(number_key)
-            kept = found.refused
-            if len(kept) >= MOST_REFUSED:
-                kept -= hour_old(kept, now)
-            if len(kept) < MOST_REFUSED:
-                self.numbers[number_key] = replace(found, refused=kept | {moment})
+            refused = found.refused
+            if len(refused) >= MOST_REFUSED:
+                refused -= hour_old(refused, now)
+            if len(refused) < MOST_REFUSED:
+                self.numbers[number_key] = replace(found, refused=refused | {moment})
 
-    def _may_be_sent_again(self, verification: Verification, sent_at: Milliseconds) -> bool:
+    def _can_resend(self, verification: Verification, sent_at: Milliseconds) -> bool:
         held = self.verifications[verification.key]
         return (
             held.state is State.PENDING
@@ -438,10 +438,10 @@ class MemoryStore:
             and held.provider_ref == verification.provider_ref
         )
 
-    def _has_moved(self, change: NumberChange) -> bool:
-        """Whether another reservation came, or a guess whose failures the change ends or carries over."""
+    def _conflicts(self, change: NumberChange) -> bool:
+        """Whether another reservation, or a failure that the change resets or migrates, came in between."""
         held, before = self._number(change.key), change.before
-        about = list(change.ended)
+        pairs = list(change.ended)
         if migration := change.migration:
             failing = [
                 (migration.tenant, lane)
@@ -451,9 +451,9 @@ class MemoryStore:
             source = self._number(migration.from_key)
             if any(source.failures_of(*each) != migration.found.failures_of(*each) for each in failing):
                 return True
-            about += failing
+            pairs += failing
         return held.version != before.version or any(
-            held.failures_of(*each) != before.failures_of(*each) for each in about
+            held.failures_of(*each) != before.failures_of(*each) for each in pairs
         )
 
     def _apply(self, change: NumberChange) -> None:
@@ -465,7 +465,7 @@ class MemoryStore:
                 sends=(),
                 verifications={},
                 over=frozenset(),
-                failures={about: each for about, each in found.failures.items() if about[0] == tenant},
+                failures={pair: each for pair, each in found.failures.items() if pair[0] == tenant},
                 totals={each: total for each, total in found.totals.items() if each == tenant},
                 verified={each: at for each, at in found.verified.items() if each == tenant},
                 tokens_from={each: at for each, at in found.tokens_from.items() if each == tenant},
@@ -477,10 +477,10 @@ class MemoryStore:
             source = self._number(migration.from_key)
             self.numbers[migration.from_key] = replace(
                 source,
-                failures={about: each for about, each in source.failures.items() if about[0] != tenant},
+                failures={pair: each for pair, each in source.failures.items() if pair[0] != tenant},
                 totals={each: total for each, total in source.totals.items() if each != tenant},
             )
-        failures = {about: each for about, each in held.failures.items() if about not in change.ended}
+        failures = {pair: each for pair, each in held.failures.items() if pair not in change.ended}
         before = change.before.verifications
         listed = {key: each for key, each in held.verifications.items() if key in change.verifications}
         listed |= {key: each for key, each in change.verifications.items() if each != before.get(key)}
@@ -522,7 +522,7 @@ class MemoryStore:
 
 @dataclass
 class FakeProvider:
-    """A provider that keeps its codes in memory. `fails_with` spoils every call until it is cleared."""
+    """A provider with one code. While `fails_with` is set, every call raises its exception."""
 
     name: str = "fake"
     code: str = "123456"
@@ -536,7 +536,7 @@ class FakeProvider:
         return (self.name,)
 
     def ends_a_code(self, holding: Collection[str]) -> frozenset[str]:
-        """As `Router.ends_a_code`: earlier codes stay right after a new one."""
+        """As `Router.ends_a_code`: a new code ends no earlier one."""
         del holding
         return frozenset()
 
@@ -559,7 +559,7 @@ class FakeProvider:
         on_failure: OnFailure,
         reserve_again: ReserveAgain,
     ) -> tuple[str, Sent]:
-        """As `Router.resend`: the same code once more, as Infobip does."""
+        """As `Router.resend`: repeats the code, as Infobip does."""
         self.send(order, deadline, on_failure, reserve_again)
         return holder, Sent(ref=ref, is_same_code=True)
 
@@ -578,20 +578,20 @@ class FakeProvider:
 
 
 class Ed25519Kms:
-    """The calls of KMS that `kms` uses, with a real Ed25519 key that never leaves the object."""
+    """The KMS calls that `kms` uses, with a real Ed25519 key in memory."""
 
     def __init__(self) -> None:
         self._key = Ed25519PrivateKey.generate()
         self.calls: list[str] = []
 
     def sign(self, **request: Any) -> dict[str, Any]:
-        """Plain Ed25519 of the message itself, as `ED25519_SHA_512` is."""
+        """Sign the message by plain Ed25519, which KMS calls `ED25519_SHA_512`."""
         assert (request["SigningAlgorithm"], request["MessageType"]) == ("ED25519_SHA_512", "RAW")
         self.calls.append("Sign")
         return {"Signature": self._key.sign(request["Message"])}
 
     def get_public_key(self, **request: Any) -> dict[str, Any]:
-        """The SubjectPublicKeyInfo, DER."""
+        """The public key as SubjectPublicKeyInfo, DER."""
         del request
         self.calls.append("GetPublicKey")
         der, spki = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
@@ -604,7 +604,7 @@ def number_key(e164: str) -> str:
 
 
 def a_verification(**changes: Any) -> Verification:
-    """A pending verification that a provider holds, created at `START`."""
+    """A pending verification with a provider's ref, created at `START`."""
     whole: dict[str, Any] = {
         "key": keys.verification_key("an-id"),
         "tenant": "tenant-a",
@@ -621,7 +621,7 @@ def a_verification(**changes: Any) -> Verification:
 
 
 def outcome(act: Callable[[], Any]) -> str:
-    """`ok`, or the errorCode with which an act was refused."""
+    """Call `act`. Returns `ok`, or the errorCode of its `OtpError`."""
     try:
         act()
     except errors.OtpError as error:

@@ -1,1 +1,1 @@
-"""Generators of what is committed: the API page, events, pictures. Not needed to run or operate a stack."""
+"""Generators of committed files: the API page, events, pictures. Not needed to run or operate a stack."""

@@ -1,6 +1,6 @@
-"""`python -m generators.api_doc` writes `docs/api.md`, the API for people to read, from `openapi.yaml`.
+"""`python -m generators.api_doc`: write `docs/api.md`, the API reference, from `openapi.yaml`.
 
-It knows as much of OpenAPI as that document uses.
+Supports only the OpenAPI features that this document uses.
 """
 
 import json
@@ -23,21 +23,21 @@ SIGNING = [
     '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"',
     '-H "x-amz-security-token: $AWS_SESSION_TOKEN"',
 ]
-"""How curl signs with credentials that the environment holds."""
+"""curl options that sign with the environment's credentials."""
 COMMON_HEADERS = {"Cache-Control": "CacheControl", "X-Content-Type-Options": "ContentTypeOptions"}
-"""Those of nearly every answer, so written once: by name, their components."""
+"""Headers of nearly every answer, documented once: name -> component."""
 
 Node = dict[str, Any]
 
 
 class Document:
-    """`openapi.yaml`, its references followed as they are come upon."""
+    """`openapi.yaml`, with references resolved on access."""
 
     def __init__(self, text: str) -> None:
         self.root: Node = yaml.safe_load(text)
 
     def resolved(self, node: Node) -> Node:
-        """The node itself, or what its `$ref` names."""
+        """The node, or the target of its `$ref`."""
         while "$ref" in node:
             found: Any = self.root
             for step in node["$ref"].removeprefix("#/").split("/"):
@@ -46,19 +46,19 @@ class Document:
         return node
 
     def operations(self, tag: str) -> Iterator[tuple[str, str, Node]]:
-        """(method, path, operation) of each operation with this tag."""
+        """Yield (method, path, operation) of each operation with this tag."""
         for path, methods in self.root["paths"].items():
             for method, operation in methods.items():
                 if tag in operation["tags"]:
                     yield method.upper(), path, operation
 
     def examples(self, media: Node) -> dict[str, Node]:
-        """By name; each has a `value`, and a `summary` where one is of use."""
+        """The examples by name; each has a `value`, some a `summary`."""
         return {name: self.resolved(example) for name, example in media["examples"].items()}
 
 
 def page(text: str) -> str:
-    """The whole of `docs/api.md`, from the text of `openapi.yaml`."""
+    """The text of `docs/api.md`, from the text of `openapi.yaml`."""
     document = Document(text)
     blocks = [
         "# API",
@@ -128,7 +128,7 @@ def _signature(document: Document) -> str:
 
 
 def _calls(document: Document, method: str, path: str, operation: Node, media: Node | None) -> list[str]:
-    """What to paste into a shell, one for each example of a body."""
+    """A curl command for each example of a body."""
     keyed = operation.get("security", document.root["security"]) == document.root["security"]
     line = [f'curl -sS "$API{path}"', *(['-H "x-api-key: $KEY"'] if keyed else [])]
     line += SIGNING if operation.get("security") == SIGNED else []
@@ -178,7 +178,7 @@ def _is_common(name: str, reference: Node) -> bool:
 
 
 def _refusals(document: Document, status: str, response: Node) -> Iterator[tuple[str, ...]]:
-    """What the status means, then each error that has it; one row where there is one."""
+    """A row with the status's meaning, then one for each error; a single row for a single error."""
     answers = [
         (f"`{_word(example['value'])}`", example["summary"])
         for media in response["content"].values()
@@ -194,7 +194,7 @@ def _refusals(document: Document, status: str, response: Node) -> Iterator[tuple
 
 
 def _word(body: Node) -> str:
-    """What a caller branches on: our word, CAMARA's, or a health report's."""
+    """The value that callers branch on: errorCode, CAMARA's code, or a health report's status."""
     return next(str(body[name]) for name in ("errorCode", "code", "status") if name in body)
 
 
@@ -209,7 +209,7 @@ def _errors(document: Document) -> list[str]:
 
 
 def _fields(document: Document, schema: Node, prefix: str = "") -> list[tuple[str, ...]]:
-    """A row for each member, those of an inner object by a dotted name. What is required stands bold."""
+    """A row for each property, nested ones by dotted names; required ones are bold."""
     schema = document.resolved(schema)
     rows: list[tuple[str, ...]] = []
     for name, reference in schema.get("properties", {}).items():
@@ -248,7 +248,7 @@ def _title(tag: Node) -> str:
 
 
 def _anchor(heading: str) -> str:
-    """GitHub's."""
+    """The anchor of a heading on GitHub."""
     kept = "".join(character for character in heading.lower() if character.isalnum() or character in " -_")
     return kept.replace(" ", "-")
 

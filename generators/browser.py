@@ -1,4 +1,4 @@
-"""Chromium without a window, for the page's tests and pictures; it can reach nothing but this machine."""
+"""Headless Chromium for the page's tests and screenshots; it can reach only this machine."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-"""Debian's: `apt-get install chromium`."""
+"""From Debian's package: `apt-get install chromium`."""
 
 _ARGUMENTS = (
     "--headless",
-    "--no-sandbox",  # it may run as root, and loads pages of our own alone
+    "--no-sandbox",  # may run as root, and loads only our pages
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -24,7 +24,7 @@ _ARGUMENTS = (
 
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser while the block lasts."""
+    """Start a browser for the `with` block."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
         try:

@@ -1,4 +1,4 @@
-"""`python -m generators.codes_doc` writes the registry of the vendors' codes into `docs/providers.md`."""
+"""`python -m generators.codes_doc`: write the registry of the vendors' codes into `docs/providers.md`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def registry() -> str:
 
 
 def with_registry(page: str) -> str:
-    """The page with the registry between its two marks. Raises `ValueError` where a mark is missing."""
+    """The page with the registry between its markers. Raises `ValueError` if a marker is missing."""
     before, rest = _parted(page, BEGIN)
     _, after = _parted(rest, END)
     return f"{before}{BEGIN}\n{registry()}\n{END}{after}"

@@ -1,9 +1,9 @@
-"""`make dashboard`: the deployed dashboard's panels, drawn from a run of the local stack.
+"""`make dashboard`: draw the deployed dashboard's panels from a run of the local stack.
 
     python -m generators.dashboard .local/dashboard.png
 
-What the functions logged is given to the emulated CloudWatch as the real one would take it, and every panel
-asks CloudWatch for what the template's dashboard says. Panels over log lines are counted from the lines.
+The metrics in the functions' log lines are put into the emulated CloudWatch, as on AWS, and each panel
+queries it by the template's dashboard. Panels of log queries are counted from the lines.
 """
 
 import itertools
@@ -30,15 +30,15 @@ from local.stack_file import REGION
 from ops.measured import Line, datapoints, lines
 
 BUCKET = 5
-"""Seconds that stand for a panel's minute: a run is far shorter than what the dashboard is for."""
+"""Seconds of the run drawn as one minute of a panel: a run is far shorter than a dashboard's span."""
 COLUMNS, UNIT, MARGIN = 24, 0.8, 0.52
-"""CloudWatch's grid, and inches of one of its units and between panels."""
+"""CloudWatch's grid; inches of one grid unit, and between panels."""
 ALARM_ROWS = 3
 HEADROOM = 1.45
-"""Of a panel's highest value, so that the legend has a place of its own."""
+"""Factor over a panel's highest value, which leaves room for the legend."""
 COLOURS = ("#2563eb", "#d9480f", "#15803d", "#7c3aed", "#b91c1c", "#0e7490", "#a16207", "#475569")
 CALCULATED = re.compile(r"IF\((?P<part>\w+) > (?P<whole>\w+), 100, 100 \* (?P=part) / (?P=whole)\)")
-"""A share in percent, 100 at most: what was sent in one period may be verified in the next."""
+"""A percentage capped at 100: codes sent in one period may be verified in the next."""
 SEARCHED = re.compile(
     r"SEARCH\('\{(?P<ns>\w+),service,(?P<by>\w+)\} MetricName=\"(?P<name>\w+)\" .*', '(?P<stat>\w+)'\)"
 )
@@ -61,17 +61,17 @@ class Series:
 
 
 class CloudWatch:
-    """The emulated one, as far as panels ask it."""
+    """The emulated CloudWatch: the operations that panels use."""
 
     def __init__(self, stack: LocalStack, start: float, end: float) -> None:
         self._client = stack.client("cloudwatch")
         self._start = start - start % (5 * BUCKET)
         self.moments = [float(at) for at in range(0, int(end - self._start), BUCKET)]
         self.colours: dict[str, str] = {}
-        """A colour for each country and provider in the metrics, the same in every panel."""
+        """The colour of each country and provider, equal in every panel."""
 
     def take(self, logged: Sequence[Line]) -> None:
-        """Every number in the lines, as CloudWatch takes them out."""
+        """Put the metrics of log lines, as CloudWatch extracts them."""
         every = (point for line in logged for point in datapoints(line))
         points = [point for point in every if point.at >= self._start]
         for first in range(0, len(points), 500):
@@ -87,14 +87,14 @@ class CloudWatch:
             self._client.put_metric_data(Namespace="SmsOtp", MetricData=data)
 
     def dashboard(self) -> list[Panel]:
-        """The panels as they were deployed."""
+        """The deployed dashboard's panels."""
         body = self._client.get_dashboard(DashboardName=f"{STACK_NAME}-{REGION}")["DashboardBody"]
         return list(json.loads(body)["widgets"])
 
     def values(
         self, namespace: str, name: str, dimensions: Mapping[str, str], stat: str, period: int = 60
     ) -> Values:
-        """One statistic of a metric, by seconds from the start."""
+        """One statistic of a metric, by seconds since the start."""
         step = BUCKET * period // 60
         extended = re.fullmatch(r"p\d+", stat)
         statistics = {"ExtendedStatistics": [stat]} if extended else {"Statistics": [stat]}
@@ -113,13 +113,13 @@ class CloudWatch:
             else point[stat]
             for point in found
         }
-        # No data is a sum of nought, and a gap in any other statistic.
-        nothing = 0.0 if stat == "Sum" else math.nan
+        # Missing data is 0 in a sum, and a gap in any other statistic.
+        missing = 0.0 if stat == "Sum" else math.nan
         moments = sorted({at // step * step for at in self.moments})
-        return {at: values.get(at, nothing) for at in moments} if values else {}
+        return {at: values.get(at, missing) for at in moments} if values else {}
 
     def known(self, namespace: str, name: str, by: str) -> list[str]:
-        """The values of a dimension that a metric was emitted with."""
+        """The values of the dimension `by` with which a metric was emitted."""
         listed = self._client.list_metrics(Namespace=namespace, MetricName=name)["Metrics"]
         dimensions = [{each["Name"]: each["Value"] for each in one["Dimensions"]} for one in listed]
         found = sorted(one[by] for one in dimensions if one.keys() == {"service", by})
@@ -129,7 +129,7 @@ class CloudWatch:
 
 
 def series_of(panel: Panel, cloudwatch: CloudWatch) -> list[Series]:
-    """What a panel of metrics shows."""
+    """The series of a metrics panel."""
     properties = panel["properties"]
     by_id: dict[str, Values] = {}
     found: list[Series] = []
@@ -154,7 +154,7 @@ def series_of(panel: Panel, cloudwatch: CloudWatch) -> list[Series]:
 def calculated(
     options: Mapping[str, str], by_id: Mapping[str, Values], cloudwatch: CloudWatch
 ) -> Iterator[tuple[str, Values]]:
-    """The two kinds of expression that the dashboard uses: a percentage, and a search by one dimension."""
+    """Evaluate the dashboard's two kinds of expression: a percentage, and a search by one dimension."""
     if (quotient := CALCULATED.fullmatch(options["expression"])) is not None:
         part, whole = by_id[quotient["part"]], by_id[quotient["whole"]]
         shares = {
@@ -170,7 +170,7 @@ def calculated(
 
 
 def match(form: re.Pattern[str], text: str) -> re.Match[str]:
-    """Raises ValueError for what cannot be drawn here: an expression or a query of another form."""
+    """Match an expression or query. Raises ValueError for an unsupported form."""
     found = form.search(text)
     if found is None:
         raise ValueError(text)
@@ -178,7 +178,7 @@ def match(form: re.Pattern[str], text: str) -> re.Match[str]:
 
 
 def counted(panel: Panel, logged: Sequence[Line]) -> list[tuple[str, ...]]:
-    """The rows of a panel over log lines, its head first."""
+    """The rows of a log query's panel, headings first."""
     query = match(INSIGHTS_QUERY, panel["properties"]["query"])
     events, by = set(re.findall(r'"(\w+)"', query["events"])), query["by"].split(", ")
     rows = Counter(
@@ -189,7 +189,7 @@ def counted(panel: Panel, logged: Sequence[Line]) -> list[tuple[str, ...]]:
 
 
 def draw(panels: Sequence[Panel], cloudwatch: CloudWatch, logged: Sequence[Line], to: Path) -> None:
-    """All panels in CloudWatch's own grid."""
+    """Draw all panels in CloudWatch's grid."""
     mpl.rcParams.update(
         {"font.size": 8, "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.titlelocation": "left"}
     )
@@ -212,12 +212,12 @@ def draw(panels: Sequence[Panel], cloudwatch: CloudWatch, logged: Sequence[Line]
 
 
 def draw_metrics(axes: Axes, panel: Panel, cloudwatch: CloudWatch, _logged: Sequence[Line]) -> None:
-    """Lines, or bars upon one another, and what belongs to the right axis dashed."""
+    """Draw lines, or stacked bars; series of the right axis are dashed."""
     every = series_of(panel, cloudwatch)
     axes.spines[["top", "right"]].set_visible(False)
     if not every:
         axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, "measured on AWS alone", ha="center", transform=axes.transAxes, color="#64748b")
+        axes.text(0.5, 0.5, "measured only on AWS", ha="center", transform=axes.transAxes, color="#64748b")
         return
     bounds = panel["properties"].get("yAxis", {})
     right = axes.twinx() if any(series.on_the_right for series in every) else None
@@ -250,14 +250,14 @@ def draw_metrics(axes: Axes, panel: Panel, cloudwatch: CloudWatch, _logged: Sequ
 
 
 def colours_of(every: Sequence[Series], cloudwatch: CloudWatch) -> list[str]:
-    """A country's own, and for what is no country the next that no other line of this panel has."""
+    """The colour of a country or provider; for other series, the next unused one of the panel."""
     taken = {cloudwatch.colours.get(series.label) for series in every}
     free = itertools.cycle([colour for colour in COLOURS if colour not in taken] or COLOURS)
     return [cloudwatch.colours.get(series.label) or next(free) for series in every]
 
 
 def stack_up(axes: Axes, every: Sequence[Series], cloudwatch: CloudWatch) -> None:
-    """Bars upon one another: unlike areas, they claim nothing of what is between two moments."""
+    """Draw stacked bars, which unlike areas do not interpolate between moments."""
     moments = cloudwatch.moments
     base = dict.fromkeys(moments, 0.0)
     for colour, series in zip(colours_of(every, cloudwatch), every, strict=True):
@@ -267,7 +267,7 @@ def stack_up(axes: Axes, every: Sequence[Series], cloudwatch: CloudWatch) -> Non
 
 
 def limit(axes: Axes, bounds: Mapping[str, float]) -> None:
-    """As the panel says, and room for the legend."""
+    """Set the axis to the panel's bounds, with room for the legend."""
     highest = bounds.get("max") or axes.get_ylim()[1]
     axes.set_ylim(bottom=bounds.get("min", 0), top=highest * HEADROOM)
     if "max" in bounds:
@@ -296,7 +296,7 @@ def draw_log(axes: Axes, panel: Panel, _cloudwatch: CloudWatch, logged: Sequence
 
 
 def draw_alarms(axes: Axes, panel: Panel, _cloudwatch: CloudWatch, _logged: Sequence[Line]) -> None:
-    """Their names: what states they would be in is no matter of two minutes."""
+    """Draw the alarms' names; two minutes are too short for their states."""
     names = [arn.rpartition(f"{STACK_NAME}-")[2].rpartition("-")[0] for arn in panel["properties"]["alarms"]]
     axes.set_xticks([])
     axes.set_yticks([])
@@ -320,7 +320,7 @@ _KINDS = {"metric": draw_metrics, "log": draw_log, "alarm": draw_alarms}
 
 
 def main() -> None:
-    """Runs the stack, lives through a rush hour, and draws what there is to see."""
+    """Run a stack and the traffic of `RushHour`, and draw the dashboard."""
     to = Path(sys.argv[1])
     with LocalStack(parameters=PARAMETERS, say=print) as stack:
         print(f"{datetime.now(UTC):%H:%M:%S} two minutes of traffic", flush=True)

@@ -1,8 +1,7 @@
-"""The events that the functions get: `python -m generators.events` writes `events/*.json`.
+"""Sample events of the functions: `python -m generators.events` writes `events/*.json`.
 
-API Gateway's are in `CASES`, of the shape of a REST API's Lambda proxy integration behind an API key;
-those of SNS and CloudWatch Logs are in `PUBLISHED`. Every value is made up: the addresses are of RFC
-5737, the account and key ids belong to nobody.
+`CASES` are events of API Gateway (REST API, Lambda proxy integration, API key), `PUBLISHED` those of SNS and
+CloudWatch Logs. Every value is made up: addresses are from RFC 5737, account and key ids are examples.
 """
 
 import base64
@@ -37,10 +36,10 @@ def build(
     with_key: bool = True,
     caller: str | None = None,
 ) -> Event:
-    """The event for one request. Bytes that are no UTF-8 can only be given `as_base64`.
+    """The event of one request. Bytes that are not UTF-8 require `as_base64`.
 
-    `headers` are the caller's own; those that every request has are added. Without `with_key` it
-    is a request to a path that needs no API key; `caller` is the ARN of the IAM principal that signed it.
+    `headers` are added to the common ones. `with_key=False` is for paths without an API key; `caller` is
+    the ARN of the IAM principal that signed the request.
     """
     sent = {
         "Accept": "application/json",
@@ -112,7 +111,7 @@ def _request_context(path: str, method: str, with_key: bool, caller: str | None)
 
 
 def published(message: str) -> Event:
-    """SNS's event for one message to the topic."""
+    """The SNS event of one message to the topic."""
     return {
         "Records": [
             {
@@ -134,7 +133,7 @@ def published(message: str) -> Event:
 
 
 def logged(*messages: str) -> Event:
-    """The event of a subscription of CloudWatch Logs for these lines of one function's log."""
+    """The event of a CloudWatch Logs subscription for these log lines of one function."""
     body = {
         "messageType": "DATA_MESSAGE",
         "owner": "123456789012",
@@ -186,7 +185,7 @@ CASES: dict[str, Event] = {
     "verify_otp-camara_unknown_id": build(
         "/one-time-password-sms/v1/validate-code", body=_json(authenticationId=UNKNOWN_ID, code="123456")
     ),
-    # Nobody has signed these two, so they are refused; a signature would be too old by the time it is tried.
+    # Refused, because they are unsigned: a committed signature would be too old.
     "webhooks-sinch": build(
         "/webhooks/sinch",
         body=_json(event="VerificationSmsDeliveredEvent", id="example", smsResult="Successful"),
@@ -215,7 +214,7 @@ CASES: dict[str, Event] = {
     "deep_health-up": build("/health/deep", "GET", headers={}),
     "health-up": build("/health", "GET", headers={}, with_key=False),
 }
-"""By file name: the function's package, a hyphen, the case."""
+"""Events by file name: the function's package, a hyphen, the case."""
 
 
 PUBLISHED: dict[str, Event] = {
@@ -242,12 +241,12 @@ PUBLISHED: dict[str, Event] = {
 
 
 def text(event: Event) -> str:
-    """An event as its file holds it."""
+    """The content of an event's file."""
     return json.dumps(event, indent=2) + "\n"
 
 
 def write(directory: Path) -> None:
-    """Write every case's file into a directory that may not exist yet."""
+    """Write every event's file; creates the directory."""
     directory.mkdir(exist_ok=True)
     for name, event in (CASES | PUBLISHED).items():
         (directory / f"{name}.json").write_text(text(event))

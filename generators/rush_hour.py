@@ -1,7 +1,7 @@
-"""Two minutes of a small service's life, for its dashboard: users, a provider's failure, abuse.
+"""Two minutes of traffic for the dashboard: users, a provider's failure, abuse.
 
-Scripted and bounded, against the local stack alone. Numbers are of the ranges that North America keeps for
-fiction (555-0100 to 555-0199) in the areas of five countries.
+Scripted and bounded, against the local stack only. Numbers are from the North American ranges reserved for
+fiction (555-0100 to 555-0199), in area codes of five countries.
 """
 
 import heapq
@@ -23,7 +23,7 @@ USERS_PER_SECOND = 0.8
 AREAS = {"US": ("415", "212", "305"), "CA": ("416", "604"), "JM": ("876",), "PR": ("787",)}
 SHARES = {"US": 0.5, "CA": 0.25, "JM": 0.1, "PR": 0.15}
 PUMPED_AREA = "809"
-"""The Dominican Republic: where nobody verifies."""
+"""The Dominican Republic, whose codes are never verified."""
 PARAMETERS = {
     "AllowedCountries": "US,CA,JM,PR,DO",
     "ProviderRoutes": "CA=sinch;PR=sinch,infobip",
@@ -37,7 +37,7 @@ NOT_SENT_TO = "+4915123456789"
 
 @dataclass(order=True)
 class Planned:
-    """Something to be done, `at` seconds after the start."""
+    """An action, `at` seconds after the start."""
 
     at: float
     order: int
@@ -45,7 +45,7 @@ class Planned:
 
 
 class RushHour:
-    """The script, over one running stack."""
+    """The scripted traffic against one running stack."""
 
     def __init__(self, stack: LocalStack) -> None:
         self._stack = stack
@@ -62,7 +62,7 @@ class RushHour:
                 self._verify(verification_id, self._code(number))
 
     def run(self) -> None:
-        """Live through it."""
+        """Play the script."""
         self._write_script()
         started = time.monotonic()
         with ThreadPoolExecutor(THREADS) as pool:
@@ -97,7 +97,7 @@ class RushHour:
         self._at(40, lambda: self._guesser("+17025550100"))
 
     def _user(self, number: str, moment: float) -> None:
-        """Most type the code after a while, some mistype it first, some never do."""
+        """Request a code; most users verify it later, some mistype it first, some never verify."""
         verification_id = self._request(number)
         kind = self._chance.random()
         if verification_id is None or kind > 0.9:
@@ -137,5 +137,5 @@ class RushHour:
 
 
 def numbers(areas: tuple[str, ...]) -> Iterator[str]:
-    """The numbers of some areas, each once."""
+    """The numbers of these area codes, each once."""
     return (f"+1{area}55501{index:02d}" for index in range(100) for area in areas)

@@ -1,4 +1,4 @@
-"""`make screenshots`: the page's pictures in `docs/images`, on a local stack of their own."""
+"""`make screenshots`: take the page's screenshots in `docs/images`, on a local stack of their own."""
 
 import sys
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ WIDE = (1360, 860)
 NARROW = (390, 844)
 WRONG = "111111"
 ARRIVE_MILLISECONDS = 700
-"""What moves has come to rest by then."""
+"""Every animation has ended by then."""
 
 
 def main() -> None:
-    """Exits with a message where there is no Chromium, or no stack can be started."""
+    """Take the screenshots; exits with a message without Chromium or if the stack cannot start."""
     if not CHROMIUM.exists():
         sys.exit(f"make screenshots: {CHROMIUM} is missing; on Debian: apt-get install chromium")
     try:
@@ -33,16 +33,16 @@ def main() -> None:
 
 
 def draw(browser: Browser, url: str, to: Path) -> None:
-    """Each picture into the directory `to`, from the page at `url`."""
+    """Save each screenshot of the page at `url` into the directory `to`."""
     to.mkdir(exist_ok=True)
     with _opened(browser, url, WIDE, "dark") as page:
-        # So that the functions have started, and the page shows the usual times.
+        # Warms the functions up, so that the page shows usual durations.
         _verify(page, "415 555 0134")
     with _opened(browser, url, WIDE, "dark") as page:
         _verify(page, "415 555 0145")
         _picture(page, to / "page-verified-dark.png")
     with _opened(browser, url, WIDE, "light") as page:
-        _ask(page, "415 555 0123")
+        _request_code(page, "415 555 0123")
         _guess_wrong(page)
         _picture(page, to / "page-wrong-code.png")
     with _opened(browser, url, WIDE, "light") as page:
@@ -51,7 +51,7 @@ def draw(browser: Browser, url: str, to: Path) -> None:
         page.get_by_role("button", name="Accept").wait_for()
         _picture(page, to / "page-call.png")
     with _opened(browser, url, WIDE, "light") as page, _infobip_down(page, url):
-        _ask(page, "415 555 0156")
+        _request_code(page, "415 555 0156")
         page.locator("#exchanges .call-made").nth(1).wait_for()
         _picture(page, to / "page-failover.png")
     with _opened(browser, url, WIDE, "light") as page, _under_attack(page):
@@ -60,11 +60,11 @@ def draw(browser: Browser, url: str, to: Path) -> None:
         page.get_by_role("checkbox", name="I'm not a robot").wait_for()
         _picture(page, to / "page-challenge.png")
     with _opened(browser, url, NARROW, "light") as page:
-        _ask(page, "415 555 0178")
+        _request_code(page, "415 555 0178")
         page.keyboard.type("48")
         _picture(page, to / "page-narrow.png")
     with _opened(browser, url, NARROW, "dark") as page:
-        _ask(page, "415 555 0189")
+        _request_code(page, "415 555 0189")
         _guess_wrong(page)
         _picture(page, to / "page-narrow-dark.png")
 
@@ -84,7 +84,7 @@ def _opened(
 
 @contextmanager
 def _infobip_down(page: Page, url: str) -> Iterator[None]:
-    """By the page's own switch."""
+    """Use the page's switch."""
     page.get_by_text("Infobip down").click()
     page.wait_for_function("fetch('/faults').then((answer) => answer.json()).then((all) => all.length > 0)")
     try:
@@ -95,7 +95,7 @@ def _infobip_down(page: Page, url: str) -> Iterator[None]:
 
 @contextmanager
 def _under_attack(page: Page) -> Iterator[None]:
-    """By the page's own switch."""
+    """Use the page's switch."""
     switch = page.get_by_role("switch", name="Under attack")
     switch.check()
     try:
@@ -104,14 +104,14 @@ def _under_attack(page: Page) -> Iterator[None]:
         switch.uncheck()
 
 
-def _ask(page: Page, number: str) -> None:
+def _request_code(page: Page, number: str) -> None:
     page.get_by_label("Phone number").fill(number)
     page.get_by_role("button", name="Text me a code").click()
     page.locator("#suggestion button").wait_for()
 
 
 def _verify(page: Page, number: str) -> None:
-    _ask(page, number)
+    _request_code(page, number)
     page.locator("#suggestion button").click()
     page.get_by_text("Your number is verified.").wait_for()
 
@@ -124,7 +124,7 @@ def _guess_wrong(page: Page) -> None:
 
 def _picture(page: Page, path: Path) -> None:
     page.wait_for_timeout(ARRIVE_MILLISECONDS)
-    # What was focused may have moved the page, and its head belongs into every picture.
+    # Focus may have scrolled the page, but every screenshot shows its top.
     page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
     page.screenshot(path=path)
     print(path.relative_to(ROOT), flush=True)

@@ -1,1 +1,1 @@
-"""The local stack: an emulated AWS and the providers' stand-in, on this machine. Never deployed."""
+"""The local stack: an emulated AWS and the provider sandbox, on this machine. Never deployed."""

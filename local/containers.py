@@ -1,9 +1,9 @@
-"""`sam local`: the functions in containers with Lambda's own layout, on the running local stack.
+"""`sam local`: the functions in Lambda containers, on the running local stack.
 
     python -m local.containers invoke RequestOtpFunction events/request_otp-sms.json
     python -m local.containers api
 
-The stack must listen where containers reach it: `make run HOST=docker`.
+The stack must listen on an address that containers reach: `make run HOST=docker`.
 """
 
 import argparse
@@ -25,13 +25,13 @@ DOCKER_SECONDS = 20
 
 
 def docker_host() -> str:
-    """The address of this machine on Docker's bridge, which containers reach. Raises `LocalStackError`."""
+    """This machine's address on the Docker bridge. Raises `LocalStackError`."""
     subnet = _docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}")
     return str(next(ipaddress.ip_network(subnet.strip()).hosts()))
 
 
 def architecture() -> str:
-    """The one whose containers run here without emulation, in Lambda's words."""
+    """This machine's architecture, by Lambda's name: its containers run without emulation."""
     return ARCHITECTURES[platform.machine().lower()]
 
 
@@ -41,23 +41,23 @@ def image() -> str:
 
 
 def require_reachable(stack: StackFile) -> None:
-    """Raises `LocalStackError` where containers cannot reach the stack: their loopback is their own."""
+    """Raises `LocalStackError` if the stack listens on loopback, which containers cannot reach."""
     host = str(urlsplit(stack.awsEndpointUrl).hostname)
     if host == "localhost" or host.startswith("127."):
         raise LocalStackError(
-            "containers do not reach this local stack; start it with `make run HOST=docker`"
+            "containers cannot reach this local stack; start it with `make run HOST=docker`"
         )
 
 
 def require_image() -> None:
-    """Raises `LocalStackError` where Docker does not run, or does not have the image yet."""
+    """Raises `LocalStackError` if Docker does not run or lacks the image."""
     _docker("version")
     if not _has_image():
         raise LocalStackError(f"Docker has no image {image()}: `docker pull {image()}`")
 
 
 def sam_local(stack: StackFile, *command: str) -> list[str]:
-    """A `sam local` command whose functions have what the deployed ones have. Raises `LocalStackError`."""
+    """A `sam local` command with the deployed functions' environment. Raises `LocalStackError`."""
     template = BUILD / "sam-local.yaml"
     template.write_text(yaml_dump(_with_deployed_environment(stack)))
     skip = ["--skip-pull-image"] if _has_image() else []
@@ -66,9 +66,9 @@ def sam_local(stack: StackFile, *command: str) -> list[str]:
 
 
 def _with_deployed_environment(stack: StackFile) -> dict[str, object]:
-    """The built template with its functions' variables as they were deployed.
+    """The built template with the environment of the deployed functions.
 
-    `sam local` knows no resources, so it would put their logical names in the place of tables and secrets.
+    `sam local` would pass logical ids as table names and secret ARNs.
     """
     template = yaml_parse((BUILD / "template.yaml").read_text())
     resources = local_client("cloudformation", stack.awsEndpointUrl).describe_stack_resources(
@@ -94,7 +94,7 @@ def _has_image() -> bool:
 def _docker(*arguments: str) -> str:
     docker = shutil.which("docker")
     if docker is None:
-        raise LocalStackError("`sam local` runs functions in containers, and there is no docker command here")
+        raise LocalStackError("`sam local` runs functions in containers and needs the docker command")
     command = [docker, *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=DOCKER_SECONDS, check=True)  # noqa: S603 - a command of our own, no shell
@@ -106,7 +106,7 @@ def _docker(*arguments: str) -> str:
 
 
 def main() -> None:
-    """Becomes `sam local`, whose exit status it has; exits with a message and 1 where that cannot be."""
+    """Replace this process by `sam local`; exits with 1 and a message if it cannot run."""
     parser = argparse.ArgumentParser(prog="python -m local.containers", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True, dest="command")
     invoke = commands.add_parser("invoke", help="run one function once")

@@ -1,4 +1,4 @@
-"""`make run`: the local stack until Ctrl-C, with a first request to paste."""
+"""`make run`: run the local stack until Ctrl-C and print a first request to paste."""
 
 import argparse
 import shlex
@@ -15,14 +15,14 @@ from local.stack import LocalStack
 from local.stack_file import LOCAL, ROOT, LocalStackError, StackFile
 
 NUMBER = "+14155550123"
-"""Of the range that North America keeps for fiction (555-0100 to 555-0199)."""
+"""A North American number reserved for fiction (555-0100 to 555-0199)."""
 WATCH_SECONDS = 0.5
 LOOPBACK = "127.0.0.1"
 
 GUIDE = """
-The page is {sandbox}/: a sign-up form, and the phone that its codes arrive on{plainer}.
+The page {sandbox}/ shows a sign-up form, and the phone that receives its codes{plainer}.
 
-For another terminal, the same in every run:
+For another terminal, unchanged from run to run:
 
 export API={api}
 export KEY={key}
@@ -43,21 +43,21 @@ Verify it:
 {twilio}The key of a second tenant is {second_key}. Ctrl-C stops everything.
 """  # noqa: E501 - each command is one line to paste
 
-PLAINER = ", without its list of countries and its font: npm's packages are not installed"
+PLAINER = ", without its list of countries and its font: the npm packages are not installed"
 
 
-TWILIO = """For a client of Twilio Verify, whose account is {account} and whose service is {service}:
+TWILIO = """For a client of Twilio Verify, account {account}, service {service}:
 
   export TWILIO_ACCOUNT_SID={account} TWILIO_AUTH_TOKEN={key}
   client.verify.base_url = "{sandbox}"   # Node: client.verify.baseUrl
 
 """
 ACCOUNT, SERVICE = "AC" + "0" * 32, "VA" + "0" * 32
-"""Any of the form will do: the token alone names the tenant."""
+"""Any ids of this form work: the token alone identifies the tenant."""
 
 
 def main() -> None:
-    """Exits with a message and 1 where the stack cannot start or ends by itself; with 0 on a signal."""
+    """Run the stack. Exits with 0 on a signal, with 1 and a message if it cannot start or ends by itself."""
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, _stop_once)
     arguments = _arguments()
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def guide(stack: StackFile) -> str:
-    """What to paste first."""
+    """The commands to paste first, as text."""
     twilio = TWILIO.format(account=ACCOUNT, service=SERVICE, key=stack.apiKey, sandbox=stack.sandboxUrl)
     return GUIDE.format(
         twilio=twilio if stack.twilioApiUrl else "",
@@ -114,11 +114,11 @@ def _watch(stack: LocalStack, written: Path) -> None:
 
 
 class _Stop(BaseException):
-    """A signal to stop. No `Exception`, so that nothing on the way takes it for a failure."""
+    """A signal to stop. Not an `Exception`, so that no handler swallows it."""
 
 
 def _stop_once(_signal: int, _frame: Any) -> None:
-    # Once: a second Ctrl-C would leave running what the first was about to stop.
+    # Once: a second Ctrl-C would interrupt the clean-up and leave processes running.
     for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.SIG_IGN)
     raise _Stop
@@ -126,11 +126,11 @@ def _stop_once(_signal: int, _frame: Any) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.run", description=__doc__)
-    parser.add_argument("--host", default=LOOPBACK, help="where to listen; `docker`: on its bridge")
-    parser.add_argument("--port", default=4566, type=int, help="of MiniStack (default: %(default)s)")
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen on; `docker`: its bridge")
+    parser.add_argument("--port", default=4566, type=int, help="MiniStack's port (default: %(default)s)")
     parser.add_argument("--sandbox-port", default=4600, type=int, help="(default: %(default)s)")
     parser.add_argument("--providers", default="", help="ProviderOrder, such as sinch,infobip")
-    parser.add_argument("--parameters", default="", help="of the template: Name=Value …")
+    parser.add_argument("--parameters", default="", help="template parameters: Name=Value …")
     arguments = parser.parse_args()
     try:
         arguments.parameters = dict(pair.split("=", 1) for pair in shlex.split(arguments.parameters))

@@ -1,9 +1,9 @@
-"""`template.yaml`, as it is, deployed to an emulated AWS on this machine, the providers' stand-in beside it.
+"""Deploy the unchanged `template.yaml` to an emulated AWS on this machine, beside the provider sandbox.
 
     with LocalStack(parameters={"MaxAttempts": "3"}) as stack:
         requests.get(f"{stack.base_url}/health")
 
-Everything is in memory or under `.local/`, and gone at the end. No AWS account, profile or variable is used.
+State is in memory or under `.local/` and removed at the end. No AWS account, profile or variable is used.
 """
 
 import contextlib
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 BUILD = LOCAL / "build"
 LOGS = LOCAL / "logs"
 BIN = Path(sys.prefix) / "bin"
-"""Of the virtual environment that this runs in."""
+"""Executables of this process's virtual environment."""
 
 STACK_NAME = "sms-otp-local"
 API_ID = "0a1b2c3d"
-"""Eight hexadecimal digits, since MiniStack knows an API's host name by them."""
+"""Eight hexadecimal digits: MiniStack requires them in an API's host name."""
 
 MEMORY = Path("/dev/shm")  # noqa: S108 # nosec B108 # a directory of ours is made in it, by a name that nobody can guess
 MEMORY_BYTES = 2 * 1024**3
@@ -54,23 +54,23 @@ PARAMETERS = {
     "LogRetentionDays": "1",
     "AllowedCountries": "*",
     "ProviderOrder": "infobip,sinch",
-    # What `make watch` and the dashboard show by country and provider.
+    # `make watch` and the dashboard show metrics by country and provider.
     "MetricDetail": "places",
     # For `make smoke`.
     "TestNumbers": "+447700900199=246802",
     "TestNumbersEnd": "2099-12-31",
-    # Wide, so that what refuses a request is the service's own limits.
+    # Wide, so that the service's limits are reached before API Gateway's.
     "PlanRateLimit": "1000",
     "StageRateLimit": "1000",
     "RequestOtpRateLimit": "1000",
-    # On this machine everybody is one client.
+    # Every request from this machine counts as one client.
     "ClientSendsPerHour": "100",
     "ClientSendsPerDay": "100",
 }
 
 
 def open_channels(provider_order: str) -> dict[str, str]:
-    """The parameters that let each channel go everywhere that one of these providers has."""
+    """The parameters that open all countries to each channel that one of these providers supports."""
     names = provider_order.split(",")
     return {
         parameter: "*"
@@ -80,10 +80,10 @@ def open_channels(provider_order: str) -> dict[str, str]:
 
 
 class LocalStack:
-    """The stack while its `with` block lasts. Raises `LocalStackError` where it cannot start.
+    """The stack, running inside a `with` block. Raises `LocalStackError` if it cannot start.
 
-    `host` is where both servers listen, and how the functions reach the sandbox. Ports that are not given
-    are free ones. `parameters` are the template's, over `PARAMETERS`. `say` is called after each step.
+    Both servers listen on `host`, by which the functions reach the sandbox. Ports default to free ones.
+    `parameters` override `PARAMETERS`. `say` is called after each step.
     """
 
     def __init__(
@@ -101,34 +101,34 @@ class LocalStack:
         self.aws_endpoint_url = f"http://{host}:{self._port}"
         self.sandbox_url = f"http://{host}:{self._sandbox_port}"
         chosen = parameters or {}
-        # A test number's code has as many digits as any other.
+        # A test number's code must have `CodeLength` digits.
         number, _, code = PARAMETERS["TestNumbers"].partition("=")
-        fixed = f"{number}={(2 * code)[: int(chosen.get('CodeLength', len(code)))]}"
-        local = {"TestNumbers": fixed, "ProviderSandboxUrl": self.sandbox_url}
+        test_number = f"{number}={(2 * code)[: int(chosen.get('CodeLength', len(code)))]}"
+        local = {"TestNumbers": test_number, "ProviderSandboxUrl": self.sandbox_url}
         everything = {**PARAMETERS, **local, **chosen}
         self._parameters = open_channels(everything["ProviderOrder"]) | everything
         self._say = say
         self._temporary = LOCAL / f"tmp-{self._port}"
         self._deployed = LOCAL / f"deployed-{self._port}"
-        # For the page's backend: the sandbox runs before there is a service to call.
+        # For the page's backend: the sandbox starts before the service is deployed.
         self._stack_file = self._temporary / "stack.json"
         self._running = contextlib.ExitStack()
         self._children: list[Child] = []
         self.outputs: dict[str, str] = {}
-        """The CloudFormation stack's, by name."""
+        """The CloudFormation stack's outputs, by name."""
         self.api_key = ""
-        """The first tenant's, which the template makes."""
+        """The first tenant's key, made by the template."""
         self.second_api_key = ""
-        """A second tenant's, in the same usage plan."""
+        """A second tenant's key, in the first tenant's usage plan."""
 
     @property
     def base_url(self) -> str:
-        """What the API's paths are appended to."""
+        """The API's URL on MiniStack, without a path."""
         return f"{self.aws_endpoint_url}/restapis/{self.outputs['ApiId']}/{self._api_stage}/_user_request_"
 
     @property
     def public_url(self) -> str:
-        """The same, as a URL of API Gateway's: what is registered for callbacks, which sign its path."""
+        """The API's URL in API Gateway's form, for callbacks, whose signature covers its path."""
         return f"http://{self.outputs['ApiId']}.execute-api.localhost:{self._port}/{self._api_stage}"
 
     @property
@@ -143,7 +143,7 @@ class LocalStack:
 
     @property
     def file(self) -> StackFile:
-        """What is written to `.local/stack.json`."""
+        """The content of `.local/stack.json`."""
         return StackFile(
             self.base_url,
             self.api_key,
@@ -156,23 +156,23 @@ class LocalStack:
         )
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the emulated AWS."""
+        """A boto3 client for the emulated AWS."""
         return local_client(service, self.aws_endpoint_url)
 
     def physical_id(self, resource: str) -> str:
-        """What the deployment calls the template's resource of this name."""
+        """The physical id of a resource, by its logical id."""
         described = self.client("cloudformation").describe_stack_resource(
             StackName=STACK_NAME, LogicalResourceId=resource
         )
         return str(described["StackResourceDetail"]["PhysicalResourceId"])
 
     def take_callbacks(self) -> None:
-        """Have the sandbox call the deployed webhooks back, as the providers do once they know the URLs.
+        """Register the deployed webhooks with the sandbox, as the owner does with the providers.
 
-        It calls loopback alone, so the stack must listen there.
+        The sandbox calls only loopback, so the stack must listen there.
         """
-        # About nothing, so that the function has started: its first answer takes longer than Sinch waits
-        # here for one. With its password, since a refusal would be measured as somebody's forgery.
+        # Warms the function up: a cold start takes longer than the sandbox's Sinch waits for an answer.
+        # With the password, because a refusal would count in WebhookRefused.
         requests.post(
             f"{self.base_url}/webhooks/infobip",
             json={"results": []},
@@ -210,7 +210,7 @@ class LocalStack:
         error: BaseException | None,
         trace: "TracebackType | None",
     ) -> None:
-        # All at once, so that none is waited for while another has not begun to stop.
+        # Signal every child before waiting for any, so that they stop in parallel.
         for child in self._children:
             child.begin_to_stop()
         self._running.close()
@@ -227,7 +227,7 @@ class LocalStack:
             [
                 *(sys.executable, "-m", "local.sandbox", "--host", self._host),
                 *("--port", str(self._sandbox_port), "--stack-file", str(self._stack_file)),
-                # The service's own limits are what a person and a test are to meet.
+                # The service's limits must be reached before the vendors'.
                 *("--wide-limits", "--code-length", self._parameters.get("CodeLength", "6")),
             ],
             _environment(),
@@ -253,21 +253,21 @@ class LocalStack:
         return {
             **aws_environment(self.aws_endpoint_url),
             "BIND_HOST": self._host,
-            # Where custom resources put their answers.
+            # Host for the answers of custom resources.
             "MINISTACK_HOST": "localhost" if self._host == "127.0.0.1" else self._host,
             "GATEWAY_PORT": str(self._port),
             "TMPDIR": str(unpacked),
-            # A function whose role lacks an action is refused, as it would be on AWS.
+            # Enforces the functions' IAM roles, as AWS does.
             "AUTH": "true",
-            # Servers that nothing here asks for, on ports of their own.
+            # Unused servers with ports of their own.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
-            # It would look for containers of its own to tidy up, also where another's run.
+            # Keeps MiniStack from cleaning up containers, which may belong to another MiniStack.
             "DOCKER_HOST": f"unix://{LOCAL / 'no-docker'}",
         }
 
     def deploy_again(self, parameters: Mapping[str, str]) -> None:
-        """The same template, with these parameters over the ones before. Raises `LocalStackError`."""
+        """Deploy the template again with changed parameters. Raises `LocalStackError`."""
         _require_allowed(parameters)
         self._parameters |= parameters
         self._deploy_template()
@@ -278,7 +278,7 @@ class LocalStack:
             SecretId=self.outputs["ProviderSecretArn"], SecretString=json.dumps(credentials(self.sandbox_url))
         )
         self.api_key, self.second_api_key = _kept_api_keys()
-        # MiniStack lets a key's value be changed, so that it is the same from run to run.
+        # MiniStack allows changing a key's value, so the key stays the same from run to run.
         change = {"op": "replace", "path": "/value", "value": self.api_key}
         key_id = self.outputs["ApiKeyId"]
         self.client("apigateway").update_api_key(apiKey=key_id, patchOperations=[change])
@@ -287,7 +287,7 @@ class LocalStack:
     def _deploy_template(self) -> None:
         command = [
             *sam("deploy", "--template-file", str(self._deployed / "template.yaml")),
-            # In quotation marks, or a value would end at its first blank.
+            # Quoted, because an unquoted value ends at its first blank.
             *("--parameter-overrides", *(f'{name}="{value}"' for name, value in self._parameters.items())),
         ]
         log = LOGS / f"deploy-{self._port}.log"
@@ -301,9 +301,9 @@ class LocalStack:
         self._put_gateway_responses()
 
     def _put_gateway_responses(self) -> None:
-        """Give API Gateway's own refusals the form that the template gives them.
+        """Set the template's GatewayResponses.
 
-        SAM writes them into the API's OpenAPI document, where MiniStack does not read them.
+        SAM writes them into the API's OpenAPI document, where MiniStack ignores them.
         """
         client, api = self.client("apigateway"), self.outputs["ApiId"]
         for kind, declared in resource("Api")["GatewayResponses"].items():
@@ -321,7 +321,7 @@ class LocalStack:
         client.create_deployment(restApiId=api, stageName=self._api_stage)
 
     def _failures(self) -> list[str]:
-        """Why resources of the stack were not made, which stands far above the end of the log."""
+        """The reasons of failed resources, which are far above the end of the log."""
         with contextlib.suppress(ClientError):
             events = self.client("cloudformation").describe_stack_events(StackName=STACK_NAME)["StackEvents"]
             return [
@@ -332,7 +332,7 @@ class LocalStack:
         return []
 
     def _add_second_tenant(self) -> None:
-        """As the template says a further one is made: a key, and its place in the plan."""
+        """Create a second API key and add it to the usage plan, as docs say for further tenants."""
         client = self.client("apigateway")
         made = client.create_api_key(name="second-tenant", enabled=True, value=self.second_api_key)
         plan = self.physical_id("UsagePlan")
@@ -340,9 +340,9 @@ class LocalStack:
 
 
 def build(to: Path) -> None:
-    """`sam build` into `.local/build`, and a copy for MiniStack in `to`, a directory beside it.
+    """Run `sam build` into `.local/build`, and copy the result to `to` for MiniStack.
 
-    One at a time on this machine. Raises `LocalStackError`.
+    Builds in this directory run one at a time. Raises `LocalStackError`.
     """
     with _alone(LOCAL / "build.lock"):
         command = [*sam("build"), "--build-dir", str(BUILD), "--cache-dir", str(LOCAL / "cache")]
@@ -351,14 +351,14 @@ def build(to: Path) -> None:
             child.finish(BUILD_SECONDS)
         shutil.rmtree(to, ignore_errors=True)
         shutil.copytree(BUILD, to)
-    _leave_bytecode_alone(to)
+    _leave_only_bytecode(to)
 
 
-def _leave_bytecode_alone(directory: Path) -> None:
-    """Compile every module for the Python that MiniStack runs functions with, and remove all else.
+def _leave_only_bytecode(directory: Path) -> None:
+    """Compile every module for the Python of MiniStack's functions, and remove the sources.
 
-    For each worker that it starts, MiniStack unpacks the layers anew and imports from there. Source would be
-    compiled each time; beside its bytecode it would be twice the files to unpack, which takes longer still.
+    MiniStack unpacks the layers again for each worker. Sources would be compiled each time; sources beside
+    their bytecode would double the files to unpack, which takes longer still.
     """
     for made_for_lambda in [*directory.rglob("__pycache__")]:
         shutil.rmtree(made_for_lambda)
@@ -371,13 +371,13 @@ def _leave_bytecode_alone(directory: Path) -> None:
 
 
 def sam(*command: str) -> list[str]:
-    """SAM CLI with the settings of `[local]` in `samconfig.toml`."""
+    """A SAM CLI command with the table `[local]` of `samconfig.toml`."""
     config = ["--config-file", str(ROOT / "samconfig.toml"), "--config-env", "local"]
     return [str(BIN / "sam"), *command, *config]
 
 
 def aws_environment(endpoint_url: str) -> dict[str, str]:
-    """This process's environment, with the emulated AWS in place of any other AWS."""
+    """This process's environment, pointed at the emulated AWS alone."""
     return {
         **_environment(),
         "AWS_ENDPOINT_URL": endpoint_url,
@@ -388,16 +388,16 @@ def aws_environment(endpoint_url: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # Seconds between SAM CLI's looks at a deployment. Its 5 spare a real AWS.
+        # Seconds between SAM CLI's polls of a deployment; its default of 5 is for real AWS.
         "SAM_CLI_POLL_DELAY": "0.2",
-        # Not through this machine's proxy, if it has one.
+        # Bypasses a proxy of this machine.
         "NO_PROXY": "*",
         "no_proxy": "*",
     }
 
 
 def _environment() -> dict[str, str]:
-    # Of Python's path nothing: a function must find the layer that was built, not this directory's.
+    # Without PYTHONPATH: functions must import the built layer, not this directory.
     dropped = ("AWS_", "SAM_CLI_", "PYTHONPATH")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     return {
@@ -408,17 +408,17 @@ def _environment() -> dict[str, str]:
 
 
 def _pin_api_id(template: Path) -> None:
-    """Give the API MiniStack's own tag for its id, so that its URL is the same from run to run."""
+    """Set MiniStack's tag for the API's id, so that its URL stays the same from run to run."""
     parsed = yaml_parse(template.read_text())
     properties = parsed["Resources"]["Api"]["Properties"]
     properties.setdefault("Tags", {})["ms-custom-id"] = API_ID
-    # SAM tags the stage alone otherwise.
+    # Otherwise SAM tags only the stage.
     properties["PropagateTags"] = True
     template.write_text(yaml_dump(parsed))
 
 
 def _require_allowed(parameters: Mapping[str, str]) -> None:
-    """Raises `LocalStackError` for what a deployment would refuse later, or SAM CLI would leave out."""
+    """Raises `LocalStackError` for parameters that the deployment would refuse or SAM CLI would ignore."""
     declared = template()["Parameters"]
     faults = [
         fault for name, value in parameters.items() for fault in parameter_faults(declared, name, value)
@@ -431,9 +431,9 @@ def _require_allowed(parameters: Mapping[str, str]) -> None:
 
 
 def _memory() -> Path | None:
-    """A directory in memory with room for what MiniStack unpacks for each worker; `None` where there is none.
+    """A directory in memory with room for the layers that MiniStack unpacks; `None` if none has room.
 
-    After a load it is tens of thousands of files, which some disks take minutes to delete.
+    After a load test they are tens of thousands of files, which some disks take minutes to delete.
     """
     if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_BYTES:
         return None
@@ -441,7 +441,7 @@ def _memory() -> Path | None:
 
 
 def _kept_api_keys() -> tuple[str, str]:
-    """The two tenants' keys, made once in this directory."""
+    """The API keys of both tenants, generated once for this directory."""
     path = LOCAL / "api-keys.json"
     with _alone(LOCAL / "api-keys.lock"):
         if not path.exists():

@@ -1,4 +1,4 @@
-"""`.local/stack.json`: where the running local stack is. Imports neither SAM CLI nor the sandbox."""
+"""`.local/stack.json`: URLs and keys of the running local stack. Imports neither SAM CLI nor the sandbox."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ class LocalStackError(Exception):
 
 @dataclass(frozen=True)
 class StackFile:
-    """The content of `.local/stack.json`, by its JSON names."""
+    """The content of `.local/stack.json`; fields are named as in its JSON."""
 
     baseUrl: str  # noqa: N815 - the file's contract
     apiKey: str  # noqa: N815
@@ -28,17 +28,17 @@ class StackFile:
     stackName: str  # noqa: N815
     secondApiKey: str  # noqa: N815
     twilioApiUrl: str = ""  # noqa: N815
-    """MiniStack's, behind the sandbox's `/v2`; empty where TwilioApi is false."""
+    """MiniStack's URL behind the sandbox's `/v2`; empty if TwilioApi is false."""
 
     def write(self, path: Path) -> None:
-        """As JSON, replaced whole so that no reader sees half of it."""
+        """Write JSON atomically, so that no reader sees half of it."""
         draft = path.with_suffix(".tmp")
         draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
         draft.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> "StackFile":
-        """Raises `LocalStackError` where no stack runs."""
+        """Read the file. Raises `LocalStackError` if no stack runs."""
         try:
             return cls(**json.loads(path.read_text()))
         except FileNotFoundError:
@@ -46,6 +46,6 @@ class StackFile:
 
 
 def local_client(service: str, endpoint_url: str) -> Any:
-    """A boto3 client of the emulated AWS at `endpoint_url`, never of a profile of this shell."""
+    """A boto3 client for the emulated AWS at `endpoint_url`; ignores this shell's AWS profile."""
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)  # noqa: S106 - no secret
     return session.client(service, endpoint_url=endpoint_url)  # type: ignore[call-overload] # any service

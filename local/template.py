@@ -1,6 +1,6 @@
-"""`template.yaml` as data, so that what reads it and the stack cannot drift apart.
+"""`template.yaml` as data, the one source for tools and tests.
 
-It reads YAML without SAM CLI, which an operator's machine has as a program and not as a library.
+Parsed without SAM CLI, which operators may have as a program and not as a library.
 """
 
 import difflib
@@ -34,7 +34,7 @@ _Loader.add_multi_constructor("!", _intrinsic)
 
 @cache
 def template() -> dict[str, Any]:
-    """The template, its intrinsic functions in their long form: `{"Ref": …}` and `{"Fn::…": …}`."""
+    """The template, intrinsic functions in long form: `{"Ref": …}` and `{"Fn::…": …}`."""
     parsed: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Loader)  # noqa: S506 # nosec B506 # a SafeLoader
     return parsed
 
@@ -46,37 +46,37 @@ def resource(name: str) -> dict[str, Any]:
 
 
 def environment(**parameters: str) -> dict[str, str]:
-    """The functions' environment, made from the template with these parameters and the defaults of the rest.
+    """The functions' environment variables with these parameters, defaults for the rest.
 
-    Which countries are sent to has no default; here it is all of them. A reference to a resource
-    becomes the resource's name. What the template has as a constant may be given too, by its name in
-    the same spelling: `FailureWaitSeconds` for `FAILURE_WAIT_SECONDS`.
+    `AllowedCountries`, which has no default, is `*`. A reference to a resource becomes its logical id.
+    Constants of the template can be overridden in the parameters' spelling: `FailureWaitSeconds` for
+    `FAILURE_WAIT_SECONDS`. Raises `ValueError` for an unknown name.
     """
     known = template()["Parameters"]
     constants = {name: value for name, value in parameters.items() if name not in known}
     parameters = {"AllowedCountries": "*"} | parameters
 
-    def value(given: Any) -> str:
-        if not isinstance(given, dict):
-            return str(given)
-        if "Fn::If" in given:
-            # What a condition adds is not there by default.
-            return value(given["Fn::If"][2])
-        name = given["Ref"]
+    def value(node: Any) -> str:
+        if not isinstance(node, dict):
+            return str(node)
+        if "Fn::If" in node:
+            # Every condition used here is false by default.
+            return value(node["Fn::If"][2])
+        name = node["Ref"]
         if name not in known:
             return str(name)
         return parameters.get(name, str(known[name].get("Default", "")))
 
     variables = template()["Globals"]["Function"]["Environment"]["Variables"]
-    made = {name: value(given) for name, given in variables.items()}
-    given = {re.sub("(?<!^)(?=[A-Z])", "_", name).upper(): text for name, text in constants.items()}
-    if not given.keys() <= made.keys():
-        raise ValueError("the template has neither such a parameter nor such a constant")
-    return made | given
+    made = {name: value(node) for name, node in variables.items()}
+    overrides = {re.sub("(?<!^)(?=[A-Z])", "_", name).upper(): text for name, text in constants.items()}
+    if not overrides.keys() <= made.keys():
+        raise ValueError("the template has no such parameter or constant")
+    return made | overrides
 
 
 def parameter_faults(declared: Mapping[str, Mapping[str, Any]], name: str, value: str) -> Iterator[str]:
-    """What is wrong with one parameter's name or value, by what `declared`, the template's, allow."""
+    """Yield the faults of one parameter's name or value; `declared` are the template's Parameters."""
     if name not in declared:
         near = difflib.get_close_matches(name, declared, n=1, cutoff=0.5)
         yield f"there is no parameter {name}" + (f"; did you mean {near[0]}?" if near else "")

@@ -1,7 +1,7 @@
-"""What `make watch` shows, computed from a metric's minutes, wherever they come from.
+"""The screen of `make watch`, computed from per-minute metrics.
 
-A deployed stack's come from CloudWatch, the local one's from its functions' log lines; both are brought
-into the same `Minute`s, and all that is summed, divided and drawn is done here, once.
+A deployed stack's metrics come from CloudWatch, the local stack's from its functions' log lines. Both
+arrive here as `Minute`s.
 """
 
 import time
@@ -17,7 +17,7 @@ from ops.measured import Datapoint
 from sms_otp.domain.clock import MINUTE
 
 WHOLE = ""
-"""The place of what is measured for the whole service."""
+"""The `place` of a metric of the whole service."""
 
 SENT = ("OtpSent", "OtpResent")
 REFUSALS: Mapping[str, str] = {
@@ -42,12 +42,12 @@ ALL = (
     *REFUSALS,
     *LATENCIES,
 )
-"""Every metric that is shown; a test holds them against the code's."""
+"""Every metric on the screen; a test compares them with the metrics that the code emits."""
 
 EXPLAINED = (
-    "delivered: of the messages that were reported on. conversion: verified of sent. errors: a provider's "
-    "failures. failed over: sent by another one instead. breaker OPEN: nothing is sent there for now. "
-    "cost: USD, estimated. day's cap: the part of DailySpendCap that is spent."
+    "delivered: share of the messages with a delivery report. conversion: verified / sent. errors: provider "
+    "failures. failed over: sent by another provider instead. breaker OPEN: the provider is skipped for now. "
+    "cost: estimated USD. day's cap: share of DailySpendCap that is spent."
 )
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -69,7 +69,7 @@ class Minute:
 
 
 def minutes_of(points: Iterable[Datapoint]) -> list[Minute]:
-    """As CloudWatch would sum these up, by minute."""
+    """Aggregate datapoints by metric, place and minute, as CloudWatch does."""
     grouped: dict[tuple[str, str, str, int], list[float]] = defaultdict(list)
     for point in points:
         places = [item for item in point.dimensions.items() if item[0] != "service"]
@@ -96,33 +96,33 @@ class Board:
         return sum(each.total for each in self._of(name, place))
 
     def mean(self, name: str, place: str = WHOLE) -> float | None:
-        """The mean of a metric's values; None where there are none."""
+        """The mean of a metric's values; None without values."""
         found = self._of(name, place)
         count = sum(each.count for each in found)
         return sum(each.total for each in found) / count if count else None
 
     def p95(self, name: str, place: str = WHOLE) -> float | None:
-        """Of the slowest minute."""
+        """The highest p95 of any minute; None without values."""
         return max((each.p95 for each in self._of(name, place)), default=None)
 
     def sent(self, place: str = WHOLE) -> float:
-        """Codes that a provider took, first ones and repeated ones."""
+        """Codes that a provider accepted, first sends and resends."""
         return sum(self.total(name, place) for name in SENT)
 
     def conversion(self, place: str = WHOLE) -> float | None:
-        """Codes verified of those sent; 1 at most, also where one was sent before the span began."""
+        """Verified codes / sent codes, capped at 1 because a code may be sent before the span begins."""
         sent = self.sent(place)
         return min(1.0, self.total("OtpVerified", place) / sent) if sent else None
 
     def breaker(self, provider: str) -> str:
-        """What it last changed to, within the span; closed where it did not."""
+        """`OPEN` or `closed`: the breaker's last change within the span; `closed` without a change."""
         minutes = self._of("BreakerOpen", provider)
         opened = max((each.at for each in minutes if each.total), default=0)
         closed = max((each.at for each in minutes if each.total < each.count), default=0)
         return "OPEN" if opened > closed else "closed"
 
     def places(self, kind: str) -> list[str]:
-        """The providers or countries that anything was measured of, the busiest first."""
+        """The providers or countries with measurements, most sends first."""
         found = {each.place for each in self.minutes if each.kind == kind}
         return sorted(found, key=lambda place: (-self.sent(place), place))
 
@@ -140,7 +140,7 @@ class Board:
 
 
 def draw(board: Board, stack: str) -> Group:
-    """One screen."""
+    """Render one screen."""
     at = time.strftime("%H:%M:%S", time.gmtime(board.now))
     title = Text(f"{stack}: the last {board.span} minutes, at {at} UTC", style="bold")
     return Group(
@@ -155,7 +155,7 @@ def draw(board: Board, stack: str) -> Group:
 
 
 def _story(board: Board) -> Table:
-    # Eighty columns, as wide as many a terminal, have room for just these.
+    # These columns fit a terminal of 80 characters.
     table = Table(
         "requested", "sent", "delivered", "verified", "conversion", "p95 to\nverify", "cost", "day's\ncap"
     )

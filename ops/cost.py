@@ -1,11 +1,11 @@
-"""What a stack costs each month without traffic, and what its verifications cost.
+"""Estimate the monthly cost of a stack without traffic, and of its verifications.
 
     python -m ops.cost --countries 2 --providers 2 --verifications 50000
     python -m ops.cost --tables
 
-Prices are in US dollars, of AWS's us-east-1 and of the providers' public pages; look them up before you
-rely on them. A verification is one request and one right code. The free tier is left out but for CloudWatch's
-first metrics and alarms, which an account has for ever.
+Prices are in US dollars, from AWS (us-east-1) and the providers' public pages; check them before you rely
+on them. A verification is one request and one right code. Of the free tier, only CloudWatch's first metrics
+and alarms are included, because they do not expire.
 """
 
 import argparse
@@ -24,30 +24,30 @@ EUR = 1.10
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one verification, as `make bench` counts and measures it."""
+    """Resource use of one verification, as `make bench` counts and measures it."""
 
     memory_mb: int = 512
     request_ms: float = 60.0
     verify_ms: float = 60.0
-    """In Lambda's image, warm, with answers that come at once: means at this memory, rounded up to tens."""
+    """Warm means in Lambda's image at this memory, providers answering at once, rounded up to tens."""
     waiting_ms: float = 400.0
-    """What a provider and DynamoDB are waited for on top, in both functions together. Assumed."""
+    """Added wait for a provider and DynamoDB, both functions together. Assumed."""
     invocations: int = 2
     gateway_calls: int = 2
     read_units: int = 7
     write_units: float = 21
-    """Of a number that is not known; see `WRITE_UNITS`."""
+    """For an unknown number; see `WRITE_UNITS`."""
     log_kb: float = 3.9
-    """2.0 for both functions' lines and metrics, 0.7 for Lambda's own, 0.9 for the access log. CloudWatch
-    adds 26 bytes to each of the twelve lines."""
+    """2.0 for both functions' lines and metrics, 0.7 for Lambda's platform lines, 0.9 for the access log.
+    CloudWatch adds 26 bytes to each of the twelve lines."""
 
 
 MEASURED = Measured()
 
 WRITE_UNITS = {"unknown": 21, "known": 17, "own": 13}
-"""Of one verification, by the budget that it is charged to, no client named."""
+"""Write units of one verification without `clientIp`, by the budget that it is charged to."""
 CLIENT_UNITS, KEY_UNITS = 4, 5
-"""More where `clientIp` is named, or an Idempotency-Key."""
+"""Added write units with `clientIp`, and with an Idempotency-Key."""
 OTHER_UNITS = {
     "taken": 11,
     "ambiguous": 11,
@@ -58,7 +58,7 @@ OTHER_UNITS = {
     "cancelled": 1,
     "cancelled at Sinch": 2,
 }
-"""Of a request for an unknown number, by its outcome; of what a provider calls back; of a cancellation."""
+"""Write units of a request for an unknown number by its outcome, of a callback and of a cancellation."""
 
 
 def _callbacks(count: int, read_units: int, write_units: int, *, over_http: bool = True) -> Measured:
@@ -79,21 +79,21 @@ CALLBACKS: Mapping[str, Measured] = {
     "sinch": _callbacks(3, read_units=2, write_units=2),
     "aws": _callbacks(1, read_units=1, write_units=1, over_http=False),
 }
-"""What a provider calls back for one verification: a report on its delivery. Infobip's names no reference, so
-the number's item is read, too. Sinch requests the code before, and reports the result."""
+"""Cost of a provider's callbacks for one verification. Each sends a delivery report. Infobip's carries no
+reference, so the number's item is read too. Sinch also calls back for the code and with the result."""
 KNOWN_SHARE = 0.8
-"""Of the verifications of a service that people come back to. Assumed."""
+"""Share of verifications by known numbers, in a service with returning users. Assumed."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One price, and how much of it a verification uses."""
+    """One line of the bill: a price, and the units that a verification uses."""
 
     what: str
     per_verification: float
     unit: str
     price: float
-    """For one of the unit."""
+    """US dollars for one unit."""
     source: str
 
     @property
@@ -103,7 +103,7 @@ class Line:
 
 
 def ours(measured: Measured = MEASURED) -> tuple[Line, ...]:
-    """What AWS bills. The SMS comes on top, from a provider of your own choice."""
+    """The lines that AWS bills. The provider bills the SMS on top."""
     seconds = (measured.request_ms + measured.verify_ms + measured.waiting_ms) / 1000
     gateway = "aws.amazon.com/api-gateway/pricing"
     function, table, logs = (
@@ -129,18 +129,18 @@ def ours(measured: Measured = MEASURED) -> tuple[Line, ...]:
 
 
 METRIC, ALARM, SECRET, KEY = 0.30, 0.10, 0.40, 1.00
-"""For a month: of aws.amazon.com/cloudwatch/pricing, /secrets-manager/pricing and /kms/pricing."""
+"""Dollars a month: aws.amazon.com/cloudwatch/pricing, /secrets-manager/pricing, /kms/pricing."""
 FREE_METRICS, FREE_ALARMS = 10, 10
-"""Of each account, for ever."""
+"""Free in each account, without expiry."""
 SNAPSHOT = 1.98
-"""A month of one function's snapshot of 512 MB."""
+"""Dollars a month for the snapshot of one function of 512 MB."""
 EVERYWHERE = 10
-"""How many countries are assumed where codes are sent to all."""
+"""Number of countries assumed for `AllowedCountries=*`."""
 
 
 @dataclass(frozen=True)
 class Bill:
-    """What a month costs without traffic, as if each metric were measured in every hour."""
+    """The monthly bill without traffic, assuming that each metric is measured in every hour."""
 
     metrics: int
     alarms: int
@@ -150,7 +150,7 @@ class Bill:
 
     @property
     def dollars(self) -> float:
-        """At most: a metric that is not measured for an hour is not billed for it."""
+        """An upper bound: a metric without measurements in an hour is not billed for that hour."""
         return (
             max(0, self.metrics - FREE_METRICS) * METRIC
             + max(0, self.alarms - FREE_ALARMS) * ALARM
@@ -161,7 +161,7 @@ class Bill:
 
     @property
     def words(self) -> str:
-        """What is billed."""
+        """The billed resources, as text."""
         counted = {
             "metrics": self.metrics,
             "alarms": self.alarms,
@@ -174,7 +174,7 @@ class Bill:
 
 
 def fixed(stack: Stack, countries: int | None = None, providers: int | None = None) -> Bill:
-    """From the template's resources and the table of metrics. The counts are the parameters' by default."""
+    """Compute the bill from the template and the metrics. Counts default to the stack's parameters."""
     kinds = [resource["Type"] for resource in stack.resources().values()]
     return Bill(
         metrics=_metrics(stack, countries or _countries(stack), providers or _providers(stack)),
@@ -190,7 +190,7 @@ def _snapshots(stack: Stack) -> int:
 
 
 def _metrics(stack: Stack, countries: int, providers: int) -> int:
-    """Each metric once for the service, and once more for each value of its dimensions."""
+    """Count each metric once for the service, and once for each value of its dimensions."""
     places = {"country": countries, "provider": providers}
     by_name: dict[str, set[str]] = {}
     for metric in metrics.all():
@@ -205,7 +205,7 @@ UNMEASURED: Mapping[str, tuple[str, ...]] = {
     "IssuesTokens": ("TokenFailed",),
     "GuardsAgainstPumping": ("UnverifiedSends", "ExpiredUnused", "SendSuspect"),
 }
-"""Metrics that are there only where a condition of the template holds."""
+"""Metrics that exist only if a condition of the template holds, by condition."""
 
 
 def _countries(stack: Stack) -> int:
@@ -220,7 +220,7 @@ def _providers(stack: Stack) -> int:
 
 @dataclass(frozen=True)
 class Offer:
-    """What a product asks for one verification, without the SMS."""
+    """A product's fee for one verification, without the SMS."""
 
     name: str
     fee: float
@@ -232,7 +232,7 @@ class Offer:
 
 
 def offers() -> tuple[Offer, ...]:
-    """Ours first. Each asks for the SMS on top."""
+    """The offers compared, this service first. Each bills the SMS on top."""
     own = sum(line.of_a_million for line in ours()) / MILLION
     return (
         Offer("this service", own, "the table above"),
@@ -251,13 +251,13 @@ def offers() -> tuple[Offer, ...]:
 
 
 def mixed() -> Measured:
-    """A mean verification of a service most of whose numbers are known, and which names `clientIp`."""
+    """An average verification with `clientIp`, `KNOWN_SHARE` of the numbers known."""
     units = KNOWN_SHARE * WRITE_UNITS["known"] + (1 - KNOWN_SHARE) * WRITE_UNITS["unknown"] + CLIENT_UNITS
     return replace(MEASURED, write_units=round(units, 1), read_units=MEASURED.read_units + 1)
 
 
 def provider_table() -> str:
-    """The bill of a million by provider, in Markdown."""
+    """The cost of a million verifications by provider, in Markdown."""
     dollars = sum(line.of_a_million for line in ours(mixed()))
     rows = [
         f"| provider | USD for a million, {KNOWN_SHARE:.0%} of the numbers known | callbacks for each "
@@ -271,7 +271,7 @@ def provider_table() -> str:
 
 
 def cost_table() -> str:
-    """The bill of a million, line by line, in Markdown."""
+    """The cost of a million verifications, line by line, in Markdown."""
     return "\n".join(_cost_rows()) + "\n"
 
 
@@ -286,7 +286,7 @@ def _cost_rows() -> Iterator[str]:
 
 
 def offer_table(country: str = "US") -> str:
-    """Ours beside the others', without and with the SMS to one country, in Markdown."""
+    """The offers, without and with the SMS to one country, in Markdown."""
     sms = Prices().dollars(country, "sms")
     row = "| {} | {:,.2f} | {:,.2f} | {} |"
     rows = [
@@ -308,7 +308,7 @@ def defaults(**parameters: str) -> Stack:
 
 
 def month(countries: int, providers: int, verifications: int, detail: str = "service") -> str:
-    """The bill of a month, in a few lines. SMS are not in it."""
+    """The monthly bill as text, without SMS."""
     bill = fixed(defaults(MetricDetail=detail), countries, providers)
     traffic = sum(line.of_a_million for line in ours()) / MILLION * verifications
     return "\n".join(
@@ -321,7 +321,7 @@ def month(countries: int, providers: int, verifications: int, detail: str = "ser
 
 
 def main() -> None:
-    """Print the bill of a month, or the tables of docs/performance.md."""
+    """Print the monthly bill, or the tables of docs/performance.md."""
     parser = argparse.ArgumentParser(prog="python -m ops.cost", description=__doc__)
     parser.add_argument("--countries", type=int, default=1, help="(default: %(default)s)")
     parser.add_argument("--providers", type=int, default=1, choices=[1, 2, 3], help="(default: %(default)s)")

@@ -1,9 +1,9 @@
-"""`make deploy`: build the template, and deploy it without a question but one.
+"""`make deploy`: build the template and deploy it, after one confirmation.
 
     python -m ops.deploy --env prod --parameters "AllowedCountries=GB,IE ProviderOrder=sinch"
 
-A parameter that is not named keeps the value that the stack has. A wrong name or value is refused before
-anything is built. It shows what changes, and asks once on a terminal; in a pipeline it does not ask.
+Parameters that are not named keep the stack's values. Wrong names and values are refused before the build.
+It prints the changes and, on a terminal, asks for confirmation once; in a pipeline it does not ask.
 """
 
 import argparse
@@ -32,9 +32,9 @@ from sms_otp.setup import deployed_settings, desired_state
 
 ROOT = Path(__file__).parent.parent
 SAM = Path(sys.prefix) / "bin/sam"
-"""Of the virtual environment that this runs in."""
+"""SAM CLI in this process's virtual environment."""
 TABLES = {"dev": "default"}
-"""The table of samconfig.toml of an ENV that is named otherwise there."""
+"""ENV -> its table in samconfig.toml, where the names differ."""
 YES = ("y", "yes")
 
 # A stack's status -> why nothing can be deployed on it, and what to do.
@@ -53,66 +53,66 @@ Values = Mapping[str, str]
 
 
 class Refused(Exception):
-    """Nothing is deployed. The text says why, and what to do."""
+    """Nothing was deployed. The message says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where it is deployed to, and what stands there."""
+    """The account, Region and stack to deploy to, and the stack's current parameters."""
 
     env: str
     stack: str
     account: str
     region: str
     current: Values | None
-    """The stack's parameters; None where there is no stack yet."""
+    """The stack's parameters; None if the stack does not exist."""
 
 
 def main() -> None:
-    """Exits with 0 where the stack is deployed, with 1 and the reason where it is not."""
+    """Deploy. Exits with 0 on success, with 1 and the reason otherwise."""
     arguments = _arguments()
     try:
-        given = pairs(arguments.parameters)
+        overrides = pairs(arguments.parameters)
         declared = template()
         stack = arguments.stack or stack_of(arguments.env)
-        check_values(declared["Parameters"], given)
-        check_countries(declared, stack, given)
+        check_values(declared["Parameters"], overrides)
+        check_countries(declared, stack, overrides)
         target = look(arguments.env, stack)
-        desired = plan(declared, target, given)
+        desired = plan(declared, target, overrides)
         texts = long_texts(desired, stack)
         print("\n".join([shown(declared["Parameters"], target, desired), *texts]), flush=True)
-        if arguments.confirm != "no" and _is_asked() and not _agrees():
+        if arguments.confirm != "no" and _can_confirm() and not _confirms():
             raise Refused("nothing was deployed")
-        run(target, {"Stage": desired["Stage"], **given})
+        run(target, {"Stage": desired["Stage"], **overrides})
         print(next_steps(target, desired), flush=True)
     except Refused as refused:
         sys.exit(f"make deploy: {refused}")
     except (ClientError, BotoCoreError) as error:
-        # The text of AWS's errors says what is wrong: no credentials, no such Region, no permission.
+        # AWS error texts name the cause: no credentials, no such Region, no permission.
         sys.exit(f"make deploy: {error}")
 
 
 def pairs(text: str) -> dict[str, str]:
-    """`Name=Value …`, quoted as a shell quotes. Raises `Refused`."""
+    """Parse `Name=Value …`, quoted as in a shell. Raises `Refused`."""
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise Refused(f"PARAMETERS cannot be read: {error}") from None
     if malformed := [word for word in words if "=" not in word]:
-        raise Refused(f"PARAMETERS are Name=Value pairs separated by blanks, and {malformed[0]} is none")
+        raise Refused(f"PARAMETERS are Name=Value pairs separated by blanks; {malformed[0]} has no value")
     return dict(word.split("=", 1) for word in words)
 
 
-def check_values(declared: Mapping[str, Mapping[str, Any]], given: Values) -> None:
-    """Each name and value against the template's parameters. Raises `Refused` with every fault."""
-    faults = [fault for name, value in given.items() for fault in parameter_faults(declared, name, value)]
+def check_values(declared: Mapping[str, Mapping[str, Any]], overrides: Values) -> None:
+    """Check names and values against the template's parameters. Raises `Refused` with every fault."""
+    faults = [fault for name, value in overrides.items() for fault in parameter_faults(declared, name, value)]
     if faults:
         raise Refused("\n  ".join(["nothing was deployed:", *faults]))
 
 
-def check_countries(template: Mapping[str, Any], stack: str, given: Values) -> None:
-    """Whether each country that is given exists, which no pattern knows. Raises `Refused`."""
-    desired = {"AllowedCountries": "*", **_defaults(template["Parameters"]), **given}
+def check_countries(template: Mapping[str, Any], stack: str, overrides: Values) -> None:
+    """Check that each country exists, which no AllowedPattern can. Raises `Refused`."""
+    desired = {"AllowedCountries": "*", **_defaults(template["Parameters"]), **overrides}
     with contextlib.suppress(ServiceMisconfigured):
         settings = Settings.from_environment(Stack(template, stack, desired).environment())
         if faults := list(deployed_settings.country_faults_of(settings)):
@@ -133,7 +133,7 @@ def stack_of(env: str) -> str:
 
 
 def look(env: str, stack: str) -> Target:
-    """The account, the Region and the stack as it stands. Raises `Refused`, or what boto3 raises."""
+    """Read the account, the Region and the stack. Raises `Refused` or a boto3 error."""
     session = boto3.Session()
     if session.region_name is None:
         raise Refused("no Region is chosen: export AWS_REGION=eu-west-1, or another")
@@ -150,7 +150,7 @@ def _current(session: boto3.Session, stack: str) -> Values | None:
         raise
     status = found["StackStatus"]
     if status == "REVIEW_IN_PROGRESS":
-        # A change set that was never executed: there is nothing yet.
+        # A change set was made and never executed: the stack has no resources.
         return None
     if status in STUCK:
         raise Refused(f"the stack {stack} is {status}: {STUCK[status].format(stack=stack)}")
@@ -159,22 +159,22 @@ def _current(session: boto3.Session, stack: str) -> Values | None:
     return {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", ())}
 
 
-def plan(template: Mapping[str, Any], target: Target, given: Values) -> Values:
-    """Every parameter's value after the deployment. Raises `Refused` where they do not go together."""
+def plan(template: Mapping[str, Any], target: Target, overrides: Values) -> Values:
+    """Every parameter's value after the deployment. Raises `Refused` if the values are invalid together."""
     declared = template["Parameters"]
-    kept = {name: value for name, value in (target.current or {}).items() if name in declared}
+    current = {name: value for name, value in (target.current or {}).items() if name in declared}
     stage = {"Stage": target.env if target.env in declared["Stage"]["AllowedValues"] else "dev"}
-    desired: dict[str, str] = {**_defaults(declared), **kept, **stage, **given}
+    desired: dict[str, str] = {**_defaults(declared), **current, **stage, **overrides}
     if missing := sorted(declared.keys() - desired.keys()):
         hint = ' PARAMETERS="AllowedCountries=GB,IE", or where your users are' if missing else ""
         raise Refused(f"a first deployment must name {', '.join(missing)}:{hint}")
-    # What the stack has already is looked at too: a newer version may take less than the one before.
+    # The stack's current values are checked too: a newer version may accept fewer.
     check_values(declared, desired)
     stack = Stack(template, target.stack, desired)
     faults = [*stack.broken_rules()]
     faults += deployed_settings.faults_of(stack.environment(), desired["AwsSmsIdentityArn"])
-    # Only what is named now: a day that has passed since must not keep an operator from deploying.
-    end = given.get("TestNumbersEnd")
+    # Only a value named now: a date that has passed since must not block a deployment.
+    end = overrides.get("TestNumbersEnd")
     if end and end <= f"{datetime.now(UTC):%Y-%m-%d}":
         faults.append(f"TestNumbersEnd={end} has passed: TestNumbers would get real messages.")
     if faults:
@@ -183,27 +183,27 @@ def plan(template: Mapping[str, Any], target: Target, given: Values) -> Values:
 
 
 def shown(declared: Mapping[str, Any], target: Target, desired: Values) -> str:
-    """Where it is deployed to, and each parameter that changes."""
+    """The target and each changed parameter, as text."""
     current = target.current
     lines = [f"account    {target.account}", f"Region     {target.region}", f"stack      {target.stack}"]
     if current is None:
         named = [name for name in desired if desired[name] != str(declared[name].get("Default"))]
-        lines.append("           is made anew; every other parameter has the template's default")
+        lines.append("           is new; every other parameter has the template's default")
         lines += [f"  {name} = {desired[name] or '(empty)'}" for name in named]
         return "\n".join(lines)
     changed = [name for name in desired if name in current and current[name] != desired[name]]
     added = [name for name in desired if name not in current]
     gone = sorted(current.keys() - desired.keys())
-    kept = len(desired) - len(changed) - len(added)
-    lines.append(f"           is updated; {kept} parameters keep their values")
+    unchanged = len(desired) - len(changed) - len(added)
+    lines.append(f"           is updated; {unchanged} parameters keep their values")
     lines += [f"  {name}: {current[name] or '(empty)'} -> {desired[name] or '(empty)'}" for name in changed]
     lines += [f"  {name}: new in this version, {desired[name] or '(empty)'}" for name in added]
-    lines += [f"  {name}: no parameter any more (was {current[name] or '(empty)'})" for name in gone]
+    lines += [f"  {name}: removed in this version (was {current[name] or '(empty)'})" for name in gone]
     return "\n".join(lines)
 
 
 def long_texts(desired: Values, stack: str) -> list[str]:
-    """The texts of Infobip's that cost several messages each. Raises `Refused` where one cannot be used."""
+    """Warnings for Infobip texts longer than one SMS. Raises `Refused` if a text is invalid."""
     if desired["ProvisionInfobip"] != "true":
         return []
     try:
@@ -212,18 +212,18 @@ def long_texts(desired: Values, stack: str) -> list[str]:
         raise Refused(f"nothing was deployed: {wrong}") from None
 
 
-def _is_asked() -> bool:
+def _can_confirm() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and not os.environ.get("CI")
 
 
-def _agrees() -> bool:
+def _confirms() -> bool:
     return input("Deploy? [y/N] ").strip().lower() in YES
 
 
 def run(target: Target, overrides: Values) -> None:
     """Build and deploy. Raises `Refused` with CloudFormation's reasons."""
-    for left in (ROOT / "functions").rglob("__pycache__"):
-        shutil.rmtree(left)
+    for cache in (ROOT / "functions").rglob("__pycache__"):
+        shutil.rmtree(cache)
     table = TABLES.get(target.env, target.env)
     path = f"{SAM.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     environment = {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
@@ -231,9 +231,9 @@ def run(target: Target, overrides: Values) -> None:
     where = ["--stack-name", target.stack, "--region", target.region]
     began = datetime.now(UTC)
     _sam(["build", *config], environment, lambda: "the build failed")
-    given = ["--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in overrides.items())]
+    parameters = ["--parameter-overrides", *(f"{name}={_quoted(value)}" for name, value in overrides.items())]
     _sam(
-        ["deploy", *config, *where, "--no-confirm-changeset", "--no-fail-on-empty-changeset", *given],
+        ["deploy", *config, *where, "--no-confirm-changeset", "--no-fail-on-empty-changeset", *parameters],
         environment,
         lambda: "\n  ".join(["the deployment failed:", *_failures(target, began)]),
     )
@@ -246,13 +246,13 @@ def _sam(command: list[str], environment: Values, reason: Callable[[], str]) -> 
 
 
 def _quoted(value: str) -> str:
-    """As SAM CLI reads a value with blanks in it."""
+    """Quote a value so that SAM CLI keeps its blanks."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def _failures(target: Target, began: datetime) -> Iterator[str]:
-    """Why CloudFormation failed, without the resources that it gave up for another's sake."""
+    """The reasons of failed resources, without those cancelled because another failed."""
     client = boto3.client("cloudformation", region_name=target.region)
     pages = client.get_paginator("describe_stack_events").paginate(StackName=target.stack)
     try:
@@ -281,7 +281,7 @@ def next_steps(target: Target, desired: Values) -> str:
             "--output text",
         ]
     else:
-        lines.append(f"Next: GET {outputs['ApiUrl']}/health/deep with the API key says whether all is well.")
+        lines.append(f"Next: GET {outputs['ApiUrl']}/health/deep with the API key checks the stack.")
     bill = cost.fixed(Stack(template(), target.stack, desired))
     lines += ["", f"Each month, without any traffic: at most {bill.dollars:.2f} USD ({bill.words})."]
     return "\n".join(lines)
@@ -290,10 +290,10 @@ def next_steps(target: Target, desired: Values) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ops.deploy", description=__doc__)
     parser.add_argument("--env", default="dev", help="dev, staging or prod (default: %(default)s)")
-    parser.add_argument("--stack", default="", help="the stack's name (default: as samconfig.toml has it)")
-    parser.add_argument("--parameters", default="", help="of the template: Name=Value …")
+    parser.add_argument("--stack", default="", help="the stack's name (default: from samconfig.toml)")
+    parser.add_argument("--parameters", default="", help="template parameters: Name=Value …")
     parser.add_argument(
-        "--confirm", default="yes", choices=["yes", "no"], help="whether to ask on a terminal"
+        "--confirm", default="yes", choices=["yes", "no"], help="whether to confirm on a terminal"
     )
     return parser.parse_args()
 

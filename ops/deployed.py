@@ -1,4 +1,4 @@
-"""A stack that runs, in AWS or on this machine, as its operators' tools see it."""
+"""A deployed stack, in AWS or on this machine: its outputs, parameters and clients."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,40 +11,40 @@ from local.stack_file import LOCAL, LocalStackError, StackFile, local_client
 
 
 class StackNotFound(Exception):
-    """There is no such stack, or it cannot be read. The message is for the person at the terminal."""
+    """The stack does not exist or cannot be read. The message is for the person at the terminal."""
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """`make_client` makes a boto3 client; outputs and parameters are CloudFormation's, by name."""
+    """A stack. `make_client` makes a boto3 client; outputs and parameters are CloudFormation's, by name."""
 
     name: str
     make_client: Callable[[str], Any]
     outputs: Mapping[str, str]
     parameters: Mapping[str, str]
     base_url: str
-    """What the API's paths are appended to."""
+    """The API's URL, without a path."""
     is_local: bool
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the AWS that the stack is in."""
+        """A boto3 client for the stack's AWS endpoint."""
         return self.make_client(service)
 
     def physical_id(self, resource: str) -> str:
-        """What the deployment calls the template's resource of this name."""
+        """The physical id of a resource, by its logical id."""
         found = self.client("cloudformation").describe_stack_resource(
             StackName=self.name, LogicalResourceId=resource
         )
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def api_key(self) -> str:
-        """The first tenant's."""
+        """The first tenant's API key."""
         found = self.client("apigateway").get_api_key(apiKey=self.outputs["ApiKeyId"], includeValue=True)
         return str(found["value"])
 
 
 def find(stack: str) -> Deployed:
-    """The stack of this name in this shell's AWS account; the local one where it is empty.
+    """Find the stack in this shell's AWS account; an empty name means the local stack.
 
     Raises `StackNotFound`.
     """
@@ -60,11 +60,11 @@ def find(stack: str) -> Deployed:
 
 
 def described(stack: str, client: Callable[[str], Any], local_url: str | None = None) -> Deployed:
-    """As CloudFormation has it. The local stack's API has a URL of its own. Raises `StackNotFound`."""
+    """Read the stack from CloudFormation. `local_url` is the local API's URL. Raises `StackNotFound`."""
     try:
         found = client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     except (ClientError, BotoCoreError) as error:
-        # Of AWS's errors the text says what is wrong: no such stack, no credentials, no Region.
+        # AWS error texts name the cause: no such stack, no credentials, no Region.
         raise StackNotFound(f"cannot find the stack {stack}: {error}") from None
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
     return Deployed(

@@ -1,11 +1,11 @@
-"""`make load`: load-tests the local stack, and checks every limit exactly.
+"""`make load`: load-test the local stack and check every limit exactly.
 
     python -m ops.load --rate 50 --seconds 120 --workers 4
 
-A request is begun each 1/rate seconds, or as soon as a worker is free: what the stack does not carry is
-not queued up beyond that, so the rate that is reported is the one that was carried. Few numbers and fewer
-clients request codes again and again, and guess, mostly wrongly, until the service stops them. Then the calls
-that the sandbox received are counted, number by number, against the limits.
+A request starts every 1/rate seconds, or as soon as a worker is free. Requests are not queued, so the
+reported rate is the rate that the stack carried. Few numbers and fewer clients request codes again and again,
+and guess, mostly wrongly, until the service stops them. Then the sandbox's calls are counted, number by
+number, against the limits.
 
 Locust or k6 would send the same requests; neither could count what reached a provider. Loopback only.
 """
@@ -33,15 +33,15 @@ from sms_otp.domain.clock import DAY, HOUR, MINUTE
 
 OUTPUT = LOCAL / "load.json"
 NUMBERS = tuple(f"+141555501{index:02d}" for index in range(40))
-"""Of the range that North America keeps for fiction (555-0100 to 555-0199)."""
+"""North American numbers reserved for fiction (555-0100 to 555-0199)."""
 CLIENTS = 8
-"""So few that their limits are reached, by clients and by numbers alike."""
+"""Few enough that both clients and numbers reach their limits."""
 TIMEOUT_SECONDS = 60
 FAILURE_WAIT_SECONDS, FAILURE_WAIT_MAX_SECONDS = 30, HOUR
-"""As the template has them for every stack."""
+"""Constants of the template."""
 WRONG_SHARE = 0.7
 HTTP_OK, NO_ANSWER = 200, None
-"""What the sandbox's log has as the status of a call."""
+"""Values of `status` in the sandbox's call log."""
 
 EXPECTED = {
     "/request-otp": {
@@ -61,22 +61,22 @@ EXPECTED = {
         "410 OTP_EXPIRED",
     },
 }
-"""Any other answer, or none, is an error."""
+"""Statuses and error codes that the limits explain, by path. Any other outcome is an error."""
 
 EXPLAINED = (
-    "unexpected: an answer that no limit explains. most: of one number, client or code. at it: how many "
-    "used all that is allowed. BROKEN: more than that reached a provider, counted in the sandbox's own "
-    "log."
+    "unexpected: an answer that no limit explains. most: the most by one number, client or code. at it: how "
+    "many reached the limit. BROKEN: more calls than the limit allows reached a provider, counted in the "
+    "sandbox's log."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One request. `at` and `seconds` by the monotonic clock."""
+    """One request and its outcome. `seconds` is its latency, by the monotonic clock."""
 
     path: str
     said: str
-    """The status and, of a refusal, its errorCode."""
+    """The status and, for a refusal, its errorCode; the exception's name without an answer."""
     number: str
     client: str
     seconds: float
@@ -92,7 +92,7 @@ class Open:
 
 @dataclass
 class Drive:
-    """What the workers share."""
+    """State shared by the workers."""
 
     api: str
     key: str
@@ -103,18 +103,18 @@ class Drive:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def act(self, session: requests.Session) -> None:
-        """One request: a guess for every code that is requested, as far as there are any to guess at."""
+        """Send one request: half of them guesses, while verifications are open."""
         with self.lock:
             guesses = bool(self.waiting) and self.chance.random() < 0.5
             held = self.chance.choice(self.waiting) if guesses else None
             number, client = self.chance.choice(NUMBERS), f"203.0.113.{self.chance.randrange(CLIENTS)}"
             wrong = self.chance.random() < WRONG_SHARE
         if held is None:
-            self._ask(session, number, client)
+            self._request(session, number, client)
         else:
             self._guess(session, held, wrong=wrong)
 
-    def _ask(self, session: requests.Session, number: str, client: str) -> None:
+    def _request(self, session: requests.Session, number: str, client: str) -> None:
         found = self._post(
             session, "/request-otp", {"phoneNumber": number, "clientIp": client}, number, client
         )
@@ -147,24 +147,24 @@ class Drive:
                 self.api + path, json=body, headers={"x-api-key": self.key}, timeout=TIMEOUT_SECONDS
             )
             found: dict[str, Any] = answer.json()
-            said = f"{answer.status_code} {found.get('errorCode', '')}".strip()
+            outcome = f"{answer.status_code} {found.get('errorCode', '')}".strip()
         except (requests.RequestException, ValueError) as error:
-            found, said = {}, type(error).__name__
+            found, outcome = {}, type(error).__name__
         with self.lock:
-            self.answered.append(Answered(path, said, number, client, time.monotonic() - began))
+            self.answered.append(Answered(path, outcome, number, client, time.monotonic() - began))
         return found
 
     def warm(self, _worker: int) -> None:
-        """One refused request to each path, not counted: what starts a function is not what is measured."""
+        """Send one invalid request to each path, uncounted, so that no cold start is measured."""
         for path, body in (("/request-otp", {"phoneNumber": "none"}), ("/verify-otp", {"otp": "none"})):
             headers = {"x-api-key": self.key}
             answer = requests.post(self.api + path, json=body, headers=headers, timeout=TIMEOUT_SECONDS)
             if answer.status_code != 400:
-                raise LocalStackError(f"{path} does not answer as it should: {answer.status_code}")
+                raise LocalStackError(f"{path} answered {answer.status_code}, not 400")
 
 
 def drive(shared: Drive, rate: float, seconds: float, workers: int) -> float:
-    """Until the time is over; answers how many seconds it took to the last answer."""
+    """Send requests for `seconds`. Returns the seconds until the last answer."""
     began = time.monotonic()
     due = iter(range(int(rate * seconds)))
 
@@ -189,7 +189,7 @@ def drive(shared: Drive, rate: float, seconds: float, workers: int) -> float:
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit: what it allows, the most that anybody got, and how many were at it."""
+    """One limit: what it allows, the most that was used, and how many numbers or clients reached it."""
 
     name: str
     allowed: int
@@ -199,7 +199,7 @@ class Limit:
 
 
 def guesses_within(seconds: float, parameters: Mapping[str, int]) -> int:
-    """The wrong guesses that a number has in a stretch of time: the free ones, and one after each wait."""
+    """Wrong guesses that a number may make within `seconds`: the free ones, and one after each wait."""
     guesses, wait = parameters["FailuresBeforeWait"], FAILURE_WAIT_SECONDS
     while seconds >= wait:
         seconds -= wait
@@ -210,8 +210,8 @@ def guesses_within(seconds: float, parameters: Mapping[str, int]) -> int:
 def limits(
     parameters: Mapping[str, int], shared: Drive, calls: Sequence[dict[str, Any]], took: float
 ) -> Iterator[Limit]:
-    """What reached the providers, and what was answered, against each limit of the stack's parameters."""
-    # A send that a provider answered by an error sent nothing, and the next one may have been called.
+    """Compare provider calls and answers with each limit of the stack's parameters."""
+    # A send that a provider answered with an error sent no code, and the next provider may have been called.
     sends = [
         call
         for call in calls
@@ -235,14 +235,14 @@ def limits(
     unknown = sum(
         each.path == "/request-otp" and each.said not in EXPECTED[each.path] for each in shared.answered
     )
-    # Of a request that got no word, or an error after its code had left, nobody can say whether it sent.
+    # A request without an answer, or with an unexpected error, may or may not have sent a code.
     allowed = len(requested) + unknown
     held = len(requested) <= len(sends) <= allowed
     yield Limit("one code for each 200, none for a refusal", allowed, len(sends), 0, held)
 
 
 def most_within(moments: Sequence[float], span: float) -> int:
-    """The most in any stretch of that many seconds."""
+    """The most moments within any `span` seconds."""
     return max((sum(1 for at in moments if end - span < at <= end) for end in moments), default=0)
 
 
@@ -253,37 +253,37 @@ def _of(name: str, allowed: int, counts: Any) -> Limit:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """By nearest rank; 0 of nothing."""
+    """The percentile by nearest rank; 0 without values."""
     ordered = sorted(values)
     return ordered[max(0, -(-int(share * 1000) * len(ordered) // 1000) - 1)] if ordered else 0.0
 
 
 def latencies(answered: Sequence[Answered]) -> Iterator[tuple[str, int, list[float]]]:
-    """(path, requests, milliseconds at 50, 95, 99 and 100 percent)."""
+    """Yield (path, requests, milliseconds at 50, 95, 99 and 100 percent)."""
     for path in EXPECTED:
         seconds = [each.seconds for each in answered if each.path == path]
         yield path, len(seconds), [1000 * percentile(seconds, share) for share in (0.5, 0.95, 0.99, 1.0)]
 
 
 def unexpected(answered: Sequence[Answered]) -> Counter[str]:
-    """What should not have been answered, by path."""
+    """Count the outcomes that no limit explains, by path and outcome."""
     return Counter(f"{each.path} {each.said}" for each in answered if each.said not in EXPECTED[each.path])
 
 
 def report(shared: Drive, took: float, found: Sequence[Limit], say: Callable[[Any], None]) -> bool:
-    """Three tables and what their words mean; whether all is as it should be."""
+    """Print three tables and their legend. Returns whether no answer was unexpected and every limit held."""
     say(f"{len(shared.answered)} requests in {took:.0f} s: {len(shared.answered) / took:.1f} a second")
     slow = Table("path", "requests", "p50 ms", "p95 ms", "p99 ms", "most ms")
     for path, count, milliseconds in latencies(shared.answered):
         slow.add_row(path, str(count), *(f"{value:.0f}" for value in milliseconds))
-    said = Table("path", "answer", "times", "")
-    for (path, word), times in sorted(Counter((each.path, each.said) for each in shared.answered).items()):
-        said.add_row(path, word, str(times), "" if word in EXPECTED[path] else "unexpected")
-    kept = Table("limit", "allowed", "most", "at it", "")
+    answers = Table("path", "answer", "times", "")
+    for (path, outcome), times in sorted(Counter((each.path, each.said) for each in shared.answered).items()):
+        answers.add_row(path, outcome, str(times), "" if outcome in EXPECTED[path] else "unexpected")
+    held = Table("limit", "allowed", "most", "at it", "")
     for each in found:
         at_it = str(each.at_it) if each.at_it else ""
-        kept.add_row(each.name, str(each.allowed), str(each.most), at_it, "held" if each.held else "BROKEN")
-    for shown in (slow, said, kept, EXPLAINED):
+        held.add_row(each.name, str(each.allowed), str(each.most), at_it, "held" if each.held else "BROKEN")
+    for shown in (slow, answers, held, EXPLAINED):
         say(shown)
     return not unexpected(shared.answered) and all(each.held for each in found)
 
@@ -291,17 +291,17 @@ def report(shared: Drive, took: float, found: Sequence[Limit], say: Callable[[An
 def run(
     stack: Deployed, running: StackFile, rate: float, seconds: float, workers: int
 ) -> tuple[Drive, float]:
-    """Drive the stack, its sandbox's log emptied before."""
+    """Empty the sandbox's call log and drive the stack. Returns the state and the seconds it took."""
     requests.delete(f"{running.sandboxUrl}/calls", timeout=TIMEOUT_SECONDS)
     shared = Drive(stack.base_url, running.apiKey, running.sandboxUrl, random.Random(1))  # noqa: S311 # no secret
     with ThreadPoolExecutor(workers) as pool:
-        # All at once, so that each has a function's process of its own.
+        # At once, so that each worker starts a function process of its own.
         list(pool.map(shared.warm, range(workers)))
     return shared, drive(shared, rate, seconds, workers)
 
 
 def main() -> None:
-    """Prints the tables and writes `.local/load.json`; ends with 1 where anything was not as it should be."""
+    """Print the tables and write `.local/load.json`; exits with 1 on an unexpected answer or broken limit."""
     parser = argparse.ArgumentParser(prog="python -m ops.load")
     parser.add_argument("--rate", type=float, default=50, help="requests a second (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=120, help="(default: %(default)s)")

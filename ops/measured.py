@@ -1,7 +1,7 @@
-"""The log lines of a local stack's functions, and the metrics in them.
+"""Log lines of a local stack's functions, and the metrics in them.
 
-MiniStack keeps log lines and makes no metrics of them, as CloudWatch does of lines in the embedded metric
-format (EMF). So the metrics are parsed out of the lines, by the format's own rules.
+CloudWatch extracts metrics from lines in the embedded metric format (EMF); MiniStack only stores the lines.
+So they are parsed here, by EMF's rules.
 """
 
 import json
@@ -15,7 +15,7 @@ LOG_GROUPS = (
     "VerifyOtpLogGroup",
     "WebhooksLogGroup",
 )
-"""Of the functions that measure something, as the template names them."""
+"""Log groups of the functions that emit metrics, by logical id."""
 
 Line = Mapping[str, Any]
 
@@ -44,7 +44,7 @@ class Datapoint:
 
 
 def lines(stack: Stack, *groups: str, since: float = 0) -> list[Line]:
-    """The JSON lines of these log groups, oldest first in each, `since` then (seconds since the epoch)."""
+    """JSON lines of these log groups, oldest first within each; `since` in seconds since the epoch."""
     logs = stack.client("logs")
     found: list[Line] = []
     for group in groups or _measuring(stack):
@@ -57,12 +57,12 @@ def lines(stack: Stack, *groups: str, since: float = 0) -> list[Line]:
 
 
 def _measuring(stack: Stack) -> tuple[str, ...]:
-    """And of the one that is there only where AWS sends."""
+    """`LOG_GROUPS`, plus the AWS events function's if the stack has one."""
     return (*LOG_GROUPS, "AwsEventsLogGroup") if "AwsEventsTopicArn" in stack.outputs else LOG_GROUPS
 
 
 def datapoints(line: Line) -> Iterator[Datapoint]:
-    """What CloudWatch makes of one line: each metric's values, under each of its sets of dimensions."""
+    """The datapoints of one line: each metric's values, under each of its sets of dimensions."""
     embedded = line.get("_aws", {})
     for directive in embedded.get("CloudWatchMetrics", ()):
         for names in directive["Dimensions"]:

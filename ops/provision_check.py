@@ -1,7 +1,7 @@
-"""`make provision-check`: compares the resources at Infobip with a stack's parameters.
+"""`make provision-check`: compare the resources at Infobip with a stack's parameters.
 
-Reads the stack, its provider secret and Infobip, and changes nothing. `STACK=` names a stack in the AWS
-account of this shell; without it, the local one. Ends with 1 where anything is missing or weaker.
+Reads the stack, its provider secret and Infobip, and changes nothing. `STACK=` names a stack in this shell's
+AWS account; the default is the local stack. Exits with 1 if anything is missing or weaker.
 """
 
 import argparse
@@ -20,14 +20,14 @@ Row = tuple[str, str, str, str, str]
 HEADINGS = ("resource", "field", "desired", "found", "")
 WORSE = ("weaker", "missing")
 EXPLAINED = (
-    "desired: what the stack's parameters ask for. weaker: lets through more than that. differs: another "
-    "value, no weaker. missing: not at Infobip. longer than one SMS: each code is billed as several. The "
-    "command ends with 1 where anything is weaker or missing."
+    "desired: set by the stack's parameters. weaker: allows more than desired. differs: another value, not "
+    "weaker. missing: not at Infobip. longer than one SMS: each code is billed as several. The command exits "
+    "with 1 if anything is weaker or missing."
 )
 
 
 def rows(found: Sequence[provisioning.Found]) -> Iterator[Row]:
-    """One for each setting that matters, and one for what is missing."""
+    """Yield a row for each compared setting, and one for each missing resource."""
     for each in found:
         if each.body is None:
             yield (each.name, "", "", "", "missing")
@@ -41,7 +41,7 @@ def rows(found: Sequence[provisioning.Found]) -> Iterator[Row]:
 
 
 def table(lines: Sequence[Row]) -> str:
-    """In columns."""
+    """Format rows as a table of aligned columns."""
     widths = [max(len(line[column]) for line in (HEADINGS, *lines)) for column in range(len(HEADINGS))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -50,7 +50,7 @@ def table(lines: Sequence[Row]) -> str:
 
 
 def look(stack: Deployed) -> Sequence[provisioning.Found]:
-    """Raises what reading a secret or Infobip can raise."""
+    """Read Infobip. Raises `ServiceMisconfigured`, `Misconfigured` or `ProvisioningFailed`."""
     settings = _settings(stack.client("lambda"), stack.outputs["RequestOtpFunctionName"])
     secret_cache = SecretCache(
         stack.client("secretsmanager"), settings.provider_secret_arn, settings.pepper_secret_arn, lambda: 0.0
@@ -58,22 +58,22 @@ def look(stack: Deployed) -> Sequence[provisioning.Found]:
     credentials = secret_cache.credentials("infobip")
     account = provisioning.open_account(credentials, settings)
     desired = desired_state.desired_state_from({**stack.parameters, "InfobipApplicationName": stack.name})
-    # Where the deployment does not set Infobip up, it sends with what the secret names.
+    # Without provisioning, the stack sends with the application that the secret names.
     held = "" if settings.infobip_application_id else credentials.get("applicationId", "")
     return provisioning.look(account, desired, held)
 
 
 def _settings(functions: Any, name: str) -> Settings:
-    """The deployed ones."""
+    """The deployed function's settings."""
     configuration = functions.get_function_configuration(FunctionName=name)
     variables: Mapping[str, str] = configuration["Environment"]["Variables"]
     return Settings.from_environment(variables)
 
 
 def main() -> None:
-    """Prints the table, or the error."""
+    """Print the table; exits with 1 and a message on an error."""
     parser = argparse.ArgumentParser(prog="python -m ops.provision_check")
-    parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
+    parser.add_argument("--stack", default="", help="a stack's name (default: the local stack)")
     name = parser.parse_args().stack
     try:
         found = look(find(name))

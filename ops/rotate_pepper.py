@@ -1,10 +1,10 @@
-"""`make rotate-pepper`: the next step of rotating the pepper, when it is due.
+"""`make rotate-pepper`: take the next step of a pepper rotation, if it is due.
 
-    announced   the new pepper is read too: every environment hears of it before any writes under it
-    in use      what is written is under the new one; the old one is read too
-    (done)      the old one is forgotten, once nothing that counts is under it
+    announced   reads use both peppers, writes the old one: every environment learns the new one first
+    in use      writes use the new pepper, reads both
+    (done)      the old pepper is deleted, once no limit depends on items under it
 
-Run it again for each step: it says what it did and when the next one is due. Nobody sees a pepper.
+Run it once for each step: it prints what it did and when the next step is due. It prints no pepper.
 """
 
 import argparse
@@ -23,56 +23,56 @@ from sms_otp.domain.limits import KEEP_LOG
 ANNOUNCED, IN_USE = "announced", "in use"
 
 LONGEST_REQUEST = 30
-"""Seconds. A request that read the secret at the last moment has ended by then."""
+"""Seconds. Every request that read the previous secret has ended by then."""
 UNTIL_HEARD = timedelta(seconds=CACHE_SECONDS + LONGEST_REQUEST)
 UNTIL_FORGOTTEN = timedelta(seconds=KEEP_LOG)
-"""Sends and failures are kept as long after their last use; claims, verifications and blocks for less."""
+"""How long sends and failures live after their last use; all other items live less long."""
 
 GONE = (
-    "Users kept under it can no longer be found or erased by their number,"
-    " and numbers disabled under it are free again."
+    "Users stored under it can no longer be found or erased by their number,"
+    " and numbers disabled under it are enabled again."
 )
 WARNING = (
-    f"Then it is so: {GONE}"
-    " Where KeepUsers=true, wait until they have verified anew or their retention is over."
+    f"From then on: {GONE}"
+    " With KeepUsers=true, wait until they have verified again or their retention has ended."
 )
-"""Printed with the step before the one that cannot be undone."""
+"""Printed before the step that cannot be undone."""
 
 _LENGTH_BYTES = 48
 
 
 @dataclass(frozen=True)
 class Step:
-    """What the secret is to hold next, and what to print."""
+    """The secret's next content, and the report to print."""
 
     fields: Mapping[str, str]
     report: str
 
 
 class TooEarly(Exception):
-    """The next step is not due. The message says when it is."""
+    """The next step is not due yet. The message says when it is."""
 
 
 def next_step(held: Mapping[str, str], since: datetime, now: datetime) -> Step:
-    """What comes after `held`, which the secret has held `since` then. Raises `TooEarly`."""
+    """The step after `held`, the secret's content since `since`. Raises `TooEarly`."""
     rotation = held.get("rotation")
     if rotation == ANNOUNCED:
         _require(since + UNTIL_HEARD, now)
         after = {"pepper": held["alsoRead"], "alsoRead": held["pepper"], "rotation": IN_USE}
         due = _date(now + UNTIL_FORGOTTEN)
         return Step(
-            after, f"The new pepper is in use. To forget the old one, run this after {due}. {WARNING}"
+            after, f"The new pepper is in use. To delete the old one, run this after {due}. {WARNING}"
         )
     if rotation == IN_USE:
         _require(since + UNTIL_FORGOTTEN, now)
-        return Step({"pepper": held["pepper"]}, f"The old pepper is forgotten; the rotation is done. {GONE}")
+        return Step({"pepper": held["pepper"]}, f"The old pepper is deleted; the rotation is done. {GONE}")
     new = secrets.token_urlsafe(_LENGTH_BYTES)
     after = {"pepper": held["pepper"], "alsoRead": new, "rotation": ANNOUNCED}
     return Step(after, f"A new pepper is announced. Run this again after {_date(now + UNTIL_HEARD)}.")
 
 
 def rotate(stack: Deployed, now: datetime) -> str:
-    """Take the step that is due, and say which it was. Raises `TooEarly`."""
+    """Take the step that is due. Returns its report. Raises `TooEarly`."""
     client = stack.client("secretsmanager")
     arn = stack.outputs["PepperSecretArn"]
     found: Mapping[str, Any] = client.get_secret_value(SecretId=arn)
@@ -91,9 +91,9 @@ def _date(moment: datetime) -> str:
 
 
 def main() -> None:
-    """Prints what was done; exits with a message and 1 where nothing was."""
+    """Print the step taken; exits with 1 and a message if none was."""
     parser = argparse.ArgumentParser(prog="python -m ops.rotate_pepper")
-    parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
+    parser.add_argument("--stack", default="", help="a stack's name (default: the local stack)")
     try:
         print(rotate(find(parser.parse_args().stack), datetime.now(UTC)))
     except (StackNotFound, TooEarly) as error:

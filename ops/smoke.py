@@ -1,6 +1,6 @@
-"""`make smoke`: an end-to-end test of a stack with a test number. Nothing is sent.
+"""`make smoke`: an end-to-end test of a stack with a test number. No message is sent.
 
-The stack must have a number in `TestNumbers`. Ends with 1 at the first answer that is not the right one.
+The stack must have a number in `TestNumbers`. Exits with 1 at the first unexpected answer.
 """
 
 import argparse
@@ -15,30 +15,30 @@ import requests
 from ops.deployed import Deployed, StackNotFound, find
 
 TIMEOUT_SECONDS = 30
-"""Above API Gateway's own 29."""
+"""Above API Gateway's limit of 29."""
 
 Say = Callable[[str], None]
 
 
 class SmokeFailed(Exception):
-    """A step was answered otherwise than it should be. The message says which, and how."""
+    """A step got an unexpected answer. The message names the step and the answer."""
 
 
 @dataclass(frozen=True)
 class Fixed:
-    """A number of the stack's, and its fixed code."""
+    """A test number of the stack, and its fixed code."""
 
     number: str
     code: str
 
     @property
     def wrong_code(self) -> str:
-        """Of the right length."""
+        """A wrong code of the same length."""
         return "".join(str(9 - int(digit)) for digit in self.code)
 
 
 def number_of(parameters: Mapping[str, str]) -> Fixed:
-    """The first one of `TestNumbers`. Raises `SmokeFailed` where there is none."""
+    """The first of `TestNumbers`. Raises `SmokeFailed` if it is empty."""
     number, _, code = parameters.get("TestNumbers", "").split(",")[0].partition("=")
     if not code:
         raise SmokeFailed("the stack has no test number: deploy it with TestNumbers and TestNumbersEnd")
@@ -46,7 +46,7 @@ def number_of(parameters: Mapping[str, str]) -> Fixed:
 
 
 class Caller:
-    """A backend of the stack's first tenant, which says how each step went."""
+    """A client with the first tenant's key, which reports each step."""
 
     def __init__(self, stack: Deployed, say: Say) -> None:
         self._base_url = stack.base_url
@@ -56,7 +56,7 @@ class Caller:
     def step(
         self, what: str, expected: str, method: str, path: str, body: Any = None, *, with_key: bool = True
     ) -> dict[str, Any]:
-        """One request; `expected` is the status and, where it matters, a word. Raises `SmokeFailed`."""
+        """Send a request; `expected`: HTTP status, then errorCodes split by `|`. Raises `SmokeFailed`."""
         began = time.monotonic()
         try:
             answer = requests.request(
@@ -87,28 +87,28 @@ def _object(answer: requests.Response) -> dict[str, Any]:
 
 
 def smoke(stack: Deployed, say: Say) -> None:
-    """Every step in its order, each announced by `say`. Raises `SmokeFailed`."""
+    """Run every step in order, reporting each by `say`. Raises `SmokeFailed`."""
     number = number_of(stack.parameters)
     caller = Caller(stack, say)
     caller.step("the API answers", "200 healthy", "GET", "/health", with_key=False)
-    caller.step("what it leans on answers", "200 healthy|degraded", "GET", "/health/deep")
+    caller.step("its dependencies answer", "200 healthy|degraded", "GET", "/health/deep")
     command = {"phoneNumber": number.number}
-    caller.step("nobody is served without a key", "403", "POST", "/request-otp", command, with_key=False)
+    caller.step("a request without a key is refused", "403", "POST", "/request-otp", command, with_key=False)
     made = caller.step("a code is requested", "200", "POST", "/request-otp", command)
     held = {"verificationId": made["verificationId"]}
-    caller.step("it waits for its code", "200 pending", "POST", "/otp-status", held)
+    caller.step("the verification is pending", "200 pending", "POST", "/otp-status", held)
     wrong = {**held, "otp": number.wrong_code}
-    caller.step("a wrong code is wrong", "400 OTP_INCORRECT", "POST", "/verify-otp", wrong)
+    caller.step("a wrong code is refused", "400 OTP_INCORRECT", "POST", "/verify-otp", wrong)
     right = {**held, "otp": number.code}
-    caller.step("the right one is right", "200", "POST", "/verify-otp", right)
-    caller.step("and right once", "409 ALREADY_VERIFIED", "POST", "/verify-otp", right)
-    caller.step("its status is known", "200 verified", "POST", "/otp-status", held)
+    caller.step("the right code verifies", "200", "POST", "/verify-otp", right)
+    caller.step("the right code verifies once", "409 ALREADY_VERIFIED", "POST", "/verify-otp", right)
+    caller.step("the status is verified", "200 verified", "POST", "/otp-status", held)
 
 
 def main() -> None:
-    """Exits with a message and 1 where a step fails."""
+    """Run the test; exits with 1 and a message if a step fails."""
     parser = argparse.ArgumentParser(prog="python -m ops.smoke")
-    parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
+    parser.add_argument("--stack", default="", help="a stack's name (default: the local stack)")
     try:
         smoke(find(parser.parse_args().stack), print)
     except (StackNotFound, SmokeFailed) as error:

@@ -1,4 +1,4 @@
-"""What CloudFormation will make of `template.yaml` with given parameters; as much as that template uses."""
+"""Evaluate `template.yaml` with parameters, as CloudFormation does; only the functions that it uses."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,23 +7,23 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Stack:
-    """The template with every parameter's value. `parameters` has them all, defaults filled in."""
+    """The template and the value of every parameter, defaults included."""
 
     template: Mapping[str, Any]
     name: str
     parameters: Mapping[str, str]
 
     def environment(self) -> dict[str, str]:
-        """The functions' environment variables. A resource's attribute is the resource's name."""
+        """The functions' environment variables. A reference to a resource evaluates to its logical id."""
         variables = self.template["Globals"]["Function"]["Environment"]["Variables"]
-        return {name: str(self.value(given)) for name, given in variables.items()}
+        return {name: str(self.value(node)) for name, node in variables.items()}
 
     def holds(self, condition: str) -> bool:
         """Whether the condition of this name is true."""
         return bool(self.value(self.template["Conditions"][condition]))
 
     def resources(self) -> dict[str, Mapping[str, Any]]:
-        """The resources that are made, by name."""
+        """The resources whose conditions hold, by logical id."""
         return {
             name: resource
             for name, resource in self.template["Resources"].items()
@@ -31,7 +31,7 @@ class Stack:
         }
 
     def broken_rules(self) -> Iterator[str]:
-        """What CloudFormation's Rules refuse, in their own words."""
+        """Descriptions of the template's Rules assertions that fail."""
         for rule in self.template["Rules"].values():
             if self.value(rule["RuleCondition"]):
                 for each in rule["Assertions"]:
@@ -39,7 +39,7 @@ class Stack:
                         yield each["AssertDescription"]
 
     def value(self, node: Any) -> Any:
-        """What CloudFormation makes of a value of the template."""
+        """Evaluate a node of the template: references, conditions and intrinsic functions."""
         match node:
             case {"Ref": name}:
                 return self.name if name == "AWS::StackName" else self.parameters.get(name, name)

@@ -1,8 +1,8 @@
 """`make watch`: a stack's metrics, live in the terminal until Ctrl-C.
 
-A deployed stack is read through CloudWatch, whose metrics are a minute or two old; the local one through
-its functions' log lines. CloudWatch bills each look: about 80 metrics every 30 seconds are some 2 dollars
-a day at list price, so close it when you have seen enough.
+A deployed stack is read from CloudWatch, whose metrics are a minute or two old; the local stack from its
+functions' log lines. CloudWatch bills each query: about 80 metrics every 30 seconds cost some 2 dollars a
+day at list price, so stop it when you are done.
 """
 
 import argparse
@@ -24,17 +24,17 @@ from sms_otp.domain.clock import MINUTE, Clock
 
 SPAN_MINUTES = 15
 LOCAL_SECONDS, DEPLOYED_SECONDS = 2, 30
-"""Between two looks."""
+"""Between two refreshes."""
 STATISTICS = ("Sum", "SampleCount", "p95")
 QUERIES_AT_ONCE = 500
-"""What GetMetricData takes."""
+"""Limit of one GetMetricData call."""
 
 Read = Callable[[float], Sequence[Minute]]
-"""The minutes since then (seconds since the epoch)."""
+"""Reads the minutes since a time (seconds since the epoch)."""
 
 
 def reader(stack: Deployed) -> Read:
-    """How this stack's minutes are had."""
+    """The function that reads this stack's minutes."""
     if stack.is_local:
         return Remembered(
             lambda since: minutes_of(
@@ -46,7 +46,7 @@ def reader(stack: Deployed) -> Read:
 
 
 class Remembered:
-    """Reads again only the minutes that may still change: the local stack reads all lines for each look."""
+    """Re-reads only minutes that may still change: reading the local stack means reading every line."""
 
     def __init__(self, read: Read, clock: Clock) -> None:
         self._read = read
@@ -57,16 +57,16 @@ class Remembered:
     def __call__(self, since: float) -> Sequence[Minute]:
         """See `Read`."""
         start = max(since, self._final_until)
-        kept = [each for each in self._held if since <= each.at < start]
-        # A minute's lines are all there a minute after it.
+        final = [each for each in self._held if since <= each.at < start]
+        # All lines of a minute have arrived one minute later.
         final_until = (int(self._clock()) // MINUTE - 1) * MINUTE
-        self._held = [*kept, *self._read(start)]
+        self._held = [*final, *self._read(start)]
         self._final_until = final_until
         return self._held
 
 
 def from_cloudwatch(client: Any, since: float, until: float) -> list[Minute]:
-    """The minutes of every metric that is shown, of the whole service, each provider and each country."""
+    """Read every metric on the screen: for the service, each provider and each country."""
     queries = list(_queries(client))
     read: dict[tuple[str, str, str, int], dict[str, float]] = defaultdict(dict)
     for start in range(0, len(queries), QUERIES_AT_ONCE):
@@ -88,7 +88,7 @@ def from_cloudwatch(client: Any, since: float, until: float) -> list[Minute]:
 
 
 def _queries(client: Any) -> Iterator[tuple[tuple[str, str, str, str], dict[str, Any]]]:
-    """((metric, kind, place, statistic), query) for each statistic of each metric that there is."""
+    """Yield ((metric, kind, place, statistic), query) for each statistic of each existing metric."""
     number = 0
     for page in client.get_paginator("list_metrics").paginate(Namespace=NAMESPACE):
         for metric in page["Metrics"]:
@@ -116,9 +116,9 @@ def watch(stack: Deployed, read: Read, span: int) -> None:
 
 
 def main() -> None:
-    """Ends with Ctrl-C, or with a message and 1 where there is no such stack."""
+    """Watch until Ctrl-C; exits with 1 and a message if the stack does not exist."""
     parser = argparse.ArgumentParser(prog="python -m ops.watch")
-    parser.add_argument("--stack", default="", help="a stack's name; the local stack where it is empty")
+    parser.add_argument("--stack", default="", help="a stack's name (default: the local stack)")
     parser.add_argument(
         "--minutes", type=int, default=SPAN_MINUTES, help="to look back (default: %(default)s)"
     )

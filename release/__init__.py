@@ -1,4 +1,4 @@
-"""What a release needs: its checklist, and the list of what runs on Lambda."""
+"""Release tools: the checklist, and the list of packages that run on Lambda."""
 
 from pathlib import Path
 

@@ -1,9 +1,9 @@
-"""Lists every run-time package with its licence and its known advisories, and writes an SBOM.
+"""List every run-time package with its licence and known advisories, and write an SBOM.
 
     python -m release.audit
 
-An advisory service that does not know a package, or that cannot be reached, is no all-clear: the row says
-so, and so does the last line. Ends with 1 if there is an advisory.
+A package that no advisory service knows or answers for counts as not looked up, not as clear: its row and
+the last line say so. Exits with 1 if there is an advisory.
 """
 
 import json
@@ -22,14 +22,14 @@ from release import ROOT, sbom
 from release.dependencies import Dependency, run_time
 
 SERVICES = ("pypi", "osv")
-"""pip-audit's sources, in this order; the second one for what the first does not know."""
+"""pip-audit's sources, in this order; the second for packages that the first does not know."""
 TIMEOUT_SECONDS = 120
 SBOM = ROOT / ".local/sbom.cdx.json"
 
 
 @dataclass(frozen=True)
 class Advisories:
-    """What is known of one package. `looked_up` is false where no service answered for it."""
+    """Known advisories of one package. `looked_up` is false if no service answered for it."""
 
     looked_up: bool
     ids: tuple[str, ...] = ()
@@ -44,17 +44,17 @@ NOT_LOOKED_UP = Advisories(looked_up=False)
 
 
 def advisories(dependencies: Iterable[Dependency]) -> dict[str, Advisories]:
-    """By name, from the first service that answers for a package."""
+    """Look up advisories by package name, from the first service that answers for it."""
     found: dict[str, Advisories] = {}
     missing = {one.name: one.version for one in dependencies}
     for service in SERVICES:
         if missing:
-            found |= {name: known for name, known in _ask(service, missing).items() if known.looked_up}
+            found |= {name: known for name, known in _query(service, missing).items() if known.looked_up}
             missing = {name: version for name, version in missing.items() if name not in found}
     return found | dict.fromkeys(missing, NOT_LOOKED_UP)
 
 
-def _ask(service: str, versions: Mapping[str, str]) -> dict[str, Advisories]:
+def _query(service: str, versions: Mapping[str, str]) -> dict[str, Advisories]:
     with tempfile.TemporaryDirectory() as folder:
         pinned = Path(folder) / "requirements.txt"
         pinned.write_text("".join(f"{name}=={version}\n" for name, version in versions.items()))
@@ -74,9 +74,9 @@ def _ask(service: str, versions: Mapping[str, str]) -> dict[str, Advisories]:
 
 
 def parse(report: str) -> dict[str, Advisories]:
-    """pip-audit's JSON. Empty where it broke off, which it does if its service cannot be reached.
+    """Parse pip-audit's JSON. Empty if it aborted, as it does if its service cannot be reached.
 
-    A package that the service does not know is `skip_reason` there, and not looked up here.
+    A package with `skip_reason` is unknown to the service, and so not looked up.
     """
     try:
         rows: list[dict[str, Any]] = json.loads(report)["dependencies"]
@@ -100,7 +100,7 @@ def table(dependencies: Iterable[Dependency], known: Mapping[str, Advisories]) -
 
 
 def summary(known: Mapping[str, Advisories]) -> str:
-    """The last line."""
+    """The last line of the report."""
     affected = sum(bool(found.ids) for found in known.values())
     unknown = sum(not found.looked_up for found in known.values())
     clear = len(known) - affected - unknown
@@ -110,18 +110,18 @@ def summary(known: Mapping[str, Advisories]) -> str:
     )
     if not unknown:
         return counts
-    return (
-        f"{counts}. Neither PyPI nor OSV answered for the latter: nothing is known of them. Run this again."
-    )
+    return f"{counts}. Neither PyPI nor OSV answered for the latter. Run this again."
 
 
 def main() -> None:
-    """Prints the table, writes the SBOM, and ends with 1 if there is an advisory."""
+    """Print the table and write the SBOM; exits with 1 if there is an advisory."""
     dependencies = run_time()
     known = advisories(dependencies)
     Console(width=110).print(table(dependencies, known))
     print()
-    print("A runtime's package is of AWS's choice; its version here is the one that the tests run with.")
+    print(
+        "AWS chooses the versions of runtime packages; the versions here are those that the tests run with."
+    )
     SBOM.parent.mkdir(exist_ok=True)
     SBOM.write_text(sbom.document(dependencies))
     print(f"SBOM (CycloneDX 1.6): {SBOM.relative_to(ROOT)}")

@@ -1,4 +1,4 @@
-"""The third-party packages that run on Lambda: the dependency layer's, and the runtime's own."""
+"""Third-party packages that run on Lambda: those of the dependency layer and of the runtime."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from release import ROOT
 LAYER_LOCK = ROOT / "layers/dependencies/requirements.txt"
 RUN_LOCK = ROOT / "requirements-run.txt"
 OF_THE_RUNTIME = ("boto3", "snapshot-restore-py")
-"""What Lambda's Python brings, at a version of AWS's choice. Here: the version that the tests run with."""
+"""Packages of Lambda's Python runtime. AWS chooses their versions; here: the version that tests run with."""
 
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", re.MULTILINE)
 DOCUMENTED = {
@@ -22,35 +22,35 @@ DOCUMENTED = {
     "s3transfer": "Apache-2.0",
     "snapshot-restore-py": "Apache-2.0",
 }
-"""SPDX expressions of packages whose metadata has another wording."""
+"""SPDX expressions of packages whose metadata has none."""
 
 
 class MissingPackageError(Exception):
-    """A locked package is not installed here at the locked version, so nothing is known of its licence."""
+    """A package is not installed at its locked version, so its licence is unknown."""
 
 
 @dataclass(frozen=True)
 class Dependency:
-    """One package. `requires` names the others of the list that it needs."""
+    """One package. `requires` are the names of its dependencies."""
 
     name: str
     version: str
     licence: str
-    """SPDX, as the package's own metadata has it; empty where it has none."""
+    """The licence in the package's metadata, or its SPDX expression of `DOCUMENTED`; may be empty."""
     brought_by: str
     """`layer` or `runtime`."""
     requires: tuple[str, ...]
 
 
 def pins(lock: Path) -> dict[str, str]:
-    """Versions by name, as a lock has them."""
+    """The versions in a lock, by canonical name."""
     return {canonicalize_name(name): version for name, version in PIN.findall(lock.read_text())}
 
 
 def run_time() -> list[Dependency]:
-    """Everything that runs on Lambda beside our own code and Python, by name.
+    """All third-party packages that run on Lambda, by name.
 
-    Raises MissingPackageError where `.venv` is not that of the locks.
+    Raises MissingPackageError if `.venv` does not match the locks.
     """
     layer, locked = pins(LAYER_LOCK), pins(RUN_LOCK)
     found = {name: _dependency(name, version, "layer") for name, version in layer.items()}
@@ -71,7 +71,7 @@ def _dependency(name: str, version: str, brought_by: str) -> Dependency:
 
 
 def _required(name: str) -> Iterator[str]:
-    """Without the extras, none of which is installed on Lambda."""
+    """The requirements without extras, which are not installed on Lambda."""
     for line in distribution(name).requires or ():
         requirement = Requirement(line)
         if requirement.marker is None or requirement.marker.evaluate({"extra": "", "python_version": "3.13"}):

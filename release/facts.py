@@ -1,4 +1,4 @@
-"""Prints what the template and the API say in numbers, for documents to claim: `make facts`."""
+"""`make facts`: print the defaults and counts that documents claim, from the template and the API."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from sms_otp.entry_points import http
 
 
 def facts() -> Iterator[str]:
-    """One line each: the parameters' defaults, then counts."""
+    """Yield a line each: the parameters' defaults, then counts."""
     template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
     paths = yaml.safe_load((ROOT / "openapi.yaml").read_text())["paths"]
     for name, parameter in template["Parameters"].items():

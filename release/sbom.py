@@ -1,6 +1,6 @@
-"""The software bill of materials: what runs on Lambda, in CycloneDX 1.6.
+"""The software bill of materials (CycloneDX 1.6) of the packages that run on Lambda.
 
-Equal input makes an equal document: it has no time, and its serial number is derived from its content.
+Reproducible: it has no timestamp, and its serial number derives from its content.
 """
 
 import json
@@ -18,7 +18,7 @@ from sms_otp import __version__
 
 
 def document(dependencies: Iterable[Dependency]) -> str:
-    """As JSON, its keys sorted."""
+    """The SBOM as JSON with sorted keys."""
     licences = LicenseFactory()
     ours = Component(
         name="sms-otp",

@@ -1,7 +1,7 @@
-"""Puts the sources of the site together in .local/site-source: `python -m release.site`.
+"""Collect the site's sources in .local/site-source: `python -m release.site`.
 
-The documents lie in several folders and link to files of the repository. The site's generator takes one
-folder, so each document and each file that one links to is copied to its own place in it.
+Documents are in several folders and link to files of the repository, but the site generator reads one
+folder. So each document and each linked file is copied there, to its path in the repository.
 """
 
 import re
@@ -17,14 +17,14 @@ LINK = re.compile(r"\]\(([^)\s#]+)[^)]*\)")
 
 
 def documents() -> Iterator[Path]:
-    """Every page."""
+    """Yield every page."""
     yield from ROOT.glob("*.md")
     for folder in FOLDERS:
         yield from (path for path in (ROOT / folder).rglob("*.md") if "node_modules" not in path.parts)
 
 
 def linked(document: Path) -> Iterator[Path]:
-    """The repository's files that a page links to or shows. The generator reports those that are missing."""
+    """Yield the repository files that a page links to or embeds. The generator reports missing ones."""
     for target in LINK.findall(document.read_text()):
         path = (document.parent / target).resolve()
         if ":" not in target and path.is_file() and path.is_relative_to(ROOT):
@@ -32,7 +32,7 @@ def linked(document: Path) -> Iterator[Path]:
 
 
 def put_together(into: Path = SOURCE) -> None:
-    """Anew, so that what was removed is missing here too."""
+    """Copy the sources into an emptied folder, so that removed files disappear."""
     shutil.rmtree(into, ignore_errors=True)
     pages = {*documents()}
     for path in sorted(pages | {found for page in pages for found in linked(page)}):

@@ -1,9 +1,9 @@
-"""The template as CloudFormation gets it, for several sets of parameters, judged by AWS's validator.
+"""Translate the template by SAM for several sets of parameters, and validate the results.
 
     python -m release.translated DIRECTORY
 
-SAM's own names hide faults from what judges the template as it is written: a `DependsOn` on a resource whose
-condition is false looks well there. So `make lint` judges these too.
+Validators of the SAM template miss faults that appear in CloudFormation's form, such as a `DependsOn` on a
+resource whose condition is false. So `make lint` validates the translated templates too.
 """
 
 import json
@@ -25,7 +25,7 @@ LET_BE: Mapping[str, str] = {
     "W3694": "AWS takes an alias of a function where it takes a function",
     "W9002": "the ARN is an example's",
 }
-"""Warnings of the validator that are no faults here, and why."""
+"""Ignored warnings of the validator, and why."""
 
 SETS: Mapping[str, Mapping[str, str]] = {
     "plain": {},
@@ -45,18 +45,18 @@ SETS: Mapping[str, Mapping[str, str]] = {
     },
     "least": {"PumpingGuard": "off", "Stage": "local", "ApiGatewayLogRole": "existing"},
 }
-"""Parameters over the defaults, so that each condition is true in one set and false in another."""
+"""Parameters that override the defaults: each condition is true in one set and false in another."""
 
 
 class _NoManagedPolicies:
-    """SAM looks up AWS's managed policies; the functions have none."""
+    """SAM looks up managed policies; the functions use none."""
 
     def load(self) -> dict[str, str]:
         return {}
 
 
 def translated(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The template after SAM, these parameters' values in the place of their defaults."""
+    """The template translated by SAM, with these parameters as defaults."""
     source = yaml_parse((ROOT / "template.yaml").read_text())
     values = {name: str(known.get("Default", "*")) for name, known in source["Parameters"].items()}
     values.update(parameters)
@@ -64,7 +64,7 @@ def translated(parameters: Mapping[str, str]) -> dict[str, Any]:
         for code in declared["Properties"].keys() & {"CodeUri", "ContentUri"}:
             declared["Properties"][code] = "s3://a-bucket/a-key"
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
-    # What SAM says of its own feature flags is of no use here.
+    # SAM warns about its feature flags.
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     made: dict[str, Any] = transform(source, values, _NoManagedPolicies())
     for name, known in made["Parameters"].items():
@@ -73,14 +73,14 @@ def translated(parameters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def faults(text: str) -> Iterator[str]:
-    """What AWS's validator finds in a translated template, but for what is let be."""
+    """Yield the validator's faults in a translated template, except those in `LET_BE`."""
     for found in RegoEngine().validate_template(text.encode()).diagnostics:
         if found.severity.name != "INFO" and found.rule_id not in LET_BE:
             yield f"{found.rule_id}: {found.message}"
 
 
 def main() -> None:
-    """Write a file for each set; exits with 1 where AWS's validator finds a fault in one."""
+    """Write a file for each set; exits with 1 if the validator finds a fault."""
     (directory,) = sys.argv[1:]
     target = Path(directory)
     target.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""SMS pumping in virtual time: how many users the guard refuses and challenges, and the cost of an attack.
+"""Simulate SMS pumping in virtual time: refused and challenged users, and the cost of an attack.
 
-    python -m bench.drill              a dozen scenarios, the guard as it was and as it is; five minutes
-    python -m bench.drill --all        every scenario, three seeds, the victims; fails at a missed goal
+    python -m bench.drill              a dozen scenarios, the previous and the current guard; five minutes
+    python -m bench.drill --all        every scenario, three seeds, the victims; fails on a missed goal
     python -m bench.drill --ablate     each part of the guard left out in turn
     python -m bench.drill --write      the dozen, into docs/abuse.md and docs/images/drill.svg
 
@@ -35,7 +35,7 @@ BEGIN, END = "<!-- made by python -m bench.drill --write -->\n", "<!-- end of wh
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 Group = tuple[str, int, tuple[Scenario, ...]]
-"""A policy, a seed, and scenarios with the same days before them."""
+"""A policy, a seed, and scenarios that share their warm days."""
 
 
 def main() -> None:
@@ -80,11 +80,11 @@ def names(scenarios: tuple[Scenario, ...]) -> list[str]:
 def groups(
     scenarios: tuple[Scenario, ...], policies: tuple[str, ...], seeds: tuple[int, ...]
 ) -> Iterator[Group]:
-    """Scenarios with the same days before them go to one process, which plays those days once."""
+    """Group scenarios that share their warm days: one process plays those days once."""
     together: dict[object, list[Scenario]] = {}
     for each in scenarios:
-        about = (repr(each.habits), each.warm_days, repr(each.drip), each.yesterday is None)
-        together.setdefault(about, []).append(each)
+        warm_up = (repr(each.habits), each.warm_days, repr(each.drip), each.yesterday is None)
+        together.setdefault(warm_up, []).append(each)
     for shared in sorted(together.values(), key=len, reverse=True):
         for policy in policies:
             for seed in seeds:
@@ -92,14 +92,14 @@ def groups(
 
 
 def played_group(group: Group) -> list[ScenarioResult]:
-    """The work of one process."""
+    """Play a group of scenarios in one process."""
     policy, seed, scenarios = group
     player = Player(policy, seed)
     return [player.play(each) for each in scenarios]
 
 
 def ablated(index: int) -> dict[str, str]:
-    """A scenario with the guard whole and without one part of it."""
+    """The row of one part: its scenario with the whole guard and without the part."""
     part, scenario = PARTS[index], PARTS[index].scenario
     whole = Player("guard", 1).play(scenario)
     if part.habits:

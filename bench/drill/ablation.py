@@ -1,4 +1,4 @@
-"""The effect of each part of the guard: the same day without it."""
+"""The effect of each part of the guard: a day replayed without it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -20,13 +20,13 @@ ANY = Most()
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the guard, the patch that leaves it out, and the day on which that shows."""
+    """A part of the guard, the patch that disables it, and a scenario that shows the effect."""
 
     name: str
     scenario: Scenario
     without: Callable[[], AbstractContextManager[Any]]
     habits: Mapping[str, Any] | None = None
-    """Changed habits, if it is the people who do without."""
+    """Changed habits of the people, if the part is disabled by them."""
 
 
 def _filtered(lane: BudgetLane) -> Callable[[], AbstractContextManager[Any]]:

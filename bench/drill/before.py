@@ -1,10 +1,10 @@
-"""The guard as it was until it was rebuilt, kept to compare with: fixed shares of a country's history.
+"""The previous guard, for comparison: fixed shares of a country's history.
 
-A country may have open 20 % of what it verified in an hour and 30 % of it in a day, a block of numbers ten
-codes an hour and twenty a day, a client ten sends an hour and thirty a day, verified or not. Codes are
-counted, not money. There is no challenge, and all requests for a number share its three, five and ten codes.
-It was to record for two weeks before it enforced, so it only records on the days before a scenario. Its
-windows were the clock's and slide here, so it refuses somewhat more than it did.
+Unverified codes allowed: for a country, 20 % of its verified codes in an hour and 30 % in a day; for a block
+of numbers, ten an hour and twenty a day. A client may have ten sends an hour and thirty a day, verified or
+not. It counts codes, not money. It has no challenge, and all requests for a number share its three, five and
+ten codes. It recorded for two weeks before it enforced, so it only records on the warm days. Its windows
+followed the clock and slide here, so it refuses slightly more than it did.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ CODES_A_DAY = 10_000
 
 
 class SpendingBefore:
-    """In place of `spending.Spending`."""
+    """Replaces `spending.Spending`."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class SpendingBefore:
 
 
 def policy_before(policy: Policy) -> Policy:
-    """The same deployment with one budget for all requests for a number, and no challenge."""
+    """The deployment with one budget for all requests for a number, and no challenge."""
     lanes = policy.number_limits("US")
     one = replace(
         lanes,
@@ -102,7 +102,7 @@ def policy_before(policy: Policy) -> Policy:
 
 @contextmanager
 def guard_before() -> Iterator[None]:
-    """Within it the service decides as it did before."""
+    """Patch the service to decide by the previous guard."""
     with (
         patch.object(admission, "Spending", SpendingBefore),
         patch.object(number, "lane_of", lambda *_: Lane.STRANGER),

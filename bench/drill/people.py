@@ -1,8 +1,8 @@
-"""The people and the attackers of the drill: who requests a code, when, from where, and whether they type it.
+"""The drill's people and attackers: the number, time and network of each request, and whether it is verified.
 
-People, assumed and not measured: 2,000 a day in three countries, 75 % of whom type their code; 40 % come back
-with a number that was verified before, of these 60 % with a device token; 30 % are on addresses that twenty
-people share; 15 % request a second time; 3 % request a call; 90 % pass a challenge. Attackers are scripts.
+People, assumed and not measured: 2,000 a day in three countries; 75 % type their code; 40 % return with a
+number verified before, 60 % of these with a device token; 30 % share an address with nineteen others; 15 %
+request a resend; 3 % request a call; 90 % pass a challenge. Attackers are scripts.
 """
 
 import itertools
@@ -20,9 +20,9 @@ from sms_otp.domain.provider import Channel
 COUNTRIES = {"US": 0.6, "GB": 0.3, "DE": 0.1}
 SHARED_BY = 20
 MOST_TRIES = 200
-"""Random numbers to try before a country counts as used up: some ranges are a few blocks."""
+"""Random numbers to try before a country counts as exhausted: some ranges are a few blocks."""
 REMEMBERED_DAYS = 60
-"""People return within this time, so that their number is still known."""
+"""People return within this time, while their number is still known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,15 @@ class Habits:
     by_voice: float = 0.03
     solves: float = 0.9
     names_network: bool = True
-    """Whether the backend sends its user's address."""
+    """Whether the backend sends `clientIp`."""
     knows_challenges: bool = True
-    """Whether the backend has any challenge to show."""
+    """Whether the backend can show a challenge."""
     countries: dict[str, float] = field(default_factory=lambda: dict(COUNTRIES))
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One person who needs a code. `at` in virtual seconds, the other times in seconds after the send."""
+    """One person's request. `at` in virtual seconds, the other times in seconds after the send."""
 
     at: float
     number: str
@@ -72,7 +72,7 @@ class Person:
 
 
 class People:
-    """The people of one service over days, the same for each seed."""
+    """The people of one service over days, reproducible by seed."""
 
     def __init__(self, habits: Habits, seed: int) -> None:
         self.habits, self.chance = habits, Random(seed)  # noqa: S311 - a simulation, which must repeat
@@ -82,16 +82,16 @@ class People:
         self._shared = [self._address() for _ in range(50)]
 
     def day(self, starts_at: float, **habits: float) -> list[Visit]:
-        """The visits of one day; few at night. `habits` replace fields of the usual ones on this day."""
+        """The visits of one day, few at night. `habits` override fields of the usual habits."""
         todays = replace(self.habits, **habits)  # type: ignore[arg-type] # the caller names fields of it
         return [self._visit(todays, starts_at + self._moment()) for _ in range(todays.people)]
 
     def burst(self, starts_at: float, people: int, seconds: float) -> list[Visit]:
-        """The visits of so many people within so many seconds."""
+        """The visits of `people` within `seconds`."""
         return [self._visit(self.habits, starts_at + self.chance.uniform(0, seconds)) for _ in range(people)]
 
     def launch(self, starts_at: float, country: str, people: int) -> list[Visit]:
-        """A day's visits in a country that had none before."""
+        """A day's visits in a country without earlier users."""
         there = replace(self.habits, countries={country: 1.0}, returning=0.0)
         return [self._visit(there, starts_at + self._moment()) for _ in range(people)]
 
@@ -132,7 +132,7 @@ class People:
         return Person(next(numbers), country, network)
 
     def _shared_address(self) -> str:
-        """One of the shared addresses, of which each has twenty people; they stay the same over the days."""
+        """One of the shared addresses, each with twenty people; fixed over the days."""
         many = max(1, round(self.habits.people * self.habits.on_shared_addresses / SHARED_BY))
         while len(self._shared) < many:
             self._shared.append(self._address())
@@ -144,19 +144,19 @@ class People:
 
 
 def address(net: int, index: int) -> str:
-    """An IPv4 address: `10.x.y.z` are people's, others attackers'."""
+    """An IPv4 address: `10.x.y.z` for people, others for attackers."""
     return f"{net}.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255}"
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A script that requests codes, evenly over a time, from so many addresses."""
+    """A script that requests `codes` from `addresses`, evenly over `seconds`."""
 
     codes: int = 10_000
     addresses: int = 100
     solves: bool = False
     types: float = 0.0
-    """The share of codes that it types, because they go to SIMs of its own."""
+    """The share of codes that it verifies, with SIMs of its own."""
     channel: Channel = Channel.SMS
     seconds: float = DAY
     names_network: bool = True
@@ -180,7 +180,7 @@ class Attack:
 
 
 def scattered(seed: int = 3) -> Iterator[str]:
-    """Numbers from all over the users' countries, equally many of each."""
+    """Numbers of the users' countries in turn."""
     chance = Random(seed)  # noqa: S311 - a simulation, which must repeat
     return in_turn([Numbers(country, chance) for country in COUNTRIES])
 
@@ -222,13 +222,13 @@ def mobile_countries() -> list[str]:
 
 
 def example(region: str) -> str | None:
-    """libphonenumber's example of a mobile number, E.164."""
+    """libphonenumber's example of a mobile number, E.164; None without one."""
     found = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
     return phonenumbers.format_number(found, PhoneNumberFormat.E164) if found else None
 
 
 class Numbers:
-    """Mobile numbers all over a country's range, each of them once. They never leave this process."""
+    """Unique random mobile numbers of a country. They never leave this process."""
 
     def __init__(self, country: str, chance: Random) -> None:
         self._country, self._chance, self._seen = country, chance, set[str]()

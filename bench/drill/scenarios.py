@@ -1,4 +1,4 @@
-"""The drill's scenarios: honest days and attacks, each with the most that its goals allow."""
+"""The drill's scenarios: honest days and attacks, each with its goals."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -20,12 +20,12 @@ from sms_otp.entry_points.bootstrap import policy
 
 WARM_DAYS = 14
 CAP = 1_000
-"""US dollars a day: so high that the guard decides every scenario, and not the cap."""
+"""US dollars a day: high enough that the guard decides every scenario, not the cap."""
 
 
 @dataclass(frozen=True)
 class Most:
-    """The most that a goal allows: percent of people, and of the attack in usual bills, dollars or codes."""
+    """A scenario's goals: maximum percent of people, and the attack's maximum in bills, dollars or codes."""
 
     refused: float = 100.0
     challenged: float = 100.0
@@ -39,7 +39,7 @@ USUAL = Habits()
 
 @dataclass(frozen=True)
 class Scenario:
-    """One day. `habits` also hold for the days before it, `today` for this one alone."""
+    """One day. `habits` also apply to the warm days before it, `today` only to this day."""
 
     name: str
     most: Most
@@ -47,7 +47,7 @@ class Scenario:
     warm_days: int = WARM_DAYS
     today: dict[str, float] = field(default_factory=dict)
     attack: Callable[[float], list[Visit]] | None = None
-    """The attackers' visits on a day that begins at this time."""
+    """Attackers' visits of the day that starts at this time."""
     more: Callable[[People, float], list[Visit]] | None = None
     """Visits of further people."""
     drip: Callable[[float], list[Visit]] | None = None
@@ -61,7 +61,7 @@ class Scenario:
 def attacking(
     attack: Attack, numbers: Callable[[], Iterator[str]] = scattered
 ) -> Callable[[float], list[Visit]]:
-    """This attack on the day that begins at a given time."""
+    """A function from the start of a day to this attack's visits."""
     return partial(_attacked, attack, numbers)
 
 
@@ -70,12 +70,12 @@ def _attacked(attack: Attack, numbers: Callable[[], Iterator[str]], starts_at: f
 
 
 def crowd(people: People, at: float) -> list[Visit]:
-    """A thousand more in ten minutes of the afternoon."""
+    """1,000 more people within ten minutes of the afternoon."""
     return people.burst(at + 14 * HOUR, 1_000, 600)
 
 
 def spain(people: People, at: float) -> list[Visit]:
-    """500 people in a country that had no users before."""
+    """500 people in a country without earlier users."""
     return people.launch(at, "ES", 500)
 
 
@@ -189,7 +189,7 @@ class ScenarioResult:
     people: Tally
     attackers: Tally
     usual_bill: float
-    """US dollars of a day without an attack."""
+    """Cost of a day without an attack, in US dollars."""
 
     @property
     def bills(self) -> float:
@@ -215,12 +215,12 @@ class ScenarioResult:
 
 
 def deployment() -> Policy:
-    """The template's defaults, every country, and a cap that does not matter."""
+    """The template's defaults, with every country and a cap that is not reached."""
     return policy(Settings.from_environment(environment(DailySpendCap=str(CAP), VoiceCountries="*")))
 
 
 def policies() -> dict[str, tuple[Policy, Callable[[], AbstractContextManager[None]]]]:
-    """The deployment with the guard as it was and as it is, each with the patch that it needs."""
+    """The deployment with the previous and the current guard, each with its patch."""
     now = deployment()
     return {
         "before": (before.policy_before(now), before.guard_before),
@@ -229,7 +229,7 @@ def policies() -> dict[str, tuple[Policy, Callable[[], AbstractContextManager[No
 
 
 class Player:
-    """Plays scenarios with one policy and seed. Scenarios with the same days before share their run."""
+    """Plays scenarios with one policy and seed. Scenarios with equal warm days share their run."""
 
     def __init__(self, policy: str, seed: int) -> None:
         self.policy, self.seed = policy, seed
@@ -237,7 +237,7 @@ class Player:
         self._warm: dict[object, tuple[People, World, float]] = {}
 
     def play(self, scenario: Scenario) -> ScenarioResult:
-        """One scenario, from a copy of its days before."""
+        """Play one scenario, starting from a copy of its warm days."""
         with quick(), self._deciding():
             people, world, usual_bill = self._warmed(scenario)
             people, world, today = deepcopy(people), world.copy(), self._today(scenario)
@@ -251,7 +251,7 @@ class Player:
         return ScenarioResult(scenario, self.policy, self.seed, tallies[False], tallies[True], usual_bill)
 
     def _before_today(self) -> Policy:
-        """The deployment on the days before. The earlier guard only recorded in its first two weeks."""
+        """The deployment on the warm days. The previous guard only recorded in its first two weeks."""
         if self.policy == "guard":
             return self._deployment
         admission = self._deployment.admission
@@ -262,10 +262,10 @@ class Player:
         return MIDNIGHT + scenario.warm_days * DAY
 
     def _warmed(self, scenario: Scenario) -> tuple[People, World, float]:
-        """People and world at the scenario's day, and what a day without an attack costs."""
+        """People and world at the scenario's day, and the cost of a day without an attack (USD)."""
         days = scenario.warm_days - (1 if scenario.yesterday else 0)
-        about = (repr(scenario.habits), days, repr(scenario.drip))
-        if about not in self._warm:
+        warm_up = (repr(scenario.habits), days, repr(scenario.drip))
+        if warm_up not in self._warm:
             people, world = People(scenario.habits, self.seed), World(self._before_today())
             bill = 0.0
             for day in range(days):
@@ -279,8 +279,8 @@ class Player:
                     .dollars
                 )
             world.decides_by(self._deployment)
-            self._warm[about] = people, world, bill
-        return self._warm[about]
+            self._warm[warm_up] = people, world, bill
+        return self._warm[warm_up]
 
 
 def in_order(*sides: Iterable[Visit]) -> list[Visit]:

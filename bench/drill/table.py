@@ -1,4 +1,4 @@
-"""The drill's tables, for people and for the documents, and its chart."""
+"""The drill's tables, for the terminal and the documents, and its chart."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -9,23 +9,23 @@ from rich.table import Table
 from bench.drill.scenarios import Most, ScenarioResult
 
 EXPLAINED = (
-    "before: the guard as it was. guard: as it is. refused, challenged: of a day's 2,000 people, how many "
-    "got no code, and how many met a challenge. attack: codes that were sent and US dollars. goal: the "
-    "most of each that is allowed, bills being usual days' cost. held: yes, or what is over its goal."
+    "before: the previous guard. guard: the current one. refused, challenged: percent of a day's 2,000 "
+    "people without a code, and with a challenge. attack: codes sent, and US dollars. goal: the maximum of "
+    "each; a bill is the cost of a usual day. held: yes, or the missed goals."
 )
 ABLATION_EXPLAINED = (
-    "Each part of the guard is left out on the day when that is felt. refused, challenged: of a day's 2,000 "
-    "people. USD: what the attack cost."
+    "Each part of the guard is left out on a day that shows the effect. refused, challenged: percent of a "
+    "day's 2,000 people. USD: the cost of the attack."
 )
 SIEGES_EXPLAINED = (
-    "hours out: of two weeks, the hours at which the number's owner could not sign in. goal: the most "
-    "that is allowed. held: yes, or by how much it is missed."
+    "hours out: hours within two weeks in which the number's owner could not sign in. goal: the maximum. "
+    "held: yes, or the missed goal."
 )
 BAR, ROW, LEFT = 300, 34, 330
 
 
 def rows(results: Iterable[ScenarioResult]) -> list[dict[str, str]]:
-    """A row for each scenario: policies side by side, means over the seeds, and whether every seed held."""
+    """A row for each scenario: means over the seeds for each policy, and whether every seed met the goals."""
     by_name: dict[str, dict[str, list[ScenarioResult]]] = {}
     for result in results:
         by_name.setdefault(result.scenario.name, {}).setdefault(result.policy, []).append(result)
@@ -66,7 +66,7 @@ def goal(most: Most) -> str:
 
 
 def for_people(lines: Sequence[Mapping[str, str]], title: str, explained: str) -> Table:
-    """For a terminal."""
+    """The rows as a table for the terminal."""
     table = Table(title=title, caption=explained, caption_justify="left")
     names = list(dict.fromkeys(name for line in lines for name in line))
     for name in names:
@@ -77,7 +77,7 @@ def for_people(lines: Sequence[Mapping[str, str]], title: str, explained: str) -
 
 
 def markdown(lines: Sequence[Mapping[str, str]]) -> str:
-    """For the documents."""
+    """The rows as a Markdown table."""
     names = list(dict.fromkeys(name for line in lines for name in line))
     head = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
     return (
@@ -89,7 +89,7 @@ def markdown(lines: Sequence[Mapping[str, str]]) -> str:
 
 
 def chart(lines: Sequence[Mapping[str, str]]) -> str:
-    """An SVG: of each scenario's people, the percent that were refused before and are now."""
+    """An SVG chart: percent of refused people in each scenario, with the previous and the current guard."""
     height = ROW * len(lines) + 40
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + BAR + 60}" height="{height}" '

@@ -1,7 +1,7 @@
-"""One person's number under attack for two weeks: for how many hours can its owner not sign in?
+"""One number under attack for two weeks: count the hours in which its owner cannot sign in.
 
-The owner signs in at noon each day. At every other hour a sign-in is tried on a copy of the world, so that it
-changes nothing. The attackers request codes for the number all the time, and some of them guess.
+The owner signs in at noon each day. At every other hour a sign-in is tried on a copy of the world, which
+leaves the world unchanged. The attackers request codes for the number all the time, and some guess.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ GUESSES = 5
 
 @dataclass(frozen=True)
 class Siege:
-    """How the number is attacked, and how its owner can be recognized."""
+    """The attack on the number, and how the service can recognize its owner."""
 
     name: str
     most_hours: int
@@ -29,7 +29,7 @@ class Siege:
     """Whether the attackers type wrong codes too."""
     has_token: bool = False
     at_home: bool = False
-    """Whether the owner comes from a network that the number was verified from."""
+    """Whether the owner is on a network that verified the number before."""
 
 
 SIEGES = (
@@ -52,7 +52,7 @@ def hours_out(world: World, siege: Siege) -> int:
             world.clock.now = MIDNIGHT + DAY + hour * HOUR + index * 60
             attack(world, siege, address(100, index))
         world.clock.now = MIDNIGHT + DAY + hour * HOUR + 59 * 60
-        # Only the sign-in at noon changes the world, so the attack goes on undisturbed the rest of the day.
+        # Only the sign-in at noon may change the world, so that the others do not weaken the attack.
         tried = world if hour % 24 == 12 else world.copy()
         out += not signs_in(tried, owner)
     return out

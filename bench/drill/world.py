@@ -1,4 +1,4 @@
-"""The service in virtual time: the real use cases over a store in memory, and the outcome of each visit."""
+"""The service in virtual time: the real use cases with a store in memory, and the outcomes of visits."""
 
 import heapq
 import itertools
@@ -127,7 +127,7 @@ class World:
         self.policy, self.store, self.clock = policy, MemoryStore(), StepClock()
         self.history = History()
         self.tokens: dict[str, str] = {}
-        """By number: the newest device token of its app."""
+        """Number -> the newest device token of its app."""
         self.tally = Tally()
         """The tally of the side whose visit is being played."""
         self._ids = itertools.count()
@@ -142,7 +142,7 @@ class World:
         )
 
     def decides_by(self, policy: Policy) -> None:
-        """From now on the service decides by this policy."""
+        """Switch the service to this policy."""
         self.policy, self._service = policy, replace(self._service, policy=policy)
 
     def copy(self) -> Self:
@@ -217,7 +217,7 @@ class World:
             return self.request(visit, challenged=True)
 
     def _resend(self, open_visit: OpenVisit) -> Followed:
-        """Resend the code if it is not verified by then. After a refusal, the first code may still arrive."""
+        """Resend the code unless it is verified. After a refusal, the first code may still arrive."""
         if open_visit.is_verified:
             return ()
         for is_challenged in (False, True):
@@ -251,6 +251,6 @@ class World:
 
 @contextmanager
 def quick() -> Iterator[None]:
-    """Cache the parsing of numbers, which takes longer than everything else and always gives the same."""
+    """Cache the parsing of numbers, which is pure and the slowest part."""
     with patch.object(phone, "parse", cache(phone.parse)):
         yield

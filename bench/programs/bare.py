@@ -1,4 +1,4 @@
-"""The bare minimum: a DynamoDB client and, where a provider is called, requests. It decides nothing."""
+"""The bare minimum: a DynamoDB client and, for a function that calls a provider, requests."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The idiomatic stack: the imports of a function from a good tutorial."""
+"""The idiomatic stack: the imports of a typical tutorial's function."""
 
 import boto3
 import phonenumbers

@@ -1,6 +1,6 @@
-"""The calls of a warm request and of its verification, as the stub counted them: `once.py ENDPOINT`.
+"""Print the calls of a warm request and of its verification, as the stub recorded them: `once.py ENDPOINT`.
 
-Prints JSON on its last line, below what the functions log.
+The JSON is on the last line, after the functions' log lines.
 """
 
 import json
@@ -12,7 +12,7 @@ from bench.programs.verification import request, verify
 
 
 def counted() -> Any:
-    """The calls since the last reading."""
+    """Read and reset the recorded calls."""
     ending = urllib.request.Request(f"{sys.argv[1]}/_calls", method="DELETE")  # noqa: S310 - loopback
     with urllib.request.urlopen(ending) as answer:  # noqa: S310 - as above
         return json.load(answer)

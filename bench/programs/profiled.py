@@ -1,6 +1,6 @@
-"""Warm verifications under Python's profiler: `profiled.py HOW_MANY_FUNCTIONS`.
+"""Profile warm verifications: `profiled.py HOW_MANY_FUNCTIONS`.
 
-The table is on standard error, for on standard output is what the functions log.
+Prints the table on standard error, because the functions log to standard output.
 """
 
 import cProfile

@@ -1,6 +1,6 @@
-"""Verifications, warm, in turn with the same calls made bare: `warm.py ENDPOINT BATCHES EACH`.
+"""Time warm verifications, in turn with their calls made bare: `warm.py ENDPOINT BATCHES EACH`.
 
-Prints JSON on its last line, below what the functions log: milliseconds of processor time for one
+Prints JSON on its last line, after the functions' log lines: milliseconds of processor time for one
 verification, by batch, "ours" and "bare".
 """
 
@@ -46,7 +46,7 @@ def recorded() -> list[tuple[str, dict[str, Any]]]:
 
 
 def timed(act: Callable[[], None]) -> float:
-    """Milliseconds of processor time, all threads together, for one of `EACH`."""
+    """Mean milliseconds of processor time of all threads, over `EACH` calls."""
     began = time.process_time()
     for _ in range(EACH):
         act()

@@ -1,4 +1,4 @@
-// Sign-in, sign-up and a new password by phone with better-auth, whose codes the phone-verification service checks.
+// Sign-in, sign-up and password reset by phone with better-auth; the phone-verification service checks the codes.
 
 import { randomBytes } from "node:crypto";
 import { createServer } from "node:http";
@@ -11,12 +11,12 @@ import { otpService } from "./otp-service.mjs";
 const { OTP_API_URL, OTP_API_KEY, HOST = "127.0.0.1", PORT = "8000", INSECURE_COOKIE } = process.env;
 if (!OTP_API_URL || !OTP_API_KEY) throw new Error("OTP_API_URL and OTP_API_KEY are needed");
 
-// The user's address, in a header that this server sets and no caller can.
+// Holds the user's address; this server sets it, callers cannot.
 const CLIENT_IP = "x-client-ip";
 
 const auth = betterAuth({
   baseURL: `http://${HOST}:${PORT}`,
-  // In memory, users and sessions end with the process; in earnest, give them a database, and a secret that stays.
+  // In memory, users and sessions end with the process; in production, use a database and a fixed secret.
   secret: randomBytes(32).toString("hex"),
   database: memoryAdapter({ user: [], session: [], account: [], verification: [] }),
   advanced: { useSecureCookies: INSECURE_COOKIE !== "true", ipAddress: { ipAddressHeaders: [CLIENT_IP] } },
@@ -29,7 +29,7 @@ const auth = betterAuth({
         clientIp: (request) => request?.headers.get(CLIENT_IP) ?? undefined,
       }),
       requireVerification: true,
-      // better-auth needs an e-mail address of every user; this one belongs to nobody (RFC 2606).
+      // better-auth requires an e-mail address for every user; this one is reserved and undeliverable (RFC 2606).
       signUpOnVerification: { getTempEmail: (number) => `${number.slice(1)}@phone.invalid` },
     }),
   ],
@@ -37,7 +37,7 @@ const auth = betterAuth({
 
 const handle = toNodeHandler(auth);
 createServer((req, res) => {
-  // Behind a proxy, take the address that the proxy saw.
+  // Behind a proxy, use the address that the proxy reports.
   req.headers[CLIENT_IP] = req.socket.remoteAddress;
   handle(req, res);
 }).listen(Number(PORT), HOST);

@@ -1,15 +1,15 @@
-// The options of better-auth's phone-number plugin that let the phone-verification service make, send and check
-// the codes. The code that better-auth makes up beside them is sent to nobody and opens nothing.
+// Options of better-auth's phone-number plugin with which the phone-verification service makes, sends and checks
+// the codes. The code that better-auth generates is neither sent nor accepted.
 //
-// A cookie that scripts cannot read binds a verification to the browser. The verificationId is kept in better-auth's
-// table of verifications, under that cookie's value, the number and what the code is for.
+// A cookie that scripts cannot read binds a verification to the browser. The verificationId is stored in
+// better-auth's verification table, under the cookie's value, the number and the code's purpose.
 
 import { randomBytes } from "node:crypto";
 import { APIError } from "better-auth/api";
 
-// The user may try the code again.
+// Error codes after which the user may try a code again.
 const WRONG = new Set(["OTP_INCORRECT", "INVALID_OTP_FORMAT"]);
-// No code of this verification is right any more: the next one begins anew.
+// Error codes that end the verification: the next request starts a new one.
 const OVER = new Set([
   "VERIFICATION_NOT_FOUND",
   "VERIFICATION_CANCELLED",
@@ -17,7 +17,7 @@ const OVER = new Set([
   "ALREADY_VERIFIED",
   "TOO_MANY_ATTEMPTS",
 ]);
-// What users can do something about. Anything else is a fault of ours: one sentence, and a line of the log.
+// Errors that users can act on. Any other is a fault of this backend: one sentence, and a log line.
 const WORDS = new Map([
   ["INVALID_PHONE_NUMBER", "Please check the number. It begins with + and the country's code."],
   ["DESTINATION_NOT_ALLOWED", "We cannot send codes to this number. Please use another one."],
@@ -38,7 +38,7 @@ export function otpService({ url, apiKey, clientIp }) {
     sendOTP: send,
     sendPasswordResetOTP: send,
     verifyOTP: verify,
-    // The service verifies one spelling of a number, and better-auth finds users by what was typed.
+    // The service verifies the canonical number, and better-auth looks users up by the typed one.
     phoneNumberValidator: (number) => /^\+[1-9][0-9]{4,14}$/.test(number),
   };
 
@@ -62,7 +62,7 @@ export function otpService({ url, apiKey, clientIp }) {
     });
   }
 
-  // Undefined where the verification is over.
+  // Undefined if the verification is over.
   async function resend(verificationId, sessionId) {
     try {
       return await call("/resend-otp", { verificationId, sessionId });
@@ -90,7 +90,7 @@ export function otpService({ url, apiKey, clientIp }) {
     }
   }
 
-  // The service's 200. Anything else is not success. It answers within 29 seconds.
+  // The service's 200; throws for any other answer. The service answers within 29 seconds.
   async function call(path, body) {
     let response, answer;
     try {
@@ -103,12 +103,12 @@ export function otpService({ url, apiKey, clientIp }) {
       });
       answer = await response.json();
     } catch {
-      // No answer, or none of the service's: `answer` is undefined.
+      // No answer, or not JSON: `answer` is undefined.
     }
     if (response?.status === 200 && answer) return answer;
     const code = answer?.errorCode;
     if (!WORDS.has(code) && !WRONG.has(code)) {
-      // Nothing of the body, which has the number or the code.
+      // The body is not logged: it has the number or the code.
       console.error(`${path}: ${response?.status ?? "no answer"} ${code ?? ""}`);
       throw new APIError(503, { code: "SERVICE_UNAVAILABLE", message: UNAVAILABLE });
     }
@@ -116,7 +116,7 @@ export function otpService({ url, apiKey, clientIp }) {
   }
 }
 
-// A code for a new password opens nothing else, and a sign-in's code changes no password.
+// A code for a password reset cannot sign in, and a sign-in code cannot reset a password.
 const purposeOf = (ctx) => (ctx.path.endsWith("password-reset") || ctx.path.endsWith("reset-password") ? "reset-password" : "sign-in");
 
 const keyOf = (binding, phoneNumber, ctx) => `otp:${purposeOf(ctx)}:${binding}:${phoneNumber}`;

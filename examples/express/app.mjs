@@ -1,7 +1,7 @@
 // Sign-up with a verified phone: the backend between a browser and the phone-verification service.
 //
-// The API key, the verificationId and the knowledge of who is verified stay here. The browser holds cookies
-// that it cannot read, so a code can be requested and typed in one browser only.
+// The API key, the verificationId and the verified number stay here. The browser holds cookies that scripts
+// cannot read, so a code can only be verified in the browser that requested it.
 
 import { createHash, randomBytes, randomInt, randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
@@ -20,13 +20,13 @@ const DEVICE_MS = 90 * 24 * 3600 * 1000;
 const REPEAT_MS = 120_000;
 const CHALLENGE_MS = 600_000;
 const CHALLENGE_ITERATIONS = 2000;
-// Half a second or so of one processor.
+// About half a second on one processor.
 const CHALLENGE_TRIES = [150, 350];
-// Signs challenges, and nothing else. Several processes need one key, and one store of those that were taken.
+// Signs challenges. Several processes must share the key, and the store of accepted solutions.
 const CHALLENGE_KEY = randomBytes(32).toString("hex");
 const UNAVAILABLE = "This does not work just now. Please try again in a minute.";
 
-// The sentence for the user, by errorCode. Every other code is ours to mend, and has a line in the log.
+// The sentence for the user, by errorCode. Every other code is a fault of this backend, and is logged.
 const WORDS = new Map([
   ["INVALID_PHONE_NUMBER", "Please check the number. It begins with + and the country's code."],
   ["DESTINATION_NOT_ALLOWED", "We cannot send codes to this number. Please use another one."],
@@ -51,7 +51,7 @@ const WORDS = new Map([
   ["CROSS_SITE", "Please use the form on our own page."],
 ]);
 
-// After these no code can be right for the session's verification.
+// Error codes after which the session's verification can no longer succeed.
 const OVER = [
   "OTP_EXPIRED",
   "TOO_MANY_ATTEMPTS",
@@ -68,11 +68,11 @@ class Refused extends Error {
   }
 }
 
-// The service's 200. Every other answer is no success. It answers within 29 seconds.
+// The service's 200; throws for any other answer. The service answers within 29 seconds.
 async function ask(req, path, fields, solution) {
-  // One user's click cannot be another's.
+  // Bound to the session, so that users cannot share a key.
   const key = sha256(req.session.binding, req.click);
-  // A challenge is for this session's request for that number or verification, and no other.
+  // A challenge is good only for this session's request for this number or verification.
   const purpose = sha256(req.session.binding, path, fields.phoneNumber ?? fields.verificationId);
   const body = (await challengePassed(solution, purpose, key)) ? { ...fields, challenged: true } : fields;
   const headers = { "x-api-key": OTP_API_KEY, "content-type": "application/json", "idempotency-key": key };
@@ -82,14 +82,14 @@ async function ask(req, path, fields, solution) {
     answer = await fetch(OTP_API_URL + path, { method: "POST", headers, body: JSON.stringify(body), redirect: "error", signal });
     received = await answer.json();
   } catch {
-    // No answer, or none of the service's: received is undefined.
+    // No answer, or not JSON: received is undefined.
   }
   if (answer?.status === 200 && received) {
     delete req.session.challengeFor;
     return received;
   }
   if (!WORDS.has(received?.errorCode)) {
-    // Ours to mend, such as a wrong API key. Nothing of the body, which has the number or the code.
+    // A fault of this backend, such as a wrong API key. The body is not logged: it has the number or the code.
     console.error(`${path}: ${answer?.status ?? "no answer"} ${received?.errorCode ?? ""}`);
     throw new Refused(503, "SERVICE_UNAVAILABLE");
   }
@@ -106,14 +106,14 @@ function cookie(req, name) {
   return found && decodeURIComponent(found.slice(name.length + 1));
 }
 
-// The token of an earlier verification in this browser, by which the service knows its user again.
+// The device token of an earlier verification in this browser, by which the service recognizes the user.
 function device(req) {
   const deviceToken = cookie(req, DEVICE_COOKIE);
   return deviceToken ? { deviceToken } : {};
 }
 
-// Whether it solves a challenge that was made for that purpose, in time and for the first time. The same click may bring
-// it again: its answer was lost, and the service sends no second code for it.
+// Whether it solves a challenge made for this purpose, in time and for the first time. Repeats of the same click are
+// accepted: its answer may be lost, and its Idempotency-Key prevents a second code.
 async function challengePassed(solved, purpose, click) {
   if (typeof solved !== "string") return false;
   let challenge;
@@ -126,13 +126,13 @@ async function challengePassed(solved, purpose, click) {
     return false; // not written by ALTCHA's widget
   }
   for (const [each, { expiresAt }] of taken) if (expiresAt * 1000 < Date.now()) taken.delete(each);
-  // One signature for each challenge, however its JSON is written.
+  // The signature identifies a challenge however its JSON is written.
   const { signature } = challenge;
   if (!taken.has(signature)) taken.set(signature, { click, expiresAt: challenge.parameters.expiresAt });
   return taken.get(signature).click === click;
 }
 
-// What names this session's verification to the service.
+// The ids of this session's verification.
 function held({ verificationId, binding }) {
   if (!verificationId) throw new Refused(404, "VERIFICATION_NOT_FOUND");
   return { verificationId, sessionId: binding };
@@ -143,22 +143,22 @@ function text(value) {
   return value;
 }
 
-// A code that was sent: what the form needs to begin there when the page is loaded again.
+// A sent code: the state from which a reloaded form resumes.
 function pending(phoneNumber, { channel, expiresAt, resendAfter }) {
   return { phoneNumber, channel, expiresAt, resendAt: performance.now() + resendAfter * 1000 };
 }
 
-// What the page needs of an answer. Not the verificationId.
+// Fields of an answer that the page gets; the verificationId stays here.
 const shown = ({ channel, expiresAt, resendAfter, sameCode }) => ({ channel, expiresAt, resendAfter, sameCode });
 
 const users = [];
-// Verifications that succeeded, should their answer be lost: the session that each led to, and until when.
+// Successful verifications, in case their answer is lost: the session of each, and until when it is kept.
 const repeats = new Map();
-// Solved challenges: the click that each was taken for, and when it expires.
+// Solved challenges: the click that each was accepted for, and when it expires.
 const taken = new Map();
 const app = express();
 app.disable("x-powered-by");
-// A proxy on this machine is believed about the user's address; name yours where it is on another.
+// Trusts a proxy on this machine for the user's address; name yours if it is elsewhere.
 app.set("trust proxy", "loopback");
 
 const folder = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -171,7 +171,7 @@ app.use("/page", express.static(folder("../page")));
 app.use("/otp-form", express.static(folder("../../web/otp-form")));
 app.use("/altcha", express.static(folder("../altcha/node_modules/altcha/dist")));
 
-// Browsers say which site a request comes from, and no page can change that.
+// Browsers send the Origin of a request, and no page can change it.
 app.use((req, _res, next) => {
   const site = req.get("Sec-Fetch-Site") ?? "none";
   if (req.method === "POST" && !["same-origin", "none"].includes(site)) throw new Refused(403, "CROSS_SITE");
@@ -181,7 +181,7 @@ app.use(express.json());
 app.use(
   session({
     name: SESSION_COOKIE,
-    // In memory, sessions end with the process; in production, give them a store, and a secret that stays.
+    // In memory, sessions end with the process; in production, use a store and a fixed secret.
     secret: randomBytes(32).toString("hex"),
     resave: false,
     saveUninitialized: false,
@@ -190,14 +190,14 @@ app.use(
 );
 app.use((req, _res, next) => {
   req.body ??= {};
-  // The page makes one up for each click, so that a repeated request sends no second code.
+  // The page makes one for each click, so that a repeated request sends no second code.
   req.click = req.get("Idempotency-Key") ?? randomUUID();
-  // The API's sessionId: bound to the cookie, and not the cookie itself.
+  // The API's sessionId: bound to the cookie, but distinct from it.
   req.session.binding ??= randomUUID();
   next();
 });
 
-// Where this user is: a page that is loaded again goes on there.
+// The user's step, so that a reloaded page resumes there.
 app.get("/session", (req, res) => {
   res.set("Cache-Control", "no-store");
   const { pending: sent, phone } = req.session;
@@ -206,7 +206,7 @@ app.get("/session", (req, res) => {
   res.json({ step: "code", ...rest, resendAfter: Math.max(0, Math.ceil((resendAt - performance.now()) / 1000)) });
 });
 
-// A proof of work for the request that was refused, so that a solution is worth that one code.
+// A proof of work for the refused request, so that a solution is good for one code.
 app.get("/challenge", async (req, res) => {
   const { challengeFor } = req.session;
   if (!challengeFor) throw new Refused(404, "VERIFICATION_NOT_FOUND");
@@ -223,7 +223,7 @@ app.get("/challenge", async (req, res) => {
   res.json(challenge);
 });
 
-// A first code, by the channel that the user chose.
+// The first code, by the user's channel.
 app.post("/request-code", async (req, res) => {
   const { channel, locale, challenge } = req.body;
   const phoneNumber = text(req.body.phoneNumber);
@@ -235,7 +235,7 @@ app.post("/request-code", async (req, res) => {
   res.json(shown(answer));
 });
 
-// The same verification goes on.
+// Another code for the session's verification.
 app.post("/resend-code", async (req, res) => {
   const { channel, challenge } = req.body;
   const body = { ...held(req.session), channel, ...device(req) };
@@ -244,17 +244,17 @@ app.post("/resend-code", async (req, res) => {
   res.json(shown(answer));
 });
 
-// The number is the one that the service names, for it alone knows where the code went.
+// The verified number comes from the service, which alone knows where it sent the code.
 app.post("/verify-code", async (req, res) => {
   const otp = text(req.body.otp);
-  // The page whose answer was lost sends the same click again. Nobody else knows its key.
+  // A page whose answer was lost repeats the click. Only that page knows its key.
   const key = sha256(cookie(req, SESSION_COOKIE) ?? "", req.click, otp);
   let verified = await repeated(req, repeats.get(key));
   if (!verified) {
     const answer = await ask(req, "/verify-otp", { ...held(req.session), otp, ...device(req) });
     verified = { phone: answer.phoneNumber, device: answer.deviceToken, until: performance.now() + REPEAT_MS };
   }
-  // A session's name that was known before must not become a verified one's.
+  // A session id known before (fixation) must not become verified.
   await new Promise((go, stop) => req.session.regenerate((error) => (error ? stop(error) : go())));
   req.session.phone = verified.phone;
   for (const [each, { until }] of repeats) if (until < performance.now()) repeats.delete(each);
@@ -265,7 +265,7 @@ app.post("/verify-code", async (req, res) => {
   res.json({ verified: true });
 });
 
-// What is to be repeated, out of the session that its lost answer led to; null where that was used already.
+// The verification to repeat, taken from the session of its lost answer; null if that was used already.
 async function repeated(req, repeat) {
   if (!repeat || performance.now() > repeat.until) return null;
   const led = await new Promise((go) => req.sessionStore.get(repeat.name, (_error, found) => go(found)));
@@ -274,7 +274,7 @@ async function repeated(req, repeat) {
   return repeat;
 }
 
-// An account for a phone that this session has verified.
+// An account for the phone that this session verified.
 app.post("/sign-up", (req, res) => {
   const { phone } = req.session;
   if (!phone) throw new Refused(403, "PHONE_NOT_VERIFIED");
@@ -284,9 +284,9 @@ app.post("/sign-up", (req, res) => {
   res.json(user);
 });
 
-// As problem details (RFC 9457). An error that is no refusal is a fault, and its text is for nobody.
+// Problem details (RFC 9457). Any error other than a refusal is a fault, whose text is not sent.
 app.use((error, _req, res, _next) => {
-  // What Express says of a body: no JSON, too large, an encoding that it does not know.
+  // Express refuses a body that is not JSON, is too large, or has an unknown encoding.
   const malformed = error.status >= 400 && error.status < 500;
   const refused = error instanceof Refused ? error : new Refused(malformed ? 400 : 500, malformed ? "INVALID_REQUEST" : "");
   res.status(refused.status).type("application/problem+json").send(JSON.stringify(refused.body));

@@ -1,7 +1,7 @@
 """Sign-up with a verified phone: the backend between a browser and the phone-verification service.
 
-The API key, the verificationId and the knowledge of who is verified stay here. The browser holds cookies
-that it cannot read, so a code can be requested and typed in one browser only.
+The API key, the verificationId and the verified number stay here. The browser holds cookies that scripts
+cannot read, so a code can only be verified in the browser that requested it.
 """
 
 import hashlib
@@ -33,9 +33,9 @@ REPEAT_SECONDS = 120
 CHALLENGE_SECONDS = 600
 CHALLENGE_ITERATIONS = 2000
 CHALLENGE_TRIES = range(150, 350)
-"""Half a second or so of one processor."""
+"""About half a second on one processor."""
 SECURE = os.environ.get("INSECURE_COOKIE") != "true"
-"""Off only where there is no TLS, on the machine of a developer."""
+"""Off only without TLS, on a developer's machine."""
 
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
@@ -66,7 +66,7 @@ WORDS = {
     "INVALID_REQUEST": "Please fill in the form.",
     "CROSS_SITE": "Please use the form on our own page.",
 }
-"""The sentence for the user, by errorCode. Every other code is ours to mend, and has a line in the log."""
+"""The sentence for the user, by errorCode. Every other code is a fault of this backend, and is logged."""
 
 OVER = {
     "OTP_EXPIRED",
@@ -75,14 +75,14 @@ OVER = {
     "VERIFICATION_NOT_FOUND",
     "ALREADY_VERIFIED",
 }
-"""After these no code can be right for the session's verification."""
+"""Error codes after which the session's verification can no longer succeed."""
 
 SHOWN = ("channel", "expiresAt", "resendAfter", "sameCode")
-"""What the page needs of an answer. Not the verificationId."""
+"""Fields of an answer that the page gets; the verificationId stays here."""
 
 
 Solution = Annotated[str, Field(max_length=4000)]
-"""Of a challenge, as ALTCHA's widget writes it."""
+"""A challenge's solution, as ALTCHA's widget encodes it."""
 
 
 class CodeRequest(BaseModel):
@@ -115,7 +115,7 @@ class Account(BaseModel):
 
 @dataclass
 class Pending:
-    """A code that was sent: what the form needs to begin there when the page is loaded again."""
+    """A sent code: the state from which a reloaded form resumes."""
 
     phone_number: str
     channel: str
@@ -124,28 +124,28 @@ class Pending:
 
     @classmethod
     def of(cls, phone_number: str, answer: dict[str, Any]) -> "Pending":
-        """From the service's answer."""
+        """The pending code of the service's answer."""
         resend_at = time.monotonic() + answer["resendAfter"]
         return cls(phone_number, answer["channel"], answer["expiresAt"], resend_at)
 
 
 @dataclass
 class Session:
-    """One browser's."""
+    """One browser's session."""
 
     binding: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    """The API's sessionId: bound to the cookie, and not the cookie itself."""
+    """The API's sessionId: bound to the cookie, but distinct from it."""
     verification_id: str | None = None
     pending: Pending | None = None
     challenge_for: str | None = None
-    """The request that the service requires a challenge for."""
+    """The purpose of the challenge that the service requires."""
     phone: str | None = None
-    """Verified, as the service said and not the browser."""
+    """The verified number, from the service's answer."""
 
 
 @dataclass
 class Repeat:
-    """A verification that succeeded, should its answer be lost: the session that it led to, and its end."""
+    """A successful verification, in case its answer is lost: its session, and until when it is kept."""
 
     name: str
     device: str | None
@@ -153,7 +153,7 @@ class Repeat:
 
 
 class Refused(Exception):
-    """The answer to the user in place of a success."""
+    """An error answer to the user."""
 
     def __init__(self, status: int, code: str, **more: int) -> None:
         super().__init__(code)
@@ -162,20 +162,20 @@ class Refused(Exception):
         self.body = {"errorCode": code, "detail": WORDS.get(code, UNAVAILABLE), **more}
 
 
-# In memory they end with the process. In production, keep them with your other sessions, and let them expire.
+# In memory, they end with the process. In production, use your session store, with an expiry.
 SESSIONS: dict[str, Session] = {}
 REPEATS: dict[str, Repeat] = {}
 USERS: list[dict[str, str]] = []
 TAKEN: dict[str, tuple[str, int]] = {}
-"""Solved challenges: the click that each was taken for, and when it expires. Several processes need one store
-of them, and one key."""
+"""Solved challenges: the click that each was accepted for, and when it expires. Several processes must share
+the store and the key."""
 CHALLENGE_KEY = secrets.token_bytes(32)
-"""Signs challenges, and nothing else."""
+"""Signs challenges."""
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """One pool of connections to the service, which answers within 29 seconds."""
+    """Open the connection pool to the service, which answers within 29 seconds."""
     key = {"x-api-key": os.environ["OTP_API_KEY"]}
     async with httpx.AsyncClient(
         base_url=os.environ["OTP_API_URL"], headers=key, timeout=30, trust_env=False
@@ -185,7 +185,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def require_own_page(request: Request) -> None:
-    """Browsers say which site a request comes from, and no page can change that."""
+    """Browsers send the Origin of a request, and no page can change it."""
     if request.method == "POST" and request.headers.get("Sec-Fetch-Site", "none") not in (
         "same-origin",
         "none",
@@ -207,14 +207,14 @@ app.mount("/altcha", StaticFiles(directory=EXAMPLES / "altcha/node_modules/altch
 
 @app.exception_handler(Refused)
 async def answer_refusal(_: Request, refused: Refused) -> JSONResponse:
-    """As problem details (RFC 9457)."""
+    """Answer with problem details (RFC 9457)."""
     body = refused.body | {"status": refused.status}
     return JSONResponse(body, refused.status, media_type="application/problem+json")
 
 
 @app.exception_handler(RequestValidationError)
 async def answer_malformed(request: Request, _: RequestValidationError) -> JSONResponse:
-    """FastAPI's own answer would repeat what was sent."""
+    """FastAPI's default answer would repeat the request's values."""
     return await answer_refusal(request, Refused(400, "INVALID_REQUEST"))
 
 
@@ -222,7 +222,7 @@ async def answer_malformed(request: Request, _: RequestValidationError) -> JSONR
 async def keep(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
     """Set the cookies of this request, which scripts cannot read and other sites cannot send.
 
-    With a refusal too: a click that failed and is sent again is then the same session's.
+    Also with a refusal, so that a repeated click is in the same session.
     """
     response = await answer(request)
     if name := getattr(request.state, "begun", None):
@@ -235,19 +235,19 @@ async def keep(request: Request, answer: Callable[[Request], Awaitable[Response]
 
 
 def session_of(request: Request) -> Session:
-    """The browser's own, or a new one: a name that the browser made up is none."""
+    """The browser's session, or a new one: unknown ids are not accepted."""
     return SESSIONS.get(request.cookies.get(COOKIE, "")) or begin(request, Session())
 
 
 def begin(request: Request, session: Session) -> Session:
-    """Under a new name, which the answer to this request gives the browser."""
+    """Store the session under a new id, which this request's answer sets as cookie."""
     request.state.begun = secrets.token_urlsafe(24)
     SESSIONS[request.state.begun] = session
     return session
 
 
 def click_of(key: Annotated[str | None, Header(alias="Idempotency-Key", max_length=100)] = None) -> str:
-    """The page makes one up for each click, so that a repeated request sends no second code."""
+    """The page makes one for each click, so that a repeated request sends no second code."""
     return key or secrets.token_urlsafe()
 
 
@@ -263,10 +263,10 @@ async def ask(
     body: dict[str, Any],
     solution: str | None = None,
 ) -> dict[str, Any]:
-    """The service's 200. Every other answer is no success, and raises `Refused`."""
-    # One user's click cannot be another's.
+    """Returns the service's 200. Raises `Refused` for any other answer."""
+    # Bound to the session, so that users cannot share a key.
     key = sha256(session.binding, click)
-    # A challenge is for this session's request for that number or verification, and no other.
+    # A challenge is good only for this session's request for this number or verification.
     purpose = sha256(session.binding, path, body.get("phoneNumber", body.get("verificationId", "")))
     if solution and challenge_passed(solution, purpose, key):
         body = body | {"challenged": True}
@@ -280,32 +280,32 @@ async def ask(
         return received
     code = received.get("errorCode", "")
     if code not in WORDS:
-        # Ours to mend, such as a wrong API key. Nothing of the body, which has the number or the code.
+        # A fault here, such as a wrong API key. The body is not logged: it has the number or the code.
         LOG.error("%s: %s %s", path, status or "no answer", code)
         raise Refused(503, "SERVICE_UNAVAILABLE")
     if code == "CHALLENGE_REQUIRED":
         session.challenge_for = purpose
     if code in OVER or received.get("attemptsRemaining") == 0:
         session.pending = None
-    more = {name: received[name] for name in ("retryAfter", "attemptsRemaining") if name in received}
-    raise Refused(status, code, **more)
+    details = {name: received[name] for name in ("retryAfter", "attemptsRemaining") if name in received}
+    raise Refused(status, code, **details)
 
 
 def sha256(*parts: str) -> str:
-    """One hash of them all."""
+    """The hash of all parts, in hex."""
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
 def device_of(request: Request) -> dict[str, str]:
-    """The token of an earlier verification in this browser, by which the service knows its user again."""
+    """The device token of an earlier verification, by which the service recognizes the user."""
     token = request.cookies.get(DEVICE_COOKIE)
     return {"deviceToken": token} if token else {}
 
 
 def challenge_passed(solution: str, purpose: str, click: str) -> bool:
-    """Whether it solves a challenge that was made for `purpose`, in time and for the first time.
+    """Whether it solves a challenge made for `purpose`, in time and for the first time.
 
-    The same click may bring it again: its answer was lost, and the service sends no second code for it.
+    Repeats of the same click are accepted: its Idempotency-Key prevents a second code.
     """
     try:
         payload = Payload.from_base64(solution)
@@ -316,12 +316,12 @@ def challenge_passed(solution: str, purpose: str, click: str) -> bool:
         return False
     for ended in [each for each, (_, expires_at) in TAKEN.items() if expires_at < time.time()]:
         del TAKEN[ended]
-    # One signature for each challenge, however its JSON is written.
+    # The signature identifies a challenge however its JSON is written.
     return TAKEN.setdefault(str(made.signature), (click, int(made.parameters.expires_at or 0)))[0] == click
 
 
 def held(session: Session) -> dict[str, str]:
-    """What names this session's verification to the service."""
+    """The ids of this session's verification. Raises `Refused` without one."""
     if session.verification_id is None:
         raise Refused(404, "VERIFICATION_NOT_FOUND")
     return {"verificationId": session.verification_id, "sessionId": session.binding}
@@ -329,7 +329,7 @@ def held(session: Session) -> dict[str, str]:
 
 @app.get("/challenge")
 async def challenge(session: Own, response: Response) -> dict[str, Any]:
-    """A proof of work for the request that was refused, so that a solution is worth that one code."""
+    """A proof of work for the refused request, so that a solution is good for one code."""
     if session.challenge_for is None:
         raise Refused(404, "VERIFICATION_NOT_FOUND")
     response.headers["Cache-Control"] = "no-store"
@@ -351,7 +351,7 @@ async def page() -> FileResponse:
 
 @app.get("/session")
 async def answer_session(session: Own, response: Response) -> dict[str, Any]:
-    """Where this user is: a page that is loaded again goes on there."""
+    """The user's step, so that a reloaded page resumes there."""
     response.headers["Cache-Control"] = "no-store"
     if session.pending:
         return {
@@ -366,8 +366,8 @@ async def answer_session(session: Own, response: Response) -> dict[str, Any]:
 
 @app.post("/request-code")
 async def request_code(code: CodeRequest, request: Request, session: Own, click: Click) -> dict[str, Any]:
-    """A first code, by the channel that the user chose."""
-    # uvicorn believes a proxy on this machine about the user's address; --forwarded-allow-ips names another.
+    """Send the first code, by the user's channel."""
+    # uvicorn trusts a proxy on this machine for the user's address; --forwarded-allow-ips names another.
     client = {"clientIp": request.client.host} if request.client else {}
     body = (
         code.model_dump(exclude_none=True, exclude={"challenge"})
@@ -383,7 +383,7 @@ async def request_code(code: CodeRequest, request: Request, session: Own, click:
 
 @app.post("/resend-code")
 async def resend_code(code: CodeResend, request: Request, session: Own, click: Click) -> dict[str, Any]:
-    """The same verification goes on."""
+    """Send another code for the session's verification."""
     body = held(session) | code.model_dump(exclude_none=True, exclude={"challenge"}) | device_of(request)
     answer = await ask(request, session, click, "/resend-otp", body, code.challenge)
     if session.pending:
@@ -392,15 +392,15 @@ async def resend_code(code: CodeResend, request: Request, session: Own, click: C
 
 
 def shown(answer: dict[str, Any]) -> dict[str, Any]:
-    """What the page needs of it."""
+    """The fields of an answer that the page gets."""
     return {name: answer[name] for name in SHOWN if name in answer}
 
 
 @app.post("/verify-code")
 async def verify_code(typed: CodeTyped, request: Request, session: Own, click: Click) -> dict[str, Any]:
-    """The number is the one that the service names, for it alone knows where the code went."""
+    """Verify the code. The number comes from the service, which alone knows where it sent the code."""
     name = request.cookies.get(COOKIE, "")
-    # The page whose answer was lost sends the same click again. Nobody else knows its key.
+    # A page whose answer was lost repeats the click. Only that page knows its key.
     key = sha256(name, click, typed.otp)
     repeat = REPEATS.get(key)
     verified = SESSIONS.pop(repeat.name, None) if repeat and time.monotonic() < repeat.until else None
@@ -409,7 +409,7 @@ async def verify_code(typed: CodeTyped, request: Request, session: Own, click: C
         answer = await ask(request, session, click, "/verify-otp", body)
         verified = Session(phone=answer["phoneNumber"])
         repeat = Repeat("", answer.get("deviceToken"), time.monotonic() + REPEAT_SECONDS)
-        # A session's name that was known before must not become a verified one's.
+        # A session id known before (fixation) must not become verified.
         SESSIONS.pop(name, None)
     begin(request, verified)
     request.state.device = repeat.device
@@ -421,7 +421,7 @@ async def verify_code(typed: CodeTyped, request: Request, session: Own, click: C
 
 @app.post("/sign-up")
 async def sign_up(account: Account, session: Own) -> dict[str, Any]:
-    """An account for a phone that this session has verified."""
+    """Create an account for the phone that this session verified."""
     if session.phone is None:
         raise Refused(403, "PHONE_NOT_VERIFIED")
     user = {"name": account.name, "phoneNumber": session.phone}

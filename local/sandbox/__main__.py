@@ -1,4 +1,4 @@
-"""`python -m local.sandbox --host 127.0.0.1 --port 4600`: the sandbox until Ctrl-C."""
+"""`python -m local.sandbox --host 127.0.0.1 --port 4600`: run the sandbox until Ctrl-C."""
 
 import argparse
 import contextlib
@@ -10,17 +10,17 @@ from local.sandbox.server import bind, build_server, url_of
 
 
 def main() -> None:
-    """Exits with a message where the port is taken."""
+    """Run the sandbox; exits with a message if it cannot listen."""
     parser = argparse.ArgumentParser(
         prog="python -m local.sandbox", description="Fake Infobip, Sinch and AWS."
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", default=4600, type=int, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--stack-file", type=Path, help="says where the page finds the service")
+    parser.add_argument("--stack-file", type=Path, help="stack.json of the service that the page calls")
     parser.add_argument(
         "--wide-limits",
         action="store_true",
-        help="applications without the vendors' limits per number, and codes of --code-length",
+        help="lift the vendors' limits per number, and use codes of --code-length",
     )
     parser.add_argument(
         "--code-length", default=6, type=int, help="with --wide-limits (default: %(default)s)"

@@ -1,4 +1,4 @@
-"""The sandbox's web application: the fake providers, and the routes that look into and control them."""
+"""The sandbox's web application: the fake providers, and the routes that inspect and control them."""
 
 import json
 import time
@@ -29,7 +29,7 @@ from local.sandbox.sinch import Sinch, SinchApplication, wide_sinch_application
 from local.sandbox.times import Clock
 
 SHOWN = 50
-"""Messages that the page shows."""
+"""Number of messages on the page."""
 
 
 def create_app(
@@ -41,11 +41,11 @@ def create_app(
     clock: Clock = time.time,
     stack_file: Path | None = None,
 ) -> Starlette:
-    """An empty sandbox. `infobip` and `sinch` configure the account's application at each.
+    """Make an empty sandbox. `infobip` and `sinch` configure the account's application at each.
 
-    `clock` decides expiry and the age of signatures; `hang_seconds` bounds how long a fault hangs;
-    `delivery_seconds` is how long a message takes, where its delivery is reported; `stack_file` says where
-    the service is that the page's backend calls, and may come into being later.
+    `clock` decides expiry and the age of signatures; `hang_seconds` limits how long a fault hangs;
+    `delivery_seconds` is the time from a message to its delivery report; `stack_file` locates the service
+    that the page's backend calls, and may be written later.
     """
     inbox, calls, faults = Inbox(clock), Calls(clock), Faults()
     callbacks, deliveries = Callbacks(), Deliveries(delivery_seconds)
@@ -65,7 +65,7 @@ def create_app(
 
 
 def create_wide_app(*, code_length: int = 6, **options: Any) -> Starlette:
-    """`create_app` with applications whose limits no test meets, and whose codes have this many digits."""
+    """`create_app` with limits that no test reaches, and codes of `code_length` digits."""
     return create_app(
         infobip=wide_application(code_length), sinch=wide_sinch_application(code_length), **options
     )
@@ -74,7 +74,7 @@ def create_wide_app(*, code_length: int = 6, **options: Any) -> Starlette:
 def _page_routes(inbox: Inbox, faults: Faults, exchanges: Exchanges, attack: Attack) -> list[BaseRoute]:
     def snapshot() -> dict[str, Any]:
         return {
-            # The phone is the user's: what attackers are sent arrives elsewhere.
+            # The page shows the user's phone, not the attackers' phones.
             "messages": inbox.newest_first(limit=SHOWN, without=attack.numbers),
             **exchanges.snapshot(),
             "faults": faults.pending(),
@@ -88,7 +88,7 @@ def _page_routes(inbox: Inbox, faults: Faults, exchanges: Exchanges, attack: Att
 
 
 class _Control:
-    """The routes that no provider has."""
+    """The sandbox's control routes."""
 
     def __init__(
         self, inbox: Inbox, calls: Calls, faults: Faults, callbacks: Callbacks, deliveries: Deliveries
@@ -165,6 +165,6 @@ class _Control:
 
 
 def _refused(error: ValueError) -> Response:
-    """What is wrong with a control route's body; an error of none of ours is the parser's."""
+    """The 400 for a control route's body; an error of another type comes from the JSON parser."""
     ours = isinstance(error, BadFault | BadCallbacks | BadDelivery)
     return JSONResponse({"error": str(error) if ours else "the body must be JSON"}, status_code=400)

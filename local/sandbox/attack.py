@@ -1,7 +1,7 @@
-"""SMS pumping, played by the page against its own service: strangers request codes that nobody types.
+"""SMS pumping, simulated by the page against its own service: requests for codes that are never typed.
 
-The service decides alone what it refuses. The attackers are as many networks as there are requests, and their
-numbers the neighbours of the user's: a block of numbers has room for few codes that are never typed.
+Only the service decides what to refuse. Each request comes from a network of its own, for a number in the
+user's block: a block of numbers may have few unverified codes.
 """
 
 import random
@@ -12,26 +12,26 @@ from typing import Any
 
 NEIGHBOURS = 100
 MOST_REQUESTS = 30
-"""Well over the ten codes that a block may have open in an hour."""
+"""Well over the ten codes that a block may have open an hour."""
 
 Post = Callable[[dict[str, Any]], str]
-"""Requests a code with a body of `/request-otp`: `ok` or the errorCode that the service answered."""
+"""Posts a body to `/request-otp`. Returns `ok` or the errorCode."""
 
 
 @dataclass(slots=True)
 class Attack:
-    """Whether one is going on, and what came of it."""
+    """The state of the attack, and its results."""
 
     is_on: bool = False
     requested: int = 0
     sent: int = 0
     is_challenged: bool = False
-    """The service required a challenge of the last attacker."""
+    """Whether the service required a challenge for the last request."""
     numbers: set[str] = field(default_factory=set)
-    """The attackers' phones."""
+    """The attackers' phone numbers."""
 
     def switch(self, is_on: bool) -> None:
-        """Begin anew, or end."""
+        """Start or stop the attack; resets the counts."""
         self.is_on, self.requested, self.sent, self.is_challenged = is_on, 0, 0, False
 
     def strike(self, number: str, post: Post) -> None:
@@ -47,7 +47,7 @@ class Attack:
                 return
 
     def as_json(self) -> dict[str, Any]:
-        """As the page shows it."""
+        """The state as JSON, for the page."""
         return {
             "isOn": self.is_on,
             "requested": self.requested,
@@ -57,7 +57,7 @@ class Attack:
 
 
 def documentation_address(network: str) -> str:
-    """An IPv6 address of the range for documentation (RFC 3849), in the network of these hex digits."""
+    """An IPv6 documentation address (RFC 3849); `network` is its network in 8 hex digits."""
     return f"2001:db8:{network[:4]}:{network[4:8]}::1"
 
 

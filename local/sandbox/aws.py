@@ -1,7 +1,7 @@
-"""AWS End User Messaging SMS, as botocore's model of `pinpoint-sms-voice-v2` has it.
+"""Fake AWS End User Messaging SMS, after botocore's model of `pinpoint-sms-voice-v2`.
 
-AWS sends what it is given: the code is the end of the text. The signature must be there, and for
-this service; it is not verified, for the sandbox knows no account's secret key.
+AWS sends the caller's text; the code is the last number in it. A signature for this service must be present;
+it is not verified, because the sandbox knows no secret key.
 """
 
 import re
@@ -49,7 +49,7 @@ _FAILURES = {
 
 
 class Aws:
-    """The fake. One account with one origination identity."""
+    """The fake: one account with one origination identity."""
 
     name = "aws"
 
@@ -60,17 +60,17 @@ class Aws:
         self._feedback: Newest[str, str] = Newest()
 
     def operations(self) -> Sequence[Operation]:
-        """The one endpoint; which operation is meant is in a header."""
+        """The one endpoint; the header `x-amz-target` names the operation."""
         return (Operation("POST", AWS_PATH, "send", self._act, self._number, _opted_out, _name),)
 
     def fault_names(self, operation: str, number: str | None) -> Sequence[str]:
-        """A message while an earlier one may still be used is what resending comes to here."""
+        """A message to a number whose earlier message is still valid also counts as `resend`."""
         if self._lives_until.get(number or "", 0.0) > self._clock():
             return ("resend", operation)
         return (operation,)
 
     def failure(self, fault: str) -> Response:
-        """AWS's answer for what other providers answer so; for a number it has a price, and no limit."""
+        """The AWS error for `fault`. AWS limits no numbers: `number-limit` is a price over the threshold."""
         if fault == "number-limit":
             details = {"Reason": "PRICE_OVER_THRESHOLD", "Fields": []}
             return _error(400, "ValidationException", "The price is over the threshold.", **details)
@@ -82,13 +82,13 @@ class Aws:
             case "status":
                 return _account()
             case "feedback":
-                return self._take_feedback(_object(body))
+                return self._feedback_on(_object(body))
             case _:
                 return self._send(_object(body))
 
     def _send(self, sent: dict[str, Any]) -> Response:
         _check(sent)
-        # Without one AWS takes one of the account's own.
+        # Without an identity, AWS chooses one of the account.
         if sent.get("OriginationIdentity", AWS_ORIGINATION_IDENTITY) != AWS_ORIGINATION_IDENTITY:
             details = {"ResourceType": "phone-number", "ResourceId": sent.get("OriginationIdentity")}
             raise Refusal(
@@ -108,17 +108,17 @@ class Aws:
         ttl_seconds = sent.get("TimeToLive", DEFAULT_LIFE_SECONDS)
         self._lives_until[str(number_or_none(to))] = self._clock() + ttl_seconds
 
-    def _take_feedback(self, given: dict[str, Any]) -> Response:
-        """Of a message that was sent with it enabled; what AWS answers otherwise is not documented."""
+    def _feedback_on(self, feedback: dict[str, Any]) -> Response:
+        """Only for messages sent with MessageFeedbackEnabled; AWS documents no answer for others."""
         for name in ("MessageId", "MessageFeedbackStatus"):
-            if name not in given:
+            if name not in feedback:
                 raise _invalid(name, "MISSING_PARAMETER")
-        if given["MessageFeedbackStatus"] not in ("RECEIVED", "FAILED"):
+        if feedback["MessageFeedbackStatus"] not in ("RECEIVED", "FAILED"):
             raise _invalid("MessageFeedbackStatus", "FIELD_VALIDATION_FAILED")
-        if given["MessageId"] not in self._feedback:
-            details = {"ResourceType": "message", "ResourceId": given["MessageId"]}
+        if feedback["MessageId"] not in self._feedback:
+            details = {"ResourceType": "message", "ResourceId": feedback["MessageId"]}
             raise Refusal(_error(400, "ResourceNotFoundException", "No such message.", **details))
-        return JSONResponse(given, media_type=_CONTENT_TYPE)
+        return JSONResponse(feedback, media_type=_CONTENT_TYPE)
 
     def _number(self, request: Request, body: bytes) -> str | None:
         named = json_object(body) or {}
@@ -132,10 +132,10 @@ def _authorize(request: Request) -> None:
         raise Refusal(_error(400, "SerializationException", f"Content-Type must be {_CONTENT_TYPE}."))
     if request.headers.get("x-amz-target") not in _OPERATIONS:
         raise Refusal(_error(400, "UnknownOperationException", "No such operation."))
-    given = request.headers.get("authorization", "")
-    if not given:
+    authorization = request.headers.get("authorization", "")
+    if not authorization:
         raise Refusal(_error(400, "MissingAuthenticationTokenException", "Missing Authentication Token"))
-    if not _SIGNATURE.fullmatch(given) or "x-amz-date" not in request.headers:
+    if not _SIGNATURE.fullmatch(authorization) or "x-amz-date" not in request.headers:
         raise Refusal(_error(400, "IncompleteSignatureException", "The signature is not one of Version 4."))
 
 

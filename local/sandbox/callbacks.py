@@ -1,7 +1,7 @@
-"""What the providers call back with: where to, and the posting of it.
+"""Provider callbacks: their targets, and posting them.
 
-Nothing but this machine is called. A report is posted once and its answer is not waited for, whereas a
-real provider repeats it until it is taken; order is not kept, as no provider promises any.
+Only this machine is called. Reports are posted once without waiting for the answer; real providers retry
+until they get a 2xx. Order is not guaranteed, as at the providers.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 
 MOST_AT_ONCE = 32
-"""Posts under way; a report beyond them is dropped."""
+"""Concurrent posts; further reports are dropped."""
 TIMEOUT_SECONDS = 3.0
 UNDER_LOCALHOST = ".localhost"
 
@@ -22,12 +22,12 @@ _FIELDS = {"sinch": (), "infobip": ("username", "password")}
 
 
 class BadCallbacks(ValueError):
-    """The body of `PUT /callbacks` cannot be used; the message says why."""
+    """The body of `PUT /callbacks` is invalid; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where one provider's callbacks go, and the credentials that they carry there."""
+    """The URL of one provider's callbacks, and their credentials."""
 
     url: str
     username: str = ""
@@ -35,32 +35,32 @@ class Target:
 
     @property
     def path(self) -> str:
-        """The URL's path, decoded: it is part of what Sinch signs."""
+        """The URL's decoded path, which Sinch's signature covers."""
         return unquote(urlsplit(self.url).path) or "/"
 
 
 class Callbacks:
-    """Each provider's target, if it has one."""
+    """The providers' callback targets."""
 
     def __init__(self) -> None:
         self._targets: Mapping[str, Target] = {}
         self._free = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def replace(self, body: object) -> None:
-        """Take these targets in the place of all others: `{"sinch": url, "infobip": {"url", …}}`.
+        """Replace all targets: `{"sinch": url, "infobip": {"url", …}}`.
 
-        Raises `BadCallbacks`; the targets are then as they were.
+        Raises `BadCallbacks` and leaves the targets unchanged.
         """
         if not isinstance(body, dict):
             raise BadCallbacks("the body must be a JSON object")
         self._targets = {provider: _target(provider, described) for provider, described in body.items()}
 
     def urls(self) -> dict[str, str]:
-        """Where each provider's callbacks go."""
+        """The callback URLs by provider."""
         return {provider: target.url for provider, target in self._targets.items()}
 
     def target(self, provider: str) -> Target | None:
-        """Where this provider's callbacks go, if anywhere."""
+        """The provider's callback target, or `None`."""
         return self._targets.get(provider)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
@@ -77,38 +77,38 @@ class Callbacks:
 
 
 async def ask(url: str, body: bytes, headers: Mapping[str, str]) -> requests.Response | None:
-    """The answer to a post; `None` where none comes in time."""
+    """Post and return the answer; `None` if none arrives within `TIMEOUT_SECONDS`."""
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[requests.Response | None] = loop.create_future()
 
-    def emit(response: requests.Response | None) -> None:
+    def resolve(response: requests.Response | None) -> None:
         if not answer.done():
             answer.set_result(response)
 
     def work() -> None:
-        loop.call_soon_threadsafe(emit, _posted(url, body, headers))
+        loop.call_soon_threadsafe(resolve, _posted(url, body, headers))
 
-    # Not the loop's own threads, which it would wait for when it stops.
+    # Not the loop's executor, whose threads delay the loop's shutdown.
     threading.Thread(target=work, name="callback", daemon=True).start()
     return await answer
 
 
 def _posted(url: str, body: bytes, headers: Mapping[str, str]) -> requests.Response | None:
-    url, named = _resolved(url)
+    url, host = _resolved(url)
     with requests.Session() as session:
         session.trust_env = False
         try:
             return session.post(
-                url, data=body, headers={**headers, **named}, timeout=TIMEOUT_SECONDS, allow_redirects=False
+                url, data=body, headers={**headers, **host}, timeout=TIMEOUT_SECONDS, allow_redirects=False
             )
         except requests.RequestException:
             return None
 
 
 def _resolved(url: str) -> tuple[str, Mapping[str, str]]:
-    """The URL to connect to, and the header that names the one that was meant.
+    """The URL to connect to, and a Host header with the original host.
 
-    Names under `localhost` are this machine (RFC 6761 §6.3), but not every resolver knows.
+    Names under `localhost` are this machine (RFC 6761 §6.3), but not every resolver supports it.
     """
     parts = urlsplit(url)
     if not (parts.hostname or "").endswith(UNDER_LOCALHOST):
@@ -125,7 +125,7 @@ def _target(provider: str, described: object) -> Target:
             f"{provider} must be a URL, or an object of {', '.join(('url', *_FIELDS[provider]))}"
         )
     if not all(isinstance(value, str) and value for value in fields.values()):
-        raise BadCallbacks(f"{provider} has a field that is empty or no string")
+        raise BadCallbacks(f"{provider} has an empty or non-string field")
     if not _is_on_this_machine(fields.get("url", "")):
         raise BadCallbacks(f"{provider}: the url must be plain HTTP to this machine")
     return Target(**fields)

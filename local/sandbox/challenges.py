@@ -1,7 +1,7 @@
-"""The page's own challenge: a proof of work (ALTCHA) that the browser solves and this backend takes once.
+"""The page's challenge: a proof of work (ALTCHA) that the browser solves and this backend accepts once.
 
-Attackers solve it too, for some processor time. It buys the one code that it was made for, and the service
-allows those who passed a challenge few codes more than others.
+Attackers can solve it too, for some processor time. A solution is good for the one request that it was made
+for, and a passed challenge raises the service's limits only slightly.
 """
 
 import secrets
@@ -13,15 +13,15 @@ from altcha import Payload, create_challenge, verify_solution
 
 ALGORITHM = "PBKDF2/SHA-256"
 ITERATIONS = 2000
-"""Of one try."""
+"""PBKDF2 iterations of one try."""
 FEWEST_TRIES, MOST_TRIES = 150, 350
-"""Half a second or so of one processor."""
+"""About half a second on one processor."""
 LIFE_SECONDS = 600
-"""The user may be called away; what was taken is remembered as long."""
+"""Long enough for an interrupted user; accepted solutions are remembered as long."""
 
 
 class Challenges:
-    """Signed with a key of its own. Both are in memory: several processes need one key and one store."""
+    """Makes and verifies challenges. Key and store are in memory: several processes must share both."""
 
     def __init__(self, life_seconds: int = LIFE_SECONDS) -> None:
         self._life = life_seconds
@@ -30,7 +30,7 @@ class Challenges:
         self._lock = Lock()
 
     def make(self, purpose: str) -> dict[str, Any]:
-        """A new one, as ALTCHA's widget takes it, for `purpose` alone, which the browser sees."""
+        """A new challenge for ALTCHA's widget, valid only for `purpose`, which the browser can read."""
         return create_challenge(
             ALGORITHM,
             ITERATIONS,
@@ -41,9 +41,9 @@ class Challenges:
         ).to_dict()
 
     def take(self, solution: object, purpose: str, click: str) -> bool:
-        """Whether this solves a challenge that was made for `purpose`, in time and for the first time.
+        """Whether this solves a challenge made for `purpose`, in time and for the first time.
 
-        The same click may bring it again: its answer was lost, and the service sends no second code for it.
+        Repeats with the same `click` are accepted: its Idempotency-Key prevents a second code.
         """
         if not isinstance(solution, str):
             return False
@@ -57,6 +57,6 @@ class Challenges:
         with self._lock:
             now = time.time()
             self._taken = {name: taken for name, taken in self._taken.items() if taken[1] >= now}
-            # One signature for each challenge, however its JSON is written.
+            # The signature identifies a challenge however its JSON is written.
             taken = (click, int(made.parameters.expires_at or 0))
             return self._taken.setdefault(str(made.signature), taken)[0] == click

@@ -1,4 +1,4 @@
-"""The codes that the providers make."""
+"""Code generation for the fake providers."""
 
 import secrets
 import string
@@ -10,9 +10,9 @@ ALPHABETS = {
     "HEX": string.digits + "ABCDEF",
     "ALPHANUMERIC": string.digits + string.ascii_uppercase,
 }
-"""By Infobip's `pinType`; Sinch's `codeType` has the same names in other letters, and no HEX."""
+"""By Infobip's `pinType`. Sinch's `codeType` has these names capitalized, without HEX."""
 
 
 def new_code(length: int, kind: str = NUMERIC) -> str:
-    """From the system's random source, each code as likely as any other."""
+    """A uniformly random code from the system's random source."""
     return "".join(secrets.choice(ALPHABETS[kind]) for _ in range(length))

@@ -1,4 +1,4 @@
-"""The one account that the sandbox knows at each provider. Obviously not secrets."""
+"""The sandbox's one account at each provider. None of this is secret."""
 
 from typing import TypedDict
 
@@ -22,7 +22,7 @@ AWS_ORIGINATION_IDENTITY = "SANDBOX"
 
 
 class InfobipCredentials(TypedDict):
-    """What the service's provider secret holds for Infobip."""
+    """The provider secret's part for Infobip."""
 
     apiKey: str
     baseUrl: str
@@ -33,21 +33,21 @@ class InfobipCredentials(TypedDict):
 
 
 class SinchCredentials(TypedDict):
-    """What the service's provider secret holds for Sinch. `applicationSecret` is base64."""
+    """The provider secret's part for Sinch. `applicationSecret` is base64."""
 
     applicationKey: str
     applicationSecret: str
 
 
 class AwsCredentials(TypedDict):
-    """What the service's provider secret holds for AWS End User Messaging."""
+    """The provider secret's part for AWS End User Messaging."""
 
     codeKey: str
     originationIdentity: str
 
 
 class Credentials(TypedDict):
-    """The service's provider secret, whole."""
+    """The service's provider secret."""
 
     infobip: InfobipCredentials
     sinch: SinchCredentials
@@ -55,7 +55,7 @@ class Credentials(TypedDict):
 
 
 def credentials(sandbox_url: str) -> Credentials:
-    """The provider secret that makes the service talk to the sandbox at `sandbox_url`."""
+    """The provider secret with which the service calls the sandbox at `sandbox_url`."""
     return {
         "infobip": {
             "apiKey": INFOBIP_API_KEY,

@@ -1,4 +1,4 @@
-"""The newest message to each phone, so that its delivery report can be sent by hand."""
+"""Delivery reports: one a moment after each message, and more on demand for a phone's newest message."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,25 +8,25 @@ from local.sandbox.memory import Newest
 
 STATUSES = ("delivered", "failed")
 DELIVERY_SECONDS = 1.0
-"""From sending a message to its report, which a real network never has within milliseconds."""
+"""From a message to its report; real networks never report within milliseconds."""
 
 Report = Callable[[str], None]
-"""Posts the report of one message, with one of `STATUSES`."""
+"""Posts the delivery report of one message; takes one of `STATUSES`."""
 
 
 class BadDelivery(ValueError):
-    """The body of `POST /deliveries` names no message or no status; the message says why."""
+    """The body of `POST /deliveries` is invalid or matches no message; the error text says why."""
 
 
 class Deliveries:
-    """Keeps how each phone's newest message is reported, whichever provider sent it."""
+    """The report function of each phone's newest message, from any provider."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._reports: Newest[str, Report] = Newest()
 
     def sent(self, to: str, report: Report) -> None:
-        """A message went to the phone `to`, and is delivered after a moment: report that then."""
+        """Remember the message to `to`, and report it as delivered after the configured seconds."""
         self._reports[e164(to)] = report
         asyncio.get_running_loop().call_later(self._seconds, report, "delivered")
 

@@ -1,7 +1,7 @@
-"""The sign-up form's backend: what a team writes between `<otp-form>` and the service.
+"""The sign-up form's backend: the code that a team writes between `<otp-form>` and the service.
 
-It alone holds the API key. The verification is kept in the user's session and never named to the browser,
-so a code can be requested and typed in one browser only.
+Only the backend holds the API key. The verificationId stays in the user's session and is never sent to the
+browser, so a code can only be verified in the browser that requested it.
 """
 
 import hashlib
@@ -30,18 +30,18 @@ from local.sandbox.memory import Newest
 COOKIE = "demo_session"
 DEVICE_COOKIE = "demo_device"
 DEVICE_SECONDS = 90 * 24 * 3600
-"""How long the service takes a device token."""
+"""How long the service accepts a device token."""
 PURPOSE = "sign-up"
 ATTACKERS = "attack"
-"""In the place of a page's name, for their requests."""
+"""The page name of the attackers' requests."""
 E164 = re.compile(r"\+[1-9][0-9]{7,14}")
 TIMEOUT_SECONDS = 30
 """The service answers within 29 seconds, API Gateway's limit."""
 REPEAT_SECONDS = 120
-"""How long a verification whose answer was lost can be repeated under its `Idempotency-Key`."""
+"""How long a verification whose answer was lost can be repeated with its `Idempotency-Key`."""
 
 SHOWN = ("channel", "expiresAt", "resendAfter", "sameCode", "purpose", "verifiedAt")
-"""What the form needs of a 200. Not the verificationId, nor a token: they stay here."""
+"""Fields of a 200 that the form gets. verificationId and tokens stay in the backend."""
 
 OVER = {
     "OTP_EXPIRED",
@@ -50,19 +50,19 @@ OVER = {
     "VERIFICATION_NOT_FOUND",
     "ALREADY_VERIFIED",
 }
-"""After these no code can be right for the session's verification."""
+"""Error codes after which the session's verification can no longer succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Where the API is, and this backend's key to it."""
+    """The API's URL and this backend's API key."""
 
     url: str
     api_key: str = field(repr=False)
 
 
 def service_in(path: Path | None) -> Service | None:
-    """The service of a file of the local stack's form; `None` while there is none."""
+    """Read the service from a `.local/stack.json`; `None` while the file does not exist."""
     if path is None or not path.exists():
         return None
     stack = json.loads(path.read_text())
@@ -70,7 +70,7 @@ def service_in(path: Path | None) -> Service | None:
 
 
 def twilio_url_in(path: Path | None) -> str:
-    """As `service_in`: where the API for Twilio's clients is, empty while there is none."""
+    """The Twilio API's URL from a `.local/stack.json`; empty while the file or the API does not exist."""
     if path is None or not path.exists():
         return ""
     return str(json.loads(path.read_text()).get("twilioApiUrl", ""))
@@ -78,16 +78,16 @@ def twilio_url_in(path: Path | None) -> str:
 
 @dataclass(slots=True)
 class Pending:
-    """A code that was sent and may still be typed: what the form needs to begin there."""
+    """A sent code that is still valid: the state from which the form resumes."""
 
     phone_number: str
     channel: str
     expires_at: str
     resend_at: float
-    """Seconds of the monotonic clock."""
+    """Seconds, by the monotonic clock."""
 
     def as_json(self) -> dict[str, Any]:
-        """As `GET /demo/session` answers it."""
+        """The answer of `GET /demo/session`."""
         return {
             "step": "code",
             "phoneNumber": self.phone_number,
@@ -99,26 +99,26 @@ class Pending:
 
 @dataclass(slots=True)
 class Session:
-    """One browser's. `binding` is the API's sessionId: bound to the cookie, and not the cookie itself."""
+    """One browser's session. `binding` is the API's sessionId, distinct from the cookie."""
 
     binding: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     verification_id: str | None = None
     pending: Pending | None = None
     phone_number: str | None = None
-    """Verified, as the service said and not the browser."""
+    """The verified number, from the service's answer."""
     challenge_for: str | None = None
-    """The request that the service requires a challenge for."""
+    """The purpose of the challenge that the service requires."""
 
 
 @dataclass(slots=True)
 class Visit:
-    """One request of the form, and the session that it came with."""
+    """One request of the form, and its session."""
 
     session: Session
     presented: str
-    """The cookie that came."""
+    """The cookie in the request."""
     cookie: str
-    """The session's name from now on."""
+    """The session's id from now on."""
     body: dict[str, Any]
     click: str
     """The page's `Idempotency-Key`."""
@@ -130,22 +130,22 @@ class Visit:
 
     @property
     def key(self) -> str:
-        """The `Idempotency-Key` for the service: one user's click cannot be another's."""
+        """The `Idempotency-Key` for the service, unique to this session and click."""
         return hashlib.sha256(f"{self.session.binding} {self.click}".encode()).hexdigest()
 
     def given(self, *names: str) -> dict[str, Any]:
-        """Those members that the form sent."""
+        """The named fields that the form sent."""
         return {name: self.body[name] for name in names if name in self.body}
 
     @property
     def token(self) -> dict[str, Any]:
-        """What speaks for this user, if the service has given it before."""
+        """The device token as a request field; empty without one."""
         return {"deviceToken": self.device} if self.device else {}
 
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A verification that succeeded: its answer, should that be lost, and the session that it led to."""
+    """A successful verification: its answer, in case it is lost, and its session."""
 
     cookie: str
     answer: dict[str, Any]
@@ -165,7 +165,7 @@ class Demo:
         self._repeats: Newest[str, Repeat] = Newest()
 
     def routes(self) -> list[Route]:
-        """Under `/demo`, which is also how far the cookies go."""
+        """The routes, all under `/demo`, which is also the cookies' path."""
         steps = {
             "request-code": self._request_code,
             "resend-code": self._resend_code,
@@ -187,7 +187,7 @@ class Demo:
             if body is None:
                 return problem(400, "INVALID_REQUEST", "The body must be a JSON object.")
             visit = self._visit(request, body)
-            # In a thread: on its way to the phone the service calls this very server.
+            # In a thread, because the service calls this server to send the code.
             response = await run_in_threadpool(step, visit)
             return self._keep(visit, response)
 
@@ -197,14 +197,14 @@ class Demo:
         cookie = request.cookies.get(COOKIE, "")
         session = self._sessions.get(cookie)
         if session is None:
-            # Also where the browser brought a name of its own: only names from here are sessions.
-            session, name = Session(), secrets.token_urlsafe(24)
+            # Unknown cookies get a new id too: session ids are made only here.
+            session, session_id = Session(), secrets.token_urlsafe(24)
         else:
-            name = cookie
+            session_id = cookie
         return Visit(
             session=session,
             presented=cookie,
-            cookie=name,
+            cookie=session_id,
             body=body,
             click=request.headers.get("idempotency-key") or secrets.token_urlsafe(24),
             client_ip=request.client.host if request.client else None,
@@ -214,7 +214,7 @@ class Demo:
 
     def _keep(self, visit: Visit, response: Response) -> Response:
         self._sessions[visit.cookie] = visit.session
-        # On a real site also `secure=True`, and the prefix `__Host-`.
+        # A real site adds `secure=True` and the prefix `__Host-`.
         response.set_cookie(COOKIE, visit.cookie, httponly=True, samesite="strict", path="/demo")
         if visit.new_device:
             response.set_cookie(
@@ -228,7 +228,7 @@ class Demo:
         return response
 
     async def _answer_session(self, request: Request) -> Response:
-        """Where this user is, so that a page that is loaded again goes on there."""
+        """The user's step, so that a reloaded page resumes there."""
         visit = self._visit(request, {})
         session = visit.session
         state: dict[str, Any] = {"step": "done" if session.phone_number else "number"}
@@ -237,7 +237,7 @@ class Demo:
         return self._keep(visit, JSONResponse(state, headers=_NOT_STORED))
 
     async def _make_challenge(self, request: Request) -> Response:
-        """For the request that the service refused, so that a solution is worth that one code."""
+        """A challenge for the refused request, so that a solution is good for one code."""
         visit = self._visit(request, {})
         purpose = visit.session.challenge_for
         if purpose is None:
@@ -249,7 +249,7 @@ class Demo:
         return JSONResponse(self._attack.as_json(), headers=_NOT_STORED)
 
     def _strike(self, service: Service, number: str) -> None:
-        """The attackers come before the user, through the same backend."""
+        """Run the attack before the user's request, through this backend."""
 
         def post(body: dict[str, Any]) -> str:
             click = secrets.token_urlsafe(24)
@@ -266,12 +266,12 @@ class Demo:
         service, number = self._service(), str(fields.get("phoneNumber"))
         self._attack.numbers.discard(number)
         if self._attack.is_on and service and E164.fullmatch(number):
-            # On this machine all are one network, which may have few codes open; each session is a user's.
+            # All requests come from this machine: each session gets an address, and so a limit, of its own.
             client = {"clientIp": documentation_address(hashlib.sha256(session.binding.encode()).hexdigest())}
             if "challenge" not in visit.body:
                 self._strike(service, number)
-        fixed = {"purpose": PURPOSE, "sessionId": session.binding, **client}
-        answer, response = self._call(visit, "/request-otp", {**fields, **fixed, **visit.token})
+        context = {"purpose": PURPOSE, "sessionId": session.binding, **client}
+        answer, response = self._call(visit, "/request-otp", {**fields, **context, **visit.token})
         if answer:
             session.verification_id = answer["verificationId"]
             session.pending = _pending(number, answer)
@@ -279,22 +279,22 @@ class Demo:
 
     def _resend_code(self, visit: Visit) -> Response:
         session = visit.session
-        body = {**_held(session), **visit.given("channel"), **visit.token}
+        body = {**_ids(session), **visit.given("channel"), **visit.token}
         answer, response = self._call(visit, "/resend-otp", body)
         if answer and session.pending:
             session.pending = _pending(session.pending.phone_number, answer)
         return response
 
     def _verify_code(self, visit: Visit) -> Response:
-        """Success gives the session a new name: one known before must not become verified."""
+        """Success changes the session's id, so that an id known before (fixation) is not verified."""
         otp = visit.body.get("otp")
-        # Only the page that clicked knows the key, so the old name alone repeats nothing.
-        known = hashlib.sha256(f"{visit.presented} {visit.click} {otp}".encode()).hexdigest()
-        repeat = self._repeats.get(known)
+        # Only the page that clicked knows the key, so the old cookie alone cannot repeat the answer.
+        repeat_key = hashlib.sha256(f"{visit.presented} {visit.click} {otp}".encode()).hexdigest()
+        repeat = self._repeats.get(repeat_key)
         verified = self._sessions.pop(repeat.cookie, None) if repeat else None
         if repeat is None or verified is None or time.monotonic() > repeat.until:
             answer, response = self._call(
-                visit, "/verify-otp", {**_held(visit.session), "otp": otp, **visit.token}
+                visit, "/verify-otp", {**_ids(visit.session), "otp": otp, **visit.token}
             )
             if not answer:
                 return response
@@ -303,7 +303,7 @@ class Demo:
             repeat = Repeat("", _shown(answer), answer.get("deviceToken"), until)
             self._sessions.pop(visit.cookie, None)
         visit.session, visit.cookie, visit.new_device = verified, secrets.token_urlsafe(24), repeat.device
-        self._repeats[known] = replace(repeat, cookie=visit.cookie)
+        self._repeats[repeat_key] = replace(repeat, cookie=visit.cookie)
         return JSONResponse(repeat.answer, headers=_NOT_STORED)
 
     def _start_again(self, visit: Visit) -> Response:
@@ -312,7 +312,7 @@ class Demo:
         return JSONResponse({"step": "number"}, headers=_NOT_STORED)
 
     def _call(self, visit: Visit, path: str, body: Mapping[str, Any]) -> tuple[dict[str, Any], Response]:
-        """The body of a 200, else none, and the answer for the browser."""
+        """Returns the body of a 200, else an empty dict, and the answer for the browser."""
         service = self._service()
         if service is None:
             return {}, problem(503, "SERVICE_UNAVAILABLE", "No service runs beside this page: `make run`.")
@@ -331,13 +331,13 @@ class Demo:
             session.challenge_for = purpose
         if received.get("errorCode") in OVER or received.get("attemptsRemaining") == 0:
             session.pending = None
-        # Problem details are written for the user's app: passed on as they are.
+        # Problem details hold nothing secret and are passed on unchanged.
         return {}, _problem_response(status, received)
 
     def _exchange(
         self, service: Service, path: str, body: Mapping[str, Any], key: str, page: str, number: str | None
     ) -> tuple[int | None, dict[str, Any] | None]:
-        """The service's status and body, each None where there is none; the page shows both."""
+        """Returns the service's status and JSON body, each None if missing, and records both for the page."""
         exchange = self._exchanges.begin(path, body, page=page, number=number)
         started = time.monotonic()
         try:
@@ -353,7 +353,7 @@ _NOT_STORED = {"Cache-Control": "no-store"}
 
 
 def problem(status: int, code: str, detail: str) -> Response:
-    """A problem of this backend's own, in the form of the service's (RFC 9457)."""
+    """An error of this backend as problem details (RFC 9457), like the service's."""
     return _problem_response(status, {"status": status, "errorCode": code, "detail": detail})
 
 
@@ -371,20 +371,20 @@ def _pending(phone_number: str, answer: Mapping[str, Any]) -> Pending:
 
 
 def _purpose(session: Session, path: str, body: Mapping[str, Any]) -> str:
-    """Of a challenge: this session's request for that number or verification, and no other."""
+    """A challenge's purpose: this session's request for this number or verification only."""
     target = body.get("phoneNumber") or body.get("verificationId")
     return hashlib.sha256(f"{session.binding} {path} {target}".encode()).hexdigest()
 
 
-def _held(session: Session) -> dict[str, Any]:
-    """The ids of this session's verification; an id that no verification has, where there is none."""
+def _ids(session: Session) -> dict[str, Any]:
+    """The ids of this session's verification; an id that matches none if the session has none."""
     return {"verificationId": session.verification_id or "none", "sessionId": session.binding}
 
 
 def _is_from_our_page(request: Request) -> bool:
-    """The browser says where a POST comes from; no other site can change that, or send JSON unasked.
+    """Whether Origin is this server; another site cannot forge it, or post JSON without CORS preflight.
 
-    The address that this server listens on is what counts: the Host header is the caller's own word.
+    Compares with the address that this server listens on, because the caller controls the Host header.
     """
     host, port = request.scope["server"]
     ours = {f"http://{host}:{port}", f"http://localhost:{port}"}
@@ -394,7 +394,7 @@ def _is_from_our_page(request: Request) -> bool:
 
 def _post(service: Service, path: str, body: Mapping[str, Any], key: str) -> requests.Response:
     with requests.Session() as session:
-        # A proxy of this machine's is not the way to the local stack.
+        # Bypasses a proxy of this machine.
         session.trust_env = False
         return session.post(
             service.url + path,

@@ -1,4 +1,4 @@
-"""The demo backend's requests to the service and their answers: for people to look at and to repeat."""
+"""The demo backend's requests to the service and their answers, shown on the page."""
 
 import json
 import shlex
@@ -14,26 +14,26 @@ KEPT = 50
 CALLS_SHOWN = 200
 
 HIDDEN = {"otp": "OTP", "verificationToken": "TOKEN", "deviceToken": "DEVICE_TOKEN"}
-"""Fields whose values are shown as a shell variable of that name: nobody who looks on needs them."""
+"""Secret fields, shown as the shell variable of this name."""
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer, and where the provider calls that it led to are among all calls."""
+    """One request and its answer, and the index range of its provider calls."""
 
     page: str
-    """Which page of the browser made it; empty where it did not say."""
+    """The browser page that made it; empty if unknown."""
     number: str | None
-    """The number that it is about."""
+    """The phone number, E.164."""
     path: str
     request: dict[str, Any]
     curl: str
     at: str
     first_call: int
     last_call: int | None = None
-    """The first that is not its own; `None` while it runs."""
+    """The index after its last call; `None` while it runs."""
     status: int | None = None
-    """`None` where no answer came yet, or none at all."""
+    """`None` without an answer (yet)."""
     response: Any = None
     milliseconds: int | None = None
     """`None` while it runs."""
@@ -44,7 +44,7 @@ class Exchange:
         return is_meanwhile and call.to in (None, self.number)
 
     def as_json(self, calls: list[dict[str, Any]]) -> dict[str, Any]:
-        """What the page gets, with the provider calls that it led to, the oldest first."""
+        """The exchange as JSON for the page; `calls` are its provider calls, oldest first."""
         return {
             "page": self.page,
             "method": "POST",
@@ -68,7 +68,7 @@ class Exchanges:
         self._exchanges: deque[Exchange] = deque(maxlen=KEPT)
 
     def begin(self, path: str, request: Mapping[str, Any], *, page: str, number: str | None) -> Exchange:
-        """A POST of `request` to the API's `path` that is about `number`."""
+        """Record a POST of `request` to the API's `path`, for `number`."""
         exchange = Exchange(
             page=page,
             number=number,
@@ -82,14 +82,14 @@ class Exchanges:
         return exchange
 
     def end(self, exchange: Exchange, status: int | None, response: Any, seconds: float) -> None:
-        """Its answer after that many seconds; a status of `None` for none."""
+        """Record its answer and its duration in seconds; `status` is `None` without an answer."""
         exchange.status = status
         exchange.response = _hidden(response) if isinstance(response, dict) else response
         exchange.milliseconds = round(seconds * 1000)
         exchange.last_call = self._calls.received
 
     def snapshot(self) -> dict[str, list[dict[str, Any]]]:
-        """`exchanges` and, of the provider calls, `calls` that none of them led to; both the newest first."""
+        """`exchanges`, and `calls` that belong to no exchange; both newest first."""
         calls = self._calls.newest_first(CALLS_SHOWN)
         shown = []
         for exchange in reversed(list(self._exchanges)):
@@ -100,10 +100,10 @@ class Exchanges:
 
 
 def curl(path: str, request: Mapping[str, Any]) -> str:
-    """The command that repeats it; the API, its key and a code are left to the shell's variables."""
+    """The curl command that repeats it; the API, its key and secrets are shell variables."""
     body = shlex.quote(json.dumps(_hidden(request), ensure_ascii=False))
     for name in HIDDEN.values():
-        # Out of the single quotes, so that the shell puts in what the variable holds.
+        # Outside the single quotes, so that the shell expands the variable.
         body = body.replace(f'"${name}"', f'"\'"${name}"\'"')
     return f'curl -sS "$API{path}" -H "x-api-key: $KEY" -H "content-type: application/json" -d {body}'
 

@@ -1,9 +1,9 @@
-"""Failures on demand: which there are, and which calls they spoil.
+"""Failures on demand: the kinds of faults, and the queue of pending ones.
 
 timeout   neither acts nor answers                lost   acts, never answers
-drip      does not act, answers 1 byte a second   html   a 200 that is a web page
-refused   the provider's permanent no             redirect   elsewhere
-401 429 500 502   that failure, in the provider's (502: its gateway's) form
+drip      does not act, answers 1 byte a second   html   a 200 with a web page
+refused   the provider's permanent refusal        redirect   to another host
+401 429 500 502 503   that status, in the provider's (502: its gateway's) form
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass
 PROVIDERS = ("infobip", "sinch", "aws")
 OPERATIONS = ("send", "resend", "check", "status", "feedback", "provision", "provision-create")
 ACTED = "acted-"
-"""Before a status: the call acts, and is answered so all the same."""
+"""Prefix of a status: the call acts, and is answered with the status."""
 FAULTS = (
     *("timeout", "drip", "lost", "refused", "html", "redirect"),
     *("401", "429", "500", "502", "503", f"{ACTED}500", f"{ACTED}502", f"{ACTED}503"),
     "number-limit",
 )
 OF_PROVIDER = {"sinch": ("42901", "42201")}
-"""Faults that one provider alone has, by its own codes."""
+"""Faults of one provider only, by its error codes."""
 
 MOST_TIMES = 1_000_000
 MOST_PENDING = 1_000
@@ -31,7 +31,7 @@ class BadFault(ValueError):
 
 @dataclass(slots=True)
 class Fault:
-    """`fault` spoils the next `times` calls of `operation` at `provider`."""
+    """The next `times` calls of `operation` at `provider` fail with `fault`."""
 
     provider: str
     operation: str
@@ -40,7 +40,7 @@ class Fault:
 
 
 def parse_fault(body: object) -> Fault:
-    """The fault that a JSON body asks for; `times` is 1 where absent. Raises `BadFault`."""
+    """Parse a JSON body into a fault; `times` defaults to 1. Raises `BadFault`."""
     if not isinstance(body, dict):
         raise BadFault("the body must be a JSON object")
     unknown = sorted(set(body) - {"provider", "operation", "fault", "times"})
@@ -66,7 +66,7 @@ def _one_of(choices: Sequence[str], field: str, body: dict[str, object]) -> str:
 
 
 class Faults:
-    """What is still to fail, oldest first."""
+    """The pending faults, oldest first."""
 
     def __init__(self) -> None:
         self._pending: list[Fault] = []
@@ -78,7 +78,7 @@ class Faults:
         self._pending.append(fault)
 
     def take(self, provider: str, operations: Sequence[str]) -> str | None:
-        """Use up one failure of the oldest fault for `provider` and any of `operations`."""
+        """Take one failure of the oldest fault for `provider` and any of `operations`; `None` without one."""
         for fault in self._pending:
             if fault.provider == provider and fault.operation in operations:
                 fault.times -= 1
@@ -88,9 +88,9 @@ class Faults:
         return None
 
     def pending(self) -> list[dict[str, str | int]]:
-        """The faults as JSON objects, `times` being what is left of each."""
+        """The faults as JSON objects; `times` is the number of failures left."""
         return [asdict(fault) for fault in self._pending]
 
     def clear(self) -> None:
-        """Let everything work again."""
+        """Delete all pending faults."""
         self._pending.clear()

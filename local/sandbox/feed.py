@@ -1,4 +1,4 @@
-"""What the page shows, pushed to it as it changes: server-sent events, each the whole of it."""
+"""Server-sent events for the page: each is a whole snapshot, pushed on change."""
 
 import asyncio
 import json
@@ -9,13 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 SECONDS_BETWEEN = 0.2
-"""Between two looks at what changed: a page gets five updates a second at most."""
+"""Polling interval: a page gets at most five updates a second."""
 
 Snapshot = Callable[[], dict[str, Any]]
 
 
 def feed(request: Request, snapshot: Snapshot) -> Response:
-    """An event with the snapshot as JSON at once, and again after each change."""
+    """Stream the snapshot as JSON at once, and again after each change."""
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return StreamingResponse(_events(request, snapshot), media_type="text/event-stream", headers=headers)
 

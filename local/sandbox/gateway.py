@@ -1,7 +1,7 @@
-"""Where every provider call passes: recorded first, then spoiled or acted upon.
+"""Entry of every provider call: record it, then fail it or act.
 
-Acting is plain synchronous code on the one event loop, so no two calls interleave and counts are
-exact however many arrive at once. What must wait, for a callback's answer, says so by `await`.
+Operations are synchronous code on one event loop, so calls do not interleave and counts are exact under
+concurrency. Only waiting for a callback's answer is an `await`.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from local.sandbox.calls import Calls
 from local.sandbox.faults import ACTED, Faults
 
 HANG_SECONDS = 30.0
-"""The longest that a hanging call is kept; no client of ours waits that long."""
+"""How long a call hangs at most; longer than any client here waits."""
 
 NOWHERE = "http://127.0.0.1:1/"
 
@@ -26,7 +26,7 @@ Act = Callable[[Request, bytes], Response | Awaitable[Response]]
 
 
 class Refusal(Exception):
-    """Leaves an operation at once with the provider's error answer."""
+    """Ends an operation with the provider's error answer."""
 
     def __init__(self, answer: Response) -> None:
         super().__init__(answer.status_code)
@@ -35,35 +35,35 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One endpoint of a provider. `name` is the word used by faults and the call log."""
+    """One endpoint of a provider. `name` identifies it in faults and the call log."""
 
     method: str
     path: str
     name: str
     act: Act
     number: Callable[[Request, bytes], str | None]
-    """The E.164 number that a call is about, `None` where it names none."""
+    """Extracts a call's phone number, E.164; `None` without one."""
     refused: Callable[[str | None], Response]
-    """The permanent no, given that number."""
+    """Makes the permanent refusal of this number."""
     name_of: Callable[[Request], str] | None = None
-    """The same word where one endpoint serves several operations, and `name` is none of them."""
+    """Overrides `name` for an endpoint that serves several operations."""
 
 
 class FakeProvider(Protocol):
-    """What a provider's module gives to the gateway."""
+    """The interface of a fake provider."""
 
     name: str
 
     def operations(self) -> Sequence[Operation]:
-        """Its endpoints."""
+        """The provider's endpoints."""
         ...
 
     def fault_names(self, operation: str, number: str | None) -> Sequence[str]:
-        """The operations whose pending faults may spoil this call."""
+        """The operations whose pending faults apply to this call."""
         ...
 
     def failure(self, fault: str) -> Response:
-        """Its answer for 401, 429, 500, 503, `number-limit` or a code of its own, in its own form."""
+        """The provider's error answer for 401, 429, 500, 503, `number-limit` or one of its codes."""
         ...
 
 
@@ -98,13 +98,13 @@ class Gateway:
             elif fault == "refused":
                 answer = operation.refused(number)
             else:
-                answer = self._spoiled(provider, fault.removeprefix(ACTED))
+                answer = self._failed(provider, fault.removeprefix(ACTED))
             call.status = answer.status_code
             return answer
 
         return endpoint
 
-    def _spoiled(self, provider: FakeProvider, fault: str) -> Response:
+    def _failed(self, provider: FakeProvider, fault: str) -> Response:
         match fault:
             case "drip":
                 return StreamingResponse(self._drip(), media_type="application/json")
@@ -118,7 +118,7 @@ class Gateway:
                 return provider.failure(fault)
 
     async def _drip(self) -> AsyncIterator[bytes]:
-        """Blanks, which may stand before any JSON, so that only a total deadline ends the wait."""
+        """Blanks, which are valid before any JSON, so that only a total deadline ends the wait."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._hang_seconds):
                 while True:
@@ -135,7 +135,7 @@ async def _act(operation: Operation, request: Request, body: bytes) -> Response:
 
 
 async def hang(request: Request, seconds: float) -> Response:
-    """Wait until the client gives up, or for `seconds`; then the answer hardly matters."""
+    """Wait until the client disconnects, or for `seconds`; then answer 504."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while (await request.receive())["type"] != "http.disconnect":

@@ -1,4 +1,4 @@
-"""The phones: every message that a provider delivered."""
+"""The phones' inbox: every delivered message."""
 
 import re
 from collections import deque
@@ -13,18 +13,18 @@ _NUMBER = re.compile(r"\+?[0-9]{1,20}")
 
 
 def e164(number: str) -> str:
-    """`number` with exactly one plus sign, however the provider or the query string spelled it."""
+    """`number` with exactly one plus sign, whether written with or without it."""
     return "+" + number.strip().lstrip("+")
 
 
 def number_or_none(value: object) -> str | None:
-    """E.164 of what a call names, right or wrong in its plus sign; `None` for what is no number."""
+    """E.164 of `value`, with or without a plus sign; `None` if it is not a number."""
     return e164(value) if isinstance(value, str) and _NUMBER.fullmatch(value.strip()) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One SMS, or the words of one call. Field names are those of `GET /inbox`; `to` is E.164."""
+    """One SMS, or the text of one call. Fields are named as in `GET /inbox`; `to` is E.164."""
 
     to: str
     text: str
@@ -35,7 +35,7 @@ class Message:
 
 
 class Inbox:
-    """Every phone's messages; the newest `NEWEST_KEPT` of them."""
+    """The newest `NEWEST_KEPT` messages of all phones."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -49,12 +49,12 @@ class Inbox:
     def newest_first(
         self, to: str | None = None, *, limit: int = NEWEST_KEPT, without: Container[str] = ()
     ) -> list[dict[str, str]]:
-        """At most `limit` messages as JSON objects: of the phone `to` if given, of none in `without`."""
+        """At most `limit` messages as JSON objects: only to `to` unless None, not to numbers in `without`."""
         recipient = None if to is None else e164(to)
         every = (message for message in reversed(self._messages) if message.to not in without)
         matching = (message for message in every if recipient in (None, message.to))
         return [asdict(message) for message in islice(matching, limit)]
 
     def clear(self) -> None:
-        """Empty every phone."""
+        """Delete every message."""
         self._messages.clear()

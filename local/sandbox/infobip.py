@@ -1,7 +1,7 @@
-"""Infobip 2FA, version 2, as its OpenAPI document and SDKs describe it: sending, resending, verifying.
+"""Fake Infobip 2FA, version 2, after its OpenAPI document and SDKs: sending, resending, verifying.
 
-Where the documents are silent (marked "unspecified" below) the fake does the plainest thing that they
-allow. Applications live in `Infobip._applications` by id, with their message templates inside.
+Behaviour that the documents leave open is marked "unspecified"; there the fake does the simplest thing
+allowed. `Infobip._applications` holds the applications by id, with their message templates.
 """
 
 import re
@@ -58,7 +58,7 @@ class Pin:
 
 
 class Infobip:
-    """The fake. One application, known by `INFOBIP_APPLICATION_ID`."""
+    """The fake: one application, `INFOBIP_APPLICATION_ID`, and those created at run time."""
 
     name = "infobip"
 
@@ -99,14 +99,14 @@ class Infobip:
         )
 
     def fault_names(self, operation: str, number: str | None) -> Sequence[str]:
-        """Its own, for Infobip has an endpoint for each; a create or an update is also a `provision`."""
+        """The operation itself, which has an endpoint of its own; provisioning also counts as `provision`."""
         del number
         return (operation, operation.partition("-")[0])
 
     def failure(self, fault: str) -> Response:
-        """Infobip's error body; its 429 may carry `Retry-After`, so the fake's does.
+        """Infobip's error body; a 429 carries `Retry-After`, as Infobip's may.
 
-        One body stands for every limit, the number's among them.
+        Every limit, also the limit per number, has this one body.
         """
         status = 429 if fault == "number-limit" else int(fault)
         answer = error(status)
@@ -126,15 +126,15 @@ class Infobip:
         return self._voice(self._new_pin(sent), sent)
 
     def _resend_sms(self, request: Request, body: bytes) -> Response:
-        pin, sent = self._again(request, body)
+        pin, sent = self._resent_pin(request, body)
         return self._sms(pin, sent, looked_up=True)
 
     def _resend_voice(self, request: Request, body: bytes) -> Response:
-        pin, sent = self._again(request, body)
+        pin, sent = self._resent_pin(request, body)
         return self._voice(pin, sent)
 
-    def _again(self, request: Request, body: bytes) -> tuple[Pin, dict[str, Any]]:
-        """The same PIN; its life and its attempts go on as they were (unspecified)."""
+    def _resent_pin(self, request: Request, body: bytes) -> tuple[Pin, dict[str, Any]]:
+        """The PIN to resend; its lifetime and attempts do not restart (unspecified)."""
         authorize(request)
         pin = self._pin(request)
         sent = _object(body or b"{}")
@@ -187,7 +187,7 @@ class Infobip:
         return JSONResponse(answer)
 
     def _tracked(self, pin: Pin) -> str:
-        """The id that the reports on this message carry."""
+        """Schedule this message's delivery report. Returns the message id in it."""
         message_id, sent = str(uuid.uuid4()), self._clock()
 
         def report(status: str) -> None:
@@ -222,12 +222,12 @@ class Infobip:
         answer: dict[str, Any] = {"pinId": pin.pin_id, "msisdn": pin.to, "verified": pin_error is None}
         if pin_error is None:
             pin.verified_at = self._clock()
-            # Infobip's own samples all show 0 on success, even with attempts left.
+            # Infobip's samples show 0 on success, even with attempts left.
             return JSONResponse(answer | {"attemptsRemaining": 0})
         return JSONResponse(answer | {"attemptsRemaining": pin.attempts_left, "pinError": pin_error})
 
     def _judge(self, pin: Pin, guess: str, live: LiveApplication) -> str | None:
-        """The `pinError`, or `None` for a right PIN. A wrong one costs an attempt."""
+        """The `pinError`, or `None` for the right PIN. A wrong PIN costs an attempt."""
         if self._clock() >= pin.sent_at + live.time_to_live:
             return "TTL_EXPIRED"
         # The answer to a second verification where only one is allowed is unspecified.
@@ -285,7 +285,7 @@ class Infobip:
 
 
 def _verification(pin: Pin) -> dict[str, Any]:
-    """Times are whole seconds, as in every sample of Infobip's, though its text says milliseconds."""
+    """Times are whole seconds, as in Infobip's samples, although its text says milliseconds."""
     answer: dict[str, Any] = {"msisdn": pin.to, "verified": pin.verified_at is not None}
     if pin.verified_at is not None:
         answer["verifiedAt"] = int(pin.verified_at)
@@ -293,9 +293,9 @@ def _verification(pin: Pin) -> dict[str, Any]:
 
 
 def authorize(request: Request) -> None:
-    """`App <key>`, or Basic: `Bearer` and `IBSSO` are for tokens, of which this account has none."""
-    given = request.headers.get("authorization", "").encode()
-    if not any(secrets.compare_digest(given, known) for known in _AUTHORIZATIONS):
+    """Raises `Refusal` unless `App <key>` or Basic is right; this account has no tokens."""
+    presented = request.headers.get("authorization", "").encode()
+    if not any(secrets.compare_digest(presented, known) for known in _AUTHORIZATIONS):
         raise Refusal(error(401))
 
 

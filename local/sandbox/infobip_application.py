@@ -1,4 +1,4 @@
-"""Infobip 2FA applications: what an account configures, and what counts against it."""
+"""Infobip 2FA applications: configuration and rate-limit counters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from local.sandbox.limits import WIDE, RateLimit
 from local.sandbox.times import Clock, infobip_duration
 
 UNSAID_PIN_LENGTH = 4
-"""Of a message template without `pinLength` (unspecified; an e-mail template's default)."""
+"""Default of a template without `pinLength` (unspecified; the default of e-mail templates)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A message template. `text` holds `{{pin}}`; `pin_type` is one of Infobip's."""
+    """A message template. `text` contains `{{pin}}`; `pin_type` is a key of `ALPHABETS`."""
 
     text: str = "Your verification code is {{pin}}."
     pin_type: str = NUMERIC
@@ -38,7 +38,7 @@ class Application:
 
 
 def wide_application(code_length: int = 6) -> Application:
-    """One whose limits no test meets, so that the service's own limits are what refuses."""
+    """An application with limits that no test reaches, so that only the service's limits refuse."""
     return Application(
         templates={INFOBIP_MESSAGE_ID: Template(pin_length=code_length)},
         verify_pin_limit=WIDE,
@@ -58,5 +58,5 @@ class LiveApplication:
         self._of_number = RateLimit(application.send_pin_per_phone_number_limit, clock)
 
     def may_send(self, number: str) -> bool:
-        """Whether one more PIN may go to this number; if so it is counted."""
+        """Whether one more PIN may go to this number; counts it if so."""
         return self._of_number.allows(number) and self._of_application.allows("")

@@ -38,7 +38,7 @@ def error(
 
 
 def sms_refused(number: str | None) -> Response:
-    """HTTP 200 all the same: a client that looks at the status alone takes it for sent."""
+    """HTTP 200, as at Infobip: only `smsStatus` says that no message was sent."""
     return JSONResponse(
         {
             "pinId": secrets.token_hex(16).upper(),
@@ -50,7 +50,7 @@ def sms_refused(number: str | None) -> Response:
 
 
 def voice_refused(number: str | None) -> Response:
-    """The values of `callStatus` are unspecified; this is Infobip's general name for such a status."""
+    """The values of `callStatus` are unspecified; this is Infobip's general name for a rejection."""
     return JSONResponse(
         {
             "pinId": secrets.token_hex(16).upper(),

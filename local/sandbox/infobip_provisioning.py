@@ -1,6 +1,6 @@
-"""Infobip's endpoints for 2FA applications and message templates. Nothing can be deleted, as at Infobip.
+"""Fake Infobip endpoints for 2FA applications and message templates. As at Infobip, there is no DELETE.
 
-The call log names them: `provision-read`, `provision-create` and `provision-update`.
+Their names in the call log are `provision-read`, `provision-create` and `provision-update`.
 """
 
 import json
@@ -38,7 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "sendPinPerApplicationLimit": "10000/1d",
     "sendPinPerPhoneNumberLimit": "3/1d",
 }
-"""What Infobip sets where a request does not."""
+"""Infobip's defaults for fields that a request omits."""
 
 _LIMIT = re.compile(r"[0-9]+/(.*)")
 DAY, YEAR = infobip_duration("1d"), infobip_duration("365d")
@@ -67,16 +67,16 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
 
 
 LONGEST_PIN = 10
-"""Infobip names no bound."""
+"""Unspecified at Infobip."""
 LANGUAGES = ("en es ca da nl fr de it ja ko no pl ru sv fi hr sl ro pt_pt pt_br zh_cn zh_tw").split()  # noqa: SIM905 # as Infobip lists them
 
 _Act = Callable[[Request, bytes], Response]
 
 
 class Provisioning:
-    """The applications as they were written; `live` gets each, and so sends with it.
+    """The applications as written by requests; each is also put into `live`, which sends with it.
 
-    Those that are live from the beginning are listed with what they are made of.
+    Applications that are in `live` at the start are listed too.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Provisioning:
         self._messages = {known: dict(_templates(known, each.application)) for known, each in live.items()}
 
     def operations(self) -> Sequence[Operation]:
-        """All but the statistics, which are not about how an application is set up."""
+        """All endpoints except the statistics, which do not configure an application."""
         return (
             self._operation("GET", _APPLICATIONS, "read", self._list_applications),
             self._operation("POST", _APPLICATIONS, "create", self._create_application),
@@ -136,7 +136,7 @@ class Provisioning:
         return JSONResponse(list(self._messages[self._application(request)["applicationId"]].values()))
 
     def _create_message(self, request: Request, body: bytes) -> Response:
-        """200, not 201: so it is documented."""
+        """Answers 200, not 201, as documented."""
         application_id = self._application(request)["applicationId"]
         message_id = secrets.token_hex(16).upper()
         return self._write_message(application_id, message_id, _checked_message(body, {}))
@@ -215,7 +215,7 @@ def _checked_message(body: bytes, before: dict[str, Any]) -> dict[str, Any]:
     rate = message.get("speechRate", 1.0)
     if not isinstance(rate, int | float) or not 0.5 <= rate <= 2:
         raise invalid("speechRate", "must be a number from 0.5 to 2")
-    # An empty text is how a field that was set is cleared (unspecified).
+    # An empty string clears a field (unspecified).
     return {name: value for name, value in message.items() if value != ""}
 
 
@@ -269,4 +269,4 @@ def _template(message: Mapping[str, Any]) -> Template:
 
 
 def _no_number(_request: Request, _body: bytes) -> None:
-    """Such a call is about no number."""
+    """Provisioning calls have no phone number."""

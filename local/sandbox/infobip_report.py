@@ -1,6 +1,6 @@
 """Infobip's delivery reports: an SMS `DELIVERY` event, version 3, as Subscriptions posts it.
 
-Of a subscription's ways to be known the sandbox has BASIC; HMAC's header is not documented.
+The sandbox authenticates by BASIC only; the header of HMAC is not documented.
 """
 
 import base64
@@ -10,7 +10,7 @@ from typing import Any
 
 from local.sandbox.callbacks import Callbacks
 
-# `status` and `error` of a report, in Infobip's numbers and words.
+# `status` and `error` of a report, values of Infobip.
 _DELIVERED = (
     (3, "DELIVERED", 5, "DELIVERED_TO_HANDSET", "Message delivered to handset"),
     (0, "OK", 0, "NO_ERROR", "No Error"),
@@ -23,7 +23,7 @@ _KEYS = ("groupId", "groupName", "id", "name", "description")
 
 
 def post(callbacks: Callbacks, message_id: str, to: str, status: str, *, sent: float, now: float) -> None:
-    """Report on a message to `to` (digits), if a callback is set. Times are seconds since the epoch."""
+    """Post the report of a message to `to` (digits), if a callback is set. Times: seconds since the epoch."""
     target = callbacks.target("infobip")
     if target is None:
         return
@@ -35,7 +35,7 @@ def post(callbacks: Callbacks, message_id: str, to: str, status: str, *, sent: f
 
 
 def basic(username: str, password: str) -> dict[str, str]:
-    """The header of HTTP Basic."""
+    """The HTTP Basic authorization header."""
     pair = base64.b64encode(f"{username}:{password}".encode()).decode()
     return {"Authorization": f"Basic {pair}"}
 

@@ -1,13 +1,13 @@
-"""The one way in which a provider's request body is read."""
+"""Parsing of request bodies, shared by all fake providers."""
 
 import json
 from typing import Any
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:
-    """The JSON object in `body`, `None` where there is none.
+    """Parse `body` as a JSON object; `None` if it is not one.
 
-    Text with an unpaired surrogate is none either: no answer or inbox could carry it.
+    Also `None` for text with an unpaired surrogate, which no answer or inbox can encode.
     """
     try:
         parsed = json.loads(body)

@@ -1,4 +1,4 @@
-"""A provider's own rate limit, in Infobip's spelling: `{attempts}/{timeLength}{timeUnit}`."""
+"""Rate limits of the providers, in Infobip's notation: `{attempts}/{timeLength}{timeUnit}`."""
 
 import math
 
@@ -6,11 +6,11 @@ from local.sandbox.memory import Newest
 from local.sandbox.times import Clock, infobip_duration
 
 WIDE = "1000000/1d"
-"""A limit that no test meets."""
+"""A limit that no test reaches."""
 
 
 class RateLimit:
-    """Counts calls per key in fixed windows that begin with a key's first call."""
+    """Counts calls per key in fixed windows, each starting with a key's first call."""
 
     def __init__(self, text: str, clock: Clock) -> None:
         """Raises `ValueError` when `text` is not a limit."""
@@ -21,12 +21,12 @@ class RateLimit:
         self._windows: Newest[str, tuple[float, int]] = Newest()
 
     def wait(self, key: str) -> int:
-        """Whole seconds until the key's window is over."""
+        """Whole seconds until the key's window ends, at least 1."""
         began, _ = self._windows.get(key, (self._clock(), 0))
         return max(1, math.ceil(began + self._seconds - self._clock()))
 
     def allows(self, key: str) -> bool:
-        """Whether one more call fits; a refused call is not counted."""
+        """Whether one more call is allowed; counts it if so."""
         now = self._clock()
         began, used = self._windows.get(key, (now, 0))
         if now - began >= self._seconds:

@@ -1,4 +1,4 @@
-"""Bounded memory: however long the sandbox runs, it keeps the newest of everything."""
+"""Bounded memory: the sandbox keeps only the newest entries, however long it runs."""
 
 from collections import OrderedDict
 from typing import TypeVar
@@ -10,7 +10,7 @@ Value = TypeVar("Value")
 
 
 class Newest(OrderedDict[Key, Value]):
-    """A mapping that forgets its least recently set entry beyond `NEWEST_KEPT`."""
+    """A mapping of at most `NEWEST_KEPT` entries; drops the least recently set one."""
 
     def __setitem__(self, key: Key, value: Value) -> None:
         super().__setitem__(key, value)

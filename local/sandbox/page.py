@@ -1,4 +1,4 @@
-"""The page at `/`: a phone beside an app's sign-up form, the files that it is made of, and its headers."""
+"""The page at `/`: a phone beside an app's sign-up form; its files and headers."""
 
 import sys
 from collections.abc import MutableMapping
@@ -12,18 +12,18 @@ from starlette.staticfiles import StaticFiles
 WWW = Path(__file__).parent / "www"
 OTP_FORM = Path(__file__).parents[2] / "web/otp-form"
 PACKAGES = Path(sys.prefix) / "web/node_modules"
-"""Of `web/package.json`, where the Makefile has npm install them. Without them the page is plainer."""
+"""npm packages of `web/package.json`, installed by the Makefile. Without them the page is plainer."""
 
 PHONE_LIBRARY = PACKAGES / "libphonenumber-js/bundle"
 ALTCHA = PACKAGES / "altcha/dist"
 FONT = PACKAGES / "@fontsource-variable/inter/files"
 
 HEADERS = {
-    # Nothing inline, nothing from elsewhere, and no text ever becomes markup.
+    # No inline code, no other origins, and no text parsed as markup.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-        # Of the form's own, for a worker's URL, and of Svelte's, which ALTCHA's widget is made with.
+        # The form's policy, for a worker's URL, and Svelte's, which ALTCHA's widget is built with.
         "require-trusted-types-for 'script'; trusted-types otp-form svelte-trusted-html"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -35,7 +35,7 @@ HEADERS = {
 
 
 def routes() -> list[BaseRoute]:
-    """The page and every file that it loads; a file that is not installed is a 404."""
+    """The page and its files; a file that is not installed is a 404."""
     folders = {
         "/page": WWW,
         "/otp-form": OTP_FORM,

@@ -14,22 +14,22 @@ _BACKLOG = 2048
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; connections wait in it until a server takes them. Raises `OSError`."""
+    """A listening socket, which queues connections until a server accepts them. Raises `OSError`."""
     listener = socket.create_server((host, port), backlog=_BACKLOG)
-    # Accepted connections inherit it; asyncio does not set it on those of a socket that it is handed,
-    # and each answer would wait 40 ms for the client's delayed acknowledgement.
+    # Accepted connections inherit it. asyncio does not set it for sockets passed to it, and each answer
+    # would wait 40 ms for the client's delayed acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def url_of(listener: socket.socket) -> str:
-    """Where a client reaches `listener`."""
+    """The URL of `listener`."""
     host, port = listener.getsockname()[:2]
     return f"http://{host}:{port}"
 
 
 def build_server(app: Starlette) -> uvicorn.Server:
-    """A server for `app` that stops within about a second, hanging calls or not."""
+    """A server for `app` that stops within about a second, even with hanging calls."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -38,7 +38,7 @@ def build_server(app: Starlette) -> uvicorn.Server:
             lifespan="off",
             log_level="critical",
             timeout_graceful_shutdown=1,
-            # Longer than a pooled client connection idles: a close that crosses a request looks like a fault.
+            # Longer than clients keep idle connections: a close that crosses a request looks like a fault.
             timeout_keep_alive=75,
         )
     )
@@ -46,7 +46,7 @@ def build_server(app: Starlette) -> uvicorn.Server:
 
 @contextmanager
 def running_sandbox(host: str = "127.0.0.1", port: int = 0, *, app: Starlette | None = None) -> Iterator[str]:
-    """Yields the sandbox's URL while it runs in a thread; port 0 takes a free one."""
+    """Run the sandbox in a thread and yield its URL; port 0 takes a free port."""
     with bind(host, port) as listener:
         server = build_server(app or create_app())
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox")

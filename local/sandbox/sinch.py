@@ -1,6 +1,6 @@
-"""Sinch Verification, version 1, as its OpenAPI document and SDKs describe it: start, report, status.
+"""Fake Sinch Verification, version 1, after its OpenAPI document and SDKs: start, report, status.
 
-Sinch has no resend: asking again is a new start, which aborts the number's pending verification.
+Sinch has no resend: a new start aborts the number's pending verification.
 """
 
 import uuid
@@ -35,9 +35,9 @@ from local.sandbox.sinch_request import (
 from local.sandbox.times import Clock
 
 WRONG_CODES_TOLERATED = 10
-"""Sinch does not say how many; more than the service allows, so that the service's count decides."""
+"""Undocumented at Sinch; more than the service allows, so that the service's limit applies first."""
 CALLER = "+4670000"
-"""What the number that a flash call comes from begins with; the rest is the code."""
+"""Prefix of the caller number of a flash call; the rest is the code."""
 
 _FAILURES = {"401": 40100, "429": 42900, "500": 50000, "503": 50300, "number-limit": 42901}
 _VERIFICATIONS = f"{SINCH_PATH}/verification/v1/verifications"
@@ -45,19 +45,19 @@ _VERIFICATIONS = f"{SINCH_PATH}/verification/v1/verifications"
 
 @dataclass(frozen=True, slots=True)
 class SinchApplication:
-    """What the dashboard sets of a Verification app, and Sinch's rate for a number (unspecified)."""
+    """Dashboard settings of a Verification app, and Sinch's rate limit per number (unspecified)."""
 
     start_limit: str = "1/10s"
     code_length: int = 4
 
 
 def wide_sinch_application(code_length: int = 6) -> SinchApplication:
-    """One whose limit no test meets."""
+    """An application with a limit that no test reaches."""
     return SinchApplication(start_limit=WIDE, code_length=code_length)
 
 
 class Sinch:
-    """The fake. One application, known by the sandbox's key and secret."""
+    """The fake: one application, with the sandbox's key and secret."""
 
     name = "sinch"
 
@@ -106,19 +106,19 @@ class Sinch:
         return Operation(method, path, name, authorized, self._number, _blacklisted)
 
     def fault_names(self, operation: str, number: str | None) -> Sequence[str]:
-        """A start that replaces a pending verification is what resending comes to here."""
+        """A start that replaces a pending verification also counts as `resend`."""
         if operation == "send" and number is not None and self._pending(number) is not None:
             return ("resend", "send")
         return (operation,)
 
     def failure(self, fault: str) -> Response:
-        """Sinch's error body; no `Retry-After`, for Sinch documents none."""
+        """Sinch's error body; without `Retry-After`, because Sinch documents none."""
         return error(_FAILURES.get(fault) or int(fault))
 
     async def _start(self, request: Request, body: bytes) -> Response:
         start = parse_start(body)
         if start.method == SEAMLESS:
-            # It needs the phone's own mobile network.
+            # Seamless needs the phone's mobile network.
             raise refusal(40300, "Seamless verification not available for given destination.")
         if start.reference in self._by_reference:
             raise refusal(40900)
@@ -152,11 +152,11 @@ class Sinch:
             self._deliveries.sent(verification.number, report)
 
     def _finish(self, verification: Verification, status: str, reason: str | None = None) -> None:
-        """Decide it, and tell what was decided."""
+        """Set the verification's result, and post it as an event."""
         verification.finish(status, reason)
-        decided = {"status": status} | ({"reason": reason} if reason else {})
+        result = {"status": status} | ({"reason": reason} if reason else {})
         source = {"source": "manual"} if status == "SUCCESSFUL" else {}
-        self._events.emit("VerificationResultEvent", about(verification) | decided | source)
+        self._events.emit("VerificationResultEvent", about(verification) | result | source)
 
     def _begin(self, start: Start) -> Verification:
         now = self._clock()
@@ -221,7 +221,7 @@ class Sinch:
         return JSONResponse(status(self._found(latest)))
 
     def _found(self, verification: Verification | None) -> Verification:
-        """`verification` as it is now. Raises `Refusal` with 40400 where there is none."""
+        """`verification`, expired if it is due. Raises `Refusal` with 40400 for `None`."""
         if verification is None:
             raise refusal(40400)
         if verification.status == "PENDING" and self._clock() >= verification.expires_at:
@@ -233,7 +233,7 @@ class Sinch:
         return latest if latest is not None and self._found(latest).status == "PENDING" else None
 
     def _number(self, request: Request, body: bytes) -> str | None:
-        """The number in the path or the body, or that of the verification that the path names."""
+        """The number in the path or the body, or of the verification in the path."""
         path = request.path_params
         known = self._by_id.get(path.get("id", "")) or self._by_reference.get(path.get("reference", ""))
         if known is not None:

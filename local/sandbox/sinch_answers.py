@@ -1,4 +1,4 @@
-"""What Sinch Verification answers and calls back with, of one verification."""
+"""JSON of Sinch Verification's answers and callbacks for one verification."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,7 @@ class Verification:
     number: str
     reference: str | None
     code: str
-    """What the user types; of a flash call the number that called."""
+    """The code that the user types; for a flash call, the caller's number."""
     code_type: str
     started_at: float
     expires_at: float
@@ -33,16 +33,16 @@ class Verification:
 
     @property
     def is_call(self) -> bool:
-        """Whether the phone rings."""
+        """Whether it is a callout or a flash call."""
         return self.method in (CALLOUT, FLASHCALL)
 
     def finish(self, status: str, reason: str | None = None) -> None:
-        """Decide it, for good."""
+        """Set the final status."""
         self.status, self.reason = status, reason
 
 
 def started(verification: Verification, href: str) -> dict[str, Any]:
-    """The start's answer, which has no status. `href` is the verification's own URL."""
+    """The answer to a start, which has no status. `href` is the verification's URL."""
     ttl_seconds = int(verification.expires_at - verification.started_at)
     details: dict[str, dict[str, Any]] = {
         "sms": {
@@ -53,7 +53,7 @@ def started(verification: Verification, href: str) -> dict[str, Any]:
             }
         },
         "whatsapp": {"whatsapp": {"codeType": verification.code_type}},
-        # The method's name is in small letters, its object's is not.
+        # Lower case as a method, camel case as a field.
         FLASHCALL: {
             "flashCall": {
                 "cliFilter": f"(.*){verification.code[-4:]}(.*)",
@@ -77,18 +77,18 @@ _LINKS = (("status", "GET"), ("report", "PUT"))
 
 
 def about(verification: Verification) -> dict[str, Any]:
-    """What every callback says of the verification."""
-    more = {"reference": verification.reference, "custom": verification.custom}
+    """The verification's fields in every callback."""
+    optional = {"reference": verification.reference, "custom": verification.custom}
     return {
         "id": verification.id,
         "method": verification.method,
         "identity": {"type": "number", "endpoint": verification.number},
-        **{name: value for name, value in more.items() if value is not None},
+        **{name: value for name, value in optional.items() if value is not None},
     }
 
 
 def outcome(verification: Verification) -> dict[str, Any]:
-    """What report and status say alike."""
+    """The fields that the answers to report and status share."""
     answer: dict[str, Any] = {
         "id": verification.id,
         "method": verification.method,
@@ -102,7 +102,7 @@ def outcome(verification: Verification) -> dict[str, Any]:
 
 
 def status(verification: Verification) -> dict[str, Any]:
-    """The timestamp is UTC without `Z` and with seven fractional digits, as Sinch writes it."""
+    """The answer to status. Its timestamp is UTC without `Z`, with seven fractional digits, as at Sinch."""
     answer = outcome(verification) | {
         "identity": {"type": "number", "endpoint": verification.number},
         "countryId": phonenumbers.region_code_for_number(phonenumbers.parse(verification.number)),

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from local.sandbox.credentials import SINCH_APPLICATION_KEY, SINCH_APPLICATION_SECRET, SINCH_PATH
 
 TIMESTAMP_TOLERANCE_SECONDS = 300.0
-"""How far `x-timestamp` may be off. Sinch says only that a request must not be "too old"."""
+"""Tolerance of `x-timestamp`. Sinch documents only that a request must not be "too old"."""
 
 
 class AuthError(Exception):
-    """Sinch's error code for why the request is not let in."""
+    """The request is not authorized; `code` is Sinch's error code."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -39,7 +39,7 @@ def signature(*, secret: str, method: str, body: bytes, content_type: str, times
 
 
 def authorize(request: Request, body: bytes, now: float) -> None:
-    """Raises `AuthError` unless the request is the sandbox account's own."""
+    """Raises `AuthError` unless the request carries the sandbox account's credentials."""
     header = request.headers.get("authorization")
     if header is None:
         raise AuthError(40104)
@@ -60,22 +60,22 @@ def _check_basic(value: str) -> None:
 
 
 def _check_signed(request: Request, body: bytes, value: str, now: float) -> None:
-    key, signed, given = value.partition(":")
+    key, colon, presented = value.partition(":")
     if key != SINCH_APPLICATION_KEY:
         raise AuthError(40107)
-    if not signed:
+    if not colon:
         raise AuthError(40303)  # the public method, for phones: it needs a callback URL
     timestamp = request.headers.get("x-timestamp", "")
     if not _is_recent(timestamp, now):
         raise AuthError(40101)
-    if not any(hmac.compare_digest(given.encode(), made.encode()) for made in _signatures(request, body)):
+    if not any(hmac.compare_digest(presented.encode(), made.encode()) for made in _signatures(request, body)):
         raise AuthError(40102)
 
 
 def _signatures(request: Request, body: bytes) -> Iterator[str]:
-    """Over the path as it came, and over the one that Sinch's own host has.
+    """Yield the signatures over the received path, and over the path without the sandbox's prefix.
 
-    A client that is led here by a base URL with the sandbox's prefix may sign either.
+    A client whose base URL contains the prefix may sign either.
     """
     received = request.scope["path"]
     for path in (received, received.removeprefix(SINCH_PATH)):

@@ -29,7 +29,7 @@ _MESSAGES = {
 
 
 def error(code: int, message: str | None = None) -> Response:
-    """The answer for `code`. `reference` in it is Sinch's support id, not the caller's reference."""
+    """The error answer for `code`. Its `reference` is Sinch's support id, not the caller's reference."""
     body = {
         "errorCode": code,
         "message": message or _MESSAGES[code],
@@ -39,10 +39,10 @@ def error(code: int, message: str | None = None) -> Response:
 
 
 def denied(reason: str) -> Refusal:
-    """A start that the callback did not allow. Of its body only the code is documented."""
+    """The refusal of a start that the callback denied. Of its body only the code is documented."""
     return refusal(40303, f"{reason}.")
 
 
 def refusal(code: int, message: str | None = None) -> Refusal:
-    """`error`, to be raised."""
+    """`error` as an exception."""
     return Refusal(error(code, message))

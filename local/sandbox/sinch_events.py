@@ -1,4 +1,4 @@
-"""Sinch's callbacks: what it asks before it sends, and what it tells after, all signed as requests are."""
+"""Sinch's callbacks: a request before each send, and events afterwards, signed like requests."""
 
 import json
 import re
@@ -15,18 +15,18 @@ from local.sandbox.sinch_request import CALLOUT, SMS
 from local.sandbox.times import Clock
 
 CONTENT_TYPE = "application/json; charset=utf-8"
-"""As Sinch's own samples have it, and the scheme in small letters too."""
+"""As in Sinch's samples, which also write the scheme in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`denied` is the reason why it may not be sent; `code` takes the place of Sinch's own."""
+    """The callback's answer: `denied` is the reason for a refusal; `code` replaces Sinch's code."""
 
     denied: str | None = None
     code: str | None = None
 
 
-# "The SMS code is not valid. Maximum 10 characters. Valid characters: A-Z, a-z, 0-9, '-'". A call's alike.
+# "The SMS code is not valid. Maximum 10 characters. Valid characters: A-Z, a-z, 0-9, '-'". Callouts too.
 _CODE = re.compile(r"[A-Za-z0-9-]{1,10}")
 _WITH_CODE = (SMS, CALLOUT)
 
@@ -43,31 +43,31 @@ def _decided(answer: Mapping[str, Any], method: str) -> Decision:
 
 
 class Events:
-    """Posts to the application's one callback URL; without one, it allows every send and posts no event."""
+    """Posts to the application's callback URL; without one, allows every send and posts no event."""
 
     def __init__(self, callbacks: Callbacks, clock: Clock) -> None:
         self._callbacks = callbacks
         self._clock = clock
 
-    async def decision(self, about: Mapping[str, Any], method: str) -> Decision:
-        """VerificationRequestEvent: whether it may be sent, and with which code."""
+    async def decision(self, fields: Mapping[str, Any], method: str) -> Decision:
+        """Post a VerificationRequestEvent. Returns whether to send, and with which code."""
         target = self._callbacks.target("sinch")
         if target is None:
             return Decision()
         price = {"price": {"amount": 0.0453, "currencyId": "EUR"}}
-        answer = await ask(target.url, *self._signed(target, "VerificationRequestEvent", {**about, **price}))
+        answer = await ask(target.url, *self._signed(target, "VerificationRequestEvent", {**fields, **price}))
         body = None if answer is None or answer.status_code != 200 else json_object(answer.content)
         return _decided(body or {}, method)
 
-    def emit(self, event: str, about: Mapping[str, Any]) -> None:
+    def emit(self, event: str, fields: Mapping[str, Any]) -> None:
         """Post an event that needs no answer."""
         target = self._callbacks.target("sinch")
         if target is not None:
-            self._callbacks.post(target.url, *self._signed(target, event, about))
+            self._callbacks.post(target.url, *self._signed(target, event, fields))
 
-    def _signed(self, target: Target, event: str, about: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
-        body = json.dumps({"event": event, **about}).encode()
-        # Seven digits of a second, as in Sinch's samples.
+    def _signed(self, target: Target, event: str, fields: Mapping[str, Any]) -> tuple[bytes, dict[str, str]]:
+        body = json.dumps({"event": event, **fields}).encode()
+        # Seven fractional digits, as in Sinch's samples.
         now = datetime.fromtimestamp(self._clock(), UTC)
         timestamp = f"{now:%Y-%m-%dT%H:%M:%S.%f}0Z"
         made = signature(

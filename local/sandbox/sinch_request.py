@@ -1,4 +1,4 @@
-"""The bodies of calls to Sinch Verification, checked as Sinch checks them."""
+"""Parsing of request bodies for Sinch Verification, with Sinch's checks."""
 
 import re
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ from local.sandbox.times import sinch_expiry
 
 SMS, CALLOUT, FLASHCALL, SEAMLESS, WHATSAPP = "sms", "callout", "flashcall", "seamless", "whatsapp"
 CHANNELS = {SMS: "sms", CALLOUT: "voice", FLASHCALL: "flashcall", WHATSAPP: "whatsapp"}
-"""How each method's message stands in the inbox."""
+"""Sinch's method -> the channel in the inbox."""
 METHODS = (*CHANNELS, SEAMLESS)
 DEFAULT_EXPIRY_SECONDS = 600
-"""Sinch does not document the default lifetime of a code. This one is so long that ours expires first."""
+"""Undocumented at Sinch; long enough that the service's verification expires first."""
 
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _REFERENCE = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@-]+")
 _LONGEST_CUSTOM = 4096
 _CODE_TYPES = ("Numeric", "Alpha", "Alphanumeric")
 _OPTIONS = {SMS: "smsOptions", WHATSAPP: "whatsappOptions"}
-# A flash call is reported by the number that called; the report's object has a name of its own.
+# A flash call is reported by its caller number, under field names of its own.
 _REPORTS = {FLASHCALL: ("flashCall", "cli")}
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A start that may go ahead. `number` is E.164."""
+    """A valid start. `number` is E.164."""
 
     number: str
     method: str
@@ -37,13 +37,13 @@ class Start:
 
 
 def named_endpoint(body: bytes) -> object:
-    """The endpoint that a body names, unchecked: for the call log, which takes any body."""
+    """The unchecked endpoint of a body, for the call log, which takes any body."""
     identity = (json_object(body) or {}).get("identity")
     return identity.get("endpoint") if isinstance(identity, dict) else None
 
 
 def parse_start(body: bytes) -> Start:
-    """Raises `Refusal` with Sinch's 400."""
+    """Parse and check a start. Raises `Refusal` with Sinch's 400."""
     start = _object(body)
     identity = _part(start, "identity")
     if identity.get("type") != "number":

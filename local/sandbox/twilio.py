@@ -1,8 +1,8 @@
-"""Twilio's API of the local stack, for clients that can send no `x-api-key`.
+"""The local stack's Twilio-compatible API, for clients that cannot send `x-api-key`.
 
-On AWS the API's authorizer says which API key Basic authentication stands for. MiniStack calls it as well,
-but takes the key from the header alone and answers a refusal of its own in one fixed form. What is added here
-is the header, and the form that the template gives to such refusals.
+On AWS, the API's authorizer maps Basic authentication to an API key. MiniStack calls it too, but takes the
+key only from the header, and answers refusals in one fixed form. This proxy adds the header and gives
+refusals the template's form.
 """
 
 import base64
@@ -18,19 +18,19 @@ TIMEOUT_SECONDS = 30
 """The service answers within 29 seconds, API Gateway's limit."""
 FORWARDED = ("authorization", "content-type")
 REFUSALS = {401: (401, 20003), 403: (401, 20003), 404: (404, 20404), 429: (429, 20429)}
-"""MiniStack's status of a refusal of its own -> the template's status and code."""
+"""MiniStack's status of a refusal -> the template's status and code."""
 OTHERWISE = (500, 20500)
 
 
 def routes(url: Callable[[], str]) -> list[Route]:
-    """The API's paths. `url` is where MiniStack has it; empty where there is none."""
+    """The API's routes. `url` returns the API's URL on MiniStack, empty if it is not deployed."""
 
     async def endpoint(request: Request) -> Response:
         to = url()
         if not to:
             return _refusal(404)
         body = await request.body()
-        # In a thread: on its way to the phone the service calls this very server.
+        # In a thread, because the service calls this server to send the code.
         return await run_in_threadpool(_forward, to, request, body)
 
     return [Route("/v2/Services/{rest:path}", endpoint, methods=["GET", "POST"])]
@@ -52,8 +52,8 @@ def _forward(to: str, request: Request, body: bytes) -> Response:
         return _refusal(500)
     if not is_the_functions:
         return _refusal(answer.status_code)
-    kept = {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers}
-    return Response(answer.content, answer.status_code, kept, "application/json")
+    retry_after = {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers}
+    return Response(answer.content, answer.status_code, retry_after, "application/json")
 
 
 def _password(header: str) -> str:

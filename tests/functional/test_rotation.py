@@ -121,5 +121,5 @@ def test_the_rotation_warns_that_kept_users_can_no_longer_be_found(
     in_use = rotation.step(UNTIL_HEARD + A_MOMENT)
     forgotten = rotation.step(UNTIL_FORGOTTEN)
     for message in (in_use, forgotten):
-        assert "Users kept under it can no longer be found or erased" in message
-    assert "Where KeepUsers=true, wait" in in_use
+        assert "Users stored under it can no longer be found or erased" in message
+    assert "With KeepUsers=true, wait" in in_use

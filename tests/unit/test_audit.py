@@ -66,7 +66,7 @@ def test_a_package_unknown_to_the_first_service_is_looked_up_at_the_second(
         requests.append((service, sorted(versions)))
         return {"a": CLEAR, "b": NOT_LOOKED_UP} if service == "pypi" else {"b": AFFECTED}
 
-    monkeypatch.setattr(audit, "_ask", answer)
+    monkeypatch.setattr(audit, "_query", answer)
     three = [Dependency(name, "1", "MIT", "layer", ()) for name in "abc"]
     assert audit.advisories(three) == {"a": CLEAR, "b": AFFECTED, "c": NOT_LOOKED_UP}
     assert requests == [("pypi", ["a", "b", "c"]), ("osv", ["b", "c"])]

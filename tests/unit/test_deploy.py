@@ -152,7 +152,7 @@ def test_only_changes_are_shown_each_as_old_and_new() -> None:
     assert lines[4:] == [
         "  MaxAttempts: 4 -> 3",
         "  MetricDetail: new in this version, service",
-        "  Gone: no parameter any more (was x)",
+        "  Gone: removed in this version (was x)",
     ]
 
 

@@ -46,4 +46,4 @@ def test_missing_items_are_restored_and_existing_or_expired_ones_are_not(client:
 def test_without_a_source_the_command_fails_and_names_it() -> None:
     command = [sys.executable, "-m", "ops.restore_items", "--source", ""]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 # our own
-    assert (ended.returncode, ended.stderr) == (1, "restore-items: which restored table? SOURCE=…\n")
+    assert (ended.returncode, ended.stderr) == (1, "restore-items: name the restored table: SOURCE=…\n")

@@ -51,7 +51,7 @@ def test_the_guide_mentions_missing_npm_packages(monkeypatch: pytest.MonkeyPatch
 
 def test_without_npms_registry_the_stack_starts_and_says_what_is_missing(tmp_path: Path) -> None:
     printed = make(tmp_path, "run", "NPM=false", "PROVIDERS=sinch")
-    assert "npm's packages cannot be installed" in printed
+    assert "the npm packages cannot be installed" in printed
     assert "started: -m local.run" in printed
     assert "--providers sinch" in printed
     assert not (tmp_path / ".venv/.web").exists()

@@ -2,18 +2,18 @@ import { node } from "./dom.js";
 import { Texts } from "./texts.js";
 
 const ALGORITHM = "PBKDF2/SHA-256";
-/** Nothing that the user does is recorded, and nothing becomes markup: the footer is the one text that would. */
+/** No recording of user input, and no footer, the only text that the widget parses as markup. */
 const DEFAULTS = { humanInteractionSignature: false, hideLogo: true, hideFooter: true };
-/** Its tick lies over its box, and would take the clicks. */
+/** The tick covers the checkbox and would intercept clicks. */
 const STYLE = new CSSStyleSheet();
 STYLE.replaceSync(".altcha-checkbox svg { pointer-events: none; }");
-/** Under `require-trusted-types-for 'script'` a worker starts from a policy's URL alone. */
+/** Under `require-trusted-types-for 'script'`, a worker needs a URL made by a policy. */
 const workers = globalThis.trustedTypes?.createPolicy("otp-form", { createScriptURL: (url) => url });
 
 /**
- * Meet CHALLENGE_REQUIRED with ALTCHA's proof of work: its widget is loaded and put into the form's slot `challenge`
- * once a challenge is required. `widget` is the URL of the folder `dist` of the npm package altcha, `challenge` that
- * of the backend's route which makes one. The backend checks what the form then sends as `challenge`.
+ * Answer CHALLENGE_REQUIRED with ALTCHA's proof of work: load its widget into the form's slot `challenge` once a
+ * challenge is required. `widget` is the URL of the folder `dist` of the npm package altcha, `challenge` the URL of
+ * the backend's route that makes one. The backend checks the solution, which the form sends as `challenge`.
  */
 export function meetWithAltcha(form, { widget, challenge }) {
   let shown = null;
@@ -27,7 +27,7 @@ export function meetWithAltcha(form, { widget, challenge }) {
       missing?.remove();
     } catch {
       shown = null;
-      if (!missing) sayThatItIsMissing(form);
+      if (!missing) showMissing(form);
     }
   });
 }
@@ -52,7 +52,7 @@ function widgetOf(form, challenge) {
   return widget;
 }
 
-function sayThatItIsMissing(form) {
+function showMissing(form) {
   const text = new Texts(form).say("error-no-challenge");
   form.append(node("p", { slot: "challenge", class: "otp-no-altcha", role: "alert" }, text));
 }

@@ -1,21 +1,21 @@
 const TIMEOUT_MS = 40_000;
-/** A `Date` header has whole seconds, and servers make it anew each second. */
+/** A `Date` header has whole seconds, and servers may cache it for one. */
 const DATE_HEADER_MS = 3_000;
 const KEY_BYTES = 16;
 const IN_PROGRESS_REPEATS = 20;
 
-/** Answers of the service that say what became of a request, though their status is one of failure. */
+/** Error codes with a definite outcome, although their status is a 5xx. */
 const DECIDED = ["PROVIDER_UNAVAILABLE", "SENDING_STOPPED"];
 
 /**
- * The app's own backend, called with cookies. It never throws: an answer is `{ok: true, body, now}` for a 200, `now`
- * being the backend's time in milliseconds, or `{ok: false, problem}` with `{errorCode, status, attemptsRemaining,
- * retryAfter, …}` (RFC 9457 as the service writes it), also where no answer or no JSON came back.
+ * The app's backend, called with cookies. It never throws: an answer is `{ok: true, body, now}` for a 200, `now` being
+ * the backend's time in milliseconds, or `{ok: false, problem}` with `{errorCode, status, attemptsRemaining,
+ * retryAfter, …}` (the service's RFC 9457 problem), also without an answer or for an answer that is not JSON.
  */
 export class Backend {
   #keys = new IdempotencyKeys();
 
-  /** Waits while an equal request is still in progress there; `isMeant()` is false once nobody awaits the answer. */
+  /** Retries while an equal request is in progress; `isMeant()` is false once the answer is no longer needed. */
   async post(url, body, isMeant) {
     const key = this.#keys.keyFor(url, body);
     let answer = await post(url, body, key);
@@ -31,7 +31,7 @@ export class Backend {
     return call(url, { headers: { accept: "application/json" }, cache: "no-store" });
   }
 
-  /** What is sent from now on is a new click. */
+  /** Later requests belong to a new click. */
   forget() {
     this.#keys.clear();
   }
@@ -69,51 +69,51 @@ function problem(response, body) {
   };
 }
 
-/** The user's clock may be wrong; the server's decides what has expired. Where both agree, ours is the finer. */
+/** The user's clock may be wrong, so the server's decides expiry. If both agree, ours is more precise. */
 function timeOf(response) {
   const theirs = Date.parse(response.headers.get("date") ?? "");
   const isOff = Math.abs(theirs - Date.now()) > DATE_HEADER_MS;
   return isOff ? theirs : Date.now();
 }
 
-/** NaN for what is no time. */
+/** Seconds from `now` (milliseconds) until `moment`; NaN if it is not a time. */
 export function secondsUntil(moment, now) {
   return (Date.parse(moment) - now) / 1000;
 }
 
-/** The body with the captcha's response, where there is one. */
+/** The body, with the captcha's response if there is one. */
 export function withChallenge(body, challenge) {
   return challenge === undefined ? body : { ...body, challenge };
 }
 
 /**
- * One `Idempotency-Key` for each click, kept until an answer came: a request whose answer was lost is sent again
- * under its first key, and so sends no second code and spends no second attempt.
+ * One `Idempotency-Key` for each click, kept until an answer arrives: a request whose answer was lost is repeated
+ * with its first key, and so sends no second code and spends no second attempt.
  */
 class IdempotencyKeys {
-  #kept = new Map();
+  #pending = new Map();
 
-  /** The key of this request; the same one while an equal request to that URL has had no answer. */
+  /** The key of this request, reused while an equal request to this URL is unanswered. */
   keyFor(url, body) {
     const text = JSON.stringify(body);
-    const kept = this.#kept.get(url);
-    if (kept?.text === text) return kept.key;
+    const pending = this.#pending.get(url);
+    if (pending?.text === text) return pending.key;
     const key = newKey();
-    this.#kept.set(url, { text, key });
+    this.#pending.set(url, { text, key });
     return key;
   }
 
-  /** Forget the key if the answer says what became of the request. */
+  /** Drop the key if the answer states the request's outcome. */
   answered(url, answer) {
-    if (answer.ok || !isLost(answer.problem)) this.#kept.delete(url);
+    if (answer.ok || !isLost(answer.problem)) this.#pending.delete(url);
   }
 
   clear() {
-    this.#kept.clear();
+    this.#pending.clear();
   }
 }
 
-/** Whether nobody knows what became of the request. */
+/** Whether the request's outcome is unknown. */
 function isLost({ status, errorCode }) {
   if (DECIDED.includes(errorCode)) return false;
   return status === 0 || status >= 500 || errorCode === "REQUEST_IN_PROGRESS";

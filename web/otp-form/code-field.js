@@ -2,8 +2,8 @@ import { codeIn, digitsOf } from "./code-in-text.js";
 import { node } from "./dom.js";
 
 /**
- * One real input over as many drawn cells as the code has digits. A code that comes whole (paste, drop, autofill,
- * WebOTP, `fill`) is handed to `whole` at once; one that is typed waits for the user, since a slip costs an attempt.
+ * One real input over drawn cells, one for each digit. A whole code (paste, drop, autofill, WebOTP, `fill`) calls
+ * `whole` at once; a typed code waits for the user to submit it, because a typo costs an attempt.
  */
 export class CodeField {
   #length;
@@ -12,7 +12,7 @@ export class CodeField {
   #listening = null;
   #before = "";
 
-  /** `noCode` is called where a text was put in that has no code, or several. */
+  /** `noCode` is called for an inserted text with no code, or with several. */
   constructor(length, { whole, noCode, describedBy }) {
     this.#length = length;
     this.#whole = whole;
@@ -64,7 +64,7 @@ export class CodeField {
     this.#draw();
   }
 
-  /** Put in the code that the text has, as if the browser had. */
+  /** Fill in the code in the text, like autofill. */
   fill(text) {
     const code = codeIn(String(text), this.#length);
     if (code === null) return this.#noCode();
@@ -87,7 +87,7 @@ export class CodeField {
     this.input.select();
   }
 
-  /** Ask the browser for the code in the text message, where it can read one (WebOTP). */
+  /** Request the code in the text message from the browser, if it supports WebOTP. */
   async listen() {
     if (!("OTPCredential" in window)) return;
     this.stopListening();
@@ -97,7 +97,7 @@ export class CodeField {
       const read = await navigator.credentials.get({ otp: { transport: ["sms"] }, signal: listening.signal });
       if (read && !listening.signal.aborted) this.fill(read.code);
     } catch {
-      // Not allowed here, given up, or no such message: the code is typed.
+      // Not allowed, aborted, or no such message: the user types the code.
     }
   }
 
@@ -108,14 +108,14 @@ export class CodeField {
 
   #typed(event) {
     const before = this.#before;
-    // What an input method composes is its own until it is done: changed meanwhile, it would come twice.
+    // Changing the text during an IME composition would insert it twice.
     if (event.isComposing) {
       this.#draw();
-      // A keyboard's suggestion comes whole, in one step.
+      // A keyboard's suggestion inserts the whole code in one step.
       if (this.value.length - before.length > 1 && this.isWhole && digitsOf(this.value) === this.value) this.#whole();
       return;
     }
-    // What is typed comes digit by digit; autofill brings more, or no data at all.
+    // Typing inserts single digits; autofill inserts more, or reports no data.
     if ([...(event.data ?? "")].length === 1 || event.inputType?.startsWith("delete")) return this.#tidy();
     const code = codeIn(event.data ?? this.value, this.#length) ?? codeIn(this.value, this.#length);
     if (code !== null) return this.fill(code);
@@ -128,7 +128,7 @@ export class CodeField {
 
   #tidy() {
     const value = digitsOf(this.input.value).slice(0, this.#length);
-    // Setting it moves the caret to the end, so only where there is something to take out.
+    // Setting the value moves the caret to the end, so only if it changes.
     if (value !== this.input.value) this.input.value = value;
     this.#draw();
   }
@@ -137,7 +137,7 @@ export class CodeField {
     event.preventDefault();
     const text = data.getData("text");
     const digits = digitsOf(text);
-    // The first digits of a code, to be completed by hand.
+    // The first digits of a code, which the user completes.
     if (digits.length < this.#length && /^[\p{Nd}\s-]+$/u.test(text)) {
       this.input.value = digits;
       this.#draw();

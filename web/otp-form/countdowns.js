@@ -1,18 +1,18 @@
 /**
- * Named countdowns, with a call each second while any runs. They follow the monotonic clock: a system clock that
- * is put right meanwhile changes nothing.
+ * Named countdowns, with a callback each second while any runs. They use the monotonic clock, so a change of the
+ * system clock has no effect.
  */
 export class Countdowns {
   #ends = new Map();
   #timer = null;
   #tick;
 
-  /** `tick(ended)` is called each second with the names of those that have just ended. */
+  /** `tick(ended)` is called each second with the names of the countdowns that just ended. */
   constructor(tick) {
     this.#tick = tick;
   }
 
-  /** Ends in that many seconds; no countdown for zero or fewer, or for what is no number. */
+  /** Start a countdown in seconds; stops it for zero, a negative value or a value that is not a number. */
   start(name, seconds) {
     if (!(seconds > 0)) return this.stop(name);
     this.#ends.set(name, performance.now() + seconds * 1000);
@@ -29,7 +29,7 @@ export class Countdowns {
     this.#rest();
   }
 
-  /** No calls until `resume`; time goes on. */
+  /** Pause the callbacks until `resume`; the countdowns go on. */
   pause() {
     this.#rest();
   }
@@ -38,7 +38,7 @@ export class Countdowns {
     if (this.#ends.size) this.#timer ??= setInterval(() => this.#second(), 1000);
   }
 
-  /** Whole seconds; 0 where there is no such countdown. */
+  /** Whole seconds left; 0 if the countdown does not exist. */
   left(name) {
     return Math.max(0, Math.ceil(((this.#ends.get(name) ?? 0) - performance.now()) / 1000));
   }

@@ -1,9 +1,9 @@
-/** A code in wide use that ISO 3166-1 does not have, and CLDR knows no alias for. */
+/** A common code that is not in ISO 3166-1, and that CLDR has no alias for. */
 const MISTAKEN = { EL: "GR" };
 
 /**
- * The countries that an attribute names, as ISO 3166-1 codes that `library` supports. A code that does not exist
- * is left out with a warning that names the right one where there is one, which is taken then.
+ * The countries in an attribute, as ISO 3166-1 codes that `library` supports. An unknown code is replaced by
+ * the country that it is an alias of, or dropped; both log a warning.
  */
 export function countriesIn(attribute, library, name) {
   const supported = library.getCountries();
@@ -20,10 +20,10 @@ export function countriesIn(attribute, library, name) {
   return found;
 }
 
-/** A name with a mark in it or of capitals alone, such as "UK" and "EE. UU.". */
+/** Matches names taken for abbreviations: with punctuation or in capitals only, such as "UK" and "EE. UU.". */
 const ABBREVIATION = /\p{P}|^\p{Lu}+$/u;
 
-/** Countries' names in a language: the short one of Unicode CLDR ("Palestine"), unless that is an abbreviation. */
+/** Country names in a language: CLDR's short name ("Palestine"), unless it is an abbreviation. */
 export function countryNames(language) {
   const [short, long] = ["short", "long"].map(
     (style) => new Intl.DisplayNames([language, "en"], { type: "region", style }),
@@ -31,7 +31,7 @@ export function countryNames(language) {
   return (code) => (ABBREVIATION.test(short.of(code)) ? long : short).of(code);
 }
 
-/** "UK" is Unicode CLDR's alias of "GB". */
+/** "UK" is an alias of "GB" in Unicode CLDR. */
 function meant(code) {
   try {
     return MISTAKEN[code] ?? new Intl.Locale(`und-${code}`).region;

@@ -1,6 +1,6 @@
 /**
- * A new element with attributes, listeners (`onclick: …`) and children. Texts go in as text nodes and never
- * through markup, so that the component works under `require-trusted-types-for 'script'`.
+ * A new element with attributes, listeners (`onclick: …`) and children. Texts are text nodes, never markup, so that
+ * the component works under `require-trusted-types-for 'script'`.
  */
 export function node(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -13,7 +13,7 @@ export function node(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Properties that a page gave an element before it was defined hide its setters: hand them over. */
+/** Properties set before the element was defined hide its setters: set them again. */
 export function takeUp(element, ...names) {
   for (const name of names.filter((each) => Object.hasOwn(element, each))) {
     const value = element[name];

@@ -7,12 +7,12 @@ import { clock, Texts } from "./texts.js";
 import { View } from "./view.js";
 
 const SOON_SECONDS = 60;
-/** Longer than any code lives: a time that was not the backend's. */
+/** Longer than any code's lifetime: beyond it, the time was not the backend's. */
 const LONGEST_LIFE_SECONDS = 3600;
 
 /**
- * `<otp-form request-url verify-url resend-url session-url>`: a phone number, a code, done. It calls the app's own
- * backend alone; README.md beside this file says what the backend answers, and lists attributes and events.
+ * `<otp-form request-url verify-url resend-url session-url>`: verifies a phone number by a code. It calls only the
+ * app's backend; README.md beside this file documents the backend's answers, the attributes and the events.
  */
 export class OtpForm extends HTMLElement {
   #texts = new Texts(this);
@@ -23,22 +23,22 @@ export class OtpForm extends HTMLElement {
   #code;
   #channels;
   #library = null;
-  #givenNumber = "";
-  #givenSession = null;
+  #initialNumber = "";
+  #initialSession = null;
   #step = null;
-  /** `{number, channel, isNewest}` of the code that was sent last; null where none was. */
+  /** `{number, channel, isNewest}` of the code sent last; null before the first. */
   #pending = null;
   #isBusy = false;
   #isOver = false;
-  #isSoonSaid = false;
+  #isExpiryAnnounced = false;
   #refused = null;
-  /** Counts what was given up: an answer from before is no longer meant. */
+  /** Incremented when the user abandons a request: earlier answers are ignored. */
   #turn = 0;
   #seenAgain = () => {
     if (document.visibilityState === "visible") this.#readSession((session, now) => this.#resume(session, now));
   };
 
-  /** libphonenumber-js, for the choice of a country and formatting while typing; null for none. */
+  /** libphonenumber-js, for the choice of a country and formatting while typing; null without it. */
   set phoneLibrary(library) {
     this.#library = library;
     if (this.#view) this.#phone.library = library;
@@ -48,16 +48,16 @@ export class OtpForm extends HTMLElement {
     return this.#library;
   }
 
-  /** Put a number (E.164) into the form's first step. */
+  /** Fill in a number (E.164) in the form's first step. */
   set phoneNumber(number) {
     if (this.#view) this.#phone.fill(number);
-    else this.#givenNumber = number;
+    else this.#initialNumber = number;
   }
 
-  /** What the backend's session says, for a page that has it at hand: the form begins at the step that it names. */
+  /** The backend's session, for a page that already has it: the form starts at its step. */
   set session(session) {
     if (this.#view) this.#begin(session, Date.now());
-    else this.#givenSession = session;
+    else this.#initialSession = session;
   }
 
   connectedCallback() {
@@ -73,20 +73,20 @@ export class OtpForm extends HTMLElement {
     document.removeEventListener("visibilitychange", this.#seenAgain);
   }
 
-  /** Put in the code that the text has, as if the browser had, and verify it; only while a code is awaited. */
+  /** Fill in the code in the text, like autofill, and verify it; only while the form waits for a code. */
   fill(text) {
     if (this.#step === "code" && !this.#isOver) this.#code.fill(text);
   }
 
-  /** Repeat the request that CHALLENGE_REQUIRED refused, with the captcha's response for the backend to check. */
+  /** Repeat the request refused by CHALLENGE_REQUIRED, with the captcha's response for the backend to check. */
   passChallenge(response) {
     this.#refused?.(response);
   }
 
-  /** Back to an empty form. */
+  /** Reset to an empty form. */
   reset() {
-    this.#givenNumber = "";
-    this.#givenSession = null;
+    this.#initialNumber = "";
+    this.#initialSession = null;
     if (!this.#view) return;
     this.#turn += 1;
     this.#countdowns.stopAll();
@@ -101,8 +101,8 @@ export class OtpForm extends HTMLElement {
     takeUp(this, "phoneLibrary", "phoneNumber", "session");
     this.#build();
     this.#show("number");
-    if (this.#givenNumber) this.#phone.fill(this.#givenNumber);
-    if (this.#givenSession) this.#begin(this.#givenSession, Date.now());
+    if (this.#initialNumber) this.#phone.fill(this.#initialNumber);
+    if (this.#initialSession) this.#begin(this.#initialSession, Date.now());
     else this.#readSession((session, now) => this.#begin(session, now));
   }
 
@@ -123,7 +123,7 @@ export class OtpForm extends HTMLElement {
     this.#phone.library = this.#library;
   }
 
-  /** Take up what the backend's session says, if nothing was done meanwhile. */
+  /** Read the backend's session and call `begin`, unless the user acted meanwhile. */
   async #readSession(begin) {
     if (!this.hasAttribute("session-url") || this.#isBusy) return;
     const turn = this.#turn;
@@ -131,15 +131,15 @@ export class OtpForm extends HTMLElement {
     if (answer.ok && turn === this.#turn && !this.#isBusy) begin(answer.body, answer.now);
   }
 
-  /** At the step that the session names, `now` being the backend's time in milliseconds. */
+  /** Start at the session's step; `now` is the backend's time in milliseconds. */
   #begin(session, now) {
     if (session.step === "done" && this.#step !== "done") return this.#finish(session);
-    // Who is typing another number already is offered the code and not led away.
+    // A user who is typing another number is offered the code, without changing the step.
     const isFree = this.#phone.isEmpty || this.#phone.value === session.phoneNumber;
     if (this.#holds(session, now) && isFree) this.#show("code", { resumed: true });
   }
 
-  /** The page is looked at again: meanwhile another tab may have gone on, and the machine may have slept. */
+  /** The page is visible again: another tab may have advanced, or the machine may have slept. */
   #resume(session, now) {
     const number = this.#pending?.number;
     if (this.#step === "code" && session.step === "done") return this.#finish(session);
@@ -147,7 +147,7 @@ export class OtpForm extends HTMLElement {
     if (this.#step === "code" && number !== this.#pending.number) this.#show("code", { resumed: true });
   }
 
-  /** True if the session waits for a code, which may be typed here from now on. */
+  /** Take over the session's pending code. Returns false if it has none. */
   #holds(session, now) {
     const life = secondsUntil(session.expiresAt, Date.parse(session.now) || now);
     if (session.step !== "code" || !(life > 0) || this.#isOver) return false;
@@ -170,8 +170,8 @@ export class OtpForm extends HTMLElement {
   }
 
   /**
-   * Whether a code for this number may be typed though its request was refused or its answer was lost: then
-   * the form goes to the code.
+   * Whether the session has a valid code for this number although its request was refused or its answer was lost;
+   * then the form shows the code's step.
    */
   async #wasSentTo(number, problem) {
     if (this.#step !== "number" || !problem) return false;
@@ -220,7 +220,7 @@ export class OtpForm extends HTMLElement {
     return answer;
   }
 
-  /** A code is on its way. */
+  /** A code was sent: show its step. */
   #arrives({ body, now }, { number, channel, isNewest }) {
     this.#pending = { number, channel: body.channel ?? channel, isNewest };
     this.#count(secondsUntil(body.expiresAt, now), body.resendAfter);
@@ -230,7 +230,7 @@ export class OtpForm extends HTMLElement {
   #count(life, resendAfter) {
     this.#countdowns.start("expiry", life <= LONGEST_LIFE_SECONDS ? life : 0);
     this.#countdowns.start("resend", resendAfter);
-    this.#isSoonSaid = life <= SOON_SECONDS;
+    this.#isExpiryAnnounced = life <= SOON_SECONDS;
   }
 
   #finish(detail) {
@@ -252,7 +252,7 @@ export class OtpForm extends HTMLElement {
     this.#showMessage(text);
   }
 
-  /** The code that was sent may still be typed, unless the verification is over. */
+  /** The sent code stays valid, unless the verification is over. */
   #refusedToResend(problem, channel) {
     if (!problem) return;
     if (OVER.includes(problem.errorCode)) return this.#over(problem);
@@ -281,7 +281,7 @@ export class OtpForm extends HTMLElement {
     this.#emit("challenge-required", problem);
   }
 
-  /** An answer that is still on its way is waited for, and then no longer meant. The code stays valid. */
+  /** A pending answer will be ignored. The code stays valid. */
   #changeNumber() {
     this.#turn += 1;
     if (this.#phone.isEmpty) this.#phone.fill(this.#pending.number);
@@ -289,7 +289,7 @@ export class OtpForm extends HTMLElement {
     this.#show("number");
   }
 
-  /** What was said of one number, and its wait, are not another's. */
+  /** Another number: clear the previous number's message and wait. */
   #retyped() {
     if (this.#step !== "number") return;
     this.#countdowns.stop("wait");
@@ -305,14 +305,14 @@ export class OtpForm extends HTMLElement {
     if (takesFocus) this.#view.primary.focus();
   }
 
-  /** True, and said, while that countdown runs. */
+  /** Whether that countdown runs; announces the time left. */
   #mustWait(name) {
     const seconds = this.#countdowns.left(name);
     if (seconds) this.#view.say(this.#texts.say("wait-for", { time: clock(seconds) }));
     return seconds > 0;
   }
 
-  /** What was typed is wrong: said at the field, which gets the focus. */
+  /** Show an error at the step's field, and focus it. */
   #wrong(step, text) {
     this.#showMessage(text);
     const field = step === "number" ? this.#phone : this.#code;
@@ -324,7 +324,7 @@ export class OtpForm extends HTMLElement {
     this.#wrong("code", this.#texts.say("error-code", { count: this.#code.length }));
   }
 
-  /** The message of this step, which stays until the user acts. */
+  /** Show the step's message, which stays until the user acts. */
   #showMessage(text) {
     this.#phone.invalid = this.#code.invalid = false;
     this.#refused = null;
@@ -338,7 +338,7 @@ export class OtpForm extends HTMLElement {
     this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
   }
 
-  /** Whether a code was sent that may still be typed. */
+  /** Whether a sent code is still valid. */
   get #isAwaited() {
     return this.#pending !== null && !this.#isOver && this.#countdowns.left("expiry") > 0;
   }
@@ -370,13 +370,13 @@ export class OtpForm extends HTMLElement {
   }
 
   #secondOfCode(ended) {
-    // Who is elsewhere on the page is not fetched back by a countdown.
+    // A countdown must not take the focus from elsewhere on the page.
     const isHere = this.shadowRoot.activeElement !== null;
     if (ended.includes("expiry") && !this.#isBusy) return this.#over({ errorCode: "OTP_EXPIRED" }, isHere);
     if (ended.includes("resend")) this.#view.say(this.#texts.say("can-send-again"));
     const left = this.#countdowns.left("expiry");
-    if (left && left <= SOON_SECONDS && !this.#isSoonSaid) {
-      this.#isSoonSaid = true;
+    if (left && left <= SOON_SECONDS && !this.#isExpiryAnnounced) {
+      this.#isExpiryAnnounced = true;
       this.#view.say(this.#texts.say("expires-soon"));
     }
   }

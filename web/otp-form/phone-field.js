@@ -5,8 +5,8 @@ import { e164Of, plainNumber } from "./phone-number.js";
 const FIRST_COUNTRY = "US";
 
 /**
- * A number's field. With a library of libphonenumber-js's form there is a country to choose, and the number is
- * formatted as it is typed; without one, the number is typed with its country code.
+ * The phone number's field. With libphonenumber-js, or a library with its interface, the user chooses a country and
+ * the number is formatted while typing; without it, the user types the country code.
  */
 export class PhoneField {
   #texts;
@@ -20,7 +20,7 @@ export class PhoneField {
   #isByKey = false;
 
   /**
-   * `host` has the attributes `country` and `countries`; `changed` is called when another number is put in.
+   * `host` has the attributes `country` and `countries`; `changed` is called when the number changes.
    */
   constructor(texts, { host, describedBy, changed }) {
     this.#texts = texts;
@@ -63,17 +63,17 @@ export class PhoneField {
     );
   }
 
-  /** libphonenumber-js, or an object with the same AsYouType, parsePhoneNumberFromString, getCountries … */
+  /** libphonenumber-js, or an object with its AsYouType, parsePhoneNumberFromString, getCountries … */
   set library(library) {
     this.#library = library;
     this.picker.hidden = !library;
     this.hint.hidden = Boolean(library);
-    // What is hidden would describe the field all the same.
+    // Even a hidden element would describe the field.
     this.input.setAttribute("aria-describedby", library ? this.#describedBy : `number-hint ${this.#describedBy}`);
     if (library) this.#offer();
   }
 
-  /** In E.164, or null for what is no number. */
+  /** The number in E.164; null if it is not a number. */
   get value() {
     return e164Of(this.input.value, this.#library, this.#country);
   }
@@ -82,7 +82,7 @@ export class PhoneField {
     return !this.input.value.trim();
   }
 
-  /** Put a number in E.164 in, as if it had been typed. */
+  /** Fill in a number in E.164, as by typing. */
   fill(number) {
     const parsed = this.#library?.parsePhoneNumberFromString(number);
     const country = parsed && this.#offered(parsed.country, parsed.countryCallingCode);
@@ -91,13 +91,13 @@ export class PhoneField {
     this.#changed();
   }
 
-  /** Empty, with the country that was chosen first. */
+  /** Clear the number, and select the initial country. */
   reset() {
     this.input.value = "";
     if (this.#library) this.#go(this.#first);
   }
 
-  /** A number in E.164 as people write it. */
+  /** An E.164 number, formatted for display. */
   written(number) {
     return this.#library?.parsePhoneNumberFromString(number)?.formatInternational() ?? number;
   }
@@ -123,7 +123,7 @@ export class PhoneField {
     const offered = this.#offers();
     const options = offered.map((code) => {
       const calling = this.#library.getCountryCallingCode(code);
-      // The mark keeps the plus before its digits where the names are written from right to left.
+      // The mark keeps the plus before its digits in right-to-left text.
       return { code, text: `${nameOf(code)} (\u200e+${calling})` };
     });
     options.sort((one, other) => one.text.localeCompare(other.text, this.#texts.language));
@@ -132,9 +132,9 @@ export class PhoneField {
     this.#go(this.#first);
   }
 
-  /** That country; where the number does not say which, one that shares its calling code. Null: not offered. */
+  /** The country; if unknown, one with its calling code. Null if not offered. */
   #offered(country, callingCode) {
-    // In the library's order, where the country that a code is known by mostly comes first.
+    // In the library's order, in which a code's main country mostly comes first.
     const offered = this.#offers();
     if (country) return offered.includes(country) ? country : null;
     const shares = (other) => this.#library.getCountryCallingCode(other) === callingCode;
@@ -150,7 +150,7 @@ export class PhoneField {
   #chosen() {
     this.#go(this.select.value);
     this.input.value = this.#formatted(this.#withoutCountry(plainNumber(this.input.value)));
-    // Each key that is pressed on a closed list chooses: who is led away cannot press the next one.
+    // Each key pressed on a closed list selects: moving the focus would lose the next key.
     if (!this.#isByKey) this.input.focus();
     this.#changed();
   }
@@ -164,7 +164,7 @@ export class PhoneField {
 
   #typed(event) {
     this.#changed();
-    // What an input method composes is its own until it is done: rewritten meanwhile, it would come twice.
+    // Rewriting the text during an IME composition would insert it twice.
     if (event.isComposing || event.inputType?.startsWith("delete")) return;
     this.#format();
   }
@@ -175,7 +175,7 @@ export class PhoneField {
   }
 
   #format() {
-    // Where the caret is inside the number, formatting would move it away.
+    // With the caret inside the number, formatting would move it.
     const atEnd = this.input.selectionStart === this.input.value.length;
     if (!this.#library || !atEnd) return;
     const formatted = this.#formatted(plainNumber(this.input.value));

@@ -1,7 +1,7 @@
 import { withAsciiDigits } from "./digits.js";
 
 const E164 = /^\+[1-9]\d{6,14}$/;
-/** What Mexicans dialled before their mobile numbers until 2019: within the country, and from abroad. */
+/** Prefixes of Mexican mobile numbers until 2019: within the country, and from abroad. */
 const MEXICAN_PREFIX = /^(?:04[45]|01|1)(?=\d{10}$)/;
 
 /** Digits of every script as ASCII, a full-width plus as `+`; invisible characters gone. */
@@ -10,8 +10,8 @@ export function plainNumber(text) {
 }
 
 /**
- * The number in E.164 as the service keeps it, or null for what cannot be one. With a library, a number may be
- * typed as in `country`. One with its country code is the service's to judge: its plans may be newer.
+ * The number in E.164 as the service stores it; null if it cannot be one. With a library, it may be written in
+ * `country`'s national format. A number with a country code is validated by the service, whose metadata may be newer.
  */
 export function e164Of(text, library, country) {
   const plain = plainNumber(text).trim();

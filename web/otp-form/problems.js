@@ -1,13 +1,13 @@
-/** The number is what is wrong. */
+/** Error codes about the number. */
 export const ABOUT_THE_NUMBER = [
   "INVALID_PHONE_NUMBER",
   "DESTINATION_NOT_ALLOWED",
   "PROVIDER_REJECTED",
   "NUMBER_DISABLED",
 ];
-/** The code is what is wrong; the next one may be right. */
+/** Error codes about the code; another guess may be right. */
 export const ABOUT_THE_CODE = ["OTP_INCORRECT", "INVALID_OTP_FORMAT"];
-/** No code can be right for this verification any more. */
+/** Error codes after which the verification can no longer succeed. */
 export const OVER = [
   "OTP_EXPIRED",
   "TOO_MANY_ATTEMPTS",

@@ -1,4 +1,4 @@
-/** A constructed sheet, which `style-src 'self'` allows: nothing is inline. */
+/** A constructed style sheet, which `style-src 'self'` allows. */
 export const style = new CSSStyleSheet();
 
 style.replaceSync(`
@@ -63,7 +63,7 @@ input, select, button { font: inherit; color: inherit; }
   rotate: 45deg;
 }
 
-/* The real control lies over what is shown of it. */
+/* The real control covers its drawn replacement. */
 .country-select {
   position: absolute;
   inset: 0;
@@ -101,7 +101,7 @@ input, select, button { font: inherit; color: inherit; }
 
 .about { display: grid; justify-items: start; }
 
-/* One input over drawn cells: a digit's advance is made as wide as a cell and its gap. */
+/* One input over drawn cells: each digit is as wide as a cell and its gap. */
 .code {
   --gap: 0.5rem;
   --pitch: calc((100cqi + var(--gap)) / var(--length));
@@ -156,7 +156,7 @@ input, select, button { font: inherit; color: inherit; }
   caret-color: var(--_accent);
 }
 
-/* The cells show what is selected. */
+/* The cells show the selection. */
 .code-input::selection { background: transparent; color: inherit; }
 
 .code-input:disabled { color: var(--_muted); }
@@ -229,7 +229,7 @@ input, select, button { font: inherit; color: inherit; }
 
 form > .link { justify-self: center; text-align: center; }
 
-/* ALTCHA's widget has these of its own. */
+/* ALTCHA's widget defines these itself. */
 .challenge {
   --altcha-max-width: none;
   --altcha-border-radius: var(--_radius);
@@ -302,7 +302,7 @@ form > .link { justify-self: center; text-align: center; }
   .code:has(:disabled) .cell { border: 1px dashed GrayText; }
   .code:focus-within .cell.next, .code:focus-within .cell.selected { outline: 2px solid Highlight; }
   .error { font-weight: 700; }
-  /* The ground that is laid under each text would cover the cells' sides. */
+  /* The backplate under each text would cover the cells' borders. */
   .code-input { forced-color-adjust: none; color: CanvasText; caret-color: CanvasText; }
   .code-input:disabled { color: GrayText; }
 }

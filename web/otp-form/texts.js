@@ -1,6 +1,6 @@
 /**
- * Every text of the component by its name, in English. `label-NAME` on the element takes the place of one;
- * where a text has a {count}, `label-NAME-one`, `label-NAME-few` and so on do for that plural of the language.
+ * The component's English texts by name. `label-NAME` on the element replaces one; for a text with a {count},
+ * `label-NAME-one`, `label-NAME-few` and so on replace the language's plural forms.
  */
 const ENGLISH = {
   country: "Country",
@@ -70,12 +70,12 @@ const ENGLISH = {
 export class Texts {
   #host;
 
-  /** `host` is the element whose attributes and language count. */
+  /** `host` is the element whose attributes and language apply. */
   constructor(host) {
     this.#host = host;
   }
 
-  /** BCP 47, without extensions: the nearest `lang`, else the browser's; English where neither is a language. */
+  /** BCP 47 without extensions: the nearest `lang`, else the browser's, else English. */
   get language() {
     const named = this.#host.closest("[lang]")?.lang || navigator.language;
     try {
@@ -85,19 +85,19 @@ export class Texts {
     }
   }
 
-  /** The text of that name, its {placeholders} filled in. */
+  /** The text of this name, with its {placeholders} filled in. */
   say(name, values = {}) {
     const plural = "count" in values ? this.#text(`${name}-${this.#plural(values.count)}`) : null;
     const text = plural ?? this.#text(name) ?? name;
     return text.replaceAll(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
   }
 
-  /** The pieces of the text of that name, with what `make` makes for each {key} of it. */
+  /** The pieces of the text of this name; `make` makes the piece for each {key}. */
   sayAround(name, key, make) {
     return this.say(name).split(`{${key}}`).flatMap((text, index) => (index ? [make(), text] : [text]));
   }
 
-  /** The text for an errorCode, of a send by this channel; a general one for a code without a text. */
+  /** The text for an errorCode of a send by this channel; a general one if the code has none. */
   error(code, channel = "sms") {
     // The number may still be sent an SMS.
     if (code === "DESTINATION_NOT_ALLOWED" && channel !== "sms") return this.say("error-channel");

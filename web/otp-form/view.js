@@ -5,13 +5,13 @@ import { PhoneField } from "./phone-field.js";
 import { style } from "./style.js";
 import { clock } from "./texts.js";
 
-/** The component's elements: what stands where, and how the form's state looks. It decides nothing. */
+/** The component's elements: their layout, and rendering of the form's state. No logic. */
 export class View {
   #texts;
 
   /**
-   * Into the shadow tree of `host`. `act` has a function for each thing that a user can do: `retyped()` a number,
-   * `request(channel)`, `resend(channel)`, put a whole code in: `verify()`, or a text without one: `noCode()`,
+   * Builds the shadow tree of `host`. `act` has a function for each user action: `retyped()` (the number),
+   * `request(channel)`, `resend(channel)`, `verify()` (a whole code filled in), `noCode()` (a text without one),
    * `submitCode()`, `changeNumber()`, `backToCode()`.
    */
   constructor(host, texts, channels, act) {
@@ -88,38 +88,38 @@ export class View {
     line.hidden = !text;
   }
 
-  /** The focus is led to the captcha's place, whose name is the text. */
+  /** Focus the captcha's slot, labelled by the text. */
   showChallenge(text) {
     this.challenge.setAttribute("aria-label", text);
     this.challenge.hidden = false;
     this.challenge.focus();
   }
 
-  /** Who was at the captcha is led back to that step's button. */
+  /** Hide the captcha; focus moves from it to the step's button. */
   hideChallenge(step) {
     const held = this.challenge.matches(":focus-within");
     this.challenge.hidden = true;
     if (held) ({ number: this.send, code: this.primary })[step].focus();
   }
 
-  /** Where the code went, the number as people write it. */
+  /** Show the number that the code was sent to, formatted. */
   showSent(channel, number, isNewest) {
-    // A number is read from left to right in every language.
+    // Numbers are left-to-right in every language.
     const written = () => node("bdi", { dir: "ltr" }, number);
     this.sent.replaceChildren(...this.#texts.sayAround(textsOf(channel).sent, "number", written));
     this.newest.hidden = !isNewest;
-    // What is hidden would describe the field all the same.
+    // Even a hidden element would describe the field.
     this.newest.textContent = isNewest ? this.#texts.say("newest-message") : "";
   }
 
-  /** Spoken by a screen reader, once. */
+  /** Announce a text to screen readers, once. */
   say(text) {
-    // A blank more makes the same words a change, which is what is spoken.
+    // Only changes are announced: a trailing blank makes a repeated text one.
     this.spoken.textContent = this.spoken.textContent === text && text ? `${text}\u00a0` : text;
   }
 
   /**
-   * `waits` has the seconds left of each countdown; `waiting` the number whose code may still be typed, or null.
+   * `waits` are the seconds left of each countdown; `waiting` is the number whose code is still valid, or null.
    */
   render({ isBusy, isOver, canResend, channel, firstChannel, waits, waiting }) {
     const { number, code } = this.steps;

@@ -1,7 +1,7 @@
 """Amazon Cognito's custom-challenge triggers: the service sends the code and the service checks it.
 
-What one round leaves to the next is in `challengeMetadata`, which only triggers see: the verificationId,
-never a code. Any exception here is a refusal to Cognito, and nobody is signed in by one.
+State between rounds is in `challengeMetadata`, which only triggers see: the verificationId, never a code.
+Cognito treats any exception as a refusal, so none signs a user in.
 """
 
 import functools
@@ -24,33 +24,33 @@ LOG = logging.getLogger(__name__)
 
 CHALLENGE = "CUSTOM_CHALLENGE"
 PASSWORD = (("SRP_A", True), ("PASSWORD_VERIFIER", True))
-"""The rounds of a password (SRP) before the code, where the code is a second factor."""
+"""The password rounds (SRP) before the code, if the code is a second factor."""
 
 CODE_LIFE = timedelta(seconds=300)
 
 MAX_ROUNDS = 10
-"""Answers to one sign-in, resends included. The service counts the guesses: five for each code."""
+"""Challenge rounds of one sign-in, including resends. The service allows five guesses for each code."""
 
 TIMEOUT_SECONDS = 4
 """Cognito waits 5 s for a trigger."""
 
 SAME_SIGN_IN_SECONDS = 30
-"""The service sends a number no second code sooner, so two sign-ins within it share the code on its way."""
+"""The service's shortest gap between two codes: sign-ins within it share one code."""
 
 KEY_SECONDS = 300
-"""How long an API key is used before Secrets Manager is read again."""
+"""How long the API key is cached."""
 
 SHOWN = ("channel", "expiresAt", "resendAfter")
-"""What the app needs of an answer. Not the verificationId."""
+"""Fields of an answer that the app gets; the verificationId stays here."""
 
 WRONG = ("OTP_INCORRECT", "INVALID_OTP_FORMAT")
-"""The user may try again; after anything else that the service answers, this sign-in is over."""
+"""Error codes after which the user may try again; any other ends the sign-in."""
 
 CONNECTIONS = {"https": http.client.HTTPSConnection, "http": http.client.HTTPConnection}
 
 
 class SignInRefused(Exception):
-    """The app gets its text from Cognito: an errorCode of the service's, or one of the two below."""
+    """Cognito passes its text to the app: an errorCode of the service, or one of those below."""
 
     def __init__(self, code: str, retry_after: int | None = None) -> None:
         super().__init__(code)
@@ -59,7 +59,7 @@ class SignInRefused(Exception):
 
 
 def define(event: Event, _context: object) -> Event:
-    """DefineAuthChallenge: the next round of a sign-in, tokens, or its end."""
+    """DefineAuthChallenge: choose the next round of a sign-in, issue tokens, or fail it."""
     rounds = [(step["challengeName"], step["challengeResult"]) for step in event["request"]["session"]]
     first = list(PASSWORD) if os.environ["SIGN_IN"] == "mfa" else []
     before, guesses = rounds[: len(first)], rounds[len(first) :]
@@ -79,31 +79,31 @@ def define(event: Event, _context: object) -> Event:
 
 
 def create(event: Event, _context: object) -> Event:
-    """CreateAuthChallenge: a code for the first round, another on demand, nothing new after a wrong guess.
+    """CreateAuthChallenge: send a code in the first round, resend on demand, no code after a wrong guess.
 
-    Raises `SignInRefused` where the first code could not be sent. A resend that is refused, such as one
-    that comes too soon, is `errorCode` and `retryAfter` in the challenge: the first code is still right.
+    Raises `SignInRefused` if the first code cannot be sent. A refused resend, such as one that comes too
+    soon, is reported by `errorCode` and `retryAfter` in the challenge: the first code stays valid.
     """
     request, response = event["request"], event["response"]
-    kept = _kept(request["session"])
+    challenge = _last_challenge(request["session"])
     refused: dict[str, str] = {}
-    if not kept:
-        kept = _send(event)
+    if not challenge:
+        challenge = _send(event)
     elif _resend_requested(request):
         try:
-            kept = _resend(event, kept)
+            challenge = _resend(event, challenge)
         except SignInRefused as refusal:
             refused = {"errorCode": refusal.code, "retryAfter": str(refusal.retry_after or "")}
-    response["publicChallengeParameters"] = {name: str(kept[name]) for name in SHOWN} | refused
-    response["privateChallengeParameters"] = {"verificationId": kept["verificationId"]}
-    response["challengeMetadata"] = json.dumps(kept)
+    response["publicChallengeParameters"] = {name: str(challenge[name]) for name in SHOWN} | refused
+    response["privateChallengeParameters"] = {"verificationId": challenge["verificationId"]}
+    response["challengeMetadata"] = json.dumps(challenge)
     return event
 
 
 def verify(event: Event, _context: object) -> Event:
-    """VerifyAuthChallengeResponse: whether the service says that the code is right, for this user's number.
+    """VerifyAuthChallengeResponse: check by the service that the code is right, for this user's number.
 
-    Raises `SignInRefused` where it cannot say so: the guesses are spent, the code has expired, it is down.
+    Raises `SignInRefused` if the guesses are spent, the code has expired or the service is unavailable.
     """
     request, response = event["request"], event["response"]
     response["answerCorrect"] = False
@@ -127,12 +127,12 @@ def verify(event: Event, _context: object) -> Event:
     return event
 
 
-def _kept(session: list[Json]) -> Json:
-    """What the sign-in's last custom challenge was made of; empty before the first."""
+def _last_challenge(session: list[Json]) -> Json:
+    """The metadata of the sign-in's last custom challenge; empty before the first."""
     if not session or session[-1]["challengeName"] != CHALLENGE:
         return {}
-    kept: Json = json.loads(session[-1]["challengeMetadata"])
-    return kept
+    challenge: Json = json.loads(session[-1]["challengeMetadata"])
+    return challenge
 
 
 def _resend_requested(request: Json) -> bool:
@@ -141,7 +141,7 @@ def _resend_requested(request: Json) -> bool:
 
 def _send(event: Event) -> Json:
     if event["request"].get("userNotFound"):
-        return _of_nobody()
+        return _fake_challenge()
     attributes = event["request"]["userAttributes"]
     if "phone_number" not in attributes:
         raise SignInRefused("NO_PHONE_NUMBER")
@@ -149,32 +149,32 @@ def _send(event: Event) -> Json:
     sign_in = (event["userPoolId"], user, number, int(time.time() // SAME_SIGN_IN_SECONDS))
     key = hashlib.sha256(repr(sign_in).encode()).hexdigest()
     body = {"phoneNumber": number, "purpose": "sign-in", "sessionId": user}
-    return _keep(_call("/request-otp", body, {"Idempotency-Key": key}))
+    return _challenge(_call("/request-otp", body, {"Idempotency-Key": key}))
 
 
-def _resend(event: Event, kept: Json) -> Json:
+def _resend(event: Event, challenge: Json) -> Json:
     request = event["request"]
     if request.get("userNotFound"):
-        return _of_nobody()
-    body = {"verificationId": kept["verificationId"], "sessionId": request["userAttributes"]["sub"]}
+        return _fake_challenge()
+    body = {"verificationId": challenge["verificationId"], "sessionId": request["userAttributes"]["sub"]}
     if channel := request["clientMetadata"].get("channel"):
         body["channel"] = channel
-    return _keep(_call("/resend-otp", body))
+    return _challenge(_call("/resend-otp", body))
 
 
-def _of_nobody() -> Json:
-    """What a challenge looks like with the service's defaults: Cognito hides who has an account."""
+def _fake_challenge() -> Json:
+    """A challenge for an unknown user, with the service's defaults: Cognito hides who has an account."""
     expires_at = datetime.now(UTC) + CODE_LIFE
     shown = {"channel": "sms", "expiresAt": f"{expires_at:%Y-%m-%dT%H:%M:%SZ}", "resendAfter": 30}
     return {"verificationId": "", **shown}
 
 
-def _keep(answer: Json) -> Json:
+def _challenge(answer: Json) -> Json:
     return {name: answer[name] for name in ("verificationId", *SHOWN)}
 
 
 def _call(path: str, body: Json, headers: dict[str, str] | None = None) -> Json:
-    """The service's answer of success. Raises `SignInRefused` for every other, and for none."""
+    """Returns the service's 200. Raises `SignInRefused` for any other answer, or none."""
     url = urlsplit(os.environ["SERVICE_URL"])
     connection = CONNECTIONS[url.scheme](url.netloc, timeout=TIMEOUT_SECONDS)
     sent = {"content-type": "application/json", "x-api-key": _api_key(), **(headers or {})}
@@ -190,7 +190,7 @@ def _call(path: str, body: Json, headers: dict[str, str] | None = None) -> Json:
     if status == 200:
         return answer
     code = answer.get("errorCode") or "SERVICE_UNAVAILABLE"
-    # Nothing of the body, which has the number or the code.
+    # The body is not logged: it has the number or the code.
     LOG.warning("%s: %s %s", path, status, code)
     raise SignInRefused(code, answer.get("retryAfter"))
 

@@ -1,4 +1,4 @@
-/** The switch "Under attack": before each first code that the form requests, strangers request codes for its neighbours. */
+/** The switch "Under attack": before each first request of the form, strangers request codes for neighbouring numbers. */
 export class Attack {
   #switch = document.getElementById("attack");
   #status = document.getElementById("attack-status");
@@ -10,7 +10,7 @@ export class Attack {
     });
   }
 
-  /** The attack as the sandbox has it, and this page's newest request. */
+  /** Show the sandbox's attack state, and this page's newest request. */
   show(attack, newest) {
     this.#switch.checked = attack.isOn;
     const text = attack.isOn ? [attackers(attack), user(attack, newest)].filter(Boolean).join(" ") : "";
@@ -24,7 +24,7 @@ function attackers({ requested, sent, isChallenged }) {
   return isChallenged ? `${codes}. Now the service requires a challenge.` : `${codes}, and the service requires no challenge.`;
 }
 
-/** What the attack is to the user, who has just been sent a code. */
+/** The attack's effect on the user, who was just sent a code. */
 function user({ isChallenged }, newest) {
   if (!isChallenged || newest?.status !== 200 || !newest.path.match(/^\/(request|resend)-otp$/)) return "";
   if (newest.request.challenged) return "The user passed it and was sent a code.";

@@ -1,20 +1,20 @@
 import { node } from "/otp-form/dom.js";
 import { written } from "./names.js";
 
-/** A call on the phone: it rings, is taken or not, and is heard. */
+/** A call on the phone: ringing, accepted or declined, and its message. */
 export class Call {
   #heard;
   #ended;
   #screen = document.getElementById("call");
   #timer = null;
 
-  /** `heard` is given the message of a call that was taken; `ended` is called when there is no more call. */
+  /** `heard` gets the message of an accepted call; `ended` is called at the end of a call. */
   constructor(heard, ended) {
     this.#heard = heard;
     this.#ended = ended;
   }
 
-  /** The button that takes the call, or ends it; null while there is none. */
+  /** The button that accepts or ends the call; null without a call. */
   get answering() {
     return this.#screen.hidden ? null : this.#screen.querySelector("button:last-child");
   }

@@ -4,7 +4,7 @@ export function nameOf(provider) {
   return PROVIDERS[provider] ?? provider;
 }
 
-/** A number in E.164 as people write it, where the library is there. */
+/** An E.164 number, formatted if the library is installed. */
 export function written(number) {
   return globalThis.libphonenumber?.parsePhoneNumberFromString(number)?.formatInternational() ?? number;
 }

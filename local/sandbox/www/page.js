@@ -11,7 +11,7 @@ const traffic = new Traffic(page);
 const attack = new Attack();
 const STEPS = ["number", "code", "done"];
 
-// The bundle's global; it is not there where npm has not been run, and the form does without.
+// The bundle's global; undefined without the npm packages, which the form does not require.
 if (globalThis.libphonenumber) form.phoneLibrary = globalThis.libphonenumber;
 
 for (const name of ["request-url", "resend-url", "verify-url"]) {
@@ -53,7 +53,7 @@ function progress(step) {
   phone.isAwaited = step === "code";
 }
 
-/** The same one after a reload, and another one in another tab. */
+/** Stable across reloads, and different in each tab. */
 function nameOfThisPage() {
   const name = sessionStorage.getItem("page") ?? String(crypto.getRandomValues(new Uint32Array(1))[0]);
   sessionStorage.setItem("page", name);

@@ -2,10 +2,10 @@ import { node } from "/otp-form/dom.js";
 import { Call } from "./call.js";
 import { nameOf, written } from "./names.js";
 
-/** Where a code came from, if not from Messages. */
+/** The source of a code, if not Messages. */
 const FROM = { voice: "From the call", whatsapp: "From WhatsApp" };
 
-/** The phone on the page: every message that the sandbox delivered, for any number. */
+/** The phone on the page: every message in the sandbox's inbox, to any number. */
 export class Phone {
   #use;
   #known = new Set();
@@ -18,7 +18,7 @@ export class Phone {
   #status = document.getElementById("phone-status");
   #arrival = document.getElementById("arrival");
 
-  /** `use` is given the code that the user taps. */
+  /** `use` gets the code that the user taps. */
   constructor(use) {
     this.#use = use;
     this.call = new Call((message) => this.#heard(message), () => this.#lead());
@@ -26,16 +26,16 @@ export class Phone {
     this.#showTime();
   }
 
-  /** Whether the form waits for a code, so that the phone offers the newest. */
+  /** Whether the form waits for a code; then the phone suggests the newest. */
   set isAwaited(isAwaited) {
     this.#isAwaited = isAwaited;
-    // A code that came before this form requested one is not the one it waits for.
+    // Codes from before this form's request are not suggested.
     if (!isAwaited) this.#newest = null;
     this.#arrives(null);
     this.#suggest();
   }
 
-  /** `messages` newest first, each `{to, text, code, provider, channel, sentAt}`. */
+  /** `messages`: newest first, each `{to, text, code, provider, channel, sentAt}`. */
   show(messages) {
     const oldestFirst = [...messages].reverse();
     if (!messages.length) this.#clear();
@@ -71,13 +71,13 @@ export class Phone {
     this.#suggest();
   }
 
-  /** Said beside the code, where the phone has no room there and lies below. */
+  /** Shown beside the code when the phone is below the form. */
   #arrives(what) {
     this.#arrival.textContent = what ?? "The phone is below";
     this.#arrival.classList.toggle("new", what !== null);
   }
 
-  /** To what can be done on the phone: the call, the code, else to read. */
+  /** Focus the phone's current action: the call, the code, else the messages. */
   #lead() {
     const code = this.#suggestion.hidden ? null : this.#suggestion.querySelector("button");
     (this.call.answering ?? code ?? this.#thread).focus();
@@ -125,7 +125,7 @@ function time(moment) {
   return new Date(moment).toLocaleTimeString("en-GB", parts);
 }
 
-/** The text with its code set apart. */
+/** The text, with its code highlighted. */
 function marked({ text, code }) {
   const at = text.indexOf(code);
   if (at < 0) return [text];

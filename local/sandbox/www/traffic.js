@@ -3,7 +3,7 @@ import { nameOf } from "./names.js";
 
 const TOKENS = /("(?:\\.|[^"\\])*")(\s*:)?|(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null)/g;
 
-/** The drawer: each request of the app's backend to the service, with the provider calls that it led to. */
+/** The drawer: each request of the app's backend to the service, with its provider calls. */
 export class Traffic {
   #page;
   #own = document.getElementById("exchanges");
@@ -15,16 +15,16 @@ export class Traffic {
   #rows = new Map();
   #spoilt = Promise.resolve();
 
-  /** `page` is the name under which this page's form sends its requests. */
+  /** `page` is the name that this page's form sends with its requests. */
   constructor(page) {
     this.#page = page;
-    // One after the other: of two choices at once, the earlier's faults would come after the later has cleared them.
+    // In sequence: otherwise an earlier choice's faults could be added after a later choice has cleared them.
     this.#weather.addEventListener("change", ({ target }) => {
       this.#spoilt = this.#spoilt.then(() => spoil(target.value));
     });
   }
 
-  /** All newest first; `calls` are those that no exchange led to, `faults` those that the sandbox still has. */
+  /** All newest first; `calls` belong to no exchange, `faults` are the pending ones. */
   show(exchanges, calls, faults) {
     const own = exchanges.filter(({ page }) => page === this.#page);
     const others = [...exchanges.filter((each) => !own.includes(each)), ...calls];
@@ -41,7 +41,7 @@ export class Traffic {
     if (chosen) chosen.checked = true;
   }
 
-  /** The element of an exchange stays the same, so that what was opened stays open. */
+  /** Reuse an exchange's element, so that opened details stay open. */
   #row(exchange) {
     const key = `${exchange.at} ${exchange.curl}`;
     const text = JSON.stringify(exchange);
@@ -55,7 +55,7 @@ export class Traffic {
     return row.element;
   }
 
-  /** The newest request shows itself; the one before it makes room. */
+  /** Open the newest request, and close the previous one. */
   #open(newest) {
     if (!newest || newest.isConnected) return;
     for (const open of this.#own.querySelectorAll("details[open]")) open.open = false;
@@ -90,7 +90,7 @@ function exchangeDetails({ method, path, request, status, response, milliseconds
   );
 }
 
-/** A provider call that no request of this page led to. */
+/** A provider call without a request of this page. */
 function callRow(call) {
   return node("li", { class: "call-made alone" }, ...callText(call));
 }
@@ -108,7 +108,7 @@ function curlButton(command) {
   const text = node("pre", { hidden: true }, command);
   const copy = node("button", { type: "button", class: "copy" }, "Copy as curl");
   copy.addEventListener("click", async () => {
-    // Only a secure context has a clipboard: elsewhere it is shown, to be copied by hand.
+    // Only a secure context has a clipboard: elsewhere, show the command to copy by hand.
     if (!navigator.clipboard) return (text.hidden = false);
     await navigator.clipboard.writeText(command);
     copy.textContent = "Copied";
@@ -116,7 +116,7 @@ function curlButton(command) {
   return node("div", { class: "curl" }, copy, text);
 }
 
-/** JSON with its keys, strings and other values in colours of their own. */
+/** JSON with coloured keys, strings and other values. */
 function json(value) {
   const text = JSON.stringify(value, null, 2) ?? "";
   const parts = [];

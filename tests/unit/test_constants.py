@@ -84,7 +84,7 @@ NUMBERS: dict[ModuleType, dict[str, object]] = {
         "PRIOR_UNVERIFIED": 6,
         "PRIOR_VERIFIED": 10,
         "SLACK": 1.5,
-        "SLACK_OF_DAY": 1.3,
+        "SLACK_OF_DAY": 1.2,
         "IGNORED_AT_MOST": 2,
         "FLOOR": Spans(500_000, 2_000_000),
         "POOL": Spans(2_000_000, 10_000_000),

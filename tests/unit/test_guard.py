@@ -74,7 +74,7 @@ def test_each_lane_uses_its_learned_limit_and_then_its_floor() -> None:
         if charge.lane is OPEN
     ]
     assert found == [
-        Charge(OPEN, COUNTRY.verified.times(0.75, 0.65)),
+        Charge(OPEN, COUNTRY.verified.times(0.75, 0.6)),
         Charge(OPEN, FLOOR, POOL),
     ]
 
@@ -88,7 +88,7 @@ def test_the_challenged_lane_has_eight_times_the_floors() -> None:
     ("lane", "limits"),
     [
         (KNOWN, Spans(int(1.5 * USD), 9 * USD)),
-        (OPEN, Spans(int(7.5 * USD), 39 * USD)),
+        (OPEN, Spans(int(7.5 * USD), 36 * USD)),
         (FRESH, Spans(5 * USD, 30 * USD)),
         (CHALLENGED, Spans(40 * USD, 360 * USD)),
     ],

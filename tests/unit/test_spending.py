@@ -130,7 +130,7 @@ def test_verified_codes_make_room_for_others(bank: Bank) -> None:
         "verified": 200 * CENT,
         "verified12": 200 * CENT,
     }
-    assert len(bank.until_refused()) == 156, "1.3 of the 0.6 that a country begins with"
+    assert len(bank.until_refused()) == 144, "1.2 of the 0.6 that a country begins with"
 
 
 def test_a_fresh_network_may_send_when_the_open_lane_is_full(bank: Bank) -> None:

@@ -8,7 +8,7 @@ first of these lanes that has room, so an attack exhausts only the budgets that 
     lane         who qualifies                                  limit of unverified money in the country
     own          device token or usual network of the number    not counted
     known        a number verified within 90 days               3 r of the verified money of known numbers
-    open         anyone                                         1.5 r of verified money an hour, 1.3 r a day
+    open         anyone                                         1.5 r of verified money an hour, 1.2 r a day
     fresh        a network without an open code                 0.5 of verified money
     challenged   a challenge passed, network has < 2 open       4 times verified money an hour, 6 times a day
 
@@ -39,7 +39,7 @@ LEAST_RATIO, MOST_RATIO = 0.3, 1.0
 """Bounds of the learned ratio: a lower one leaves no room for chance, a higher one lets an attack grow."""
 PRIOR_UNVERIFIED, PRIOR_VERIFIED = 6, 10
 """Codes that the learned ratio starts from, so that the first few hardly move it."""
-SLACK, SLACK_OF_DAY = 1.5, 1.3
+SLACK, SLACK_OF_DAY = 1.5, 1.2
 """Factors on the learned ratio: for an hour, and for a day, which varies less."""
 IGNORED_AT_MOST = 2
 """Unverified codes in a row after which a number loses the own and known lanes: an attacker who verified it

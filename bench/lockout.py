@@ -168,7 +168,9 @@ class Siege:
                 return
 
     def _caller(self) -> Caller:
-        return Caller("tenant-a", f"request-{next(self._ids)}", Deadline(math.inf))
+        return Caller(
+            "tenant-a", f"request-{next(self._ids)}", Deadline(math.inf), "198.51.100.1", "https://api.test"
+        )
 
 
 def rows() -> Iterator[dict[str, Any]]:

@@ -246,7 +246,9 @@ class World:
         self.tally.money += price
 
     def _caller(self) -> Caller:
-        return Caller("tenant-a", f"request-{next(self._ids)}", Deadline(math.inf))
+        return Caller(
+            "tenant-a", f"request-{next(self._ids)}", Deadline(math.inf), "198.51.100.1", "https://api.test"
+        )
 
 
 @contextmanager

@@ -63,7 +63,9 @@ class Town:
     """Called before each call to DynamoDB with the count of calls, this one included."""
 
     def caller(self, tenant: str = "tenant-a") -> Caller:
-        return Caller(tenant, f"request-{len(self.emitted)}", Deadline(10), "198.51.100.1")
+        return Caller(
+            tenant, f"request-{len(self.emitted)}", Deadline(10), "198.51.100.1", "https://api.test"
+        )
 
     def request(self, number: str = NUMBER, tenant: str = "tenant-a", **fields: Any) -> str:
         return request_code(self.service, RequestOtp(number, **fields), self.caller(tenant)).verification_id

@@ -115,7 +115,7 @@ class World:
         requests.put(f"{self.sandbox}/callbacks", json=targets, timeout=5).raise_for_status()
 
     def caller(self) -> Caller:
-        return Caller("tenant-a", "a-request", Deadline(10), "198.51.100.1")
+        return Caller("tenant-a", "a-request", Deadline(10), "198.51.100.1", "https://api.test")
 
     def request(self, channel: Channel = Channel.SMS, number: str = NUMBER) -> str:
         return request_code(self.service, RequestOtp(number, channel), self.caller()).verification_id

@@ -378,6 +378,17 @@ def test_the_wait_of_a_lane_grows_as_the_policy_says_to_the_millisecond(
     assert known(store).failures_of("tenant-a", lane) == Failures(most, now)
 
 
+@pytest.mark.parametrize(("lane", "closed_at"), [(Lane.NETWORK, 6), (Lane.STRANGER, 7)])
+def test_a_lane_may_close_where_its_wait_is_longest(
+    store: Store, lanes: LanePolicy, lane: Lane, closed_at: int
+) -> None:
+    guesses = GuessPolicy(5, Milliseconds(1000), Milliseconds(2000), closed_at)
+    lanes = dataclasses.replace(lanes, own_guesses=guesses, stranger_guesses=guesses)
+    for minute in range(closed_at):
+        assert counted(store, lanes, lane=lane, now=NOW_MS + minute * MINUTE).lane is lane
+    assert known(store).failures_of("tenant-a", lane).count == closed_at
+
+
 def test_the_eightieth_failure_of_strangers_disables_the_number_for_them(
     store: Store, lanes: LanePolicy
 ) -> None:

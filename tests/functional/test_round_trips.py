@@ -312,7 +312,10 @@ def test_other_outcomes_consume_the_units_in_the_table(wire: Wire, meter: Meter,
         lifecycle = Lifecycle(service.policy, service.store, clock, silent, frozenset(ends_codes))
         held = service.store.find(keys.verification_key(requested["verificationId"]))
         assert held is not None
-        lifecycle.cancel(requested["verificationId"], Caller(held.tenant, "", Deadline(10)))
+        lifecycle.cancel(
+            requested["verificationId"],
+            Caller(held.tenant, "", Deadline(10), "198.51.100.1", "https://api.test"),
+        )
         measured[kept] = meter.spent()
     assert measured == cost.OTHER_UNITS
 

@@ -67,7 +67,7 @@ class Tables:
     clock: StepClock
 
     def caller(self, tenant: str = "tenant-a") -> Caller:
-        return Caller(tenant, "a-request", Deadline(10), "198.51.100.1")
+        return Caller(tenant, "a-request", Deadline(10), "198.51.100.1", "https://api.test")
 
     def request(self, number: str = NUMBER, **fields: Any) -> str:
         return request_code(self.service, RequestOtp(number, **fields), self.caller()).verification_id

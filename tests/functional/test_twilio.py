@@ -404,6 +404,8 @@ def test_an_api_keys_sid_signs_in_too(service: Deployment, base_url: str) -> Non
         "To=%2B14155550177&To=%2B14155550178&Channel=sms",
         "To=%2B14155550177&Channel=sms&Unknown=1",
         "To=%FF&Channel=sms",
+        "To=%2B14155550177&Channel=sms&Locale",
+        "To=%2B14155550177&&Channel=sms",
         "To=%2B14155550177&Channel=sms&AppHash=" + "x" * 5000,
         '{"To": "+14155550177", "Channel": "sms"}',
     ],

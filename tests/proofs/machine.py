@@ -600,7 +600,7 @@ KEPT_ANSWERS = ("ok", "PROVIDER_REJECTED", "PROVIDER_UNAVAILABLE")
 
 
 def _caller(tenant: str) -> Caller:
-    return Caller(tenant, f"request-{next(_requests)}", Deadline(60))
+    return Caller(tenant, f"request-{next(_requests)}", Deadline(60), "198.51.100.1", "https://api.test")
 
 
 def _other(values: tuple[Any, ...], value: Any) -> Any:

@@ -630,4 +630,4 @@ class Soak:
 
 
 def _caller(tenant: str) -> Caller:
-    return Caller(tenant, "request", Deadline(60))
+    return Caller(tenant, "request", Deadline(60), "198.51.100.1", "https://api.test")

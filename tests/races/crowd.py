@@ -22,7 +22,7 @@ _requests = itertools.count()
 
 def caller(tenant: str = "tenant-a") -> Caller:
     """The caller of one request, with enough time to be one of a thousand."""
-    return Caller(tenant, f"request-{next(_requests)}", Deadline(600))
+    return Caller(tenant, f"request-{next(_requests)}", Deadline(600), "198.51.100.1", "https://api.test")
 
 
 def fresh_numbers() -> Iterator[str]:

@@ -8,9 +8,10 @@ import pytest
 
 from fakes.memory import START, StepClock, outcome
 from sms_otp.adapters.config import Settings
+from sms_otp.adapters.telemetry import metrics
 from sms_otp.domain import errors, keys
 from sms_otp.domain.clock import HOUR, Milliseconds, Seconds, milliseconds
-from sms_otp.domain.commands import Caller, Policy, RequestOtp, VerifyOtp
+from sms_otp.domain.commands import Policy, RequestOtp, VerifyOtp
 from sms_otp.domain.guard import Mode
 from sms_otp.domain.number import LanePolicy
 from sms_otp.domain.ports import AdmissionQuery, AdmissionSnapshot, Reservation, WriteConflict
@@ -400,6 +401,17 @@ def test_a_test_number_counts_against_no_send_limit(policy: Policy, clock: StepC
     assert world.emitted[-1][1]["number"].is_test
 
 
+def test_a_send_to_a_test_number_is_emitted_and_measured_as_a_decision(
+    policy: Policy, clock: StepClock
+) -> None:
+    world = with_policy(policy, clock, **TESTS)
+    world.request("+447700900001")
+    event, fields = world.emitted[0]
+    assert (event, fields["requests"], fields["number"].is_test) == ("send_decided", 1, True)
+    assert {"OtpRequested"} <= {metric.name for metric in metrics.measured_by(event, fields)}
+    assert not {"budget", "cap_used", "unverified", "expired_unused"} & fields.keys(), "it is charged nothing"
+
+
 def test_a_locked_test_number_gets_no_code(policy: Policy, clock: StepClock) -> None:
     world = with_policy(policy, clock, **TESTS)
     for _ in range(4):
@@ -428,7 +440,7 @@ def test_a_number_alone_means_its_newest_verification_when_no_id_is_required(
     world = with_policy(policy, clock, require_verification_id=False)
     world.request(session_id="s")
     named = VerifyOtp(None, "123456", phone_number=NUMBER, session_id="s")
-    stranger = Caller("tenant-b", "r", world.caller().deadline)
+    stranger = world.caller("tenant-b")
     assert outcome(lambda: verify_code(world.service, named, stranger)) == "VERIFICATION_NOT_FOUND"
     assert outcome(lambda: verify_code(world.service, named, world.caller())) == "ok"
 

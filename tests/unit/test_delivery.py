@@ -774,7 +774,9 @@ def test_a_second_send_is_made_only_where_two_seconds_are_left(
     world: Routed, seconds: float, counted: int
 ) -> None:
     world.failures["infobip"] = Doubtful("infobip", "http_500", status=500)
-    caller = Caller("tenant-a", "a-request", Deadline(seconds, monotonic=lambda: 0.0))
+    caller = Caller(
+        "tenant-a", "a-request", Deadline(seconds, monotonic=lambda: 0.0), "198.51.100.1", "https://api.test"
+    )
     answer = outcome(lambda: request_code(world.service, RequestOtp(NUMBER), caller))
     assert answer == ("ok" if counted == 2 else "PROVIDER_UNAVAILABLE")
     assert sends(world) == counted

@@ -1,10 +1,13 @@
 """Idempotency records: the stored form of a request, and the answer to a retry."""
 
+from typing import Any
+
 import pytest
 
-from fakes.memory import PEPPER, START
-from sms_otp.domain import errors, idempotency
+from fakes.memory import PEPPER, START, StepClock
+from sms_otp.domain import errors, idempotency, keys
 from sms_otp.domain.clock import Seconds
+from sms_otp.domain.commands import Policy, ResendOtp
 from sms_otp.domain.idempotency import (
     KEEP_SECONDS,
     RUNNING_SECONDS,
@@ -13,6 +16,9 @@ from sms_otp.domain.idempotency import (
     earlier_answer,
 )
 from sms_otp.domain.keys import Peppers
+from sms_otp.domain.provider import Channel
+from sms_otp.use_cases.resend import resend_code
+from tests.unit.world import World
 
 NOW = Seconds(START)
 KEY = "9612f4b707ba265ccd02b98e16d03919e505ccdfa7193f3dadc2521f308f9496"
@@ -32,6 +38,45 @@ def test_a_request_is_stored_under_the_key_and_fingerprint_of_this_vector() -> N
     (record,) = made()
     assert (record.key, record.fingerprint) == (KEY, FINGERPRINT)
     assert (record.started_at, record.answer, record.keys) == (NOW, None, (KEY,))
+
+
+@pytest.mark.parametrize(
+    ("operation", "key", "fingerprint"),
+    [
+        ("request", KEY, "0683030409cd04cdd425a58c4b95201d4d4968542c71bd6a53bef6300358144b"),
+        (
+            "resend",
+            "894d641f2e46ff99238a522d061c0ade4c4fd1805820af4c194261aab31a4819",
+            "b346a0e1a811851475cf8fa2b52025b44dd410f9cc03c834c405e37bbca23e2e",
+        ),
+        (
+            "verify",
+            "d78913099c08ba044b634c8f6ce1d2ecbf26ab2194236c266cd0d2ee9a9d99b6",
+            "1700874e63424aeb701158fd0281c8304065182d67387bb7f05fbe4890b8eb27",
+        ),
+    ],
+)
+def test_each_operation_is_stored_under_the_key_and_fingerprint_of_this_vector(
+    policy: Policy,
+    clock: StepClock,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    key: str,
+    fingerprint: str,
+) -> None:
+    monkeypatch.setattr(keys, "new_nonce", lambda: "a-nonce")
+    world = World(policy, clock)
+    fields_of: dict[str, dict[str, Any]] = {
+        each: {"session_id": "a-session"} for each in ("request", "resend", "verify")
+    }
+    fields_of[operation]["idempotency_key"] = "a-key"
+    verification_id = world.request(purpose="login", **fields_of["request"])
+    clock.step(60)
+    resend = ResendOtp(verification_id, Channel.VOICE, **fields_of["resend"])
+    resend_code(world.service, resend, world.caller())
+    assert world.verify(verification_id, **fields_of["verify"]) == "ok"
+    (record,) = world.store.idempotency_records.values()
+    assert (record.key, record.fingerprint) == (key, fingerprint)
 
 
 def test_without_a_key_nothing_is_stored() -> None:

@@ -230,6 +230,13 @@ def test_an_invocations_events_are_one_line(capsys: pytest.CaptureFixture[str]) 
     }
 
 
+def test_a_line_of_metrics_has_no_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+    """CloudWatch bills each byte of a log."""
+    metrics.emit("otp_requested", {"country": "US", "provider": "infobip", "cost": 0.008})
+    metrics.flush()
+    assert not any(letter.isspace() for letter in capsys.readouterr().out.removesuffix("\n"))
+
+
 def test_a_second_value_of_a_metric_has_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     """As after a failover: each provider's latency is its own."""
     metrics.emit("provider_answered", {"provider": "infobip", "milliseconds": 900.5})

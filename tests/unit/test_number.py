@@ -329,3 +329,12 @@ def test_a_verification_is_listed_for_as_long_as_its_item_may_be_there() -> None
     known = Number(verifications={"key": ListedVerification(SECONDS, SECONDS + Seconds(300), "owner")})
     assert list(number.still_listed(known, until - Seconds(1))) == ["key"]
     assert number.still_listed(known, until) == {}
+
+
+def test_codes_that_are_over_are_forgotten_once_they_expire_or_are_no_longer_listed() -> None:
+    def until(expires_at: Seconds) -> ListedVerification:
+        return ListedVerification(SECONDS, expires_at, "owner")
+
+    listed = {"valid": until(SECONDS + Seconds(1)), "expired": until(SECONDS)}
+    known = Number(verifications=listed, over=frozenset({"valid", "expired", "unlisted"}))
+    assert number.expired_over(known, SECONDS) == {"expired", "unlisted"}

@@ -249,6 +249,37 @@ def test_a_lower_cap_keeps_the_counts_of_more_shards(bank: Bank) -> None:
     assert 300 <= left <= 700, "five dollars, but for shards that had more than their share"
 
 
+def test_the_used_share_of_the_cap_includes_each_send_to_the_micro_dollar(bank: Bank) -> None:
+    bank.policy = replace(POLICY, daily_cap=4, prices=Prices({"*": 1 / USD}))
+    assert [bank.send(OWN).cap_used for _ in range(4)] == [25, 50, 75, 100]
+
+
+@pytest.mark.parametrize(("shards", "stored"), [(2, {2}), (4, {4}), (5, {None, 5}), (512, {None, 512})])
+def test_the_first_send_of_a_day_stores_its_number_of_shards_unless_there_are_many(
+    shards: int, stored: set[int | None]
+) -> None:
+    policy = replace(POLICY, daily_cap=10_000 * USD, shards=shards)
+    found: set[int | None] = set()
+    for _ in range(50):
+        bank = Bank(policy)
+        bank.send(OWN)
+        found.add(bank.counts.get(DayCounter.of("D", NOON).first, {}).get("shards"))
+    assert found <= stored
+    assert None in found or None not in stored
+
+
+def test_in_record_mode_only_the_cap_and_the_network_limit_a_write(bank: Bank) -> None:
+    """A limit of the guard would make concurrent sends conflict, and refuse the last of them."""
+    bank.remember("US", verified=100 * USD)
+    limited: dict[Mode, set[str]] = {}
+    for mode in (Mode.RECORD, Mode.ENFORCE):
+        bank.policy = replace(POLICY, mode=mode)
+        increments = bank.send(network="a-network").increments
+        assert {increment.key[0] for increment in increments} == {"D", "C", "B", "P"}
+        limited[mode] = {increment.key[0] for increment in increments if increment.limits}
+    assert limited == {Mode.RECORD: {"D", "C"}, Mode.ENFORCE: {"D", "C", "B", "P"}}
+
+
 def test_history_is_read_once_and_old_days_are_forgotten(bank: Bank) -> None:
     assert len(bank.spending("US", "sms", "b", None).keys) == 1 + 1 + 14 + 1
     bank.send()

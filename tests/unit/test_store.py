@@ -118,8 +118,11 @@ def guess_at_number(policy: Policy) -> NumberGuess:
 
 
 @pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds of each pause, instead of the pauses."""
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    return slept
 
 
 HELD = a_verification()
@@ -335,6 +338,22 @@ def test_a_conflicting_write_is_tried_four_times_at_most() -> None:
     with pytest.raises(Conflict) as error:
         store(dynamo).record_answer(RECORD)
     assert (error.value.reason, dynamo.count("update_item")) == ("UpdateItem: conflict", 4)
+
+
+def test_a_conflicting_write_pauses_at_most_300_milliseconds_in_all(pauses: list[float]) -> None:
+    dynamo = Dynamo(update_item=[failed("TransactionConflictException")])
+    with pytest.raises(Conflict):
+        store(dynamo).record_answer(RECORD)
+    for pause, least in zip(pauses, (0.01, 0.02, 0.04, 0.08), strict=True):
+        assert least <= pause < 2 * least
+
+
+def test_a_read_pauses_50_to_100_milliseconds_before_its_unprocessed_keys(pauses: list[float]) -> None:
+    left = {"UnprocessedKeys": {"a-table": {"Keys": [{"pk": {"S": "v"}}]}}, "Responses": {}}
+    with pytest.raises(StoreError):
+        store(Dynamo(batch_get_item=[left])).find(HELD.key)
+    (pause,) = pauses
+    assert 0.05 <= pause < 0.1
 
 
 def test_a_read_repeats_unprocessed_keys_once() -> None:

@@ -3,6 +3,8 @@
 import itertools
 import json
 import logging
+import time
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -40,6 +42,18 @@ def test_a_log_line_has_its_event_and_the_ids_of_its_request(
     assert "purpose" not in line
 
 
+def test_the_time_of_a_log_line_is_in_utc(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        events.emit("otp_requested")
+    time.tzset()
+    (line,) = lines(capsys)
+    assert datetime.fromisoformat(line["timestamp"]).utcoffset() == timedelta()
+
+
 def test_the_ids_of_one_request_do_not_stay_for_the_next(capsys: pytest.CaptureFixture[str]) -> None:
     with events.invocation("first", "first"):
         events.identify("tenant-a")
@@ -67,6 +81,21 @@ def test_an_unexpected_error_is_logged_by_class_and_place_without_its_text(
     assert "test_telemetry_events.py" in printed
     assert "canary" not in printed
     assert "4155550123" not in printed
+
+
+def test_an_unexpected_error_is_logged_with_its_last_five_places(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(calls: int) -> None:
+        if not calls:
+            raise RuntimeError
+        fail(calls - 1)
+
+    try:
+        fail(7)
+    except RuntimeError as error:
+        events.fail("unforeseen", error)
+    (line,) = lines(capsys)
+    assert [place.split()[1] for place in line["where"]] == ["fail"] * 5
+    assert line["where"][-1] != line["where"][-2], "the last one is the line that raised"
 
 
 def test_libraries_that_log_whole_requests_are_silenced() -> None:

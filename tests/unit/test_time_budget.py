@@ -198,7 +198,13 @@ class SlowWorld:
         self.fate, self.longest, self.now = fate, longest, 0.0
         self.has_pepper = False
         self.clock = StepClock()
-        self.caller = Caller("tenant-a", "a-request", Deadline(TIMEOUT - reserve, lambda: self.now))
+        self.caller = Caller(
+            "tenant-a",
+            "a-request",
+            Deadline(TIMEOUT - reserve, lambda: self.now),
+            "198.51.100.1",
+            "https://api.test",
+        )
         self.store = SlowStore(self)
         self.service = Service(
             policy=policy,

@@ -34,7 +34,7 @@ class World:
         )
 
     def caller(self, tenant: str = "tenant-a") -> Caller:
-        return Caller(tenant, f"request-{next(requests)}", Deadline(10), "198.51.100.1")
+        return Caller(tenant, f"request-{next(requests)}", Deadline(10), "198.51.100.1", "https://api.test")
 
     def request(self, number: str = NUMBER, tenant: str = "tenant-a", **fields: Any) -> str:
         command = RequestOtp(number, **fields)

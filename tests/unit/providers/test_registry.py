@@ -15,6 +15,7 @@ from sms_otp.adapters.providers import registry
 from sms_otp.adapters.providers.aws import Aws
 from sms_otp.adapters.providers.infobip import Infobip
 from sms_otp.adapters.providers.sinch import Sinch
+from sms_otp.adapters.providers.transport import CONNECT_SECONDS, READ_SECONDS
 from sms_otp.domain.errors import ServiceMisconfigured
 from sms_otp.domain.provider import Misconfigured
 
@@ -67,6 +68,22 @@ def test_an_aws_message_goes_to_aws_or_the_sandbox_without_retries(
     assert client.meta.endpoint_url == host
     assert client.meta.config.retries == {"total_max_attempts": 1, "mode": "standard"}
     assert client.meta.config.proxies == {}
+    assert (client.meta.config.connect_timeout, client.meta.config.read_timeout) == (
+        CONNECT_SECONDS,
+        READ_SECONDS,
+    )
+
+
+@pytest.mark.parametrize(("names", "services"), [(["aws"], ["pinpoint-sms-voice-v2"]), (["sinch"], [])])
+def test_a_client_of_aws_is_made_in_advance_only_where_aws_sends(
+    names: list[str], services: list[str], chosen: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(clients, "client", lambda service, **_: made.append(service))
+    registry._end_user_messaging.cache_clear()
+    registry.prepare(names, chosen)
+    registry._end_user_messaging.cache_clear()
+    assert made == services
 
 
 def test_an_unknown_provider_is_a_misconfiguration(chosen: Settings) -> None:

@@ -18,8 +18,8 @@ class Caller:
     tenant: str
     request_id: str
     deadline: Deadline
-    source_ip: str = ""
-    api_url: str = ""
+    source_ip: str
+    api_url: str
     """URL of the API, without the operation's path."""
 
 

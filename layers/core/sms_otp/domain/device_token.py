@@ -64,7 +64,7 @@ def _decoded(token: str | None) -> bytes | None:
     if token is None or not token.isascii():
         return None
     try:
-        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except (binascii.Error, ValueError):
         return None
     return raw if _encoded(raw) == token else None

@@ -1,4 +1,4 @@
-"""The goals of the guard, held by the drill at full size: two minutes of it in CI, all in `make prove-guard`."""
+"""The goals of the guard, held by the drill at full size: six scenarios in CI, all in `make prove-guard`."""
 
 import pytest
 

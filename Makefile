@@ -90,10 +90,10 @@ run: .venv/.run ## Start the local stack; HOST=… PORT=… SANDBOX_PORT=… PRO
 screenshots: .venv/.dev .venv/.web-dev ## Take the screenshots in docs/images; needs Chromium
 	@PYTHONPATH=layers/core $(BIN)/python -m generators.screenshots
 
-# The deployments first, beside tests that mostly wait for deadlines. Many small files come last, so that no process
-# ends with a long one.
+# Three at once, since a third of the time is spent waiting for deadlines and browsers. The deployments first; many small
+# files come last, so that no process ends with a long one.
 test: .venv/.dev .venv/.web-dev .venv/.tokens .venv/.vendors .venv/.clients $(DYNAMODB_LOCAL) $(ALTCHA) $(EXPRESS) $(BETTER_AUTH) ## Run the tests, the proofs at a small size
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' \
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not long' \
 	    tests/e2e tests/contract tests/proofs tests/functional tests/races tests/browser tests/unit
 
 # Two at once, the longest first, so that they end together: alone, about 10, 8, 6, 6 and 4 minutes.
@@ -103,9 +103,10 @@ prove: .venv/.dev ## Run the proofs in full: races, state machine, mutants, timi
 # CI runs this on top of `make test`. `make test` has one round of races with 60 and 100 callers: a missing or wrong
 # condition lets dozens through in each, so more rounds measure how rare a fault is, not whether it exists. It has every
 # second row of the fault matrix, which differ from the others in one value, and fuzzes each function with 100 bodies.
-# Here run the suites that it skips: tests of half a minute each, one mutant in twelve, the guard's goals, Schemathesis.
+# Here run the suites that it skips: tests of half a minute each, most of the form's, one mutant in twelve, the guard's
+# goals, Schemathesis.
 # `make prove` is the full size, for a release and after changes to the code that it proves.
-prove-ci: .venv/.dev .venv/.web-dev
+prove-ci: .venv/.dev .venv/.web-dev $(ALTCHA) $(EXPRESS)
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_schemathesis.py
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/proofs tests/e2e tests/browser
 

@@ -15,6 +15,8 @@ from tests.browser.conftest import CODE, NUMBER, button, code, number
 from tests.chromium import accessibility_problems, overflow, watched
 from tests.stand_in import stand_in
 
+pytestmark = pytest.mark.long
+
 SMALL = {"width": 360, "height": 740}
 WIDE = {"width": 1360, "height": 860}
 OUTLINE = "(box) => getComputedStyle(box).outlineStyle"

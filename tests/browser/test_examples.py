@@ -13,6 +13,8 @@ from tests.chromium import accessibility_problems, overflow, watched
 from tests.examples import running_example
 from tests.stand_in import stand_in
 
+pytestmark = pytest.mark.long
+
 PHONE = {"width": 360, "height": 740}
 
 

@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import CODE, PASTE, button, code, number, put_form, request_code, sent, show
 from tests.chromium import StubBackend
 
+pytestmark = pytest.mark.long
+
 DROP = """(input, text) => {
   const data = new DataTransfer();
   data.setData("text", text);

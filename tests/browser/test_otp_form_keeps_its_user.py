@@ -22,6 +22,8 @@ from tests.browser.conftest import (
 )
 from tests.chromium import StubBackend, await_timer, record_timers
 
+pytestmark = pytest.mark.long
+
 OTHER = "+14155550145"
 STARTED = {"step": "code", "phoneNumber": NUMBER, "channel": "sms", "resendAfter": 12}
 BACK_TO_CODE = "Enter the code sent to"

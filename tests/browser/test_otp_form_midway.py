@@ -1,9 +1,12 @@
 """`<otp-form>` when something changes midway: another number, a slow backend, a page that moves the form."""
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import CODE, NUMBER, button, code, number, request_code, sent, spoken
 from tests.chromium import StubBackend
+
+pytestmark = pytest.mark.long
 
 OTHER_NUMBER = "+14155550145"
 HELD = """() => {

@@ -21,6 +21,8 @@ from tests.chromium import accessibility_problems, overflow, watched
 from tests.examples import BIN, EXAMPLES, wait_for
 from tests.stand_in import stand_in
 
+pytestmark = pytest.mark.long
+
 FORM = ROOT / "web/otp-form"
 README = (FORM / "README.md").read_text()
 WEB_PACKAGES = Path(sys.prefix) / "web/node_modules"

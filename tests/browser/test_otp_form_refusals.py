@@ -24,6 +24,8 @@ from tests.browser.conftest import (
 )
 from tests.chromium import StubBackend, accessibility_problems, watched
 
+pytestmark = pytest.mark.long
+
 SERVICE = yaml.safe_load((ROOT / "openapi.yaml").read_text())
 CODES = {
     *SERVICE["components"]["schemas"]["Problem"]["properties"]["errorCode"]["enum"],

@@ -20,6 +20,7 @@ from sms_otp.domain.ports import AdmissionQuery, SendingStops, Store, StoreError
 from sms_otp.domain.stops import EVERYTHING, LONGEST, NO_STOPS, Scope, Stop, Stops
 from sms_otp.entry_points.schemas import CHANNELS, STOP_SENDING
 from tests.emulator import emulated_aws
+from tests.races.servers import running_ministack
 from tests.tables import tables
 
 TABLE = "stops"
@@ -51,6 +52,10 @@ def table_of(engine: str, request: pytest.FixtureRequest) -> Iterator[DynamoDBCl
     if engine == "dynamodb-local":
         client = request.getfixturevalue("dynamodb_local")
         with tables(client, {TABLE: "Table"}):
+            yield client
+        return
+    if engine == "server":
+        with running_ministack() as client, tables(client, {TABLE: "Table"}):
             yield client
         return
     with mock_aws() if engine == "moto" else emulated_aws():
@@ -108,8 +113,8 @@ def test_a_resumption_ends_the_stops_that_it_names_and_no_other(both: Both) -> N
     assert both.read() == NO_STOPS
 
 
-# moto takes one caller at a time: it copies an item while another changes it.
-@pytest.mark.parametrize("both", ["memory", *(name for name in ENGINES if name != "moto")], indirect=True)
+# The emulators take one caller at a time in this process: they copy an item while another changes it.
+@pytest.mark.parametrize("both", ["memory", "server", "dynamodb-local"], indirect=True)
 def test_concurrent_administrators_do_not_undo_each_others_changes(both: Both) -> None:
     kept, ended = EVERY_COUNTRY[:8], EVERY_COUNTRY[8:16]
     both.stops.stop(ended, LATER, NOW)

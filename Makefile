@@ -103,12 +103,12 @@ prove: .venv/.dev ## Run the proofs in full: races, state machine, mutants, timi
 # CI runs this on top of `make test`. `make test` has one round of races with 60 and 100 callers: a missing or wrong
 # condition lets dozens through in each, so more rounds measure how rare a fault is, not whether it exists. It has every
 # second row of the fault matrix, which differ from the others in one value, and fuzzes each function with 100 bodies.
-# Here run the suites that it skips: tests of half a minute each, most of the form's, one mutant in twelve, the guard's
-# goals, Schemathesis.
+# Here run the suites that it skips: tests of half a minute each, most of the form's, the examples, typed clients, one
+# mutant in twelve, the guard's goals, Schemathesis.
 # `make prove` is the full size, for a release and after changes to the code that it proves.
-prove-ci: .venv/.dev .venv/.web-dev $(ALTCHA) $(EXPRESS)
+prove-ci: .venv/.dev .venv/.web-dev .venv/.clients $(ALTCHA) $(EXPRESS)
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_schemathesis.py
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/proofs tests/e2e tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/proofs tests/e2e tests/browser tests/contract tests/unit/mutants
 
 prove-races: .venv/.dev $(DYNAMODB_LOCAL)
 	PROVE=1 $(BIN)/python -m pytest -q tests/races tests/proofs/test_mutants.py
@@ -126,7 +126,7 @@ prove-fuzz: .venv/.dev
 prove-guard: .venv/.dev ## Check the guard's goals: every scenario of the drill, three seeds; half an hour
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_guard_goals.py
 
-prove-stacks: .venv/.dev .venv/.web-dev $(ALTCHA) $(EXPRESS)
+prove-stacks: .venv/.dev .venv/.web-dev .venv/.clients $(ALTCHA) $(EXPRESS)
 	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
 
 mutants: .venv/.dev ## Mutate the code in COUNT places, print the mutants that survive the tests; SEED=… COUNT=… CHANGED=REV

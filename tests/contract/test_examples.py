@@ -23,6 +23,8 @@ from local.template import ROOT
 from tests.challenges import solution_of
 from tests.examples import EXAMPLES, START_SECONDS, command, running_example
 
+pytestmark = pytest.mark.long
+
 API_KEY = "the-key-that-stays-in-the-backend"
 NUMBER = "+14155550123"
 REQUESTED = {

@@ -53,5 +53,5 @@ def test_watch_shows_the_metrics_of_the_local_stack(deployed: Deployed, backend:
 def test_the_smoke_test_names_the_step_that_failed(deployed: Deployed) -> None:
     number, _, code = PARAMETERS["TestNumbers"].partition("=")
     other = {"TestNumbers": f"{number}={int(code) + 1}"}
-    with pytest.raises(smoke.SmokeFailed, match=r"the right one is right: /verify-otp answered 400 OTP_INC"):
+    with pytest.raises(smoke.SmokeFailed, match=r"the right code verifies: /verify-otp answered 400 OTP_INC"):
         smoke.smoke(dataclasses.replace(deployed, parameters=other), lambda _: None)

@@ -23,6 +23,7 @@ BIN = Path(sys.prefix) / "bin"
 SECONDS = 120
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.e2e,
     pytest.mark.skipif(not PACKAGES.exists(), reason="the generators are not installed: make .venv/.clients"),
 ]

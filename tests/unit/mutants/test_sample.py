@@ -20,6 +20,8 @@ from tests.mutants.sample import (
     sampled,
 )
 
+pytestmark = pytest.mark.long
+
 SOURCE = "def f(a, b):\n    if a < b:\n        raise ValueError\n    return a + 1\n"
 FOUND = mutations("a.py", SOURCE)
 KEYS = next(module for module in coverage_map.sources() if module.endswith("/keys.py"))

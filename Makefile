@@ -25,6 +25,9 @@ CONFIRM ?= yes
 # Plain `sam` reads the table default, which is dev's.
 TABLE = $(if $(filter dev,$(ENV)),default,$(ENV))
 
+# with tests that `make test` leaves to `make prove-ci` and `make prove`; the proofs have targets of their own
+LONG = tests/e2e tests/browser tests/contract tests/unit/mutants
+
 # of `make cost`
 COUNTRIES ?= 1
 VERIFICATIONS ?= 10000
@@ -108,7 +111,7 @@ prove: .venv/.dev ## Run the proofs in full: races, state machine, mutants, timi
 # `make prove` is the full size, for a release and after changes to the code that it proves.
 prove-ci: .venv/.dev .venv/.web-dev .venv/.clients $(ALTCHA) $(EXPRESS)
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_schemathesis.py
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/proofs tests/e2e tests/browser tests/contract tests/unit/mutants
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m long tests/proofs $(LONG)
 
 prove-races: .venv/.dev $(DYNAMODB_LOCAL)
 	PROVE=1 $(BIN)/python -m pytest -q tests/races tests/proofs/test_mutants.py
@@ -127,7 +130,7 @@ prove-guard: .venv/.dev ## Check the guard's goals: every scenario of the drill,
 	PROVE=1 $(BIN)/python -m pytest -q tests/proofs/test_guard_goals.py
 
 prove-stacks: .venv/.dev .venv/.web-dev .venv/.clients $(ALTCHA) $(EXPRESS)
-	$(BIN)/python -m pytest -q -m long tests/e2e tests/browser
+	$(BIN)/python -m pytest -q -m long $(LONG)
 
 mutants: .venv/.dev ## Mutate the code in COUNT places, print the mutants that survive the tests; SEED=… COUNT=… CHANGED=REV
 	@$(BIN)/python -m tests.mutants --seed $(SEED) --count $(COUNT) --changed "$(CHANGED)"

@@ -149,7 +149,7 @@ class Admission:
         self._exempt = to.is_test
         self._peppers = peppers
         self._idempotency_records = idempotency_records
-        self._asker = requester
+        self._requester = requester
         self._number_keys = tuple(keys.keyed(pepper, "number", to.e164) for pepper in peppers.all)
         self.number_key = self._number_keys[0]
         blocks = tuple(keys.keyed(pepper, "block", to.e164[:-4])[:BLOCK_KEY] for pepper in peppers.all)
@@ -161,7 +161,7 @@ class Admission:
     def query(self) -> AdmissionQuery:
         """The keys to read before `decide`."""
         query, *previous = (
-            AdmissionQuery(number_key, self._asker.approach.tenant, record.key if record else None)
+            AdmissionQuery(number_key, self._requester.approach.tenant, record.key if record else None)
             for number_key, record in zip_longest(self._number_keys, self._idempotency_records)
         )
         counters = () if self._exempt else self._spending.keys
@@ -205,7 +205,7 @@ class Admission:
         """
         if session_id is None:
             return frozenset()
-        tenant = self._asker.approach.tenant
+        tenant = self._requester.approach.tenant
         return frozenset(
             key
             for number_key, found in zip(self._number_keys, snapshot.by_pepper, strict=True)
@@ -215,7 +215,9 @@ class Admission:
 
     def lane(self, snapshot: AdmissionSnapshot) -> Lane:
         """The lane that the send is counted in."""
-        return number.lane_of(self.number(snapshot), self._asker.approach, self._lanes, to_seconds(self._now))
+        return number.lane_of(
+            self.number(snapshot), self._requester.approach, self._lanes, to_seconds(self._now)
+        )
 
     def stopped(self, snapshot: AdmissionSnapshot) -> dict[str, Seconds]:
         """Seconds until each stopped provider may send again, by provider."""
@@ -232,7 +234,7 @@ class Admission:
         if stopped is not None:
             raise stopped
         known, lane = self.number(snapshot), self.lane(snapshot)
-        approach, lanes = self._asker.approach, self._lanes
+        approach, lanes = self._requester.approach, self._lanes
         limits_now = lanes.without_gap() if ignore_gap else lanes
         if self._exempt:
             if (locked := number.lock(known, approach.tenant, lane, lanes, self._now)) is not None:
@@ -290,7 +292,7 @@ class Admission:
         """Failures and own lanes to move to the current pepper's key, where new guesses are counted."""
         if snapshot.previous is None:
             return None
-        tenant, found = self._asker.approach.tenant, snapshot.previous.number
+        tenant, found = self._requester.approach.tenant, snapshot.previous.number
         failing = any(found.failures_of(tenant, lane).count for lane in Lane)
         if not failing and tenant not in found.tokens_from and not found.networks:
             return None

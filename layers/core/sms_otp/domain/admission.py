@@ -150,7 +150,7 @@ class Admission:
         self._peppers = peppers
         self._idempotency_records = idempotency_records
         self._requester = requester
-        self._number_keys = tuple(keys.keyed(pepper, "number", to.e164) for pepper in peppers.all)
+        self._number_keys = keys.number_keys(peppers, to.e164)
         self.number_key = self._number_keys[0]
         blocks = tuple(keys.keyed(pepper, "block", to.e164[:-4])[:BLOCK_KEY] for pepper in peppers.all)
         self._spending = Spending(

@@ -133,3 +133,8 @@ def subject(number_key: str, tenant: str) -> str:
 def keyed(pepper: str, kind: str, value: str) -> str:
     """HMAC-SHA256 under the pepper, 64 hex digits. `kind` keeps a number from colliding with an address."""
     return hmac.digest(pepper.encode(), f"{kind}:{value}".encode(), "sha256").hex()
+
+
+def number_keys(peppers: Peppers, e164: str) -> tuple[str, ...]:
+    """The number's keys in the table, the current pepper's first."""
+    return tuple(keyed(pepper, "number", e164) for pepper in peppers.all)

@@ -139,7 +139,7 @@ class Administration:
     def _log_call(self, operation: str, number: str, who: Administrator) -> tuple[str, ...]:
         """Emit `admin_called`, so that a failed operation has an event too. Returns the number's keys."""
         spelled = phone.parse_any_kind(number)
-        number_keys = tuple(keys.keyed(pepper, "number", spelled.e164) for pepper in self.peppers().all)
+        number_keys = keys.number_keys(self.peppers(), spelled.e164)
         self._emit("admin_called", number, number_keys, who, operation=operation)
         return number_keys
 

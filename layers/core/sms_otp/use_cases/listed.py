@@ -15,7 +15,7 @@ def listed(store: Store, peppers: Peppers, e164: str, tenant: str, session_id: s
 
     Under both peppers. These are candidates: the caller compares each verification's tenant and session.
     """
-    number_keys = [keys.keyed(pepper, "number", e164) for pepper in peppers.all]
+    number_keys = keys.number_keys(peppers, e164)
     current, *previous = (AdmissionQuery(number_key, tenant) for number_key in number_keys)
     snapshot = store.read(replace(current, previous=previous[0] if previous else None))
     found = [

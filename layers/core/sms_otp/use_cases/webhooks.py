@@ -143,8 +143,8 @@ class Webhooks:
         """Keys of these numbers' verifications. Raises `ServiceMisconfigured`."""
         if not phones:
             return frozenset()
-        peppers, numbers = self.peppers().all, {phone.canonical(each) for each in phones}
-        number_keys = {keys.keyed(pepper, "number", each) for pepper in peppers for each in numbers}
+        peppers = self.peppers()
+        number_keys = {key for each in phones for key in keys.number_keys(peppers, phone.canonical(each))}
         return self.store.find_listed(number_keys, seconds(self.clock))
 
     def _record(self, found: Verification, delivery: Delivery, reason: str | None) -> None:

@@ -11,8 +11,8 @@ from sms_otp.adapters.dynamodb.circuits import DynamoCircuits, circuit_pk
 from sms_otp.domain.circuit import KEEP, OPEN, PROBE_LEASE, WINDOW, Circuit, State
 from sms_otp.domain.clock import Milliseconds, to_seconds
 from sms_otp.domain.ports import Circuits
+from tests.contract.engines import engine
 from tests.emulator import emulated_aws
-from tests.races.servers import running_ministack
 from tests.tables import create_table, tables
 
 NOW = Milliseconds(1_800_000_000_000)
@@ -20,24 +20,13 @@ TABLE = "circuits"
 NUMBERS = ("aaaaaaaa", "bbbbbbbb", "cccccccc")
 
 
-@pytest.fixture(params=["memory", "dynamodb", "dynamodb-local"])
+@pytest.fixture(params=["memory", "ministack", "dynamodb-local"])
 def circuits(request: pytest.FixtureRequest) -> Iterator[DynamoCircuits | MemoryCircuits]:
     if request.param == "memory":
         yield MemoryCircuits()
         return
-    if request.param == "dynamodb-local":
-        client = request.getfixturevalue("dynamodb_local")
-        with tables(client, {TABLE: "Table"}):
-            yield DynamoCircuits(client, TABLE)
-        return
-    if request.param == "server":
-        with running_ministack() as client, tables(client, {TABLE: "Table"}):
-            yield DynamoCircuits(client, TABLE)
-        return
-    with emulated_aws():
-        client = boto3.client("dynamodb", region_name="eu-west-1")
-        with tables(client, {TABLE: "Table"}):
-            yield DynamoCircuits(client, TABLE)
+    with engine(request.param, request) as client, tables(client, {TABLE: "Table"}):
+        yield DynamoCircuits(client, TABLE)
 
 
 Both = DynamoCircuits | MemoryCircuits
@@ -77,7 +66,7 @@ def test_a_circuit_is_opened_once(circuits: Both) -> None:
     assert circuits.read(("infobip",))["infobip"].opened_at == NOW
 
 
-# The emulator takes one caller at a time in this process: it copies an item while another changes it.
+# Of the engines, those that take several callers at once.
 @pytest.mark.parametrize("circuits", ["memory", "server", "dynamodb-local"], indirect=True)
 def test_one_of_many_requests_is_elected_to_probe(circuits: Both) -> None:
     opened(circuits)

@@ -28,7 +28,7 @@ from sms_otp.use_cases.request import request_code
 from sms_otp.use_cases.resend import resend_code
 from sms_otp.use_cases.service import Service
 from sms_otp.use_cases.verify import verify_code
-from tests.emulator import emulated_aws
+from tests.contract.engines import engine
 from tests.tables import tables
 
 NUMBER, OTHER = "+14155550123", "+12125550147"
@@ -113,11 +113,8 @@ def texts_of(number: str) -> set[str]:
 
 @pytest.fixture(params=["ministack", "dynamodb-local"])
 def dynamodb(request: pytest.FixtureRequest) -> Iterator[DynamoDBClient]:
-    if request.param == "dynamodb-local":
-        yield request.getfixturevalue("dynamodb_local")
-        return
-    with emulated_aws() as session:
-        yield session.client("dynamodb")
+    with engine(request.param, request) as client:
+        yield client
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-import boto3
 import phonenumbers
 import pytest
-from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from fakes.memory import START, MemoryStore
@@ -19,8 +16,7 @@ from sms_otp.domain.clock import Seconds
 from sms_otp.domain.ports import AdmissionQuery, SendingStops, Store, StoreError
 from sms_otp.domain.stops import EVERYTHING, LONGEST, NO_STOPS, Scope, Stop, Stops
 from sms_otp.entry_points.schemas import CHANNELS, STOP_SENDING
-from tests.emulator import emulated_aws
-from tests.races.servers import running_ministack
+from tests.contract.engines import engine
 from tests.tables import tables
 
 TABLE = "stops"
@@ -46,27 +42,9 @@ class Both:
 ENGINES = ["moto", "ministack", "dynamodb-local"]
 
 
-@contextmanager
-def table_of(engine: str, request: pytest.FixtureRequest) -> Iterator[DynamoDBClient]:
-    """An empty table on one engine of DynamoDB."""
-    if engine == "dynamodb-local":
-        client = request.getfixturevalue("dynamodb_local")
-        with tables(client, {TABLE: "Table"}):
-            yield client
-        return
-    if engine == "server":
-        with running_ministack() as client, tables(client, {TABLE: "Table"}):
-            yield client
-        return
-    with mock_aws() if engine == "moto" else emulated_aws():
-        client = boto3.client("dynamodb", region_name="eu-west-1")
-        with tables(client, {TABLE: "Table"}):
-            yield client
-
-
 @pytest.fixture(params=ENGINES)
 def client(request: pytest.FixtureRequest) -> Iterator[DynamoDBClient]:
-    with table_of(request.param, request) as made:
+    with engine(request.param, request) as made, tables(made, {TABLE: "Table"}):
         yield made
 
 
@@ -76,7 +54,7 @@ def both(request: pytest.FixtureRequest) -> Iterator[Both]:
         store = MemoryStore()
         yield Both(store.stops, store)
         return
-    with table_of(request.param, request) as made:
+    with engine(request.param, request) as made, tables(made, {TABLE: "Table"}):
         yield Both(DynamoStops(made, TABLE), DynamoStore(made, TABLE))
 
 
@@ -113,7 +91,7 @@ def test_a_resumption_ends_the_stops_that_it_names_and_no_other(both: Both) -> N
     assert both.read() == NO_STOPS
 
 
-# The emulators take one caller at a time in this process: they copy an item while another changes it.
+# Of the engines, those that take several callers at once.
 @pytest.mark.parametrize("both", ["memory", "server", "dynamodb-local"], indirect=True)
 def test_concurrent_administrators_do_not_undo_each_others_changes(both: Both) -> None:
     kept, ended = EVERY_COUNTRY[:8], EVERY_COUNTRY[8:16]

@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from fakes.memory import START, MemoryStore, a_verification, number_key, outcome
 from sms_otp.adapters.dynamodb.store import DynamoStore
@@ -41,6 +39,7 @@ from sms_otp.domain.ports import (
     WriteConflict,
 )
 from sms_otp.domain.verification import Guess, State, Verification
+from tests.contract.engines import engine
 from tests.tables import tables
 
 NOW = Seconds(int(START))
@@ -53,15 +52,9 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "memory":
         yield MemoryStore()
         return
-    if request.param == "dynamodb-local":
-        client = request.getfixturevalue("dynamodb_local")
-        with tables(client, {"a-table": "Table"}):
-            yield DynamoStore(client, "a-table")
-        return
-    with mock_aws():
-        client = boto3.client("dynamodb")
-        with tables(client, {"a-table": "Table"}):
-            yield DynamoStore(client, "a-table")
+    name = "moto" if request.param == "dynamodb" else request.param
+    with engine(name, request) as client, tables(client, {"a-table": "Table"}):
+        yield DynamoStore(client, "a-table")
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from bench.programs.verification import request, verify
 ENDPOINT, BATCHES, EACH = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
 CALLS = json.loads(Path(__file__).with_name("yardstick.json").read_text())
-"""The DynamoDB calls of a verification as they were on 2026-11-27, of 32 write units: name and parameters.
+"""The DynamoDB calls of an environment's first verification as they were on 2026-11-27, of 29 write units.
 
-They stay as they are, so that the service is compared with the same work from version to version.
+Each is a name and its parameters. They stay as they are: every version is compared with the same work.
 """
 
 
